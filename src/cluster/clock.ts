@@ -1,0 +1,35 @@
+/** Time and chance. Core logic reads them only here, so that the simulation can replace them. */
+export interface Clock {
+  /** Milliseconds on a clock that never jumps and counts on while the process is stopped. */
+  monotonicMs(): number;
+  /** Milliseconds since 1970, as the machine believes; it may jump. */
+  wallMs(): number;
+  /** Calls `callback` once after `delayMs`, unless the returned function is called before. */
+  timer(delayMs: number, callback: () => void): () => void;
+  /** A number from 0 (included) to 1 (excluded). */
+  random(): number;
+}
+
+export const systemClock: Clock = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  timer(delayMs, callback) {
+    const handle = setTimeout(callback, delayMs);
+    return () => clearTimeout(handle);
+  },
+  random: () => Math.random(),
+};
+
+/** Resolves after `delayMs`, or at once when `signal` is aborted: callers look at the signal afterwards. */
+export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = () => {
+      cancel();
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const cancel = clock.timer(delayMs, done);
+    signal?.addEventListener("abort", done, { once: true });
+  });
+}

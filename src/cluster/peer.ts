@@ -1,0 +1,57 @@
+import type { EpochStart, LogRecord, Position } from "./log-store.ts";
+
+/** What one node asks of another. `src/rpc` implements it over the network; the simulation replaces it. */
+export interface Peer {
+  /** See AppendRequest in proto/kvlab/internal/v1. Rejects when the peer cannot be reached or refuses to answer. */
+  append(request: AppendRequest, signal: AbortSignal): Promise<AppendResponse>;
+  /** How many keys of the peer's group a ring of these groups would place elsewhere. */
+  countMisplaced(request: CountMisplacedRequest, signal: AbortSignal): Promise<number>;
+}
+
+/** The peer that listens on `host:port`. */
+export type PeerAt = (address: string) => Peer;
+
+export interface AppendRequest {
+  readonly group: string;
+  /** The primary's epoch. */
+  readonly epoch: number;
+  /** Number of the primary. */
+  readonly primary: number;
+  /** The standby that is meant. */
+  readonly target: number;
+  readonly incarnation: string;
+  /** Position of the record before the first of `records`. */
+  readonly previous: Position;
+  /** In order; none in a heartbeat. */
+  readonly records: readonly LogRecord[];
+  readonly committedSeq: number;
+  /** Set when `records` are a part of a full copy. */
+  readonly copy?: CopyChunk;
+}
+
+export interface CopyChunk {
+  /** All chunks of a copy carry the same number. */
+  readonly copyId: number;
+  /** From 0. */
+  readonly index: number;
+  readonly base: Position;
+  readonly epochs: readonly EpochStart[];
+  readonly last: boolean;
+}
+
+export interface AppendResponse {
+  /** `mismatch`: the standby's log does not continue from `previous`; the other fields say what it holds. */
+  readonly result: "ok" | "stale-epoch" | "mismatch";
+  /** Highest epoch that the standby knows of. */
+  readonly epoch: number;
+  /** Its last record on disk. */
+  readonly last: Position;
+  readonly base: Position;
+  readonly epochs: readonly EpochStart[];
+}
+
+export interface CountMisplacedRequest {
+  readonly group: string;
+  readonly ringGroups: readonly string[];
+  readonly virtualNodes: number;
+}
