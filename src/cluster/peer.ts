@@ -48,6 +48,8 @@ export interface AppendResponse {
   readonly last: Position;
   readonly base: Position;
   readonly epochs: readonly EpochStart[];
+  /** With `mismatch`: the log is damaged, and only a full copy mends it. */
+  readonly needsCopy: boolean;
 }
 
 export interface CountMisplacedRequest {
