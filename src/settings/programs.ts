@@ -1,0 +1,186 @@
+import { isIP } from "node:net";
+import { networkInterfaces } from "node:os";
+import type { Program } from "./read-settings.ts";
+import { choice, number, optional, type SettingsTable, text, withDefault } from "./setting.ts";
+
+const MIB = 1024 * 1024;
+
+/** The settings of the servers, by their names; a program takes those that it needs. */
+const settings = {
+  zooaddr: withDefault(
+    text({
+      meaning: "ZooKeeper servers to connect to, and the path below which everything of ours lies.",
+      placeholder: "HOSTS",
+      allowed: "host:port[,host:port...][/path]",
+      accepts: (given) => /^[^\s,/]+:\d{1,5}(,[^\s,/]+:\d{1,5})*(\/[^\s]*)?$/.test(given),
+    }),
+    "localhost:2181",
+  ),
+  zooauth: optional(
+    text({
+      meaning:
+        "Digest credentials for ZooKeeper. Our znodes are then readable by all and writable by their holders alone.",
+      placeholder: "USER:PASSWORD",
+      allowed: "user:password",
+      accepts: (given) => /^[^:]+:.+$/.test(given),
+      secret: true,
+    }),
+  ),
+  zkdriver: withDefault(
+    choice({
+      meaning: "ZooKeeper client: our own, or the npm package zookeeper (on Node.js only).",
+      placeholder: "DRIVER",
+      words: ["wire", "native"],
+    }),
+    "wire",
+  ),
+  sessiontimeoutms: withDefault(
+    number({
+      meaning:
+        "Milliseconds without a sign of life after which ZooKeeper takes this process for dead. The server may raise it.",
+      placeholder: "MS",
+      min: 1000,
+      max: 300_000,
+    }),
+    10_000,
+  ),
+  serverip: withDefault(
+    text({
+      meaning: "Address to listen on and to announce to the others.",
+      placeholder: "HOST",
+      allowed: "an IP address or a host name",
+      accepts: (given) => isIP(given) !== 0 || /^[a-z\d]([a-z\d.-]*[a-z\d])?$/i.test(given),
+    }),
+    firstOuterAddress(),
+    `the first IPv4 address that is not loopback, here ${firstOuterAddress()}`,
+  ),
+  serverport: withDefault(
+    number({ meaning: "Port for every protocol.", placeholder: "PORT", min: 1, max: 65_535 }),
+    1926,
+  ),
+  virtualnodes: withDefault(
+    number({
+      meaning:
+        "Virtual nodes of a group: each group has one point more than this on the ring. Used only by the process that first makes the ring of a cluster.",
+      placeholder: "COUNT",
+      min: 0,
+      max: 10_000,
+    }),
+    2,
+  ),
+  minsync: withDefault(
+    number({
+      meaning:
+        "Least number of members, the primary among them, that must be in sync for a write to be taken.",
+      placeholder: "COUNT",
+      min: 1,
+      max: 100,
+    }),
+    1,
+  ),
+  standbytimeoutms: withDefault(
+    number({
+      meaning:
+        "Milliseconds that writes wait for a standby before the primary drops it from the in-sync members.",
+      placeholder: "MS",
+      min: 100,
+      max: 60_000,
+    }),
+    2000,
+  ),
+  maxvaluebytes: withDefault(
+    number({ meaning: "Greatest length of a value, in bytes.", placeholder: "BYTES", min: 1, max: 64 * MIB }),
+    4 * MIB,
+  ),
+} satisfies SettingsTable;
+
+export const routerProgram = {
+  command: "bun run src/router.ts",
+  summary: "Runs a router: it says where keys live and forwards calls to the node that owns the key.",
+  settings: {
+    zooaddr: settings.zooaddr,
+    serverip: settings.serverip,
+    serverport: settings.serverport,
+    virtualnodes: settings.virtualnodes,
+    maxvaluebytes: settings.maxvaluebytes,
+    sessiontimeoutms: settings.sessiontimeoutms,
+    zooauth: settings.zooauth,
+    zkdriver: settings.zkdriver,
+  },
+} satisfies Program<SettingsTable>;
+
+export const dataProgram = {
+  command: "bun run src/data.ts",
+  summary: "Runs a data node: a replica of a group, which keeps the group's keys in a log file.",
+  settings: {
+    name: text({
+      meaning: "Name of the group that this node is a replica of.",
+      placeholder: "GROUP",
+      allowed: "1 to 100 letters, digits, dots, dashes and underscores, but not lock, . or ..",
+      // The name is a znode in /data, where "lock" is taken.
+      accepts: (given) => /^[\w.-]{1,100}$/.test(given) && !["lock", ".", ".."].includes(given),
+    }),
+    zooaddr: settings.zooaddr,
+    serverip: settings.serverip,
+    serverport: settings.serverport,
+    dbfile: withDefault(
+      text({ meaning: "Log file with the keys and values.", placeholder: "FILE", allowed: "a path" }),
+      "db.txt",
+    ),
+    rbfile: withDefault(
+      text({
+        meaning: "File that a rewritten log is made in before it replaces the log. On the same file system.",
+        placeholder: "FILE",
+        allowed: "a path",
+      }),
+      "rollback.txt",
+    ),
+    minsync: settings.minsync,
+    standbytimeoutms: settings.standbytimeoutms,
+    maxvaluebytes: settings.maxvaluebytes,
+    virtualnodes: settings.virtualnodes,
+    sessiontimeoutms: settings.sessiontimeoutms,
+    zooauth: settings.zooauth,
+    zkdriver: settings.zkdriver,
+  },
+} satisfies Program<SettingsTable>;
+
+export const devProgram = {
+  command: "npm start --",
+  summary:
+    "Runs a whole cluster in one process, without ZooKeeper: three routers and two groups of two data nodes. What it stores is kept over restarts.",
+  settings: {
+    serverip: withDefault(settings.serverip, "127.0.0.1"),
+    routerport: withDefault(
+      number({
+        meaning: "Port of the first router; the others follow.",
+        placeholder: "PORT",
+        min: 1,
+        max: 65_533,
+      }),
+      1926,
+    ),
+    dataport: withDefault(
+      number({
+        meaning: "Port of the first data node; the others follow.",
+        placeholder: "PORT",
+        min: 1,
+        max: 65_532,
+      }),
+      2000,
+    ),
+    datadir: withDefault(
+      text({ meaning: "Folder for everything that is kept.", placeholder: "DIR", allowed: "a path" }),
+      "data",
+    ),
+    virtualnodes: withDefault(settings.virtualnodes, 128),
+    minsync: settings.minsync,
+    standbytimeoutms: settings.standbytimeoutms,
+    maxvaluebytes: settings.maxvaluebytes,
+  },
+} satisfies Program<SettingsTable>;
+
+function firstOuterAddress(): string {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return addresses.find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "127.0.0.1";
+}

@@ -1,0 +1,84 @@
+/** One thing that can be set. Made by the functions below; a program's settings are a record of these by name. */
+export interface Setting<T> {
+  /** What it is for, with its unit: a line or two of help. */
+  readonly meaning: string;
+  /** Word that stands for its value in the help. Undefined for a switch, which takes none. */
+  readonly placeholder?: string;
+  /** What is allowed, to end the sentence "allowed: …". */
+  readonly allowed: string;
+  /**
+   * Where it may come from. `anywhere` (if absent): a flag, else the environment variable of the same name.
+   * `flag`: the flag only. `operand`: its place on the command line.
+   */
+  readonly source?: "anywhere" | "flag" | "operand";
+  /** Whether its value may never be shown. */
+  readonly secret?: boolean;
+  /** Whether the flag may be given several times: the values are then joined by commas. */
+  readonly repeatable?: boolean;
+  /** The value, or undefined when the text is not allowed. */
+  readonly parse: (given: string) => T | undefined;
+  /** What holds when it is not given, and how the help says so. Absent when it must be given. */
+  readonly fallback?: { readonly value: T; readonly shown: string };
+}
+
+export type SettingsTable = Readonly<Record<string, Setting<unknown>>>;
+
+/** What reading a table yields: a value for each name. */
+export type SettingsOf<Table extends SettingsTable> = {
+  readonly [Name in keyof Table]: Table[Name] extends Setting<infer Value> ? Value : never;
+};
+
+type Description = Pick<Setting<unknown>, "meaning" | "placeholder" | "source" | "secret">;
+
+/** A text that must be given. `accepts` refuses what is not `allowed`; without it, only the empty text is refused. */
+export function text(
+  description: Description & { allowed: string; accepts?: (given: string) => boolean },
+): Setting<string> {
+  const { accepts = (given) => given !== "", ...rest } = description;
+  return { ...rest, parse: (given) => (accepts(given) ? given : undefined) };
+}
+
+/** A number from `min` to `max` (both included) that must be given; whole, unless `fraction` is set. */
+export function number(
+  description: Description & { min: number; max: number; fraction?: boolean },
+): Setting<number> {
+  const { min, max, fraction = false, ...rest } = description;
+  const form = fraction ? /^\d{1,15}(\.\d{1,15})?$/ : /^\d{1,15}$/;
+  return {
+    ...rest,
+    allowed: `a ${fraction ? "" : "whole "}number from ${min} to ${max}`,
+    parse(given) {
+      const value = form.test(given) ? Number(given) : Number.NaN;
+      return value >= min && value <= max ? value : undefined;
+    },
+  };
+}
+
+/** One of a few words, which must be given. */
+export function choice<Word extends string>(
+  description: Description & { words: readonly Word[] },
+): Setting<Word> {
+  const { words, ...rest } = description;
+  return { ...rest, allowed: words.join(" or "), parse: (given) => words.find((word) => word === given) };
+}
+
+/** A flag without a value: false unless it is given. */
+export function toggle(meaning: string): Setting<boolean> {
+  return {
+    meaning,
+    allowed: "no value",
+    source: "flag",
+    parse: (given) => given === "true",
+    fallback: { value: false, shown: "off" },
+  };
+}
+
+/** The same setting, with a default. `shown` is how the help names it. */
+export function withDefault<T>(setting: Setting<T>, value: T, shown = String(value)): Setting<T> {
+  return { ...setting, fallback: { value, shown } };
+}
+
+/** The same setting, undefined when it is not given. */
+export function optional<T>(setting: Setting<T>): Setting<T | undefined> {
+  return { ...setting, fallback: { value: undefined, shown: "none" } };
+}

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { describe, it } from "node:test";
+import { commandFor, runProgram } from "../support/run-program.ts";
+
+const sample = new URL("./sample-program.ts", import.meta.url);
+
+describe("running a program", { timeout: 30_000 }, () => {
+  it("ends with the code that it returns", { timeout: 30_000 }, async () => {
+    assert.deepEqual(await runProgram(sample, []), { exitCode: 0, stdout: "", stderr: "" });
+    assert.equal((await runProgram(sample, ["seven"])).exitCode, 7);
+  });
+
+  it("tells a wrong setting in one line and ends with 2", { timeout: 30_000 }, async () => {
+    assert.deepEqual(await runProgram(sample, ["badly"]), {
+      exitCode: 2,
+      stdout: "",
+      stderr:
+        'sample: HOW is "badly"; allowed: well or seven or setting or exit or error or open or output\n',
+    });
+    assert.deepEqual(await runProgram(sample, ["setting"]), {
+      exitCode: 2,
+      stdout: "",
+      stderr: "sample: port is 1926, which is taken; allowed: a free port\n",
+    });
+  });
+
+  it("tells any other error in one line, with a stack only on request", { timeout: 30_000 }, async () => {
+    assert.deepEqual(await runProgram(sample, ["exit"]), {
+      exitCode: 3,
+      stdout: "",
+      stderr: "sample: nobody answers\n",
+    });
+    const plain = await runProgram(sample, ["error"]);
+    assert.equal(plain.exitCode, 1);
+    assert.match(plain.stderr, /^sample: [^\n]*\/nonexistent\/file[^\n]*\n$/);
+    const debugged = await runProgram(sample, ["error"], { env: { KVLAB_DEBUG: "1" } });
+    assert.match(debugged.stderr, /sample-program\.ts:\d+/);
+  });
+
+  it("prints help and ends with 0", { timeout: 30_000 }, async () => {
+    const { exitCode, stdout, stderr } = await runProgram(sample, ["--help"]);
+    assert.equal(exitCode, 0);
+    assert.match(stdout, /^Ends in one way or another\.\n\nUsage: sample \[HOW\] \[SETTING\]\.\.\.\n/);
+    assert.equal(stderr, "");
+  });
+
+  it("ends although something is still open", { timeout: 30_000 }, async () => {
+    assert.equal((await runProgram(sample, ["open"])).exitCode, 0);
+  });
+
+  it("writes out everything before it ends", { timeout: 30_000 }, async () => {
+    const { stdout } = await runProgram(sample, ["output"]);
+    assert.equal(stdout.split("\n").length, 20_001);
+  });
+
+  it("ends quietly when nobody reads its output any more", { timeout: 30_000 }, async () => {
+    const [command, args] = commandFor(sample, ["output"]);
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+    let stderr = "";
+    child.stderr.on("data", (chunk) => {
+      stderr += chunk;
+    });
+    child.stdout.once("data", () => child.stdout.destroy());
+    const [exitCode] = await once(child, "close");
+    assert.deepEqual({ exitCode, stderr }, { exitCode: 0, stderr: "" });
+  });
+});
