@@ -1,0 +1,81 @@
+import crc32 from "crc-32";
+
+/** As many as are worth having: shares then differ by about 3 %, and a ring of 100 groups has 100,000 points. */
+export const virtualNodesMax = 1000;
+
+const hashCount = 2 ** 32;
+const utf8 = new TextEncoder();
+
+/**
+ * Which group a key belongs to. Each group has 1 + `virtualNodes` points, at `crc32(i + name)` for i = 0, 1, …; a key
+ * belongs to the first point at or after `crc32` of its UTF-8 bytes, wrapping round. Of several groups with a point at
+ * the same hash, the one whose name comes first in UTF-16 order has it, in whatever order they were given. Such ties
+ * are not only chance: group `0a` at i = 1 and group `a` at i = 10 hash the same text.
+ */
+export class HashRing {
+  readonly #names: readonly string[];
+  /** Rising, without repetition. */
+  readonly #hashes: Uint32Array;
+  /** Index in `#names` of the owner of each point. */
+  readonly #owners: Uint32Array;
+
+  /**
+   * Names given twice count once. `virtualNodes`: default 2, from 0 to {@link virtualNodesMax}.
+   * Errors: RangeError for another number.
+   */
+  constructor(groups: Iterable<string>, options: { virtualNodes?: number } = {}) {
+    const { virtualNodes = 2 } = options;
+    if (!Number.isInteger(virtualNodes) || virtualNodes < 0 || virtualNodes > virtualNodesMax) {
+      throw new RangeError(
+        `virtualNodes is ${virtualNodes}; it must be a whole number from 0 to ${virtualNodesMax}`,
+      );
+    }
+    this.#names = [...new Set(groups)].sort();
+    const points = new Map<number, number>();
+    this.#names.forEach((name, owner) => {
+      for (let i = 0; i <= virtualNodes; i++) {
+        const hash = hashOf(`${i}${name}`);
+        if (!points.has(hash)) points.set(hash, owner);
+      }
+    });
+    this.#hashes = Uint32Array.from(points.keys()).sort();
+    this.#owners = this.#hashes.map((hash) => points.get(hash) ?? 0);
+  }
+
+  /** The group that the key belongs to; undefined when there are no groups. */
+  owner(key: string): string | undefined {
+    const hash = hashOf(hashedPart(key));
+    let from = 0;
+    let to = this.#hashes.length;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if ((this.#hashes[middle] ?? 0) < hash) from = middle + 1;
+      else to = middle;
+    }
+    const owner = this.#owners[from === this.#hashes.length ? 0 : from];
+    return owner === undefined ? undefined : this.#names[owner];
+  }
+
+  /** For each group, the part of all hash values that belongs to it. Exact: the sum is 1. */
+  shares(): Map<string, number> {
+    const arcs = this.#names.map(() => 0);
+    let previous = (this.#hashes.at(-1) ?? 0) - hashCount;
+    this.#hashes.forEach((hash, index) => {
+      const owner = this.#owners[index] ?? 0;
+      arcs[owner] = (arcs[owner] ?? 0) + hash - previous;
+      previous = hash;
+    });
+    return new Map(this.#names.map((name, owner) => [name, (arcs[owner] ?? 0) / hashCount]));
+  }
+}
+
+function hashOf(text: string): number {
+  return crc32.buf(utf8.encode(text)) >>> 0;
+}
+
+/** The key, or the non-empty text between its first `{` and the first `}` after that (Redis Cluster's hash tags). */
+function hashedPart(key: string): string {
+  const open = key.indexOf("{");
+  const close = open < 0 ? -1 : key.indexOf("}", open + 1);
+  return close > open + 1 ? key.slice(open + 1, close) : key;
+}
