@@ -33,3 +33,32 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
     signal?.addEventListener("abort", done, { once: true });
   });
 }
+
+/**
+ * Runs `call` with a signal that is aborted when `signal` is, or after `timeoutMs`. Rejects then, whether or not
+ * `call` takes notice.
+ */
+export function withTimeout<T>(
+  clock: Clock,
+  timeoutMs: number,
+  signal: AbortSignal,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const controller = new AbortController();
+    const abort = (reason: unknown) => {
+      controller.abort(reason);
+      reject(reason);
+    };
+    const onAbort = () => abort(signal.reason);
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    const cancel = clock.timer(timeoutMs, () => abort(new Error(`no answer within ${timeoutMs} ms`)));
+    call(controller.signal)
+      .then(resolve, reject)
+      .finally(() => {
+        cancel();
+        signal.removeEventListener("abort", onAbort);
+      });
+  });
+}

@@ -27,6 +27,8 @@ export interface AppendRequest {
   readonly committedSeq: number;
   /** Set when `records` are a part of a full copy. */
   readonly copy?: CopyChunk;
+  /** For how long from the sending the primary may rely on the answer: the standby serves no sooner as primary. */
+  readonly leaseMs: number;
 }
 
 export interface CopyChunk {

@@ -1,0 +1,363 @@
+import { type Clock, sleep } from "../clock.ts";
+import { KvError } from "../errors.ts";
+import type { LogRecord, LogStore, StoredValue } from "../log-store.ts";
+import type { GroupState, NodeView, Versioned } from "../model.ts";
+import type { PeerAt } from "../peer.ts";
+import { InSyncSet, memberKey } from "./in-sync-set.ts";
+import { Replicator } from "./replicator.ts";
+import { heartbeatMs, pendingBytesMax, type ReplicationSettings } from "./settings.ts";
+import type { StateRegister } from "./state-register.ts";
+
+export interface PrimaryOptions {
+  readonly group: string;
+  readonly self: number;
+  /** The state that names this node as primary. */
+  readonly state: Versioned<GroupState>;
+  readonly nodes: readonly NodeView[];
+  /** How long an earlier primary may still rely on this node. */
+  readonly leaseLeftMs: number;
+  readonly store: LogStore;
+  readonly clock: Clock;
+  readonly peerAt: PeerAt;
+  readonly register: StateRegister;
+  readonly settings: ReplicationSettings;
+  /** Called once, when this primary has learned that it is one no longer. */
+  readonly onDeposed: (reason: string) => void;
+  readonly log: (message: string) => void;
+}
+
+/** How far a standby has come. */
+export interface StandbyProgress {
+  readonly number: number;
+  readonly ackedSeq: number;
+  readonly inSync: boolean;
+}
+
+interface Waiter {
+  readonly seq: number;
+  readonly bytes: number;
+  readonly resolve: () => void;
+  readonly reject: (error: KvError) => void;
+}
+
+/**
+ * The primary of a group for one epoch: orders the writes, has them copied, and acknowledges what every in-sync member
+ * has on disk. Modelled on PacificA (Lin et al. 2008) and on the in-sync replicas of Kafka.
+ */
+export class Primary {
+  readonly epoch: number;
+  readonly #options: PrimaryOptions;
+  readonly #inSync: InSyncSet;
+  readonly #stopped = new AbortController();
+  readonly #replicators = new Map<string, Replicator>();
+  #nodes: readonly NodeView[];
+  /** Members that are required but have not been heard of yet count their silence from here. */
+  #begunMs = 0;
+  /** In the order of `seq`. */
+  readonly #waiters: Waiter[] = [];
+  #pendingBytes = 0;
+  #committedSeq = 0;
+  /** Of the record that begins this epoch; nothing is served before it is committed. */
+  #epochSeq = Number.POSITIVE_INFINITY;
+  /** Wakes reads that wait for a lease. */
+  readonly #leaseWaiters = new Set<() => void>();
+
+  constructor(options: PrimaryOptions) {
+    this.#options = options;
+    this.epoch = options.state.value.epoch;
+    this.#nodes = options.nodes;
+    this.#inSync = new InSyncSet({
+      state: options.state,
+      self: options.self,
+      register: options.register,
+      clock: options.clock,
+      signal: this.#stopped.signal,
+      onChange: () => this.#advance(),
+      onDeposed: (state) =>
+        this.#depose(
+          `epoch ${state.epoch} has begun with node ${state.primary?.number ?? "none"} as its primary`,
+        ),
+    });
+    void this.#begin();
+  }
+
+  get committedSeq(): number {
+    return this.#committedSeq;
+  }
+
+  /** Why no call is taken now; undefined while they are. */
+  get unavailable(): string | undefined {
+    if (this.#stopped.signal.aborted) return "the primary has been replaced";
+    if (this.#committedSeq < this.#epochSeq) return "the new primary is still taking over";
+    return undefined;
+  }
+
+  get standbys(): StandbyProgress[] {
+    return [...this.#replicators.values()].map(({ member, ackedSeq }) => ({
+      number: member.number,
+      ackedSeq,
+      inSync: this.#inSync.has(member),
+    }));
+  }
+
+  /** Takes in who is registered now, and the state as last read. */
+  observe(nodes: readonly NodeView[], state: Versioned<GroupState> | undefined): void {
+    this.#nodes = nodes;
+    if (state !== undefined) this.#inSync.observe(state);
+    this.#updateReplicators();
+  }
+
+  /**
+   * Writes one record and waits until it is committed. Returns its revision.
+   * Errors: unavailable, exhausted, not-found (a delete of no key), outcome-unknown (`signal` was aborted, or the
+   * primary replaced, while it waited).
+   */
+  async write(
+    change: Pick<LogRecord, "kind" | "key" | "value" | "text">,
+    signal: AbortSignal,
+  ): Promise<number> {
+    this.#checkServing();
+    const { store, settings } = this.#options;
+    if (change.kind === "delete" && !store.willExist(change.key)) {
+      await this.#confirmAbsence(signal);
+      throw new KvError("not-found", `key ${JSON.stringify(change.key)} does not exist`);
+    }
+    const inSync = this.#inSync.members.length;
+    if (inSync < settings.minSync) {
+      throw new KvError(
+        "unavailable",
+        `${inSync} of at least ${settings.minSync} replicas are in sync (minsync)`,
+      );
+    }
+    const bytes = change.key.length + change.value.length;
+    if (this.#pendingBytes + bytes > pendingBytesMax) {
+      throw new KvError("exhausted", `${this.#pendingBytes} bytes of writes wait for their commit already`);
+    }
+    const seq = this.#append({ epoch: this.epoch, seq: store.last.seq + 1, ...change });
+    await this.#committed(seq, bytes, signal);
+    return seq;
+  }
+
+  /** Reads the last committed value. Errors: unavailable, not-found. */
+  async read(key: string, signal: AbortSignal): Promise<StoredValue> {
+    this.#checkServing();
+    if (!this.#holdsLease()) await this.#awaitLease(signal);
+    // Looked up in the same turn in which the lease was found to hold.
+    const found = await this.#options.store.get(key);
+    if (found === undefined) throw new KvError("not-found", `key ${JSON.stringify(key)} does not exist`);
+    return found;
+  }
+
+  /** Ends this primary. Writes that wait have an unknown outcome. */
+  stop(reason: string): void {
+    if (this.#stopped.signal.aborted) return;
+    this.#stopped.abort(new Error(reason));
+    for (const replicator of this.#replicators.values()) replicator.stop();
+    this.#replicators.clear();
+    for (const waiter of this.#waiters.splice(0)) {
+      waiter.reject(new KvError("outcome-unknown", `${reason}; the write may or may not have been applied`));
+    }
+    for (const wake of [...this.#leaseWaiters]) wake();
+  }
+
+  /** Begins the epoch: everything in the log is committed under it before anything is served. */
+  async #begin(): Promise<void> {
+    const { clock, leaseLeftMs, store } = this.#options;
+    const { signal } = this.#stopped;
+    if (leaseLeftMs > 0) await sleep(clock, leaseLeftMs, signal);
+    if (signal.aborted) return;
+    const record: LogRecord = {
+      epoch: this.epoch,
+      seq: store.last.seq + 1,
+      kind: "epoch",
+      key: "",
+      value: new Uint8Array(),
+      text: false,
+    };
+    try {
+      await store.append([record]);
+    } catch {
+      return; // The store stops the process.
+    }
+    if (signal.aborted) return;
+    this.#epochSeq = record.seq;
+    this.#begunMs = clock.monotonicMs();
+    this.#updateReplicators();
+    this.#advance();
+    this.#watchSilence();
+  }
+
+  #updateReplicators(): void {
+    if (this.#stopped.signal.aborted || this.#epochSeq === Number.POSITIVE_INFINITY) return;
+    const others = this.#nodes.filter((node) => node.number !== this.#options.self);
+    const live = new Map(others.map((node) => [memberKey(node), node]));
+    for (const [key, replicator] of this.#replicators) {
+      if (live.has(key)) continue;
+      replicator.stop();
+      this.#replicators.delete(key);
+    }
+    for (const [key, node] of live) {
+      if (!this.#replicators.has(key)) this.#replicators.set(key, this.#replicate(node));
+    }
+  }
+
+  #replicate(node: NodeView): Replicator {
+    const { group, self, store, clock, settings, peerAt } = this.#options;
+    return new Replicator(node, peerAt(node.address), {
+      group,
+      epoch: this.epoch,
+      self,
+      store,
+      clock,
+      settings,
+      committedSeq: () => this.#committedSeq,
+      onAck: (replicator) => this.#onAck(replicator),
+      onStale: (epoch) => this.#depose(`node ${node.number} follows epoch ${epoch}`),
+    });
+  }
+
+  #onAck(replicator: Replicator): void {
+    const { member } = replicator;
+    if (this.#inSync.has(member)) this.#inSync.keep(member);
+    else if (replicator.ackedSeq >= this.#committedSeq && replicator.ackedSeq > 0) this.#inSync.join(member);
+    this.#advance();
+    for (const wake of [...this.#leaseWaiters]) wake();
+  }
+
+  /** Drops members that have been silent for too long, for as long as this primary lives. */
+  #watchSilence(): void {
+    const { clock, settings, log } = this.#options;
+    if (this.#stopped.signal.aborted) return;
+    const limitMs = clock.monotonicMs() - settings.standbyTimeoutMs;
+    for (const member of this.#inSync.required) {
+      const heardMs = this.#replicators.get(memberKey(member))?.ackedSentMs ?? Number.NEGATIVE_INFINITY;
+      if (Math.max(heardMs, this.#begunMs) >= limitMs) continue;
+      log(`node ${member.number} has not answered for ${settings.standbyTimeoutMs} ms: going on without it`);
+      this.#inSync.leave(member);
+    }
+    clock.timer(heartbeatMs(settings), () => this.#watchSilence());
+  }
+
+  #append(record: LogRecord): number {
+    this.#options.store.append([record]).then(
+      () => this.#advance(),
+      () => {}, // The store stops the process.
+    );
+    for (const replicator of this.#replicators.values()) replicator.wake();
+    return record.seq;
+  }
+
+  /** Commits what every required member has on disk. */
+  #advance(): void {
+    if (this.#stopped.signal.aborted) return;
+    const { store, settings } = this.#options;
+    let seq = store.durable.seq;
+    for (const member of this.#inSync.required) {
+      seq = Math.min(seq, this.#replicators.get(memberKey(member))?.ackedSeq ?? 0);
+    }
+    // What earlier epochs have left is taken over whole, whatever `minsync` asks of new writes.
+    if (this.#inSync.members.length < settings.minSync) seq = Math.min(seq, this.#epochSeq);
+    if (seq < this.#epochSeq || seq <= this.#committedSeq) return;
+    const taking = this.#committedSeq < this.#epochSeq;
+    store.commit(seq);
+    this.#committedSeq = seq;
+    if (taking) this.#options.log(`serving as primary of epoch ${this.epoch} from seq ${seq}`);
+    let done = 0;
+    for (const waiter of this.#waiters) {
+      if (waiter.seq > seq) break;
+      waiter.resolve();
+      done++;
+    }
+    this.#waiters.splice(0, done);
+  }
+
+  #committed(seq: number, bytes: number, signal: AbortSignal): Promise<void> {
+    if (seq <= this.#committedSeq) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const settle = () => {
+        signal.removeEventListener("abort", onAbort);
+        this.#pendingBytes -= bytes;
+      };
+      const waiter: Waiter = {
+        seq,
+        bytes,
+        resolve: () => {
+          settle();
+          resolve();
+        },
+        reject: (error) => {
+          settle();
+          reject(error);
+        },
+      };
+      const onAbort = () => {
+        // The record still waits for its commit, and its bytes with it: only the caller has gone.
+        reject(
+          new KvError("outcome-unknown", "the call ended before the write was committed", {
+            cause: signal.reason,
+          }),
+        );
+      };
+      this.#pendingBytes += bytes;
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#waiters.push(waiter);
+      if (signal.aborted) onAbort();
+    });
+  }
+
+  /** That a key will not exist is only certain once the deletes before are committed. */
+  async #confirmAbsence(signal: AbortSignal): Promise<void> {
+    await this.#committed(this.#options.store.last.seq, 0, signal).catch((error: unknown) => {
+      throw new KvError("unavailable", "the key's state could not be confirmed", { cause: error });
+    });
+    this.#checkServing();
+    if (!this.#holdsLease()) await this.#awaitLease(signal);
+  }
+
+  #checkServing(): void {
+    const reason = this.unavailable;
+    if (reason !== undefined) throw new KvError("unavailable", reason);
+  }
+
+  /** Whether no other node can have become primary and be serving now. */
+  #holdsLease(): boolean {
+    const { clock, settings } = this.#options;
+    const limitMs = clock.monotonicMs() - settings.leaseMs;
+    return this.#inSync.required.every(
+      (member) =>
+        (this.#replicators.get(memberKey(member))?.ackedSentMs ?? Number.NEGATIVE_INFINITY) > limitMs,
+    );
+  }
+
+  /** Waits for the next acknowledgements, at most until silent members would have been dropped. */
+  async #awaitLease(signal: AbortSignal): Promise<void> {
+    const { clock, settings } = this.#options;
+    const deadlineMs = clock.monotonicMs() + 2 * settings.standbyTimeoutMs;
+    for (const replicator of this.#replicators.values()) replicator.wake();
+    while (!this.#holdsLease()) {
+      this.#checkServing();
+      const leftMs = deadlineMs - clock.monotonicMs();
+      if (leftMs <= 0 || signal.aborted) {
+        throw new KvError("unavailable", "the lease of the primary has run out: a standby does not answer");
+      }
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          cancel();
+          this.#leaseWaiters.delete(wake);
+          signal.removeEventListener("abort", wake);
+          resolve();
+        };
+        const cancel = clock.timer(leftMs, wake);
+        signal.addEventListener("abort", wake, { once: true });
+        this.#leaseWaiters.add(wake);
+      });
+    }
+    this.#checkServing();
+  }
+
+  #depose(reason: string): void {
+    if (this.#stopped.signal.aborted) return;
+    this.stop(reason);
+    this.#options.onDeposed(reason);
+  }
+}

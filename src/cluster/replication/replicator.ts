@@ -1,0 +1,165 @@
+import { type Clock, sleep, withTimeout } from "../clock.ts";
+import type { CopyReader, LogRecord, LogStore } from "../log-store.ts";
+import type { Member, NodeView } from "../model.ts";
+import type { AppendRequest, AppendResponse, CopyChunk, Peer } from "../peer.ts";
+import { commonSeq, epochAt } from "./history.ts";
+import { batchBytesMax, heartbeatMs, peerTimeoutMs, type ReplicationSettings } from "./settings.ts";
+
+/** Pause after a standby could not be reached. */
+const retryMs = 100;
+
+/** What a replicator needs of its primary. */
+export interface ReplicatorContext {
+  readonly group: string;
+  readonly epoch: number;
+  readonly self: number;
+  readonly store: LogStore;
+  readonly clock: Clock;
+  readonly settings: ReplicationSettings;
+  committedSeq(): number;
+  /** The standby has acknowledged something, if only a heartbeat. */
+  onAck(replicator: Replicator): void;
+  /** The standby follows a later epoch. */
+  onStale(epoch: number): void;
+}
+
+/** Keeps one standby in step: finds where its log continues, then sends it everything, one message at a time. */
+export class Replicator {
+  readonly member: Member;
+  /** The standby has everything up to here on disk. */
+  ackedSeq = 0;
+  /** When the last message that the standby acknowledged was sent, monotonic; the lease runs from here. */
+  ackedSentMs = Number.NEGATIVE_INFINITY;
+
+  readonly #context: ReplicatorContext;
+  readonly #peer: Peer;
+  readonly #stopped = new AbortController();
+  /** Cuts the wait for new records short. */
+  #wake: (() => void) | undefined;
+  #copyId = 0;
+
+  constructor(node: NodeView, peer: Peer, context: ReplicatorContext) {
+    this.member = { number: node.number, incarnation: node.incarnation };
+    this.#peer = peer;
+    this.#context = context;
+    void this.#run();
+  }
+
+  /** There is something to send: new records, or a heartbeat that somebody waits for. */
+  wake(): void {
+    this.#wake?.();
+  }
+
+  stop(): void {
+    this.#stopped.abort(new Error("replication to this standby has ended"));
+    this.#wake?.();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopped;
+    // The seq up to which the standby's log is known to be the same as ours.
+    let matched: number | undefined;
+    while (!signal.aborted) {
+      try {
+        matched = matched === undefined ? await this.#findMatch() : await this.#sendNext(matched);
+      } catch {
+        matched = undefined;
+        await sleep(this.#context.clock, retryMs, signal);
+      }
+    }
+  }
+
+  /** Asks the standby where its log stands. A copy is made when our log does not reach back to there. */
+  async #findMatch(): Promise<number | undefined> {
+    const { store } = this.#context;
+    const { last } = store;
+    const response = await this.#send(last.seq, []);
+    if (response === undefined) return undefined;
+    if (response.result === "ok") return last.seq;
+    const common = commonSeq(store, response);
+    const reachable = common >= store.base.seq && common >= response.base.seq;
+    return reachable && !response.needsCopy ? common : await this.#sendCopy();
+  }
+
+  /** Sends what comes after `matched`, or a heartbeat when nothing came for its time. */
+  async #sendNext(matched: number): Promise<number | undefined> {
+    const { store } = this.#context;
+    if (store.last.seq === matched && this.ackedSeq === matched) await this.#idle();
+    if (this.#stopped.signal.aborted) return matched;
+    const records = await store.read(matched, batchBytesMax);
+    // Compaction has passed the standby.
+    if (records === undefined) return await this.#sendCopy();
+    const response = await this.#send(matched, records);
+    return response?.result === "ok" ? matched + records.length : undefined;
+  }
+
+  /** Until there are new records, or a heartbeat is due. */
+  #idle(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel();
+        this.#wake = undefined;
+        resolve();
+      };
+      const cancel = this.#context.clock.timer(heartbeatMs(this.#context.settings), done);
+      this.#wake = done;
+    });
+  }
+
+  /** Sends the whole log. Returns where the standby stands afterwards. */
+  async #sendCopy(): Promise<number | undefined> {
+    const reader = await this.#context.store.openCopy();
+    try {
+      this.#copyId++;
+      for (let index = 0; ; index++) {
+        const records = await reader.next(batchBytesMax);
+        const chunk = { copyId: this.#copyId, index, last: records.length === 0, ...baseOf(reader) };
+        const response = await this.#send(reader.base.seq, records, chunk);
+        if (response?.result !== "ok") return undefined;
+        if (chunk.last) return reader.base.seq;
+      }
+    } finally {
+      await reader.close();
+    }
+  }
+
+  /** Undefined when the standby has shown that this primary is over. */
+  async #send(
+    previousSeq: number,
+    records: readonly LogRecord[],
+    copy?: CopyChunk,
+  ): Promise<AppendResponse | undefined> {
+    const { clock, store, settings } = this.#context;
+    const request: AppendRequest = {
+      group: this.#context.group,
+      epoch: this.#context.epoch,
+      primary: this.#context.self,
+      target: this.member.number,
+      incarnation: this.member.incarnation,
+      previous: { epoch: epochAt(store.epochs, previousSeq), seq: previousSeq },
+      records,
+      committedSeq: this.#context.committedSeq(),
+      leaseMs: settings.leaseMs,
+      ...(copy === undefined ? {} : { copy }),
+    };
+    const sentMs = clock.monotonicMs();
+    const response = await withTimeout(clock, peerTimeoutMs, this.#stopped.signal, (signal) =>
+      this.#peer.append(request, signal),
+    );
+    if (this.#stopped.signal.aborted) return undefined;
+    if (response.result === "stale-epoch") {
+      this.#context.onStale(response.epoch);
+      return undefined;
+    }
+    this.ackedSentMs = sentMs;
+    if (response.result === "ok" && (copy === undefined || copy.last)) {
+      this.ackedSeq = previousSeq + (copy === undefined ? records.length : 0);
+    }
+    this.#context.onAck(this);
+    return response;
+  }
+}
+
+function baseOf(reader: CopyReader) {
+  return { base: reader.base, epochs: reader.epochs };
+}

@@ -1,0 +1,132 @@
+import type { Clock } from "../clock.ts";
+import type { CopyWriter, LogStore } from "../log-store.ts";
+import type { AppendRequest, AppendResponse, CopyChunk } from "../peer.ts";
+import { epochAt, holds } from "./history.ts";
+import { clockDriftMax } from "./settings.ts";
+
+/**
+ * The receiving half of replication: makes the log of this node the same as the primary's.
+ *
+ * Messages are handled one after another, so that each sees the log as the one before has left it.
+ */
+export class Standby {
+  readonly #store: LogStore;
+  readonly #clock: Clock;
+  #turn: Promise<unknown> = Promise.resolve();
+  #copy: { epoch: number; primary: number; copyId: number; next: number; writer: CopyWriter } | undefined;
+  /** Everything up to here is known to be committed: it must never be cut off. */
+  #committedSeq = 0;
+  /** No primary that this node has answered relies on it after this time, monotonic. */
+  #leasedUntilMs: number;
+
+  /** `leaseMs`: an earlier process on this log may have answered a primary just before it ended. */
+  constructor(store: LogStore, clock: Clock, leaseMs: number) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#leasedUntilMs = clock.monotonicMs() + leaseMs * (1 + clockDriftMax);
+  }
+
+  /** Milliseconds that must pass before this node may serve as primary. */
+  get leaseLeftMs(): number {
+    return Math.max(0, this.#leasedUntilMs - this.#clock.monotonicMs());
+  }
+
+  /** Handles one message. Rejects when the disk fails. */
+  append(request: AppendRequest): Promise<AppendResponse> {
+    return this.#inTurn(() => this.#append(request));
+  }
+
+  /** Promises to follow no epoch below `epoch`, durably and in turn with the messages. */
+  promise(epoch: number): Promise<void> {
+    return this.#inTurn(() => this.#store.promise(epoch));
+  }
+
+  #inTurn<T>(action: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(action);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  async #append(request: AppendRequest): Promise<AppendResponse> {
+    const store = this.#store;
+    if (request.epoch < store.promisedEpoch) return this.#answer("stale-epoch");
+    await store.promise(request.epoch);
+    const leasedUntilMs = this.#clock.monotonicMs() + request.leaseMs * (1 + clockDriftMax);
+    this.#leasedUntilMs = Math.max(this.#leasedUntilMs, leasedUntilMs);
+
+    if (request.copy !== undefined) return await this.#takeCopy(request, request.copy);
+    const damaged = store.condition.kind === "damaged";
+    if (damaged || request.previous.seq < store.base.seq || !holds(store, request.previous)) {
+      return this.#answer("mismatch");
+    }
+    await this.#takeRecords(request);
+    const committedSeq = Math.min(request.committedSeq, request.previous.seq + request.records.length);
+    if (committedSeq > this.#committedSeq) {
+      this.#committedSeq = committedSeq;
+      store.commit(committedSeq);
+    }
+    return this.#answer("ok");
+  }
+
+  /** Appends what is not there yet, in place of what another epoch has left there. */
+  async #takeRecords({ records }: AppendRequest): Promise<void> {
+    const store = this.#store;
+    const first = records.findIndex(
+      (record) => record.seq > store.last.seq || epochAt(store.epochs, record.seq) !== record.epoch,
+    );
+    if (first !== -1) {
+      const fresh = records.slice(first);
+      const before = (fresh[0]?.seq ?? 1) - 1;
+      if (before < store.last.seq) {
+        if (before < this.#committedSeq) {
+          throw new Error(`a primary would cut off committed records from seq ${before + 1} on`);
+        }
+        await store.truncate(before);
+      }
+      await store.append(fresh);
+    } else if (store.durable.seq < store.last.seq) {
+      // All is there, but perhaps not on disk yet: an empty append waits for what is before it.
+      await store.append([]);
+    }
+  }
+
+  async #takeCopy(request: AppendRequest, chunk: CopyChunk): Promise<AppendResponse> {
+    if (chunk.index === 0) {
+      await this.#copy?.writer.abort();
+      const writer = await this.#store.beginCopy(chunk.base, chunk.epochs);
+      this.#copy = {
+        epoch: request.epoch,
+        primary: request.primary,
+        copyId: chunk.copyId,
+        next: 0,
+        writer,
+      };
+    }
+    const copy = this.#copy;
+    const expected =
+      copy?.epoch === request.epoch &&
+      copy.primary === request.primary &&
+      copy.copyId === chunk.copyId &&
+      copy.next === chunk.index;
+    if (copy === undefined || !expected) return this.#answer("mismatch");
+    await copy.writer.write(request.records);
+    copy.next++;
+    if (chunk.last) {
+      this.#copy = undefined;
+      await copy.writer.finish();
+    }
+    return this.#answer("ok");
+  }
+
+  #answer(result: AppendResponse["result"]): AppendResponse {
+    const { promisedEpoch, durable, base, epochs, condition } = this.#store;
+    return {
+      result,
+      epoch: promisedEpoch,
+      last: durable,
+      base,
+      epochs,
+      needsCopy: condition.kind === "damaged",
+    };
+  }
+}
