@@ -1,0 +1,164 @@
+import type { GroupState, Member, RingState } from "./model.ts";
+import { groupNameAllowed, isGroupName, numberMax, parseNumber } from "./paths.ts";
+import { virtualNodesMax } from "./ring.ts";
+
+/** The written forms of our znodes' data. Strict: nothing of another form is guessed at. */
+
+/** A znode holds what none of ours would. */
+export class ForeignContentError extends Error {
+  override readonly name = "ForeignContentError";
+  readonly path: string;
+
+  /** `expected` and `hint` are parts of a sentence. */
+  constructor(path: string, data: Uint8Array, expected: string, hint = "correct or delete it") {
+    super(`${path} holds ${shown(data)}; expected ${expected}; ${hint}`);
+    this.path = path;
+  }
+}
+
+export function encodeText(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+/** `host:port` of a router or data node. Errors: ForeignContentError. */
+export function parseAddress(path: string, data: Uint8Array): string {
+  const text = decodeText(data);
+  const port = text?.match(/^[^\s\p{C}]{1,255}:(\d{1,5})$/u)?.[1];
+  if (text === undefined || port === undefined || Number(port) < 1 || Number(port) > 65_535) {
+    throw new ForeignContentError(path, data, "the address of a node as host:port");
+  }
+  return text;
+}
+
+/** The number that a `top` gives away next. Errors: ForeignContentError. */
+export function parseTop(path: string, data: Uint8Array): number {
+  const number = parseNumber(decodeText(data) ?? "");
+  if (number === undefined) {
+    throw new ForeignContentError(path, data, `the next number to give away, from 0 to ${numberMax}`);
+  }
+  return number;
+}
+
+export function formatGroupState(state: GroupState): Uint8Array {
+  const { epoch, primary, inSync } = state;
+  return encodeText(JSON.stringify({ epoch, primary: primary ?? null, inSync }));
+}
+
+/** Errors: ForeignContentError. */
+export function parseGroupState(path: string, data: Uint8Array): GroupState {
+  const value = decodeObject(data, ["epoch", "primary", "inSync"]);
+  const epoch = value?.epoch;
+  const primary = value?.primary === null ? undefined : parseMember(value?.primary);
+  const inSync = parseList(value?.inSync, parseMember);
+  if (
+    !isCount(epoch) ||
+    (primary === undefined) !== (value?.primary === null) ||
+    inSync === undefined ||
+    hasRepetition(inSync.map((member) => member.number)) ||
+    (primary !== undefined && (epoch === 0 || !inSync.some((member) => isSame(member, primary))))
+  ) {
+    throw new ForeignContentError(
+      path,
+      data,
+      'a group\'s state like {"epoch":1,"primary":{"number":1,"incarnation":"17"},"inSync":' +
+        '[{"number":1,"incarnation":"17"}]} with the primary (or null) in sync',
+    );
+  }
+  return { epoch, primary, inSync };
+}
+
+export function formatRingState(ring: RingState): Uint8Array {
+  const { version, virtualNodes, groups, written } = ring;
+  return encodeText(JSON.stringify({ version, virtualNodes, groups, written }));
+}
+
+/** Errors: ForeignContentError. */
+export function parseRingState(path: string, data: Uint8Array): RingState {
+  const value = decodeObject(data, ["version", "virtualNodes", "groups", "written"]);
+  const version = value?.version;
+  const virtualNodes = value?.virtualNodes;
+  const groups = parseList(value?.groups, parseGroupName);
+  const written = value?.written;
+  if (
+    !isCount(version) ||
+    !isCount(virtualNodes) ||
+    virtualNodes > virtualNodesMax ||
+    groups === undefined ||
+    hasRepetition(groups) ||
+    typeof written !== "boolean"
+  ) {
+    throw new ForeignContentError(
+      path,
+      data,
+      'the ring like {"version":1,"virtualNodes":2,"groups":["zdata1"],"written":false} with up to ' +
+        `${virtualNodesMax} virtual nodes and names of groups of ${groupNameAllowed}`,
+    );
+  }
+  return { version, virtualNodes, groups, written };
+}
+
+function parseMember(value: unknown): Member | undefined {
+  const fields = asObject(value, ["number", "incarnation"]);
+  const number = fields?.number;
+  const incarnation = fields?.incarnation;
+  if (!isCount(number) || number > numberMax) return undefined;
+  if (typeof incarnation !== "string" || !/^\d{1,20}$/.test(incarnation)) return undefined;
+  return { number, incarnation };
+}
+
+function parseGroupName(value: unknown): string | undefined {
+  return typeof value === "string" && isGroupName(value) ? value : undefined;
+}
+
+/** All elements parsed; undefined when one of them, or the whole, is not what it should be. */
+function parseList<T>(value: unknown, parse: (element: unknown) => T | undefined): T[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const parsed = value.map(parse).filter((element) => element !== undefined);
+  return parsed.length === value.length ? parsed : undefined;
+}
+
+function decodeObject<Name extends string>(data: Uint8Array, names: readonly Name[]) {
+  try {
+    return asObject(JSON.parse(decodeText(data) ?? ""), names);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The fields of an object that has just these: a field unknown to us would be lost by our next write. */
+function asObject<Name extends string>(
+  value: unknown,
+  names: readonly Name[],
+): Partial<Record<Name, unknown>> | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  return Object.keys(value).every((name) => names.some((known) => known === name)) ? value : undefined;
+}
+
+function decodeText(data: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
+  } catch {
+    return undefined;
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function isSame(a: Member, b: Member): boolean {
+  return a.number === b.number && a.incarnation === b.incarnation;
+}
+
+function hasRepetition(list: readonly unknown[]): boolean {
+  return new Set(list).size < list.length;
+}
+
+/** The beginning of what a znode holds, on one line: it may be long, and not meant for a terminal. */
+function shown(data: Uint8Array): string {
+  if (data.length === 0) return "nothing";
+  const bytesMax = 60;
+  const text = new TextDecoder().decode(data.subarray(0, bytesMax));
+  const visible = JSON.stringify(text).replace(/\p{C}/gu, "\ufffd");
+  return data.length > bytesMax ? `${visible} … (${data.length} bytes)` : visible;
+}
