@@ -1,6 +1,6 @@
 import type { LogStore } from "../log-store.ts";
 import type { GroupState, Member } from "../model.ts";
-import type { StateRegister } from "./state-register.ts";
+import type { Register } from "../register.ts";
 
 /** The node must not take part in its group as things stand; an operator has to decide. */
 export class ClaimRefused extends Error {
@@ -16,7 +16,11 @@ export class ClaimRefused extends Error {
  *
  * Rejects with ClaimRefused, or as the register does, and can then be tried again.
  */
-export async function claimMembership(self: Member, store: LogStore, register: StateRegister): Promise<void> {
+export async function claimMembership(
+  self: Member,
+  store: LogStore,
+  register: Register<GroupState>,
+): Promise<void> {
   const found = await register.read();
   if (found === undefined) {
     checkFirst(store);
@@ -38,9 +42,14 @@ function claim(state: GroupState, self: Member, store: LogStore): GroupState | u
   const mine = state.inSync.find((member) => member.number === self.number);
   if (mine === undefined || mine.incarnation === self.incarnation) return undefined;
   const others = state.inSync.filter((member) => member !== mine);
-  if (store.condition.kind !== "damaged") return { ...state, inSync: [...others, self].sort(byNumber) };
+  // A primary that has registered afresh is one no longer: the master decides anew.
+  const primary = state.primary?.number === self.number ? undefined : state.primary;
+  const { epoch } = state;
+  if (store.condition.kind !== "damaged") {
+    return { epoch, primary, inSync: [...others, self].sort((a, b) => a.number - b.number) };
+  }
   if (others.length === 0) throw new ClaimRefused(loneDamage(store));
-  return { ...state, inSync: others };
+  return { epoch, primary, inSync: others };
 }
 
 function checkFirst(store: LogStore): void {
@@ -56,8 +65,4 @@ function checkFirst(store: LogStore): void {
 function loneDamage({ condition }: LogStore): string {
   const where = condition.kind === "damaged" ? ` at line ${condition.line} (${condition.reason})` : "";
   return `the log is damaged${where}, and no other replica is in sync: mend it with "kvlab log repair FILE"`;
-}
-
-function byNumber(a: Member, b: Member): number {
-  return a.number - b.number;
 }

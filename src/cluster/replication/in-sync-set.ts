@@ -1,6 +1,6 @@
 import { type Clock, sleep } from "../clock.ts";
 import type { GroupState, Member, Versioned } from "../model.ts";
-import type { StateRegister } from "./state-register.ts";
+import type { Register } from "../register.ts";
 
 /** Pause before a failed compare-and-set is tried again. */
 const retryMs = 200;
@@ -28,7 +28,7 @@ export class InSyncSet {
 
   readonly #epoch: number;
   readonly #self: number;
-  readonly #register: StateRegister;
+  readonly #register: Register<GroupState>;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
   readonly #onChange: () => void;
@@ -37,7 +37,7 @@ export class InSyncSet {
   constructor(options: {
     state: Versioned<GroupState>;
     self: number;
-    register: StateRegister;
+    register: Register<GroupState>;
     clock: Clock;
     /** Ends all attempts. */
     signal: AbortSignal;

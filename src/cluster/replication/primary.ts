@@ -3,10 +3,10 @@ import { KvError } from "../errors.ts";
 import type { LogRecord, LogStore, StoredValue } from "../log-store.ts";
 import type { GroupState, NodeView, Versioned } from "../model.ts";
 import type { PeerAt } from "../peer.ts";
+import type { Register } from "../register.ts";
 import { InSyncSet, memberKey } from "./in-sync-set.ts";
 import { Replicator } from "./replicator.ts";
 import { heartbeatMs, pendingBytesMax, type ReplicationSettings } from "./settings.ts";
-import type { StateRegister } from "./state-register.ts";
 
 export interface PrimaryOptions {
   readonly group: string;
@@ -19,7 +19,7 @@ export interface PrimaryOptions {
   readonly store: LogStore;
   readonly clock: Clock;
   readonly peerAt: PeerAt;
-  readonly register: StateRegister;
+  readonly register: Register<GroupState>;
   readonly settings: ReplicationSettings;
   /** Called once, when this primary has learned that it is one no longer. */
   readonly onDeposed: (reason: string) => void;

@@ -2,17 +2,17 @@ import type { Clock } from "../clock.ts";
 import type { LogStore } from "../log-store.ts";
 import type { GroupView, Member } from "../model.ts";
 import type { AppendRequest, AppendResponse, PeerAt } from "../peer.ts";
+import type { Register } from "../register.ts";
 import { Primary } from "./primary.ts";
 import type { ReplicationSettings } from "./settings.ts";
 import { Standby } from "./standby.ts";
-import type { StateRegister } from "./state-register.ts";
 
 export interface ReplicaOptions {
   readonly group: string;
   readonly store: LogStore;
   readonly clock: Clock;
   readonly peerAt: PeerAt;
-  readonly register: StateRegister;
+  readonly register: Register<GroupState>;
   readonly settings: ReplicationSettings;
   readonly log: (message: string) => void;
 }

@@ -1,0 +1,33 @@
+import type { Owner } from "./errors.ts";
+import type { GroupView, NodeView, RingState, Topology } from "./model.ts";
+import { HashRing } from "./ring.ts";
+
+const rings = new WeakMap<RingState, HashRing>();
+
+/** The ring of a topology, made once for each ring state. */
+export function ringOf(state: RingState): HashRing {
+  let ring = rings.get(state);
+  if (ring === undefined) {
+    ring = new HashRing(state.groups, { virtualNodes: state.virtualNodes });
+    rings.set(state, ring);
+  }
+  return ring;
+}
+
+/** Who serves a key; undefined while no group is in the ring. */
+export function ownerOf(topology: Topology, key: string): Owner | undefined {
+  if (topology.ring === undefined) return undefined;
+  const state = topology.ring.value;
+  const group = ringOf(state).owner(key);
+  if (group === undefined) return undefined;
+  return { group, address: primaryOf(topology.groups.get(group))?.address, ringVersion: state.version };
+}
+
+/** The group's primary, if it is registered now. */
+export function primaryOf(group: GroupView | undefined): NodeView | undefined {
+  const primary = group?.state?.value.primary;
+  if (primary === undefined) return undefined;
+  return group?.nodes.find(
+    (node) => node.number === primary.number && node.incarnation === primary.incarnation,
+  );
+}
