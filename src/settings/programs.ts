@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
+import { defaultValueBytesMax } from "../cluster/limits.ts";
 import type { Program } from "./read-settings.ts";
 import { choice, number, optional, type SettingsTable, text, withDefault } from "./setting.ts";
 
@@ -90,7 +91,7 @@ const settings = {
   ),
   maxvaluebytes: withDefault(
     number({ meaning: "Greatest length of a value, in bytes.", placeholder: "BYTES", min: 1, max: 64 * MIB }),
-    4 * MIB,
+    defaultValueBytesMax,
   ),
 } satisfies SettingsTable;
 

@@ -1,0 +1,47 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { root } from "./packages.mjs";
+import { runCommand } from "./run-command.mjs";
+
+/** Everything that is checked without running kvlab. Each counts as one test. */
+export const checks = [
+  { name: "types", run: () => runCommand("tsc", ["--noEmit"]) },
+  { name: "lint", run: () => runCommand("biome", ["check", "--error-on-warnings", "."]) },
+  { name: "schema lint", run: () => runCommand("buf", ["lint"]) },
+  { name: "schema format", run: () => runCommand("buf", ["format", "-d", "--exit-code"]) },
+  { name: "generated code", run: checkGenerated },
+  { name: "unused code", run: () => runCommand("knip", ["--no-progress"]) },
+  { name: "package", run: () => runCommand("publint", ["--strict"]) },
+];
+
+/** Whether gen/ is what `buf generate` makes of proto/ now. */
+async function checkGenerated() {
+  const folder = mkdtempSync(join(tmpdir(), "kvlab-gen-"));
+  try {
+    const result = await runCommand("buf", ["generate", "--output", folder]);
+    if (!result.ok) return result;
+    const differing = differingFiles(join(root, "gen"), join(folder, "gen"));
+    if (differing.length === 0) return result;
+    return {
+      ...result,
+      ok: false,
+      output: `Run \`npm run generate\`; not up to date: ${differing.join(", ")}\n`,
+    };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function differingFiles(folder, otherFolder) {
+  const [files, otherFiles] = [folder, otherFolder].map(filesBelow);
+  const names = new Set([...files.keys(), ...otherFiles.keys()]);
+  return [...names].filter((name) => files.get(name) !== otherFiles.get(name));
+}
+
+/** Content of every file below a folder, by its path in it. */
+function filesBelow(folder) {
+  const paths = readdirSync(folder, { recursive: true }).map(String);
+  const files = paths.filter((path) => statSync(join(folder, path)).isFile());
+  return new Map(files.map((path) => [path, readFileSync(join(folder, path), "utf8")]));
+}

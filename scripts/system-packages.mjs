@@ -1,0 +1,38 @@
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+/** What the tests need of the system, and the Debian package that brings it. */
+const needed = [
+  { what: "ZooKeeper", package: "zookeeper", present: () => existsSync("/usr/share/java/zookeeper.jar") },
+  { what: "Java", package: "default-jre-headless", present: () => onPath("java") },
+  { what: "Chromium", package: "chromium", present: () => existsSync("/usr/bin/chromium") },
+];
+
+/** Installs with apt-get what is missing, if we are root. Returns what is still missing after that, in words. */
+export function installSystemPackages() {
+  const missing = needed.filter(({ present }) => !present());
+  if (missing.length === 0) return [];
+  const names = missing.map((each) => each.package);
+  if (process.getuid?.() === 0 && onPath("apt-get")) {
+    console.log(`Installing Debian packages: ${names.join(", ")}`);
+    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    const apt = (...args) => spawnSync("apt-get", args, { env, stdio: ["ignore", "ignore", "inherit"] });
+    apt("update", "-qq");
+    apt("install", "-y", "-qq", "--no-install-recommends", ...names);
+  }
+  return missing
+    .filter(({ present }) => !present())
+    .map((each) => `${each.what} (Debian package ${each.package})`);
+}
+
+function onPath(program) {
+  return (process.env.PATH ?? "").split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
