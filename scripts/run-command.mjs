@@ -1,17 +1,16 @@
 import { spawn } from "node:child_process";
 import { root, searchPath } from "./packages.mjs";
+import { onStopSignal } from "./signals.mjs";
 
 // A test that prints without end must not fill the memory; what went wrong is mostly said last.
 const KEPT_CHARACTERS = 100_000;
 
 const running = new Set();
 
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-  process.on(signal, () => {
-    for (const child of running) killGroup(child);
-    process.exit(1);
-  });
-}
+onStopSignal(() => {
+  for (const child of running) killGroup(child);
+  process.exit(1);
+});
 
 /**
  * Runs a command to its end, and ends with it everything that it has started. Resolves with how it ended:

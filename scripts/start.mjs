@@ -2,10 +2,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { bunProgram, hasDevelopmentPackages, installPackages, missingPackages, root } from "./packages.mjs";
-
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
-// npm passes on to us also the signals that a terminal has already sent to the whole job.
-const SAME_SIGNAL_MS = 500;
+import { onStopSignal } from "./signals.mjs";
 
 const missing = missingPackages({ development: false });
 if (missing.length > 0 || !bunProgram()) {
@@ -31,21 +28,14 @@ run(bun, [join(root, "src", "dev.ts"), ...process.argv.slice(2)]);
 function run(program, args) {
   // In a process group of its own, it gets signals only from us, and each of them once.
   const child = spawn(program, args, { stdio: "inherit", detached: process.platform !== "win32" });
-  let last = { signal: "", atMs: 0 };
-  for (const signal of SIGNALS) {
-    process.on(signal, () => {
-      const atMs = Date.now();
-      if (signal !== last.signal || atMs - last.atMs > SAME_SIGNAL_MS) child.kill(signal);
-      last = { signal, atMs };
-    });
-  }
+  const ignoreSignals = onStopSignal((signal) => child.kill(signal));
   child.on("error", (error) => {
     console.error(`npm start: ${program} cannot be run: ${error.message}`);
     process.exit(1);
   });
   child.on("exit", (code, signal) => {
     if (signal === null) process.exit(code);
-    for (const each of SIGNALS) process.removeAllListeners(each);
+    ignoreSignals();
     process.kill(process.pid, signal);
   });
 }
