@@ -1,0 +1,82 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePorts } from "./free-ports.ts";
+import { until } from "./until.ts";
+import { type MemberPorts, makeMember, type ZooKeeperMember } from "./zookeeper-member.ts";
+
+export type { ZooKeeperMember } from "./zookeeper-member.ts";
+
+export interface ZooKeeperSettings {
+  /** One server that stands alone, or an ensemble of three. 1 by default. */
+  readonly members?: 1 | 3;
+  /**
+   * ZooKeeper's unit of time. Sessions live for at least two ticks and expire on a tick; followers follow within
+   * ten. 250 by default, so that what has to time out does so soon.
+   */
+  readonly tickTimeMs?: number;
+  /** Whether each member also has a port for TLS, with a self-signed certificate. Not by default. */
+  readonly tls?: boolean;
+}
+
+/** Real ZooKeeper servers on 127.0.0.1, with their data in a temporary folder. */
+export interface ZooKeeper {
+  readonly members: readonly ZooKeeperMember[];
+  /** `host:port` of all members, separated by commas. */
+  readonly connectString: string;
+  /** The member that leads (or stands alone), once there is one. */
+  leader(): Promise<ZooKeeperMember>;
+  /** A member that does not lead, once there is a leader. */
+  follower(): Promise<ZooKeeperMember>;
+  /** Kills all members and removes their data. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts ZooKeeper and waits until all members serve. It goes when this process does, however that ends.
+ * Needs the Debian package `zookeeper`.
+ */
+export async function startZooKeeper(settings: ZooKeeperSettings = {}): Promise<ZooKeeper> {
+  for (let attempt = 1; ; attempt++) {
+    const zookeeper = await layOut(settings);
+    try {
+      await Promise.all(zookeeper.members.map((member) => member.start()));
+      return zookeeper;
+    } catch (error) {
+      await zookeeper.close();
+      // Between finding a port free and taking it, somebody else can take it.
+      if (attempt === 3 || !String(error).includes("Address already in use")) throw error;
+    }
+  }
+}
+
+async function layOut(settings: ZooKeeperSettings): Promise<ZooKeeper> {
+  const { members: count = 1, tickTimeMs = 250, tls = false } = settings;
+  const folder = await mkdtemp(join(tmpdir(), "kvlab-zookeeper-"));
+  const free = await freePorts(count * 4);
+  const ports = Array.from({ length: count }, (_, index): MemberPorts => {
+    const [client = 0, secure = 0, quorum = 0, election = 0] = free.slice(index * 4);
+    return { client, secure, quorum, election };
+  });
+  const members = ports.map((_, index) => makeMember({ index, ports, folder, tickTimeMs, tls }));
+  return {
+    members,
+    connectString: members.map(({ address }) => address).join(","),
+    leader: () => findMember(members, ["leader", "standalone"]),
+    async follower() {
+      await findMember(members, ["leader"]);
+      return findMember(members, ["follower"]);
+    },
+    async close() {
+      await Promise.all(members.map((member) => member.kill()));
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function findMember(members: readonly ZooKeeperMember[], modes: readonly string[]): Promise<ZooKeeperMember> {
+  return until(`a ZooKeeper member is ${modes.join(" or ")}`, 30_000, async () => {
+    const found = await Promise.all(members.map((member) => member.mode()));
+    return members[found.findIndex((mode) => mode !== undefined && modes.includes(mode))];
+  });
+}
