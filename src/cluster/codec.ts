@@ -9,9 +9,9 @@ export class ForeignContentError extends Error {
   override readonly name = "ForeignContentError";
   readonly path: string;
 
-  /** `expected` and `hint` are parts of a sentence. */
-  constructor(path: string, data: Uint8Array, expected: string, hint = "correct or delete it") {
-    super(`${path} holds ${shown(data)}; expected ${expected}; ${hint}`);
+  /** `expected` ends the sentence "expected …". */
+  constructor(path: string, data: Uint8Array, expected: string) {
+    super(`${path} holds ${shown(data)}; expected ${expected}; correct or delete it`);
     this.path = path;
   }
 }
