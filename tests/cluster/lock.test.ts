@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { encodeText } from "../../src/cluster/codec.ts";
+import { withLock } from "../../src/cluster/lock.ts";
+import type { Task } from "../../src/cluster/settle.ts";
+import type { Coordination } from "../../src/coordination/coordination.ts";
+import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
+import { faultySessions, withEachFault } from "../support/faulty-sessions.ts";
+import { type SkippingClock, skippingClock } from "../support/skipping-clock.ts";
+
+async function start() {
+  const clock = skippingClock();
+  const service = await EmbeddedCoordination.start({ clock });
+  const observer = await service.opener()();
+  await observer.create("/lock", new Uint8Array(), "persistent");
+  return { clock, service, observer, open: service.opener() };
+}
+
+function taskOf(session: Coordination, clock: SkippingClock, signal = new AbortController().signal): Task {
+  return { session, clock, signal, access: "open", onTrouble: assert.fail };
+}
+
+describe("withLock", () => {
+  it("lets in one at a time, in the order in which they asked, and leaves nothing behind", async () => {
+    const { clock, observer, open } = await start();
+    const order: number[] = [];
+    let inside = 0;
+    const sessions = await Promise.all([open(), open(), open()]);
+    const calls = [0, 1, 2, 3, 4, 5].map((caller) => {
+      const session = sessions[caller % 3] ?? observer;
+      return withLock(taskOf(session, clock), "/lock", async () => {
+        assert.equal(++inside, 1);
+        await session.sync("/");
+        order.push(caller);
+        inside--;
+        return caller;
+      });
+    });
+    assert.deepEqual(await Promise.all(calls), [0, 1, 2, 3, 4, 5]);
+    assert.deepEqual(order, [0, 1, 2, 3, 4, 5]);
+    assert.deepEqual(await observer.children("/lock"), []);
+  });
+
+  it("wakes one waiter by each release", async () => {
+    const { clock, service } = await start();
+    const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+    const holder = withLock(taskOf(await service.opener()(), clock), "/lock", () => held);
+    await clock.idle();
+    const waiters = [1, 2, 3].map(() => faultySessions(service, 0, "request lost"));
+    const { promise: finish, resolve: finishAll } = Promise.withResolvers<void>();
+    const calls = waiters.map(async ({ open }) =>
+      withLock(taskOf(await open(), clock), "/lock", () => finish),
+    );
+    await clock.idle();
+    const before = waiters.map(({ operations }) => operations);
+    letGo();
+    await holder;
+    await clock.idle();
+    const busy = waiters.filter(({ operations }, index) => operations !== before[index]);
+    assert.equal(busy.length, 1);
+    finishAll();
+    await Promise.all(calls);
+  });
+
+  it("gives the lock back when the work fails", async () => {
+    const { clock, observer } = await start();
+    await assert.rejects(
+      withLock(taskOf(observer, clock), "/lock", () => Promise.reject(new Error("work"))),
+      /work/,
+    );
+    assert.deepEqual(await observer.children("/lock"), []);
+  });
+
+  it("stops waiting when it is called off, and leaves the line", async () => {
+    const { clock, observer, open } = await start();
+    const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+    const holder = withLock(taskOf(observer, clock), "/lock", () => held);
+    const controller = new AbortController();
+    const waiter = withLock(taskOf(await open(), clock, controller.signal), "/lock", assert.fail);
+    await clock.idle();
+    controller.abort(new Error("called off"));
+    await assert.rejects(waiter, /called off/);
+    assert.equal((await observer.children("/lock")).length, 1);
+    letGo();
+    await holder;
+  });
+
+  it("passes to the next when the session that holds it expires", async () => {
+    const { clock, service, observer, open } = await start();
+    const session = await open();
+    const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+    const holder = withLock(taskOf(session, clock), "/lock", () => held);
+    const waiter = withLock(taskOf(await open(), clock), "/lock", async () => "next");
+    await clock.idle();
+    service.expire(session);
+    assert.equal(await waiter, "next");
+    letGo();
+    await holder;
+    assert.deepEqual(await observer.children("/lock"), []);
+  });
+
+  it("touches no node but its own, and is not held up by children that are no lock nodes", async () => {
+    const { clock, observer, open } = await start();
+    await observer.create("/lock/note", encodeText("1"), "persistent");
+    const other = await observer.create("/lock/other-", encodeText("2"), "ephemeral-sequential");
+    const waiter = withLock(taskOf(await open(), clock), "/lock", async () => "mine");
+    await clock.idle();
+    assert.equal((await observer.children("/lock")).length, 3);
+    await observer.delete(other, 0);
+    assert.equal(await waiter, "mine");
+    assert.deepEqual(await observer.children("/lock"), ["note"]);
+  });
+
+  it("says so when somebody else has deleted its node while it waited", async () => {
+    const { clock, observer, open } = await start();
+    const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+    const holder = withLock(taskOf(observer, clock), "/lock", () => held);
+    await clock.idle();
+    const waiter = withLock(taskOf(await open(), clock), "/lock", assert.fail);
+    await clock.idle();
+    const [first, second] = (await observer.children("/lock")).sort();
+    await observer.delete(`/lock/${second}`, 0);
+    await observer.delete(`/lock/${first}`, 0);
+    await assert.rejects(waiter, /deleted by somebody else/);
+    letGo();
+    await holder;
+  });
+
+  it("survives a lost connection or session at any operation without leaving a node or holding it twice", async () => {
+    await withEachFault(async (at, fault) => {
+      const { clock, service, observer } = await start();
+      const before = await observer.create("/lock/lock-", encodeText("x"), "ephemeral-sequential");
+      const sessions = faultySessions(service, at, fault);
+      let inside = 0;
+      const call = withLock(taskOf(await sessions.open(), clock), "/lock", async () => {
+        assert.ok((await observer.children("/lock")).length <= 1);
+        inside++;
+      });
+      call.catch(() => {});
+      await clock.idle();
+      assert.equal(inside, 0);
+      await observer.delete(before, 0);
+      const error = await call.then(
+        () => undefined,
+        (reason: Error) => reason,
+      );
+      if (fault.startsWith("expired") && sessions.operations >= at)
+        assert.match(error?.message ?? "expired", /expired/);
+      else assert.equal(error, undefined);
+      assert.ok(inside <= 1);
+      assert.deepEqual(await observer.children("/lock"), []);
+      return sessions;
+    });
+  });
+});
