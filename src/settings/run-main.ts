@@ -13,33 +13,43 @@ export class ExitError extends Error {
 }
 
 /**
+ * Writes to standard output; resolves when everything has been handed on, and rejects when that cannot be done.
+ * A program that ends without having waited for this may lose output.
+ */
+export function print(output: string | Uint8Array): Promise<void> {
+  return write(process.stdout, output);
+}
+
+/**
  * Runs the program of an entry point and ends the process when it is over, also if something is still open.
- * The exit code is what `main` resolves to; 2 after a SettingError; that of an ExitError; 1 after any
- * other error. An error is told in one line; its stack is shown only when KVLAB_DEBUG is set.
+ * The exit code is what `main` resolves to; 2 after a SettingError; that of an ExitError; 1 after any other error.
+ * An error is told in one line; its stack is shown only when KVLAB_DEBUG is set.
  */
 export async function runMain(
   command: string,
   main: (input: SettingsInput) => Promise<number>,
 ): Promise<never> {
-  endQuietlyWhenNobodyReads();
+  // Whoever waits for a write is told by it; a lost terminal or log is no reason for a server to end.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   let exitCode: number;
   try {
     exitCode = await main({ args: process.argv.slice(2), env: process.env });
   } catch (error) {
-    exitCode = report(command, error);
+    exitCode = await report(command, error).catch(() => 1);
   }
-  // Output to a pipe may still be on its way, and process.exit would drop it.
-  await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
   process.exit(exitCode);
 }
 
-function report(command: string, error: unknown): number {
+/** Tells why a program ends, and returns its exit code. */
+async function report(command: string, error: unknown): Promise<number> {
   if (error instanceof HelpRequested) {
-    process.stdout.write(error.help);
+    await print(error.help);
     return 0;
   }
-  process.stderr.write(`${command}: ${oneLine(error)}\n`);
-  if (process.env.KVLAB_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  // `kvlab … | head` closes our output early: there is nobody to write for, and nothing has gone wrong.
+  if (error instanceof Error && "code" in error && error.code === "EPIPE") return 0;
+  await write(process.stderr, `${command}: ${oneLine(error)}\n`);
+  if (process.env.KVLAB_DEBUG && error instanceof Error) await write(process.stderr, `${error.stack}\n`);
   if (error instanceof SettingError) return 2;
   return error instanceof ExitError ? error.exitCode : 1;
 }
@@ -49,17 +59,8 @@ function oneLine(error: unknown): string {
   return message.replace(/\s*\n\s*/g, " ");
 }
 
-/** `kvlab … | head` closes our output early: then there is nobody to write for, and nothing has gone wrong. */
-function endQuietlyWhenNobodyReads(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "EPIPE") process.exit(0);
-      process.stderr.write(`output cannot be written: ${error.message}\n`);
-      process.exit(1);
-    });
-  }
-}
-
-function flushed(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => stream.write("", () => resolve()));
+function write(stream: NodeJS.WriteStream, output: string | Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.write(output, (error) => (error ? reject(error) : resolve()));
+  });
 }

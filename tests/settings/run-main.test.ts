@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { text } from "node:stream/consumers";
 import { describe, it } from "node:test";
 import { commandFor, runProgram } from "../support/run-program.ts";
 
@@ -52,18 +53,24 @@ describe("running a program", { timeout: 30_000 }, () => {
 
   it("writes out everything before it ends", { timeout: 30_000 }, async () => {
     const { stdout } = await runProgram(sample, ["output"]);
-    assert.equal(stdout.split("\n").length, 20_001);
+    assert.equal(stdout.length, 3_000_000);
+  });
+
+  it("tells in one line that its output cannot be written", { timeout: 30_000 }, async () => {
+    const [command, args] = commandFor(sample, ["output"]);
+    const child = spawn("sh", ["-c", 'exec "$@" > /dev/full', "sh", command, ...args], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const [stderr, [exitCode]] = await Promise.all([text(child.stderr), once(child, "close")]);
+    assert.match(stderr, /^sample: [^\n]*no space left on device[^\n]*\n$/i);
+    assert.equal(exitCode, 1);
   });
 
   it("ends quietly when nobody reads its output any more", { timeout: 30_000 }, async () => {
     const [command, args] = commandFor(sample, ["output"]);
     const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
-    let stderr = "";
-    child.stderr.on("data", (chunk) => {
-      stderr += chunk;
-    });
     child.stdout.once("data", () => child.stdout.destroy());
-    const [exitCode] = await once(child, "close");
+    const [stderr, [exitCode]] = await Promise.all([text(child.stderr), once(child, "close")]);
     assert.deepEqual({ exitCode, stderr }, { exitCode: 0, stderr: "" });
   });
 });

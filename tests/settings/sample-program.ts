@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { readSettings, SettingError } from "../../src/settings/read-settings.ts";
-import { ExitError, runMain } from "../../src/settings/run-main.ts";
+import { ExitError, print, runMain } from "../../src/settings/run-main.ts";
 import { choice, withDefault } from "../../src/settings/setting.ts";
 
 /** Ends in the way that it is told. */
@@ -27,6 +27,6 @@ await runMain("sample", async (input) => {
   if (end === "exit") throw new ExitError(3, "nobody\n  answers");
   if (end === "error") readFileSync("/nonexistent/file");
   if (end === "open") setInterval(() => {}, 1000);
-  if (end === "output") for (let i = 0; i < 20_000; i++) process.stdout.write(`${i} ${"x".repeat(100)}\n`);
+  if (end === "output") for (let i = 0; i < 30; i++) await print("x".repeat(100_000));
   return 0;
 });
