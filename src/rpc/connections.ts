@@ -1,0 +1,197 @@
+/** The open connections of a listener: what runs on each, and when each has to go. */
+
+import type { Http2Session } from "node:http2";
+import { constants } from "node:http2";
+import type { Socket } from "node:net";
+import { performance } from "node:perf_hooks";
+import type { Request, Response } from "./http.ts";
+
+export interface ConnectionLimits {
+  /** A new connection has to bring a whole request head within this time. */
+  readonly headTimeoutMs: number;
+  /** The body of a call that is not a stream has to be there within this time. */
+  readonly bodyTimeoutMs: number;
+  /** A connection without calls is closed after this time. */
+  readonly idleTimeoutMs: number;
+  /** With calls under way, an HTTP/2 client is asked for a sign of life this often, and has as long to give it. */
+  readonly pingIntervalMs: number;
+}
+
+interface Call {
+  /** When its body must be complete; undefined when it is, or need not be. */
+  bodyDueAt: number | undefined;
+  readonly cut: () => void;
+}
+
+interface Connection {
+  readonly socket: Socket;
+  session: Http2Session | undefined;
+  readonly calls: Set<Call>;
+  /** When it was opened, or its last call ended. */
+  idleSince: number;
+  /** Whether a whole request head ever came. */
+  served: boolean;
+  /** When the last PING was sent, and whether its answer is still due. */
+  pingedAt: number;
+  pingDue: boolean;
+  /** Whether it has been told to go. */
+  retired: boolean;
+}
+
+export interface Connections {
+  readonly size: number;
+  /** Takes charge of an accepted socket. */
+  open(socket: Socket): void;
+  /** Says which HTTP/2 session runs on a socket. */
+  attach(session: Http2Session, socket: Socket): void;
+  /** Counts a call until its response closes; `bodyMayWait` when its request is a stream. */
+  begin(request: Request, response: Response, bodyMayWait: boolean): void;
+  /** Tells every client to go, once its calls are done. Resolves when all have gone. */
+  retire(): Promise<void>;
+  /** Ends what is left at once. */
+  destroy(): void;
+}
+
+/** Longest time between two looks at the limits: how late they may be kept. */
+const sweepMsMax = 1_000;
+
+const requestTimeout = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+export function trackConnections(limits: ConnectionLimits): Connections {
+  const bySocket = new Map<Socket, Connection>();
+  const bySession = new WeakMap<Http2Session, Connection>();
+  let retiring = false;
+  let onEmpty: (() => void) | undefined;
+
+  // One timer for all: setting and clearing one for each call would cost more than the calls' own bookkeeping.
+  const sweeper = setInterval(
+    () => {
+      const now = performance.now();
+      for (const connection of bySocket.values()) sweep(connection, now, limits);
+    },
+    Math.min(sweepMsMax, Math.ceil(Math.min(...Object.values(limits)) / 4)),
+  );
+
+  function end(connection: Connection, call: Call): void {
+    if (!connection.calls.delete(call) || connection.calls.size > 0) return;
+    connection.idleSince = performance.now();
+    if (retiring) retireIdle(connection);
+  }
+
+  return {
+    get size() {
+      return bySocket.size;
+    },
+
+    open(socket) {
+      const now = performance.now();
+      bySocket.set(socket, {
+        socket,
+        session: undefined,
+        calls: new Set(),
+        idleSince: now,
+        served: false,
+        pingedAt: now,
+        pingDue: false,
+        retired: false,
+      });
+      socket.once("close", () => {
+        bySocket.delete(socket);
+        if (bySocket.size === 0) onEmpty?.();
+      });
+    },
+
+    attach(session, socket) {
+      const connection = bySocket.get(socket);
+      if (connection === undefined) return;
+      connection.session = session;
+      bySession.set(session, connection);
+    },
+
+    begin(request, response, bodyMayWait) {
+      const session = "stream" in request ? request.stream.session : undefined;
+      const connection = session === undefined ? bySocket.get(request.socket) : bySession.get(session);
+      if (connection === undefined) return;
+      const call: Call = {
+        bodyDueAt: bodyMayWait ? undefined : performance.now() + limits.bodyTimeoutMs,
+        cut: () => cut(request, connection),
+      };
+      connection.served = true;
+      connection.calls.add(call);
+      request.once("end", () => {
+        call.bodyDueAt = undefined;
+      });
+      response.once("close", () => end(connection, call));
+    },
+
+    retire() {
+      retiring = true;
+      return new Promise((resolve) => {
+        onEmpty = resolve;
+        for (const connection of bySocket.values()) {
+          if (connection.calls.size === 0) retireIdle(connection);
+          else connection.session?.goaway(constants.NGHTTP2_NO_ERROR);
+        }
+        if (bySocket.size === 0) resolve();
+      });
+    },
+
+    destroy() {
+      clearInterval(sweeper);
+      for (const { session, socket } of bySocket.values()) {
+        session?.destroy();
+        socket.destroy();
+      }
+    },
+  };
+}
+
+/** Holds one connection to its limits. */
+function sweep(connection: Connection, now: number, limits: ConnectionLimits): void {
+  if (connection.retired) {
+    connection.socket.destroy();
+  } else if (connection.calls.size === 0) {
+    const limitMs = connection.served ? limits.idleTimeoutMs : limits.headTimeoutMs;
+    if (now - connection.idleSince <= limitMs) return;
+    if (!connection.served && connection.session === undefined) connection.socket.write(requestTimeout);
+    retireIdle(connection);
+  } else {
+    for (const call of connection.calls) {
+      if (call.bodyDueAt !== undefined && now > call.bodyDueAt) call.cut();
+    }
+    if (connection.session !== undefined) keepAlive(connection, connection.session, now, limits);
+  }
+}
+
+/** A client that vanished without a word would otherwise hold its streams for ever. */
+function keepAlive(
+  connection: Connection,
+  session: Http2Session,
+  now: number,
+  limits: ConnectionLimits,
+): void {
+  if (now - connection.pingedAt <= limits.pingIntervalMs) return;
+  if (connection.pingDue) {
+    session.destroy();
+    connection.socket.destroy();
+    return;
+  }
+  connection.pingedAt = now;
+  connection.pingDue = session.ping(() => {
+    connection.pingDue = false;
+  });
+}
+
+/** Tells a client without calls to go. */
+function retireIdle(connection: Connection): void {
+  const { session, socket } = connection;
+  connection.retired = true;
+  if (session !== undefined) session.close();
+  else socket.end(() => socket.destroy());
+}
+
+/** Gives up on a call whose body does not come. */
+function cut(request: Request, connection: Connection): void {
+  if ("stream" in request) request.stream.close(constants.NGHTTP2_CANCEL);
+  else connection.socket.destroy();
+}

@@ -1,0 +1,35 @@
+/** Cross-origin requests of browsers: https://fetch.spec.whatwg.org/#http-cors-protocol */
+
+import { cors } from "@connectrpc/connect";
+import type { Request, Response } from "./http.ts";
+import { respond } from "./http.ts";
+
+/** Origins (`https://example.org`) whose pages may call, or every one. */
+export type AllowedOrigins = "any" | readonly string[];
+
+/** Browsers ask again after this time; the longest that Chromium keeps to. */
+const maxAgeSeconds = 7_200;
+
+const allowedMethods = cors.allowedMethods.join(", ");
+const allowedHeaders = cors.allowedHeaders.join(", ");
+const exposedHeaders = cors.exposedHeaders.join(", ");
+
+/** Lets the pages of allowed origins read the answer. Returns true when the request was a preflight, now answered. */
+export function answerCors(request: Request, response: Response, allowed: AllowedOrigins): boolean {
+  const origin = request.headers.origin;
+  if (origin === undefined) return false;
+  if (allowed !== "any") response.setHeader("Vary", "Origin");
+  if (allowed === "any" || allowed.includes(origin)) {
+    response.setHeader("Access-Control-Allow-Origin", allowed === "any" ? "*" : origin);
+    response.setHeader("Access-Control-Expose-Headers", exposedHeaders);
+  }
+  const preflight =
+    request.method === "OPTIONS" && request.headers["access-control-request-method"] !== undefined;
+  if (!preflight) return false;
+  respond(response, 204, {
+    "Access-Control-Allow-Methods": allowedMethods,
+    "Access-Control-Allow-Headers": allowedHeaders,
+    "Access-Control-Max-Age": String(maxAgeSeconds),
+  });
+  return true;
+}

@@ -1,0 +1,126 @@
+/** From an HTTP request to the service that answers it, in whichever of the three protocols it is written. */
+
+import type { JsonReadOptions } from "@bufbuild/protobuf";
+import type { ConnectRouter, HandlerContext, Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError, createConnectRouter } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import {
+  compressionBrotli,
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
+import type { Connections } from "./connections.ts";
+import type { AllowedOrigins } from "./cors.ts";
+import { answerCors } from "./cors.ts";
+import type { Request, Response } from "./http.ts";
+import { refuse } from "./refuse.ts";
+
+export interface DispatchOptions {
+  readonly routes: (router: ConnectRouter) => void;
+  readonly interceptors: readonly Interceptor[];
+  readonly messageBytesMax: number;
+  readonly allowedOrigins: AllowedOrigins;
+  readonly connections: Connections;
+  /** Aborts when the listener closes. */
+  readonly closing: AbortSignal;
+}
+
+export function createDispatcher(options: DispatchOptions): (request: Request, response: Response) => void {
+  const router = createConnectRouter({
+    acceptCompression: [compressionGzip, compressionBrotli],
+    readMaxBytes: options.messageBytesMax,
+    writeMaxBytes: options.messageBytesMax,
+    jsonOptions: strictJson,
+    interceptors: [endStreamsOn(options.closing), ...options.interceptors],
+    requestGate: (context) => {
+      options.closing.throwIfAborted();
+      blameSenderForMalformedMessages(context);
+    },
+  });
+  options.routes(router);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+
+  return (request, response) => {
+    // Whatever fails on a connection ends its calls; nothing more is to be done about it, least of all crash.
+    request.on("error", ignore);
+    response.on("error", ignore);
+    const [path = "", query] = (request.url ?? "").split("?", 2);
+    const handler = handlers.get(path);
+    options.connections.begin(request, response, handler !== undefined && takesStream(handler));
+    if (answerCors(request, response, options.allowedOrigins)) return;
+    if (handler === undefined) {
+      refuse(request, response, new ConnectError(`no such method: ${path}`, Code.Unimplemented));
+    } else if (!isUtf8(query)) {
+      refuse(request, response, new ConnectError("the query is not UTF-8", Code.InvalidArgument));
+    } else {
+      answer(handler, request, response);
+    }
+  };
+}
+
+function answer(handler: UniversalHandler, request: Request, response: Response): void {
+  let universal: Parameters<UniversalHandler>[0];
+  try {
+    universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
+  } catch {
+    refuse(request, response, new ConnectError("a Host header is needed", Code.InvalidArgument));
+    return;
+  }
+  handler({ ...universal, body: bodyOf(request) })
+    .then((answered) => universalResponseToNodeResponse(answered, response))
+    // All that services throw has become an answer by now: what is left is a client that went away.
+    .catch(() => response.destroy());
+}
+
+/**
+ * The body of a request. A service that gives it up (the message is too large, say) must not end the connection with
+ * it, as Node does by default: the answer would be lost.
+ */
+async function* bodyOf(request: Request): AsyncIterable<Uint8Array<ArrayBuffer>> {
+  try {
+    yield* request.iterator({ destroyOnReturn: false });
+  } finally {
+    request.resume();
+  }
+}
+
+/** JSON is UTF-8 (RFC 8259, 8.1). By default what is not would become U+FFFD: another key than was meant. */
+const strictJson: Partial<JsonReadOptions> & { textDecoder: TextDecoder } = {
+  textDecoder: new TextDecoder("utf-8", { fatal: true }),
+};
+
+/** Likewise for a message in the query of a GET. */
+function isUtf8(query = ""): boolean {
+  try {
+    decodeURIComponent(query);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * A message that cannot be parsed is the caller's error, but Connect reports INTERNAL for the binary format. Its
+ * handlers abort the call's signal with the error before they write it down, in all three protocols.
+ */
+function blameSenderForMalformedMessages({ signal }: HandlerContext): void {
+  signal.addEventListener("abort", () => {
+    const error: unknown = signal.reason;
+    if (error instanceof ConnectError && error.rawMessage.startsWith("parse binary: ")) {
+      Object.assign(error, { code: Code.InvalidArgument });
+    }
+  });
+}
+
+/** Streams may last for ever: when the listener closes, their implementations are told to end. */
+function endStreamsOn(closing: AbortSignal): Interceptor {
+  return (next) => (request) =>
+    next(request.stream ? { ...request, signal: AbortSignal.any([request.signal, closing]) } : request);
+}
+
+function takesStream({ method }: UniversalHandler): boolean {
+  return method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming";
+}
+
+function ignore(): void {}

@@ -1,0 +1,216 @@
+/**
+ * One plaintext port for gRPC (HTTP/2 with prior knowledge), gRPC-Web and Connect (HTTP/1.1 and HTTP/2).
+ *
+ * The first bytes of a connection tell which of two servers gets it. Neither listens itself. `Bun.serve` is not used:
+ * it sends no trailers, without which there is no gRPC.
+ */
+
+import * as http1 from "node:http";
+import * as http2 from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+import * as net from "node:net";
+import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectionLimits, Connections } from "./connections.ts";
+import { trackConnections } from "./connections.ts";
+import type { AllowedOrigins } from "./cors.ts";
+import { createDispatcher } from "./dispatch.ts";
+import { sniff } from "./sniff.ts";
+
+export interface ListenOptions extends Partial<ConnectionLimits> {
+  /** Address to listen on, of this machine. */
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Registers the services. */
+  readonly routes: (router: ConnectRouter) => void;
+  /** Around every call, the first outermost. */
+  readonly interceptors?: readonly Interceptor[];
+  /**
+   * Limit of one message, read or written, after decompression; more is RESOURCE_EXHAUSTED. Default 8 MiB: room for
+   * the largest value in JSON, where bytes take a third more.
+   */
+  readonly messageBytesMax?: number;
+  /** Pages of which origins may call. Default: any, since whoever reaches the port may call anyway. */
+  readonly allowedOrigins?: AllowedOrigins;
+  /** Connections open at once; one more is closed at once. Default 10,000. */
+  readonly connectionsMax?: number;
+  /** Calls under way have this time to finish when the listener closes. Default 5,000. */
+  readonly drainMs?: number;
+  /** For what an operator should know, one line each. Default: `console.error`. */
+  readonly log?: (line: string) => void;
+}
+
+export interface Listener {
+  readonly host: string;
+  readonly port: number;
+  /**
+   * Takes no new connection and no new call, lets calls under way finish for `drainMs` at most, then ends all.
+   * Streaming calls have their signal aborted, so that they can end. Clients without calls delay nothing.
+   */
+  close(): Promise<void>;
+}
+
+/** The address cannot be listened on. The message names the setting, its value and what is allowed. */
+export class ListenError extends Error {
+  override name = "ListenError";
+}
+
+/** Calls at once on one HTTP/2 connection; a client queues what is more. */
+const streamsMax = 1_000;
+
+/** MB that Node lets one HTTP/2 session hold. With the default, 10, 20 values of 2 MB at once end the session. */
+const sessionMemoryMb = 1_024;
+
+/** Starts to listen. Rejects with a ListenError. */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const { host, connectionsMax = 10_000, drainMs = 5_000, log = console.error } = options;
+  const closing = new AbortController();
+  const connections = trackConnections({
+    headTimeoutMs: options.headTimeoutMs ?? 10_000,
+    // 8 MiB at 1 Mbit/s.
+    bodyTimeoutMs: options.bodyTimeoutMs ?? 70_000,
+    idleTimeoutMs: options.idleTimeoutMs ?? 300_000,
+    pingIntervalMs: options.pingIntervalMs ?? 15_000,
+  });
+  const dispatch = createDispatcher({
+    routes: options.routes,
+    interceptors: options.interceptors ?? [],
+    messageBytesMax: options.messageBytesMax ?? 8 * 1_024 * 1_024,
+    allowedOrigins: options.allowedOrigins ?? "any",
+    connections,
+    closing: closing.signal,
+  });
+  const complain = atMostOnceAMinute(log);
+
+  const server = net.createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 });
+  const inner = createInnerServers(server, connections, dispatch);
+  server.on("connection", (socket) => {
+    // A broken connection ends its calls by itself; without a listener it would end the process.
+    socket.on("error", () => {});
+    if (connections.size >= connectionsMax) {
+      complain(`refused a connection: ${connectionsMax} are open, which is the limit`);
+      socket.destroy();
+      return;
+    }
+    connections.open(socket);
+    sniff(socket, (opening) => {
+      if (opening === "tls") {
+        complain(`refused a TLS connection from ${socket.remoteAddress}: this port is plaintext`);
+        socket.destroy();
+      } else {
+        inner[opening](socket);
+      }
+    });
+  });
+
+  try {
+    await startListening(server, host, options.port);
+  } catch (error) {
+    connections.destroy();
+    throw error;
+  }
+  server.on("error", (error) => complain(`cannot accept connections: ${error.message}`));
+
+  async function drain(): Promise<void> {
+    const gone = new Promise<void>((resolve) => server.close(() => resolve()));
+    closing.abort(new ConnectError("the node is shutting down", Code.Unavailable));
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, drainMs);
+    });
+    await Promise.race([connections.retire(), late]);
+    clearTimeout(timer);
+    connections.destroy();
+    await gone;
+  }
+  let drained: Promise<void> | undefined;
+  return {
+    host,
+    port: (server.address() as AddressInfo).port,
+    close: () => {
+      drained ??= drain();
+      return drained;
+    },
+  };
+}
+
+/** The servers that speak HTTP on sockets that are handed to them. */
+function createInnerServers(
+  outer: net.Server,
+  connections: Connections,
+  dispatch: ReturnType<typeof createDispatcher>,
+): Record<"http1" | "http2", (socket: Socket) => void> {
+  const first = http1.createServer(dispatch);
+  first.on("clientError", (_error, socket) => {
+    if (socket.writable) socket.end(badRequest);
+    else socket.destroy();
+  });
+  // Deno closes every connection of a server that does not listen after its first response.
+  Object.defineProperty(first, "listening", { get: () => outer.listening });
+
+  const second = http2.createServer(
+    { maxSessionMemory: sessionMemoryMb, settings: { maxConcurrentStreams: streamsMax } },
+    dispatch,
+  );
+  second.on("stream", (stream) => stream.on("error", () => {}));
+  return {
+    http1: (socket) => first.emit("connection", socket),
+    http2: (socket) => {
+      second.once("session", (session) => {
+        session.on("error", () => {});
+        connections.attach(session, socket);
+      });
+      second.emit("connection", socket);
+    },
+  };
+}
+
+const badRequest = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+function startListening(server: net.Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) => reject(listenError(error, host, port)));
+    server.listen({ host, port }, () => {
+      server.removeAllListeners("error");
+      resolve();
+    });
+  });
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): ListenError {
+  const cause = { cause: error };
+  switch (error.code) {
+    case "EADDRINUSE":
+      return new ListenError(
+        `serverport ${port}: taken on ${host}; allowed is any free port, 1 to 65535`,
+        cause,
+      );
+    case "EACCES":
+      return new ListenError(
+        `serverport ${port}: not permitted to this user; allowed are 1024 to 65535`,
+        cause,
+      );
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+    case "EINVAL":
+      return new ListenError(
+        `serverip ${host}: no address of this machine; allowed is one of its own, or 0.0.0.0 or :: for all`,
+        cause,
+      );
+    default:
+      return new ListenError(`serverip ${host}, serverport ${port}: cannot listen: ${error.message}`, cause);
+  }
+}
+
+/** Passes on one line a minute: what a stranger can cause at will must not fill the disk. */
+function atMostOnceAMinute(log: (line: string) => void): (line: string) => void {
+  let quietUntil = 0;
+  return (line) => {
+    const now = performance.now();
+    if (now < quietUntil) return;
+    quietUntil = now + 60_000;
+    log(line);
+  };
+}
