@@ -31,3 +31,11 @@ export function primaryOf(group: GroupView | undefined): NodeView | undefined {
     (node) => node.number === primary.number && node.incarnation === primary.incarnation,
   );
 }
+
+/** Why a group is outside the ring, for an operator; undefined when it is in the ring. */
+export function waitingReason({ ring }: Topology, group: string): string | undefined {
+  if (ring?.value.groups.includes(group)) return undefined;
+  return ring?.value.written
+    ? "the groups in the ring hold keys already, and keys cannot be moved to a new group yet"
+    : "the master has not found out yet whether it would take over keys of other groups";
+}

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { LogStore } from "../log-store.ts";
-import type { GroupView, Member } from "../model.ts";
+import type { GroupState, GroupView, Member } from "../model.ts";
 import type { AppendRequest, AppendResponse, PeerAt } from "../peer.ts";
 import type { Register } from "../register.ts";
 import { Primary } from "./primary.ts";
@@ -36,6 +36,11 @@ export class Replica {
   /** Set while this node is the primary, as far as it knows. */
   get primary(): Primary | undefined {
     return this.#primary;
+  }
+
+  /** Seq up to which this node knows its records to be committed. */
+  get committedSeq(): number {
+    return Math.max(this.#standby.committedSeq, this.#primary?.committedSeq ?? 0);
   }
 
   /** Says who this node is from now on. A primary stays one until the state says otherwise. */

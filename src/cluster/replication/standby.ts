@@ -26,6 +26,10 @@ export class Standby {
     this.#leasedUntilMs = clock.monotonicMs() + leaseMs * (1 + clockDriftMax);
   }
 
+  get committedSeq(): number {
+    return this.#committedSeq;
+  }
+
   /** Milliseconds that must pass before this node may serve as primary. */
   get leaseLeftMs(): number {
     return Math.max(0, this.#leasedUntilMs - this.#clock.monotonicMs());

@@ -1,0 +1,162 @@
+import { type Access, type Coordination, CoordinationError } from "../coordination/coordination.ts";
+import { type Clock, withTimeout } from "./clock.ts";
+import { encodeText, formatGroupState, formatRingState } from "./codec.ts";
+import type { GroupState, GroupView, RingState, Topology, Versioned } from "./model.ts";
+import { groupPrimaryPath, groupStatePath, ringPath } from "./paths.ts";
+import type { PeerAt } from "./peer.ts";
+import { primaryOf } from "./placement.ts";
+import { promotion } from "./promotion.ts";
+import { getIfThere } from "./settle.ts";
+import type { TopologySource } from "./topology.ts";
+
+/** Pause before something that has failed is tried again, if nothing changes before. */
+const retryMs = 1000;
+
+/** Longest wait for a primary's answer about its keys. */
+const countTimeoutMs = 5000;
+
+export interface MasterOptions {
+  readonly topology: TopologySource;
+  readonly clock: Clock;
+  readonly access: Access;
+  readonly peerAt: PeerAt;
+  /** Given to the ring if it is this master that makes it. */
+  readonly virtualNodes: number;
+  readonly log: (message: string) => void;
+}
+
+/**
+ * What the master does, until `signal` is aborted: gives primaries to the groups that have none, and lets new groups
+ * into the ring. Every change is a compare-and-set under its own session, so that a master that is one no longer does
+ * no harm.
+ */
+export async function lead(
+  options: MasterOptions,
+  session: Coordination,
+  signal: AbortSignal,
+): Promise<void> {
+  const { topology: source, clock } = options;
+  const projected = new Map<string, string>();
+  while (!signal.aborted) {
+    let done: Topology | undefined;
+    try {
+      done = await source.waitUntil(() => true, signal);
+      for (const group of done.groups.values()) {
+        await promote(options, session, group);
+        await project(options, session, group, projected);
+      }
+      await admitGroups(options, session, done, signal);
+    } catch (error) {
+      if (!signal.aborted && isWorthTelling(error))
+        options.log(`the master could not go on: ${messageOf(error)}`);
+    }
+    await withTimeout(clock, retryMs, signal, (given) =>
+      source.waitUntil((topology) => topology !== done, given),
+    ).catch(() => {});
+  }
+}
+
+/** A lost race shows in the next topology, a lost connection is told by the session. */
+function isWorthTelling(error: unknown): boolean {
+  return !CoordinationError.is(
+    error,
+    "BAD_VERSION",
+    "NODE_EXISTS",
+    "CONNECTION_LOSS",
+    "SESSION_EXPIRED",
+    "CLOSED",
+  );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function promote(options: MasterOptions, session: Coordination, group: GroupView): Promise<void> {
+  const next = promotion(group);
+  if (next === undefined || group.state === undefined) return;
+  await session.set(groupStatePath(group.name), formatGroupState(next), group.state.version);
+  options.log(`node ${next.primary?.number} is now primary of group "${group.name}", epoch ${next.epoch}`);
+}
+
+/** Keeps `/data/[name]/primary` in step with the state; `projected` holds what it is known to say. */
+async function project(
+  { access }: MasterOptions,
+  session: Coordination,
+  { name, state }: GroupView,
+  projected: Map<string, string>,
+): Promise<void> {
+  const wanted = shownPrimary(state);
+  if (wanted === undefined || projected.get(name) === wanted) return;
+  const path = groupPrimaryPath(name);
+  const found = await getIfThere(session, path);
+  if (found === undefined) await session.create(path, encodeText(wanted), "persistent", access);
+  else if (new TextDecoder().decode(found.data) !== wanted) {
+    await session.set(path, encodeText(wanted), found.stat.version);
+  }
+  projected.set(name, wanted);
+}
+
+function shownPrimary(state: Versioned<GroupState> | undefined): string | undefined {
+  if (state === undefined) return undefined;
+  return state.value.primary === undefined ? "" : String(state.value.primary.number);
+}
+
+/** Makes the ring of the groups there are, or lets those in that take no key away from others. */
+async function admitGroups(
+  options: MasterOptions,
+  session: Coordination,
+  topology: Topology,
+  signal: AbortSignal,
+): Promise<void> {
+  const ready = [...topology.groups.values()].filter((group) => group.state !== undefined);
+  const names = ready.map((group) => group.name).sort();
+  const { ring } = topology;
+  if (ring === undefined) {
+    if (names.length === 0) return;
+    const first: RingState = {
+      version: 1,
+      virtualNodes: options.virtualNodes,
+      groups: names,
+      written: false,
+    };
+    await session.create(ringPath, formatRingState(first), "persistent", options.access);
+    options.log(`the ring is made, of ${names.join(", ")}`);
+    return;
+  }
+  // Once a write has been taken, the keys that a new group would own may exist elsewhere.
+  if (ring.value.written) return;
+  for (const name of names.filter((candidate) => !ring.value.groups.includes(candidate))) {
+    const next: RingState = {
+      ...ring.value,
+      version: ring.value.version + 1,
+      groups: [...ring.value.groups, name],
+    };
+    if (!(await takesNoKeys(options, topology, next, signal))) continue;
+    await session.set(ringPath, formatRingState(next), ring.version);
+    options.log(`group "${name}" is now in the ring`);
+    return; // Others follow with the next topology, which shows this change.
+  }
+}
+
+/** Whether every key that the groups of the ring hold stays where it is under `next`. */
+async function takesNoKeys(
+  options: MasterOptions,
+  topology: Topology,
+  next: RingState,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (const group of topology.ring?.value.groups ?? []) {
+    const primary = primaryOf(topology.groups.get(group));
+    if (primary === undefined) return false;
+    const request = { group, ringGroups: next.groups, virtualNodes: next.virtualNodes };
+    const keys = await withTimeout(options.clock, countTimeoutMs, signal, (given) =>
+      options.peerAt(primary.address).countMisplaced(request, given),
+    );
+    if (keys > 0) {
+      options.log(`a new group waits outside the ring: it would take over ${keys} keys of group "${group}"`);
+      return false;
+    }
+  }
+  return true;
+}

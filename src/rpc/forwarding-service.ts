@@ -1,0 +1,155 @@
+import type { Transport } from "@connectrpc/connect";
+import { type Client, Code, ConnectError, type ConnectRouter, createClient } from "@connectrpc/connect";
+import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
+import { type Clock, sleep } from "../cluster/clock.ts";
+import { KvError } from "../cluster/errors.ts";
+import { checkKey } from "../cluster/limits.ts";
+import type { GroupView, NodeView, Topology } from "../cluster/model.ts";
+import { ownerOf, primaryOf } from "../cluster/placement.ts";
+import type { TopologySource } from "../cluster/topology.ts";
+import { deadlineOf } from "./deadline.ts";
+import { answering, isNotApplied, toConnectError } from "./errors.ts";
+
+/** Pause before a call is repeated when the topology gives no reason to do it sooner. */
+const retryMs = 50;
+
+type DataClient = Client<typeof DataService>;
+
+/**
+ * `DataService` of a router: hands each call on to the primary that owns its key. Repeats it, within the deadline,
+ * while it is certain that it has not been applied, and reads in any case.
+ */
+export function forwardingRoutes(
+  router: ConnectRouter,
+  source: TopologySource,
+  transportTo: (address: string) => Transport,
+  clock: Clock,
+): void {
+  const clientAt = (address: string) => createClient(DataService, transportTo(address));
+  const forward = <T>(
+    key: string,
+    kind: "read" | "write",
+    signal: AbortSignal,
+    call: (client: DataClient) => Promise<T>,
+  ) =>
+    answering(async () => {
+      checkKey(key);
+      return await untilApplied(source, clock, key, kind, signal, (address) => call(clientAt(address)));
+    });
+
+  router.service(DataService, {
+    get(request, context) {
+      const signal = deadlineOf(context);
+      return forward(request.key, "read", signal, (client) => client.get(request, { signal }));
+    },
+    put(request, context) {
+      const signal = deadlineOf(context);
+      return forward(request.key, "write", signal, (client) => client.put(request, { signal }));
+    },
+    delete(request, context) {
+      const signal = deadlineOf(context);
+      return forward(request.key, "write", signal, (client) => client.delete(request, { signal }));
+    },
+    status: (request, context) =>
+      answering(async () => {
+        const signal = deadlineOf(context);
+        const topology = await source.waitUntil(() => true, signal);
+        const node = findNode(topology, request.group, request.number);
+        return await clientAt(node.address).status(request, { signal });
+      }),
+  });
+}
+
+async function untilApplied<T>(
+  source: TopologySource,
+  clock: Clock,
+  key: string,
+  kind: "read" | "write",
+  signal: AbortSignal,
+  call: (address: string) => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    const { group, address } = await ownerWithPrimary(source, key, signal);
+    try {
+      return await call(address);
+    } catch (thrown) {
+      const error = ConnectError.from(thrown);
+      if (signal.aborted || !mayRepeat(error, kind)) throw outcomeOf(error, kind, group);
+      await sleep(clock, retryMs, signal);
+      if (signal.aborted) throw error;
+    }
+  }
+}
+
+/** Waits out a group that is changing its primary; not one that has no live node. */
+async function ownerWithPrimary(source: TopologySource, key: string, signal: AbortSignal) {
+  let reason = "ZooKeeper has not been reached since this router started";
+  const settled = (topology: Topology) => {
+    const owner = ownerOf(topology, key);
+    if (owner === undefined) {
+      reason = "no group is in the ring yet";
+      return false;
+    }
+    reason = `group "${owner.group}" has no primary now`;
+    return owner.address !== undefined || isDown(topology.groups.get(owner.group));
+  };
+  try {
+    const topology = await source.waitUntil(settled, signal);
+    const owner = ownerOf(topology, key);
+    if (owner?.address !== undefined) return { group: owner.group, address: owner.address };
+    reason = `no node of group "${owner?.group}" is up`;
+  } catch {
+    // The deadline has passed: `reason` says what was missing.
+  }
+  throw new KvError("unavailable", reason);
+}
+
+function isDown(group: GroupView | undefined): boolean {
+  return group === undefined || group.nodes.length === 0;
+}
+
+function mayRepeat(error: ConnectError, kind: "read" | "write"): boolean {
+  if (isNotApplied(error)) return error.code !== Code.ResourceExhausted;
+  const connectionBroke = error.code === Code.Unavailable || error.code === Code.Aborted;
+  return kind === "read" && connectionBroke;
+}
+
+/** A connection that broke under a write leaves open what became of it; everything else the primary has said. */
+function outcomeOf(error: ConnectError, kind: "read" | "write", group: string): ConnectError {
+  const said = ![
+    Code.Unavailable,
+    Code.Aborted,
+    Code.Canceled,
+    Code.DeadlineExceeded,
+    Code.Internal,
+  ].includes(error.code);
+  if (kind === "read" || said || isNotApplied(error)) return relay(error);
+  return toConnectError(
+    new KvError(
+      "outcome-unknown",
+      `the connection to the primary of group "${group}" broke under the write`,
+      {
+        cause: error,
+      },
+    ),
+    group,
+  );
+}
+
+/** The error with its details, but without the headers of the connection that it came over. */
+function relay(error: ConnectError): ConnectError {
+  const copy = new ConnectError(error.rawMessage, error.code, undefined, undefined, error);
+  copy.details = error.details;
+  return copy;
+}
+
+function findNode(topology: Topology, name: string, number: number | undefined): NodeView {
+  if (name === "") throw new KvError("invalid", "a router needs to know whose status is meant: set `group`");
+  const group = topology.groups.get(name);
+  if (group === undefined) throw new KvError("not-found", `there is no group "${name}"`);
+  const node =
+    number === undefined ? primaryOf(group) : group.nodes.find((candidate) => candidate.number === number);
+  if (node !== undefined) return node;
+  if (number === undefined) throw new KvError("unavailable", `group "${name}" has no primary now`);
+  throw new KvError("not-found", `group "${name}" has no live node ${number}`);
+}

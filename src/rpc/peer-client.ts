@@ -1,0 +1,73 @@
+import { create } from "@bufbuild/protobuf";
+import { createClient, type Transport } from "@connectrpc/connect";
+import {
+  AppendRequestSchema,
+  type AppendResponse as AppendResponseMessage,
+  AppendResult,
+  ReplicationService,
+} from "../../gen/kvlab/internal/v1/replication_pb.ts";
+import type { AppendRequest, AppendResponse, Peer } from "../cluster/peer.ts";
+import { fromEpochs, fromPosition, toEpochs, toPosition, toRecord } from "./replication-messages.ts";
+
+/** The peer that a transport leads to. */
+export function peerOver(transport: Transport): Peer {
+  const client = createClient(ReplicationService, transport);
+  return {
+    append: async (request, signal) => fromResponse(await client.append(toRequest(request), { signal })),
+    countMisplaced: async (request, signal) => {
+      const { group, virtualNodes } = request;
+      const message = { group, virtualNodes, ringGroups: [...request.ringGroups] };
+      return Number((await client.countMisplaced(message, { signal })).keys);
+    },
+  };
+}
+
+function toRequest(request: AppendRequest) {
+  const { copy } = request;
+  return create(AppendRequestSchema, {
+    group: request.group,
+    epoch: BigInt(request.epoch),
+    primary: request.primary,
+    target: request.target,
+    incarnation: request.incarnation,
+    previous: toPosition(request.previous),
+    records: request.records.map(toRecord),
+    committedSeq: BigInt(request.committedSeq),
+    leaseMs: BigInt(Math.ceil(request.leaseMs)),
+    ...(copy === undefined
+      ? {}
+      : {
+          copy: {
+            copyId: BigInt(copy.copyId),
+            index: BigInt(copy.index),
+            base: toPosition(copy.base),
+            epochs: toEpochs(copy.epochs),
+            last: copy.last,
+          },
+        }),
+  });
+}
+
+function fromResponse(message: AppendResponseMessage): AppendResponse {
+  return {
+    result: fromResult(message.result),
+    epoch: Number(message.epoch),
+    last: fromPosition(message.last),
+    base: fromPosition(message.base),
+    epochs: fromEpochs(message.epochs),
+    needsCopy: message.needsCopy,
+  };
+}
+
+function fromResult(result: AppendResult): AppendResponse["result"] {
+  switch (result) {
+    case AppendResult.OK:
+      return "ok";
+    case AppendResult.STALE_EPOCH:
+      return "stale-epoch";
+    case AppendResult.MISMATCH:
+      return "mismatch";
+    default:
+      throw new Error(`a standby has answered with the unknown result ${result}`);
+  }
+}

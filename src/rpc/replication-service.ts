@@ -1,0 +1,74 @@
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import {
+  type AppendRequest as AppendRequestMessage,
+  AppendResult,
+  ReplicationService,
+} from "../../gen/kvlab/internal/v1/replication_pb.ts";
+import type { AppendRequest, AppendResponse, CountMisplacedRequest } from "../cluster/peer.ts";
+import { fromEpochs, fromPosition, fromRecord, toEpochs, toPosition } from "./replication-messages.ts";
+
+/** What a data node answers to other nodes. */
+export interface ReplicationHandler {
+  append(request: AppendRequest): Promise<AppendResponse>;
+  countMisplaced(request: CountMisplacedRequest): number;
+}
+
+const results = {
+  ok: AppendResult.OK,
+  "stale-epoch": AppendResult.STALE_EPOCH,
+  mismatch: AppendResult.MISMATCH,
+} as const;
+
+export function replicationRoutes(router: ConnectRouter, node: ReplicationHandler): void {
+  router.service(ReplicationService, {
+    async append(message) {
+      const response = await refusing(async () => node.append(fromRequest(message)));
+      return {
+        result: results[response.result],
+        epoch: BigInt(response.epoch),
+        last: toPosition(response.last),
+        base: toPosition(response.base),
+        epochs: toEpochs(response.epochs),
+        needsCopy: response.needsCopy,
+      };
+    },
+    async countMisplaced({ group, ringGroups, virtualNodes }) {
+      const keys = await refusing(async () => node.countMisplaced({ group, ringGroups, virtualNodes }));
+      return { keys: BigInt(keys) };
+    },
+  });
+}
+
+async function refusing<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw ConnectError.from(error, Code.FailedPrecondition);
+  }
+}
+
+function fromRequest(message: AppendRequestMessage): AppendRequest {
+  const { copy } = message;
+  return {
+    group: message.group,
+    epoch: Number(message.epoch),
+    primary: message.primary,
+    target: message.target,
+    incarnation: message.incarnation,
+    previous: fromPosition(message.previous),
+    records: message.records.map(fromRecord),
+    committedSeq: Number(message.committedSeq),
+    leaseMs: Number(message.leaseMs),
+    ...(copy === undefined
+      ? {}
+      : {
+          copy: {
+            copyId: Number(copy.copyId),
+            index: Number(copy.index),
+            base: fromPosition(copy.base),
+            epochs: fromEpochs(copy.epochs),
+            last: copy.last,
+          },
+        }),
+  };
+}

@@ -1,0 +1,64 @@
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
+import type { Clock } from "../cluster/clock.ts";
+import { KvError } from "../cluster/errors.ts";
+import { checkKey } from "../cluster/limits.ts";
+import type { Topology } from "../cluster/model.ts";
+import { ownerOf } from "../cluster/placement.ts";
+import type { TopologySource } from "../cluster/topology.ts";
+import { deadlineOf } from "./deadline.ts";
+import { answering } from "./errors.ts";
+import { ageOf, toTopologyMessage } from "./topology-message.ts";
+
+export function routerRoutes(router: ConnectRouter, source: TopologySource, clock: Clock): void {
+  router.service(RouterService, {
+    async locate({ key }, context) {
+      return await answering(async () => {
+        checkKey(key);
+        const topology = await firstTopology(source, deadlineOf(context));
+        const owner = ownerOf(topology, key);
+        if (owner === undefined) throw new KvError("unavailable", "no group is in the ring yet");
+        return {
+          group: owner.group,
+          address: owner.address ?? "",
+          ringVersion: BigInt(owner.ringVersion),
+          ageMs: ageOf(topology, clock.monotonicMs()),
+        };
+      });
+    },
+
+    async getTopology(_request, context) {
+      const topology = await firstTopology(source, deadlineOf(context));
+      return { topology: toTopologyMessage(topology, clock.monotonicMs()) };
+    },
+
+    async *watchTopology(_request, context) {
+      let sent: Topology | undefined;
+      while (!context.signal.aborted) {
+        const before = sent;
+        try {
+          sent = await source.waitUntil((topology) => topology !== before, context.signal);
+        } catch (error) {
+          if (context.signal.aborted) return;
+          throw error;
+        }
+        yield { topology: toTopologyMessage(sent, clock.monotonicMs()) };
+      }
+    },
+  });
+}
+
+/** The newest topology; right after the start, the first one. */
+async function firstTopology(source: TopologySource, signal: AbortSignal): Promise<Topology> {
+  try {
+    return source.current ?? (await source.waitUntil(() => true, signal));
+  } catch (error) {
+    throw new ConnectError(
+      "ZooKeeper has not been reached since this node started",
+      Code.Unavailable,
+      undefined,
+      undefined,
+      error,
+    );
+  }
+}

@@ -1,0 +1,52 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  type GroupSchema,
+  NodeRole,
+  type Topology as TopologyMessage,
+  TopologySchema,
+} from "../../gen/kvlab/v1/topology_pb.ts";
+
+import type { GroupView, Topology } from "../cluster/model.ts";
+import { primaryOf, ringOf, waitingReason } from "../cluster/placement.ts";
+
+/** The cluster as `GetTopology` shows it; `nowMs` is monotonic. */
+export function toTopologyMessage(topology: Topology, nowMs: number): TopologyMessage {
+  const ring = topology.ring?.value;
+  const shares = ring === undefined ? new Map<string, number>() : ringOf(ring).shares();
+  const groups = [...topology.groups.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return create(TopologySchema, {
+    ringVersion: BigInt(ring?.version ?? 0),
+    virtualNodes: ring?.virtualNodes ?? 0,
+    groups: groups.map((group) =>
+      toGroup(group, shares.get(group.name) ?? 0, waitingReason(topology, group.name)),
+    ),
+    routers: topology.routers.map(({ number, address }) => ({ number, address })),
+    ageMs: ageOf(topology, nowMs),
+  });
+}
+
+/** Milliseconds for which a topology could not be checked. */
+export function ageOf(topology: Topology, nowMs: number): bigint {
+  return topology.staleSinceMs === undefined
+    ? 0n
+    : BigInt(Math.max(1, Math.round(nowMs - topology.staleSinceMs)));
+}
+
+function toGroup(view: GroupView, share: number, waiting = ""): MessageInitShape<typeof GroupSchema> {
+  const primary = primaryOf(view);
+  const inSync = view.state?.value.inSync ?? [];
+  return {
+    name: view.name,
+    epoch: BigInt(view.state?.value.epoch ?? 0),
+    share,
+    waiting,
+    nodes: view.nodes.map((node) => ({
+      number: node.number,
+      address: node.address,
+      role: node === primary ? NodeRole.PRIMARY : NodeRole.STANDBY,
+      inSync: inSync.some(
+        (member) => member.number === node.number && member.incarnation === node.incarnation,
+      ),
+    })),
+  };
+}

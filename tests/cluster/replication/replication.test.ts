@@ -1,0 +1,326 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ReplicaGroup } from "../../support/replica-group.ts";
+
+/** A group of these nodes, all in sync, with node 1 as its primary. */
+async function groupOf(numbers: readonly number[], settings = {}): Promise<ReplicaGroup> {
+  const group = new ReplicaGroup(settings);
+  for (const number of numbers) await group.start(number);
+  group.promote();
+  await group.clock.until("node 1 serves and all are in sync", () => {
+    return group.serves(1) && group.inSync.length === numbers.length;
+  });
+  return group;
+}
+
+test("the first node of a group becomes its primary and serves alone", async () => {
+  const group = await groupOf([1]);
+  const revision = await group.clock.settled(group.put(1, "a", "1"));
+  assert.equal(await group.get(1, "a"), "1");
+  assert.ok((await group.clock.settled(group.put(1, "a", "2"))) > revision);
+});
+
+test("a write is acknowledged only once every in-sync standby has it on disk", async () => {
+  const group = await groupOf([1, 2, 3]);
+  const disk = Promise.withResolvers<void>();
+  group.store(3).hold = disk.promise;
+  let acknowledged = false;
+  const write = group.put(1, "a", "1").then(() => {
+    acknowledged = true;
+  });
+  await group.clock.until("node 2 has the record", () => group.contents(2).includes("a=1"));
+  await group.clock.pass(group.settings.standbyTimeoutMs / 2);
+  assert.equal(acknowledged, false);
+  disk.resolve();
+  await group.clock.settled(write);
+  assert.deepEqual(group.contents(3), ["a=1"]);
+});
+
+test("a write that is not committed yet cannot be read", async () => {
+  const group = await groupOf([1, 2]);
+  await group.clock.settled(group.put(1, "a", "old"));
+  const disk = Promise.withResolvers<void>();
+  group.store(2).hold = disk.promise;
+  const write = group.put(1, "a", "new");
+  await group.clock.pass(10);
+  assert.equal(await group.get(1, "a"), "old");
+  disk.resolve();
+  await group.clock.settled(write);
+  assert.equal(await group.get(1, "a"), "new");
+});
+
+test("a silent standby is dropped from the in-sync set before a write is acknowledged without it", async () => {
+  const group = await groupOf([1, 2]);
+  group.cut.add("1>2");
+  let inSyncAtAcknowledgement: number[] = [];
+  await group.clock.settled(
+    group.put(1, "a", "1").then(() => {
+      inSyncAtAcknowledgement = group.inSync;
+    }),
+  );
+  assert.deepEqual(inSyncAtAcknowledgement, [1]);
+  assert.deepEqual(group.contents(2), []);
+});
+
+test("while ZooKeeper is away no standby can be dropped, and a write waits for it", async () => {
+  const group = await groupOf([1, 2]);
+  group.registerFault = "down";
+  group.cut.add("1>2");
+  let acknowledged = false;
+  const write = group.put(1, "a", "1").then(() => {
+    acknowledged = true;
+  });
+  await group.clock.pass(20_000);
+  assert.equal(acknowledged, false);
+  group.registerFault = "none";
+  await group.clock.settled(write);
+  assert.deepEqual(group.inSync, [1]);
+});
+
+test("without ZooKeeper a healthy group serves reads and writes", async () => {
+  const group = await groupOf([1, 2]);
+  group.registerFault = "down";
+  await group.clock.pass(60_000);
+  await group.clock.settled(group.put(1, "a", "1"));
+  assert.equal(await group.clock.settled(group.get(1, "a")), "1");
+});
+
+test("when the answer to a drop is lost, the write waits until the outcome is known", async () => {
+  for (const fault of ["lose-answer", "lose-request"] as const) {
+    const group = await groupOf([1, 2]);
+    group.cut.add("1>2");
+    group.registerFault = fault;
+    await group.clock.settled(group.put(1, "a", "1"));
+    assert.deepEqual(group.inSync, [1], fault);
+  }
+});
+
+test("after the primary's crash a standby serves every acknowledged write", async () => {
+  const group = await groupOf([1, 2]);
+  for (const key of ["a", "b", "c"]) await group.clock.settled(group.put(1, key, key));
+  await group.clock.settled(group.delete(1, "b"));
+  group.crash(1);
+  group.forget(1);
+  group.promote();
+  await group.clock.until("node 2 serves", () => group.serves(2));
+  assert.equal(await group.get(2, "a"), "a");
+  await assert.rejects(group.get(2, "b"), { code: "not-found" });
+  assert.deepEqual(group.inSync, [2]);
+});
+
+test("the old primary returns as a standby, and its unacknowledged end is cut back", async () => {
+  const group = await groupOf([1, 2]);
+  await group.clock.settled(group.put(1, "a", "1"));
+  group.cut.add("1>2");
+  const lost = group.put(1, "lost", "x");
+  lost.catch(() => {});
+  await group.clock.pass(10);
+  group.crash(1);
+  await assert.rejects(lost, { code: "outcome-unknown" });
+  assert.deepEqual(group.contents(1), ["a=1", "lost=x"]);
+  group.forget(1);
+  group.promote();
+  await group.clock.until("node 2 serves", () => group.serves(2));
+  await group.clock.settled(group.put(2, "b", "2"));
+  group.cut.clear();
+  await group.start(1);
+  await group.clock.until("node 1 is in sync", () => group.inSync.includes(1));
+  assert.deepEqual(group.contents(1), ["a=1", "b=2"]);
+});
+
+test("a primary that was replaced while it was cut off acknowledges nothing and steps down", async () => {
+  const group = await groupOf([1, 2]);
+  group.cut.add("1>2").add("2>1");
+  group.forget(1);
+  group.promote([2]);
+  const write = group.put(1, "a", "stale");
+  await assert.rejects(group.clock.settled(write), { code: "outcome-unknown" });
+  assert.equal(group.isPrimary(1), false);
+  await group.clock.until("node 2 serves", () => group.serves(2));
+  await assert.rejects(group.get(2, "a"), { code: "not-found" });
+});
+
+test("a cut-off primary answers no read once another may serve", async () => {
+  const group = await groupOf([1, 2]);
+  await group.clock.settled(group.put(1, "a", "old"));
+  group.registerFault = "down";
+  group.cut.add("1>2").add("2>1");
+  const lastRead = await group.get(1, "a");
+  assert.equal(lastRead, "old");
+  await group.clock.pass(group.settings.leaseMs + 1);
+  await assert.rejects(group.clock.settled(group.get(1, "a")), { code: "unavailable" });
+});
+
+test("a standby that becomes primary waits until the old one can rely on it no longer", async () => {
+  const group = await groupOf([1, 2]);
+  await group.clock.settled(group.put(1, "a", "1"));
+  const { value, version } = group.state ?? assert.fail("there is a state");
+  const second = value.inSync.find((member) => member.number === 2);
+  // Node 1 is alive and hears nothing of this.
+  group.cut.add("1>2");
+  group.state = { value: { ...value, epoch: value.epoch + 1, primary: second }, version: version + 1 };
+  group.tell([2]);
+  await group.clock.until("node 2 has begun", () => group.isPrimary(2));
+  await group.clock.pass(group.settings.leaseMs * 0.9);
+  assert.equal(group.serves(2), false);
+  await group.clock.until("node 2 serves", () => group.serves(2));
+});
+
+test("a node that joins catches up while writes go on, and is in sync only with everything", async () => {
+  const group = await groupOf([1]);
+  for (let i = 0; i < 50; i++) await group.clock.settled(group.put(1, `k${i}`, "v"));
+  let violated = false;
+  group.onMessage = () => {
+    const behind = group.store(2).durable.seq < group.primary(1).committedSeq;
+    if (group.inSync.includes(2) && behind) violated = true;
+  };
+  await group.start(2);
+  for (let i = 0; i < 50; i++) await group.clock.settled(group.put(1, `l${i}`, "v"));
+  await group.clock.until("node 2 is in sync", () => group.inSync.includes(2));
+  await group.clock.settled(group.put(1, "z", "v"));
+  assert.equal(violated, false);
+  assert.deepEqual(group.contents(2), group.contents(1));
+});
+
+test("while the outcome of its joining is unknown, a standby's acknowledgements are required", async () => {
+  const group = await groupOf([1]);
+  await group.clock.settled(group.put(1, "a", "1"));
+  // The change is made, but nobody is told.
+  let joined = false;
+  group.registerFault = "lose-answer";
+  await group.start(2);
+  await group.clock.until("node 2 is in the state", () => {
+    joined ||= group.state?.value.inSync.length === 2;
+    return joined;
+  });
+  group.cut.add("1>2");
+  let acknowledged = false;
+  const write = group.put(1, "b", "2").then(() => {
+    acknowledged = true;
+  });
+  await group.clock.pass(group.settings.standbyTimeoutMs / 2);
+  assert.equal(acknowledged, false);
+  await group.clock.settled(write);
+  assert.deepEqual(group.inSync, [1]);
+});
+
+test("a node that history no longer reaches gets a full copy, and goes on from there", async () => {
+  const group = await groupOf([1]);
+  for (let i = 0; i < 20; i++) await group.clock.settled(group.put(1, `k${i % 5}`, `v${i}`));
+  await group.clock.settled(group.delete(1, "k0"));
+  await group.store(1).compact();
+  await group.start(2);
+  await group.clock.until("node 2 is in sync", () => group.inSync.includes(2));
+  assert.deepEqual(group.contents(2), ["k1=v16", "k2=v17", "k3=v18", "k4=v19"]);
+  await group.clock.settled(group.put(1, "z", "1"));
+  assert.equal(group.contents(2).at(-1), "z=1");
+});
+
+test("a standby whose log is damaged leaves the in-sync set first, and is mended by a full copy", async () => {
+  const group = await groupOf([1, 2]);
+  await group.clock.settled(group.put(1, "a", "1"));
+  group.crash(2);
+  group.forget(2);
+  group.store(2).condition = { kind: "damaged", line: 3, reason: "flipped" };
+  await group.start(2);
+  assert.deepEqual(group.inSync, [1]);
+  await group.clock.until("node 2 is in sync", () => group.inSync.includes(2));
+  assert.equal(group.store(2).condition.kind, "intact");
+  assert.deepEqual(group.contents(2), ["a=1"]);
+});
+
+test("a lone node with a damaged log does not take part", async () => {
+  const group = await groupOf([1]);
+  group.crash(1);
+  group.forget(1);
+  group.store(1).condition = { kind: "damaged", line: 3, reason: "flipped" };
+  await assert.rejects(group.start(1), { name: "ClaimRefused", message: /line 3.*kvlab log repair/ });
+});
+
+test("after a full stop a standby that was not in sync is not promoted, however early it returns", async () => {
+  const group = await groupOf([1, 2]);
+  group.crash(2);
+  group.forget(2);
+  await group.clock.settled(group.put(1, "a", "1"));
+  assert.deepEqual(group.inSync, [1]);
+  group.crash(1);
+  group.forget(1);
+  await group.start(2);
+  group.promote();
+  await group.clock.pass(60_000);
+  assert.equal(group.isPrimary(2), false);
+  await group.start(1);
+  group.promote();
+  await group.clock.until("node 1 serves", () => group.serves(1));
+  assert.equal(await group.get(1, "a"), "1");
+});
+
+test("after a full stop the in-sync nodes return in any order with every acknowledged write", async () => {
+  for (const order of [
+    [1, 2],
+    [2, 1],
+  ]) {
+    const group = await groupOf([1, 2]);
+    await group.clock.settled(group.put(1, "a", "1"));
+    for (const number of [1, 2]) {
+      group.crash(number);
+      group.forget(number);
+    }
+    for (const number of order) {
+      await group.start(number);
+      group.promote();
+    }
+    const first = await group.clock.until("one of them serves", () => order.find((n) => group.serves(n)));
+    assert.equal(await group.clock.settled(group.get(first, "a")), "1");
+    await group.clock.until("both are in sync", () => group.inSync.length === 2);
+  }
+});
+
+test("fewer in-sync nodes than minsync take no write, and reads go on", async () => {
+  const group = await groupOf([1, 2], { minSync: 2 });
+  await group.clock.settled(group.put(1, "a", "1"));
+  group.cut.add("1>2");
+  const caller = new AbortController();
+  const abandoned = assert.rejects(group.put(1, "a", "2", caller.signal), { code: "outcome-unknown" });
+  await group.clock.pass(10);
+  caller.abort();
+  await abandoned;
+  await group.clock.until("node 2 is dropped", () => !group.inSync.includes(2));
+  await assert.rejects(group.clock.settled(group.put(1, "b", "1")), { code: "unavailable" });
+  assert.equal(await group.clock.settled(group.get(1, "a")), "1");
+  group.cut.clear();
+  await group.clock.until("node 2 is back", () => group.inSync.includes(2));
+  await group.clock.settled(group.put(1, "b", "1"));
+});
+
+test("a primary's messages of an earlier epoch are refused", async () => {
+  const group = await groupOf([1, 2]);
+  await group.clock.settled(group.put(1, "a", "1"));
+  await group.store(2).promise(99);
+  await group.clock.until("node 1 has stepped down", () => !group.isPrimary(1));
+});
+
+test("a log of a later epoch than ZooKeeper knows is not taken for one of this cluster", async () => {
+  const group = await groupOf([1]);
+  group.crash(1);
+  group.forget(1);
+  group.state = { value: { epoch: 0, primary: undefined, inSync: [] }, version: 9 };
+  await assert.rejects(group.start(1), { name: "ClaimRefused", message: /epoch 1.*zooaddr/ });
+  group.state = undefined;
+  await assert.rejects(group.start(1), { name: "ClaimRefused", message: /no state of its group/ });
+});
+
+test("a delete of a missing key is refused only once the deletes before it are committed", async () => {
+  const group = await groupOf([1, 2]);
+  await group.clock.settled(group.put(1, "a", "1"));
+  const disk = Promise.withResolvers<void>();
+  group.store(2).hold = disk.promise;
+  const order: string[] = [];
+  const first = group.delete(1, "a").then(() => order.push("deleted"));
+  const second = group.delete(1, "a").catch((error) => order.push(error.code));
+  await group.clock.pass(10);
+  assert.deepEqual(order, []);
+  disk.resolve();
+  await group.clock.settled(Promise.all([first, second]));
+  assert.deepEqual(order, ["deleted", "not-found"]);
+});

@@ -1,0 +1,221 @@
+import type { LogRecord } from "../../src/cluster/log-store.ts";
+import type { GroupState, GroupView, NodeView, Versioned } from "../../src/cluster/model.ts";
+import type { AppendRequest, Peer } from "../../src/cluster/peer.ts";
+import { promotion } from "../../src/cluster/promotion.ts";
+import type { Register } from "../../src/cluster/register.ts";
+import { claimMembership } from "../../src/cluster/replication/claim.ts";
+import type { Primary } from "../../src/cluster/replication/primary.ts";
+import { Replica } from "../../src/cluster/replication/replica.ts";
+import {
+  defaultReplicationSettings,
+  type ReplicationSettings,
+} from "../../src/cluster/replication/settings.ts";
+import { MemoryLog } from "./memory-log.ts";
+import { VirtualClock } from "./virtual-clock.ts";
+
+const group = "g";
+const never = new AbortController().signal;
+
+/** One node of the group: a process that comes and goes, and a disk that stays. */
+class Node {
+  store = new MemoryLog();
+  replica: Replica | undefined;
+  /** Set while it is registered. */
+  view: NodeView | undefined;
+  readonly number: number;
+
+  constructor(number: number) {
+    this.number = number;
+  }
+}
+
+/**
+ * The replicas of one group on a virtual clock: real replication over logs in memory, a network that can be cut, and a
+ * state register that can be unreachable or lose answers. The test plays the master.
+ */
+export class ReplicaGroup {
+  readonly clock = new VirtualClock();
+  readonly settings: ReplicationSettings;
+  readonly log: string[] = [];
+  /** `from>to` of the links that swallow messages. */
+  readonly cut = new Set<string>();
+  /** Sees each message before it arrives; may hold it up. */
+  onMessage: ((request: AppendRequest) => Promise<void> | void) | undefined;
+  /** What happens to the next call that writes the state. */
+  registerFault: "none" | "down" | "lose-answer" | "lose-request" = "none";
+  state: Versioned<GroupState> | undefined;
+  readonly #nodes = new Map<number, Node>();
+  #incarnations = 0;
+
+  constructor(settings: Partial<ReplicationSettings> = {}) {
+    this.settings = { ...defaultReplicationSettings, ...settings };
+  }
+
+  store(number: number): MemoryLog {
+    return this.#node(number).store;
+  }
+
+  get inSync(): number[] {
+    return (this.state?.value.inSync ?? []).map((member) => member.number);
+  }
+
+  /** Starts the process of a node, registers it and lets it claim its place. */
+  async start(number: number): Promise<void> {
+    const node = this.#node(number);
+    if (node.store.identity === undefined) await node.store.adopt({ group, number });
+    const incarnation = String(++this.#incarnations);
+    await claimMembership({ number, incarnation }, node.store, this.#register());
+    const replica = new Replica({
+      group,
+      store: node.store,
+      clock: this.clock,
+      peerAt: (address) => this.#peer(number, Number(address)),
+      register: this.#register(),
+      settings: this.settings,
+      log: (message) => this.log.push(`${number}: ${message}`),
+    });
+    node.replica = replica;
+    node.view = { number, incarnation, address: String(number) };
+    replica.registered({ number, incarnation });
+    this.tell();
+  }
+
+  /** The process ends at once; what its disk had not yet is lost. Its registration goes when `forget` is called. */
+  crash(number: number): void {
+    const node = this.#node(number);
+    node.replica?.stop();
+    node.replica = undefined;
+    node.store = node.store.reopen();
+  }
+
+  /** The node's registration goes, as when its session expires. */
+  forget(number: number): void {
+    this.#node(number).view = undefined;
+  }
+
+  /** Does what a master does; only some nodes may hear of it at first. */
+  promote(hearing?: readonly number[]): void {
+    const next = promotion(this.#view());
+    if (next === undefined) return;
+    this.state = { value: next, version: (this.state?.version ?? 0) + 1 };
+    this.tell(hearing);
+  }
+
+  /** All nodes, or only some, see the group as it is now. */
+  tell(numbers: readonly number[] = [...this.#nodes.keys()]): void {
+    for (const number of numbers) this.#node(number).replica?.observe(this.#view());
+  }
+
+  primary(number: number): Primary {
+    const primary = this.#node(number).replica?.primary;
+    if (primary === undefined) throw new Error(`node ${number} is not primary`);
+    return primary;
+  }
+
+  isPrimary(number: number): boolean {
+    return this.#node(number).replica?.primary !== undefined;
+  }
+
+  serves(number: number): boolean {
+    const primary = this.#node(number).replica?.primary;
+    return primary !== undefined && primary.unavailable === undefined;
+  }
+
+  put(number: number, key: string, value: string, signal = never): Promise<number> {
+    const bytes = new TextEncoder().encode(value);
+    return this.primary(number).write({ kind: "put", key, value: bytes, text: true }, signal);
+  }
+
+  delete(number: number, key: string): Promise<number> {
+    return this.primary(number).write({ kind: "delete", key, value: new Uint8Array(), text: false }, never);
+  }
+
+  async get(number: number, key: string): Promise<string> {
+    const found = await this.primary(number).read(key, never);
+    return new TextDecoder().decode(found.value);
+  }
+
+  /** What a node's log holds of puts and deletes, in words. */
+  contents(number: number): string[] {
+    return this.#node(number).store.records.filter(isChange).map(shown);
+  }
+
+  #node(number: number): Node {
+    let node = this.#nodes.get(number);
+    if (node === undefined) {
+      node = new Node(number);
+      this.#nodes.set(number, node);
+    }
+    return node;
+  }
+
+  #view(): GroupView {
+    const nodes = [...this.#nodes.values()].flatMap(({ view }) => (view === undefined ? [] : [view]));
+    return { name: group, state: this.state, nodes };
+  }
+
+  #peer(from: number, to: number): Peer {
+    return {
+      append: async (request, signal) => {
+        await this.#arrive(from, to, signal);
+        await this.onMessage?.(request);
+        const replica = this.#node(to).replica;
+        if (replica === undefined) throw new Error(`node ${to} is down`);
+        const response = await replica.append(request);
+        await this.#arrive(to, from, signal);
+        return response;
+      },
+      countMisplaced: () => Promise.reject(new Error("not asked here")),
+    };
+  }
+
+  #arrive(from: number, to: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (!this.cut.has(`${from}>${to}`)) this.clock.timer(1, resolve);
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    });
+  }
+
+  #register(): Register<GroupState> {
+    const group = this;
+    const write = async (change: () => void) => {
+      const fault = group.registerFault;
+      if (fault === "down") throw new Error("ZooKeeper is away");
+      group.registerFault = "none";
+      if (fault !== "lose-request") change();
+      if (fault !== "none") throw new Error("connection lost");
+      group.tell();
+    };
+    return {
+      get connected() {
+        return group.registerFault !== "down";
+      },
+      async read() {
+        if (group.registerFault === "down") throw new Error("ZooKeeper is away");
+        return group.state;
+      },
+      async create(value) {
+        if (group.state !== undefined) throw new Error("exists");
+        const state = { value, version: 0 };
+        group.state = state;
+        return state;
+      },
+      async compareAndSet(next, version) {
+        const state = { value: next, version: version + 1 };
+        if (group.state?.version !== version) throw new Error("bad version");
+        await write(() => {
+          group.state = state;
+        });
+        return state;
+      },
+    };
+  }
+}
+
+function isChange(record: LogRecord): boolean {
+  return record.kind !== "epoch";
+}
+
+function shown({ kind, key, value }: LogRecord): string {
+  return kind === "put" ? `${key}=${new TextDecoder().decode(value)}` : `-${key}`;
+}

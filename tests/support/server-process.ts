@@ -1,0 +1,102 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import process from "node:process";
+import { commandFor } from "./run-program.ts";
+import { until } from "./until.ts";
+
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+/** A router or data node in a process of its own, on the runtime of this test; it can be started again and again. */
+export class ServerProcess {
+  readonly name: string;
+  readonly address: string;
+  readonly #entry: URL;
+  readonly #env: Readonly<Record<string, string>>;
+  #child: ChildProcess | undefined;
+  #output = "";
+
+  constructor(name: string, entry: "router" | "data", port: number, env: Readonly<Record<string, string>>) {
+    this.name = name;
+    this.address = `127.0.0.1:${port}`;
+    this.#entry = new URL(`../../src/${entry}.ts`, import.meta.url);
+    this.#env = { serverip: "127.0.0.1", serverport: String(port), ...env };
+  }
+
+  get pid(): number {
+    if (this.#child?.pid === undefined) throw new Error(`${this.name} is not running`);
+    return this.#child.pid;
+  }
+
+  /** Everything that the process has written since it was last started. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** Starts the process and waits until it has its place in the cluster. */
+  async start(): Promise<void> {
+    this.launch();
+    await this.says("registered as");
+  }
+
+  launch(): void {
+    const [command, args] = commandFor(this.#entry, []);
+    const { PATH = "", HOME = "" } = process.env;
+    this.#output = "";
+    const child = spawn(command, args, {
+      env: { PATH, HOME, ...this.#env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    running.add(child);
+    child.once("exit", () => running.delete(child));
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (chunk: Buffer) => {
+        if (this.#child === child) this.#output += chunk.toString();
+      });
+    }
+    this.#child = child;
+  }
+
+  /** Waits until the process has written `text`. */
+  async says(text: string, timeoutMs = 30_000): Promise<void> {
+    await until(`${this.name} says "${text}"`, timeoutMs, () => {
+      if (this.#output.includes(text)) return true;
+      if (this.#child?.exitCode !== null || this.#child.signalCode !== null) {
+        throw new Error(`${this.name} has ended before it said "${text}":\n${this.#output}`);
+      }
+      return false;
+    });
+  }
+
+  /** kill -9 */
+  kill(): Promise<void> {
+    return this.#end("SIGKILL");
+  }
+
+  /** Ends the process as an operator would. */
+  stop(): Promise<void> {
+    return this.#end("SIGTERM");
+  }
+
+  signal(name: NodeJS.Signals): void {
+    process.kill(this.pid, name);
+  }
+
+  /** The exit code, once the process has ended by itself. */
+  async exited(): Promise<number | null> {
+    const child = this.#child;
+    if (child === undefined) throw new Error(`${this.name} was never started`);
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+    return child.exitCode;
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, "exit");
+    child.kill(signal);
+    await gone;
+  }
+}
