@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file kvlab/v1/errors.proto.
  */
 export const file_kvlab_v1_errors: GenFile = /*@__PURE__*/
-  fileDesc("ChVrdmxhYi92MS9lcnJvcnMucHJvdG8SCGt2bGFiLnYxIkEKCVdyb25nTm9kZRINCgVncm91cBgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEhQKDHJpbmdfdmVyc2lvbhgDIAEoBCIfCg5PdXRjb21lVW5rbm93bhINCgVncm91cBgBIAEoCWIGcHJvdG8z");
+  fileDesc("ChVrdmxhYi92MS9lcnJvcnMucHJvdG8SCGt2bGFiLnYxIkEKCVdyb25nTm9kZRINCgVncm91cBgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEhQKDHJpbmdfdmVyc2lvbhgDIAEoBCIfCg5PdXRjb21lVW5rbm93bhINCgVncm91cBgBIAEoCSIMCgpOb3RBcHBsaWVkYgZwcm90bzM");
 
 /**
  * Detail of FAILED_PRECONDITION: the key is served by another node.
@@ -67,4 +67,20 @@ export type OutcomeUnknown = Message<"kvlab.v1.OutcomeUnknown"> & {
  */
 export const OutcomeUnknownSchema: GenMessage<OutcomeUnknown> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_errors, 1);
+
+/**
+ * Detail of UNAVAILABLE and RESOURCE_EXHAUSTED: the server that was asked has certainly not applied the call, which
+ * may be repeated. Without it the error may come from a broken connection, which tells nothing.
+ *
+ * @generated from message kvlab.v1.NotApplied
+ */
+export type NotApplied = Message<"kvlab.v1.NotApplied"> & {
+};
+
+/**
+ * Describes the message kvlab.v1.NotApplied.
+ * Use `create(NotAppliedSchema)` to create a new message.
+ */
+export const NotAppliedSchema: GenMessage<NotApplied> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_errors, 2);
 
