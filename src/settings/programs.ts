@@ -1,6 +1,8 @@
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
-import { defaultValueBytesMax } from "../cluster/limits.ts";
+import { defaultValueBytesMax, defaultValueBytesMax } from "../cluster/limits.ts";
+import { groupNameAllowed, isGroupName } from "../cluster/paths.ts";
+import { defaultReplicationSettings, type ReplicationSettings } from "../cluster/replication/settings.ts";
 import type { Program } from "./read-settings.ts";
 import { choice, number, optional, type SettingsTable, text, withDefault } from "./setting.ts";
 
@@ -77,7 +79,7 @@ const settings = {
       min: 1,
       max: 100,
     }),
-    1,
+    defaultReplicationSettings.minSync,
   ),
   standbytimeoutms: withDefault(
     number({
@@ -87,7 +89,17 @@ const settings = {
       min: 100,
       max: 60_000,
     }),
-    2000,
+    defaultReplicationSettings.standbyTimeoutMs,
+  ),
+  leasems: withDefault(
+    number({
+      meaning:
+        "Milliseconds for which a primary answers reads after it last heard of its standbys, and which a new primary waits for. The same on all nodes of a group.",
+      placeholder: "MS",
+      min: 50,
+      max: 60_000,
+    }),
+    defaultReplicationSettings.leaseMs,
   ),
   maxvaluebytes: withDefault(
     number({ meaning: "Greatest length of a value, in bytes.", placeholder: "BYTES", min: 1, max: 64 * MIB }),
@@ -117,9 +129,8 @@ export const dataProgram = {
     name: text({
       meaning: "Name of the group that this node is a replica of.",
       placeholder: "GROUP",
-      allowed: "1 to 100 letters, digits, dots, dashes and underscores, but not lock, . or ..",
-      // The name is a znode in /data, where "lock" is taken.
-      accepts: (given) => /^[\w.-]{1,100}$/.test(given) && !["lock", ".", ".."].includes(given),
+      allowed: groupNameAllowed,
+      accepts: isGroupName,
     }),
     zooaddr: settings.zooaddr,
     serverip: settings.serverip,
@@ -138,8 +149,8 @@ export const dataProgram = {
     ),
     minsync: settings.minsync,
     standbytimeoutms: settings.standbytimeoutms,
+    leasems: settings.leasems,
     maxvaluebytes: settings.maxvaluebytes,
-    virtualnodes: settings.virtualnodes,
     sessiontimeoutms: settings.sessiontimeoutms,
     zooauth: settings.zooauth,
     zkdriver: settings.zkdriver,
@@ -177,9 +188,23 @@ export const devProgram = {
     virtualnodes: withDefault(settings.virtualnodes, 128),
     minsync: settings.minsync,
     standbytimeoutms: settings.standbytimeoutms,
+    leasems: settings.leasems,
     maxvaluebytes: settings.maxvaluebytes,
   },
 } satisfies Program<SettingsTable>;
+
+/** What replication is given of a program's settings. */
+export function replicationOf(settings: {
+  readonly leasems: number;
+  readonly standbytimeoutms: number;
+  readonly minsync: number;
+}): ReplicationSettings {
+  return {
+    leaseMs: settings.leasems,
+    standbyTimeoutMs: settings.standbytimeoutms,
+    minSync: settings.minsync,
+  };
+}
 
 function firstOuterAddress(): string {
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
