@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
-import { defaultValueBytesMax, defaultValueBytesMax } from "../cluster/limits.ts";
+import { defaultValueBytesMax } from "../cluster/limits.ts";
 import { groupNameAllowed, isGroupName } from "../cluster/paths.ts";
 import { defaultReplicationSettings, type ReplicationSettings } from "../cluster/replication/settings.ts";
 import type { Program } from "./read-settings.ts";
