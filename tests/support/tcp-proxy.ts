@@ -38,6 +38,8 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     if (mode === "cut") for (const socket of open) socket.destroy();
   };
   const track = (socket: Socket, peer: () => Socket | undefined) => {
+    // As the programs on both sides do: else small packets wait for acknowledgements (Nagle).
+    socket.setNoDelay(true);
     open.add(socket);
     socket.on("error", () => {});
     socket.on("close", () => {

@@ -1,0 +1,129 @@
+import type { ConnectionOptions } from "node:tls";
+import type { ServerAddress } from "./connect-string.ts";
+import { Connection } from "./connection.ts";
+import { JuteReader, ProtocolError } from "./jute.ts";
+import {
+  authRequest,
+  type ConnectRequest,
+  type ConnectResponse,
+  connectRequest,
+  OP,
+  type ReplyHeader,
+  readConnectResponse,
+  readReplyHeader,
+  requestWriter,
+  XID,
+} from "./protocol.ts";
+import type { Failure } from "./trouble.ts";
+
+export interface AttachmentSettings {
+  readonly server: ServerAddress;
+  /** How long it may take until the session is attached. */
+  readonly timeoutMs: number;
+  readonly session: ConnectRequest;
+  /** Digest credentials `user:password`. */
+  readonly credentials: string | undefined;
+  readonly tls: ConnectionOptions | undefined;
+}
+
+export interface AttachmentEvents {
+  /** The server has taken the session. Packets sent now are the first that it gets after the credentials. */
+  onAccepted(response: ConnectResponse): void;
+  /** The session has expired. */
+  onExpired(): void;
+  /** Also the credentials are taken: the session is attached. */
+  onReady(): void;
+  /** A reply to a request, or an event of a watch. */
+  onReply(header: ReplyHeader, body: JuteReader): void;
+  /** It is over; nothing comes after this. */
+  onEnd(failure: Failure): void;
+}
+
+/** A session's stay at one server: the handshake, then pings for as long as the server answers them. */
+export class Attachment {
+  readonly #settings: AttachmentSettings;
+  readonly #events: AttachmentEvents;
+  readonly #connection: Connection;
+  #phase: "handshake" | "credentials" | "ready" | "ended" = "handshake";
+  /** What the server grants: it ends the session when it hears nothing for so long. */
+  #sessionTimeoutMs = 0;
+  #timer: NodeJS.Timeout;
+
+  constructor(settings: AttachmentSettings, events: AttachmentEvents) {
+    this.#settings = settings;
+    this.#events = events;
+    this.#connection = new Connection(settings.server, settings.tls, {
+      onPacket: (packet) => this.#receive(new JuteReader(packet)),
+      onEnd: (failure) => {
+        this.#phase = "ended";
+        clearTimeout(this.#timer);
+        events.onEnd(failure);
+      },
+    });
+    this.#timer = setTimeout(() => {
+      const kind = this.#connection.isOpen ? "silent" : "unreachable";
+      this.#connection.destroy({ kind, detail: `no answer within ${settings.timeoutMs} ms` });
+    }, settings.timeoutMs);
+    this.send(connectRequest(settings.session));
+  }
+
+  send(packet: Uint8Array): void {
+    this.#connection.send(packet);
+  }
+
+  destroy(failure: Failure): void {
+    this.#connection.destroy(failure);
+  }
+
+  #receive(reader: JuteReader): void {
+    if (this.#phase === "handshake") {
+      this.#accept(readConnectResponse(reader));
+      return;
+    }
+    const header = readReplyHeader(reader);
+    if (header.xid === XID.ping) return;
+    if (header.xid !== XID.auth) this.#events.onReply(header, reader);
+    else if (header.error === 0) this.#ready();
+    else this.destroy({ kind: "auth", detail: `error ${header.error}` });
+  }
+
+  #accept(response: ConnectResponse): void {
+    const { session, credentials } = this.#settings;
+    if (response.sessionId === 0n || response.timeoutMs <= 0) {
+      if (session.sessionId === 0n) throw new ProtocolError("a new session that has expired");
+      this.#events.onExpired();
+      return;
+    }
+    this.#sessionTimeoutMs = response.timeoutMs;
+    this.#phase = "credentials";
+    if (credentials !== undefined) this.send(authRequest(credentials));
+    this.#events.onAccepted(response);
+    if (credentials === undefined) this.#ready();
+  }
+
+  #ready(): void {
+    this.#phase = "ready";
+    clearTimeout(this.#timer);
+    this.#watchOver();
+    this.#events.onReady();
+  }
+
+  /**
+   * Pings when nothing was sent for a third of the session time-out. When nothing came in for two thirds, the last third
+   * is there to find another server.
+   */
+  #watchOver(): void {
+    if (this.#phase !== "ready") return;
+    const thirdMs = this.#sessionTimeoutMs / 3;
+    const nowMs = performance.now();
+    const silentMs = nowMs - this.#connection.lastReadMs;
+    if (silentMs >= 2 * thirdMs) {
+      this.destroy({ kind: "silent", detail: `nothing came for ${Math.round(silentMs)} ms` });
+      return;
+    }
+    if (nowMs - this.#connection.lastSentMs >= thirdMs) this.send(requestWriter(XID.ping, OP.ping).packet());
+    const nextMs = Math.min(this.#connection.lastReadMs + 2 * thirdMs, this.#connection.lastSentMs + thirdMs);
+    // Where this process stood still, what came in meanwhile is read before the next verdict.
+    this.#timer = setTimeout(() => setImmediate(() => this.#watchOver()), Math.max(1, nextMs - nowMs));
+  }
+}

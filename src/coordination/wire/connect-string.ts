@@ -1,0 +1,74 @@
+import { isIPv6 } from "node:net";
+import { CoordinationError } from "../coordination.ts";
+import { checkPath } from "../paths.ts";
+
+export interface ServerAddress {
+  /** Name or IP address, without the brackets of IPv6. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ConnectString {
+  readonly servers: readonly ServerAddress[];
+  /** Path that clients take for the root; "" when it is the root itself. */
+  readonly chroot: string;
+}
+
+const DEFAULT_PORT = 2181;
+const FORM = "host[:port][,host[:port]...][/chroot]";
+
+/**
+ * Reads a ZooKeeper connect string: `host[:port][,host[:port]...][/chroot]`. The port is 2181 unless it is given; IPv6
+ * addresses stand in brackets.
+ * Errors: BAD_ARGUMENTS, naming the part that is wrong.
+ */
+export function parseConnectString(connectString: string): ConnectString {
+  const slash = connectString.indexOf("/");
+  const servers = slash < 0 ? connectString : connectString.slice(0, slash);
+  const chroot = slash < 0 ? "/" : connectString.slice(slash);
+  try {
+    checkPath(chroot);
+  } catch (cause) {
+    throw malformed(connectString, `its chroot ${cause instanceof Error ? cause.message : cause}`);
+  }
+  return {
+    servers: servers.split(",").map((server) => parseServer(server.trim(), connectString)),
+    chroot: chroot === "/" ? "" : chroot,
+  };
+}
+
+/** `host:port`, with brackets for IPv6, as it stands in a connect string. */
+export function formatServer({ host, port }: ServerAddress): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function parseServer(server: string, connectString: string): ServerAddress {
+  const wrong = (problem: string) =>
+    malformed(connectString, `its server ${JSON.stringify(server)} ${problem}`);
+  if (server === "") throw wrong("is empty");
+  const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(server);
+  if (bracketed !== null) {
+    const [, host = "", port] = bracketed;
+    if (!isIPv6(host)) throw wrong("has brackets around what is no IPv6 address");
+    return { host, port: parsePort(port, wrong) };
+  }
+  if (isIPv6(server)) throw wrong(`is an IPv6 address without brackets; write [${server}]:port`);
+  const [host = "", port, ...more] = server.split(":");
+  if (more.length > 0) throw wrong("has more than one colon");
+  if (!/^[\p{L}\p{N}._-]+$/u.test(host)) throw wrong("has no valid host name or address");
+  return { host, port: parsePort(port, wrong) };
+}
+
+function parsePort(port: string | undefined, wrong: (problem: string) => CoordinationError): number {
+  if (port === undefined) return DEFAULT_PORT;
+  const value = /^\d{1,5}$/.test(port) ? Number(port) : 0;
+  if (value < 1 || value > 65_535) {
+    throw wrong(`has the port ${JSON.stringify(port)}; allowed: a number from 1 to 65535`);
+  }
+  return value;
+}
+
+function malformed(connectString: string, problem: string): CoordinationError {
+  const message = `the ZooKeeper address ${JSON.stringify(connectString)} is wrong: ${problem}; allowed: ${FORM}`;
+  return new CoordinationError("BAD_ARGUMENTS", message);
+}

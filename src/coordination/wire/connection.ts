@@ -1,0 +1,129 @@
+import { connect, isIP, type Socket } from "node:net";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import type { ServerAddress } from "./connect-string.ts";
+import { FrameReader } from "./frame-reader.ts";
+import { ProtocolError } from "./jute.ts";
+import { XID } from "./protocol.ts";
+import type { Failure } from "./trouble.ts";
+
+export interface ConnectionEvents {
+  /** One packet, without its length. What it throws as a ProtocolError ends the connection. */
+  onPacket(packet: Buffer): void;
+  /** The connection is over; told once, and nothing after it. */
+  onEnd(failure: Failure): void;
+}
+
+/** One socket to one server, and the packets on it. */
+export class Connection {
+  /** When something last came in, and went out, in milliseconds of `performance.now`. */
+  lastReadMs = performance.now();
+  lastSentMs = performance.now();
+  readonly #events: ConnectionEvents;
+  readonly #socket: Socket;
+  readonly #frames = new FrameReader();
+  /** Packets of this turn of the event loop, which go out together. */
+  #outgoing: Uint8Array[] = [];
+  /** A packet that waits for the next turn of the event loop, and holds up all behind it. */
+  #heldBack: Buffer | undefined;
+  #progress: "none" | "reached" | "open" = "none";
+  /** Why the socket closed, while packets that came before are still to be handed on. */
+  #closing: Failure | undefined;
+  #ended = false;
+
+  constructor(server: ServerAddress, tls: ConnectionOptions | undefined, events: ConnectionEvents) {
+    this.#events = events;
+    const { host, port } = server;
+    // A certificate is checked against this name; an IP address must not be sent as one (RFC 6066, section 3).
+    const serverName = isIP(host) === 0 ? { servername: host } : {};
+    this.#socket = tls ? connectTls({ host, port, ...serverName, ...tls }) : connect({ host, port });
+    this.#socket.setNoDelay(true);
+    this.#socket.on("connect", () => {
+      this.#progress = tls ? "reached" : "open";
+    });
+    this.#socket.on("secureConnect", () => {
+      this.#progress = "open";
+    });
+    this.#socket.on("data", (chunk: Buffer) => this.#receive(chunk));
+    let detail = "the server closed the connection";
+    this.#socket.on("error", (error) => {
+      detail = error.message;
+    });
+    this.#socket.on("close", () => this.#close(detail));
+  }
+
+  /** Whether it is ready for packets. */
+  get isOpen(): boolean {
+    return this.#progress === "open";
+  }
+
+  send(packet: Uint8Array): void {
+    if (this.#outgoing.length === 0) queueMicrotask(() => this.#flush());
+    this.#outgoing.push(packet);
+    this.lastSentMs = performance.now();
+  }
+
+  /** Ends the connection at once. What came in and was not handed on is dropped. */
+  destroy(failure: Failure): void {
+    this.#end(failure);
+    this.#socket.destroy();
+  }
+
+  #flush(): void {
+    const packets = this.#outgoing;
+    this.#outgoing = [];
+    if (!this.#socket.destroyed) this.#socket.write(Buffer.concat(packets));
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#ended) return;
+    this.lastReadMs = performance.now();
+    this.#frames.push(chunk);
+    if (this.#heldBack === undefined) this.#handOn();
+  }
+
+  /**
+   * Hands on what is complete. An event that follows a reply waits for the next turn of the event loop: whoever awaits
+   * the reply has it by then, and is not told of a change to what he does not yet know.
+   */
+  #handOn(): void {
+    let replied = false;
+    try {
+      for (let packet = this.#nextPacket(); packet !== undefined; packet = this.#nextPacket()) {
+        if (replied && isEvent(packet)) {
+          this.#heldBack = packet;
+          setImmediate(() => this.#handOn());
+          return;
+        }
+        replied ||= !isEvent(packet);
+        this.#events.onPacket(packet);
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.destroy({ kind: "foreign", detail: error.message });
+    }
+    if (this.#closing !== undefined) this.#end(this.#closing);
+  }
+
+  #nextPacket(): Buffer | undefined {
+    if (this.#ended) return undefined;
+    const packet = this.#heldBack ?? this.#frames.next();
+    this.#heldBack = undefined;
+    return packet;
+  }
+
+  #close(detail: string): void {
+    const kinds = { none: "unreachable", reached: "tls", open: "closed" } as const;
+    this.#closing = { kind: kinds[this.#progress], detail };
+    if (this.#heldBack === undefined) this.#end(this.#closing);
+  }
+
+  #end(failure: Failure): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#events.onEnd(failure);
+  }
+}
+
+function isEvent(packet: Buffer): boolean {
+  return packet.length >= 4 && packet.readInt32BE(0) === XID.event;
+}
