@@ -1,38 +1,41 @@
-import { type Access, CoordinationError } from "../coordination/coordination.ts";
+import type { Access, OpenSession } from "../coordination/coordination.ts";
 import { createBackoff } from "./backoff.ts";
-import { type Clock, withTimeout } from "./clock.ts";
-import { formatGroupState, formatRingState, parseGroupState, parseRingState } from "./codec.ts";
+import type { Clock } from "./clock.ts";
+import { formatGroupState, parseGroupState } from "./codec.ts";
 import { KvError } from "./errors.ts";
+import { keepRegistered } from "./keep-registered.ts";
 import { checkKey, checkValue } from "./limits.ts";
 import type { LogStore, StoredValue } from "./log-store.ts";
-import type { GroupState, Member, RingState, Topology, Versioned } from "./model.ts";
-import { groupStatePath, ringPath } from "./paths.ts";
+import type { GroupState, Member, RingState } from "./model.ts";
+import { groupStatePath } from "./paths.ts";
 import type { AppendRequest, AppendResponse, CountMisplacedRequest, PeerAt } from "./peer.ts";
 import { ownerOf } from "./placement.ts";
 import { type Register, znodeRegister } from "./register.ts";
+import { dataNodeClaim } from "./registration.ts";
 import { ClaimRefused, claimMembership } from "./replication/claim.ts";
 import type { Primary, StandbyProgress } from "./replication/primary.ts";
 import { Replica } from "./replication/replica.ts";
 import type { ReplicationSettings } from "./replication/settings.ts";
 import { HashRing } from "./ring.ts";
-import type { Sessions } from "./sessions.ts";
-import type { TopologySource } from "./topology.ts";
+import { ringGate } from "./ring-gate.ts";
+import { keepSessions, type Sessions } from "./sessions.ts";
+import { type TopologySource, watchTopology } from "./topology.ts";
 import { explain } from "./trouble.ts";
-
-/** Longest wait until this node sees a ring that it has changed itself. */
-const closeTimeoutMs = 5000;
 
 export interface DataNodeOptions {
   readonly group: string;
+  /** Open; closed by who has opened it. */
   readonly store: LogStore;
-  readonly sessions: Sessions;
-  readonly topology: TopologySource;
+  readonly openSession: OpenSession;
   readonly clock: Clock;
+  /** Of the znodes that the node makes. */
   readonly access: Access;
   readonly peerAt: PeerAt;
   readonly settings: ReplicationSettings;
   readonly valueBytesMax: number;
   readonly log: (message: string) => void;
+  /** Told when the node cannot take part in its cluster as things stand: an operator has to decide. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 /** What a node reports of itself. */
@@ -52,24 +55,26 @@ export interface NodeStatus {
   readonly unavailable: string | undefined;
 }
 
-/** One data node: a replica of a group, and the group's keys for as long as it is the primary. */
+/** One data node: a replica of a group, and the server of the group's keys while it is the primary. */
 export class DataNode {
   readonly group: string;
+  readonly topology: TopologySource;
   readonly #options: DataNodeOptions;
+  readonly #sessions: Sessions;
   readonly #replica: Replica;
   readonly #state: Register<GroupState>;
-  readonly #ring: Register<RingState>;
-  readonly #stopWatching: () => void;
   readonly #stopped = new AbortController();
-  /** The first writes wait for this together. */
-  #closing: Promise<void> | undefined;
-  #number: number;
+  readonly #closeRing: () => Promise<void>;
+  #self: Member | undefined;
 
   constructor(options: DataNodeOptions) {
-    const { group, sessions, access, topology, store } = options;
+    const { group, clock, access, log, onFailure } = options;
     this.group = group;
     this.#options = options;
-    this.#number = store.identity?.number ?? 0;
+    const sessions = keepSessions({ open: options.openSession, clock, onTrouble: log });
+    sessions.done.catch(onFailure);
+    this.#sessions = sessions;
+    this.topology = watchTopology({ sessions, clock, onTrouble: log });
     this.#state = znodeRegister({
       sessions,
       access,
@@ -77,45 +82,55 @@ export class DataNode {
       parse: parseGroupState,
       format: formatGroupState,
     });
-    this.#ring = znodeRegister({
-      sessions,
-      access,
-      path: ringPath,
-      parse: parseRingState,
-      format: formatRingState,
-    });
     this.#replica = new Replica({ ...options, register: this.#state });
-    this.#stopWatching = topology.onChange((next) => this.#observe(next));
-    if (topology.current !== undefined) this.#observe(topology.current);
+    const { signal } = this.#stopped;
+    this.#closeRing = ringGate({ sessions, topology: this.topology, clock, access, signal });
+    this.topology.onChange((topology) => {
+      const view = topology.groups.get(group);
+      if (view !== undefined) this.#replica.observe(view);
+    });
   }
 
-  /**
-   * Takes up the place in the group that a registration has given. Tries until it is done or `signal` is aborted.
-   * Errors: ClaimRefused.
-   */
-  async registered(self: Member, signal: AbortSignal): Promise<void> {
-    const { store, group, clock, log } = this.#options;
-    if (store.identity === undefined) await store.adopt({ group, number: self.number });
-    const pause = createBackoff(clock, 50, 2000);
-    while (!signal.aborted) {
-      try {
-        await claimMembership(self, store, this.#state);
-        this.#number = self.number;
-        this.#replica.registered(self);
-        return;
-      } catch (error) {
-        if (error instanceof ClaimRefused) throw error;
-        await pause.wait(signal);
-        if (!signal.aborted) log(`joining group "${group}" again: ${explain(error)}`);
-      }
-    }
+  /** Whether the node has its place in the group. */
+  get registered(): boolean {
+    return this.#self !== undefined;
+  }
+
+  /** Registers the node at `host:port`, where it listens already, and keeps it registered. */
+  join(address: string): void {
+    const { group, store, clock, access, log, onFailure } = this.#options;
+    const number = store.identity?.number;
+    let life = new AbortController();
+    keepRegistered({
+      sessions: this.#sessions,
+      clock,
+      access,
+      claim: dataNodeClaim({ group, address, number }),
+      onTrouble: log,
+      onChange: (registration) => {
+        life.abort(new Error("the registration is over"));
+        life = new AbortController();
+        if (registration === undefined) {
+          this.#self = undefined;
+          return;
+        }
+        const self = { number: registration.number, incarnation: registration.incarnation };
+        this.#takePlace(self, life.signal).catch(onFailure);
+      },
+    });
+  }
+
+  /** Leaves the cluster at once, so that others take over. */
+  async leave(): Promise<void> {
+    this.#stopped.abort(new Error("the node is stopping"));
+    await this.#sessions.stop();
+    this.#replica.stop();
   }
 
   /** Errors: those of `kvlab.v1.DataService.Get`. */
   async get(key: string, signal: AbortSignal): Promise<StoredValue> {
     checkKey(key);
-    const { primary } = this.#place(key);
-    return await primary.read(key, signal);
+    return await this.#place(key).primary.read(key, signal);
   }
 
   /** Returns the revision. Errors: those of `kvlab.v1.DataService.Put`. */
@@ -152,7 +167,7 @@ export class DataNode {
     const { primary } = this.#replica;
     return {
       group: this.group,
-      number: this.#number,
+      number: store.identity?.number ?? 0,
       primary: primary !== undefined,
       epoch: store.promisedEpoch,
       lastSeq: store.last.seq,
@@ -165,16 +180,25 @@ export class DataNode {
     };
   }
 
-  /** Ends the replica; the store and the sessions are closed by who has opened them. */
-  stop(): void {
-    this.#stopWatching();
-    this.#stopped.abort(new Error("the node is stopping"));
-    this.#replica.stop();
-  }
-
-  #observe(topology: Topology): void {
-    const view = topology.groups.get(this.group);
-    if (view !== undefined) this.#replica.observe(view);
+  /** Takes up the place that a registration has given; tries until it is done. */
+  async #takePlace(self: Member, signal: AbortSignal): Promise<void> {
+    const { store, group, clock, log } = this.#options;
+    if (store.identity === undefined) await store.adopt({ group, number: self.number });
+    const pause = createBackoff(clock, 50, 2000);
+    while (!signal.aborted) {
+      try {
+        await claimMembership(self, store, this.#state);
+        if (signal.aborted) return;
+        this.#self = self;
+        this.#replica.registered(self);
+        log(`registered as node ${self.number} of group "${group}"`);
+        return;
+      } catch (error) {
+        if (error instanceof ClaimRefused) throw error;
+        await pause.wait(signal);
+        if (!signal.aborted) log(`joining group "${group}" again: ${explain(error)}`);
+      }
+    }
   }
 
   #unavailable(): string | undefined {
@@ -182,17 +206,17 @@ export class DataNode {
     return primary === undefined ? "this node is not the primary" : primary.unavailable;
   }
 
-  /** The ring that says the key is ours, and ourselves as primary. Throws where the key is instead. */
+  /** Ourselves as primary, and the ring that says the key is ours. Throws where the key is instead. */
   #place(key: string): { primary: Primary; ring: RingState } {
-    const topology = this.#options.topology.current;
+    const topology = this.topology.current;
     const owner = topology && ownerOf(topology, key);
     const ring = topology?.ring?.value;
     if (owner === undefined || ring === undefined) {
       throw new KvError("unavailable", "this node has not seen a ring with groups yet");
     }
     const { primary } = this.#replica;
-    const shown = JSON.stringify(key.length > 64 ? `${key.slice(0, 64)}…` : key);
     if (owner.group !== this.group) {
+      const shown = JSON.stringify(key.length > 64 ? `${key.slice(0, 64)}…` : key);
       throw new KvError("wrong-node", `key ${shown} belongs to group "${owner.group}"`, { owner });
     }
     if (primary === undefined) {
@@ -201,41 +225,14 @@ export class DataNode {
     return { primary, ring };
   }
 
-  /** As `#place`; before the first write of all, the ring is closed to new groups, which would take over keys. */
   async #placeForWrite(key: string): Promise<Primary> {
     const { primary, ring } = this.#place(key);
     if (ring.written) return primary;
-    this.#closing ??= this.#closeRing().finally(() => {
-      this.#closing = undefined;
-    });
     try {
-      await this.#closing;
+      await this.#closeRing();
     } catch (error) {
       throw new KvError("unavailable", "the ring could not be marked as written to", { cause: error });
     }
     return this.#place(key).primary;
-  }
-
-  async #closeRing(): Promise<void> {
-    for (let closed = false; !closed; ) {
-      const found = await this.#ring.read();
-      if (found === undefined) throw new Error("there is no ring");
-      closed = found.value.written || (await this.#markWritten(found));
-    }
-    const { clock, topology } = this.#options;
-    await withTimeout(clock, closeTimeoutMs, this.#stopped.signal, (signal) =>
-      topology.waitUntil(({ ring }) => ring?.value.written === true, signal),
-    );
-  }
-
-  /** False when the ring has changed in between. */
-  async #markWritten({ value, version }: Versioned<RingState>): Promise<boolean> {
-    try {
-      await this.#ring.compareAndSet({ ...value, version: value.version + 1, written: true }, version);
-      return true;
-    } catch (error) {
-      if (CoordinationError.is(error, "BAD_VERSION")) return false;
-      throw error;
-    }
   }
 }

@@ -1,12 +1,8 @@
 import { DataNode } from "../cluster/data-node.ts";
-import { keepRegistered } from "../cluster/keep-registered.ts";
 import { nodeDisk } from "../cluster/log/node-disk.ts";
 import { openLog } from "../cluster/log/open-log.ts";
 import type { LogStore } from "../cluster/log-store.ts";
-import { dataNodeClaim } from "../cluster/registration.ts";
 import type { ReplicationSettings } from "../cluster/replication/settings.ts";
-import { keepSessions } from "../cluster/sessions.ts";
-import { watchTopology } from "../cluster/topology.ts";
 import { dataRoutes } from "./data-service.ts";
 import { peerOver } from "./peer-client.ts";
 import { replicationRoutes } from "./replication-service.ts";
@@ -20,110 +16,69 @@ export interface DataServerOptions extends ServerOptions {
   readonly replication: ReplicationSettings;
 }
 
-/** Another group's log, or one that the node must not serve from as things stand. */
-export class LogRefused extends Error {
-  override readonly name = "LogRefused";
+/** The log of another group. */
+export class ForeignLog extends Error {
+  override readonly name = "ForeignLog";
 }
 
 /** Runs a data node: first its log, then its port, then its place in the cluster. */
 export async function startDataServer(options: DataServerOptions): Promise<Server> {
+  const { host, replication, valueBytesMax, log } = options;
   const { failed, fail } = failure();
   const store = await openLog({ ...options, disk: nodeDisk, onFatal: fail });
+  const transports = createTransports({ messageBytesMax: messageBytesMax(valueBytesMax) });
+  let node: DataNode | undefined;
+  const leave = async () => {
+    await node?.leave();
+    transports.close();
+    await store.close();
+  };
   try {
     checkLog(options, store);
-    return await startWithLog(options, store, failed, fail);
+    const made = new DataNode({
+      ...options,
+      store,
+      settings: replication,
+      peerAt: (address) => peerOver(transports.transportTo(address)),
+      onFailure: fail,
+    });
+    node = made;
+    const health = {
+      serving: () => made.registered && made.topology.current !== undefined,
+      onChange: made.topology.onChange,
+    };
+    const listener = await listenFor(options, health, (router) => {
+      dataRoutes(router, made);
+      replicationRoutes(router, made);
+    });
+    const address = addressOf(host, listener.port);
+    log(`listening on ${address}`);
+    made.join(address);
+    return {
+      address,
+      failed,
+      async stop() {
+        await listener.close();
+        await leave();
+      },
+    };
   } catch (error) {
-    await store.close();
-    throw error;
-  }
-}
-
-async function startWithLog(
-  options: DataServerOptions,
-  store: LogStore,
-  failed: Promise<never>,
-  fail: (error: unknown) => void,
-): Promise<Server> {
-  const { group, host, port, openSession, access, clock, replication, valueBytesMax, log } = options;
-  const transports = createTransports({ messageBytesMax: messageBytesMax(valueBytesMax) });
-  const sessions = keepSessions({ open: openSession, clock, onTrouble: log });
-  const topology = watchTopology({ sessions, clock, onTrouble: log });
-  const node = new DataNode({
-    group,
-    store,
-    sessions,
-    topology,
-    clock,
-    access,
-    settings: replication,
-    valueBytesMax,
-    peerAt: (address) => peerOver(transports.transportTo(address)),
-    log,
-  });
-  const leave = async () => {
-    await sessions.stop();
-    node.stop();
-    transports.close();
-  };
-
-  let registered = false;
-  const health = {
-    serving: () => registered && topology.current !== undefined,
-    onChange: (listener: () => void) => topology.onChange(listener),
-  };
-  const listener = await listenFor(options, health, (router) => {
-    dataRoutes(router, node);
-    replicationRoutes(router, node);
-  }).catch(async (error: unknown) => {
     await leave();
     throw error;
-  });
-
-  const address = addressOf(host, listener.port);
-  let life = new AbortController();
-  keepRegistered({
-    sessions,
-    clock,
-    access,
-    claim: dataNodeClaim({ group, address, number: store.identity?.number }),
-    onTrouble: log,
-    onChange(registration) {
-      life.abort(new Error("the registration is over"));
-      registered = registration !== undefined;
-      if (registration === undefined) return;
-      life = new AbortController();
-      log(`registered as node ${registration.number} of group "${group}"`);
-      const { number, incarnation } = registration;
-      node.registered({ number, incarnation }, life.signal).catch(fail);
-    },
-  });
-  sessions.done.catch(fail);
-  log(`data node of group "${group}" listening on ${address}${port === 0 ? " (a free port)" : ""}`);
-
-  return {
-    address,
-    failed,
-    async stop() {
-      await listener.close();
-      await leave();
-      await store.close();
-    },
-  };
+  }
 }
 
 function checkLog({ group, dbfile, log }: DataServerOptions, { identity, condition }: LogStore): void {
   if (identity !== undefined && identity.group !== group) {
-    throw new LogRefused(
+    throw new ForeignLog(
       `dbfile ${dbfile}: the log of group "${identity.group}"; allowed is a log of group "${group}" (name), or none`,
     );
   }
   if (condition.kind === "torn") {
-    log(
-      `${dbfile}: an unfinished record at line ${condition.line} was cut off (${condition.bytesCut} bytes)`,
-    );
+    log(`${dbfile}: cut off an unfinished record at line ${condition.line} (${condition.bytesCut} bytes)`);
   } else if (condition.kind === "damaged") {
     log(
-      `${dbfile}: damaged at line ${condition.line} (${condition.reason}): a copy of the primary's is needed`,
+      `${dbfile}: damaged at line ${condition.line} (${condition.reason}); it needs a copy of the primary's`,
     );
   }
 }

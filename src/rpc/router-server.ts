@@ -1,8 +1,4 @@
-import { isMaster, keepRegistered } from "../cluster/keep-registered.ts";
-import { lead } from "../cluster/master.ts";
-import { routerClaim } from "../cluster/registration.ts";
-import { keepSessions } from "../cluster/sessions.ts";
-import { watchTopology } from "../cluster/topology.ts";
+import { RouterNode } from "../cluster/router-node.ts";
 import { forwardingRoutes } from "./forwarding-service.ts";
 import { peerOver } from "./peer-client.ts";
 import { routerRoutes } from "./router-service.ts";
@@ -14,62 +10,39 @@ export interface RouterServerOptions extends ServerOptions {
   readonly virtualNodes: number;
 }
 
-/** Runs a router. It announces itself once it knows the cluster, so that it can answer whoever finds it. */
+/** Runs a router: first its port, then its place in the cluster. */
 export async function startRouterServer(options: RouterServerOptions): Promise<Server> {
-  const { host, openSession, access, clock, valueBytesMax, virtualNodes, log } = options;
+  const { host, clock, valueBytesMax, log } = options;
   const { failed, fail } = failure();
   const transports = createTransports({ messageBytesMax: messageBytesMax(valueBytesMax) });
-  const sessions = keepSessions({ open: openSession, clock, onTrouble: log });
-  const topology = watchTopology({ sessions, clock, onTrouble: log });
-  const health = {
-    serving: () => topology.current !== undefined,
-    onChange: (listener: () => void) => topology.onChange(listener),
+  const node = new RouterNode({
+    ...options,
+    peerAt: (address) => peerOver(transports.transportTo(address)),
+    onFailure: fail,
+  });
+  const leave = async () => {
+    await node.leave();
+    transports.close();
   };
-  const listener = await listenFor(options, health, (router) => {
-    routerRoutes(router, topology, clock);
-    forwardingRoutes(router, topology, (address) => transports.transportTo(address), clock);
-  }).catch(async (error: unknown) => {
-    await sessions.stop();
+  const health = { serving: () => node.topology.current !== undefined, onChange: node.topology.onChange };
+  try {
+    const listener = await listenFor(options, health, (router) => {
+      routerRoutes(router, node.topology, clock);
+      forwardingRoutes(router, node.topology, (address) => transports.transportTo(address), clock);
+    });
+    const address = addressOf(host, listener.port);
+    log(`listening on ${address}`);
+    node.join(address);
+    return {
+      address,
+      failed,
+      async stop() {
+        await listener.close();
+        await leave();
+      },
+    };
+  } catch (error) {
+    await leave();
     throw error;
-  });
-
-  const address = addressOf(host, listener.port);
-  let office = new AbortController();
-  const claim = routerClaim(address);
-  keepRegistered({
-    sessions,
-    clock,
-    access,
-    onTrouble: log,
-    async claim(task) {
-      await topology.waitUntil(() => true, task.signal);
-      return await claim(task);
-    },
-    onChange(registration) {
-      office.abort(new Error("no longer master"));
-      if (registration === undefined) return;
-      office = new AbortController();
-      const peerAt = (peer: string) => peerOver(transports.transportTo(peer));
-      if (!isMaster(registration)) {
-        log(`registered as router ${registration.number}`);
-        return;
-      }
-      log("registered as router 0: the master");
-      const master = { topology, clock, access, peerAt, virtualNodes, log };
-      lead(master, registration.session, office.signal).catch(fail);
-    },
-  });
-  sessions.done.catch(fail);
-  log(`router listening on ${address}`);
-
-  return {
-    address,
-    failed,
-    async stop() {
-      await listener.close();
-      office.abort(new Error("the router is stopping"));
-      await sessions.stop();
-      transports.close();
-    },
-  };
+  }
 }

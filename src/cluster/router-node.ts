@@ -1,0 +1,73 @@
+import type { Access, OpenSession } from "../coordination/coordination.ts";
+import type { Clock } from "./clock.ts";
+import { isMaster, keepRegistered } from "./keep-registered.ts";
+import { lead } from "./master.ts";
+import type { PeerAt } from "./peer.ts";
+import { routerClaim } from "./registration.ts";
+import { keepSessions, type Sessions } from "./sessions.ts";
+import { type TopologySource, watchTopology } from "./topology.ts";
+
+export interface RouterNodeOptions {
+  readonly openSession: OpenSession;
+  readonly clock: Clock;
+  /** Of the znodes that the router makes. */
+  readonly access: Access;
+  readonly peerAt: PeerAt;
+  /** Given to the ring if this router, as master, is the one that makes it. */
+  readonly virtualNodes: number;
+  readonly log: (message: string) => void;
+  /** Told when the router cannot take part in its cluster as things stand: an operator has to decide. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** One router: knows the cluster, and looks after it while it is the master. */
+export class RouterNode {
+  readonly topology: TopologySource;
+  readonly #options: RouterNodeOptions;
+  readonly #sessions: Sessions;
+  #office = new AbortController();
+
+  constructor(options: RouterNodeOptions) {
+    const { openSession, clock, log, onFailure } = options;
+    this.#options = options;
+    this.#sessions = keepSessions({ open: openSession, clock, onTrouble: log });
+    this.#sessions.done.catch(onFailure);
+    this.topology = watchTopology({ sessions: this.#sessions, clock, onTrouble: log });
+  }
+
+  /** Registers the router at `host:port`, where it listens already, and keeps it registered. */
+  join(address: string): void {
+    const { clock, access, log, onFailure } = this.#options;
+    const claim = routerClaim(address);
+    keepRegistered({
+      sessions: this.#sessions,
+      clock,
+      access,
+      onTrouble: log,
+      // Who finds this router must get answers from it.
+      claim: async (task) => {
+        await this.topology.waitUntil(() => true, task.signal);
+        return await claim(task);
+      },
+      onChange: (registration) => {
+        this.#office.abort(new Error("no longer master"));
+        if (registration === undefined) return;
+        if (!isMaster(registration)) {
+          log(`registered as router ${registration.number}`);
+          return;
+        }
+        log("registered as router 0, the master");
+        this.#office = new AbortController();
+        lead({ ...this.#options, topology: this.topology }, registration.session, this.#office.signal).catch(
+          onFailure,
+        );
+      },
+    });
+  }
+
+  /** Leaves the cluster at once, so that others take over. */
+  async leave(): Promise<void> {
+    this.#office.abort(new Error("the router is stopping"));
+    await this.#sessions.stop();
+  }
+}
