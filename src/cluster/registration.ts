@@ -1,9 +1,11 @@
+import { parseGroupState } from "./codec.ts";
 import { withLock } from "./lock.ts";
 import type { Member } from "./model.ts";
 import {
   dataLockPath,
   dataPath,
   groupPath,
+  groupStatePath,
   groupTopPath,
   masterNumber,
   nodePath,
@@ -12,7 +14,7 @@ import {
   serverPath,
   serverTopPath,
 } from "./paths.ts";
-import { type Task, untilTouched, type Znode } from "./settle.ts";
+import { getIfThere, settle, type Task, untilTouched, type Znode } from "./settle.ts";
 import { ensureParents, type Holder, occupy, ownNumbers, raiseTop, takeNumber, vacate } from "./znodes.ts";
 
 /** A place in the cluster that a process has got. */
@@ -29,13 +31,16 @@ export interface Claimed extends Member {
  */
 export type Claim = (task: Task) => Promise<Claimed>;
 
-/** A router becomes master (number 0) if there is none, else it gets the next number and covets the master's place. */
+/**
+ * A router becomes master (number 0) if there is none, or only what an earlier process at its own address has left;
+ * else it gets the next number and covets the master's place.
+ */
 export function routerClaim(address: string): Claim {
   return async (task) => {
     await ensureParents(task, [serverPath, serverLockPath]);
     return withLock(task, serverLockPath, async () => {
       const others = (await ownNumbers(task, serverPath)).filter((number) => number !== masterNumber);
-      const master = await occupy(task, routerPath(masterNumber), address, { replaceSameAddress: false });
+      const master = await occupy(task, routerPath(masterNumber), address, { replaceSameAddress: true });
       if (!master.own) {
         if (!master.ephemeral) task.onTrouble(squatted(master, "no router can become master"));
         return { ...(await claimRouterNumber(task, address, others[0])), coveted: master };
@@ -74,6 +79,7 @@ export function dataNodeClaim(options: {
       await raiseTop(task, topPath, kept + 1);
       return [kept, await occupy(task, nodePath(group, kept), address, { replaceSameAddress: true })];
     }
+    await raiseTop(task, topPath, (await highestInSync(task, group)) + 1);
     for (;;) {
       const number = await takeNumber(task, topPath);
       kept = number;
@@ -94,6 +100,17 @@ export function dataNodeClaim(options: {
       await untilTouched(task, holder);
     }
   };
+}
+
+/**
+ * Highest number in a group's in-sync set, 0 when there is none. A new node must never get one of these, not even when
+ * the top was deleted: with an empty log it would pass for a replica that has everything.
+ */
+async function highestInSync(task: Task, group: string): Promise<number> {
+  const path = groupStatePath(group);
+  const found = await settle(task, () => getIfThere(task.session, path));
+  if (found === undefined) return 0;
+  return Math.max(0, ...parseGroupState(path, found.data).inSync.map((member) => member.number));
 }
 
 function claimed(number: number, { path, czxid }: Holder): Claimed {

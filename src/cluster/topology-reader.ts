@@ -52,11 +52,9 @@ export class TopologyReader {
     this.#routers = this.#part((touch) => this.#nodes(serverPath, touch));
     this.#ring = this.#part((touch) => this.#value(ringPath, touch, parseRingState));
     this.#groupList = this.#part((touch) => this.#readGroupList(touch));
-    const { session, signal } = options;
-    const stopListening = session.onState((state) => {
+    options.session.onState((state) => {
       if (state === "connected") this.#readAll();
     });
-    signal.addEventListener("abort", stopListening, { once: true });
     this.#readAll();
   }
 
@@ -96,7 +94,6 @@ export class TopologyReader {
       const names = ((await list()) ?? []).filter(isGroupName).sort();
       const before = this.#groups;
       this.#groups = new Map(names.map((name) => [name, before.get(name) ?? this.#group(name)]));
-      for (const [name, part] of before) if (!this.#groups.has(name)) this.#unread.delete(part);
       for (const [name, part] of this.#groups) {
         if (before.has(name)) continue;
         this.#unread.add(part);

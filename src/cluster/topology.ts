@@ -44,17 +44,10 @@ export function watchTopology(options: {
   };
 
   sessions.use((session, signal) => {
-    const stopListening = session.onState((state) => {
+    session.onState((state) => {
       if (state !== "connected") markStale();
     });
-    signal.addEventListener(
-      "abort",
-      () => {
-        stopListening();
-        markStale();
-      },
-      { once: true },
-    );
+    signal.addEventListener("abort", markStale, { once: true });
     new TopologyReader({ session, clock, signal, onTrouble, onRead: change });
   });
 

@@ -6,6 +6,7 @@ import type { Task } from "../../src/cluster/settle.ts";
 import type { Coordination } from "../../src/coordination/coordination.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
 import { faultySessions, withEachFault } from "../support/faulty-sessions.ts";
+import { interceptedSession } from "../support/intercepted-session.ts";
 import { type SkippingClock, skippingClock } from "../support/skipping-clock.ts";
 
 async function start() {
@@ -46,7 +47,7 @@ describe("withLock", () => {
     const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
     const holder = withLock(taskOf(await service.opener()(), clock), "/lock", () => held);
     await clock.idle();
-    const waiters = [1, 2, 3].map(() => faultySessions(service, 0, "request lost"));
+    const waiters = [1, 2, 3].map(() => faultySessions(service, () => undefined));
     const { promise: finish, resolve: finishAll } = Promise.withResolvers<void>();
     const calls = waiters.map(async ({ open }) =>
       withLock(taskOf(await open(), clock), "/lock", () => finish),
@@ -83,6 +84,46 @@ describe("withLock", () => {
     assert.equal((await observer.children("/lock")).length, 1);
     letGo();
     await holder;
+  });
+
+  it("leaves nothing behind when it is called off before it knows whether it has a node", async () => {
+    const { clock, service, observer, open } = await start();
+    const inner = await open();
+    const calls: string[] = [];
+    const session = interceptedSession(inner, ({ name }, perform) => {
+      calls.push(name);
+      return perform();
+    });
+    service.loseNext(inner, "answer");
+    const controller = new AbortController();
+    const waiter = withLock(taskOf(session, clock, controller.signal), "/lock", assert.fail);
+    inner.onState(() => controller.abort(new Error("called off")));
+    clock.timer(1, () => service.reconnect(inner));
+    await assert.rejects(waiter, /called off/);
+    assert.deepEqual(await observer.children("/lock"), []);
+    // A server that lags behind would not show the node without the sync.
+    assert.deepEqual(calls.slice(0, calls.indexOf("children")).at(-1), "sync");
+  });
+
+  it("does not take the node of another call for its own when the answer to its creation was lost", async () => {
+    for (const sameSession of [true, false]) {
+      const { clock, service, observer, open } = await start();
+      const session = await open();
+      const other = sameSession ? taskOf(session, clock) : taskOf(observer, skippingClock());
+      const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+      let inside = 0;
+      const holder = withLock(other, "/lock", () => held.then(() => inside++));
+      await clock.idle();
+      service.loseNext(session, "request");
+      const waiter = withLock(taskOf(session, sameSession ? clock : skippingClock()), "/lock", async () => {
+        assert.equal(inside, 1);
+      });
+      clock.timer(1, () => service.reconnect(session));
+      await clock.idle();
+      letGo();
+      await Promise.all([holder, waiter]);
+      assert.deepEqual(await observer.children("/lock"), []);
+    }
   });
 
   it("passes to the next when the session that holds it expires", async () => {
@@ -127,10 +168,10 @@ describe("withLock", () => {
   });
 
   it("survives a lost connection or session at any operation without leaving a node or holding it twice", async () => {
-    await withEachFault(async (at, fault) => {
+    await withEachFault(async (faultAt, fault, at) => {
       const { clock, service, observer } = await start();
       const before = await observer.create("/lock/lock-", encodeText("x"), "ephemeral-sequential");
-      const sessions = faultySessions(service, at, fault);
+      const sessions = faultySessions(service, faultAt);
       let inside = 0;
       const call = withLock(taskOf(await sessions.open(), clock), "/lock", async () => {
         assert.ok((await observer.children("/lock")).length <= 1);

@@ -1,0 +1,300 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { encodeText, formatGroupState } from "../../src/cluster/codec.ts";
+import { isMaster } from "../../src/cluster/keep-registered.ts";
+import type { OpenSession } from "../../src/coordination/coordination.ts";
+import { interceptedSession } from "../support/intercepted-session.ts";
+import { Members } from "../support/members.ts";
+
+describe("registration of routers", () => {
+  it("makes the first one master and gives the others numbers from 1", async () => {
+    const members = await Members.start();
+    const first = members.router("a:1");
+    await members.idle();
+    const second = members.router("b:1");
+    await members.idle();
+    const third = members.router("c:1");
+    await members.idle();
+    assert.deepEqual(await members.numbered("/server"), { 0: "a:1", 1: "b:1", 2: "c:1" });
+    assert.equal(await members.text("/server/top"), "3");
+    assert.deepEqual(
+      [first, second, third].map(({ registration }) => isMaster(registration.current)),
+      [true, false, false],
+    );
+    const stat = await members.observer.exists("/server/2");
+    assert.equal(third.registration.current?.incarnation, stat?.czxid);
+    assert.ok(stat?.ephemeral);
+  });
+
+  it("makes exactly one of several that start together master", async () => {
+    const members = await Members.start();
+    const routers = ["a:1", "b:1", "c:1", "d:1"].map((address) => members.router(address));
+    await members.idle();
+    assert.deepEqual(Object.keys(await members.numbered("/server")), ["0", "1", "2", "3"]);
+    assert.equal(routers.filter(({ registration }) => isMaster(registration.current)).length, 1);
+    assert.equal(await members.text("/server/top"), "4");
+    assert.deepEqual(await members.observer.children("/server/lock"), []);
+  });
+
+  it("makes one of the others master when the master's session is lost, in place of its own number", async () => {
+    const members = await Members.start();
+    const first = members.router("a:1");
+    await first.registered;
+    const second = members.router("b:1");
+    await second.registered;
+    const third = members.router("c:1");
+    await members.idle();
+    members.expire(first);
+    await members.idle();
+    // The one that lost its session comes back under a number that nobody has had.
+    assert.deepEqual(await members.numbered("/server"), { 0: "b:1", 2: "c:1", 3: "a:1" });
+    assert.deepEqual(first.numbers, [0, undefined, 3]);
+    assert.deepEqual(second.numbers, [1, 0]);
+    assert.deepEqual(third.numbers, [2]);
+    assert.equal(await members.text("/server/top"), "4");
+  });
+
+  it("always has one master, whoever leaves", async () => {
+    const members = await Members.start();
+    const routers = ["a:1", "b:1", "c:1", "d:1"].map((address) => members.router(address));
+    for (let left = routers.length; left > 0; left--) {
+      await members.idle();
+      const masters = routers.filter(({ registration }) => isMaster(registration.current));
+      assert.equal(masters.length, 1);
+      assert.equal(Object.keys(await members.numbered("/server")).length, left);
+      await masters[0]?.sessions.stop();
+    }
+    await members.idle();
+    assert.deepEqual(await members.numbered("/server"), {});
+  });
+
+  it("is master for certain only while connected", async () => {
+    const members = await Members.start();
+    const { registration, sessions } = members.router("a:1");
+    await members.idle();
+    const session = sessions.current;
+    assert.ok(session);
+    members.service.disconnect(session);
+    assert.ok(!isMaster(registration.current));
+    members.service.reconnect(session);
+    assert.ok(isMaster(registration.current));
+  });
+
+  it("takes the master's place over at once from an earlier process at its own address", async () => {
+    const members = await Members.start();
+    const before = members.router("a:1");
+    members.router("b:1");
+    await members.idle();
+    assert.ok(before.sessions.current);
+    // Its process is gone, but the service waits for the session's time-out.
+    members.service.disconnect(before.sessions.current);
+    const after = members.router("a:1");
+    assert.equal(await after.registered, 0);
+    assert.equal(members.clock.monotonicMs(), 0);
+  });
+
+  it("is not deterred by somebody who registers without the lock", async () => {
+    const members = await Members.start();
+    const open: OpenSession = async (options) =>
+      interceptedSession(await members.service.opener()(options), async ({ name, path }, perform) => {
+        if (name === "create" && path === "/server/0") {
+          await members.observer.create(path, encodeText("old:1"), "ephemeral").catch(() => {});
+        }
+        return await perform();
+      });
+    const router = members.router("a:1", open);
+    await members.idle();
+    assert.deepEqual(await members.numbered("/server"), { 0: "old:1", 1: "a:1" });
+    assert.deepEqual(router.troubles, []);
+  });
+
+  it("leaves at once when it stops", async () => {
+    const members = await Members.start();
+    const router = members.router("a:1");
+    await members.idle();
+    await router.sessions.stop();
+    assert.deepEqual(await members.numbered("/server"), {});
+    assert.deepEqual(router.numbers, [0, undefined]);
+    assert.equal(router.sessions.current, undefined);
+  });
+
+  it("registers afresh when somebody deletes or overwrites its znode", async () => {
+    const members = await Members.start();
+    members.router("a:1");
+    await members.idle();
+    const router = members.router("b:1");
+    await members.idle();
+    await members.remove("/server/1");
+    await members.idle();
+    assert.deepEqual(await members.numbered("/server"), { 0: "a:1", 2: "b:1" });
+    await members.overwrite("/server/2", "something else");
+    await members.idle();
+    assert.deepEqual(Object.values(await members.numbered("/server")), ["a:1", "b:1"]);
+    assert.deepEqual(router.numbers.slice(0, 3), [1, undefined, 2]);
+    assert.equal(router.numbers.at(-2), undefined);
+  });
+
+  it("says what is wrong while /server/top is not a number, and goes on when it is mended", async () => {
+    const members = await Members.start();
+    members.router("a:1");
+    await members.idle();
+    await members.observer.create("/server/top", encodeText("many"), "persistent");
+    const router = members.router("b:1");
+    members.clock.timer(60_000, () => void members.overwrite("/server/top", "7"));
+    await members.idle();
+    assert.deepEqual(router.troubles, [
+      '/server/top holds "many"; expected the next number to give away, from 0 to 4294967295; correct or delete it',
+    ]);
+    assert.deepEqual(router.numbers, [7]);
+    assert.equal(await members.text("/server/top"), "8");
+  });
+
+  it("registers all the same, and says so, while a persistent znode is in the master's place", async () => {
+    const members = await Members.start();
+    await members.observer.create("/server", new Uint8Array(), "persistent");
+    await members.observer.create("/server/0", new Uint8Array(), "persistent");
+    const router = members.router("a:1");
+    await members.idle();
+    assert.deepEqual(router.numbers, [1]);
+    assert.deepEqual(router.troubles, [
+      "/server/0 is not ephemeral, so it was made by none of ours; no router can become master until it is deleted",
+    ]);
+    await members.remove("/server/0");
+    await members.idle();
+    assert.deepEqual(router.numbers, [1, 0]);
+  });
+
+  it("lets nobody else write its znodes, and tells who has other credentials what to do", async () => {
+    const members = await Members.start();
+    const { service, observer } = members;
+    const router = members.router("a:1", service.opener({ auth: "kv:secret" }), "creator-writes");
+    await router.registered;
+    assert.equal(await members.text("/server/0"), "a:1");
+    await assert.rejects(observer.create("/server/9", new Uint8Array(), "persistent"), { code: "NO_AUTH" });
+    await assert.rejects(observer.set("/server/0", new Uint8Array(), 0), { code: "NO_AUTH" });
+    const stranger = members.router("b:1");
+    assert.match(await stranger.troubled, /^\/server\/lock\/lock- does not let us in: .* zooauth/);
+    await stranger.sessions.stop();
+    assert.equal(stranger.troubles.length, 1);
+  });
+});
+
+describe("registration of data nodes", () => {
+  it("gives numbers from 1 in each group, which a node keeps when it returns", async () => {
+    const members = await Members.start();
+    const first = members.node("g", "a:1");
+    await members.idle();
+    members.node("g", "b:1");
+    members.node("h", "c:1");
+    await members.idle();
+    assert.deepEqual(await members.numbered("/data/g"), { 1: "a:1", 2: "b:1" });
+    assert.deepEqual(await members.numbered("/data/h"), { 1: "c:1" });
+    assert.equal(await members.text("/data/g/top"), "3");
+    const before = first.registration.current?.incarnation;
+    members.expire(first);
+    await members.idle();
+    assert.deepEqual(first.numbers, [1, undefined, 1]);
+    assert.notEqual(first.registration.current?.incarnation, before);
+    assert.equal(await members.text("/data/g/top"), "3");
+  });
+
+  it("takes the number of the log's header, and gives no other node that number if ZooKeeper was emptied", async () => {
+    const members = await Members.start();
+    members.node("g", "a:1", 5);
+    await members.idle();
+    members.node("g", "b:1", 2);
+    await members.idle();
+    members.node("g", "c:1");
+    await members.idle();
+    assert.deepEqual(await members.numbered("/data/g"), { 2: "b:1", 5: "a:1", 6: "c:1" });
+    assert.equal(await members.text("/data/g/top"), "7");
+  });
+
+  it("gives a new node the next free number when the top is behind", async () => {
+    const members = await Members.start();
+    members.node("g", "a:1", 1);
+    members.node("g", "b:1", 2);
+    await members.idle();
+    await members.remove("/data/g/top");
+    const node = members.node("g", "c:1");
+    await members.idle();
+    assert.deepEqual(node.numbers, [3]);
+    assert.equal(await members.text("/data/g/top"), "4");
+  });
+
+  it("never gives a new node the number of a replica in sync, even when the top is gone", async () => {
+    const members = await Members.start();
+    const node = members.node("g", "a:1");
+    await members.idle();
+    const member = { number: 6, incarnation: "1" };
+    const state = formatGroupState({ epoch: 1, primary: undefined, inSync: [member] });
+    await members.observer.create("/data/g/state", state, "persistent");
+    await members.remove("/data/g/top");
+    await node.sessions.stop();
+    const other = members.node("g", "b:1");
+    await members.idle();
+    assert.deepEqual(other.numbers, [7]);
+    assert.equal(await members.text("/data/g/top"), "8");
+  });
+
+  it("waits with a new node, and says so, while the group's state cannot be read", async () => {
+    const members = await Members.start();
+    const { observer } = members;
+    await observer.create("/data", new Uint8Array(), "persistent");
+    await observer.create("/data/g", new Uint8Array(), "persistent");
+    await observer.create("/data/g/state", encodeText("?"), "persistent");
+    const node = members.node("g", "a:1");
+    assert.match(await node.troubled, /^\/data\/g\/state holds "\?"; expected /);
+    await members.remove("/data/g/state");
+    await members.idle();
+    assert.deepEqual(node.numbers, [1]);
+    assert.equal(node.troubles.length, 1);
+  });
+
+  it("replaces at once what an earlier process at its own address has left", async () => {
+    const members = await Members.start();
+    const before = members.node("g", "a:1");
+    await members.idle();
+    const session = before.sessions.current;
+    assert.ok(session);
+    // Its process is gone, but the service waits for the session's time-out.
+    const stat = await members.observer.exists("/data/g/1");
+    const after = members.node("g", "a:1", 1);
+    members.service.disconnect(session);
+    assert.equal(await after.registered, 1);
+    assert.equal(members.clock.monotonicMs(), 0);
+    assert.notEqual((await members.observer.exists("/data/g/1"))?.czxid, stat?.czxid);
+    assert.deepEqual(after.troubles, []);
+  });
+
+  it("waits, says so once and holds nobody up while another address has its number", async () => {
+    const members = await Members.start();
+    const before = members.node("g", "a:1");
+    await members.idle();
+    const after = members.node("g", "b:1", 1);
+    await members.idle();
+    const other = members.node("g", "c:1");
+    await members.idle();
+    assert.deepEqual(after.numbers, []);
+    assert.equal(after.troubles.length, 1);
+    assert.match(
+      after.troubles[0] ?? "",
+      /^\/data\/g\/1 is held by "a:1", and 1 is the number in our own log; waiting/,
+    );
+    assert.deepEqual(other.numbers, [2]);
+    await before.sessions.stop();
+    await members.idle();
+    assert.deepEqual(after.numbers, [1]);
+    assert.equal(after.troubles.length, 1);
+  });
+
+  it("registers afresh when somebody deletes its znode", async () => {
+    const members = await Members.start();
+    const node = members.node("g", "a:1");
+    await members.idle();
+    await members.remove("/data/g/1");
+    await members.idle();
+    assert.deepEqual(node.numbers, [1, undefined, 1]);
+    assert.deepEqual(await members.numbered("/data/g"), { 1: "a:1" });
+  });
+});

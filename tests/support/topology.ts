@@ -1,0 +1,33 @@
+import type { Topology } from "../../src/cluster/model.ts";
+import { keepSessions } from "../../src/cluster/sessions.ts";
+import { watchTopology } from "../../src/cluster/topology.ts";
+import type { OpenSession } from "../../src/coordination/coordination.ts";
+import type { Members } from "./members.ts";
+
+/** A process that does nothing but watch the topology; `seen` is all that it was told. */
+export function watch(members: Members, open: OpenSession = members.service.opener()) {
+  const { clock } = members;
+  const troubles: string[] = [];
+  const seen: Topology[] = [];
+  const onTrouble = (message: string) => troubles.push(message);
+  const sessions = keepSessions({ open, clock, onTrouble });
+  const source = watchTopology({ sessions, clock, onTrouble });
+  source.onChange((topology) => seen.push(topology));
+  return { sessions, source, seen, troubles };
+}
+
+/** What a topology says, as plain as the znodes: addresses by number, and the states. */
+export function plain(topology: Topology | undefined) {
+  const addresses = (nodes: readonly { number: number; address: string }[] = []) =>
+    Object.fromEntries(nodes.map(({ number, address }) => [number, address]));
+  const groups = [...(topology?.groups.values() ?? [])].map(({ name, nodes, state }) => [
+    name,
+    { nodes: addresses(nodes), epoch: state?.value.epoch },
+  ]);
+  return {
+    stale: topology?.staleSinceMs !== undefined,
+    routers: addresses(topology?.routers),
+    groups: Object.fromEntries(groups),
+    ring: topology?.ring?.value.version,
+  };
+}
