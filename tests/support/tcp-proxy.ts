@@ -14,8 +14,8 @@ export interface TcpProxy {
   readonly address: string;
   /** The first bytes (100 at least, once there are as many) that the server sent on the newest connection. */
   readonly greeting: Buffer;
-  /** How many connections it has taken. */
-  readonly accepted: number;
+  /** How many clients are connected now. */
+  readonly connections: number;
   /** Applies to connections that are open and to new ones; those that were cut stay so. */
   setMode(mode: ProxyMode): void;
   /** Lets so many bytes more from the server through, then breaks all connections, as `cut` does. */
@@ -30,7 +30,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
   let mode: ProxyMode = "pass";
   let replyBytesLeft = Number.POSITIVE_INFINITY;
   let greeting = Buffer.alloc(0);
-  let accepted = 0;
+  const clients = new Set<Socket>();
 
   const setMode = (next: ProxyMode) => {
     mode = next;
@@ -48,8 +48,9 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     });
   };
   const server = createServer((client) => {
-    accepted++;
     if (mode === "cut") return void client.destroy();
+    clients.add(client);
+    client.on("close", () => clients.delete(client));
     greeting = Buffer.alloc(0);
     const upstream = connect({ host, port: Number(port) });
     track(client, () => upstream);
@@ -75,8 +76,8 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     get greeting() {
       return greeting;
     },
-    get accepted() {
-      return accepted;
+    get connections() {
+      return clients.size;
     },
     setMode,
     cutAfter: (replyBytes) => {

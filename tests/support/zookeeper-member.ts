@@ -184,6 +184,8 @@ function runJava(folder: string, log: string, tls: boolean): ChildProcess {
         ["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"],
         // Nothing here outlives a crash of the machine, so nothing needs to wait for the disk.
         ["-Dzookeeper.forceSync=no", "-Dzookeeper.preAllocSize=1024"],
+        // Elections repeat what was not heard of after this time, doubled up to a minute by default.
+        ["-Dzookeeper.fastleader.maxNotificationInterval=400"],
         ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"],
         tls ? [`-Dzookeeper.serverCnxnFactory=${NETTY}`] : [],
         ["-cp", CLASS_PATH, "org.apache.zookeeper.server.quorum.QuorumPeerMain", join(folder, "zoo.cfg")],

@@ -28,6 +28,8 @@ export interface ZooKeeper {
   leader(): Promise<ZooKeeperMember>;
   /** A member that does not lead, once there is a leader. */
   follower(): Promise<ZooKeeperMember>;
+  /** Thaws and starts what does not run, and waits until all members serve, under one leader. */
+  restore(): Promise<void>;
   /** Kills all members and removes their data. */
   close(): Promise<void>;
 }
@@ -59,13 +61,16 @@ async function layOut(settings: ZooKeeperSettings): Promise<ZooKeeper> {
     return { client, secure, quorum, election };
   });
   const members = ports.map((_, index) => makeMember({ index, ports, folder, tickTimeMs, tls }));
+  const quorum = Math.floor(count / 2);
   return {
     members,
     connectString: members.map(({ address }) => address).join(","),
-    leader: () => findMember(members, ["leader", "standalone"]),
-    async follower() {
-      await findMember(members, ["leader"]);
-      return findMember(members, ["follower"]);
+    leader: async () => (await led(members, quorum)).leader,
+    follower: async () => (await led(members, quorum)).followers[0] ?? nobody(),
+    async restore() {
+      for (const member of members) member.thaw();
+      for (const member of members) member.launch();
+      await led(members, count - 1);
     },
     async close() {
       await Promise.all(members.map((member) => member.kill()));
@@ -74,9 +79,24 @@ async function layOut(settings: ZooKeeperSettings): Promise<ZooKeeper> {
   };
 }
 
-function findMember(members: readonly ZooKeeperMember[], modes: readonly string[]): Promise<ZooKeeperMember> {
-  return until(`a ZooKeeper member is ${modes.join(" or ")}`, 30_000, async () => {
-    const found = await Promise.all(members.map((member) => member.mode()));
-    return members[found.findIndex((mode) => mode !== undefined && modes.includes(mode))];
+interface Roles {
+  readonly leader: ZooKeeperMember;
+  readonly followers: readonly ZooKeeperMember[];
+}
+
+/** Resolves when one member leads (or stands alone) and so many follow. Two lead for a moment after a thaw. */
+function led(members: readonly ZooKeeperMember[], followersMin: number): Promise<Roles> {
+  return until("one ZooKeeper member leads", 60_000, async () => {
+    const modes = await Promise.all(members.map((member) => member.mode()));
+    const followers = members.filter((_, index) => modes[index] === "follower");
+    const [leader, ...rivals] = members.filter((_, index) =>
+      ["leader", "standalone"].includes(modes[index] ?? ""),
+    );
+    if (leader === undefined || rivals.length > 0 || followers.length < followersMin) return undefined;
+    return { leader, followers };
   });
+}
+
+function nobody(): never {
+  throw new Error("a ZooKeeper that stands alone has no followers");
 }
