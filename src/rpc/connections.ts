@@ -138,10 +138,8 @@ export function trackConnections(limits: ConnectionLimits): Connections {
 
     destroy() {
       clearInterval(sweeper);
-      for (const { session, socket } of bySocket.values()) {
-        session?.destroy();
-        socket.destroy();
-      }
+      // Not the sessions, which on Bun and Deno would tell clients that all is well: they would wait for ever.
+      for (const { socket } of bySocket.values()) socket.destroy();
     },
   };
 }
@@ -172,7 +170,6 @@ function keepAlive(
 ): void {
   if (now - connection.pingedAt <= limits.pingIntervalMs) return;
   if (connection.pingDue) {
-    session.destroy();
     connection.socket.destroy();
     return;
   }

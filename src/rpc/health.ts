@@ -41,24 +41,23 @@ export function addHealth(router: ConnectRouter, health: Health): void {
     async *watch({ service }, { signal }) {
       let wake = () => {};
       const unsubscribe = health.onChange(() => wake());
-      const end = () => {
-        // Not left to a `finally`: a client may go away while it reads nothing and this waits for it at a `yield`.
-        unsubscribe();
-        wake();
-      };
-      signal.addEventListener("abort", end, { once: true });
+      signal.addEventListener("abort", () => wake(), { once: true });
       let told: HealthCheckResponse_ServingStatus | undefined;
-      while (!signal.aborted) {
-        const changed = new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-        const status = statusOf(service);
-        if (status === told) {
-          await changed;
-        } else {
-          told = status;
-          yield { status };
+      try {
+        while (!signal.aborted) {
+          const changed = new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          const status = statusOf(service);
+          if (status === told) {
+            await changed;
+          } else {
+            told = status;
+            yield { status };
+          }
         }
+      } finally {
+        unsubscribe();
       }
     },
   });

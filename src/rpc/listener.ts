@@ -66,13 +66,14 @@ const sessionMemoryMb = 1_024;
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { host, connectionsMax = 10_000, drainMs = 5_000, log = console.error } = options;
   const closing = new AbortController();
-  const connections = trackConnections({
+  const limits = {
     headTimeoutMs: options.headTimeoutMs ?? 10_000,
     // 8 MiB at 1 Mbit/s.
     bodyTimeoutMs: options.bodyTimeoutMs ?? 70_000,
     idleTimeoutMs: options.idleTimeoutMs ?? 300_000,
     pingIntervalMs: options.pingIntervalMs ?? 15_000,
-  });
+  };
+  const connections = trackConnections(limits);
   const dispatch = createDispatcher({
     routes: options.routes,
     interceptors: options.interceptors ?? [],
@@ -84,7 +85,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const complain = atMostOnceAMinute(log);
 
   const server = net.createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 });
-  const inner = createInnerServers(server, connections, dispatch);
+  const inner = createInnerServers(server, connections, dispatch, limits.idleTimeoutMs);
   server.on("connection", (socket) => {
     // A broken connection ends its calls by itself; without a listener it would end the process.
     socket.on("error", () => {});
@@ -140,8 +141,9 @@ function createInnerServers(
   outer: net.Server,
   connections: Connections,
   dispatch: ReturnType<typeof createDispatcher>,
+  idleTimeoutMs: number,
 ): Record<"http1" | "http2", (socket: Socket) => void> {
-  const first = http1.createServer(dispatch);
+  const first = http1.createServer({ keepAliveTimeout: idleTimeoutMs }, dispatch);
   first.on("clientError", (_error, socket) => {
     if (socket.writable) socket.end(badRequest);
     else socket.destroy();

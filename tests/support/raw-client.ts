@@ -72,3 +72,28 @@ export function headersFrame(stream: number, headers: Record<string, string>, la
 export function callHeaders(path: string, type = "application/proto"): Record<string, string> {
   return { ":method": "POST", ":scheme": "http", ":path": path, ":authority": "test", "content-type": type };
 }
+
+/** Flag of the last frame of a stream's side (RFC 9113, 6.1). */
+export const endStream = 0x1;
+
+const frameTypes = [
+  "DATA",
+  "HEADERS",
+  "PRIORITY",
+  "RST_STREAM",
+  "SETTINGS",
+  "PUSH_PROMISE",
+  "PING",
+  "GOAWAY",
+];
+
+/** The frames in what an HTTP/2 server sent. */
+export function framesIn(received: string): { type: string | undefined; flags: number; stream: number }[] {
+  const bytes = Buffer.from(received, "latin1");
+  const frames = [];
+  for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) {
+    const type = frameTypes[bytes.readUInt8(at + 3)];
+    frames.push({ type, flags: bytes.readUInt8(at + 4), stream: bytes.readUInt32BE(at + 5) });
+  }
+  return frames;
+}
