@@ -1,0 +1,137 @@
+import type { StatusResponse } from "../../gen/kvlab/v1/data_pb.ts";
+import { type Group, NodeRole, type Topology } from "../../gen/kvlab/v1/topology_pb.ts";
+import type { Routers } from "./routers.ts";
+
+/** A ring is called uneven when a group has this many times its fair part of it, or less than one part in as many. */
+const UNEVEN_RATIO = 1.5;
+
+export interface NodeStatus {
+  readonly number: number;
+  readonly address: string;
+  readonly role: "primary" | "standby";
+  readonly inSync: boolean;
+  /** Records of the primary that it has not on disk; undefined on the primary, and when the primary has not said. */
+  readonly lag?: number;
+}
+
+export interface GroupStatus {
+  readonly name: string;
+  readonly epoch: number;
+  /** Part of all hash values, from 0 to 1. */
+  readonly share: number;
+  /** Why it is outside the ring; absent when it is inside. */
+  readonly waiting?: string;
+  /** Why it takes no reads and writes now; absent when it does. */
+  readonly unavailable?: string;
+  /** Keys, and bytes of the log file, as the primary says. */
+  readonly keys?: number;
+  readonly logBytes?: number;
+  readonly nodes: readonly NodeStatus[];
+}
+
+/** The cluster as an operator wants to see it. */
+export interface ClusterStatus {
+  readonly ringVersion: number;
+  readonly virtualNodes: number;
+  /** Milliseconds for which the router could not check this against ZooKeeper. */
+  readonly ageMs: number;
+  readonly routers: readonly {
+    readonly number: number;
+    readonly address: string;
+    readonly master: boolean;
+  }[];
+  readonly groups: readonly GroupStatus[];
+  readonly warnings: readonly string[];
+}
+
+/** Asks a router for the topology, and through it every group's primary for its state. Errors: ExitError. */
+export async function readClusterStatus(routers: Routers): Promise<ClusterStatus> {
+  const { topology } = await routers.ask({
+    what: "status",
+    kind: "read",
+    call: ({ router }, options) => router.getTopology({}, options),
+  });
+  if (!topology) throw new Error("status: the router answered without a topology");
+  const groups = await Promise.all(topology.groups.map((group) => readGroupStatus(routers, group)));
+  return {
+    ringVersion: Number(topology.ringVersion),
+    virtualNodes: topology.virtualNodes,
+    ageMs: Number(topology.ageMs),
+    routers: topology.routers.map(({ number, address }) => ({ number, address, master: number === 0 })),
+    groups,
+    warnings: warningsOf(topology, groups),
+  };
+}
+
+async function readGroupStatus(routers: Routers, group: Group): Promise<GroupStatus> {
+  const report = await askPrimary(routers, group);
+  const said = typeof report === "string" ? undefined : report;
+  const unavailable = said ? said.unavailable : report;
+  return {
+    name: group.name,
+    epoch: Number(group.epoch),
+    share: group.share,
+    ...(group.waiting && { waiting: group.waiting }),
+    ...(unavailable && { unavailable: String(unavailable) }),
+    ...(said && { keys: Number(said.keys), logBytes: Number(said.logBytes) }),
+    nodes: group.nodes.map(({ number, address, role, inSync }) => {
+      const standby = said?.standbys.find((each) => each.number === number);
+      return {
+        number,
+        address,
+        role: role === NodeRole.PRIMARY ? "primary" : "standby",
+        inSync,
+        ...(standby && { lag: Number(standby.lag) }),
+      };
+    }),
+  };
+}
+
+/** What the primary of a group reports, or why there is no report. */
+async function askPrimary(routers: Routers, { name, nodes }: Group): Promise<StatusResponse | string> {
+  if (nodes.length === 0) return "it has no live node";
+  if (!nodes.some(({ role }) => role === NodeRole.PRIMARY)) return "it has no primary";
+  try {
+    return await routers.ask({
+      what: `status of ${name}`,
+      kind: "read",
+      call: ({ data }, options) => data.status({ group: name }, options),
+    });
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function warningsOf(topology: Topology, groups: readonly GroupStatus[]): string[] {
+  const warnings: string[] = [];
+  if (topology.ageMs > 0n) {
+    warnings.push(
+      `the router has not reached ZooKeeper for ${seconds(topology.ageMs)}; this may be out of date`,
+    );
+  }
+  if (!topology.routers.some(({ number }) => number === 0)) warnings.push("there is no master");
+  for (const { name, unavailable, waiting } of groups) {
+    if (unavailable) warnings.push(`the keys of ${name} are unavailable: ${unavailable}`);
+    if (waiting) warnings.push(`${name} waits outside the ring: ${waiting}`);
+  }
+  const uneven = unevenRing(groups);
+  if (uneven) warnings.push(uneven);
+  return warnings;
+}
+
+function unevenRing(groups: readonly GroupStatus[]): string | undefined {
+  const inRing = groups.filter(({ waiting }) => !waiting);
+  const fair = 1 / inRing.length;
+  const uneven = inRing.filter(({ share }) => share > fair * UNEVEN_RATIO || share < fair / UNEVEN_RATIO);
+  if (uneven.length === 0) return undefined;
+  const shares = uneven.map(({ name, share }) => `${name} has ${percent(share)}`).join(", ");
+  return `the ring is uneven: ${shares}, where ${percent(fair)} would be fair; more virtual nodes make it even`;
+}
+
+export function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}
+
+function seconds(ms: bigint): string {
+  return `${(Number(ms) / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,61 @@
+import { HelpRequested, SettingError, type SettingsInput } from "../settings/read-settings.ts";
+import type { Command } from "./command.ts";
+import { deleteCommand, getCommand, locateCommand, putCommand } from "./key-commands.ts";
+import { replCommand } from "./repl.ts";
+import { statusCommand } from "./status.ts";
+
+const commands: readonly Command[] = [
+  putCommand,
+  getCommand,
+  deleteCommand,
+  locateCommand,
+  statusCommand,
+  replCommand,
+];
+
+/** The `kvlab` command: runs the command that its first words name, and resolves to the exit code. */
+export async function kvlab({ args, env }: SettingsInput): Promise<number> {
+  const [first, ...rest] = args;
+  if (first === undefined || first === "--help" || first === "-h") throw new HelpRequested(overview());
+  if (first === "help") {
+    if (rest.length === 0) throw new HelpRequested(overview());
+    return kvlab({ args: [...rest, "--help"], env });
+  }
+  const command = commands.find(({ words }) => words.every((word, index) => word === args[index]));
+  if (!command) throw unknownCommand(args);
+  return command.run({ args: args.slice(command.words.length), env });
+}
+
+function overview(): string {
+  const names = commands.map(({ words, usage }) => `  kvlab ${words.join(" ")}${usage}`);
+  const width = Math.max(...names.map((name) => name.length));
+  const lines = commands.map(
+    ({ summary }, index) => `${names[index]?.padEnd(width)}  ${firstSentence(summary)}`,
+  );
+  return `Reads and writes a kvlab cluster, and shows how it is.
+
+Usage:
+${lines.join("\n")}
+
+\`kvlab COMMAND --help\` says all about a command.
+
+Exit codes:
+  0  done
+  1  there is no such key; or something is wrong with the log file
+  2  wrong usage: nothing was tried
+  3  unavailable: no router answers, or the group of the key does not
+  4  refused by a condition
+`;
+}
+
+function firstSentence(summary: string): string {
+  return summary.replace(/\. .*/, ".");
+}
+
+function unknownCommand(args: readonly string[]): SettingError {
+  const names = commands.map(({ words }) => words.join(" "));
+  const group = names.filter((name) => name.startsWith(`${args[0]} `));
+  const given = JSON.stringify(args.slice(0, group.length > 0 ? 2 : 1).join(" "));
+  const allowed = (group.length > 0 ? group : names).join(", ");
+  return new SettingError(`${given} is not a command; allowed: ${allowed} (flags come after the command)`);
+}

@@ -1,0 +1,75 @@
+import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
+import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
+import { isNotApplied } from "../rpc/errors.ts";
+import { createTransports } from "../rpc/transport.ts";
+import { callFailure, type Failure } from "./call-failure.ts";
+import { stdinBytesMax } from "./input.ts";
+
+export interface RouterClients {
+  readonly data: Client<typeof DataService>;
+  readonly router: Client<typeof RouterService>;
+}
+
+/** What is to be asked of a router. */
+export interface Question<T> {
+  /** For errors, e.g. `put "a"`. */
+  readonly what: string;
+  readonly kind: "read" | "write";
+  readonly call: (clients: RouterClients, options: { timeoutMs: number; signal?: AbortSignal }) => Promise<T>;
+}
+
+export interface Routers {
+  /**
+   * Asks the router that answered last; when it cannot be reached, the next one, within one time-out for all.
+   * A write goes on to the next only if it has certainly not been applied. Errors: ExitError, see `callFailure`.
+   */
+  ask<T>(question: Question<T>, signal?: AbortSignal): Promise<T>;
+}
+
+/** Routers at some URLs (one at least), which know the same and can stand in for each other. */
+export function connectRouters(urls: readonly string[], timeoutMs: number): Routers {
+  // A value of the largest size that can be put, in JSON, still passes.
+  const transports = createTransports({ messageBytesMax: 2 * stdinBytesMax });
+  const clients = new Map<string, RouterClients>();
+  const clientsOf = (url: string): RouterClients => {
+    const known = clients.get(url);
+    if (known) return known;
+    const transport = transports.transportTo(url);
+    const made = {
+      data: createClient(DataService, transport),
+      router: createClient(RouterService, transport),
+    };
+    clients.set(url, made);
+    return made;
+  };
+
+  let preferred = 0;
+  return {
+    async ask({ what, kind, call }, signal) {
+      const endMs = performance.now() + timeoutMs;
+      const unreached: Failure[] = [];
+      for (let tried = 0; ; tried++) {
+        const index = (preferred + tried) % urls.length;
+        const url = urls[index] ?? "";
+        // Of a router that is silent, the others' time must be left.
+        const shareMs = Math.max(1, Math.ceil((endMs - performance.now()) / (urls.length - tried)));
+        try {
+          const answer = await call(clientsOf(url), { timeoutMs: shareMs, ...(signal && { signal }) });
+          preferred = index;
+          return answer;
+        } catch (reason) {
+          const failure = { url, error: ConnectError.from(reason) };
+          const isLast = tried + 1 === urls.length || signal?.aborted || !mayAskAnother(failure.error, kind);
+          if (isLast) throw callFailure(what, kind, failure, unreached);
+          unreached.push(failure);
+        }
+      }
+    },
+  };
+}
+
+function mayAskAnother(error: ConnectError, kind: "read" | "write"): boolean {
+  if (isNotApplied(error)) return true;
+  return kind === "read" && (error.code === Code.Unavailable || error.code === Code.DeadlineExceeded);
+}

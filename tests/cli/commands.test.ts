@@ -1,0 +1,283 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { after, before, beforeEach, describe, it } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { TopologySchema } from "../../gen/kvlab/v1/topology_pb.ts";
+import { type RunOptions, runProgram, runProgramRaw } from "../support/run-program.ts";
+import { startToyRouter, type ToyRouter } from "./toy-router.ts";
+
+const cli = new URL("../../src/cli.ts", import.meta.url);
+// Each test runs a few processes, which on a busy machine take a second each.
+const timeout = 60_000;
+
+let toy: ToyRouter;
+
+before(async () => {
+  toy = await startToyRouter();
+});
+
+after(() => toy.close());
+
+beforeEach(() => toy.reset());
+
+/** Runs `kvlab` with the toy router as its only one. */
+function kvlab(args: readonly string[], options: RunOptions = {}) {
+  return runProgram(cli, args, { ...options, env: { serverip: "127.0.0.1", serverport: String(toy.port) } });
+}
+
+const done = (stdout: string) => ({ exitCode: 0, stdout, stderr: "" });
+const failed = (exitCode: number, message: string) => ({
+  exitCode,
+  stdout: "",
+  stderr: `kvlab: ${message}\n`,
+});
+
+describe("kvlab put, get and delete", () => {
+  it("put a value as text, print nothing but the value, and delete it", { timeout }, async () => {
+    assert.deepEqual(await kvlab(["put", "kéy", "hello wörld"]), done("ok, revision 1\n"));
+    assert.deepEqual(toy.values.get("kéy"), { case: "text", value: "hello wörld" });
+    assert.deepEqual(await kvlab(["get", "kéy"]), done("hello wörld"));
+    assert.deepEqual(await kvlab(["delete", "kéy"]), done("deleted, revision 2\n"));
+    assert.equal(toy.values.size, 0);
+  });
+
+  it("put the bytes of standard input, and print them unchanged", { timeout }, async () => {
+    const bytes = Uint8Array.from({ length: 3_000_000 }, (_, index) => (index * 31) % 256);
+    assert.equal((await kvlab(["put", "big", "-"], { stdin: bytes })).exitCode, 0);
+    assert.equal(toy.values.get("big")?.case, "bytes");
+    const env = { serverport: String(toy.port) };
+    const { stdout, exitCode } = await runProgramRaw(cli, ["get", "big", "--serverip=127.0.0.1"], { env });
+    assert.equal(exitCode, 0);
+    assert.ok(stdout.equals(bytes));
+  });
+
+  it("take empty keys and values, and those that begin with a dash", { timeout }, async () => {
+    assert.equal((await kvlab(["put", "", ""])).exitCode, 0);
+    assert.deepEqual(await kvlab(["get", ""]), done(""));
+    assert.equal((await kvlab(["put", "--", "-5", "--json"])).exitCode, 0);
+    assert.deepEqual(toy.values.get("-5"), { case: "text", value: "--json" });
+  });
+
+  it("answer in JSON with --json", { timeout }, async () => {
+    toy.values.set("t", { case: "text", value: "ü" });
+    toy.values.set("b", { case: "bytes", value: Uint8Array.of(255, 0) });
+    const json = async (...args: string[]) => JSON.parse((await kvlab([...args, "--json"])).stdout);
+    const { revision } = await json("put", "a", "1");
+    assert.deepEqual(await json("get", "t"), { key: "t", text: "ü", revision });
+    assert.deepEqual(await json("get", "b"), { key: "b", base64: "/wA=", revision });
+    assert.deepEqual(await json("delete", "a"), { key: "a", revision: revision + 1 });
+  });
+
+  it("end with 1 when there is no such key", { timeout }, async () => {
+    const at = `http://127.0.0.1:${toy.port}`;
+    const message = (what: string) => `${what} "nope": not found (${at}: there is no such key)`;
+    assert.deepEqual(await kvlab(["get", "nope"]), failed(1, message("get")));
+    assert.deepEqual(await kvlab(["delete", "nope"]), failed(1, message("delete")));
+  });
+
+  it("end with 2, 3 or 4 as the router says", { timeout }, async () => {
+    const at = `http://127.0.0.1:${toy.port}`;
+    const put = (key: string) => kvlab(["put", key, "value"]);
+    assert.deepEqual(
+      await put("is invalid"),
+      failed(2, `put "is invalid": not allowed (${at}: the value has 5 bytes; at most 4 are allowed)`),
+    );
+    assert.deepEqual(
+      await put("is unavailable"),
+      failed(
+        3,
+        `put "is unavailable": unavailable, not applied (${at}: group "g" has no primary); ` +
+          "`kvlab status` shows how the groups are",
+      ),
+    );
+    assert.deepEqual(
+      await put("is unknown"),
+      failed(
+        3,
+        `put "is unknown": may or may not have been applied (${at}: the primary broke off); ` +
+          "read the key before you write it again",
+      ),
+    );
+    assert.deepEqual(
+      await put("is wrong node"),
+      failed(
+        3,
+        `put "is wrong node": wrong node (${at}: this node does not serve the key); ` +
+          "name a router with --router, not a data node",
+      ),
+    );
+    assert.deepEqual(
+      await put("is refused"),
+      failed(4, `put "is refused": refused (${at}: the revision is 7, not 5)`),
+    );
+  });
+});
+
+describe("kvlab locate", () => {
+  it("prints group and address, and - when there is no primary", { timeout }, async () => {
+    assert.deepEqual(await kvlab(["locate", "a"]), done("g 127.0.0.1:2000\n"));
+    assert.deepEqual(await kvlab(["locate", "is down"]), done("g -\n"));
+    assert.deepEqual(JSON.parse((await kvlab(["locate", "a", "--json"])).stdout), {
+      key: "a",
+      group: "g",
+      address: "127.0.0.1:2000",
+      ringVersion: 3,
+      ageMs: 0,
+    });
+  });
+});
+
+describe("kvlab status", () => {
+  it("shows routers, groups, nodes and the ring in a table", { timeout }, async () => {
+    assert.deepEqual(
+      await kvlab(["status"]),
+      done(`ROUTER  ADDRESS
+0       127.0.0.1:1926  master
+2       127.0.0.1:1927
+
+GROUP   SHARE   EPOCH  KEYS  LOG      NODE  ADDRESS         ROLE     IN SYNC  LAG
+zdata1  55.0 %  2      12    3.3 MiB  0     127.0.0.1:2000  primary  yes      -
+                                      1     127.0.0.1:2001  standby  yes      4
+zdata2  45.0 %  1      12    3.3 MiB  0     127.0.0.1:2000  primary  yes      -
+
+ring version 3, 2 virtual nodes a group
+`),
+    );
+  });
+
+  it("warns of what needs a look", { timeout }, async () => {
+    const [first] = toy.topology.groups;
+    assert.ok(first);
+    toy.topology = create(TopologySchema, {
+      routers: [{ number: 3, address: "127.0.0.1:1928" }],
+      groups: [
+        { ...first, share: 0.9 },
+        { ...first, name: "mute", share: 0.1 },
+        { name: "gone", share: 0, nodes: [], waiting: "the ring has keys already" },
+      ],
+      ageMs: 2500n,
+    });
+    const { stdout } = await kvlab(["status"]);
+    const at = `http://127.0.0.1:${toy.port}`;
+    assert.deepEqual(
+      stdout.split("\n").filter((line) => line.startsWith("warning: ")),
+      [
+        "warning: the router has not reached ZooKeeper for 2.5 s; this may be out of date",
+        "warning: there is no master",
+        `warning: the keys of mute are unavailable: status of mute: unavailable (${at}: the primary does not answer); ` +
+          "`kvlab status` shows how the groups are",
+        "warning: the keys of gone are unavailable: it has no live node",
+        "warning: gone waits outside the ring: the ring has keys already",
+        "warning: the ring is uneven: zdata1 has 90.0 %, mute has 10.0 %, where 50.0 % would be fair; more virtual nodes make it even",
+      ],
+    );
+    const status = JSON.parse((await kvlab(["status", "--json"])).stdout);
+    assert.equal(status.warnings.length, 6);
+    assert.equal(status.groups[2].waiting, "the ring has keys already");
+  });
+});
+
+describe("kvlab and its routers", () => {
+  it("asks the next router when one cannot be reached", { timeout }, async () => {
+    const routers = `http://127.0.0.1:1,${toy.url}`;
+    assert.deepEqual(await kvlab(["put", "a", "1", "--router", routers]), done("ok, revision 1\n"));
+    assert.deepEqual(
+      await kvlab(["get", "a", "--router=127.0.0.1:1", `--router=127.0.0.1:${toy.port}`]),
+      done("1"),
+    );
+  });
+
+  it("ends with 3 and names every router when none can be reached", { timeout }, async () => {
+    const { exitCode, stderr } = await kvlab(["get", "a", "--router", "127.0.0.1:1,127.0.0.1:2"]);
+    assert.equal(exitCode, 3);
+    assert.match(
+      stderr,
+      /^kvlab: get "a": unavailable \(http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED.*; http:\/\/127\.0\.0\.1:2: .*\); check that a router runs there, or name another with --router\n$/,
+    );
+  });
+
+  it("does not repeat a write that may have been applied", { timeout }, async () => {
+    const { exitCode } = await kvlab(["put", "is unknown", "1", "--router", `${toy.url},${toy.url}`]);
+    assert.equal(exitCode, 3);
+    assert.deepEqual(toy.writes, ["is unknown"]);
+  });
+
+  it("gives up after --timeout on a router that says nothing, and reads from the next", {
+    timeout,
+  }, async () => {
+    const silent = createServer((socket) => socket.on("error", () => {}).resume()).listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    try {
+      const { exitCode, stderr } = await kvlab(["put", "a", "1", "--router", url, "--timeout", "0.5"]);
+      assert.equal(exitCode, 3);
+      assert.match(stderr, /^kvlab: put "a": may or may not have been applied \(.*\); read the key .*\n$/);
+      toy.values.set("a", { case: "text", value: "here" });
+      assert.deepEqual(
+        await kvlab(["get", "a", "--router", `${url},${toy.url}`, "--timeout", "2"]),
+        done("here"),
+      );
+    } finally {
+      silent.close();
+    }
+  });
+
+  it("ends with 3 when something else listens there", { timeout }, async () => {
+    const other = createServer((socket) => socket.on("error", () => {}).end("220 mail\r\n")).listen(
+      0,
+      "127.0.0.1",
+    );
+    await once(other, "listening");
+    const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    try {
+      const { exitCode, stderr } = await kvlab(["get", "a", "--router", url]);
+      assert.equal(exitCode, 3);
+      assert.match(stderr, /^kvlab: get "a": unavailable \([^\n]*\n$/);
+    } finally {
+      other.close();
+    }
+  });
+});
+
+describe("the kvlab command line", () => {
+  it("shows what there is without words and with --help", { timeout }, async () => {
+    const { exitCode, stdout } = await kvlab([]);
+    assert.equal(exitCode, 0);
+    for (const name of ["put KEY VALUE", "get KEY", "delete KEY", "locate KEY", "status", "repl"]) {
+      assert.ok(stdout.includes(`kvlab ${name} `), name);
+    }
+    assert.deepEqual(await kvlab(["--help"]), done(stdout));
+  });
+
+  it("explains each command with examples", { timeout }, async () => {
+    for (const name of ["put", "get", "delete", "locate", "status", "repl"]) {
+      const { exitCode, stdout, stderr } = await kvlab([name, "--help"]);
+      assert.equal(exitCode, 0);
+      assert.equal(stderr, "");
+      assert.match(stdout, new RegExp(`Usage: kvlab ${name}[^]*--router[^]*Examples:\n  `));
+    }
+    assert.deepEqual(await kvlab(["help", "put"]), await kvlab(["put", "--help"]));
+  });
+
+  it("ends with 2 on wrong usage, in one line", { timeout }, async () => {
+    const usage: readonly [string[], string][] = [
+      [["get"], "KEY must be given; allowed: any text"],
+      [["put", "a"], "VALUE must be given; allowed: any text"],
+      [["put", "a", "b", "c"], '"c" is one argument too many; allowed: KEY VALUE and flags'],
+      [["get", "a", "--timeout", "soon"], 'timeout is "soon"; allowed: a number from 0.001 to 86400'],
+      [
+        ["get", "a", "--router", "ftp://x"],
+        'router is "ftp://x"; allowed: http://host:port, several separated by commas',
+      ],
+      [
+        ["get", "a", "--fast"],
+        "--fast is not a known flag; allowed: --router --serverip --serverport --timeout --json --help",
+      ],
+    ];
+    for (const [args, message] of usage) assert.deepEqual(await kvlab(args), failed(2, message));
+    const { exitCode, stderr } = await kvlab(["steal"]);
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /^kvlab: "steal" is not a command; allowed: put, get, [^\n]*\n$/);
+  });
+});

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
+import { after, before, describe, it } from "node:test";
+import { commandFor, runProgram } from "../support/run-program.ts";
+import { startToyRouter, type ToyRouter } from "./toy-router.ts";
+
+const cli = new URL("../../src/cli.ts", import.meta.url);
+const timeout = 60_000;
+
+let toy: ToyRouter;
+
+before(async () => {
+  toy = await startToyRouter();
+});
+
+after(() => toy.close());
+
+describe("kvlab repl", () => {
+  it("carries out the commands of its input in order, to the end of it", { timeout }, async () => {
+    const lines = [
+      "put a 1",
+      "read a",
+      String.raw`put 'the key' "zwei\n\u{1F600} words"`,
+      "read the\\ key",
+      "locate a",
+      "",
+      "delete a",
+      "put last 日本",
+      "read last",
+    ];
+    assert.deepEqual(await repl(lines.join("\n")), {
+      exitCode: 0,
+      stdout: `ok, revision 1
+1
+ok, revision 2
+zwei
+😀 words
+g 127.0.0.1:2000
+deleted, revision 3
+ok, revision 4
+日本
+`,
+      stderr: "",
+    });
+  });
+
+  it("tells errors and goes on", { timeout }, async () => {
+    const lines = ["reed a", "put a", 'put "a b', "read nope", "read is\\ unavailable", "put b 2", "read b"];
+    const { exitCode, stdout, stderr } = await repl(`${lines.join("\n")}\n`);
+    assert.equal(exitCode, 0);
+    assert.match(stdout, /^ok, revision \d+\n2\n$/);
+    const at = toy.url;
+    assert.deepEqual(stderr.split("\n"), [
+      'error: "reed" is not a command; allowed: locate, put, read, delete, help, quit',
+      "error: put has 1 operand; allowed: put KEY VALUE (quote what has spaces)",
+      'error: a " is not closed',
+      `error: get "nope": not found (${at}: there is no such key)`,
+      `error: get "is unavailable": unavailable (${at}: group "g" has no primary); \`kvlab status\` shows how the groups are`,
+      "",
+    ]);
+  });
+
+  it("ends with quit, and explains itself with help", { timeout }, async () => {
+    const { stdout } = await repl("help\nquit\nput never 1\n");
+    for (const name of ["locate KEY", "put KEY VALUE", "read KEY", "delete KEY", "help", "quit"]) {
+      assert.ok(stdout.includes(`${name} `), name);
+    }
+    assert.ok(!toy.values.has("never"));
+  });
+
+  it("shows bytes that are not text in base64", { timeout }, async () => {
+    toy.values.set("bytes", { case: "bytes", value: Uint8Array.of(0xff, 0x00) });
+    assert.equal((await repl("read bytes\n")).stdout, "(2 bytes that are not text, in base64) /wA=\n");
+  });
+
+  it("answers each line as it comes", { timeout }, async () => {
+    const [command, args] = commandFor(cli, ["repl", "--router", toy.url]);
+    const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
+    child.stdin.write("put t 1\n");
+    assert.match(String(await once(child.stdout, "data")), /^ok, revision \d+\n$/);
+    child.stdin.end("read t");
+    assert.equal(await text(child.stdout), "1\n");
+  });
+
+  it("edits and recalls lines on a terminal, and ends with Ctrl-D", { timeout }, async () => {
+    const [command, args] = commandFor(cli, ["repl", "--router", toy.url]);
+    const line = [command, ...args].map((word) => `'${word}'`).join(" ");
+    const child = spawn("script", ["-qec", line, "/dev/null"], { stdio: ["pipe", "pipe", "inherit"] });
+    let shown = "";
+    child.stdout.setEncoding("utf8").on("data", (chunk) => {
+      shown += chunk;
+    });
+    const shows = async (part: string) => {
+      while (!shown.includes(part)) await once(child.stdout, "data", { signal });
+      shown = shown.slice(shown.indexOf(part) + part.length);
+    };
+    const signal = AbortSignal.timeout(20_000);
+    const [up, left, backspace, clear, end] = ["\u001b[A", "\u001b[D", "\u007f", "\u0003", "\u0004"];
+    try {
+      await shows("kvlab> ");
+      child.stdin.write("put x 1\r");
+      await shows("ok, revision ");
+      child.stdin.write(`half a line${clear}${up}${left}${left}yü${left}${backspace}\r`);
+      await shows("ok, revision ");
+      child.stdin.write(end);
+      assert.equal((await once(child, "close", { signal }))[0], 0);
+    } finally {
+      child.kill("SIGKILL");
+    }
+    assert.deepEqual(toy.values.get("xü"), { case: "text", value: "1" });
+  });
+});
+
+function repl(stdin: string) {
+  return runProgram(cli, ["repl", "--router", toy.url], { stdin });
+}
