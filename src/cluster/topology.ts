@@ -47,7 +47,6 @@ export function watchTopology(options: {
     session.onState((state) => {
       if (state !== "connected") markStale();
     });
-    signal.addEventListener("abort", markStale, { once: true });
     new TopologyReader({ session, clock, signal, onTrouble, onRead: change });
   });
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { sleep } from "../../src/cluster/clock.ts";
 import { encodeText, formatGroupState } from "../../src/cluster/codec.ts";
 import { isMaster } from "../../src/cluster/keep-registered.ts";
 import type { OpenSession } from "../../src/coordination/coordination.ts";
@@ -159,9 +160,13 @@ describe("registration of routers", () => {
     assert.deepEqual(router.troubles, [
       "/server/0 is not ephemeral, so it was made by none of ours; no router can become master until it is deleted",
     ]);
+    await members.overwrite("/server/0", "still here");
+    await members.idle();
+    assert.deepEqual(router.numbers, [1]);
     await members.remove("/server/0");
     await members.idle();
     assert.deepEqual(router.numbers, [1, 0]);
+    assert.equal(router.troubles.length, 1);
   });
 
   it("lets nobody else write its znodes, and tells who has other credentials what to do", async () => {
@@ -176,6 +181,21 @@ describe("registration of routers", () => {
     assert.match(await stranger.troubled, /^\/server\/lock\/lock- does not let us in: .* zooauth/);
     await stranger.sessions.stop();
     assert.equal(stranger.troubles.length, 1);
+  });
+
+  it("registers afresh without delay, however often, when it had its place for a while each time", async () => {
+    const members = await Members.start();
+    const { clock } = members;
+    const router = members.router("a:1");
+    for (let loss = 0; loss < 10; loss++) {
+      await members.idle();
+      await sleep(clock, 11_000);
+      const lostMs = clock.monotonicMs();
+      await members.remove("/server/0");
+      await members.idle();
+      assert.equal(router.numbers.at(-1), 0);
+      assert.ok(clock.monotonicMs() - lostMs <= 100);
+    }
   });
 });
 

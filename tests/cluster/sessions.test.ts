@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Clock } from "../../src/cluster/clock.ts";
+import { type Clock, sleep } from "../../src/cluster/clock.ts";
 import { keepSessions } from "../../src/cluster/sessions.ts";
 import {
   type Coordination,
@@ -101,6 +101,19 @@ describe("keepSessions", () => {
     pauses.forEach((pauseMs, index) => {
       assert.ok(pauseMs >= 50 * 2 ** index && pauseMs <= 100 * 2 ** index, `${pauses}`);
     });
+  });
+
+  it("opens the next session without delay, however often, when each has lasted for a while", async () => {
+    const { clock, service, sessions } = await start();
+    for (let loss = 0; loss < 10; loss++) {
+      await sleep(clock, 11_000);
+      const lostMs = clock.monotonicMs();
+      assert.ok(sessions.current);
+      service.expire(sessions.current);
+      await clock.idle();
+      assert.equal(sessions.current?.state, "connected");
+      assert.ok(clock.monotonicMs() - lostMs <= 100);
+    }
   });
 
   it("gives up on what no retry can mend", async () => {
