@@ -1,0 +1,158 @@
+import type { CopyWriter, EpochStart, LogRecord, Position } from "../log-store.ts";
+import { Appender } from "./appender.ts";
+import type { DiskFile } from "./disk.ts";
+import { LogStoreError } from "./errors.ts";
+import { formatControlLine } from "./format.ts";
+import type { GroupWriter } from "./group-writer.ts";
+import { KeyIndex } from "./key-index.ts";
+import { Lane } from "./lane.ts";
+import { Milestones } from "./milestones.ts";
+import { replaceLog } from "./rewrite.ts";
+import type { RewriteTurn } from "./rewrite-turn.ts";
+import type { LogState } from "./state.ts";
+
+/** Enough for the disk to be busy with a write. */
+const flushBytes = 512 * 1024;
+
+/** Begins a copy that is to replace the log. */
+export async function beginCopy(
+  state: LogState,
+  turn: RewriteTurn,
+  writer: GroupWriter,
+  base: Position,
+  epochs: readonly EpochStart[],
+): Promise<CopyWriter> {
+  const { disk, rbfile } = state.options;
+  const copy = new Copy(state, writer, base, epochs);
+  const endTurn = await turn.take(() => void copy.abort());
+  try {
+    await copy.begin(await disk.open(rbfile, "create"), endTurn);
+  } catch (error) {
+    endTurn();
+    throw error;
+  }
+  return copy;
+}
+
+class Copy implements CopyWriter {
+  readonly #state: LogState;
+  readonly #writer: GroupWriter;
+  readonly #base: Position;
+  readonly #epochs: readonly EpochStart[];
+  /** Calls are carried out one after another: also the end that another user of the file brings. */
+  readonly #lane = new Lane();
+  readonly #index = new KeyIndex();
+  #open: { readonly file: DiskFile; readonly appender: Appender; readonly endTurn: () => void } | undefined;
+  #headerBytes = 0;
+  #records = 0;
+  #lastSeq = 0;
+
+  constructor(state: LogState, writer: GroupWriter, base: Position, epochs: readonly EpochStart[]) {
+    this.#state = state;
+    this.#writer = writer;
+    this.#base = { epoch: base.epoch, seq: base.seq };
+    this.#epochs = epochs;
+  }
+
+  async begin(file: DiskFile, endTurn: () => void): Promise<void> {
+    const appender = new Appender(file, 0);
+    const { identity } = this.#state;
+    appender.addLine(formatControlLine({ kind: "header", identity, snapshot: true }));
+    this.#headerBytes = appender.end;
+    this.#open = { file, appender, endTurn };
+  }
+
+  write(records: readonly LogRecord[]): Promise<void> {
+    return this.#lane.run(async () => {
+      const { appender } = this.#opened();
+      for (const record of records) {
+        this.#add(record, appender);
+        if (appender.gatheredBytes >= flushBytes) await appender.flush();
+      }
+    });
+  }
+
+  #add(record: LogRecord, appender: Appender): void {
+    const { kind, key, seq } = record;
+    if (seq <= this.#lastSeq || seq > this.#base.seq) {
+      throw new RangeError(`record ${seq} in a copy; allowed is ${this.#lastSeq + 1} to ${this.#base.seq}`);
+    }
+    const offset = appender.end;
+    const bytes = appender.addRecord(record);
+    if (kind === "put") this.#index.set(key, seq, offset, bytes);
+    else this.#index.delete(key);
+    this.#lastSeq = seq;
+    this.#records++;
+  }
+
+  finish(): Promise<void> {
+    return this.#lane.run(async () => {
+      const { appender, file } = this.#opened();
+      await appender.flush();
+      // Most of it before the log's turn, so that whoever waits for that does not wait for long.
+      await file.datasync();
+      await this.#state.lane.run(() => this.#replace(file, appender));
+      this.#end();
+    });
+  }
+
+  async #replace(file: DiskFile, appender: Appender): Promise<void> {
+    const state = this.#state;
+    const base = this.#base;
+    const epochs = this.#epochs;
+    const promisedEpoch = Math.max(state.promisedEpoch, base.epoch);
+    const snapshotEnd = appender.end;
+    appender.addLine(
+      formatControlLine({ kind: "base", base, records: this.#records, epochs, promisedEpoch }),
+    );
+    await appender.flush();
+    await file.datasync();
+    try {
+      await replaceLog(state, file, () => {
+        this.#writer.drop(0);
+        state.condition = { kind: "intact" };
+        state.committedSeq = base.seq;
+        state.load({
+          identity: state.identity,
+          base,
+          last: base,
+          epochs,
+          promisedEpoch,
+          legacySeq: 0,
+          frameBytes: this.#headerBytes + appender.end - snapshotEnd,
+          endBytes: appender.end,
+          index: this.#index,
+          deletions: new Map(),
+          milestones: new Milestones(),
+          pending: [],
+        });
+      });
+    } catch (error) {
+      throw state.fail("replace", error);
+    }
+  }
+
+  abort(): Promise<void> {
+    return this.#lane.run(async () => {
+      const open = this.#open;
+      if (open === undefined) return;
+      const { disk, rbfile } = this.#state.options;
+      try {
+        await open.file.close();
+        await disk.remove(rbfile);
+      } finally {
+        this.#end();
+      }
+    });
+  }
+
+  #end(): void {
+    this.#open?.endTurn();
+    this.#open = undefined;
+  }
+
+  #opened() {
+    if (this.#open === undefined) throw new LogStoreError("superseded", "this copy has ended");
+    return this.#open;
+  }
+}

@@ -1,0 +1,118 @@
+import { Appender } from "./appender.ts";
+import { LogStoreError } from "./errors.ts";
+import { formatControlLine } from "./format.ts";
+import type { LogState } from "./state.ts";
+
+/**
+ * Bytes that are written and synced together, about. More is split, each part synced before the next is written: so
+ * a crash leaves at most one of them unfinished, and nothing good after it.
+ */
+const batchBytesMax = 4 * 1024 * 1024;
+
+interface Waiter {
+  readonly seq: number;
+  readonly epoch: number;
+  readonly resolve: () => void;
+  readonly reject: (error: LogStoreError) => void;
+}
+
+/** Group commit: one write and one sync for all records, and the promise, that wait while the last one is under way. */
+export class GroupWriter {
+  readonly #state: LogState;
+  readonly #appender: Appender;
+  #waiters: Waiter[] = [];
+  #isAwake = false;
+  /** Highest epoch that `promise` was called with: records bear theirs themselves. */
+  #epochToWrite = 0;
+
+  constructor(state: LogState) {
+    this.#state = state;
+    this.#appender = new Appender(state.file.file, state.endBytes);
+  }
+
+  /** Resolves when all records up to `seq` are on disk. */
+  untilDurable(seq: number): Promise<void> {
+    return this.#wait(seq, 0);
+  }
+
+  /** Resolves when the promise of `epoch` is on disk. */
+  untilPromised(epoch: number): Promise<void> {
+    this.#epochToWrite = Math.max(this.#epochToWrite, epoch);
+    return this.#wait(0, epoch);
+  }
+
+  /** Tells those who wait for records after `seq` that these will never be there. */
+  drop(seq: number): void {
+    const dropped = this.#waiters.filter((waiter) => waiter.seq > seq);
+    this.#waiters = this.#waiters.filter((waiter) => waiter.seq <= seq);
+    for (const waiter of dropped) {
+      waiter.reject(new LogStoreError("dropped", `record ${waiter.seq} was dropped before it was on disk`));
+    }
+  }
+
+  /** Tells waiters what has become of what they wait for. */
+  settle(): void {
+    const { failure, durable, promisedOnDisk } = this.#state;
+    const waiting: Waiter[] = [];
+    for (const waiter of this.#waiters) {
+      if (waiter.seq <= durable.seq && waiter.epoch <= promisedOnDisk) waiter.resolve();
+      else if (failure !== undefined) waiter.reject(failure);
+      else waiting.push(waiter);
+    }
+    this.#waiters = waiting;
+  }
+
+  #wait(seq: number, epoch: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ seq, epoch, resolve, reject });
+      if (seq <= this.#state.durable.seq && epoch <= this.#state.promisedOnDisk) this.settle();
+      else this.#wake();
+    });
+  }
+
+  #wake(): void {
+    if (this.#isAwake) return;
+    this.#isAwake = true;
+    void this.#state.lane
+      .run(() => this.#write())
+      .catch((error: unknown) => this.#state.fail("write to", error))
+      .then(() => {
+        this.#isAwake = false;
+        this.settle();
+        if (this.#waiters.length > 0) this.#wake();
+      });
+  }
+
+  async #write(): Promise<void> {
+    const state = this.#state;
+    if (state.failure !== undefined) return;
+    const { file } = state.file;
+    const appender = this.#appender;
+    appender.moveTo(file, state.endBytes);
+    const epoch = this.#epochToWrite;
+    if (epoch > state.promisedOnDisk) {
+      // What ends without a line end would swallow the line.
+      if (state.condition.kind === "damaged") appender.addLine("\n");
+      appender.addLine(formatControlLine({ kind: "promise", epoch }));
+    }
+    let { durable } = state;
+    let recordBytes = 0;
+    while (appender.gatheredBytes < batchBytesMax) {
+      const placed = state.recent.at(durable.seq + 1);
+      if (placed === undefined) break;
+      placed.offset = appender.end;
+      placed.bytes = appender.addRecord(placed.record);
+      recordBytes += placed.bytes;
+      durable = placed.record;
+      state.milestones.add(durable.seq, placed.offset);
+    }
+    if (appender.gatheredBytes === 0) return;
+    await appender.flush();
+    await file.datasync();
+    state.endBytes = appender.end;
+    state.invisibleBytes += recordBytes;
+    state.durable = { epoch: durable.epoch, seq: durable.seq };
+    state.promisedOnDisk = Math.max(state.promisedOnDisk, epoch, durable.epoch);
+    state.advance();
+  }
+}

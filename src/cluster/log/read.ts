@@ -1,0 +1,111 @@
+import type { LogRecord, StoredValue } from "../log-store.ts";
+import { LogStoreError } from "./errors.ts";
+import { parseRecord, toLogRecord } from "./format.ts";
+import { type RecordUnit, scan } from "./scan.ts";
+import type { LogState } from "./state.ts";
+
+/** Of a read of a few records: no more than the distance of two milestones and what is asked for. */
+const readChunkBytes = 128 * 1024;
+
+/** The visible value of a key as it is in this turn, whatever happens to the log while it is read. */
+export async function readValue(state: LogState, key: string): Promise<StoredValue | undefined> {
+  const place = state.live.index.placeOf(key);
+  if (place === undefined) return undefined;
+  const { seq, offset, bytes } = place;
+  const recent = state.recent.at(seq)?.record;
+  if (recent !== undefined) return { value: recent.value, text: recent.text, revision: seq };
+  const { file, legacySeq, options } = state;
+  file.use();
+  try {
+    const buffer = Buffer.allocUnsafe(bytes);
+    const read = await file.file.read(buffer, offset);
+    const record = read < bytes ? undefined : parseAt(buffer, seq <= legacySeq);
+    if (record === undefined || record.key !== key || (seq > legacySeq && record.seq !== seq)) {
+      throw new LogStoreError(
+        "damaged",
+        `record ${seq} of ${options.dbfile} has become unreadable (byte ${offset})`,
+      );
+    }
+    return { value: record.value, text: record.text, revision: seq };
+  } finally {
+    await file.release();
+  }
+}
+
+/** The record that fills the buffer. */
+function parseAt(buffer: Buffer, legacyAllowed: boolean): LogRecord | undefined {
+  const keyEnd = buffer.indexOf(10);
+  const valueEnd = buffer.indexOf(10, keyEnd + 1);
+  const end = buffer.length - 1;
+  if (keyEnd < 0 || valueEnd < 0 || buffer[end] !== 10) return undefined;
+  const parsed = parseRecord(buffer, 0, keyEnd, valueEnd, end, legacyAllowed);
+  return parsed.kind === "flaw" ? undefined : toLogRecord(buffer, parsed);
+}
+
+/** See `LogStore.read`. */
+export async function readRecords(
+  state: LogState,
+  afterSeq: number,
+  maxBytes: number,
+): Promise<LogRecord[] | undefined> {
+  if (afterSeq < state.base.seq) return undefined;
+  const records: LogRecord[] = [];
+  let bytes = 0;
+  /** Returns whether there is room for more. */
+  const add = (record: LogRecord): boolean => {
+    records.push(record);
+    bytes += record.key.length + record.value.length;
+    return bytes < maxBytes;
+  };
+  if (afterSeq >= state.recent.firstSeq - 1) {
+    for (let seq = afterSeq + 1; seq <= state.last.seq; seq++) {
+      const placed = state.recent.at(seq);
+      if (placed === undefined || !add(placed.record)) break;
+    }
+    return records;
+  }
+  for await (const { unit, seq } of placedRecords(state, afterSeq + 1)) {
+    if (seq <= afterSeq) continue;
+    const epoch = unit.record.legacy ? 0 : unit.record.epoch;
+    if (!add(toLogRecord(unit.window, { ...unit.record, seq, epoch }))) break;
+  }
+  return records;
+}
+
+/** Where the record `seq`, which is on disk after the base, begins. */
+export async function findRecord(state: LogState, wanted: number): Promise<number> {
+  for await (const { unit, seq } of placedRecords(state, wanted)) {
+    if (seq === wanted) return unit.offset;
+  }
+  throw new LogStoreError("damaged", `record ${wanted} of ${state.options.dbfile} is not where it was`);
+}
+
+/** Records on disk from a little before `seq` on. */
+async function* placedRecords(
+  state: LogState,
+  fromSeq: number,
+): AsyncGenerator<{ unit: RecordUnit; seq: number }, void, void> {
+  const { file, endBytes, legacySeq, options } = state;
+  const milestone = state.milestones.find(fromSeq);
+  if (milestone === undefined) throw new Error(`no record at or before ${fromSeq} is known`);
+  let { seq } = milestone;
+  file.use();
+  try {
+    const legacyAllowed = seq <= legacySeq;
+    const range = { from: milestone.offset, to: endBytes, legacyAllowed, chunkBytes: readChunkBytes };
+    for await (const units of scan(file.file, range)) {
+      for (const unit of units) {
+        if (unit.kind === "control") continue;
+        if (unit.kind === "bad" || (!unit.record.legacy && unit.record.seq !== seq)) {
+          // A damaged log can be read up to its damage.
+          if (state.condition.kind === "damaged") return;
+          throw new LogStoreError("damaged", `record ${seq} of ${options.dbfile} has become unreadable`);
+        }
+        yield { unit, seq };
+        seq++;
+      }
+    }
+  } finally {
+    await file.release();
+  }
+}

@@ -1,0 +1,191 @@
+import type { LogIdentity, Position } from "../log-store.ts";
+import { epochAt } from "../replication/history.ts";
+import { Appender } from "./appender.ts";
+import type { DiskFile } from "./disk.ts";
+import { formatControlLine, toLogRecord } from "./format.ts";
+import type { IndexMove } from "./key-index.ts";
+import { type RecordUnit, scan, smallChunkBytes, wholeFile } from "./scan.ts";
+import { Sequence } from "./sequence.ts";
+import { SharedFile } from "./shared-file.ts";
+import type { LogState } from "./state.ts";
+
+export interface RewriteOptions {
+  readonly identity: LogIdentity | undefined;
+  /** Up to here only what may be live is taken over, as a snapshot part. */
+  readonly horizon: Position;
+  /** Whether a record up to `horizon` is to be taken over. */
+  readonly keeps: (key: string, seq: number) => boolean;
+  /** Throws when the rewriting is to be given up. Asked after every chunk. */
+  readonly check: () => void;
+}
+
+/**
+ * A new file, made from the present one: a snapshot part up to some record, then everything after it as it stands.
+ * Until `replace`, the present file is the log and goes on growing.
+ */
+export class Rewrite {
+  readonly #state: LogState;
+  readonly #options: RewriteOptions;
+  readonly #source: DiskFile;
+  readonly target: DiskFile;
+  readonly #appender: Appender;
+  readonly #move: IndexMove;
+  #frameBytes = 0;
+  /** Where the part that is taken over as it stands begins in the present file and in the new one. */
+  #tailFrom = 0;
+  #tailTo = 0;
+  /** Up to where the present file has been taken over. */
+  #copiedBytes = 0;
+
+  static async begin(state: LogState, options: RewriteOptions): Promise<Rewrite> {
+    const { disk, rbfile } = state.options;
+    return new Rewrite(state, options, await disk.open(rbfile, "create"));
+  }
+
+  constructor(state: LogState, options: RewriteOptions, target: DiskFile) {
+    this.#state = state;
+    this.#options = options;
+    this.#source = state.file.file;
+    this.target = target;
+    this.#appender = new Appender(target, 0);
+    this.#move = state.live.index.beginMove();
+  }
+
+  /** Bytes of the present file, up to `end`, that are still to be taken over. */
+  behind(end: number): number {
+    return end - this.#copiedBytes;
+  }
+
+  /** Writes the header and the snapshot part. */
+  async copySnapshot(): Promise<void> {
+    const { horizon, identity } = this.#options;
+    const { epochs, promisedOnDisk, endBytes } = this.#state;
+    const snapshot = horizon.seq > 0;
+    this.#appender.addLine(formatControlLine({ kind: "header", identity, snapshot }));
+    this.#frameBytes = this.#appender.end;
+    const records = await this.#copyLive(endBytes);
+    if (snapshot) {
+      const start = this.#appender.end;
+      const kept = epochs.filter(({ firstSeq }) => firstSeq <= horizon.seq);
+      this.#appender.addLine(
+        formatControlLine({
+          kind: "base",
+          base: horizon,
+          records,
+          epochs: kept,
+          promisedEpoch: promisedOnDisk,
+        }),
+      );
+      this.#frameBytes += this.#appender.end - start;
+    }
+    await this.#appender.flush();
+    this.#copiedBytes = this.#tailFrom;
+    this.#tailTo = this.#appender.end;
+  }
+
+  /** Copies records up to the horizon, and finds where it lies. Returns their number. */
+  async #copyLive(sourceBytes: number): Promise<number> {
+    const { horizon, check } = this.#options;
+    const sequence = new Sequence();
+    let records = 0;
+    for await (const units of scan(this.#source, {
+      ...wholeFile(sourceBytes),
+      chunkBytes: smallChunkBytes,
+    })) {
+      check();
+      for (const unit of units) {
+        const flaw = unit.kind === "bad" ? unit.reason : sequence.take(unit);
+        if (flaw !== undefined) throw new Error(`line ${unit.line} has become unreadable: ${flaw}`);
+        if (sequence.last.seq > horizon.seq) return records;
+        const isPromise = unit.kind === "control" && unit.control.kind === "promise";
+        if (!isPromise) this.#tailFrom = unit.offset + unit.bytes;
+        if (unit.kind === "record" && this.#copyRecord(unit, sequence.last)) records++;
+      }
+      await this.#appender.flush();
+    }
+    return records;
+  }
+
+  #copyRecord({ record, window, start, bytes }: RecordUnit, { epoch, seq }: Position): boolean {
+    if (record.kind === "epoch" || !this.#options.keeps(record.key, seq)) return false;
+    const offset = this.#appender.end;
+    if (record.legacy) this.#appender.addRecord(toLogRecord(window, { ...record, epoch, seq }));
+    else this.#appender.addBytes(window.subarray(start, start + bytes));
+    this.#move.place(record.key, seq, offset, this.#appender.end - offset);
+    return true;
+  }
+
+  /** Takes over what stands in the present file up to `end`. */
+  async copyTail(end: number): Promise<void> {
+    const chunk = Buffer.allocUnsafe(Math.max(0, Math.min(smallChunkBytes, this.behind(end))));
+    while (this.#copiedBytes < end) {
+      this.#options.check();
+      const part = chunk.subarray(0, Math.min(chunk.length, end - this.#copiedBytes));
+      if ((await this.#source.read(part, this.#copiedBytes)) < part.length) {
+        throw new Error("the file has become shorter");
+      }
+      this.#appender.addBytes(part);
+      await this.#appender.flush();
+      this.#copiedBytes += part.length;
+    }
+  }
+
+  /** Adds the promise of an epoch at the end. */
+  async addPromise(epoch: number): Promise<void> {
+    this.#appender.addLine(formatControlLine({ kind: "promise", epoch }));
+    await this.#appender.flush();
+  }
+
+  sync(): Promise<void> {
+    return this.target.datasync();
+  }
+
+  /**
+   * Puts the new file, synced, in the place of the present one. To be called in the log's lane.
+   * `adjust` is called in the very turn in which reads begin to go to the new file.
+   */
+  async replace(adjust: () => void): Promise<void> {
+    const state = this.#state;
+    await replaceLog(state, this.target, () => {
+      state.endBytes = this.#appender.end;
+      state.identity = this.#options.identity;
+      state.frameBytes = this.#frameBytes;
+      adjust();
+    });
+  }
+
+  /** Makes the state say where everything stands in the new file: an `adjust` for one that has taken over all. */
+  relocate(): void {
+    const state = this.#state;
+    const { horizon } = this.#options;
+    const shift = this.#tailTo - this.#tailFrom;
+    this.#move.finish(horizon.seq, shift);
+    state.recent.shift(horizon.seq, shift);
+    state.milestones.rebase(horizon.seq, this.#tailTo, shift);
+    state.base = horizon;
+    state.legacySeq = 0;
+  }
+
+  /** Gives it up; the present file stays. */
+  async abandon(): Promise<void> {
+    const { disk, rbfile } = this.#state.options;
+    await this.target.close();
+    await disk.remove(rbfile);
+  }
+}
+
+/** Makes the synced file at `rbfile` the log. `adjust` is called in the turn in which reads begin to go there. */
+export async function replaceLog(state: LogState, target: DiskFile, adjust: () => void): Promise<void> {
+  const { disk, rbfile, dbfile } = state.options;
+  await disk.rename(rbfile, dbfile);
+  await disk.syncDirectory(dbfile);
+  const before = state.file;
+  state.file = new SharedFile(target);
+  adjust();
+  await before.release();
+}
+
+/** The place of a record in the log's history. */
+export function positionAt(state: LogState, seq: number): Position {
+  return { epoch: epochAt(state.epochs, seq), seq };
+}

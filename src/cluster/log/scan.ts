@@ -1,0 +1,186 @@
+import { isBase64 } from "./base64.ts";
+import type { DiskFile } from "./disk.ts";
+import {
+  type ControlLine,
+  type Flaw,
+  isControlLine,
+  lineBytesMax,
+  type ParsedRecord,
+  parseControlLine,
+  parseRecord,
+} from "./format.ts";
+
+/** Where something stands in a file. */
+export interface Place {
+  readonly offset: number;
+  readonly bytes: number;
+  /** Number of its first line, from 1. */
+  readonly line: number;
+}
+
+export interface RecordUnit extends Place {
+  readonly kind: "record";
+  readonly record: ParsedRecord;
+  /** Has the record from `start` on. Valid until the next units are asked for. */
+  readonly window: Buffer;
+  readonly start: number;
+}
+
+export interface ControlUnit extends Place {
+  readonly kind: "control";
+  readonly control: ControlLine;
+}
+
+/** Bytes that are nothing, up to the next good unit or the end. */
+export interface BadUnit extends Place {
+  readonly kind: "bad";
+  readonly reason: string;
+  /** Whether nothing good stands after it. */
+  readonly isLast: boolean;
+  /** Whether they are a record or control line of a later version. */
+  readonly newer: boolean;
+}
+
+export type Unit = RecordUnit | ControlUnit | BadUnit;
+
+export interface ScanOptions {
+  readonly from: number;
+  readonly to: number;
+  /** Whether records of the original program may stand at `from`. */
+  readonly legacyAllowed: boolean;
+  /** Bytes to read and parse in one turn, if no record is longer. */
+  readonly chunkBytes: number;
+}
+
+/** Of a scan that keeps others waiting no longer than a millisecond or so. */
+export const smallChunkBytes = 256 * 1024;
+
+const chunkBytes = 1024 * 1024;
+
+export function wholeFile(to: number): ScanOptions {
+  return { from: 0, to, legacyAllowed: true, chunkBytes };
+}
+
+const lineEnd = 10;
+
+/**
+ * Splits part of a file into units, judged by checksum (by shape, for records of the original program), not by their
+ * order. Together the units cover every byte. Memory: the chunk, or the longest record.
+ */
+export async function* scan(
+  file: Pick<DiskFile, "read">,
+  { from, to, legacyAllowed, chunkBytes }: ScanOptions,
+): AsyncGenerator<Unit[], void, void> {
+  const splitter = new Splitter(from, legacyAllowed);
+  let buffer = Buffer.allocUnsafe(Math.max(1, Math.min(chunkBytes, to - from)));
+  let filled = 0;
+  let position = from;
+  for (;;) {
+    const room = Math.min(buffer.length - filled, to - position);
+    const read = room === 0 ? 0 : await file.read(buffer.subarray(filled, filled + room), position);
+    filled += read;
+    position += read;
+    const atEnd = position === to || read < room;
+    const { units, consumed } = splitter.split(buffer.subarray(0, filled), atEnd);
+    if (units.length > 0) yield units;
+    if (atEnd) return;
+    const rest = buffer.subarray(consumed, filled);
+    if (rest.length * 2 > buffer.length) buffer = Buffer.allocUnsafe(buffer.length * 2);
+    rest.copy(buffer);
+    filled = rest.length;
+  }
+}
+
+/** The pure part of `scan`: is shown a window of the file after the other. */
+class Splitter {
+  /** Offset of the window's first byte. */
+  #offset: number;
+  #line = 1;
+  #legacyAllowed: boolean;
+  /** Begin of a bad stretch that is still going on. */
+  #bad: { offset: number; line: number; flaw: Flaw } | undefined;
+  /** Within a line that is too long. */
+  #isSkipping = false;
+
+  constructor(offset: number, legacyAllowed: boolean) {
+    this.#offset = offset;
+    this.#legacyAllowed = legacyAllowed;
+  }
+
+  /** Returns what the window has, and how many bytes need not be shown again. */
+  split(window: Buffer, atEnd: boolean): { units: Unit[]; consumed: number } {
+    const units: Unit[] = [];
+    let start = 0;
+    while (start < window.length) {
+      const next = this.#next(window, start, atEnd, units);
+      if (next === undefined) break;
+      start = next;
+    }
+    this.#offset += start;
+    if (atEnd) this.#endBad(this.#offset, true, units);
+    return { units, consumed: start };
+  }
+
+  /** Takes what stands at `start`; returns where the next begins, or undefined when more must be seen first. */
+  #next(window: Buffer, start: number, atEnd: boolean, units: Unit[]): number | undefined {
+    const firstEnd = window.indexOf(lineEnd, start);
+    if (this.#isSkipping || (firstEnd < 0 && window.length - start > lineBytesMax)) {
+      return this.#skip(window, start, firstEnd);
+    }
+    if (firstEnd < 0) return atEnd ? this.#reject(window, start, firstEnd, unfinished) : undefined;
+    if (isControlLine(window, start)) {
+      const control = parseControlLine(window, start, firstEnd);
+      if (control.kind === "flaw") return this.#reject(window, start, firstEnd, control);
+      this.#accept(start, firstEnd, 1, units, (place) => ({ kind: "control", control, ...place }));
+      return firstEnd + 1;
+    }
+    const secondEnd = window.indexOf(lineEnd, firstEnd + 1);
+    const end = secondEnd < 0 ? -1 : window.indexOf(lineEnd, secondEnd + 1);
+    if (end < 0) {
+      if (!isBase64(window, start, firstEnd)) return this.#reject(window, start, firstEnd, noRecord);
+      const isTooLong = window.length - (secondEnd < 0 ? firstEnd : secondEnd) > lineBytesMax;
+      return atEnd || isTooLong ? this.#reject(window, start, firstEnd, unfinished) : undefined;
+    }
+    const record = parseRecord(window, start, firstEnd, secondEnd, end, this.#legacyAllowed);
+    if (record.kind === "flaw") return this.#reject(window, start, firstEnd, record);
+    if (!record.legacy) this.#legacyAllowed = false;
+    this.#accept(start, end, 3, units, (place) => ({ kind: "record", record, window, start, ...place }));
+    return end + 1;
+  }
+
+  #accept(start: number, end: number, lines: number, units: Unit[], toUnit: (place: Place) => Unit): void {
+    const offset = this.#offset + start;
+    this.#endBad(offset, false, units);
+    const unit = toUnit({ offset, bytes: end + 1 - start, line: this.#line });
+    if (unit.kind === "control") this.#legacyAllowed = false;
+    units.push(unit);
+    this.#line += lines;
+  }
+
+  /** Goes on with the line after: any line may be the first of the next good record. */
+  #reject(window: Buffer, start: number, firstEnd: number, flaw: Flaw): number {
+    this.#bad ??= { offset: this.#offset + start, line: this.#line, flaw };
+    // What a later version has written is the better explanation of all around it.
+    if (flaw.newer && !this.#bad.flaw.newer) this.#bad.flaw = flaw;
+    if (firstEnd < 0) return window.length;
+    this.#line++;
+    return firstEnd + 1;
+  }
+
+  #skip(window: Buffer, start: number, firstEnd: number): number {
+    this.#isSkipping = firstEnd < 0;
+    return this.#reject(window, start, firstEnd, tooLong);
+  }
+
+  #endBad(offset: number, isLast: boolean, units: Unit[]): void {
+    if (this.#bad === undefined) return;
+    const { offset: badOffset, line, flaw } = this.#bad;
+    const { reason, newer } = flaw;
+    units.push({ kind: "bad", offset: badOffset, bytes: offset - badOffset, line, reason, newer, isLast });
+    this.#bad = undefined;
+  }
+}
+
+const noRecord: Flaw = { kind: "flaw", reason: "its key is not base64", newer: false };
+const unfinished: Flaw = { kind: "flaw", reason: "it is unfinished", newer: false };
+const tooLong: Flaw = { kind: "flaw", reason: `its line is longer than ${lineBytesMax} bytes`, newer: false };

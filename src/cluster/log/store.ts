@@ -1,0 +1,268 @@
+import type {
+  CopyReader,
+  CopyWriter,
+  EpochStart,
+  LogCondition,
+  LogIdentity,
+  LogRecord,
+  LogStore,
+  Position,
+  StoredValue,
+} from "../log-store.ts";
+import { Compactor } from "./compaction.ts";
+import { readCopy } from "./copy-reader.ts";
+import { beginCopy } from "./copy-writer.ts";
+import { LogFileError } from "./errors.ts";
+import { encodedBytesMax, lineBytesMax } from "./format.ts";
+import { GroupWriter } from "./group-writer.ts";
+import { loadLog } from "./load.ts";
+import { findRecord, readRecords, readValue } from "./read.ts";
+import { positionAt, Rewrite } from "./rewrite.ts";
+import { RewriteTurn } from "./rewrite-turn.ts";
+import type { LogState } from "./state.ts";
+
+/** An open log. */
+export class Store implements LogStore {
+  readonly #state: LogState;
+  readonly #writer: GroupWriter;
+  readonly #turn = new RewriteTurn();
+  readonly #compactor: Compactor;
+  readonly #unlock: () => Promise<void>;
+  #closing: Promise<void> | undefined;
+
+  constructor(state: LogState, unlock: () => Promise<void>) {
+    this.#state = state;
+    this.#writer = new GroupWriter(state);
+    this.#compactor = new Compactor(state, this.#turn);
+    this.#unlock = unlock;
+  }
+
+  get identity(): LogIdentity | undefined {
+    return this.#state.identity;
+  }
+  get condition(): LogCondition {
+    return this.#state.condition;
+  }
+  get last(): Position {
+    return this.#state.last;
+  }
+  get durable(): Position {
+    return this.#state.durable;
+  }
+  get base(): Position {
+    return this.#state.base;
+  }
+  get epochs(): readonly EpochStart[] {
+    return this.#state.epochs;
+  }
+  get promisedEpoch(): number {
+    return this.#state.promisedEpoch;
+  }
+  get keyCount(): number {
+    return this.#state.live.index.size;
+  }
+  get fileBytes(): number {
+    return this.#state.endBytes;
+  }
+  get garbageBytes(): number {
+    return this.#state.garbageBytes;
+  }
+
+  async adopt({ group, number }: Omit<LogIdentity, "storeId">): Promise<void> {
+    const state = this.#state;
+    state.checkWritable();
+    await this.#rewriting(async () => {
+      if (state.identity !== undefined) {
+        const { group: owner, number: ownNumber } = state.identity;
+        throw new Error(`${state.options.dbfile} belongs to node ${ownNumber} of group "${owner}" already`);
+      }
+      const horizon = positionAt(state, Math.max(state.base.seq, state.legacySeq));
+      const rewrite = await Rewrite.begin(state, {
+        identity: { group, number, storeId: this.#newStoreId() },
+        horizon,
+        keeps: (key, seq) => state.live.mayBeLive(key, seq, horizon.seq),
+        check: () => state.checkOpen(),
+      });
+      try {
+        await rewrite.copySnapshot();
+        await rewrite.copyTail(state.endBytes);
+        await rewrite.sync();
+      } catch (error) {
+        await rewrite.abandon();
+        throw LogFileError.from(state.options.rbfile, "write it", error);
+      }
+      await this.#orFail("replace", () => rewrite.replace(() => rewrite.relocate()));
+    });
+  }
+
+  async promise(epoch: number): Promise<void> {
+    const state = this.#state;
+    state.checkOpen();
+    state.promisedEpoch = Math.max(state.promisedEpoch, epoch);
+    if (epoch > state.promisedOnDisk) await this.#writer.untilPromised(epoch);
+  }
+
+  async append(records: readonly LogRecord[]): Promise<void> {
+    const state = this.#state;
+    state.checkWritable();
+    this.#checkAppend(records);
+    for (const record of records) {
+      if (record.epoch > state.last.epoch) {
+        state.epochs = [...state.epochs, { epoch: record.epoch, firstSeq: record.seq }];
+      }
+      state.last = { epoch: record.epoch, seq: record.seq };
+      state.recent.push({ record, offset: 0, bytes: 0 });
+      state.live.note(record);
+    }
+    state.promisedEpoch = Math.max(state.promisedEpoch, state.last.epoch);
+    if (state.durable.seq < state.last.seq) await this.#writer.untilDurable(state.last.seq);
+    this.#compactor.consider();
+  }
+
+  commit(seq: number): void {
+    const state = this.#state;
+    if (seq > state.last.seq)
+      throw new RangeError(`commit of record ${seq}; the last one is ${state.last.seq}`);
+    if (seq <= state.committedSeq) return;
+    state.committedSeq = seq;
+    state.advance();
+    this.#compactor.consider();
+  }
+
+  async get(key: string): Promise<StoredValue | undefined> {
+    this.#state.checkOpen();
+    return await readValue(this.#state, key);
+  }
+
+  willExist(key: string): boolean {
+    return this.#state.live.willExist(key);
+  }
+
+  keys(): IterableIterator<string> {
+    return this.#state.live.index.keys();
+  }
+
+  async read(afterSeq: number, maxBytes: number): Promise<LogRecord[] | undefined> {
+    this.#state.checkOpen();
+    return await readRecords(this.#state, afterSeq, maxBytes);
+  }
+
+  async truncate(seq: number): Promise<void> {
+    const state = this.#state;
+    state.checkWritable();
+    await this.#rewriting(async () => {
+      if (seq >= state.last.seq) return;
+      if (seq < state.base.seq) {
+        throw new RangeError(`cut after record ${seq}; only those after ${state.base.seq} can be dropped`);
+      }
+      if (seq < state.durable.seq) await this.#orFail("cut", () => this.#cutFile(seq));
+      else this.#dropUnwritten(seq);
+      state.committedSeq = Math.min(state.committedSeq, seq);
+      this.#writer.drop(seq);
+    });
+  }
+
+  async openCopy(): Promise<CopyReader> {
+    this.#state.checkWritable();
+    return readCopy(this.#state, this.#compactor.hold());
+  }
+
+  async beginCopy(base: Position, epochs: readonly EpochStart[]): Promise<CopyWriter> {
+    this.#state.checkOpen();
+    return await beginCopy(this.#state, this.#turn, this.#writer, base, epochs);
+  }
+
+  async compact(): Promise<void> {
+    await this.#compactor.compact();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const state = this.#state;
+    state.isClosed = true;
+    await this.#turn.take(() => {});
+    // Rejects when a write fails, which those who wait for it are told.
+    await this.#writer.untilDurable(state.last.seq).catch(() => {});
+    await state.lane.run(() => state.file.release());
+    await this.#unlock();
+  }
+
+  /** Runs what needs the log to stand still while it makes a new file of it. */
+  async #rewriting(action: () => Promise<void>): Promise<void> {
+    const endTurn = await this.#turn.take(() => {});
+    try {
+      await this.#state.lane.run(action);
+    } finally {
+      endTurn();
+      this.#writer.settle();
+    }
+  }
+
+  async #orFail(action: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      throw this.#state.fail(action, error);
+    }
+  }
+
+  /**
+   * A new file takes the place of the old one, since the promise of an epoch usually stands in what is cut off, and
+   * must not be lost for a moment.
+   */
+  async #cutFile(seq: number): Promise<void> {
+    const state = this.#state;
+    const rewrite = await Rewrite.begin(state, {
+      identity: state.identity,
+      horizon: positionAt(state, Math.max(state.base.seq, Math.min(seq, state.legacySeq))),
+      keeps: () => true,
+      check: () => {},
+    });
+    await rewrite.copySnapshot();
+    await rewrite.copyTail(await findRecord(state, seq + 1));
+    await rewrite.addPromise(state.promisedEpoch);
+    await rewrite.sync();
+    const loaded = await loadLog(state.options.rbfile, rewrite.target, Math.min(seq, state.visibleSeq));
+    await rewrite.replace(() => state.load(loaded));
+  }
+
+  #dropUnwritten(seq: number): void {
+    const state = this.#state;
+    state.recent.truncate(seq);
+    state.epochs = state.epochs.filter(({ firstSeq }) => firstSeq <= seq);
+    state.last = positionAt(state, seq);
+    state.live.forgetNotes();
+    for (let kept = state.visibleSeq + 1; kept <= seq; kept++) {
+      const placed = state.recent.at(kept);
+      if (placed !== undefined) state.live.note(placed.record);
+    }
+  }
+
+  #checkAppend(records: readonly LogRecord[]): void {
+    let { epoch, seq } = this.#state.last;
+    for (const record of records) {
+      if (record.seq !== seq + 1 || record.epoch < epoch) {
+        throw new RangeError(`record ${record.epoch}.${record.seq} cannot follow ${epoch}.${seq}`);
+      }
+      if (!record.key.isWellFormed())
+        throw new RangeError(`key ${JSON.stringify(record.key)} has no UTF-8 form`);
+      if (encodedBytesMax(record) > lineBytesMax) {
+        throw new RangeError(
+          `record ${seq + 1} takes up to ${encodedBytesMax(record)} bytes; allowed are ${lineBytesMax}`,
+        );
+      }
+      ({ epoch, seq } = record);
+    }
+  }
+
+  /** 64 random bits: two logs of one node must never be taken for the same. */
+  #newStoreId(): string {
+    const { clock } = this.#state.options;
+    const word = () => Math.floor(clock.random() * 2 ** 32);
+    return [word(), word()].map((value) => value.toString(16).padStart(8, "0")).join("");
+  }
+}
