@@ -1,4 +1,4 @@
-import { buf as crc32 } from "crc-32";
+import crc32 from "crc-32";
 import type { EpochStart, LogIdentity, LogRecord, Position } from "../log-store.ts";
 import { decodeBase64, decodeUtf8, isBase64 } from "./base64.ts";
 
@@ -129,7 +129,7 @@ export function isControlLine(bytes: Uint8Array, start: number): boolean {
 
 export function formatControlLine(line: ControlLine): string {
   const body = controlBody(line);
-  return `${body} ${hex(crc32(Buffer.from(body)))}\n`;
+  return `${body} ${hex(crc32.buf(Buffer.from(body)))}\n`;
 }
 
 function controlBody(line: ControlLine): string {
@@ -162,7 +162,7 @@ function controlBody(line: ControlLine): string {
 export function parseControlLine(bytes: Buffer, start: number, end: number): ControlLine | Flaw {
   const checksumStart = end - 8;
   const body = bytes.subarray(start, Math.max(start, checksumStart - 1));
-  if (bytes.toString("latin1", Math.max(start, checksumStart - 1), end) !== ` ${hex(crc32(body))}`) {
+  if (bytes.toString("latin1", Math.max(start, checksumStart - 1), end) !== ` ${hex(crc32.buf(body))}`) {
     return flaw("its checksum does not match");
   }
   const [word = "", ...fields] = body.toString("latin1").split(" ");
@@ -287,8 +287,8 @@ function parseCommit(bytes: Buffer, start: number, commitStart: number, end: num
 }
 
 function recordChecksum(covered: Uint8Array, options: string): string {
-  const checksum = crc32(covered);
-  return hex(options === "" ? checksum : crc32(Buffer.from(options, "latin1"), checksum));
+  const checksum = crc32.buf(covered);
+  return hex(options === "" ? checksum : crc32.buf(Buffer.from(options, "latin1"), checksum));
 }
 
 function hex(checksum: number): string {
