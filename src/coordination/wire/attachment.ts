@@ -61,7 +61,7 @@ export class Attachment {
       },
     });
     this.#timer = setTimeout(() => {
-      const kind = this.#connection.isOpen ? "silent" : "unreachable";
+      const kind = this.#connection.isReached ? "silent" : "unreachable";
       this.#connection.destroy({ kind, detail: `no answer within ${settings.timeoutMs} ms` });
     }, settings.timeoutMs);
     this.send(connectRequest(settings.session));

@@ -51,9 +51,9 @@ export class Connection {
     this.#socket.on("close", () => this.#close(detail));
   }
 
-  /** Whether it is ready for packets. */
-  get isOpen(): boolean {
-    return this.#progress === "open";
+  /** Whether there is somebody at the other end. */
+  get isReached(): boolean {
+    return this.#progress !== "none";
   }
 
   send(packet: Uint8Array): void {

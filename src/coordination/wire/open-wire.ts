@@ -1,4 +1,4 @@
-import type { ConnectionOptions } from "node:tls";
+import { type ConnectionOptions, createSecureContext } from "node:tls";
 import { CoordinationError, type OpenSession } from "../coordination.ts";
 import { makePath } from "../make-path.ts";
 import { parseConnectString } from "./connect-string.ts";
@@ -70,7 +70,7 @@ function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Pro
 }
 
 function checked(settings: WireSettings): WireSettings {
-  const { sessionTimeoutMs, auth } = settings;
+  const { sessionTimeoutMs, auth, tls } = settings;
   if (!Number.isInteger(sessionTimeoutMs) || sessionTimeoutMs < 1 || sessionTimeoutMs > 2 ** 31 - 1) {
     const allowed = "a whole number of milliseconds from 1 to 2147483647";
     throw new CoordinationError(
@@ -84,6 +84,12 @@ function checked(settings: WireSettings): WireSettings {
       "BAD_ARGUMENTS",
       "the ZooKeeper credentials are not of the form user:password",
     );
+  }
+  try {
+    if (tls !== undefined) createSecureContext(tls);
+  } catch (cause) {
+    const message = "the certificates or the key for TLS with ZooKeeper cannot be used";
+    throw new CoordinationError("BAD_ARGUMENTS", message, { cause });
   }
   return settings;
 }

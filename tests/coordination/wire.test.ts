@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { after, before, describe, it } from "node:test";
+import type { SessionState } from "../../src/coordination/coordination.ts";
+import { openWire } from "../../src/coordination/wire/open-wire.ts";
+import { WireCoordination } from "../../src/coordination/wire/wire-coordination.ts";
+import { bytes, gone, reached, recordingWatcher, rejectsWith, text } from "../support/conformance/service.ts";
+import { commandFor, runProgram } from "../support/run-program.ts";
+import { startTcpProxy } from "../support/tcp-proxy.ts";
+import { withSession } from "../support/with-session.ts";
+import { startZooKeeper, type ZooKeeper } from "../support/zookeeper.ts";
+
+const SESSION_TIMEOUT_MS = 20_000;
+const nothing = new Uint8Array();
+const program = new URL("./session-program.ts", import.meta.url);
+
+let zookeeper: ZooKeeper;
+before(async () => {
+  zookeeper = await startZooKeeper();
+});
+after(() => zookeeper.close());
+
+const openAt = (connectString: string, sessionTimeoutMs = SESSION_TIMEOUT_MS) =>
+  openWire({ connectString, sessionTimeoutMs });
+
+describe("a session", { timeout: 60_000 }, () => {
+  it("expires by the server's word when it was not heard of for its time-out", {
+    timeout: 30_000,
+  }, async () => {
+    const proxy = await startTcpProxy(zookeeper.connectString);
+    try {
+      await withSession(openAt(zookeeper.connectString), (witness) =>
+        withSession(openAt(proxy.address, 1000), async (session) => {
+          const states: SessionState[] = [];
+          session.onState((state) => states.push(state));
+          const { watcher, first } = recordingWatcher();
+          await session.create("/expires", nothing, "ephemeral");
+          await session.get("/expires", watcher);
+          proxy.setMode("silent");
+          await gone(witness, "/expires");
+          await reached(session, "disconnected");
+          assert.deepEqual(states, ["disconnected"]);
+          proxy.setMode("cut");
+          proxy.setMode("pass");
+          await reached(session, "expired");
+          assert.equal(await first, "session-lost /expires");
+          assert.deepEqual(states, ["disconnected", "expired"]);
+        }),
+      );
+    } finally {
+      await proxy.close();
+    }
+  });
+
+  it("does not attach to a server that knows less than it has seen", { timeout: 60_000 }, async () => {
+    const [ahead, behind] = await Promise.all([startZooKeeper(), startZooKeeper()]);
+    const proxy = await startTcpProxy(behind.connectString);
+    proxy.setMode("cut");
+    try {
+      const refused = Promise.withResolvers<void>();
+      const open = openAt(`${ahead.connectString},${proxy.address}`);
+      const session = await open({ onTrouble: () => refused.resolve() });
+      const states: SessionState[] = [];
+      session.onState((state) => states.push(state));
+      await session.create("/kept", nothing, "ephemeral");
+      proxy.setMode("pass");
+      await ahead.members[0]?.kill();
+      // All servers were tried: one is down, the other refuses, which must not pass for the end of the session.
+      await refused.promise;
+      assert.deepEqual(states, ["disconnected"]);
+      await ahead.members[0]?.start();
+      await reached(session, "connected");
+      assert.equal((await session.get("/kept")).stat.own, true);
+      await session.close();
+    } finally {
+      await Promise.all([proxy.close(), ahead.close(), behind.close()]);
+    }
+  });
+
+  it("is closed also at a server that can be reached only after that", { timeout: 30_000 }, async () => {
+    const proxy = await startTcpProxy(zookeeper.connectString);
+    try {
+      await withSession(openAt(zookeeper.connectString), async (witness) => {
+        const session = await openAt(proxy.address)();
+        await session.create("/closed", nothing, "ephemeral");
+        proxy.setMode("cut");
+        await reached(session, "disconnected");
+        const closing = session.close();
+        proxy.setMode("pass");
+        await closing;
+        await witness.sync("/");
+        assert.equal(await witness.exists("/closed"), undefined);
+      });
+    } finally {
+      await proxy.close();
+    }
+  });
+
+  it("learns that it has expired when its process was stopped for too long", { timeout: 30_000 }, () =>
+    withSession(openAt(zookeeper.connectString), async (witness) => {
+      const [command, args] = commandFor(program, [zookeeper.connectString, "/paused", "1000"]);
+      const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
+      try {
+        const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+        assert.equal((await lines.next()).value, "made");
+        assert.ok(await witness.exists("/paused"));
+        if (child.pid !== undefined) process.kill(child.pid, "SIGSTOP");
+        await gone(witness, "/paused");
+        if (child.pid !== undefined) process.kill(child.pid, "SIGCONT");
+        assert.equal((await lines.next()).value, "disconnected");
+        assert.equal((await lines.next()).value, "expired");
+      } finally {
+        child.kill("SIGKILL");
+      }
+    }),
+  );
+
+  it("leaves nothing behind that keeps its process alive", { timeout: 30_000 }, async () => {
+    const finished = await runProgram(program, [zookeeper.connectString, "/left", "20000", "close"]);
+    assert.deepEqual(finished, { exitCode: 0, stdout: "made\nclosed\n", stderr: "" });
+  });
+
+  it("does several operations together or not at all", { timeout: 30_000 }, () =>
+    withSession(openAt(`${zookeeper.connectString}/multi`), async (session) => {
+      assert.ok(session instanceof WireCoordination);
+      await session.create("/counter", bytes("0"), "persistent");
+      const results = await session.multi([
+        { type: "check", path: "/counter", version: 0 },
+        { type: "create", path: "/n-", data: bytes("new"), mode: "ephemeral-sequential" },
+        { type: "set", path: "/counter", data: bytes("1"), version: 0 },
+        { type: "create", path: "/gone", data: nothing, mode: "persistent" },
+        { type: "delete", path: "/gone", version: 0 },
+      ]);
+      const made = results[1]?.path ?? "";
+      assert.match(made, /^\/n-\d{10}$/);
+      assert.equal(text((await session.get(made)).data), "new");
+      assert.equal(results[2]?.stat?.version, 1);
+
+      const failing = session.multi([
+        { type: "create", path: "/other", data: nothing, mode: "persistent" },
+        { type: "set", path: "/counter", data: bytes("2"), version: 0 },
+        { type: "delete", path: made, version: 0 },
+      ]);
+      await assert.rejects(failing, { code: "BAD_VERSION", path: "/counter" });
+      assert.deepEqual((await session.children("/")).toSorted(), ["counter", made.slice(1)]);
+      assert.equal(text((await session.get("/counter")).data), "1");
+      assert.deepEqual(await session.multi([]), []);
+      await rejectsWith(session.multi([{ type: "delete", path: "/", version: 0 }]), "BAD_ARGUMENTS");
+    }),
+  );
+});
