@@ -34,7 +34,6 @@ await runMain("kvlab", async (input: SettingsInput) => {
 
   const servers: Server[] = [];
   try {
-    // The data nodes first: the ring is then made of both groups at once.
     for (const [index, group] of groups.entries()) {
       const port = dataport + index;
       const folder = join(datadir, String(port));
@@ -50,10 +49,13 @@ await runMain("kvlab", async (input: SettingsInput) => {
       });
       servers.push(server);
     }
+    // The ring is made by the first router: of both groups at once, when both are there.
+    await joinedOrFailed(servers);
     for (let port = routerport; port < routerport + routerCount; port++) {
       const log = logger(`router ${port}`);
       servers.push(await startRouterServer({ ...common, port, virtualNodes: settings.virtualnodes, log }));
     }
+    await joinedOrFailed(servers);
     process.stdout.write(introduction(servers));
     await runServers(servers);
   } catch (error) {
@@ -64,6 +66,13 @@ await runMain("kvlab", async (input: SettingsInput) => {
   }
   return 0;
 });
+
+async function joinedOrFailed(servers: readonly Server[]): Promise<void> {
+  await Promise.race([
+    Promise.all(servers.map(({ joined }) => joined)),
+    ...servers.map(({ failed }) => failed),
+  ]);
+}
 
 async function makeFolder(path: string): Promise<void> {
   try {

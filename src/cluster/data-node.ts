@@ -96,8 +96,12 @@ export class DataNode {
     return this.#self !== undefined;
   }
 
-  /** Registers the node at `host:port`, where it listens already, and keeps it registered. */
-  join(address: string): void {
+  /**
+   * Registers the node at `host:port`, where it listens already, and keeps it registered. Resolves when it has its
+   * place for the first time.
+   */
+  join(address: string): Promise<void> {
+    const joined = Promise.withResolvers<void>();
     const { group, store, clock, access, log, onFailure } = this.#options;
     const number = store.identity?.number;
     let life = new AbortController();
@@ -115,9 +119,12 @@ export class DataNode {
           return;
         }
         const self = { number: registration.number, incarnation: registration.incarnation };
-        this.#takePlace(self, life.signal).catch(onFailure);
+        this.#takePlace(self, life.signal).then((taken) => {
+          if (taken) joined.resolve();
+        }, onFailure);
       },
     });
+    return joined.promise;
   }
 
   /** Leaves the cluster at once, so that others take over. */
@@ -180,25 +187,26 @@ export class DataNode {
     };
   }
 
-  /** Takes up the place that a registration has given; tries until it is done. */
-  async #takePlace(self: Member, signal: AbortSignal): Promise<void> {
+  /** Takes up the place that a registration has given; tries until it is done. False when that has ended before. */
+  async #takePlace(self: Member, signal: AbortSignal): Promise<boolean> {
     const { store, group, clock, log } = this.#options;
     if (store.identity === undefined) await store.adopt({ group, number: self.number });
     const pause = createBackoff(clock, 50, 2000);
     while (!signal.aborted) {
       try {
         await claimMembership(self, store, this.#state);
-        if (signal.aborted) return;
+        if (signal.aborted) break;
         this.#self = self;
         this.#replica.registered(self);
         log(`registered as node ${self.number} of group "${group}"`);
-        return;
+        return true;
       } catch (error) {
         if (error instanceof ClaimRefused) throw error;
         await pause.wait(signal);
         if (!signal.aborted) log(`joining group "${group}" again: ${explain(error)}`);
       }
     }
+    return false;
   }
 
   #unavailable(): string | undefined {

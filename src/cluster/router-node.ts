@@ -35,8 +35,12 @@ export class RouterNode {
     this.topology = watchTopology({ sessions: this.#sessions, clock, onTrouble: log });
   }
 
-  /** Registers the router at `host:port`, where it listens already, and keeps it registered. */
-  join(address: string): void {
+  /**
+   * Registers the router at `host:port`, where it listens already, and keeps it registered. Resolves when it has its
+   * place for the first time.
+   */
+  join(address: string): Promise<void> {
+    const joined = Promise.withResolvers<void>();
     const { clock, access, log, onFailure } = this.#options;
     const claim = routerClaim(address);
     keepRegistered({
@@ -52,6 +56,7 @@ export class RouterNode {
       onChange: (registration) => {
         this.#office.abort(new Error("no longer master"));
         if (registration === undefined) return;
+        joined.resolve();
         if (!isMaster(registration)) {
           log(`registered as router ${registration.number}`);
           return;
@@ -63,6 +68,7 @@ export class RouterNode {
         );
       },
     });
+    return joined.promise;
   }
 
   /** Leaves the cluster at once, so that others take over. */

@@ -53,9 +53,9 @@ export async function startDataServer(options: DataServerOptions): Promise<Serve
     });
     const address = addressOf(host, listener.port);
     log(`listening on ${address}`);
-    made.join(address);
     return {
       address,
+      joined: made.join(address),
       failed,
       async stop() {
         await listener.close();

@@ -32,9 +32,9 @@ export async function startRouterServer(options: RouterServerOptions): Promise<S
     });
     const address = addressOf(host, listener.port);
     log(`listening on ${address}`);
-    node.join(address);
     return {
       address,
+      joined: node.join(address),
       failed,
       async stop() {
         await listener.close();

@@ -24,6 +24,8 @@ export interface ServerOptions {
 export interface Server {
   /** `host:port` */
   readonly address: string;
+  /** Resolves when the server has its place in the cluster for the first time. */
+  readonly joined: Promise<void>;
   /** Rejects when the server cannot go on: the process should end with this error. Never resolves. */
   readonly failed: Promise<never>;
   /** Takes no new work, lets calls under way finish, and leaves the cluster at once. */

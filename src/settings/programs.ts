@@ -30,7 +30,7 @@ const settings = {
     }),
   ),
   zkdriver: withDefault(
-    choice({
+    choice<"wire" | "native">({
       meaning: "ZooKeeper client: our own, or the npm package zookeeper (on Node.js only).",
       placeholder: "DRIVER",
       words: ["wire", "native"],

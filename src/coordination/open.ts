@@ -1,0 +1,24 @@
+import type { OpenSession } from "./coordination.ts";
+import { openWire } from "./wire/open-wire.ts";
+
+/** Opens sessions with the ZooKeeper that the settings name, by the driver that they choose. */
+export function openCoordination(settings: {
+  readonly zooaddr: string;
+  /** Digest credentials `user:password`. */
+  readonly zooauth: string | undefined;
+  readonly zkdriver: "wire" | "native";
+  readonly sessiontimeoutms: number;
+}): OpenSession {
+  const { zooaddr, zooauth, zkdriver, sessiontimeoutms } = settings;
+  const given = {
+    connectString: zooaddr,
+    sessionTimeoutMs: sessiontimeoutms,
+    ...(zooauth === undefined ? {} : { auth: zooauth }),
+  };
+  if (zkdriver === "wire") return openWire(given);
+  return async (options) => {
+    // Loaded only when it is wanted: it brings an addon that runs on Node.js alone.
+    const { openNative } = await import("./native/open.ts");
+    return await openNative(given)(options);
+  };
+}
