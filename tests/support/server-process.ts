@@ -30,6 +30,10 @@ export class ServerProcess {
     return this.#child.pid;
   }
 
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
   /** Everything that the process has written since it was last started. */
   get output(): string {
     return this.#output;
@@ -63,7 +67,7 @@ export class ServerProcess {
   async says(text: string, timeoutMs = 30_000): Promise<void> {
     await until(`${this.name} says "${text}"`, timeoutMs, () => {
       if (this.#output.includes(text)) return true;
-      if (this.#child?.exitCode !== null || this.#child.signalCode !== null) {
+      if (!this.isRunning) {
         throw new Error(`${this.name} has ended before it said "${text}":\n${this.#output}`);
       }
       return false;
@@ -88,13 +92,13 @@ export class ServerProcess {
   async exited(): Promise<number | null> {
     const child = this.#child;
     if (child === undefined) throw new Error(`${this.name} was never started`);
-    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+    if (this.isRunning) await once(child, "exit");
     return child.exitCode;
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === undefined || !this.isRunning) return;
     const gone = once(child, "exit");
     child.kill(signal);
     await gone;
