@@ -40,8 +40,10 @@ export function parseTop(path: string, data: Uint8Array): number {
 }
 
 export function formatGroupState(state: GroupState): Uint8Array {
-  const { epoch, primary, inSync } = state;
-  return encodeText(JSON.stringify({ epoch, primary: primary ?? null, inSync }));
+  // Field by field: what is more than a Member may be given for one, and would be read as foreign.
+  const plain = ({ number, incarnation }: Member) => ({ number, incarnation });
+  const primary = state.primary === undefined ? null : plain(state.primary);
+  return encodeText(JSON.stringify({ epoch: state.epoch, primary, inSync: state.inSync.map(plain) }));
 }
 
 /** Errors: ForeignContentError. */

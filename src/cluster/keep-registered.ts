@@ -1,11 +1,11 @@
-import type { Access, Coordination } from "../coordination/coordination.ts";
+import { type Access, type Coordination, CoordinationError } from "../coordination/coordination.ts";
 import { createBackoff } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
 import type { Member } from "./model.ts";
 import { masterNumber } from "./paths.ts";
 import type { Claim } from "./registration.ts";
 import type { Sessions } from "./sessions.ts";
-import { type Task, unlessAborted, untilTouched, type Znode } from "./settle.ts";
+import { type Task, unlessAborted, untilConnected, untilTouched, type Znode } from "./settle.ts";
 import { explain, withoutRepetition } from "./trouble.ts";
 
 /** A place in the cluster that the process has got, under one session. */
@@ -28,8 +28,8 @@ const stableMs = 10_000;
 
 /**
  * Keeps the process registered for as long as `sessions` go on: under each new session, after somebody has deleted its
- * znode, and after every failure. `onChange` is told each change of `current`; when a router becomes master, the new
- * place follows the old one without a gap.
+ * znode, and after every failure. `onChange` is told each change of `current`, of a new place while its session is
+ * connected; when a router becomes master, that place follows the old one without a gap.
  */
 export function keepRegistered(options: {
   sessions: Sessions;
@@ -72,15 +72,18 @@ async function runClaims(
   while (!signal.aborted) {
     try {
       const { number, incarnation, znode, coveted } = await claim(task);
+      // So that whoever is told of a place finds it live, and can begin to use it.
+      while (session.state !== "connected") await untilConnected(session, signal);
       if (signal.aborted) return;
       change({ number, incarnation, session });
       const claimedMs = clock.monotonicMs();
       const cause = await touched(coveted === undefined ? [znode] : [znode, coveted]);
+      if (signal.aborted) return;
       if (cause.path !== znode.path) continue;
       change(undefined);
       if (clock.monotonicMs() - claimedMs >= stableMs) pause.reset();
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted || CoordinationError.is(error, "SESSION_EXPIRED", "CLOSED")) return;
       onTrouble(explain(error));
     }
     await pause.wait(signal);

@@ -45,8 +45,8 @@ export async function settle<T>(
   }
 }
 
-/** Rejects when the session is over or the signal aborted. */
-async function untilConnected(session: Coordination, signal: AbortSignal | undefined): Promise<void> {
+/** Errors: SESSION_EXPIRED, CLOSED, the signal's reason. */
+export async function untilConnected(session: Coordination, signal?: AbortSignal): Promise<void> {
   const changed = Promise.withResolvers<void>();
   const stop = session.onState((state) => {
     if (state !== "disconnected") changed.resolve();
@@ -61,7 +61,7 @@ async function untilConnected(session: Coordination, signal: AbortSignal | undef
 }
 
 /** Settles like `promise`, unless the signal is aborted before: then rejects with its reason. */
-export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export async function unlessAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
   if (signal === undefined) return promise;
   const aborted = Promise.withResolvers<never>();
   const onAbort = () => aborted.reject(signal.reason);

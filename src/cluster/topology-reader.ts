@@ -52,7 +52,11 @@ export class TopologyReader {
     this.#routers = this.#part((touch) => this.#nodes(serverPath, touch));
     this.#ring = this.#part((touch) => this.#value(ringPath, touch, parseRingState));
     this.#groupList = this.#part((touch) => this.#readGroupList(touch));
-    options.session.onState((state) => {
+  }
+
+  /** Call it once. */
+  start(): void {
+    this.#options.session.onState((state) => {
       if (state === "connected") this.#readAll();
     });
     this.#readAll();

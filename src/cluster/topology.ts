@@ -47,7 +47,7 @@ export function watchTopology(options: {
     session.onState((state) => {
       if (state !== "connected") markStale();
     });
-    new TopologyReader({ session, clock, signal, onTrouble, onRead: change });
+    new TopologyReader({ session, clock, signal, onTrouble, onRead: change }).start();
   });
 
   return {

@@ -15,15 +15,15 @@ export function createWatchedRead<T>(options: {
   /** Watches outlive a connection: to set one again would double it. */
   let isWatched = false;
   let firings = 0;
+  let underWay: Promise<T> | undefined;
   const watcher = () => {
     isWatched = false;
     kept = undefined;
     firings++;
     onOutdated();
   };
-  return async () => {
+  const load = async () => {
     const connection = connections();
-    if (kept?.connection === connection) return kept.answer;
     const firingsBefore = firings;
     const setsWatch = !isWatched;
     isWatched = true; // Now, since the watch may fire before this function goes on.
@@ -35,6 +35,14 @@ export function createWatchedRead<T>(options: {
       if (setsWatch) isWatched = false;
       throw error;
     }
+  };
+  return async () => {
+    if (kept?.connection === connections()) return kept.answer;
+    // One at a time: of two, the one without a watcher could be answered and the other be lost.
+    underWay ??= load().finally(() => {
+      underWay = undefined;
+    });
+    return underWay;
   };
 }
 

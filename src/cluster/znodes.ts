@@ -19,7 +19,7 @@ export async function ensureParents(task: Task, paths: readonly string[]): Promi
 /** The next number of `topPath`, which nobody else will get. Call it under the lock. Errors: ForeignContentError. */
 export async function takeNumber(task: Task, topPath: string): Promise<number> {
   const top = await settle(task, () => getIfThere(task.session, topPath));
-  const number = Math.max(1, top === undefined ? 1 : parseTop(topPath, top.data));
+  const number = top === undefined ? 1 : Math.max(1, parseTop(topPath, top.data));
   // Before the number is used: whoever dies in between loses a number, and no number is ever used twice.
   await raiseTop(task, topPath, number + 1);
   return number;

@@ -92,6 +92,12 @@ describe("written forms", () => {
     assert.deepEqual(parseRingState("/ring", encodeText(text)), ring);
   });
 
+  it("write nothing but what they read, whatever else the values carry", () => {
+    const node = { ...member, address: "a:1" };
+    const data = formatGroupState({ epoch: 1, primary: node, inSync: [node] });
+    assert.deepEqual(parseGroupState("/p", data), { epoch: 1, primary: member, inSync: [member] });
+  });
+
   it("read what a person has formatted by hand", () => {
     const text = ' {\n "inSync": [],\r\n\t"primary": null, "epoch": 7 }\n';
     assert.deepEqual(parseGroupState("/p", encodeText(text)), { epoch: 7, primary: undefined, inSync: [] });

@@ -19,6 +19,8 @@ describe("registration under faults", () => {
         assert.ok(current);
         assert.equal(await members.text(`/server/${current.number}`), "a:1");
         if (!fault.startsWith("expired")) assert.equal(current.number, others);
+        // What mends itself is no trouble.
+        assert.deepEqual(router.troubles, []);
         return sessions;
       });
     }
