@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { WrongNodeSchema } from "../../gen/kvlab/v1/errors_pb.ts";
+import { OutcomeUnknownSchema, WrongNodeSchema } from "../../gen/kvlab/v1/errors_pb.ts";
 import { isWhole, makeProcessCluster, type ProcessCluster } from "../support/process-cluster.ts";
 import type { ServerProcess } from "../support/server-process.ts";
 import { until } from "../support/until.ts";
@@ -22,9 +22,19 @@ before(
 );
 after(() => cluster.close());
 
-async function put(router: ServerProcess, key: string, text: string, timeoutMs = 20_000): Promise<void> {
-  await cluster.clientOf(router).data.put({ key, value: { case: "text", value: text } }, { timeoutMs });
-  expected.set(key, text);
+/** Puts until it is acknowledged: that may take two times, when the primary was killed under the first. */
+async function put(router: ServerProcess, key: string, text: string): Promise<void> {
+  for (;;) {
+    try {
+      await cluster
+        .clientOf(router)
+        .data.put({ key, value: { case: "text", value: text } }, { timeoutMs: 20_000 });
+      expected.set(key, text);
+      return;
+    } catch (error) {
+      if (ConnectError.from(error).findDetails(OutcomeUnknownSchema).length === 0) throw error;
+    }
+  }
 }
 
 async function get(router: ServerProcess, key: string): Promise<string | undefined> {
