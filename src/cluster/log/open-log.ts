@@ -1,6 +1,6 @@
 import { dirname, resolve } from "node:path";
 import type { LogStore } from "../log-store.ts";
-import type { Disk, DiskFile } from "./disk.ts";
+import type { Disk } from "./disk.ts";
 import { LogFileError } from "./errors.ts";
 import { loadLog } from "./load.ts";
 import { lockFile } from "./lock.ts";
@@ -90,15 +90,13 @@ async function openState(options: LogOptions): Promise<LogState> {
   try {
     if (!isThere) await disk.syncDirectory(dbfile);
     const loaded = await loadLog(dbfile, file);
-    if (loaded.condition.kind === "torn") await cut(file, loaded.endBytes);
+    if (loaded.condition.kind === "torn") {
+      await file.truncate(loaded.endBytes);
+      await file.datasync();
+    }
     return new LogState(options, new SharedFile(file), loaded);
   } catch (error) {
     await file.close();
     throw error;
   }
-}
-
-async function cut(file: DiskFile, bytes: number): Promise<void> {
-  await file.truncate(bytes);
-  await file.datasync();
 }

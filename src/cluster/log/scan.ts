@@ -37,6 +37,8 @@ export interface BadUnit extends Place {
   readonly reason: string;
   /** Whether nothing good stands after it. */
   readonly isLast: boolean;
+  /** Whether they begin the file, and as a header does. */
+  readonly isHeaderLike: boolean;
   /** Whether they are a record or control line of a later version. */
   readonly newer: boolean;
 }
@@ -86,7 +88,7 @@ export async function* scan(
     if (atEnd) return;
     const rest = buffer.subarray(consumed, filled);
     if (rest.length * 2 > buffer.length) buffer = Buffer.allocUnsafe(buffer.length * 2);
-    rest.copy(buffer);
+    buffer.set(rest);
     filled = rest.length;
   }
 }
@@ -98,7 +100,7 @@ class Splitter {
   #line = 1;
   #legacyAllowed: boolean;
   /** Begin of a bad stretch that is still going on. */
-  #bad: { offset: number; line: number; flaw: Flaw } | undefined;
+  #bad: { offset: number; line: number; flaw: Flaw; isHeaderLike: boolean } | undefined;
   /** Within a line that is too long. */
   #isSkipping = false;
 
@@ -159,7 +161,11 @@ class Splitter {
 
   /** Goes on with the line after: any line may be the first of the next good record. */
   #reject(window: Buffer, start: number, firstEnd: number, flaw: Flaw): number {
-    this.#bad ??= { offset: this.#offset + start, line: this.#line, flaw };
+    if (this.#bad === undefined) {
+      const offset = this.#offset + start;
+      const isHeaderLike = offset === 0 && looksLikeHeader(window);
+      this.#bad = { offset, line: this.#line, flaw, isHeaderLike };
+    }
     // What a later version has written is the better explanation of all around it.
     if (flaw.newer && !this.#bad.flaw.newer) this.#bad.flaw = flaw;
     if (firstEnd < 0) return window.length;
@@ -174,11 +180,22 @@ class Splitter {
 
   #endBad(offset: number, isLast: boolean, units: Unit[]): void {
     if (this.#bad === undefined) return;
-    const { offset: badOffset, line, flaw } = this.#bad;
-    const { reason, newer } = flaw;
-    units.push({ kind: "bad", offset: badOffset, bytes: offset - badOffset, line, reason, newer, isLast });
+    const { flaw, ...begin } = this.#bad;
+    units.push({
+      kind: "bad",
+      ...begin,
+      reason: flaw.reason,
+      newer: flaw.newer,
+      bytes: offset - begin.offset,
+      isLast,
+    });
     this.#bad = undefined;
   }
+}
+
+/** Whether one byte, or what comes after, could have made this of a header. */
+function looksLikeHeader(start: Buffer): boolean {
+  return isControlLine(start, 0) || start.toString("latin1", 1, 6) === "kvlab";
 }
 
 const noRecord: Flaw = { kind: "flaw", reason: "its key is not base64", newer: false };

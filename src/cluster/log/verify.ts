@@ -1,0 +1,143 @@
+import type { EpochStart, LogCondition, LogIdentity, Position } from "../log-store.ts";
+import type { Disk, DiskFile } from "./disk.ts";
+import { LogFileError } from "./errors.ts";
+import { toLogRecord } from "./format.ts";
+import { type Damage, Judge } from "./judge.ts";
+import { KeyIndex } from "./key-index.ts";
+import { scan, wholeFile } from "./scan.ts";
+
+/** What is in a log file. */
+export interface LogReport {
+  readonly fileBytes: number;
+  readonly condition: LogCondition;
+  /** Undefined for a log of the original program, one that no node has used yet, and one whose header is bad. */
+  readonly identity: LogIdentity | undefined;
+  /** Records that are good in themselves, also those after damage. */
+  readonly records: number;
+  /** How many of them the original program has written. */
+  readonly legacyRecords: number;
+  /** Keys that have a value, as far as the good records tell. */
+  readonly liveKeys: number;
+  /** Bytes of good records and lines that a compaction would drop. */
+  readonly garbageBytes: number;
+  readonly base: Position;
+  readonly last: Position;
+  readonly epochs: readonly EpochStart[];
+  readonly promisedEpoch: number;
+  /** The first 1000 of them. */
+  readonly damages: readonly Damage[];
+  readonly damageCount: number;
+}
+
+/** Reads a log file whole and changes nothing; a node may be using it. Errors: LogFileError. */
+export async function verifyLog(disk: Disk, path: string): Promise<LogReport> {
+  return await reading(disk, path, async (file, fileBytes) => {
+    const judge = new Judge(path);
+    const index = new KeyIndex();
+    let records = 0;
+    let legacyRecords = 0;
+    let goodBytes = 0;
+    let line = 1;
+    for await (const units of scan(file, wholeFile(fileBytes))) {
+      for (const unit of units) {
+        line = unit.line;
+        if (!judge.take(unit)) continue;
+        goodBytes += unit.bytes;
+        if (unit.kind !== "record") continue;
+        records++;
+        const { kind, key, legacy } = unit.record;
+        if (legacy) legacyRecords++;
+        if (kind === "put") index.set(key, judge.sequence.last.seq, unit.offset, unit.bytes);
+        else if (kind === "delete") index.delete(key);
+      }
+    }
+    judge.end(fileBytes, line);
+    const { sequence, condition, damages, damageCount } = judge;
+    const { identity, base, last, epochs, promisedEpoch, frameBytes } = sequence;
+    return {
+      fileBytes,
+      condition,
+      identity,
+      records,
+      legacyRecords,
+      liveKeys: index.size,
+      garbageBytes: goodBytes - frameBytes - index.liveBytes,
+      base,
+      last,
+      epochs,
+      promisedEpoch,
+      damages,
+      damageCount,
+    };
+  });
+}
+
+/** A record in a form that fits in JSON. */
+export interface DumpedRecord extends Position {
+  readonly kind: "put" | "delete" | "epoch";
+  readonly key: string;
+  /** In base64; null for a delete or the begin of an epoch. */
+  readonly value: string | null;
+  readonly text: boolean;
+}
+
+/**
+ * All records of a log file in their order. Errors: LogFileError, also for damage, once all records before it have
+ * been given.
+ */
+export async function* dumpLog(disk: Disk, path: string): AsyncGenerator<DumpedRecord, void, void> {
+  const file = await openForReading(disk, path);
+  try {
+    const judge = new Judge(path);
+    const fileBytes = await file.size();
+    for await (const units of scan(file, wholeFile(fileBytes))) {
+      for (const unit of units) {
+        const isGood = judge.take(unit);
+        checkGood(path, judge);
+        if (!isGood || unit.kind !== "record") continue;
+        const { kind, key, text } = unit.record;
+        const value = kind === "put" ? encode(toLogRecord(unit.window, unit.record).value) : null;
+        yield { kind, key, value, text, ...judge.sequence.last };
+      }
+    }
+    judge.end(fileBytes, 0);
+    checkGood(path, judge);
+  } finally {
+    await file.close();
+  }
+}
+
+function encode(value: Uint8Array): string {
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64");
+}
+
+function checkGood(path: string, { condition }: Judge): void {
+  if (condition.kind !== "damaged") return;
+  throw new LogFileError(path, `is damaged at line ${condition.line}: ${condition.reason}`);
+}
+
+async function reading<T>(
+  disk: Disk,
+  path: string,
+  work: (file: DiskFile, fileBytes: number) => Promise<T>,
+): Promise<T> {
+  const file = await openForReading(disk, path);
+  try {
+    return await work(file, await file.size());
+  } catch (error) {
+    throw LogFileError.from(path, "read it", error);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Errors: LogFileError. */
+export async function openForReading(disk: Disk, path: string): Promise<DiskFile> {
+  try {
+    const entry = await disk.look(path);
+    if (entry?.kind === "directory") throw new LogFileError(path, "is a directory; it must be a log file");
+    return await disk.open(path, "read");
+  } catch (error) {
+    throw LogFileError.from(path, "read it", error);
+  }
+}

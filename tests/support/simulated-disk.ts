@@ -1,0 +1,263 @@
+import type { Disk, DiskFile } from "../../src/cluster/log/disk.ts";
+
+/** One operation, before it is carried out. */
+export interface DiskOperation {
+  readonly kind:
+    | "open"
+    | "create"
+    | "read"
+    | "write"
+    | "truncate"
+    | "datasync"
+    | "rename"
+    | "remove"
+    | "sync-directory"
+    | "create-exclusive";
+  readonly path: string;
+}
+
+/**
+ * A disk in memory that keeps apart what is synced and what is not. Every path without a dot is a directory. Handles
+ * end with the process that has opened them: their operations reject from then on.
+ */
+export interface SimulatedDisk extends Disk {
+  /** Called before each operation; may delay it, let it fail, or end the process first. */
+  intercept: ((operation: DiskOperation) => Promise<void> | void) | undefined;
+  /** What all files together may still grow by; a write beyond it is cut short and fails with ENOSPC. */
+  freeBytes: number;
+
+  /** The process dies. What it has written stays, synced or not. */
+  kill(): void;
+
+  /**
+   * The machine loses power. Of what was not synced each write is lost, cut off at some byte, or kept; of the changes
+   * of names, which file systems keep in their order, some first ones are kept. `keep` decides, from 0 (nothing is
+   * kept) to 1 (everything is).
+   */
+  crash(keep: () => number): void;
+
+  /** What a program would read now; undefined when there is no such file. */
+  contents(path: string): Buffer | undefined;
+  /** Makes a file, synced. */
+  place(path: string, bytes: Uint8Array): void;
+  /** Inverts the bits of `mask` in one byte, as a failing disk does. */
+  flip(path: string, offset: number, mask: number): void;
+  paths(): string[];
+}
+
+/** An error as the system gives it. */
+export function systemError(code: string, path: string): Error {
+  return Object.assign(new Error(`${code}: simulated, '${path}'`), { code });
+}
+
+export function createSimulatedDisk(): SimulatedDisk {
+  let names = new Map<string, Inode>();
+  let syncedNames = new Map<string, Inode>();
+  let nameChanges: ((names: Map<string, Inode>) => void)[] = [];
+  let life = 1;
+
+  const changeNames = (change: (names: Map<string, Inode>) => void) => {
+    change(names);
+    nameChanges.push(change);
+  };
+
+  /** Runs one operation of the process that lives now. */
+  const run = async <T>(
+    kind: DiskOperation["kind"],
+    path: string,
+    action: () => T,
+    from = life,
+  ): Promise<T> => {
+    await disk.intercept?.({ kind, path });
+    if (from !== life) throw new Error(`${kind} ${path}: the process has ended`);
+    return action();
+  };
+
+  const find = (path: string): Inode => {
+    const inode = names.get(path);
+    if (inode === undefined) throw systemError("ENOENT", path);
+    return inode;
+  };
+
+  const openFile = (path: string, inode: Inode): DiskFile => {
+    const opened = life;
+    const act = <T>(kind: DiskOperation["kind"], action: () => T) => run(kind, path, action, opened);
+    return {
+      size: () => act("read", () => inode.bytes.length),
+      read: (into, position) =>
+        act("read", () => {
+          const part = inode.bytes.subarray(position, position + into.length);
+          into.set(part);
+          return part.length;
+        }),
+      write: (bytes, position) =>
+        act("write", () => {
+          const growth = Math.max(0, position + bytes.length - inode.bytes.length);
+          const fits =
+            growth <= disk.freeBytes ? bytes : bytes.subarray(0, bytes.length - growth + disk.freeBytes);
+          disk.freeBytes -= Math.min(growth, disk.freeBytes);
+          inode.write({ position, bytes: Buffer.from(fits) });
+          if (fits.length < bytes.length) throw systemError("ENOSPC", path);
+        }),
+      truncate: (bytes) =>
+        act("truncate", () => {
+          disk.freeBytes += inode.bytes.length - bytes;
+          inode.write({ length: bytes });
+        }),
+      datasync: () => act("datasync", () => inode.sync()),
+      async close() {},
+    };
+  };
+
+  const disk: SimulatedDisk = {
+    intercept: undefined,
+    freeBytes: Number.MAX_SAFE_INTEGER,
+
+    get owner() {
+      return `${life}@simulated`;
+    },
+    isRunning: async (owner) => owner === disk.owner,
+
+    open: (path, mode) =>
+      run(mode === "create" ? "create" : "open", path, () => {
+        if (mode !== "create") return openFile(path, find(path));
+        const inode = names.get(path) ?? new Inode();
+        if (names.has(path)) inode.write({ length: 0 });
+        else changeNames((all) => all.set(path, inode));
+        return openFile(path, inode);
+      }),
+
+    async look(path) {
+      if (names.has(path)) return { kind: "file", fileSystem: 1 };
+      return path.includes(".") ? undefined : { kind: "directory", fileSystem: 1 };
+    },
+
+    rename: (from, to) =>
+      run("rename", from, () => {
+        const inode = find(from);
+        changeNames((all) => {
+          all.delete(from);
+          all.set(to, inode);
+        });
+      }),
+
+    remove: (path) =>
+      run("remove", path, () => {
+        if (names.has(path)) changeNames((all) => all.delete(path));
+      }),
+
+    syncDirectory: (path) =>
+      run("sync-directory", path, () => {
+        syncedNames = new Map(names);
+        nameChanges = [];
+      }),
+
+    createExclusive: (path, content) =>
+      run("create-exclusive", path, () => {
+        if (names.has(path)) return false;
+        const inode = new Inode();
+        inode.write({ position: 0, bytes: Buffer.from(content) });
+        changeNames((all) => all.set(path, inode));
+        return true;
+      }),
+
+    readText: async (path) => names.get(path)?.bytes.toString(),
+
+    kill() {
+      life++;
+    },
+
+    crash(keep) {
+      life++;
+      const kept = Math.round(keep() * nameChanges.length);
+      for (const inode of new Set([...names.values(), ...syncedNames.values()])) inode.crash(keep);
+      for (const change of nameChanges.slice(0, kept)) change(syncedNames);
+      nameChanges = [];
+      names = new Map(syncedNames);
+    },
+
+    contents(path) {
+      const bytes = names.get(path)?.bytes;
+      return bytes === undefined ? undefined : Buffer.from(bytes);
+    },
+
+    place(path, bytes) {
+      const inode = new Inode();
+      inode.write({ position: 0, bytes: Buffer.from(bytes) });
+      inode.sync();
+      names.set(path, inode);
+      syncedNames.set(path, inode);
+    },
+
+    flip(path, offset, mask) {
+      find(path).flip(offset, mask);
+    },
+
+    paths: () => [...names.keys()],
+  };
+  return disk;
+}
+
+type Change = { readonly position: number; readonly bytes: Buffer } | { readonly length: number };
+
+/** A file's content, whatever its names are. */
+class Inode {
+  #now: Buffer = Buffer.alloc(0);
+  #nowLength = 0;
+  #synced: Buffer = Buffer.alloc(0);
+  #syncedLength = 0;
+  #changes: Change[] = [];
+
+  get bytes(): Buffer {
+    return this.#now.subarray(0, this.#nowLength);
+  }
+
+  write(change: Change): void {
+    this.#changes.push(change);
+    [this.#now, this.#nowLength] = changed(this.#now, this.#nowLength, change);
+  }
+
+  sync(): void {
+    for (const change of this.#changes) {
+      [this.#synced, this.#syncedLength] = changed(this.#synced, this.#syncedLength, change);
+    }
+    this.#changes = [];
+  }
+
+  crash(keep: () => number): void {
+    const changes = this.#changes;
+    this.#changes = [];
+    for (const change of changes) {
+      const share = keep();
+      if (share === 0 || ("length" in change && share < 1)) continue;
+      const kept =
+        "length" in change
+          ? change
+          : { ...change, bytes: change.bytes.subarray(0, share * change.bytes.length) };
+      [this.#synced, this.#syncedLength] = changed(this.#synced, this.#syncedLength, kept);
+    }
+    this.#now = Buffer.from(this.#synced);
+    this.#nowLength = this.#syncedLength;
+  }
+
+  flip(offset: number, mask: number): void {
+    this.sync();
+    for (const bytes of [this.#now, this.#synced]) bytes[offset] = (bytes[offset] ?? 0) ^ mask;
+  }
+}
+
+/** Carries out a change in a buffer that may be longer than what it holds. What nobody has written is zero. */
+function changed(buffer: Buffer, length: number, change: Change): [Buffer, number] {
+  const end = "length" in change ? change.length : change.position + change.bytes.length;
+  let target = buffer;
+  if (end > buffer.length) {
+    target = Buffer.alloc(Math.max(end, buffer.length * 2));
+    buffer.copy(target, 0, 0, length);
+  }
+  if ("length" in change) {
+    target.fill(0, end);
+    return [target, end];
+  }
+  target.set(change.bytes, change.position);
+  return [target, Math.max(length, end)];
+}
