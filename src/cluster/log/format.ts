@@ -56,6 +56,9 @@ export interface Flaw {
   readonly newer: boolean;
 }
 
+/** A record of the original program where none may stand. */
+export const legacyOutOfPlace: Flaw = flaw("its commit line has no checksum");
+
 const hash = 35; // "#"
 const bang = 33; // "!"
 const minus = 45; // "-"
@@ -102,7 +105,7 @@ export function parseRecord(
   if (!isEmpty && !isBase64(bytes, valueStart, valueEnd)) return flaw("its value is not base64");
   if (bytes[commitStart] !== hash) return flaw("its third line is no commit line");
   const legacy = end - commitStart === 1;
-  if (legacy && !legacyAllowed) return flaw("its commit line has no checksum");
+  if (legacy && !legacyAllowed) return legacyOutOfPlace;
   if (legacy && isEmpty) return flaw("its value is not base64");
   const commit = legacy ? legacyCommit : parseCommit(bytes, start, commitStart, end);
   if (commit.kind === "flaw") return commit;

@@ -72,7 +72,8 @@ export class Judge {
   #takeBad(unit: BadUnit): void {
     if (unit.newer) throw new LogFileError(this.#path, `line ${unit.line}: ${unit.reason}; use that version`);
     // A header is written whole or not at all, so half of one, or one with a flaw, is no unfinished end.
-    if (unit.isLast && !unit.isHeaderLike && !this.sequence.isInSnapshot) {
+    const isUnfinished = unit.isLast && !unit.isHeaderLike && !unit.hasLegacy;
+    if (isUnfinished && !this.sequence.isInSnapshot) {
       this.#torn = unit;
       return;
     }

@@ -4,6 +4,7 @@ import {
   type ControlLine,
   type Flaw,
   isControlLine,
+  legacyOutOfPlace,
   lineBytesMax,
   type ParsedRecord,
   parseControlLine,
@@ -39,6 +40,8 @@ export interface BadUnit extends Place {
   readonly isLast: boolean;
   /** Whether they begin the file, and as a header does. */
   readonly isHeaderLike: boolean;
+  /** Whether a record of the original program is among them, which is out of place but not unfinished. */
+  readonly hasLegacy: boolean;
   /** Whether they are a record or control line of a later version. */
   readonly newer: boolean;
 }
@@ -100,7 +103,7 @@ class Splitter {
   #line = 1;
   #legacyAllowed: boolean;
   /** Begin of a bad stretch that is still going on. */
-  #bad: { offset: number; line: number; flaw: Flaw; isHeaderLike: boolean } | undefined;
+  #bad: { offset: number; line: number; flaw: Flaw; isHeaderLike: boolean; hasLegacy: boolean } | undefined;
   /** Within a line that is too long. */
   #isSkipping = false;
 
@@ -164,8 +167,9 @@ class Splitter {
     if (this.#bad === undefined) {
       const offset = this.#offset + start;
       const isHeaderLike = offset === 0 && looksLikeHeader(window);
-      this.#bad = { offset, line: this.#line, flaw, isHeaderLike };
+      this.#bad = { offset, line: this.#line, flaw, isHeaderLike, hasLegacy: false };
     }
+    if (flaw === legacyOutOfPlace) this.#bad.hasLegacy = true;
     // What a later version has written is the better explanation of all around it.
     if (flaw.newer && !this.#bad.flaw.newer) this.#bad.flaw = flaw;
     if (firstEnd < 0) return window.length;

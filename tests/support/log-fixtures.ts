@@ -1,0 +1,66 @@
+import { systemClock } from "../../src/cluster/clock.ts";
+import type { Disk } from "../../src/cluster/log/disk.ts";
+import { openLog } from "../../src/cluster/log/open-log.ts";
+import type { LogRecord, LogStore } from "../../src/cluster/log-store.ts";
+
+export const dbfile = "/data/db.txt";
+export const rbfile = "/data/rollback.txt";
+
+export function put(epoch: number, seq: number, key: string, text: string): LogRecord {
+  return { kind: "put", epoch, seq, key, value: Buffer.from(text), text: true };
+}
+
+export function deletion(epoch: number, seq: number, key: string): LogRecord {
+  return { kind: "delete", epoch, seq, key, value: new Uint8Array(), text: false };
+}
+
+export function epochRecord(epoch: number, seq: number): LogRecord {
+  return { kind: "epoch", epoch, seq, key: "", value: new Uint8Array(), text: false };
+}
+
+/** Opens a log for which every fatal error is a failure of the test, unless told otherwise. */
+export function openOn(
+  disk: Disk,
+  options: { onFatal?: (error: Error) => void; log?: (message: string) => void } = {},
+): Promise<LogStore> {
+  const onFatal = (error: Error) => {
+    throw error;
+  };
+  return openLog({ disk, dbfile, rbfile, clock: systemClock, onFatal, log: () => {}, ...options });
+}
+
+export function text(value: Uint8Array | undefined): string | undefined {
+  return value === undefined ? undefined : Buffer.from(value).toString();
+}
+
+/** All visible keys with their values, as they are read. */
+export async function contentsOf(store: LogStore): Promise<Map<string, string>> {
+  const contents = new Map<string, string>();
+  for (const key of [...store.keys()].sort()) {
+    contents.set(key, text((await store.get(key))?.value) ?? "(missing)");
+  }
+  return contents;
+}
+
+/** What a list of records leaves behind. */
+export function contentsAfter(records: readonly LogRecord[]): Map<string, string> {
+  const contents = new Map<string, string>();
+  for (const { kind, key, value } of records) {
+    if (kind === "put") contents.set(key, Buffer.from(value).toString());
+    else if (kind === "delete") contents.delete(key);
+  }
+  return new Map([...contents].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Records from seq 1 on that overwrite and delete each other, in two epochs. */
+export function someRecords(count: number, keys = 20): LogRecord[] {
+  const records: LogRecord[] = [];
+  for (let seq = 1; seq <= count; seq++) {
+    const epoch = seq <= count / 2 ? 1 : 3;
+    const key = `key ${(seq * 7919) % keys}`;
+    if (epoch === 3 && records.at(-1)?.epoch === 1) records.push(epochRecord(epoch, seq));
+    else if (seq % 5 === 0) records.push(deletion(epoch, seq, key));
+    else records.push(put(epoch, seq, key, `value ${seq} ${"x".repeat(seq % 11)}`));
+  }
+  return records;
+}
