@@ -5,7 +5,7 @@
  * envelope nor trailers, and no answer that breaks off can pass for a whole one, since its length goes ahead of it.
  */
 
-import type { ClientHttp2Stream } from "node:http2";
+import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import * as net from "node:net";
 import { PassThrough } from "node:stream";
 import { create } from "@bufbuild/protobuf";
@@ -89,6 +89,7 @@ function open(baseUrl: string, options: TransportOptions): Entry {
       createConnection: (authority) => dial(authority, options.connectTimeoutMs ?? 3_000),
     },
   );
+  refuseDeadSessions(sessions);
   /** Errors of calls for which there was no session. */
   const unsent = new WeakSet<ConnectError>();
   const transport = createConnectTransport({
@@ -117,6 +118,26 @@ function open(baseUrl: string, options: TransportOptions): Entry {
     interceptors: [tellingBreaks(sessions.authority, unsent)],
   });
   return { transport, sessions };
+}
+
+/**
+ * A peer that breaks off as soon as it has accepted leaves a session that is connected and destroyed in one. The
+ * manager of connect-node 2.2.0 then spins for ever on a promise that has long resolved, and no timer and no other
+ * call runs any more (seen on Deno). Here such a session counts as a connection that has not come about.
+ */
+function refuseDeadSessions(sessions: Http2SessionManager): void {
+  type State = { t: string; conn: Promise<ClientHttp2Session> };
+  const setState: (state: State) => void = Reflect.get(sessions, "setState");
+  const alive = (session: ClientHttp2Session): ClientHttp2Session => {
+    if (!session.destroyed && !session.closed) return session;
+    // Its error is yet to come, and nobody else listens.
+    session.on("error", () => {});
+    throw new ConnectError("the peer broke off at once", Code.Unavailable);
+  };
+  Reflect.set(sessions, "setState", (state: State) => {
+    if (state.t === "connecting") state.conn = state.conn.then(alive);
+    setState.call(sessions, state);
+  });
 }
 
 /** A connection that gives up when nobody takes it: by itself the system would try for two minutes. */
