@@ -16,7 +16,7 @@ const REFUSALS: Record<Exclude<SessionState, "connected">, [CoordinationErrorCod
 export class ClientSession {
   readonly watches = new WatchTable();
   readonly #listeners = new Set<(state: SessionState) => void>();
-  /** How to fail each operation, oldest first. */
+  /** How to fail each operation. */
   readonly #pending = new Set<(code: CoordinationErrorCode, message: string) => void>();
   #state: SessionState = "connected";
 
@@ -27,11 +27,6 @@ export class ClientSession {
   /** Whether the state will not change any more. */
   get over(): boolean {
     return this.#state === "expired" || this.#state === "closed";
-  }
-
-  /** Stands for the operation that has waited longest. */
-  get oldestOperation(): object | undefined {
-    return this.#pending.values().next().value;
   }
 
   onState(listener: (state: SessionState) => void): () => void {
@@ -56,14 +51,21 @@ export class ClientSession {
       const fail = (code: CoordinationErrorCode, message: string) =>
         reject(new CoordinationError(code, message, { path }));
       this.#pending.add(fail);
-      start((answer) => {
+      const end = (answer: () => T) => {
         if (!this.#pending.delete(fail)) return;
         try {
           resolve(answer());
         } catch (error) {
           reject(error);
         }
-      });
+      };
+      try {
+        start(end);
+      } catch (error) {
+        end(() => {
+          throw error;
+        });
+      }
     });
   }
 

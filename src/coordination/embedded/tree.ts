@@ -1,4 +1,5 @@
 import { type Access, CoordinationError, type CreateMode, type Stat } from "../coordination.ts";
+import { checkData } from "../data-limit.ts";
 
 /** One step of the tree's history. Applying the same changes in the same order gives the same tree. */
 export type Change = { readonly zxid: number; readonly path: string } & (
@@ -36,9 +37,6 @@ export interface Caller {
   /** Of its digest credentials, if it has any. */
   readonly identity: string | undefined;
 }
-
-/** ZooKeeper's limit for a whole message (jute.maxbuffer), less what surrounds the data. */
-const DATA_BYTES_MAX = 1_000_000;
 
 /**
  * Znodes with ZooKeeper's rules (PrepRequestProcessor.java, DataTree.java), and nothing that waits: no watches, time
@@ -216,12 +214,6 @@ function newZnode(
     children: new Set(),
     childrenMade: 0,
   };
-}
-
-function checkData(path: string, data: Uint8Array): void {
-  if (data.length <= DATA_BYTES_MAX) return;
-  const message = `the data for ${path} has ${data.length} bytes; at most ${DATA_BYTES_MAX} are allowed`;
-  throw new CoordinationError("BAD_ARGUMENTS", message, { path });
 }
 
 function checkWriter(znode: Znode, path: string, caller: Caller): void {

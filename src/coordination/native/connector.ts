@@ -1,0 +1,117 @@
+import { lookup } from "node:dns/promises";
+import type { ServerAddress } from "../wire/connect-string.ts";
+import { Rounds } from "../wire/rounds.ts";
+import { type Failure, makeTroubles } from "../wire/trouble.ts";
+import { EXPIRED, type NativeClientClass, STATE } from "./addon.ts";
+import { closeSoon, Handle, type SessionIdentity } from "./handle.ts";
+
+/** How often the C client, which tells nobody that it cannot connect, is looked at. */
+const LOOK_INTERVAL_MS = 20;
+
+export interface ConnectorSettings {
+  readonly servers: readonly ServerAddress[];
+  readonly sessionTimeoutMs: number;
+  readonly onTrouble: (message: string) => void;
+}
+
+/**
+ * Connects to one of the servers, for as long as it takes: with a new session, or with one that was there before, if it
+ * has not expired. Errors: the signal's reason when it is aborted.
+ */
+export type Connect = (signal: AbortSignal, identity?: SessionIdentity) => Promise<Handle | "expired">;
+
+export function makeConnect(
+  client: NativeClientClass,
+  { servers, sessionTimeoutMs, onTrouble }: ConnectorSettings,
+): Connect {
+  const rounds = new Rounds(servers, makeTroubles(onTrouble));
+  let connected: { server: ServerAddress; sinceMs: number } | undefined;
+  return async (signal, identity) => {
+    if (connected !== undefined) {
+      const failure: Failure = { kind: "closed", detail: "the connection broke" };
+      rounds.ended(connected.server, failure, performance.now() - connected.sinceMs);
+      connected = undefined;
+    }
+    for (;;) {
+      const { server, timeoutMs } = await rounds.next(sessionTimeoutMs, signal);
+      signal.throwIfAborted();
+      const result = await tryServer(server, timeoutMs, (address, attemptMs) =>
+        attempt(client, { address, attemptMs, sessionTimeoutMs, identity, signal }),
+      );
+      signal.throwIfAborted();
+      if (result === "expired") return result;
+      if (result instanceof Handle) {
+        connected = { server, sinceMs: performance.now() };
+        return result;
+      }
+      rounds.ended(server, result, 0);
+    }
+  };
+}
+
+type Result = Handle | "expired" | Failure;
+
+/** Tries the addresses of a server. The C client would look up its name too, but block the process meanwhile. */
+async function tryServer(
+  { host, port }: ServerAddress,
+  timeoutMs: number,
+  tryAddress: (address: string, attemptMs: number) => Promise<Result>,
+): Promise<Result> {
+  try {
+    const found = await lookup(host, { all: true });
+    let result: Result = { kind: "unreachable", detail: `${host} has no address` };
+    for (const { address } of found) {
+      result = await tryAddress(`${address}:${port}`, timeoutMs / found.length);
+      if (result === "expired" || result instanceof Handle) break;
+    }
+    return result;
+  } catch (error) {
+    return { kind: "unreachable", detail: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+interface AttemptSettings {
+  /** `address:port`. */
+  readonly address: string;
+  readonly attemptMs: number;
+  readonly sessionTimeoutMs: number;
+  readonly identity: SessionIdentity | undefined;
+  readonly signal: AbortSignal;
+}
+
+function attempt(client: NativeClientClass, settings: AttemptSettings): Promise<Result> {
+  const native = new client({
+    connect: settings.address,
+    timeout: settings.sessionTimeoutMs,
+    debug_level: 0,
+    // By default it ends the session when it could write ten times without there being anything to read.
+    response_counter_limit: 100_000,
+    ...settings.identity,
+  });
+  return new Promise((resolve) => {
+    const startMs = performance.now();
+    let over = false;
+    const settle = (result: Result) => {
+      if (over) return;
+      over = true;
+      clearInterval(looking);
+      if (!(result instanceof Handle)) void closeSoon(native);
+      resolve(result);
+    };
+    native.on("connect", () => {
+      if (!over) settle(new Handle(native));
+    });
+    native.on("close", (_, code) =>
+      settle(code === EXPIRED ? "expired" : { kind: "closed", detail: `code ${code}` }),
+    );
+    const look = () => {
+      const trying = native.state === STATE.connecting || native.state === STATE.associating;
+      if (!trying) settle({ kind: "unreachable", detail: "the connection was refused or broke at once" });
+      else if (settings.signal.aborted || performance.now() - startMs > settings.attemptMs) {
+        settle({ kind: "silent", detail: `nothing in ${settings.attemptMs} ms` });
+      }
+    };
+    const looking = setInterval(look, LOOK_INTERVAL_MS);
+    native.init({});
+  });
+}

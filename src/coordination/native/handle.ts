@@ -1,0 +1,132 @@
+import type { ZnodeEvent } from "../watches.ts";
+import { type Answer, EXPIRED, type NativeClient } from "./addon.ts";
+
+/** By which the server knows a session when it comes back. */
+export interface SessionIdentity {
+  readonly client_id: string;
+  readonly client_password: string;
+}
+
+/** How the use of a handle ended: the session can come back on another, or has ended. */
+export type Loss = "disconnected" | "expired";
+
+export interface HandleEvents {
+  onZnodeEvent(event: ZnodeEvent, path: string): void;
+  /** Told once; no request is answered any more. */
+  onLost(loss: Loss): void;
+}
+
+/**
+ * One connection of the C client. That client would go on to the next server and set all watches again by itself, but
+ * in one packet (which a server refuses if it is over 1 MiB) and after waits of up to a third of the session time-out:
+ * so a handle is given up when its connection breaks, and the session comes back on a new one.
+ */
+export class Handle {
+  readonly identity: SessionIdentity;
+  readonly #native: NativeClient;
+  readonly #watchdog: ReturnType<typeof setInterval>;
+  /** Requests without an answer, oldest first. */
+  readonly #unanswered = new Set<object>();
+  readonly #lost = Promise.withResolvers<Loss>();
+  #events: HandleEvents | undefined;
+  /** What happened before somebody listened. */
+  #early: [ZnodeEvent, string][] = [];
+  #loss: Loss | undefined;
+
+  /** Takes over a client that has just connected. */
+  constructor(native: NativeClient) {
+    this.#native = native;
+    this.identity = { client_id: native.client_id, client_password: native.client_password };
+    native.on("created", (_, path) => this.#tell("created", path));
+    native.on("deleted", (_, path) => this.#tell("deleted", path));
+    native.on("changed", (_, path) => this.#tell("changed", path));
+    native.on("child", (_, path) => this.#tell("children", path));
+    native.on("connecting", () => void this.#abandon());
+    native.on("close", (_, code) => this.#lose(code === EXPIRED ? "expired" : "disconnected"));
+    this.#watchdog = this.#watch();
+  }
+
+  /** Resolves when the handle is lost. */
+  get whenLost(): Promise<Loss> {
+    return this.#lost.promise;
+  }
+
+  /** Begins to tell `events`, of what came before too. */
+  listen(events: HandleEvents): void {
+    this.#events = events;
+    for (const [event, path] of this.#early.splice(0)) events.onZnodeEvent(event, path);
+    if (this.#loss !== undefined) events.onLost(this.#loss);
+  }
+
+  /**
+   * Sends a request. Returns the code with which the client refuses it, or 0; `answered` is then called once, unless
+   * the handle is lost before.
+   */
+  ask<Values extends unknown[]>(
+    send: (native: NativeClient, answer: Answer<Values>) => number,
+    answered: (code: number, ...values: Values) => void,
+  ): number {
+    const request = {};
+    this.#unanswered.add(request);
+    const refusal = send(this.#native, (code, _, ...values) => {
+      if (this.#unanswered.delete(request)) answered(code, ...values);
+    });
+    if (refusal !== 0) this.#unanswered.delete(request);
+    return refusal;
+  }
+
+  /** Ends the session. Blocks (see `NativeClient.close`). */
+  async close(): Promise<void> {
+    clearInterval(this.#watchdog);
+    this.#unanswered.clear();
+    if (this.#loss === undefined) await closeSoon(this.#native);
+  }
+
+  /**
+   * The connection broke. The C client has closed its socket, but its package still watches the number that it had:
+   * until that is over nobody must be told, who could open something that gets the same number.
+   */
+  async #abandon(): Promise<void> {
+    this.#unanswered.clear();
+    await closeSoon(this.#native);
+    this.#lose("disconnected");
+  }
+
+  #tell(event: ZnodeEvent, path: string): void {
+    if (this.#events === undefined) this.#early.push([event, path]);
+    else this.#events.onZnodeEvent(event, path);
+  }
+
+  #lose(loss: Loss): void {
+    if (this.#loss !== undefined) return;
+    this.#loss = loss;
+    this.#unanswered.clear();
+    clearInterval(this.#watchdog);
+    this.#events?.onLost(loss);
+    this.#lost.resolve(loss);
+  }
+
+  /**
+   * The C client gives up a connection that is silent for two thirds of the session time-out. Should it fail to, a
+   * request that has waited for all of it shows that. The client is closed when it notices: before, that would end
+   * the session.
+   */
+  #watch(): ReturnType<typeof setInterval> {
+    let oldest: object | undefined;
+    return setInterval(() => {
+      const [first] = this.#unanswered;
+      if (first !== undefined && first === oldest) this.#lose("disconnected");
+      oldest = first;
+    }, this.#native.timeout);
+  }
+}
+
+/** Closes a client outside of its callbacks: what it still calls after being closed in one ends the process. */
+export function closeSoon(native: NativeClient): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(() => {
+      native.close();
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,61 @@
+import { CoordinationError, type OpenSession } from "../coordination.ts";
+import { parseConnectString } from "../wire/connect-string.ts";
+import { loadNativeClient } from "./addon.ts";
+import { authenticate } from "./attach.ts";
+import { type Connect, makeConnect } from "./connector.ts";
+import { NativeSession } from "./session.ts";
+
+export interface NativeSettings {
+  /** `host:port[,host:port...][/chroot]`; the chroot is made if it is missing. */
+  readonly connectString: string;
+  /** What to ask for; servers have limits of their own. */
+  readonly sessionTimeoutMs: number;
+  /** Digest credentials `user:password`. */
+  readonly auth?: string;
+}
+
+/**
+ * Sessions by the npm package `zookeeper`, which wraps ZooKeeper's C client. It runs on Node.js only, and is loaded
+ * when the first session is opened.
+ *
+ * What it cannot do: a znode for its creator alone to write can be written by everybody between its creation and the
+ * change of its ACL; closing a session blocks the process, for 4.5 s at most, when the server does not answer.
+ *
+ * Errors of opening: BAD_ARGUMENTS also where the package cannot be loaded.
+ */
+export function openNative(settings: NativeSettings): OpenSession {
+  const { connectString, sessionTimeoutMs, auth } = settings;
+  return async ({ signal = new AbortController().signal, onTrouble = () => {} } = {}) => {
+    signal.throwIfAborted();
+    const { servers, chroot } = parseConnectString(connectString);
+    const connect = makeConnect(await loadNativeClient(), { servers, sessionTimeoutMs, onTrouble });
+    for (;;) {
+      const session = await tryOpen(connect, signal, auth, chroot);
+      signal.throwIfAborted();
+      if (session !== undefined) return session;
+    }
+  };
+}
+
+/** Undefined if the connection was lost before the session was ready. */
+async function tryOpen(
+  connect: Connect,
+  signal: AbortSignal,
+  auth: string | undefined,
+  chroot: string,
+): Promise<NativeSession | undefined> {
+  const handle = await connect(signal);
+  // Only a session that was there before can have expired.
+  if (handle === "expired") return undefined;
+  let session: NativeSession | undefined;
+  try {
+    if (auth !== undefined) await authenticate(handle, auth);
+    session = new NativeSession(connect, handle, auth);
+    if (chroot !== "") await session.enter(chroot);
+    return session;
+  } catch (error) {
+    await session?.close();
+    if (CoordinationError.is(error, "CONNECTION_LOSS", "SESSION_EXPIRED")) return undefined;
+    throw error;
+  }
+}
