@@ -1,6 +1,7 @@
 import { HelpRequested, SettingError, type SettingsInput } from "../settings/read-settings.ts";
 import type { Command } from "./command.ts";
 import { deleteCommand, getCommand, locateCommand, putCommand } from "./key-commands.ts";
+import { dumpCommand, repairCommand, verifyCommand } from "./log-commands.ts";
 import { replCommand } from "./repl.ts";
 import { statusCommand } from "./status.ts";
 
@@ -11,6 +12,9 @@ const commands: readonly Command[] = [
   locateCommand,
   statusCommand,
   replCommand,
+  verifyCommand,
+  dumpCommand,
+  repairCommand,
 ];
 
 /** The `kvlab` command: runs the command that its first words name, and resolves to the exit code. */
@@ -41,8 +45,8 @@ ${lines.join("\n")}
 
 Exit codes:
   0  done
-  1  there is no such key; or something is wrong with the log file
-  2  wrong usage: nothing was tried
+  1  there is no such key; the log file is damaged or cannot be read
+  2  wrong usage, also a key or value that is too long
   3  unavailable: no router answers, or the group of the key does not
   4  refused by a condition
 `;

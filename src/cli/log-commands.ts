@@ -1,0 +1,129 @@
+import { nodeDisk } from "../cluster/log/node-disk.ts";
+import { dumpLog, type LogReport, type RepairReport, repairLog, verifyLog } from "../cluster/log/tools.ts";
+import { print } from "../settings/run-main.ts";
+import { text } from "../settings/setting.ts";
+import { command } from "./command.ts";
+import { jsonSetting } from "./router-settings.ts";
+
+/** Also what `runMain` makes of a file that cannot be read. */
+const DAMAGED = 1;
+
+/** More would hide what else is said; `--json` has them all. */
+const DAMAGES_SHOWN = 20;
+
+/** A system call for each line would make a dump many times slower. */
+const PRINTED_AT_ONCE = 64 * 1024;
+
+const settings = {
+  file: text({
+    meaning: "The log file (dbfile).",
+    placeholder: "FILE",
+    source: "operand",
+    allowed: "a path",
+  }),
+  json: jsonSetting,
+};
+
+export const verifyCommand = command(
+  {
+    command: "kvlab log verify",
+    summary:
+      "Checks a log file and says what is in it. Changes nothing; a node may be using the file. Exit code 1 when it is damaged; an unfinished end is not damage.",
+    settings,
+    examples: ["kvlab log verify db.txt"],
+  },
+  async ({ file, json }) => {
+    const report = await verifyLog(nodeDisk, file);
+    await print(json ? `${JSON.stringify(report)}\n` : describeReport(file, report));
+    return report.condition.kind === "damaged" ? DAMAGED : 0;
+  },
+);
+
+export const dumpCommand = command(
+  {
+    command: "kvlab log dump",
+    summary:
+      "Prints the records of a log file as JSON, one a line. Values are in base64, null for a delete. Stops at damage, with exit code 1.",
+    settings: { ...settings, json: { ...jsonSetting, meaning: "Print JSON, which is what it does anyway." } },
+    examples: [
+      "kvlab log dump db.txt",
+      `kvlab log dump db.txt | jq -r 'select(.key == "a").value' | base64 -d`,
+    ],
+  },
+  async ({ file }) => {
+    let lines = "";
+    try {
+      for await (const record of dumpLog(nodeDisk, file)) {
+        lines += `${JSON.stringify(record)}\n`;
+        if (lines.length < PRINTED_AT_ONCE) continue;
+        await print(lines);
+        lines = "";
+      }
+    } finally {
+      await print(lines);
+    }
+    return 0;
+  },
+);
+
+export const repairCommand = command(
+  {
+    command: "kvlab log repair",
+    summary:
+      "Keeps every good record of a damaged log file and moves the bad bytes to a file beside it. What was in them is lost: where another replica has the data, remove the file instead, and the node copies that. No node may be using the file.",
+    settings,
+    examples: ["kvlab log repair db.txt"],
+  },
+  async ({ file, json }) => {
+    const report = await repairLog(nodeDisk, file);
+    await print(json ? `${JSON.stringify(report)}\n` : describeRepair(file, report));
+    return 0;
+  },
+);
+
+function describeReport(file: string, report: LogReport): string {
+  const { condition, identity, last } = report;
+  const lines = [
+    `${file}: ${describeCondition(condition)}`,
+    `  belongs to   ${identity ? `node ${identity.number} of group ${identity.group}` : "no node yet"}`,
+    `  records      ${report.records}${report.legacyRecords > 0 ? `, ${report.legacyRecords} of them in the original format` : ""}`,
+    `  last record  epoch ${last.epoch}, seq ${last.seq}`,
+    `  keys         ${report.liveKeys}`,
+    `  bytes        ${report.fileBytes}, ${report.garbageBytes} of them garbage`,
+    ...describeDamages(report),
+  ];
+  if (condition.kind === "damaged") {
+    lines.push("  A standby mends this from its primary; alone, a node starts after `kvlab log repair`.");
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function describeCondition(condition: LogReport["condition"]): string {
+  switch (condition.kind) {
+    case "intact":
+      return "intact";
+    case "torn":
+      return `intact but for an unfinished end of ${condition.bytesCut} bytes at line ${condition.line}, which opening cuts off`;
+    case "damaged":
+      return `damaged at line ${condition.line}: ${condition.reason}`;
+  }
+}
+
+function describeRepair(file: string, report: RepairReport): string {
+  if (!report.repaired) return `${file}: not damaged; nothing was changed\n`;
+  const lines = [
+    `${file}: repaired; records kept: ${report.records}, keys: ${report.liveKeys}`,
+    report.keptIn === undefined
+      ? "  records were missing, but no bytes were bad"
+      : `  ${report.removedBytes} bad bytes are now in ${report.keptIn}`,
+    ...describeDamages(report),
+  ];
+  if (report.lostIdentity) lines.push("  There is no good header: the log belongs to no node now.");
+  return `${lines.join("\n")}\n`;
+}
+
+function describeDamages({ damages, damageCount }: Pick<LogReport, "damages" | "damageCount">): string[] {
+  const shown = damages.slice(0, DAMAGES_SHOWN);
+  const lines = shown.map(({ line, bytes, reason }) => `  line ${line}, ${bytes} bytes: ${reason}`);
+  return damageCount > shown.length ? [...lines, `  and ${damageCount - shown.length} more`] : lines;
+}
