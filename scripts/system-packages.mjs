@@ -6,6 +6,7 @@ import { delimiter, join } from "node:path";
 const needed = [
   { what: "ZooKeeper", package: "zookeeper", present: () => existsSync("/usr/share/java/zookeeper.jar") },
   { what: "Java", package: "default-jre-headless", present: () => onPath("java") },
+  { what: "OpenSSL", package: "openssl", present: () => onPath("openssl") },
   { what: "Chromium", package: "chromium", present: () => existsSync("/usr/bin/chromium") },
 ];
 
