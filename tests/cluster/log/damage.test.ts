@@ -1,0 +1,298 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { repairLog } from "../../../src/cluster/log/tools.ts";
+import type { LogRecord, LogStore } from "../../../src/cluster/log-store.ts";
+import {
+  contentsAfter,
+  contentsOf,
+  dbfile,
+  openOn,
+  put,
+  rbfile,
+  someRecords,
+} from "../../support/log-fixtures.ts";
+import { createSimulatedDisk } from "../../support/simulated-disk.ts";
+
+/** A piece of a log file: a record, or a control line. */
+interface Piece {
+  readonly start: number;
+  readonly end: number;
+  /** Undefined for a control line. */
+  readonly record: LogRecord | undefined;
+}
+
+interface Sample {
+  readonly bytes: Buffer;
+  readonly pieces: readonly Piece[];
+  /** Up to here the file is written in one step, and nothing is ever half there. */
+  readonly wholeUpTo: number;
+}
+
+/** A log as a node leaves it; `compacted` with a snapshot part. */
+async function sample(kind: "plain" | "compacted"): Promise<Sample> {
+  const disk = createSimulatedDisk();
+  const store = await openOn(disk);
+  await store.adopt({ group: "zdata1", number: 1 });
+  const records = someRecords(210);
+  await store.append(records.slice(0, 130));
+  if (kind === "compacted") {
+    store.commit(130);
+    await store.compact();
+  }
+  await store.promise(7);
+  await store.append(records.slice(130));
+  await store.close();
+  const bytes = disk.contents(dbfile) ?? assert.fail();
+  const pieces = piecesOf(bytes, records);
+  const firstLines = kind === "plain" ? 1 : pieces.findIndex(({ record }) => (record?.seq ?? 0) > 130) - 1;
+  return { bytes, pieces, wholeUpTo: pieces[firstLines - 1]?.end ?? 0 };
+}
+
+/** Reads the file by its lines alone. */
+function piecesOf(bytes: Buffer, records: readonly LogRecord[]): Piece[] {
+  const pieces: Piece[] = [];
+  let start = 0;
+  while (start < bytes.length) {
+    let end = bytes.indexOf("\n", start) + 1;
+    let record: LogRecord | undefined;
+    if (bytes[start] !== "!".charCodeAt(0)) {
+      const commit = bytes.indexOf("\n", end) + 1;
+      end = bytes.indexOf("\n", commit) + 1;
+      const seq = Number(/^# \d+\.(\d+) /.exec(bytes.toString("latin1", commit, end))?.[1]);
+      record = records[seq - 1];
+    }
+    pieces.push({ start, end, record });
+    start = end;
+  }
+  return pieces;
+}
+
+/** What a log must hold when only its first pieces are good. */
+function contentsOfPieces(pieces: readonly Piece[]): Map<string, string> {
+  return contentsAfter(pieces.flatMap(({ record }) => record ?? []));
+}
+
+/** Quick to compare. */
+function listed(contents: Map<string, string>): string {
+  return JSON.stringify([...contents]);
+}
+
+async function openBytes(bytes: Buffer): Promise<{ store: LogStore; after: () => Buffer | undefined }> {
+  const disk = createSimulatedDisk();
+  disk.place(dbfile, bytes);
+  return { store: await openOn(disk), after: () => disk.contents(dbfile) };
+}
+
+for (const kind of ["plain", "compacted"] as const) {
+  describe(`a ${kind} log of 210 records`, () => {
+    it("has every record before the cut when it is cut at any byte", { timeout: 60_000 }, async () => {
+      const { bytes, pieces, wholeUpTo } = await sample(kind);
+      for (let length = 0; length < bytes.length; length++) {
+        const { store } = await openBytes(bytes.subarray(0, length));
+        const good = pieces.filter(({ end }) => end <= length);
+        assert.equal(listed(await contentsOf(store)), listed(contentsOfPieces(good)), `cut at ${length}`);
+        const isAtEnd = length === (good.at(-1)?.end ?? 0);
+        const expected = length > 0 && length < wholeUpTo ? "damaged" : isAtEnd ? "intact" : "torn";
+        assert.equal(store.condition.kind, expected, `cut at ${length}`);
+        await store.close();
+      }
+    });
+
+    const flips: [string, (offset: number) => number][] = [
+      ["every bit of any byte is", () => 0xff],
+      ["one bit of any byte is", (offset) => 1 << (offset % 8)],
+    ];
+    for (const [name, mask] of flips) {
+      it(`has every record before the damage, and no wrong one, when ${name} flipped`, {
+        timeout: 60_000,
+      }, async () => {
+        const { bytes, pieces } = await sample(kind);
+        let known = "";
+        let knownHit = -1;
+        const promise = pieces.findLastIndex(({ record }) => record === undefined);
+        for (let offset = 0; offset < bytes.length; offset++) {
+          const flipped = Buffer.from(bytes);
+          flipped[offset] = (flipped[offset] ?? 0) ^ mask(offset);
+          const hit = pieces.findIndex(({ end }) => end > offset);
+          const { store, after } = await openBytes(flipped);
+          if (hit !== knownHit) known = listed(contentsOfPieces(pieces.slice(0, hit)));
+          knownHit = hit;
+          assert.equal(listed(await contentsOf(store)), known, `flip at ${offset} of piece ${hit}`);
+          // Only what nothing good follows may be cut off.
+          const expected = hit === pieces.length - 1 ? "torn" : "damaged";
+          assert.equal(store.condition.kind, expected, `flip at ${offset} of piece ${hit}`);
+          const { start = 0, end = 0 } = pieces[promise] ?? {};
+          // With the line end before it, the promise itself is lost.
+          const keepsPromise = offset < start - 1 || offset >= end;
+          if (keepsPromise) assert.equal(store.promisedEpoch, 7, `flip at ${offset} of piece ${hit}`);
+          await store.close();
+          if (expected === "damaged") assert.deepEqual(after(), flipped);
+        }
+      });
+    }
+
+    it("loses no other record by a repair, whichever byte is flipped", { timeout: 60_000 }, async () => {
+      const { bytes, pieces } = await sample(kind);
+      for (let offset = 0; offset < bytes.length; offset += 5) {
+        const disk = createSimulatedDisk();
+        disk.place(dbfile, bytes);
+        disk.flip(dbfile, offset, 0xff);
+        const hit = pieces.findIndex(({ end }) => end > offset);
+        const isLast = hit === pieces.length - 1;
+        const report = await repairLog(disk, dbfile);
+        assert.equal(report.repaired, !isLast);
+        // A line end belongs to what is before and after it.
+        const lost = offset === (pieces[hit]?.end ?? 0) - 1 ? [hit, hit + 1] : [hit];
+        const store = await openOn(disk);
+        assert.equal(store.condition.kind, isLast ? "torn" : "intact");
+        const good = pieces.filter((_, index) => !lost.includes(index));
+        assert.deepEqual(await contentsOf(store), contentsOfPieces(good), `flip at ${offset}`);
+        await store.close();
+      }
+    });
+  });
+}
+
+describe("a damaged log", () => {
+  async function damaged() {
+    const { bytes, pieces } = await sample("plain");
+    const flipped = Buffer.from(bytes);
+    const place = pieces[100]?.start ?? 0;
+    flipped[place] = 0;
+    const disk = createSimulatedDisk();
+    disk.place(dbfile, flipped);
+    return { disk, store: await openOn(disk), flipped };
+  }
+
+  it("names the line", async () => {
+    const { store } = await damaged();
+    const { condition } = store;
+    assert.equal(condition.kind, "damaged");
+    // The header is one line, each of the 99 records before it three.
+    assert.equal(condition.kind === "damaged" && condition.line, 1 + 99 * 3 + 1);
+    await store.close();
+  });
+
+  it("refuses everything that would change it, and can be read up to the damage", async () => {
+    const { store, disk, flipped } = await damaged();
+    assert.equal(store.last.seq, 99);
+    for (const refused of [
+      store.append([put(3, 100, "a", "b")]),
+      store.truncate(3),
+      store.compact(),
+      store.openCopy(),
+    ]) {
+      await assert.rejects(refused, /is damaged at line 299/);
+    }
+    const records = await store.read(90, 1_000_000);
+    assert.deepEqual(
+      records?.map(({ seq }) => seq),
+      [91, 92, 93, 94, 95, 96, 97, 98, 99],
+    );
+    await store.close();
+    assert.deepEqual(disk.contents(dbfile), flipped);
+  });
+
+  it("still keeps a promise of an epoch durably", async () => {
+    const { store, disk } = await damaged();
+    await store.promise(9);
+    await store.close();
+    disk.crash(() => 0);
+    const again = await openOn(disk);
+    assert.equal(again.condition.kind, "damaged");
+    assert.equal(again.promisedEpoch, 9);
+    await again.close();
+  });
+
+  it("is whole again once a copy has replaced it", async () => {
+    const { store, disk } = await damaged();
+    const copy = await store.beginCopy({ epoch: 3, seq: 300 }, [{ epoch: 3, firstSeq: 200 }]);
+    await copy.write([put(3, 250, "a", "b")]);
+    await copy.finish();
+    assert.deepEqual(store.condition, { kind: "intact" });
+    await store.append([put(3, 301, "c", "d")]);
+    await store.close();
+    const again = await openOn(disk);
+    assert.deepEqual(again.condition, { kind: "intact" });
+    assert.deepEqual(
+      await contentsOf(again),
+      new Map([
+        ["a", "b"],
+        ["c", "d"],
+      ]),
+    );
+    assert.equal(again.identity?.number, 1);
+    assert.equal(again.promisedEpoch, 7);
+    await again.close();
+  });
+
+  it("is one in which a record is missing between good ones", async () => {
+    const { bytes, pieces } = await sample("plain");
+    const missing = pieces[100] ?? assert.fail();
+    const { store } = await openBytes(
+      Buffer.concat([bytes.subarray(0, missing.start), bytes.subarray(missing.end)]),
+    );
+    assert.deepEqual(store.condition, {
+      kind: "damaged",
+      line: 299,
+      reason: "records 100 to 100 are missing",
+    });
+    assert.deepEqual(await contentsOf(store), contentsOfPieces(pieces.slice(0, 100)));
+    await store.close();
+  });
+
+  it("is one whose snapshot part has lost records or its end", async () => {
+    const { bytes, pieces, wholeUpTo } = await sample("compacted");
+    const lost = pieces[3] ?? assert.fail();
+    const withoutRecord = Buffer.concat([bytes.subarray(0, lost.start), bytes.subarray(lost.end)]);
+    const base = pieces.find(({ end }) => end === wholeUpTo) ?? assert.fail();
+    const withoutEnd = Buffer.concat([bytes.subarray(0, base.start), bytes.subarray(base.end)]);
+    for (const changed of [withoutRecord, withoutEnd]) {
+      const { store } = await openBytes(changed);
+      assert.equal(store.condition.kind, "damaged");
+      await store.close();
+    }
+  });
+
+  it("with CRLF line ends is not taken for a log", async () => {
+    const { bytes } = await sample("plain");
+    const { store } = await openBytes(
+      Buffer.from(bytes.toString("latin1").replaceAll("\n", "\r\n"), "latin1"),
+    );
+    assert.equal(store.condition.kind, "damaged");
+    assert.equal(store.keyCount, 0);
+    await store.close();
+  });
+});
+
+it("a leftover of an unfinished rewriting is removed", async () => {
+  const { bytes, pieces } = await sample("plain");
+  const disk = createSimulatedDisk();
+  disk.place(dbfile, bytes);
+  disk.place(rbfile, bytes.subarray(0, 100));
+  const store = await openOn(disk);
+  assert.deepEqual(await contentsOf(store), contentsOfPieces(pieces));
+  assert.equal(disk.contents(rbfile), undefined);
+  await store.close();
+});
+
+it("a whole rewritten log becomes the log when that is not there", async () => {
+  const { bytes, pieces } = await sample("compacted");
+  const disk = createSimulatedDisk();
+  disk.place(rbfile, bytes);
+  const store = await openOn(disk);
+  assert.deepEqual(await contentsOf(store), contentsOfPieces(pieces));
+  await store.close();
+  assert.deepEqual(disk.paths(), [dbfile]);
+});
+
+it("a rewritten log that is not whole is neither used nor removed", async () => {
+  const { bytes, wholeUpTo } = await sample("compacted");
+  for (const length of [10, wholeUpTo - 1, bytes.length - 1]) {
+    const disk = createSimulatedDisk();
+    disk.place(rbfile, bytes.subarray(0, length));
+    await assert.rejects(openOn(disk), /rollback\.txt: is not whole/);
+    assert.equal(disk.contents(rbfile)?.length, length);
+    assert.equal(disk.contents(dbfile), undefined);
+  }
+});
