@@ -60,7 +60,11 @@ export function forwardingRoutes(
   });
 }
 
-async function untilApplied<T>(
+/**
+ * Runs `call` with the address of the primary that owns the key, again while it is certain that nothing was applied,
+ * until the signal is aborted. Errors: ConnectError, KvError.
+ */
+export async function untilApplied<T>(
   source: TopologySource,
   clock: Clock,
   key: string,

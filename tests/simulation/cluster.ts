@@ -1,0 +1,59 @@
+import { parseGroupState } from "../../src/cluster/codec.ts";
+import { ringPath } from "../../src/cluster/paths.ts";
+import { HistoryRecorder } from "../checker/history.ts";
+import type { KeyOperation } from "../checker/key-value-model.ts";
+import { Client } from "./client.ts";
+import type { Operation, Outcome } from "./coordination-service.ts";
+import { DataHost } from "./data-host.ts";
+import type { Host } from "./host.ts";
+import { RouterHost } from "./router-host.ts";
+import type { World } from "./world.ts";
+
+/** Routers, data nodes and clients, as a profile wants them. */
+export class Cluster {
+  readonly world: World;
+  readonly routers: readonly RouterHost[];
+  readonly nodes: readonly DataHost[];
+  readonly clients: readonly Client[];
+  readonly history: HistoryRecorder<KeyOperation>;
+
+  constructor(world: World) {
+    const { profile, scheduler, coordination } = world;
+    this.world = world;
+    const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+    this.routers = numbers(profile.routers).map((number) => new RouterHost(world, `r${number}`));
+    this.nodes = profile.groups.flatMap((group) =>
+      numbers(profile.nodesPerGroup).map((number) => new DataHost(world, `${group}${number}`, group)),
+    );
+    this.history = new HistoryRecorder<KeyOperation>(() => scheduler.nowMs);
+    const names = this.routers.map(({ name }) => name);
+    this.clients = numbers(profile.clients).map((number) => new Client(world, number, names, this.history));
+    coordination.onDone = (_, operation, outcome) => this.#observe(operation, outcome);
+  }
+
+  get hosts(): readonly Host[] {
+    return [...this.routers, ...this.nodes];
+  }
+
+  /** The node that the group's state names as its primary. */
+  primaryOf(group: string): DataHost | undefined {
+    const number = this.world.invariants.group(group).state?.primary?.number;
+    return this.nodes.find((node) => node.group === group && node.replica.number === number);
+  }
+
+  #observe({ name, path, data }: Operation, outcome: Outcome): void {
+    if ((name !== "set" && name !== "create") || data === undefined || "error" in outcome) return;
+    const { invariants, trace, scheduler } = this.world;
+    const group = /^\/data\/(.+)\/state$/.exec(path)?.[1];
+    if (group !== undefined) {
+      const state = parseGroupState(path, data);
+      const inSync = state.inSync.map((member) => member.number).join(" ");
+      trace.note(
+        scheduler.nowMs,
+        "zk",
+        `group ${group}: epoch ${state.epoch}, primary ${state.primary?.number ?? "none"}, in sync ${inSync}`,
+      );
+      invariants.stateChanged(group, state);
+    } else if (path === ringPath) invariants.moment("first write", "");
+  }
+}

@@ -1,0 +1,201 @@
+import type { Clock } from "../../src/cluster/clock.ts";
+import { createBackoff } from "../../src/cluster/backoff.ts";
+import { ClientSession } from "../../src/coordination/client-session.ts";
+import type { Coordination, OpenSession, Stat } from "../../src/coordination/coordination.ts";
+import type { WatchKind } from "../../src/coordination/watches.ts";
+import type {
+  Connection,
+  ConnectionUser,
+  CoordinationService,
+  Operation,
+  Outcome,
+  ServerSession,
+  ToClient,
+} from "./coordination-service.ts";
+import type { SimProcess } from "./process.ts";
+
+/** How long one attempt to connect may take. */
+const connectTimeoutMs = 1000;
+
+/** How a process opens sessions with the service: as clients of ZooKeeper do, over a network. */
+export function sessionOpener(service: CoordinationService, process: SimProcess): OpenSession {
+  return async ({ signal } = {}) => {
+    const pause = createBackoff(process.clock, 50, 1000);
+    for (;;) {
+      signal?.throwIfAborted();
+      const client = new Client(service, process);
+      if (await client.connect()) return client.session();
+      await pause.wait(signal);
+    }
+  };
+}
+
+/** The client's side of one session. */
+class Client implements ConnectionUser {
+  readonly #service: CoordinationService;
+  readonly #process: SimProcess;
+  readonly #clock: Clock;
+  readonly #state = new ClientSession();
+  #connection: Connection | undefined;
+  #server: ServerSession | undefined;
+  /** Ends the attempt to connect that is under way. */
+  #onConnected: ((isConnected: boolean) => void) | undefined;
+  readonly #answers = new Map<number, (outcome: Outcome) => void>();
+  #lastId = 0;
+  #heardMs = 0;
+  #onClosed = () => {};
+
+  constructor(service: CoordinationService, process: SimProcess) {
+    this.#service = service;
+    this.#process = process;
+    this.#clock = process.clock;
+  }
+
+  /** Tries once to connect: for the first time, or anew. Returns whether it did; or the session is over. */
+  connect(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const connection = this.#service.connect(this.#process, this);
+      this.#connection = connection;
+      const cancel = this.#clock.timer(connectTimeoutMs, () => this.#service.abandon(connection));
+      this.#onConnected = (isConnected) => {
+        cancel();
+        this.#onConnected = undefined;
+        resolve(isConnected);
+      };
+      const session = this.#server;
+      connection.toServer.send(session === undefined ? { kind: "open" } : { kind: "attach", session });
+    });
+  }
+
+  onMessage(message: ToClient): void {
+    this.#heardMs = this.#clock.monotonicMs();
+    switch (message.kind) {
+      case "attached":
+        this.#server = message.session;
+        this.#onConnected?.(true);
+        this.#state.connected();
+        break;
+      case "expired":
+        this.#onConnected?.(true);
+        this.#state.finish("expired");
+        break;
+      case "closed":
+        this.#onClosed();
+        break;
+      case "watch":
+        if (message.event !== "session-lost") this.#state.watches.fire(message.event, message.path);
+        break;
+      case "answer": {
+        const answer = this.#answers.get(message.id);
+        this.#answers.delete(message.id);
+        answer?.(message.outcome);
+      }
+    }
+  }
+
+  onBroken(): void {
+    this.#connection = undefined;
+    this.#answers.clear();
+    this.#onClosed();
+    if (this.#onConnected !== undefined) return this.#onConnected(false);
+    if (this.#state.over) return;
+    this.#state.disconnected();
+    void this.#reconnect();
+  }
+
+  async #reconnect(): Promise<void> {
+    const pause = createBackoff(this.#clock, 20, 500);
+    do await pause.wait();
+    while (!this.#state.over && !(await this.connect()));
+  }
+
+  /** Pings, and gives up a connection that has been silent for two thirds of the session time-out. */
+  #keepAlive(): void {
+    if (this.#state.over) return;
+    const { sessionTimeoutMs } = this.#service;
+    const connection = this.#connection;
+    if (connection !== undefined && this.#onConnected === undefined) {
+      if (this.#clock.monotonicMs() - this.#heardMs > (sessionTimeoutMs * 2) / 3) this.#service.abandon(connection);
+      else connection.toServer.send({ kind: "ping" });
+    }
+    this.#clock.timer(sessionTimeoutMs / 4, () => this.#keepAlive());
+  }
+
+  /** The session, once it is connected for the first time. */
+  session(): Coordination {
+    this.#keepAlive();
+    const state = this.#state;
+    const ask = <T>(
+      operation: Operation,
+      onAnswer: (value: T) => void = () => {},
+      options: { sequential?: boolean } = {},
+    ): Promise<T> =>
+      state.perform<T>(
+        operation.path,
+        (end) => {
+          const id = ++this.#lastId;
+          this.#answers.set(id, (outcome) =>
+            end(() => {
+              if ("error" in outcome) throw outcome.error;
+              // The answer to an operation is what its `perform` resolves with.
+              const value = outcome.value as T;
+              onAnswer(value);
+              return value;
+            }),
+          );
+          this.#connection?.toServer.send({ kind: "operation", id, operation });
+        },
+        options,
+      );
+    const watch = (kind: WatchKind, path: string, watcher: Parameters<Coordination["get"]>[1]) => {
+      if (watcher !== undefined) state.watches.add(kind, path, watcher);
+    };
+    return {
+      get state() {
+        return state.state;
+      },
+      onState: (listener) => state.onState(listener),
+      create: (path, data, mode, access) =>
+        ask<string>(
+          { name: "create", path, data, perform: (server) => server.create(path, data, mode, access) },
+          undefined,
+          { sequential: mode.endsWith("sequential") },
+        ),
+      get: (path, watcher) =>
+        ask<Awaited<ReturnType<Coordination["get"]>>>(
+          { name: "get", path, perform: (server, forward) => server.get(path, watcher && forward) },
+          () => watch("data", path, watcher),
+        ),
+      exists: (path, watcher) =>
+        ask<Stat | undefined>(
+          { name: "exists", path, perform: (server, forward) => server.exists(path, watcher && forward) },
+          (stat) => watch(stat === undefined ? "exists" : "data", path, watcher),
+        ),
+      children: (path, watcher) =>
+        ask<string[]>(
+          { name: "children", path, perform: (server, forward) => server.children(path, watcher && forward) },
+          () => watch("children", path, watcher),
+        ),
+      set: (path, data, version) =>
+        ask<Stat>({ name: "set", path, data, perform: (server) => server.set(path, data, version) }),
+      delete: (path, version) =>
+        ask<void>({ name: "delete", path, perform: (server) => server.delete(path, version) }),
+      sync: (path) => ask<void>({ name: "sync", path, perform: (server) => server.sync(path) }),
+      close: () => this.#close(),
+    };
+  }
+
+  #close(): Promise<void> {
+    const wasConnected = this.#state.state === "connected";
+    this.#state.finish("closed");
+    if (!wasConnected || this.#connection === undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.#clock.timer(connectTimeoutMs, resolve);
+      this.#onClosed = () => {
+        cancel();
+        resolve();
+      };
+      this.#connection?.toServer.send({ kind: "close" });
+    });
+  }
+}

@@ -1,0 +1,159 @@
+import { DataNode } from "../../src/cluster/data-node.ts";
+import { openLog } from "../../src/cluster/log/open-log.ts";
+import type { LogStore } from "../../src/cluster/log-store.ts";
+import { answering } from "../../src/rpc/errors.ts";
+import { createSimulatedDisk, type DiskOperation, type SimulatedDisk, systemError } from "../support/simulated-disk.ts";
+import { sessionOpener } from "./coordination-client.ts";
+import { withDeadline } from "./deadline.ts";
+import { Host } from "./host.ts";
+import { observe } from "./observed-store.ts";
+import { peersOf } from "./peers.ts";
+import type { SimProcess } from "./process.ts";
+import { Random } from "./random.ts";
+import { ShadowLog } from "./shadow-log.ts";
+import { count, type World } from "./world.ts";
+
+const dbfile = "db.txt";
+const rbfile = "rollback.txt";
+
+/** A machine with a data node: its disk stays when the process ends. */
+export class DataHost extends Host {
+  readonly group: string;
+  replica: ShadowLog;
+  /** Factor by which the disk is slower than usual. */
+  diskSlowness = 1;
+  /** Fails once, with the next write or sync. */
+  failsNextWrite = false;
+  #disk: SimulatedDisk;
+  #store: LogStore | undefined;
+  readonly #random: Random;
+
+  constructor(world: World, name: string, group: string) {
+    super(world, name);
+    this.group = group;
+    this.#random = new Random(`${world.seed} ${name} disk`);
+    this.#disk = createSimulatedDisk();
+    this.replica = this.#newReplica();
+  }
+
+  /** The log while it is open. */
+  get store(): LogStore | undefined {
+    return this.#store;
+  }
+
+  /** Bytes of the log file on the disk. */
+  get logBytes(): Buffer {
+    return this.#disk.contents(dbfile) ?? Buffer.alloc(0);
+  }
+
+  /** The machine loses power: what was not synced is lost, torn or there. */
+  losePower(): void {
+    this.kill();
+    this.#disk.crash(() => this.#random.pick([0, 1, this.#random.next()]));
+  }
+
+  /** The disk is replaced by an empty one. */
+  wipe(): void {
+    this.kill();
+    this.replica.isSpoiled = true;
+    this.#disk = createSimulatedDisk();
+    this.replica = this.#newReplica();
+  }
+
+  /**
+   * A byte of the log changes while nobody looks; in its first half, since a flaw in the very end cannot be told from
+   * a write that was not finished. Returns false when the log is too short for that.
+   */
+  flipByte(): boolean {
+    this.kill();
+    const { length } = this.logBytes;
+    if (length < 400) return false;
+    this.#disk.flip(dbfile, this.#random.below(length / 2), 1 << this.#random.below(8));
+    this.replica.isSpoiled = true;
+    return true;
+  }
+
+  protected async run(process: SimProcess): Promise<void> {
+    const { profile, network, coordination, invariants, scheduler } = this.world;
+    this.#disk.intercept = (operation) => this.#delay(process, operation);
+    const store = await openLog({
+      disk: this.#disk,
+      dbfile,
+      rbfile,
+      clock: process.clock,
+      onFatal: (error) => this.failed(process, error),
+      log: (message) => process.log(message),
+    });
+    this.#store = store;
+    if (store.condition.kind !== "intact") count(this.world, `log ${store.condition.kind}`);
+    const { replica, group } = this;
+    invariants.opened(replica, store);
+    observe(store, replica, process, invariants);
+    const node = new DataNode({
+      group,
+      store,
+      openSession: sessionOpener(coordination, process),
+      clock: process.clock,
+      access: "open",
+      peerAt: peersOf(process, network, invariants, () => scheduler.nowMs, replica),
+      settings: profile.replication,
+      valueBytesMax: 1024 * 1024,
+      log: (message) => process.log(message),
+      onFailure: (error) => this.failed(process, error),
+    });
+    this.onLeave = async () => {
+      await node.leave();
+      await store.close();
+    };
+    const answer = <T>(signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>) =>
+      answering(() => withDeadline(process.clock, signal, call), group);
+    network.listen(process, {
+      append: async (request) => {
+        const response = await node.append(request);
+        invariants.answering(replica, request, response);
+        return response;
+      },
+      countMisplaced: (request) => node.countMisplaced(request),
+      get: (key, caller) => answer(caller, (signal) => node.get(key, signal)),
+      put: (key, value, caller) =>
+        answer(caller, async (signal) => {
+          const revision = await node.put(key, value, true, signal);
+          invariants.acknowledging(group, "put", key, revision);
+          return revision;
+        }),
+      delete: (key, caller) =>
+        answer(caller, async (signal) => {
+          const revision = await node.delete(key, signal);
+          invariants.acknowledging(group, "delete", key, revision);
+          return revision;
+        }),
+    });
+    await node.join(`${this.name}:1926`);
+    invariants.moment("registration", group);
+  }
+
+  protected override ended(): void {
+    this.replica.closed();
+    this.#store = undefined;
+    this.#disk.kill();
+  }
+
+  #newReplica(): ShadowLog {
+    const replica = new ShadowLog(this.name, this.group);
+    this.world.invariants.group(this.group).replicas.add(replica);
+    return replica;
+  }
+
+  #delay(process: SimProcess, { kind, path }: DiskOperation): Promise<void> {
+    const { diskLatencyMs } = this.world.profile;
+    const random = this.#random;
+    const isWrite = kind === "write" || kind === "datasync";
+    let delayMs = diskLatencyMs * random.between(0.2, 1.2) * (isWrite ? 1 : 0.1) * this.diskSlowness;
+    if (random.chance(0.005)) delayMs *= random.between(5, 50);
+    const fails = isWrite && this.failsNextWrite;
+    if (fails) this.failsNextWrite = false;
+    return new Promise((resolve, reject) => {
+      process.deliver(delayMs, `disk ${kind}`, () => (fails ? reject(systemError("EIO", path)) : resolve()));
+    });
+  }
+}

@@ -1,0 +1,88 @@
+import { SimProcess } from "./process.ts";
+import { count, type World } from "./world.ts";
+
+/** After which time a process that ended by itself is started again, as by a supervisor. */
+const restartMs = 1000;
+
+/** A machine that runs one program, again and again. */
+export abstract class Host {
+  readonly name: string;
+  protected readonly world: World;
+  /** How to leave the cluster in good order. */
+  protected onLeave: (() => Promise<void>) | undefined;
+  #process: SimProcess | undefined;
+  #lives = 0;
+  /** Tells one wish to run from the next. */
+  #wish = 0;
+
+  constructor(world: World, name: string) {
+    this.world = world;
+    this.name = name;
+  }
+
+  /** Undefined while none runs. */
+  get process(): SimProcess | undefined {
+    return this.#process;
+  }
+
+  /** Runs the program until it fails. */
+  protected abstract run(process: SimProcess): Promise<void>;
+  /** The process is gone. */
+  protected ended(): void {}
+
+  start(): void {
+    if (this.#process !== undefined) return;
+    this.#wish++;
+    const { seed, scheduler, trace } = this.world;
+    const process = new SimProcess(this.name, ++this.#lives, seed, scheduler, trace);
+    this.#process = process;
+    process.log("starts");
+    this.run(process).catch((error) => this.failed(process, error));
+  }
+
+  /** Like SIGKILL. It stays down until `start`. */
+  kill(): void {
+    this.#wish++;
+    const process = this.#process;
+    if (process === undefined) return;
+    process.log("is killed");
+    this.#process = undefined;
+    this.onLeave = undefined;
+    process.kill();
+    this.ended();
+  }
+
+  /** Like SIGTERM. It stays down until `start`. */
+  stop(): void {
+    const process = this.#process;
+    if (process?.state !== "running" || this.onLeave === undefined) return this.kill();
+    process.log("is told to stop");
+    const leave = this.onLeave;
+    this.onLeave = undefined;
+    const end = () => {
+      if (this.#process === process) this.kill();
+    };
+    this.world.scheduler.after(3000, `${this.name} stopping`, end);
+    process.receive("stop", () => {
+      // A process cannot end in the middle of what it does.
+      const endSoon = () => this.world.scheduler.after(0, `${this.name} stopped`, end);
+      leave().then(endSoon, endSoon);
+    });
+  }
+
+  /** The program cannot go on: it ends, and is started again. */
+  protected failed(process: SimProcess, error: unknown): void {
+    if (this.#process !== process) return;
+    count(this.world, "process failed");
+    process.log(`fails: ${error instanceof Error ? error.message : String(error)}`);
+    const { scheduler } = this.world;
+    scheduler.after(0, `${this.name} exits`, () => {
+      if (this.#process !== process) return;
+      this.kill();
+      const wish = this.#wish;
+      scheduler.after(restartMs, `${this.name} restarts`, () => {
+        if (this.#wish === wish) this.start();
+      });
+    });
+  }
+}

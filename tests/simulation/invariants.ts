@@ -1,0 +1,289 @@
+import type { LogRecord, LogStore } from "../../src/cluster/log-store.ts";
+import type { GroupState, Member } from "../../src/cluster/model.ts";
+import type { AppendRequest, AppendResponse } from "../../src/cluster/peer.ts";
+import { isSame, type ShadowLog } from "./shadow-log.ts";
+import type { SimProcess } from "./process.ts";
+
+/** Something that has happened in the protocol, at which a fault may be aimed. */
+export type Moment =
+  | "promotion"
+  | "take-over"
+  | "serving"
+  | "in-sync change"
+  | "catch-up"
+  | "copy"
+  | "cut"
+  | "compaction"
+  | "first write"
+  | "registration";
+
+/** What the group as a whole has done. */
+export class GroupFacts {
+  readonly name: string;
+  state: GroupState | undefined;
+  /** Each epoch's last state. */
+  readonly states = new Map<number, GroupState>();
+  /** Who has committed the record that begins an epoch. */
+  readonly served = new Map<number, ShadowLog>();
+  lastServedEpoch = 0;
+  /** Every record that a primary has committed, by seq from 1. */
+  readonly committed: LogRecord[] = [];
+  readonly replicas = new Set<ShadowLog>();
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  replica(number: number): ShadowLog | undefined {
+    for (const replica of this.replicas) if (replica.number === number) return replica;
+    return undefined;
+  }
+}
+
+interface Settings {
+  readonly leaseMs: number;
+  readonly minSync: number;
+}
+
+/** What must hold at every step. Is told of every step, and remembers the first thing that was wrong. */
+export class Invariants {
+  readonly groups = new Map<string, GroupFacts>();
+  readonly counts: Partial<Record<Moment, number>> = {};
+  onMoment: (moment: Moment, group: string) => void = () => {};
+  #violation: string | undefined;
+  readonly #settings: Settings;
+  readonly #nowMs: () => number;
+  /** When the last message that a standby has acknowledged was sent: by primary's log, then by standby. */
+  readonly #ackedSentMs = new WeakMap<ShadowLog, Map<string, number>>();
+
+  constructor(settings: Settings, nowMs: () => number) {
+    this.#settings = settings;
+    this.#nowMs = nowMs;
+  }
+
+  get violation(): string | undefined {
+    return this.#violation;
+  }
+
+  violated(what: string): void {
+    this.#violation ??= what;
+  }
+
+  moment(moment: Moment, group: string): void {
+    this.counts[moment] = (this.counts[moment] ?? 0) + 1;
+    this.onMoment(moment, group);
+  }
+
+  group(name: string): GroupFacts {
+    let group = this.groups.get(name);
+    if (group === undefined) {
+      group = new GroupFacts(name);
+      this.groups.set(name, group);
+    }
+    return group;
+  }
+
+  /** The authority over a group has changed. */
+  stateChanged(name: string, next: GroupState): void {
+    const group = this.group(name);
+    const before = group.state;
+    group.state = next;
+    group.states.set(next.epoch, next);
+    if (before !== undefined) this.#checkStep(group, before, next);
+    for (const member of next.inSync) {
+      const replica = group.replica(member.number);
+      const isNew = !before?.inSync.some((other) => isSameMember(other, member));
+      if (isNew && replica?.store?.condition.kind === "damaged") {
+        this.violated(`${replica.name}, whose log is damaged, is in sync in group ${name}`);
+      }
+    }
+    this.#checkHeld(group, "has entered the in-sync set or stayed in it");
+    this.moment(before !== undefined && next.epoch > before.epoch ? "promotion" : "in-sync change", name);
+  }
+
+  /** A log was opened, or opened again. */
+  opened(replica: ShadowLog, store: LogStore): void {
+    const flaw = replica.opened(store);
+    if (flaw !== undefined) this.violated(`${replica.name}: ${flaw}`);
+  }
+
+  /** Records are about to be cut off a log. */
+  cutting(replica: ShadowLog, seq: number): void {
+    const { committed } = this.group(replica.group);
+    for (const record of replica.records.values()) {
+      const known = committed[record.seq - 1];
+      if (record.seq <= seq || known === undefined || !isSame(known, record)) continue;
+      this.violated(`${replica.name} cuts off ${shown(record)}, which is committed`);
+      break;
+    }
+    this.moment("cut", replica.group);
+  }
+
+  /** A log takes records to be committed up to `seq`. */
+  committing(replica: ShadowLog, seq: number): void {
+    const group = this.group(replica.group);
+    const from = replica.checkedSeq + 1;
+    replica.checkedSeq = Math.max(replica.checkedSeq, seq);
+    for (let at = from; at <= seq; at++) {
+      const record = replica.records.get(at);
+      const known = group.committed[at - 1];
+      if (known !== undefined) {
+        if (record !== undefined && !isSame(record, known)) {
+          this.violated(`${replica.name} takes ${shown(record)} for committed, and ${shown(known)} is`);
+        }
+      } else if (record !== undefined) this.#decide(group, replica, record);
+    }
+  }
+
+  /** A copy is to replace a log. */
+  replacing(replica: ShadowLog, baseSeq: number, records: readonly LogRecord[]): void {
+    const { committed } = this.group(replica.group);
+    const seq = Math.min(baseSeq, committed.length);
+    const copied = new Map<string, LogRecord>();
+    for (const record of records) {
+      if (record.kind === "epoch") continue;
+      copied.set(record.key, record);
+      const known = committed[record.seq - 1];
+      if (known !== undefined && !isSame(known, record)) {
+        this.violated(`the copy for ${replica.name} has ${shown(record)}, and ${shown(known)} is committed`);
+      }
+    }
+    for (const [key, record] of liveAt(committed, seq)) {
+      const found = copied.get(key);
+      if (found === undefined || found.seq < record.seq) {
+        this.violated(`the copy for ${replica.name} lacks ${shown(record)}`);
+      }
+    }
+  }
+
+  /** A primary looks a key up for a reader. */
+  reading(replica: ShadowLog, process: SimProcess): void {
+    const group = this.group(replica.group);
+    const epoch = replica.store?.promisedEpoch ?? 0;
+    if (group.served.get(epoch) !== replica) {
+      return this.violated(`${replica.name} answers a read in epoch ${epoch}, whose beginning it has not committed`);
+    }
+    if (group.lastServedEpoch > epoch) {
+      const later = group.served.get(group.lastServedEpoch);
+      this.violated(`${replica.name} answers a read in epoch ${epoch}, after ${later?.name} has served in ${group.lastServedEpoch}`);
+    }
+    const leaseMs = this.#settings.leaseMs;
+    for (const member of group.states.get(epoch)?.inSync ?? []) {
+      if (member.number === replica.number) continue;
+      const sentMs = this.#ackedSentMs.get(replica)?.get(memberName(member)) ?? Number.NEGATIVE_INFINITY;
+      const ageMs = process.monotonicAt(this.#nowMs()) - process.monotonicAt(sentMs);
+      if (ageMs > leaseMs) {
+        this.violated(
+          `${replica.name} answers a read without a lease: node ${member.number}, in sync, has acknowledged nothing ` +
+            `that was sent in the last ${leaseMs} ms (${ageMs.toFixed(1)} ms)`,
+        );
+      }
+    }
+  }
+
+  /** A standby answers a primary. */
+  answering(standby: ShadowLog, request: AppendRequest, response: AppendResponse): void {
+    if (response.result === "stale-epoch") return;
+    if (request.epoch < standby.promisedEpoch) {
+      return this.violated(
+        `${standby.name} has answered epoch ${standby.promisedEpoch}, and follows epoch ${request.epoch} again`,
+      );
+    }
+    standby.promisedEpoch = request.epoch;
+    const seq = request.previous.seq + request.records.length;
+    if (response.result === "ok" && request.copy === undefined && standby.durableSeq < seq) {
+      this.violated(`${standby.name} acknowledges seq ${seq}, and has ${standby.durableSeq} on disk`);
+    }
+  }
+
+  /** The answer has reached the primary. */
+  answered(primary: ShadowLog, request: AppendRequest, response: AppendResponse, sentMs: number): void {
+    if (response.result === "stale-epoch") return;
+    let sent = this.#ackedSentMs.get(primary);
+    if (sent === undefined) {
+      sent = new Map();
+      this.#ackedSentMs.set(primary, sent);
+    }
+    const standby = memberName({ number: request.target, incarnation: request.incarnation });
+    sent.set(standby, Math.max(sent.get(standby) ?? 0, sentMs));
+  }
+
+  /** A write is acknowledged to whoever asked for it. */
+  acknowledging(name: string, kind: "put" | "delete", key: string, revision: number): void {
+    const record = this.group(name).committed[revision - 1];
+    if (record?.kind === kind && record.key === key) return;
+    this.violated(`${kind} ${key} is acknowledged with revision ${revision}, which is not committed`);
+  }
+
+  #checkStep({ name, replicas }: GroupFacts, before: GroupState, next: GroupState): void {
+    const known = before.inSync.map((member) => member.number);
+    const step = `from ${JSON.stringify(before)} to ${JSON.stringify(next)}`;
+    if (next.epoch < before.epoch) this.violated(`the epoch of group ${name} falls ${step}`);
+    if (next.epoch === before.epoch) {
+      const changed = next.primary !== undefined && !isSameMember(next.primary, before.primary);
+      if (changed) this.violated(`group ${name} has another primary in the same epoch ${step}`);
+      return;
+    }
+    if (next.epoch > before.epoch + 1) this.violated(`group ${name} leaves out an epoch ${step}`);
+    const stranger = next.inSync.find(({ number }) => !known.includes(number));
+    if (stranger !== undefined) {
+      const who = [...replicas].find((replica) => replica.number === stranger.number)?.name;
+      this.violated(`${who}, which was not in sync, enters with a new epoch of group ${name} ${step}`);
+    }
+  }
+
+  /** A primary is the first to take a record for committed. */
+  #decide(group: GroupFacts, replica: ShadowLog, record: LogRecord): void {
+    group.committed[record.seq - 1] = record;
+    if (record.kind === "epoch") {
+      const other = group.served.get(record.epoch);
+      if (other !== undefined && other !== replica) {
+        this.violated(`${replica.name} and ${other.name} both serve epoch ${record.epoch} of group ${group.name}`);
+      }
+      group.served.set(record.epoch, replica);
+      group.lastServedEpoch = Math.max(group.lastServedEpoch, record.epoch);
+      this.moment("serving", group.name);
+    }
+    this.#checkHeld(group, "is in sync");
+    const holders = [...group.replicas].filter((other) => other.holds(record)).length;
+    const isOwn = record.kind !== "epoch" && group.served.get(record.epoch) === replica;
+    if (isOwn && holders < this.#settings.minSync) {
+      this.violated(`${shown(record)} is committed on ${holders} disks; minsync is ${this.#settings.minSync}`);
+    }
+  }
+
+  /** Everything committed is on the disk of every member of the in-sync set. */
+  #checkHeld(group: GroupFacts, why: string): void {
+    const last = group.committed.at(-1);
+    if (last === undefined) return;
+    for (const member of group.state?.inSync ?? []) {
+      const replica = group.replica(member.number);
+      if (replica === undefined || replica.isSpoiled || replica.holds(last)) continue;
+      this.violated(
+        `${replica.name} ${why}, and does not hold ${shown(last)}, which is committed ` +
+          `(its log ends at ${replica.durableSeq})`,
+      );
+    }
+  }
+}
+
+function liveAt(committed: readonly LogRecord[], seq: number): Map<string, LogRecord> {
+  const live = new Map<string, LogRecord>();
+  for (const record of committed.slice(0, seq)) {
+    if (record.kind === "put") live.set(record.key, record);
+    else if (record.kind === "delete") live.delete(record.key);
+  }
+  return live;
+}
+
+function isSameMember(a: Member, b: Member | undefined): boolean {
+  return a.number === b?.number && a.incarnation === b.incarnation;
+}
+
+function memberName({ number, incarnation }: Member): string {
+  return `${number}:${incarnation}`;
+}
+
+export function shown({ epoch, seq, kind, key }: LogRecord): string {
+  return `${epoch}.${seq} (${kind}${kind === "epoch" ? "" : ` ${key}`})`;
+}

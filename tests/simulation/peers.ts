@@ -1,0 +1,53 @@
+import type { LogRecord } from "../../src/cluster/log-store.ts";
+import type { AppendRequest, PeerAt } from "../../src/cluster/peer.ts";
+import type { Services } from "./services.ts";
+import type { Invariants } from "./invariants.ts";
+import type { Network } from "./network.ts";
+import type { SimProcess } from "./process.ts";
+import type { ShadowLog } from "./shadow-log.ts";
+
+/** How a process reaches the nodes that listen at an address. */
+export function peersOf(
+  process: SimProcess,
+  network: Network<Services>,
+  invariants: Invariants,
+  nowMs: () => number,
+  own?: ShadowLog,
+): PeerAt {
+  return (address) => {
+    const to = address.slice(0, address.indexOf(":"));
+    return {
+      async append(request, signal) {
+        const sent = copyOf(request);
+        const sentMs = nowMs();
+        const response = await network.call({
+          from: process,
+          to,
+          what: `append ${request.epoch}.${request.previous.seq}+${request.records.length}`,
+          signal,
+          repeatable: true,
+          handle: ({ append }) => append(copyOf(sent)),
+        });
+        if (own !== undefined) invariants.answered(own, sent, response, sentMs);
+        return response;
+      },
+      countMisplaced: (request, signal) =>
+        network.call({
+          from: process,
+          to,
+          what: "count",
+          signal,
+          handle: async ({ countMisplaced }) => countMisplaced(request),
+        }),
+    };
+  };
+}
+
+/** Bytes cross the network as they are at the time of sending. */
+function copyOf(request: AppendRequest): AppendRequest {
+  return { ...request, records: request.records.map(copyOfRecord) };
+}
+
+function copyOfRecord(record: LogRecord): LogRecord {
+  return { ...record, value: Uint8Array.from(record.value) };
+}

@@ -1,0 +1,68 @@
+import { RouterNode } from "../../src/cluster/router-node.ts";
+import { ConnectError } from "@connectrpc/connect";
+import { answering, toConnectError } from "../../src/rpc/errors.ts";
+import { untilApplied } from "../../src/rpc/forwarding-service.ts";
+import { KvError } from "../../src/cluster/errors.ts";
+import { Code } from "@connectrpc/connect";
+import { sessionOpener } from "./coordination-client.ts";
+import { withDeadline } from "./deadline.ts";
+import { Host } from "./host.ts";
+import { LinkError } from "./network.ts";
+import { peersOf } from "./peers.ts";
+import type { SimProcess } from "./process.ts";
+import type { Services } from "./services.ts";
+
+/** A machine with a router, which hands the clients' calls on to the primaries. */
+export class RouterHost extends Host {
+  protected async run(process: SimProcess): Promise<void> {
+    const { network, coordination, invariants, scheduler } = this.world;
+    const { clock } = process;
+    const node = new RouterNode({
+      openSession: sessionOpener(coordination, process),
+      clock,
+      access: "open",
+      peerAt: peersOf(process, network, invariants, () => scheduler.nowMs),
+      virtualNodes: 8,
+      log: (message) => process.log(message),
+      onFailure: (error) => this.failed(process, error),
+    });
+    this.onLeave = () => node.leave();
+    const forward = <T>(
+      key: string,
+      kind: "read" | "write",
+      caller: AbortSignal,
+      call: (services: Services, signal: AbortSignal) => Promise<T>,
+    ) =>
+      answering(() =>
+        withDeadline(clock, caller, (signal) =>
+          untilApplied(node.topology, clock, key, kind, signal, async (address) => {
+            const to = address.slice(0, address.indexOf(":"));
+            const what = `${kind} ${key}`;
+            try {
+              return await network.call({ from: process, to, what, signal, handle: call });
+            } catch (error) {
+              throw toTransportError(error);
+            }
+          }),
+        ),
+      );
+    network.listen(process, {
+      append: () => Promise.reject(new Error("this is a router")),
+      countMisplaced: () => {
+        throw new Error("this is a router");
+      },
+      get: (key, caller) => forward(key, "read", caller, (data, signal) => data.get(key, signal)),
+      put: (key, value, caller) =>
+        forward(key, "write", caller, (data, signal) => data.put(key, Uint8Array.from(value), signal)),
+      delete: (key, caller) => forward(key, "write", caller, (data, signal) => data.delete(key, signal)),
+    });
+    await node.join(`${this.name}:1926`);
+  }
+}
+
+/** What the transport makes of a call that has failed on the way. */
+function toTransportError(error: unknown): unknown {
+  if (!(error instanceof LinkError)) return error;
+  if (error.unseen) return toConnectError(new KvError("unavailable", error.message));
+  return new ConnectError(error.message, Code.Unavailable);
+}

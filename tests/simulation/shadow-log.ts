@@ -1,0 +1,114 @@
+import type { LogRecord, LogStore } from "../../src/cluster/log-store.ts";
+
+/** What the simulation knows of one replica's log, from what the replica has done to it; kept over its crashes. */
+export class ShadowLog {
+  readonly name: string;
+  readonly group: string;
+  /** Open now. */
+  store: LogStore | undefined;
+  /** By seq: what was appended since the last copy. */
+  records = new Map<number, LogRecord>();
+  /** Records up to here came as a copy. */
+  copiedSeq = 0;
+  /** Records up to here have been compared with those of the group. */
+  checkedSeq = 0;
+  /** Highest epoch whose messages the replica has answered. */
+  promisedEpoch = 0;
+  /** The disk was damaged or wiped, and no copy has replaced what was lost. */
+  isSpoiled = false;
+  #number: number | undefined;
+  #durableSeq = 0;
+  /** A cut or a copy that a crash may leave done or undone. */
+  #pending: { readonly cutSeq: number } | { readonly copySeq: number } | undefined;
+
+  constructor(name: string, group: string) {
+    this.name = name;
+    this.group = group;
+  }
+
+  /** Undefined until it has one; not changed by wiping, which makes another shadow. */
+  get number(): number | undefined {
+    this.#number ??= this.store?.identity?.number;
+    return this.#number;
+  }
+
+  get durableSeq(): number {
+    return this.store?.durable.seq ?? this.#durableSeq;
+  }
+
+  /** Whether the record is on the replica's disk, as far as is known. */
+  holds(record: LogRecord): boolean {
+    if (record.seq > this.durableSeq) return false;
+    return record.seq <= this.copiedSeq || isSame(this.records.get(record.seq), record);
+  }
+
+  append(records: readonly LogRecord[]): void {
+    for (const record of records) this.records.set(record.seq, record);
+  }
+
+  beginCut(seq: number): void {
+    this.#pending = { cutSeq: seq };
+  }
+
+  endCut(seq: number): void {
+    this.#pending = undefined;
+    this.#forgetAfter(seq);
+  }
+
+  beginReplacement(seq: number): void {
+    this.#pending = { copySeq: seq };
+  }
+
+  endReplacement(seq: number): void {
+    this.#pending = undefined;
+    this.records.clear();
+    this.copiedSeq = seq;
+    this.checkedSeq = seq;
+    this.isSpoiled = false;
+  }
+
+  /** The process has died. */
+  closed(): void {
+    // Asked for once more: the store says it no longer.
+    void this.number;
+    this.#durableSeq = this.durableSeq;
+    this.store = undefined;
+  }
+
+  /** The log is open again. Returns what is wrong with what the crash has left. */
+  opened(store: LogStore): string | undefined {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    this.store = store;
+    const isReplaced = pending !== undefined && "copySeq" in pending && store.base.seq === pending.copySeq;
+    if (isReplaced && store.last.seq === pending.copySeq) this.endReplacement(pending.copySeq);
+    const isCut = pending !== undefined && "cutSeq" in pending && store.last.seq === pending.cutSeq;
+    const keptSeq = isReplaced || isCut ? 0 : this.#durableSeq;
+    if (store.condition.kind === "damaged") {
+      if (!this.isSpoiled) return `its log is damaged without a fault of the disk: ${store.condition.reason}`;
+    } else if (store.last.seq < keptSeq && !this.isSpoiled) {
+      return `the crash has taken synced records: ${keptSeq} was on disk, and the log ends at ${store.last.seq}`;
+    } else if (store.promisedEpoch < this.promisedEpoch && !this.isSpoiled) {
+      return `it has followed epoch ${this.promisedEpoch}, and its log knows only of epoch ${store.promisedEpoch}`;
+    }
+    this.#forgetAfter(store.last.seq);
+    return undefined;
+  }
+
+  #forgetAfter(seq: number): void {
+    for (const known of this.records.keys()) if (known > seq) this.records.delete(known);
+    this.checkedSeq = Math.min(this.checkedSeq, seq);
+    this.#durableSeq = Math.min(this.#durableSeq, seq);
+  }
+}
+
+export function isSame(a: LogRecord | undefined, b: LogRecord): boolean {
+  if (a === b) return true;
+  return (
+    a !== undefined &&
+    a.epoch === b.epoch &&
+    a.kind === b.kind &&
+    a.key === b.key &&
+    Buffer.compare(a.value, b.value) === 0
+  );
+}

@@ -1,0 +1,81 @@
+import type { NetworkProfile } from "./network.ts";
+import { Network } from "./network.ts";
+import { CoordinationService } from "./coordination-service.ts";
+import { Invariants } from "./invariants.ts";
+import { Random } from "./random.ts";
+import { Scheduler } from "./scheduler.ts";
+import type { Services } from "./services.ts";
+import { Trace } from "./trace.ts";
+import type { ReplicationSettings } from "../../src/cluster/replication/settings.ts";
+
+/** What kind of cluster a seed stands for. */
+export interface Profile {
+  readonly groups: readonly string[];
+  readonly nodesPerGroup: number;
+  readonly routers: number;
+  readonly clients: number;
+  readonly keys: readonly string[];
+  readonly replication: ReplicationSettings;
+  readonly sessionTimeoutMs: number;
+  readonly network: NetworkProfile;
+  /** Of a write or sync, about. */
+  readonly diskLatencyMs: number;
+  /** Between two calls of one client, about. */
+  readonly thinkMs: number;
+  /** For how long faults happen. */
+  readonly faultsMs: number;
+}
+
+export function profileOf(seed: number): Profile {
+  const random = new Random(`${seed} profile`);
+  const leaseMs = random.pick([200, 300, 500]);
+  const nodesPerGroup = random.pick([2, 2, 3, 3, 3, 4]);
+  return {
+    groups: random.chance(0.3) ? ["g", "h"] : ["g"],
+    nodesPerGroup,
+    routers: random.pick([1, 2, 2, 3]),
+    clients: 2 + random.below(4),
+    keys: Array.from({ length: 2 + random.below(5) }, (_, index) => `k${index}`),
+    replication: {
+      leaseMs,
+      standbyTimeoutMs: random.pick([leaseMs, 2 * leaseMs, 1000]),
+      minSync: random.chance(0.2) ? 2 : 1,
+    },
+    sessionTimeoutMs: random.pick([1500, 2000, 4000]),
+    network: {
+      latencyMs: random.pick([0.3, 1, 1, 3, 10]),
+      loss: random.pick([0, 0, 0.001, 0.01]),
+      duplication: random.pick([0, 0.01, 0.1]),
+    },
+    diskLatencyMs: random.pick([0.2, 1, 1, 5]),
+    thinkMs: random.pick([20, 50, 100, 200]),
+    faultsMs: random.between(12_000, 30_000),
+  };
+}
+
+/** What everything in a simulated cluster shares. */
+export interface World {
+  readonly seed: number;
+  readonly profile: Profile;
+  readonly trace: Trace;
+  readonly scheduler: Scheduler;
+  readonly network: Network<Services>;
+  readonly coordination: CoordinationService;
+  readonly invariants: Invariants;
+  /** How often something has happened, by its name. */
+  readonly counts: Map<string, number>;
+}
+
+export async function createWorld(seed: number, keepLines: boolean): Promise<World> {
+  const profile = profileOf(seed);
+  const trace = new Trace(keepLines);
+  const scheduler = new Scheduler(seed, trace);
+  const network = new Network<Services>(seed, scheduler, profile.network);
+  const coordination = await CoordinationService.start(seed, network, scheduler, profile.sessionTimeoutMs);
+  const invariants = new Invariants(profile.replication, () => scheduler.nowMs);
+  return { seed, profile, trace, scheduler, network, coordination, invariants, counts: new Map() };
+}
+
+export function count({ counts }: World, what: string): void {
+  counts.set(what, (counts.get(what) ?? 0) + 1);
+}
