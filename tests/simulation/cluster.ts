@@ -41,6 +41,14 @@ export class Cluster {
     return this.nodes.find((node) => node.group === group && node.replica.number === number);
   }
 
+  /** Whether all nodes of the group are in sync. */
+  isWhole(group: string): boolean {
+    const inSync = this.world.invariants.group(group).state?.inSync ?? [];
+    return this.nodes
+      .filter((node) => node.group === group)
+      .every(({ replica }) => inSync.some(({ number }) => number === replica.number));
+  }
+
   #observe({ name, path, data }: Operation, outcome: Outcome): void {
     if ((name !== "set" && name !== "create") || data === undefined || "error" in outcome) return;
     const { invariants, trace, scheduler } = this.world;

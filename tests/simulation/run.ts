@@ -1,6 +1,8 @@
 import { checkLinearizability } from "../checker/linearizability.ts";
 import { keyValueModel } from "../checker/key-value-model.ts";
 import { Cluster } from "./cluster.ts";
+import { Nemesis } from "./nemesis.ts";
+import { type PlannedFault, planOf } from "./plan.ts";
 import { createWorld, type World } from "./world.ts";
 
 export interface RunResult {
@@ -16,16 +18,24 @@ export interface RunResult {
   readonly lines: readonly string[] | undefined;
 }
 
+export interface RunOptions {
+  /** Keep what happened as lines. */
+  readonly keepLines?: boolean;
+  /** In place of the seed's own. */
+  readonly plan?: readonly PlannedFault[];
+}
+
 /** How long a cluster without faults may take until everything works again. */
 const healedWithinMs = 60_000;
 
-export async function runSeed(seed: number, options: { keepLines?: boolean } = {}): Promise<RunResult> {
+export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunResult> {
   const world = await createWorld(seed, options.keepLines ?? false);
   const cluster = new Cluster(world);
-  for (const host of cluster.hosts) host.start();
   const { scheduler, profile, invariants } = world;
+  const nemesis = new Nemesis(world, cluster, options.plan ?? planOf(seed, profile));
+  for (const host of cluster.hosts) host.start();
   await scheduler.runUntil(profile.faultsMs, () => invariants.violation !== undefined);
-  if (invariants.violation === undefined) await heal(world, cluster);
+  if (invariants.violation === undefined) await heal(world, cluster, nemesis);
   if (invariants.violation === undefined) check(world, cluster);
   return {
     seed,
@@ -40,8 +50,10 @@ export async function runSeed(seed: number, options: { keepLines?: boolean } = {
 }
 
 /** Ends all faults, and waits until every key can be written and read again. */
-async function heal({ scheduler, profile, invariants, trace }: World, cluster: Cluster): Promise<void> {
-  trace.note(scheduler.nowMs, "test", "all faults end");
+async function heal(world: World, cluster: Cluster, nemesis: Nemesis): Promise<void> {
+  const { scheduler, profile, invariants, trace } = world;
+  trace.note(scheduler.nowMs, "nemesis", "all faults end");
+  nemesis.end();
   for (const client of cluster.clients) client.isQuiet = true;
   const left = new Set<string>();
   const [client] = cluster.clients;
@@ -52,11 +64,12 @@ async function heal({ scheduler, profile, invariants, trace }: World, cluster: C
     left.delete(key);
   };
   for (const key of profile.keys) void serve(key);
-  const isOver = () => left.size === 0 || invariants.violation !== undefined;
+  const isHealed = () => left.size === 0 && profile.groups.every((group) => cluster.isWhole(group));
+  const isOver = () => isHealed() || invariants.violation !== undefined;
   await scheduler.runUntil(scheduler.nowMs + healedWithinMs, isOver);
-  if (left.size > 0) {
-    invariants.violated(`${healedWithinMs / 1000} s after the last fault ${[...left].join(", ")} cannot be used`);
-  }
+  if (isHealed()) return;
+  const what = left.size > 0 ? `${[...left].join(", ")} cannot be used` : "not all nodes are in sync";
+  invariants.violated(`${healedWithinMs / 1000} s after the last fault ${what}`);
 }
 
 function check({ invariants }: World, { history }: Cluster): void {

@@ -1,0 +1,246 @@
+import type { Cluster } from "./cluster.ts";
+import { type Operation, type OperationFault, serviceName } from "./coordination-service.ts";
+import { DataHost } from "./data-host.ts";
+import type { Host } from "./host.ts";
+import type { Moment } from "./invariants.ts";
+import type { LinkRule } from "./network.ts";
+import type { PlannedFault, Role } from "./plan.ts";
+import type { SimProcess } from "./process.ts";
+import { Random } from "./random.ts";
+import { count, type World } from "./world.ts";
+
+/** Carries out a plan of faults. */
+export class Nemesis {
+  readonly #world: World;
+  readonly #cluster: Cluster;
+  /** Faults that wait for something to happen. */
+  readonly #aimed: PlannedFault[] = [];
+  readonly #seen = new Map<Moment, number>();
+  /** Ends each fault that goes on. */
+  readonly #ends = new Set<() => void>();
+  /** What is to happen to the next change of a group's state. */
+  #nextChange: OperationFault;
+  #isOver = false;
+
+  constructor(world: World, cluster: Cluster, plan: readonly PlannedFault[]) {
+    this.#world = world;
+    this.#cluster = cluster;
+    const { scheduler, invariants, coordination } = world;
+    for (const fault of plan) {
+      if ("moment" in fault.when) this.#aimed.push(fault);
+      else scheduler.after(fault.when.atMs, `fault ${fault.kind}`, () => this.#begin(fault));
+    }
+    invariants.onMoment = (moment) => this.#onMoment(moment);
+    coordination.onOperation = (_, operation) => this.#onOperation(operation);
+  }
+
+  /** Ends all faults; what was stopped runs again. */
+  end(): void {
+    this.#isOver = true;
+    this.#nextChange = undefined;
+    for (const end of [...this.#ends]) end();
+    for (const host of this.#cluster.hosts) {
+      host.process?.resume();
+      host.start();
+    }
+  }
+
+  #onMoment(moment: Moment): void {
+    const times = (this.#seen.get(moment) ?? 0) + 1;
+    this.#seen.set(moment, times);
+    for (const fault of this.#aimed) {
+      const { when } = fault;
+      if (!("moment" in when) || when.moment !== moment || when.nth !== times) continue;
+      this.#world.scheduler.after(when.delayMs, `fault ${fault.kind} at ${moment}`, () => this.#begin(fault));
+    }
+  }
+
+  #onOperation({ name, path }: Operation): OperationFault {
+    if (this.#nextChange === undefined || name !== "set" || !path.endsWith("/state")) return undefined;
+    const fault = this.#nextChange;
+    this.#nextChange = undefined;
+    return fault;
+  }
+
+  #begin(fault: PlannedFault): void {
+    if (this.#isOver) return;
+    const what = this.#inject(fault, new Random(fault.chance));
+    if (what === undefined) return;
+    count(this.#world, `fault ${fault.kind}`);
+    const { trace, scheduler } = this.#world;
+    trace.note(scheduler.nowMs, "nemesis", `${fault.kind} ${what} (${fault.durationMs.toFixed(0)} ms)`);
+  }
+
+  /** Returns what was hit; undefined when the fault is not possible now. */
+  #inject({ kind, role, durationMs }: PlannedFault, random: Random): string | undefined {
+    const { coordination } = this.#world;
+    const lasting = (end: () => void) => this.#lasting(durationMs, end);
+    const host = this.#target(role, random);
+    switch (kind) {
+      case "kill":
+        return this.#down(host, durationMs, () => host.kill());
+      case "stop":
+        return this.#down(host, durationMs, () => host.stop());
+      case "power loss":
+        return host instanceof DataHost ? this.#down(host, durationMs, () => host.losePower()) : undefined;
+      case "pause":
+        return this.#pause(host.process, durationMs);
+      case "partition": {
+        const some = this.#someHosts(random);
+        if (random.chance(0.5)) some.add(serviceName);
+        this.#rule("cut", durationMs, (from, to) => some.has(from) !== some.has(to));
+        return `${[...some].join(" ")} from the others`;
+      }
+      case "one-way cut": {
+        const isFrom = random.chance(0.5);
+        const other = random.chance(0.5) ? this.#target("node", random).name : undefined;
+        this.#rule("cut", durationMs, (from, to) => {
+          const [own, peer] = isFrom ? [from, to] : [to, from];
+          return own === host.name && (other === undefined ? peer !== serviceName : peer === other);
+        });
+        return `${isFrom ? "from" : "to"} ${host.name}, ${isFrom ? "to" : "from"} ${other ?? "all"}`;
+      }
+      case "bridge": {
+        const some = this.#someHosts(random);
+        const isBridge = (name: string) => name === host.name || name === serviceName;
+        this.#rule("cut", durationMs, (from, to) => !isBridge(from) && !isBridge(to) && some.has(from) !== some.has(to));
+        return `${[...some].join(" ")} from the others, but over ${host.name}`;
+      }
+      case "slow link": {
+        const isFrom = random.chance(0.5);
+        const factor = random.pick([10, 30, 100]);
+        this.#rule(factor, durationMs, (from, to) => (isFrom ? from : to) === host.name);
+        return `${isFrom ? "from" : "to"} ${host.name}, ${factor} times`;
+      }
+      case "zookeeper cut":
+        this.#rule("cut", durationMs, (from, to) => isBetween(from, to, host.name, serviceName));
+        return host.name;
+      case "zookeeper outage":
+        coordination.beginOutage();
+        this.#rule("cut", durationMs, (from, to) => from === serviceName || to === serviceName);
+        lasting(() => coordination.endOutage());
+        return "";
+      case "zookeeper slow":
+        this.#rule(random.pick([10, 50, 200]), durationMs, (from, to) => from === serviceName || to === serviceName);
+        return "";
+      case "leader change":
+        coordination.breakConnections();
+        return "";
+      case "session expiry":
+        return coordination.expire(host.name) > 0 ? host.name : undefined;
+      case "request lost":
+      case "answer lost":
+        this.#nextChange = kind;
+        return "";
+      case "full stop":
+        return this.#fullStop(random);
+      case "clock jump":
+        host.process?.jumpWall(random.between(-1e6, 1e6));
+        return host.name;
+      default:
+        return host instanceof DataHost ? this.#injectDisk(kind, host, durationMs, random) : undefined;
+    }
+  }
+
+  #injectDisk(kind: string, host: DataHost, durationMs: number, random: Random): string | undefined {
+    switch (kind) {
+      case "slow disk":
+        host.diskSlowness = random.pick([10, 100, 1000]);
+        this.#lasting(durationMs, () => {
+          host.diskSlowness = 1;
+        });
+        return host.name;
+      case "disk error":
+        host.failsNextWrite = true;
+        return host.name;
+      case "bit flip":
+        if (!this.#maySpoil(host)) return undefined;
+        return this.#down(host, durationMs, () => host.flipByte());
+      case "wiped disk":
+        if (!this.#maySpoil(host)) return undefined;
+        return this.#down(host, durationMs, () => host.wipe());
+      case "compaction": {
+        const { store, process } = host;
+        if (store === undefined) return undefined;
+        process?.receive("compact", () => void store.compact().catch(() => {}));
+        return host.name;
+      }
+    }
+    return undefined;
+  }
+
+  /** Whether the group keeps an undamaged member in sync without this node. */
+  #maySpoil(host: DataHost): boolean {
+    const group = this.#world.invariants.group(host.group);
+    if (group.state === undefined || host.replica.number === undefined) return false;
+    return group.state.inSync.some(({ number }) => {
+      const replica = group.replica(number);
+      return replica !== undefined && replica !== host.replica && !replica.isSpoiled;
+    });
+  }
+
+  #fullStop(random: Random): string {
+    const { nodes } = this.#cluster;
+    for (const node of random.shuffle(nodes)) {
+      const isPower = random.chance(0.5);
+      this.#down(node, random.between(100, 4000), () => (isPower ? node.losePower() : node.kill()));
+    }
+    return "of all nodes";
+  }
+
+  #down(host: Host, durationMs: number, stop: () => void): string | undefined {
+    if (host.process === undefined) return undefined;
+    stop();
+    this.#lasting(durationMs, () => host.start());
+    return host.name;
+  }
+
+  #pause(process: SimProcess | undefined, durationMs: number): string | undefined {
+    if (process?.state !== "running") return undefined;
+    process.pause();
+    this.#lasting(durationMs, () => process.resume());
+    return process.name;
+  }
+
+  #rule(effect: LinkRule["effect"], durationMs: number, applies: LinkRule["applies"]): void {
+    const { rules } = this.#world.network;
+    const rule = { effect, applies };
+    rules.add(rule);
+    this.#lasting(durationMs, () => rules.delete(rule));
+  }
+
+  #lasting(durationMs: number, end: () => void): void {
+    const endOnce = () => {
+      if (this.#ends.delete(endOnce)) end();
+    };
+    this.#ends.add(endOnce);
+    this.#world.scheduler.after(durationMs, "fault ends", endOnce);
+  }
+
+  #target(role: Role, random: Random): Host {
+    const { nodes, routers, hosts } = this.#cluster;
+    const group = random.pick(this.#world.profile.groups);
+    const primary = this.#cluster.primaryOf(group);
+    switch (role) {
+      case "primary":
+        return primary ?? random.pick(nodes);
+      case "standby":
+        return random.pick(nodes.filter((node) => node !== primary));
+      case "node":
+        return random.pick(nodes);
+      case "router":
+        return random.pick(routers);
+      case "any":
+        return random.pick(hosts);
+    }
+  }
+
+  #someHosts(random: Random): Set<string> {
+    const names = random.shuffle(this.#cluster.hosts.map(({ name }) => name));
+    return new Set(names.slice(0, 1 + random.below(names.length - 1)));
+  }
+}
+
+function isBetween(from: string, to: string, a: string, b: string): boolean {
+  return (from === a && to === b) || (from === b && to === a);
+}
