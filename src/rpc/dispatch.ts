@@ -1,6 +1,7 @@
 /** From an HTTP request to the service that answers it, in whichever of the three protocols it is written. */
 
 import type { JsonReadOptions } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import type { ConnectRouter, HandlerContext, Interceptor } from "@connectrpc/connect";
 import { Code, ConnectError, createConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
@@ -10,6 +11,7 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
+import { NotAppliedSchema } from "../../gen/kvlab/v1/errors_pb.ts";
 import type { Connections } from "./connections.ts";
 import type { AllowedOrigins } from "./cors.ts";
 import { answerCors } from "./cors.ts";
@@ -34,7 +36,7 @@ export function createDispatcher(options: DispatchOptions): (request: Request, r
     jsonOptions: strictJson,
     interceptors: [endStreamsOn(options.closing), ...options.interceptors],
     requestGate: (context) => {
-      options.closing.throwIfAborted();
+      if (options.closing.aborted) throw notTaken();
       blameSenderForMalformedMessages(context);
     },
   });
@@ -57,6 +59,11 @@ export function createDispatcher(options: DispatchOptions): (request: Request, r
       answer(handler, request, response);
     }
   };
+}
+
+function notTaken(): ConnectError {
+  const notApplied = { desc: NotAppliedSchema, value: create(NotAppliedSchema) };
+  return new ConnectError("this node is shutting down", Code.Unavailable, undefined, [notApplied]);
 }
 
 function answer(handler: UniversalHandler, request: Request, response: Response): void {

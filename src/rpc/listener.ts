@@ -115,7 +115,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 
   async function drain(): Promise<void> {
     const gone = new Promise<void>((resolve) => server.close(() => resolve()));
-    closing.abort(new ConnectError("the node is shutting down", Code.Unavailable));
+    closing.abort(new ConnectError("this node is shutting down", Code.Unavailable));
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, drainMs);

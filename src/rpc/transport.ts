@@ -5,7 +5,7 @@
  * envelope nor trailers, and no answer that breaks off can pass for a whole one, since its length goes ahead of it.
  */
 
-import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
+import type { ClientHttp2Session, ClientHttp2Stream, Http2Session } from "node:http2";
 import * as net from "node:net";
 import { PassThrough } from "node:stream";
 import { create } from "@bufbuild/protobuf";
@@ -92,6 +92,7 @@ function open(baseUrl: string, options: TransportOptions): Entry {
   refuseDeadSessions(sessions);
   /** Errors of calls for which there was no session. */
   const unsent = new WeakSet<ConnectError>();
+  const guarded = new WeakSet<Http2Session>();
   const transport = createConnectTransport({
     baseUrl,
     httpVersion: "2",
@@ -100,6 +101,12 @@ function open(baseUrl: string, options: TransportOptions): Entry {
       async request(...call) {
         try {
           const stream = await sessions.request(...call);
+          // The manager stops listening when a call finds the session destroyed, which may be before it has told of
+          // its error: nobody would catch that.
+          if (stream.session !== undefined && !guarded.has(stream.session)) {
+            guarded.add(stream.session);
+            stream.session.on("error", () => {});
+          }
           return "Deno" in globalThis ? readAhead(stream) : stream;
         } catch (reason) {
           // A new error: that of a broken session may be that of calls under way on it, too.
@@ -168,12 +175,15 @@ function readAhead(stream: ClientHttp2Stream): ClientHttp2Stream {
   return Object.assign(stream, { [Symbol.asyncIterator]: () => body[Symbol.asyncIterator]() });
 }
 
+/** What the runtimes say of a call that the peer refused unread (RFC 9113, 8.7), or that came too late to be sent. */
+const neverTaken = /REFUSED_STREAM|after receiving a GOAWAY/;
+
 /** Gives errors that come from the connection, not from the peer, the form that `transportTo` promises. */
 function tellingBreaks(authority: string, unsent: WeakSet<ConnectError>): Interceptor {
   const told = (reason: unknown, signal: AbortSignal): ConnectError => {
     const error = ConnectError.from(reason);
     if (error.isWireError || signal.aborted || !isBreak(error)) return error;
-    const seen = !unsent.has(error) && !error.rawMessage.includes("REFUSED_STREAM");
+    const seen = !unsent.has(error) && !neverTaken.test(error.rawMessage);
     const what = seen ? "the connection broke before it answered" : "it cannot be reached";
     const message = `${authority}: ${what}: ${error.rawMessage}`;
     const details = seen ? [] : [{ desc: NotAppliedSchema, value: create(NotAppliedSchema) }];

@@ -1,0 +1,301 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { after, before, describe, it } from "node:test";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
+import { NotAppliedSchema, WrongNodeSchema } from "../../gen/kvlab/v1/errors_pb.ts";
+import { createTransports, type Transports } from "../../src/rpc/transport.ts";
+import { freePorts } from "../support/free-ports.ts";
+import { commandFor } from "../support/run-program.ts";
+import { startToyNode, type ToyNode } from "../support/toy-node.ts";
+
+const timeout = 60_000;
+const value = { case: "text", value: "a" } as const;
+
+async function errorOf(call: Promise<unknown>): Promise<ConnectError> {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => ConnectError.from(reason),
+  );
+  assert.ok(error !== undefined, "the call succeeded");
+  return error;
+}
+
+function saysNotApplied(error: ConnectError): boolean {
+  return error.findDetails(NotAppliedSchema).length > 0;
+}
+
+async function startProcess(...args: string[]): Promise<ChildProcess> {
+  const child = spawn(...commandFor(new URL("../support/toy-program.ts", import.meta.url), args), {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(child.stdout ?? child, "data");
+  return child;
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGKILL");
+  await gone;
+}
+
+/** A TCP relay whose connections can be frozen: they stay open, and nothing passes. */
+async function startRelay(targetPort: number) {
+  const sockets = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = connect(targetPort, "127.0.0.1");
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.on("error", () => {});
+      socket.on("close", () => {
+        sockets.delete(socket);
+        near.destroy();
+        far.destroy();
+      });
+    }
+    near.pipe(far);
+    far.pipe(near);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  assert.ok(address !== null && typeof address === "object");
+  return {
+    address: `127.0.0.1:${address.port}`,
+    freeze() {
+      for (const socket of sockets) {
+        socket.unpipe();
+        socket.pause();
+      }
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+describe("a transport", () => {
+  let node: ToyNode;
+  let transports: Transports;
+  before(async () => {
+    node = await startToyNode({
+      async onPut({ key }, { signal }) {
+        if (key === "wait") await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        if (key === "elsewhere") {
+          const detail = { desc: WrongNodeSchema, value: { group: "g", address: "1.2.3.4:5" } };
+          throw new ConnectError("wrong node", Code.FailedPrecondition, undefined, [detail]);
+        }
+      },
+    });
+    transports = createTransports();
+  });
+  after(async () => {
+    transports.close();
+    await node.close();
+  });
+
+  it("is the same for every way to write an address", () => {
+    const transport = transports.transportTo(`127.0.0.1:${node.port}`);
+    assert.equal(transports.transportTo(node.baseUrl), transport);
+    assert.equal(transports.transportTo(new URL(node.baseUrl)), transport);
+    assert.notEqual(transports.transportTo("127.0.0.1:1"), transport);
+  });
+
+  it("carries 4 MiB both ways, 20 times 2 MB at once, and 1,000 calls in a row", { timeout }, async () => {
+    const data = createClient(DataService, transports.transportTo(node.baseUrl));
+    const large = new Uint8Array(4 * 1_024 * 1_024).fill(7);
+    await data.put({ key: "large", value: { case: "bytes", value: large } });
+    const { value: back } = await data.get({ key: "large" });
+    assert.ok(back.case === "bytes");
+    assert.equal(Buffer.compare(back.value, large), 0);
+
+    const keys = Array.from({ length: 20 }, (_, i) => `key ${i}`);
+    const twoMb = large.subarray(0, 2_000_000);
+    await Promise.all(keys.map((key) => data.put({ key, value: { case: "bytes", value: twoMb } })));
+    const answers = await Promise.all(keys.map((key) => data.get({ key })));
+    assert.ok(answers.every(({ value: { value: got } }) => got?.length === twoMb.length));
+
+    await data.put({ key: "small", value });
+    for (let i = 0; i < 1_000; i++) assert.equal((await data.get({ key: "small" })).value.value, "a");
+  });
+
+  it("passes on what the peer says, with its details", async () => {
+    const data = createClient(DataService, transports.transportTo(node.baseUrl));
+    const missing = await errorOf(data.get({ key: "none" }));
+    assert.deepEqual([missing.code, missing.rawMessage], [Code.NotFound, "no key none"]);
+    const elsewhere = await errorOf(data.put({ key: "elsewhere", value }));
+    assert.equal(elsewhere.code, Code.FailedPrecondition);
+    assert.equal(elsewhere.findDetails(WrongNodeSchema)[0]?.address, "1.2.3.4:5");
+  });
+
+  it("leaves the caller's own deadlines and aborts what they are", async () => {
+    const data = createClient(DataService, transports.transportTo(node.baseUrl));
+    const late = await errorOf(data.put({ key: "wait", value }, { timeoutMs: 30 }));
+    assert.equal(late.code, Code.DeadlineExceeded);
+    const aborted = await errorOf(data.put({ key: "wait", value }, { signal: AbortSignal.timeout(30) }));
+    assert.ok([Code.Canceled, Code.DeadlineExceeded].includes(aborted.code), aborted.message);
+    const tooLarge = createTransports({ messageBytesMax: 1_000 });
+    const limited = createClient(DataService, tooLarge.transportTo(node.baseUrl));
+    const large = { case: "bytes", value: new Uint8Array(1_001) } as const;
+    assert.equal((await errorOf(limited.put({ key: "a", value: large }))).code, Code.ResourceExhausted);
+    tooLarge.close();
+  });
+
+  it("keeps no more sessions than it may, and forgets those not used for longest", { timeout }, async () => {
+    const nodes = await Promise.all([1, 2, 3].map(() => startToyNode()));
+    const few = createTransports({ sessionsMax: 2 });
+    try {
+      const [a, b, c] = nodes.map(({ baseUrl }) => few.transportTo(baseUrl));
+      assert.ok(a && b && c);
+      for (const transport of [a, b, c]) await createClient(DataService, transport).put({ key: "a", value });
+      const again = nodes.map(({ baseUrl }) => few.transportTo(baseUrl));
+      assert.notEqual(again[0], a);
+      for (const transport of again) await createClient(DataService, transport).put({ key: "a", value });
+    } finally {
+      few.close();
+      await Promise.all(nodes.map((each) => each.close()));
+    }
+  });
+
+  it("ends its sessions and the calls on them when it is closed", { timeout }, async () => {
+    const closing = createTransports();
+    const data = createClient(DataService, closing.transportTo(node.baseUrl));
+    await data.put({ key: "a", value });
+    const call = errorOf(data.put({ key: "wait", value }));
+    await data.put({ key: "a", value });
+    closing.close();
+    assert.equal((await call).code, Code.Unavailable);
+  });
+});
+
+describe("a peer that cannot be reached", () => {
+  it("is UNAVAILABLE, and the call certainly not applied", { timeout }, async () => {
+    const [port] = await freePorts(1);
+    const transports = createTransports();
+    const data = createClient(DataService, transports.transportTo(`127.0.0.1:${port}`));
+    for (let i = 0; i < 3; i++) {
+      const error = await errorOf(data.put({ key: "a", value }));
+      assert.equal(error.code, Code.Unavailable);
+      assert.ok(saysNotApplied(error));
+      assert.ok(error.message.includes(`127.0.0.1:${port}`), error.message);
+    }
+    transports.close();
+  });
+
+  it("is UNAVAILABLE when nobody takes the connection", { timeout }, async () => {
+    const [port = 0] = await freePorts(1);
+    const child = await startProcess(String(port), "backlog");
+    const transports = createTransports({ connectTimeoutMs: 300 });
+    const fillers: Socket[] = [];
+    try {
+      child.kill("SIGSTOP");
+      // Connections that the stopped process will never take, until there is no room for more.
+      for (let taken = true; taken; ) {
+        const filler = connect(port, "127.0.0.1");
+        filler.on("error", () => {});
+        fillers.push(filler);
+        const full = new Promise<false>((resolve) => setTimeout(resolve, 300, false));
+        taken = await Promise.race([once(filler, "connect").then(() => true), full]);
+      }
+      const data = createClient(DataService, transports.transportTo(`127.0.0.1:${port}`));
+      const errors = await Promise.all([1, 2].map(() => errorOf(data.put({ key: "a", value }))));
+      for (const error of errors) {
+        assert.equal(error.code, Code.Unavailable);
+        assert.ok(saysNotApplied(error), error.message);
+      }
+    } finally {
+      for (const filler of fillers) filler.destroy();
+      transports.close();
+      await kill(child);
+    }
+  });
+
+  it("is UNAVAILABLE when it shuts down, and the call certainly not applied", { timeout }, async () => {
+    let go = () => {};
+    const gone = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    let begin = () => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    let puts = 0;
+    const node = await startToyNode({
+      async onPut() {
+        puts++;
+        begin();
+        await gone;
+      },
+    });
+    const transports = createTransports();
+    const data = createClient(DataService, transports.transportTo(node.baseUrl));
+    const call = data.put({ key: "a", value });
+    await begun;
+    const closed = node.close();
+    for (let i = 0; i < 10; i++) {
+      const error = await errorOf(data.put({ key: "b", value }));
+      assert.equal(error.code, Code.Unavailable);
+      assert.ok(saysNotApplied(error), error.message);
+    }
+    go();
+    assert.equal((await call).revision, 1n);
+    await closed;
+    assert.equal(puts, 1);
+    transports.close();
+  });
+});
+
+describe("a peer that dies under a call", () => {
+  it("leaves the outcome open, and is called again once it is back", { timeout }, async () => {
+    const [port = 0] = await freePorts(1);
+    const transports = createTransports();
+    const data = createClient(DataService, transports.transportTo(`127.0.0.1:${port}`));
+    let child = await startProcess(String(port));
+    try {
+      for (let round = 0; round < 2; round++) {
+        await data.put({ key: "a", value });
+        const call = errorOf(data.put({ key: "wait", value }));
+        await data.put({ key: "a", value });
+        await kill(child);
+        const error = await call;
+        assert.equal(error.code, Code.Unavailable);
+        assert.ok(!saysNotApplied(error), error.message);
+        assert.ok(saysNotApplied(await errorOf(data.put({ key: "a", value }))));
+        child = await startProcess(String(port));
+        await data.put({ key: "a", value });
+      }
+    } finally {
+      await kill(child);
+      transports.close();
+    }
+  });
+
+  it("is noticed when it vanishes without a word", { timeout }, async () => {
+    const node = await startToyNode({
+      drainMs: 100,
+      onPut: ({ key }) => (key === "wait" ? new Promise(() => {}) : undefined),
+    });
+    const relay = await startRelay(node.port);
+    const transports = createTransports({ pingIntervalMs: 50, pingTimeoutMs: 50 });
+    const data = createClient(DataService, transports.transportTo(relay.address));
+    try {
+      await data.put({ key: "a", value });
+      const call = errorOf(data.put({ key: "wait", value }));
+      await data.put({ key: "a", value });
+      relay.freeze();
+      const error = await call;
+      assert.equal(error.code, Code.Unavailable);
+      assert.ok(!saysNotApplied(error), error.message);
+      // New connections pass.
+      await data.put({ key: "a", value });
+    } finally {
+      transports.close();
+      await relay.close();
+      await node.close();
+    }
+  });
+});
