@@ -7,13 +7,17 @@ import {
   ReplicationService,
 } from "../../gen/kvlab/internal/v1/replication_pb.ts";
 import type { AppendRequest, AppendResponse, Peer } from "../cluster/peer.ts";
+import { collectBuffers } from "./collect-buffers.ts";
 import { fromEpochs, fromPosition, toEpochs, toPosition, toRecord } from "./replication-messages.ts";
 
 /** The peer that a transport leads to. */
 export function peerOver(transport: Transport): Peer {
   const client = createClient(ReplicationService, transport);
   return {
-    append: async (request, signal) => fromResponse(await client.append(toRequest(request), { signal })),
+    append: async (request, signal) => {
+      if (request.records.length > 0) collectBuffers();
+      return fromResponse(await client.append(toRequest(request), { signal }));
+    },
     countMisplaced: async (request, signal) => {
       const { group, virtualNodes } = request;
       const message = { group, virtualNodes, ringGroups: [...request.ringGroups] };

@@ -5,6 +5,7 @@ import {
   ReplicationService,
 } from "../../gen/kvlab/internal/v1/replication_pb.ts";
 import type { AppendRequest, AppendResponse, CountMisplacedRequest } from "../cluster/peer.ts";
+import { collectBuffers } from "./collect-buffers.ts";
 import { fromEpochs, fromPosition, fromRecord, toEpochs, toPosition } from "./replication-messages.ts";
 
 /** What a data node answers to other nodes. */
@@ -22,6 +23,7 @@ const results = {
 export function replicationRoutes(router: ConnectRouter, node: ReplicationHandler): void {
   router.service(ReplicationService, {
     async append(message) {
+      if (message.records.length > 0) collectBuffers();
       const response = await refusing(async () => node.append(fromRequest(message)));
       return {
         result: results[response.result],

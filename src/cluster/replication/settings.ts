@@ -30,7 +30,7 @@ export function heartbeatMs(settings: ReplicationSettings): number {
 export const clockDriftMax = 0.1;
 
 /** Records sent in one message, about. Small enough that a message never takes long, large enough to fill a link. */
-export const batchBytesMax = 1024 * 1024;
+export const batchBytesMax = 256 * 1024;
 
 /** Bytes of writes that may wait for their commit; more are refused. */
 export const pendingBytesMax = 64 * 1024 * 1024;
