@@ -246,7 +246,8 @@ export class Invariants {
     }
     this.#checkHeld(group, "is in sync");
     const holders = [...group.replicas].filter((other) => other.holds(record)).length;
-    const isOwn = record.kind !== "epoch" && group.served.get(record.epoch) === replica;
+    // What earlier epochs have left is taken over whatever `minsync` asks of new writes.
+    const isOwn = record.kind !== "epoch" && replica.store?.promisedEpoch === record.epoch;
     if (isOwn && holders < this.#settings.minSync) {
       this.violated(`${shown(record)} is committed on ${holders} disks; minsync is ${this.#settings.minSync}`);
     }
