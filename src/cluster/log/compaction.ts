@@ -82,12 +82,22 @@ export class Compactor {
   /** Returns whether it got to the end. */
   async #tryCompact(isGivenUp: () => boolean): Promise<boolean> {
     const state = this.#state;
-    const { base, committedSeq, durable, legacySeq, live } = state;
+    const { base, committedSeq, durable, legacySeq } = state;
     const seq = Math.max(Math.min(committedSeq, durable.seq), legacySeq);
     // Nothing that is certain to stay has come since the last time.
     if (seq <= base.seq) return true;
     const horizon = { seq };
     state.horizons.add(horizon);
+    try {
+      return await this.#rewrite(seq, isGivenUp);
+    } finally {
+      state.horizons.delete(horizon);
+    }
+  }
+
+  async #rewrite(seq: number, isGivenUp: () => boolean): Promise<boolean> {
+    const state = this.#state;
+    const { live } = state;
     const rewrite = await Rewrite.begin(state, {
       identity: state.identity,
       horizon: positionAt(state, seq),
@@ -106,8 +116,6 @@ export class Compactor {
       if (state.failure === undefined) await rewrite.abandon();
       if (error instanceof GivenUp) return false;
       throw error;
-    } finally {
-      state.horizons.delete(horizon);
     }
   }
 

@@ -26,12 +26,18 @@ export async function beginCopy(
   const copy = new Copy(state, writer, base, epochs);
   const endTurn = await turn.take(() => void copy.abort());
   try {
-    await copy.begin(await disk.open(rbfile, "create"), endTurn);
+    copy.begin(await disk.open(rbfile, "create"), endTurn);
   } catch (error) {
     endTurn();
     throw error;
   }
   return copy;
+}
+
+interface OpenCopy {
+  readonly file: DiskFile;
+  readonly appender: Appender;
+  readonly endTurn: () => void;
 }
 
 class Copy implements CopyWriter {
@@ -42,7 +48,7 @@ class Copy implements CopyWriter {
   /** Calls are carried out one after another: also the end that another user of the file brings. */
   readonly #lane = new Lane();
   readonly #index = new KeyIndex();
-  #open: { readonly file: DiskFile; readonly appender: Appender; readonly endTurn: () => void } | undefined;
+  #open: OpenCopy | undefined;
   #headerBytes = 0;
   #records = 0;
   #lastSeq = 0;
@@ -54,7 +60,7 @@ class Copy implements CopyWriter {
     this.#epochs = epochs;
   }
 
-  async begin(file: DiskFile, endTurn: () => void): Promise<void> {
+  begin(file: DiskFile, endTurn: () => void): void {
     const appender = new Appender(file, 0);
     const { identity } = this.#state;
     appender.addLine(formatControlLine({ kind: "header", identity, snapshot: true }));
@@ -63,8 +69,7 @@ class Copy implements CopyWriter {
   }
 
   write(records: readonly LogRecord[]): Promise<void> {
-    return this.#lane.run(async () => {
-      const { appender } = this.#opened();
+    return this.#step(async ({ appender }) => {
       for (const record of records) {
         this.#add(record, appender);
         if (appender.gatheredBytes >= flushBytes) await appender.flush();
@@ -86,8 +91,7 @@ class Copy implements CopyWriter {
   }
 
   finish(): Promise<void> {
-    return this.#lane.run(async () => {
-      const { appender, file } = this.#opened();
+    return this.#step(async ({ appender, file }) => {
       await appender.flush();
       // Most of it before the log's turn, so that whoever waits for that does not wait for long.
       await file.datasync();
@@ -133,26 +137,37 @@ class Copy implements CopyWriter {
   }
 
   abort(): Promise<void> {
+    return this.#lane.run(() => this.#forget());
+  }
+
+  /** Runs a step in its turn. A copy that one has failed of is forgotten. */
+  #step(action: (open: OpenCopy) => Promise<void>): Promise<void> {
     return this.#lane.run(async () => {
-      const open = this.#open;
-      if (open === undefined) return;
-      const { disk, rbfile } = this.#state.options;
+      if (this.#open === undefined) throw new LogStoreError("superseded", "this copy has ended");
       try {
-        await open.file.close();
-        await disk.remove(rbfile);
-      } finally {
-        this.#end();
+        await action(this.#open);
+      } catch (error) {
+        await this.#forget();
+        throw error;
       }
     });
+  }
+
+  async #forget(): Promise<void> {
+    const open = this.#open;
+    if (open === undefined) return;
+    const { options, failure } = this.#state;
+    try {
+      await open.file.close();
+      // After a failure in the last step nobody knows what is there under this name.
+      if (failure === undefined) await options.disk.remove(options.rbfile);
+    } finally {
+      this.#end();
+    }
   }
 
   #end(): void {
     this.#open?.endTurn();
     this.#open = undefined;
-  }
-
-  #opened() {
-    if (this.#open === undefined) throw new LogStoreError("superseded", "this copy has ended");
-    return this.#open;
   }
 }

@@ -82,7 +82,7 @@ export function encodeRecord(record: LogRecord, into: Buffer, start: number): nu
   into[end++] = 10;
   end += into.write(`# ${record.epoch}.${record.seq}`, end, "latin1");
   const options = kind === "epoch" ? " kind=epoch" : record.text ? " text=1" : "";
-  const checksum = recordChecksum(into.subarray(start, end), options);
+  const checksum = hex(recordChecksum(into.subarray(start, end), options));
   return end + into.write(` ${checksum}${options}\n`, end, "latin1");
 }
 
@@ -132,7 +132,7 @@ export function isControlLine(bytes: Uint8Array, start: number): boolean {
 
 export function formatControlLine(line: ControlLine): string {
   const body = controlBody(line);
-  return `${body} ${hex(crc32.buf(Buffer.from(body)))}\n`;
+  return `${body} ${hex(crc32.buf(Buffer.from(body)) >>> 0)}\n`;
 }
 
 function controlBody(line: ControlLine): string {
@@ -165,7 +165,9 @@ function controlBody(line: ControlLine): string {
 export function parseControlLine(bytes: Buffer, start: number, end: number): ControlLine | Flaw {
   const checksumStart = end - 8;
   const body = bytes.subarray(start, Math.max(start, checksumStart - 1));
-  if (bytes.toString("latin1", Math.max(start, checksumStart - 1), end) !== ` ${hex(crc32.buf(body))}`) {
+  if (
+    bytes.toString("latin1", Math.max(start, checksumStart - 1), end) !== ` ${hex(crc32.buf(body) >>> 0)}`
+  ) {
     return flaw("its checksum does not match");
   }
   const [word = "", ...fields] = body.toString("latin1").split(" ");
@@ -271,7 +273,7 @@ function parseCommit(bytes: Buffer, start: number, commitStart: number, end: num
   if (match === null) return flaw("its commit line is malformed");
   const [, epochText = "", seqText = "", checksum = "", options = ""] = match;
   const coveredEnd = commitStart + "# .".length + epochText.length + seqText.length;
-  if (recordChecksum(bytes.subarray(start, coveredEnd), options) !== checksum) {
+  if (recordChecksum(bytes.subarray(start, coveredEnd), options) !== Number.parseInt(checksum, 16)) {
     return flaw("its checksum does not match");
   }
   const epoch = parseCount(epochText);
@@ -289,13 +291,13 @@ function parseCommit(bytes: Buffer, start: number, commitStart: number, end: num
   return { kind: "commit", epoch, seq, text, isEpoch };
 }
 
-function recordChecksum(covered: Uint8Array, options: string): string {
+function recordChecksum(covered: Uint8Array, options: string): number {
   const checksum = crc32.buf(covered);
-  return hex(options === "" ? checksum : crc32.buf(Buffer.from(options, "latin1"), checksum));
+  return (options === "" ? checksum : crc32.buf(Buffer.from(options, "latin1"), checksum)) >>> 0;
 }
 
 function hex(checksum: number): string {
-  return (checksum >>> 0).toString(16).padStart(8, "0");
+  return checksum.toString(16).padStart(8, "0");
 }
 
 function parsePosition(text: string | undefined): Position | undefined {

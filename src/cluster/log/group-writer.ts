@@ -41,6 +41,14 @@ export class GroupWriter {
     return this.#wait(0, epoch);
   }
 
+  /** Resolves when all that waits has been written, or has failed. */
+  async flush(): Promise<void> {
+    await Promise.allSettled([
+      this.untilDurable(this.#state.last.seq),
+      this.untilPromised(this.#epochToWrite),
+    ]);
+  }
+
   /** Tells those who wait for records after `seq` that these will never be there. */
   drop(seq: number): void {
     const dropped = this.#waiters.filter((waiter) => waiter.seq > seq);

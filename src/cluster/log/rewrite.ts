@@ -187,5 +187,5 @@ export async function replaceLog(state: LogState, target: DiskFile, adjust: () =
 
 /** The place of a record in the log's history. */
 export function positionAt(state: LogState, seq: number): Position {
-  return { epoch: epochAt(state.epochs, seq), seq };
+  return seq === state.base.seq ? state.base : { epoch: epochAt(state.epochs, seq), seq };
 }

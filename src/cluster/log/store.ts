@@ -185,8 +185,7 @@ export class Store implements LogStore {
     const state = this.#state;
     state.isClosed = true;
     await this.#turn.take(() => {});
-    // Rejects when a write fails, which those who wait for it are told.
-    await this.#writer.untilDurable(state.last.seq).catch(() => {});
+    await this.#writer.flush();
     await state.lane.run(() => state.file.release());
     await this.#unlock();
   }
@@ -224,7 +223,7 @@ export class Store implements LogStore {
     });
     await rewrite.copySnapshot();
     await rewrite.copyTail(await findRecord(state, seq + 1));
-    await rewrite.addPromise(state.promisedEpoch);
+    if (state.promisedEpoch > 0) await rewrite.addPromise(state.promisedEpoch);
     await rewrite.sync();
     const loaded = await loadLog(state.options.rbfile, rewrite.target, Math.min(seq, state.visibleSeq));
     await rewrite.replace(() => state.load(loaded));
