@@ -1,26 +1,29 @@
 import { systemClock } from "./cluster/clock.ts";
 import { openCoordination } from "./coordination/open.ts";
 import { startDataServer } from "./rpc/data-server.ts";
-import { logger, runServers } from "./rpc/run-servers.ts";
+import { logger, runServers } from "./serve.ts";
 import { dataProgram, replicationOf } from "./settings/programs.ts";
 import { readSettings } from "./settings/read-settings.ts";
 import { runMain } from "./settings/run-main.ts";
 
 await runMain("data", async (input) => {
   const settings = readSettings(dataProgram, input);
-  const server = await startDataServer({
-    group: settings.name,
-    dbfile: settings.dbfile,
-    rbfile: settings.rbfile,
-    host: settings.serverip,
-    port: settings.serverport,
-    openSession: openCoordination(settings),
-    access: settings.zooauth === undefined ? "open" : "creator-writes",
-    clock: systemClock,
-    valueBytesMax: settings.maxvaluebytes,
-    replication: replicationOf(settings),
-    log: logger(),
+  await runServers(async (servers) => {
+    servers.push(
+      await startDataServer({
+        group: settings.name,
+        dbfile: settings.dbfile,
+        rbfile: settings.rbfile,
+        host: settings.serverip,
+        port: settings.serverport,
+        openSession: openCoordination(settings),
+        access: settings.zooauth === undefined ? "open" : "creator-writes",
+        clock: systemClock,
+        valueBytesMax: settings.maxvaluebytes,
+        replication: replicationOf(settings),
+        log: logger(),
+      }),
+    );
   });
-  await runServers([server]);
   return 0;
 });

@@ -2,14 +2,17 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { systemClock } from "./cluster/clock.ts";
+import { lockFile } from "./cluster/log/lock.ts";
+import { nodeDisk } from "./cluster/log/node-disk.ts";
 import { EmbeddedCoordination } from "./coordination/embedded/service.ts";
 import { startDataServer } from "./rpc/data-server.ts";
 import { startRouterServer } from "./rpc/router-server.ts";
-import { logger, runServers } from "./rpc/run-servers.ts";
 import type { Server } from "./rpc/server.ts";
+import { logger, runServers } from "./serve.ts";
 import { devProgram, replicationOf } from "./settings/programs.ts";
 import { readSettings, type SettingsInput } from "./settings/read-settings.ts";
 import { ExitError, runMain } from "./settings/run-main.ts";
+import type { SettingsOf } from "./settings/setting.ts";
 
 /** A whole cluster in one process: the original's test set-up, three routers and two groups of two nodes. */
 const groups = ["zdata1", "zdata1", "zdata2", "zdata2"];
@@ -17,13 +20,31 @@ const routerCount = 3;
 
 await runMain("kvlab", async (input: SettingsInput) => {
   const settings = readSettings(devProgram, input);
+  const releases: (() => Promise<void>)[] = [];
+  try {
+    await runServers((servers) => startCluster(settings, servers, releases));
+  } finally {
+    for (const release of releases.reverse()) await release();
+  }
+  return 0;
+});
+
+/** Adds to `releases` what is to be done, last first, when the servers have stopped. */
+async function startCluster(
+  settings: SettingsOf<typeof devProgram.settings>,
+  servers: Server[],
+  releases: (() => Promise<void>)[],
+): Promise<void> {
   const { serverip: host, dataport, routerport, datadir } = settings;
   await makeFolder(datadir);
+  const file = join(datadir, "coordination.jsonl");
+  releases.push(await lockFile(nodeDisk, file));
   const coordination = await EmbeddedCoordination.start({
     clock: systemClock,
-    file: join(datadir, "coordination.jsonl"),
+    file,
     onTrouble: logger("coordination"),
   });
+  releases.push(() => coordination.close());
   const common = {
     host,
     openSession: coordination.opener(),
@@ -32,40 +53,36 @@ await runMain("kvlab", async (input: SettingsInput) => {
     valueBytesMax: settings.maxvaluebytes,
   } as const;
 
-  const servers: Server[] = [];
-  try {
-    for (const [index, group] of groups.entries()) {
-      const port = dataport + index;
-      const folder = join(datadir, String(port));
-      await makeFolder(folder);
-      const server = await startDataServer({
-        ...common,
-        group,
-        port,
-        dbfile: join(folder, "db.txt"),
-        rbfile: join(folder, "rollback.txt"),
-        replication: replicationOf(settings),
-        log: logger(`data ${port}`),
-      });
-      servers.push(server);
-    }
-    // The ring is made by the first router: of both groups at once, when both are there.
-    await joinedOrFailed(servers);
-    for (let port = routerport; port < routerport + routerCount; port++) {
-      const log = logger(`router ${port}`);
-      servers.push(await startRouterServer({ ...common, port, virtualNodes: settings.virtualnodes, log }));
-    }
-    await joinedOrFailed(servers);
-    process.stdout.write(introduction(servers));
-    await runServers(servers);
-  } catch (error) {
-    await Promise.all(servers.map((server) => server.stop()));
-    throw error;
-  } finally {
-    await coordination.close();
+  const nodes: Server[] = [];
+  for (const [index, group] of groups.entries()) {
+    const port = dataport + index;
+    const folder = join(datadir, String(port));
+    await makeFolder(folder);
+    const server = await startDataServer({
+      ...common,
+      group,
+      port,
+      dbfile: join(folder, "db.txt"),
+      rbfile: join(folder, "rollback.txt"),
+      replication: replicationOf(settings),
+      log: logger(`data ${port}`),
+    });
+    servers.push(server);
+    nodes.push(server);
   }
-  return 0;
-});
+  // The ring is made by the first router: of both groups at once, when both are there.
+  await joinedOrFailed(nodes);
+
+  const routers: Server[] = [];
+  for (let port = routerport; port < routerport + routerCount; port++) {
+    const log = logger(`router ${port}`);
+    const server = await startRouterServer({ ...common, port, virtualNodes: settings.virtualnodes, log });
+    servers.push(server);
+    routers.push(server);
+  }
+  await joinedOrFailed(routers);
+  process.stdout.write(introduction(nodes, routers));
+}
 
 async function joinedOrFailed(servers: readonly Server[]): Promise<void> {
   await Promise.race([
@@ -82,18 +99,15 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-function introduction(servers: readonly Server[]): string {
-  const nodes = servers.slice(0, groups.length);
-  const routers = servers.slice(groups.length);
-  const lines = nodes.map(({ address }, index) => `  data node of ${groups[index]}  http://${address}`);
-  const router = routers[0]?.address;
+function introduction(nodes: readonly Server[], routers: readonly Server[]): string {
   const call = (name: string, body: string) =>
-    `  npx buf curl --http2-prior-knowledge --protocol grpc -d '${body}' http://${router}/kvlab.v1.DataService/${name}`;
+    `  npx buf curl --http2-prior-knowledge --protocol grpc -d '${body}' ` +
+    `http://${routers[0]?.address}/kvlab.v1.DataService/${name}`;
   return [
     "",
     "kvlab is running.",
     ...routers.map(({ address }) => `  router               http://${address}`),
-    ...lines,
+    ...nodes.map(({ address }, index) => `  data node of ${groups[index]}  http://${address}`),
     "Try it from another terminal:",
     call("Put", '{"key":"a","text":"hello"}'),
     call("Get", '{"key":"a"}'),

@@ -1,23 +1,26 @@
 import { systemClock } from "./cluster/clock.ts";
 import { openCoordination } from "./coordination/open.ts";
 import { startRouterServer } from "./rpc/router-server.ts";
-import { logger, runServers } from "./rpc/run-servers.ts";
+import { logger, runServers } from "./serve.ts";
 import { routerProgram } from "./settings/programs.ts";
 import { readSettings } from "./settings/read-settings.ts";
 import { runMain } from "./settings/run-main.ts";
 
 await runMain("router", async (input) => {
   const settings = readSettings(routerProgram, input);
-  const server = await startRouterServer({
-    host: settings.serverip,
-    port: settings.serverport,
-    openSession: openCoordination(settings),
-    access: settings.zooauth === undefined ? "open" : "creator-writes",
-    clock: systemClock,
-    valueBytesMax: settings.maxvaluebytes,
-    virtualNodes: settings.virtualnodes,
-    log: logger(),
+  await runServers(async (servers) => {
+    servers.push(
+      await startRouterServer({
+        host: settings.serverip,
+        port: settings.serverport,
+        openSession: openCoordination(settings),
+        access: settings.zooauth === undefined ? "open" : "creator-writes",
+        clock: systemClock,
+        valueBytesMax: settings.maxvaluebytes,
+        virtualNodes: settings.virtualnodes,
+        log: logger(),
+      }),
+    );
   });
-  await runServers([server]);
   return 0;
 });
