@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -30,11 +30,43 @@ export function bunProgram() {
 
 /** Installs the packages exactly as locked: all, or those that running needs. Says whether that went well. */
 export function installPackages({ development }) {
+  if (!development) return npm(["ci", "--omit=dev"]);
+  // The addon is left to `buildAddon`: it must be built for a Node.js that is among the packages itself.
+  return npm(["ci", "--ignore-scripts"]) && npm(["rebuild", "@bufbuild/buf", "bun", "deno", "node"]);
+}
+
+/** Builds the ZooKeeper addon for the Node.js of our packages, unless it loads there already. Says whether it loads. */
+export function buildAddon() {
+  if (addonLoads()) return true;
+  const headers = nodeHeaders();
+  return npm(["rebuild", "zookeeper"], headers && { npm_config_nodedir: headers }) && addonLoads();
+}
+
+function addonLoads() {
+  const node = join(root, "node_modules", ".bin", "node");
+  return spawnSync(node, ["--eval", 'require("zookeeper")'], { cwd: root }).status === 0;
+}
+
+/** The folder with the C++ headers of the Node.js of our packages; if there is none, node-gyp fetches them. */
+function nodeHeaders() {
+  const packages = join(root, "node_modules", "node", "node_modules");
+  if (!existsSync(packages)) return undefined;
+  const folders = readdirSync(packages).map((name) => join(packages, name));
+  return folders.find((folder) => existsSync(join(folder, "include", "node", "node.h")));
+}
+
+/** Runs npm in our folder; says whether it succeeded. */
+function npm(args, env = {}) {
   // Under `npm start` and `npm test` this names the npm that runs us; on Windows "npm" is not a program to spawn.
-  const npm = process.env.npm_execpath ?? "";
-  const [command, ...prefix] = npm.endsWith("npm-cli.js") ? [process.execPath, npm] : ["npm"];
-  const args = ["ci", "--no-audit", "--no-fund", "--loglevel=error", ...(development ? [] : ["--omit=dev"])];
-  return spawnSync(command, [...prefix, ...args], { cwd: root, stdio: "inherit" }).status === 0;
+  const script = process.env.npm_execpath ?? "";
+  const [command, ...prefix] = script.endsWith("npm-cli.js") ? [process.execPath, script] : ["npm"];
+  const quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
+  const { status } = spawnSync(command, [...prefix, ...args, ...quiet], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: "inherit",
+  });
+  return status === 0;
 }
 
 /** Whether node_modules holds what only developing needs: then an install must not take that away. */

@@ -1,7 +1,7 @@
 // npm test: installs what is missing and runs everything. Needs nothing but Node.js 18 and npm.
 import { parseArgs } from "node:util";
 import { checks } from "./checks.mjs";
-import { installPackages, missingPackages } from "./packages.mjs";
+import { buildAddon, installPackages, missingPackages } from "./packages.mjs";
 import { installSystemPackages } from "./system-packages.mjs";
 import { runTestFile, runtimeNames, testFiles } from "./test-files.mjs";
 
@@ -55,6 +55,8 @@ function prepare() {
     if (!installPackages({ development: true }))
       fail("npm could not install the packages; see its message above");
   }
+  if (!buildAddon())
+    fail("the package zookeeper could not be built; it needs make, a C++ compiler and python3");
   const stillMissing = installSystemPackages();
   if (stillMissing.length > 0) fail(`install first: ${stillMissing.join(", ")}`);
 }
