@@ -16,6 +16,8 @@ const REFUSALS: Record<Exclude<SessionState, "connected">, [CoordinationErrorCod
 export class ClientSession {
   readonly watches = new WatchTable();
   readonly #listeners = new Set<(state: SessionState) => void>();
+  /** Changes that listeners are still to be told of. */
+  readonly #untold: SessionState[] = [];
   /** How to fail each operation. */
   readonly #pending = new Set<(code: CoordinationErrorCode, message: string) => void>();
   #state: SessionState = "connected";
@@ -86,12 +88,20 @@ export class ClientSession {
     const [code, message] = REFUSALS[state];
     this.#failPending(error?.code ?? code, error?.message ?? message);
     this.watches.lose();
-    this.#listeners.clear();
   }
 
   #enter(state: SessionState): void {
     this.#state = state;
-    for (const listener of [...this.#listeners]) callListener(() => listener(state));
+    this.#untold.push(state);
+    // When a listener changes the state, those after it still hear of the earlier change first.
+    if (this.#untold.length > 1) return;
+    for (let [next] = this.#untold; next !== undefined; [next] = this.#untold) {
+      const told = next;
+      for (const listener of [...this.#listeners]) {
+        if (this.#listeners.has(listener)) callListener(() => listener(told));
+      }
+      this.#untold.shift();
+    }
   }
 
   #failPending(code: CoordinationErrorCode, message: string): void {

@@ -3,18 +3,16 @@ import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { createServer as createHttp2Server } from "node:http2";
 import { createServer, type Server } from "node:net";
-import { after, before, describe, it } from "node:test";
+import { after, describe, it } from "node:test";
 import { openWire } from "../../src/coordination/wire/open-wire.ts";
 import { freePorts } from "../support/free-ports.ts";
 import { withSession } from "../support/with-session.ts";
-import { startZooKeeper, type ZooKeeper } from "../support/zookeeper.ts";
+import { startZooKeeper } from "../support/zookeeper.ts";
 
 const SESSION_TIMEOUT_MS = 20_000;
 
-let zookeeper: ZooKeeper;
-before(async () => {
-  zookeeper = await startZooKeeper({ tls: true });
-});
+// Not in a hook: Bun gives hooks five seconds, whatever they ask for.
+const zookeeper = await startZooKeeper({ tls: true });
 after(() => zookeeper.close());
 
 const openAt = (connectString: string) => openWire({ connectString, sessionTimeoutMs: SESSION_TIMEOUT_MS });

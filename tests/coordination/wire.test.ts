@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { after, before, describe, it } from "node:test";
+import { after, describe, it } from "node:test";
 import type { SessionState } from "../../src/coordination/coordination.ts";
 import { openWire } from "../../src/coordination/wire/open-wire.ts";
 import { WireCoordination } from "../../src/coordination/wire/wire-coordination.ts";
@@ -10,16 +10,14 @@ import { bytes, gone, reached, recordingWatcher, rejectsWith, text } from "../su
 import { commandFor, runProgram } from "../support/run-program.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { withSession } from "../support/with-session.ts";
-import { startZooKeeper, type ZooKeeper } from "../support/zookeeper.ts";
+import { startZooKeeper } from "../support/zookeeper.ts";
 
 const SESSION_TIMEOUT_MS = 20_000;
 const nothing = new Uint8Array();
 const program = new URL("./session-program.ts", import.meta.url);
 
-let zookeeper: ZooKeeper;
-before(async () => {
-  zookeeper = await startZooKeeper();
-});
+// Not in a hook: Bun gives hooks five seconds, whatever they ask for.
+const zookeeper = await startZooKeeper();
 after(() => zookeeper.close());
 
 const openAt = (connectString: string, sessionTimeoutMs = SESSION_TIMEOUT_MS) =>

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { after, describe, it } from "node:test";
 import type { Coordination, SessionState } from "../../src/coordination/coordination.ts";
 import { bytes, reached, recordingWatcher, rejectsWith, text } from "./conformance/service.ts";
 import type { NetworkedDriver } from "./networked-coordination.ts";
@@ -14,58 +14,54 @@ export interface NetworkPromises {
 
 /** An ensemble as one client sees it: each member behind a proxy of its own. */
 interface View {
+  readonly ensemble: ZooKeeper;
   readonly connectString: string;
-  readonly proxies: readonly TcpProxy[];
-  /** Index of the member that the client is attached to. */
-  attached(): number;
+  /** Lets the client reach one member only, or all. */
+  admit(only?: ZooKeeperMember): void;
+  /** In front of the member that the client is attached to. */
+  proxy(): TcpProxy;
+  /** To which the client is attached. */
+  member(): ZooKeeperMember;
   close(): Promise<void>;
 }
 
 /** What drivers that speak to ZooKeeper over a network promise besides, with an ensemble of three. */
 export function networkConformance(name: string, driver: NetworkedDriver, promises: NetworkPromises): void {
   describe(`coordination over a network, ${name} driver`, { timeout: 300_000 }, () => {
-    let running: ZooKeeper | undefined;
-    before(async () => {
-      running = await startZooKeeper({ members: 3 });
-    });
-    after(() => running?.close());
-    const ensemble = () => {
-      if (running === undefined) throw new Error("ZooKeeper did not start");
-      return running;
+    let starting: Promise<ZooKeeper> | undefined;
+    // Not in a hook: Bun gives hooks five seconds, whatever they ask for.
+    const started = () => {
+      starting ??= startZooKeeper({ members: 3 });
+      return starting;
     };
+    after(async () => (await starting)?.close());
     const withSession = async (
       sessionTimeoutMs: number,
-      body: (session: Coordination, view: View, member: () => ZooKeeperMember) => Promise<void>,
+      body: (session: Coordination, view: View) => Promise<void>,
       role?: "leader" | "follower",
     ) => {
-      const view = await viewOf(ensemble());
-      const wanted = role && ensemble().members.indexOf(await ensemble()[role]());
-      for (const [index, proxy] of view.proxies.entries()) {
-        proxy.setMode(wanted === undefined || index === wanted ? "pass" : "cut");
-      }
+      const ensemble = await started();
+      const view = await viewOf(ensemble);
+      view.admit(role && (await ensemble[role]()));
       const session = await driver({ connectString: view.connectString, sessionTimeoutMs })();
-      for (const proxy of view.proxies) proxy.setMode("pass");
-      const member = () => {
-        const found = ensemble().members[view.attached()];
-        if (found === undefined) throw new Error("the session is attached to no member");
-        return found;
-      };
+      view.admit();
       try {
-        await body(session, view, member);
+        await body(session, view);
       } finally {
         await session.close();
         await view.close();
-        await ensemble().restore();
+        await ensemble.restore();
       }
     };
 
     it("takes another server when one takes connections and never answers", { timeout: 60_000 }, async () => {
-      const silent = await startTcpProxy(ensemble().members[0]?.address ?? "");
+      const [member] = (await started()).members;
+      const silent = await startTcpProxy(member?.address ?? "");
       silent.setMode("silent");
       try {
         // The order in which a client tries servers is its own affair: with one good one of four, all kinds occur.
         const addresses = [silent, silent, silent].map(({ address }) => address);
-        const connectString = [...addresses, ensemble().members[1]?.address].join(",");
+        const connectString = [...addresses, member?.address].join(",");
         const session = await driver({ connectString, sessionTimeoutMs: 3000 })();
         assert.equal((await session.exists("/"))?.ephemeral, false);
         await session.close();
@@ -84,28 +80,29 @@ export function networkConformance(name: string, driver: NetworkedDriver, promis
           const large = new Uint8Array(300_000).fill(7);
           const path = await session.create("/cut-", large, "ephemeral-sequential");
           const disconnected = reached(session, "disconnected");
-          view.proxies[view.attached()]?.cutAfter(100_000);
+          view.proxy().cutAfter(100_000);
           await rejectsWith(session.get(path), "CONNECTION_LOSS");
           await disconnected;
-          for (const proxy of view.proxies) proxy.setMode("pass");
+          view.admit();
           await reached(session, "connected");
           assert.ok(Buffer.from(large).equals((await session.get(path)).data));
         }),
     );
 
     it("keeps its session, znodes and watches when its member is killed", { timeout: 60_000 }, () =>
-      withSession(20_000, async (session, view, member) => {
+      withSession(20_000, async (session, view) => {
         const states: SessionState[] = [];
         session.onState((state) => states.push(state));
         const path = await session.create("/killed-", bytes("kept"), "ephemeral-sequential");
         const { czxid } = (await session.get(path)).stat;
         const { watcher, first } = recordingWatcher();
         await session.get(path, watcher);
-        const [before, disconnected] = [view.attached(), reached(session, "disconnected")];
-        await member().kill();
+        const disconnected = reached(session, "disconnected");
+        const killed = view.member();
+        await killed.kill();
         await disconnected;
         await reached(session, "connected");
-        assert.notEqual(view.attached(), before);
+        assert.notEqual(view.member(), killed);
         const { data, stat } = await session.get(path);
         assert.deepEqual([text(data), stat.own, stat.czxid], ["kept", true, czxid]);
         assert.ok(!states.includes("expired"));
@@ -115,9 +112,9 @@ export function networkConformance(name: string, driver: NetworkedDriver, promis
     );
 
     it("comes back when a majority does", { timeout: 60_000 }, () =>
-      withSession(20_000, async (session) => {
+      withSession(20_000, async (session, { ensemble }) => {
         const path = await session.create("/majority-", bytes("kept"), "ephemeral-sequential");
-        const [one, two, survivor] = ensemble().members;
+        const [one, two, survivor] = ensemble.members;
         await Promise.all([one?.kill(), two?.kill()]);
         await until("the survivor serves nobody", 30_000, async () => (await survivor?.mode()) === undefined);
         await reached(session, "disconnected");
@@ -129,18 +126,15 @@ export function networkConformance(name: string, driver: NetworkedDriver, promis
     );
 
     const keeps = promises.outlivesSilence ? "keeps its session" : "does not pretend that all is well";
-    const checkSilence = (
-      role: "leader" | "follower" | undefined,
-      fallSilent: (view: View, member: ZooKeeperMember) => void,
-    ) =>
+    const checkSilence = (fallSilent: (view: View) => void, role?: "leader" | "follower") =>
       withSession(
         6000,
-        async (session, view, member) => {
+        async (session, view) => {
           const states: SessionState[] = [];
           session.onState((state) => states.push(state));
           const path = await session.create("/silent-", bytes("kept"), "ephemeral-sequential");
           const disconnected = reached(session, "disconnected");
-          fallSilent(view, member());
+          fallSilent(view);
           await disconnected;
           await Promise.race([reached(session, "connected"), reached(session, "expired")]);
           if (!promises.outlivesSilence) return;
@@ -151,22 +145,34 @@ export function networkConformance(name: string, driver: NetworkedDriver, promis
       );
     for (const role of ["leader", "follower"] as const) {
       it(`${keeps} when its member, the ${role}, is frozen`, { timeout: 60_000 }, () =>
-        checkSilence(role, (_, member) => member.freeze()),
+        checkSilence((view) => view.member().freeze(), role),
       );
     }
     it(`${keeps} when the link to its member swallows everything`, { timeout: 60_000 }, () =>
-      checkSilence(undefined, (view) => view.proxies[view.attached()]?.setMode("silent")),
+      checkSilence((view) => view.proxy().setMode("silent")),
     );
   });
 }
 
 async function viewOf(ensemble: ZooKeeper): Promise<View> {
-  const proxies = await Promise.all(ensemble.members.map(({ address }) => startTcpProxy(address)));
+  const { members } = ensemble;
+  const proxies = await Promise.all(members.map(({ address }) => startTcpProxy(address)));
+  const attached = <T>(of: readonly T[]): T => {
+    const found = of[proxies.findIndex(({ connections }) => connections > 0)];
+    if (found === undefined) throw new Error("the client is attached to no member");
+    return found;
+  };
   return {
-    proxies,
+    ensemble,
     connectString: proxies.map(({ address }) => address).join(","),
-    attached: () => proxies.findIndex(({ connections }) => connections > 0),
-    close: async () => {
+    admit(only) {
+      for (const [index, proxy] of proxies.entries()) {
+        proxy.setMode(only === undefined || only === members[index] ? "pass" : "cut");
+      }
+    },
+    proxy: () => attached(proxies),
+    member: () => attached(members),
+    async close() {
       await Promise.all(proxies.map((proxy) => proxy.close()));
     },
   };

@@ -5,7 +5,7 @@ import { bytes, recordingWatcher, rejectsWith, type ServiceUnderTest, text, with
 const nothing = new Uint8Array();
 
 /** Roots and rights. */
-export function accessTests(service: () => ServiceUnderTest): void {
+export function accessTests(service: () => Promise<ServiceUnderTest>): void {
   it("lets everybody read a creator's znodes, and the creator alone write them", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ base, open }) => {
       const mine = await open({ auth: "kvlab:secret" });

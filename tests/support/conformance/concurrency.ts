@@ -6,7 +6,7 @@ import { bytes, caughtUp, rejectsWith, type ServiceUnderTest, text, withTestBed 
 const nothing = new Uint8Array();
 
 /** Many operations, and many sessions, at once. */
-export function concurrencyTests(service: () => ServiceUnderTest): void {
+export function concurrencyTests(service: () => Promise<ServiceUnderTest>): void {
   it("does the operations of a session in the order in which they were asked", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ base, open }) => {
       const session = await open();

@@ -47,9 +47,10 @@ let testBeds = 0;
 
 /** Runs `body` with a test bed, and closes the sessions that it opened. */
 export async function withTestBed(
-  service: ServiceUnderTest,
+  starting: Promise<ServiceUnderTest>,
   body: (bed: TestBed) => Promise<void>,
 ): Promise<void> {
+  const service = await starting;
   const sessions: Coordination[] = [];
   const open = async (settings?: SessionSettings) => {
     const session = await service.open(settings);

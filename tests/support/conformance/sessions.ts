@@ -16,7 +16,7 @@ import {
 const nothing = new Uint8Array();
 
 /** Sessions: broken connections, expiry, closing. */
-export function sessionTests(service: () => ServiceUnderTest): void {
+export function sessionTests(service: () => Promise<ServiceUnderTest>): void {
   it(
     "fails operations at once while disconnected, and comes back with all that it held",
     {
@@ -54,6 +54,29 @@ export function sessionTests(service: () => ServiceUnderTest): void {
       await reached(session, "connected");
       assert.deepEqual(states, ["disconnected"]);
     }),
+  );
+
+  it(
+    "tells every listener of all changes in order, also when one of them makes the next",
+    {
+      timeout: 20_000,
+    },
+    () =>
+      withTestBed(service(), async ({ service, open }) => {
+        const session = await open();
+        const earlier: SessionState[] = [];
+        const later: SessionState[] = [];
+        const closed = Promise.withResolvers<void>();
+        session.onState((state) => {
+          earlier.push(state);
+          if (state === "disconnected") session.close().then(closed.resolve);
+        });
+        session.onState((state) => later.push(state));
+        await service.cut(session);
+        await closed.promise;
+        assert.deepEqual(earlier, ["disconnected", "closed"]);
+        assert.deepEqual(later, ["disconnected", "closed"]);
+      }),
   );
 
   it(
@@ -126,13 +149,14 @@ export function sessionTests(service: () => ServiceUnderTest): void {
 
   it("stops opening when it is told to", { timeout: 20_000 }, async () => {
     const reason = new Error("no longer wanted");
-    await assert.rejects(service().open({ signal: AbortSignal.abort(reason) }), (error) => error === reason);
+    const opening = (await service()).open({ signal: AbortSignal.abort(reason) });
+    await assert.rejects(opening, (error) => error === reason);
   });
 
   it("fails an operation under way when the connection breaks, which may have happened", {
     timeout: 30_000,
   }, async () => {
-    if (service().mute === undefined) return;
+    if ((await service()).mute === undefined) return;
     await withTestBed(service(), async ({ service, base, open }) => {
       const [session, other] = await Promise.all([open(), open()]);
       const appeared = recordingWatcher();
@@ -159,7 +183,7 @@ export function sessionTests(service: () => ServiceUnderTest): void {
   });
 
   it("outlives a restart of the service, with its znodes and watches", { timeout: 60_000 }, async () => {
-    if (service().restart === undefined) return;
+    if ((await service()).restart === undefined) return;
     await withTestBed(service(), async ({ service, base, open }) => {
       const session = await open();
       await session.create(`${base}/e`, bytes("kept"), "ephemeral");

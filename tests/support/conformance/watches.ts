@@ -15,7 +15,7 @@ import {
 const nothing = new Uint8Array();
 
 /** One-shot watches, within a connection and over reconnects. */
-export function watchTests(service: () => ServiceUnderTest): void {
+export function watchTests(service: () => Promise<ServiceUnderTest>): void {
   it("tells a watch of `get` of the first change, once", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ base, open }) => {
       const [session, other] = await Promise.all([open(), open()]);

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import type { CreateMode } from "../../../src/coordination/coordination.ts";
+import type { CreateMode, SessionState } from "../../../src/coordination/coordination.ts";
 import { bytes, gone, rejectsWith, type ServiceUnderTest, text, withTestBed } from "./service.ts";
 
 const nothing = new Uint8Array();
 
 /** What one znode is: modes, data, versions, stat, names. */
-export function znodeTests(service: () => ServiceUnderTest): void {
+export function znodeTests(service: () => Promise<ServiceUnderTest>): void {
   it(
     "keeps persistent znodes when their session ends, and ephemeral ones no longer",
     { timeout: 20_000 },
@@ -75,6 +75,19 @@ export function znodeTests(service: () => ServiceUnderTest): void {
       const { data, stat } = await writer.get(`${base}/large`);
       assert.ok(Buffer.from(large.toReversed()).equals(data));
       assert.equal(stat.version, 1);
+    }),
+  );
+
+  it("refuses a value that no znode can hold, and goes on", { timeout: 20_000 }, () =>
+    withTestBed(service(), async ({ base, open }) => {
+      const session = await open();
+      const states: SessionState[] = [];
+      session.onState((state) => states.push(state));
+      const huge = new Uint8Array(1_100_000);
+      await rejectsWith(session.create(`${base}/huge`, huge, "persistent"), "BAD_ARGUMENTS");
+      await rejectsWith(session.set(base, huge, 0), "BAD_ARGUMENTS");
+      assert.equal((await session.get(base)).stat.version, 0);
+      assert.deepEqual(states, []);
     }),
   );
 
