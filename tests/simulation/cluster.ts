@@ -1,5 +1,7 @@
-import { parseGroupState } from "../../src/cluster/codec.ts";
+import { parseGroupState, parseRingState } from "../../src/cluster/codec.ts";
+import type { RingState } from "../../src/cluster/model.ts";
 import { ringPath } from "../../src/cluster/paths.ts";
+import { ringOf } from "../../src/cluster/placement.ts";
 import { HistoryRecorder } from "../checker/history.ts";
 import type { KeyOperation } from "../checker/key-value-model.ts";
 import { Client } from "./client.ts";
@@ -16,6 +18,7 @@ export class Cluster {
   readonly nodes: readonly DataHost[];
   readonly clients: readonly Client[];
   readonly history: HistoryRecorder<KeyOperation>;
+  #ring: RingState | undefined;
 
   constructor(world: World) {
     const { profile, scheduler, coordination } = world;
@@ -49,6 +52,18 @@ export class Cluster {
       .every(({ replica }) => inSync.some(({ number }) => number === replica.number));
   }
 
+  /** Whether all disks of the in-sync set are wiped or damaged: then the group must stay away, not lose silently. */
+  isLost(group: string): boolean {
+    const facts = this.world.invariants.group(group);
+    const inSync = facts.state?.inSync ?? [];
+    return inSync.length > 0 && inSync.every(({ number }) => facts.replica(number)?.isSpoiled);
+  }
+
+  /** The group of the ring that a key belongs to. */
+  groupOf(key: string): string | undefined {
+    return this.#ring && ringOf(this.#ring).owner(key);
+  }
+
   #observe({ name, path, data }: Operation, outcome: Outcome): void {
     if ((name !== "set" && name !== "create") || data === undefined || "error" in outcome) return;
     const { invariants, trace, scheduler } = this.world;
@@ -62,6 +77,9 @@ export class Cluster {
         `group ${group}: epoch ${state.epoch}, primary ${state.primary?.number ?? "none"}, in sync ${inSync}`,
       );
       invariants.stateChanged(group, state);
-    } else if (path === ringPath) invariants.moment("first write", "");
+    } else if (path === ringPath) {
+      this.#ring = parseRingState(path, data);
+      if (this.#ring.written) invariants.moment("first write", "");
+    }
   }
 }

@@ -61,16 +61,16 @@ export class DataHost extends Host {
   }
 
   /**
-   * A byte of the log changes while nobody looks; in its first half, since a flaw in the very end cannot be told from
-   * a write that was not finished. Returns false when the log is too short for that.
+   * A byte of the log changes while nobody looks. Not in its header, without which nobody knows whose log it is; and
+   * in the first half, since a flaw in the very end cannot be told from a write that was not finished.
    */
-  flipByte(): boolean {
+  flipByte(): void {
     this.kill();
-    const { length } = this.logBytes;
-    if (length < 400) return false;
-    this.#disk.flip(dbfile, this.#random.below(length / 2), 1 << this.#random.below(8));
+    const bytes = this.logBytes;
+    const offset = Math.floor(this.#random.between(bytes.indexOf("\n") + 1, bytes.length / 2));
+    if (bytes.length < 400) return;
+    this.#disk.flip(dbfile, offset, 1 << this.#random.below(8));
     this.replica.isSpoiled = true;
-    return true;
   }
 
   protected async run(process: SimProcess): Promise<void> {

@@ -1,6 +1,8 @@
 import { checkLinearizability } from "../checker/linearizability.ts";
 import { keyValueModel } from "../checker/key-value-model.ts";
+import { describeViolation } from "../checker/report.ts";
 import { Cluster } from "./cluster.ts";
+import { guard } from "./guards.ts";
 import { Nemesis } from "./nemesis.ts";
 import { type PlannedFault, planOf } from "./plan.ts";
 import { createWorld, type World } from "./world.ts";
@@ -15,6 +17,7 @@ export interface RunResult {
   readonly events: number;
   readonly calls: number;
   readonly counts: ReadonlyMap<string, number>;
+  /** Undefined unless they were kept. */
   readonly lines: readonly string[] | undefined;
 }
 
@@ -28,14 +31,20 @@ export interface RunOptions {
 /** How long a cluster without faults may take until everything works again. */
 const healedWithinMs = 60_000;
 
+/** Runs one cluster from its start to its end. A pure function of the seed and the plan. */
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunResult> {
   const world = await createWorld(seed, options.keepLines ?? false);
   const cluster = new Cluster(world);
   const { scheduler, profile, invariants } = world;
-  const nemesis = new Nemesis(world, cluster, options.plan ?? planOf(seed, profile));
-  for (const host of cluster.hosts) host.start();
-  await scheduler.runUntil(profile.faultsMs, () => invariants.violation !== undefined);
-  if (invariants.violation === undefined) await heal(world, cluster, nemesis);
+  const endGuard = guard((what) => invariants.violated(what));
+  try {
+    const nemesis = new Nemesis(world, cluster, options.plan ?? planOf(seed, profile));
+    for (const host of cluster.hosts) host.start();
+    await scheduler.runUntil(profile.faultsMs, () => invariants.violation !== undefined);
+    if (invariants.violation === undefined) await heal(world, cluster, nemesis);
+  } finally {
+    endGuard();
+  }
   if (invariants.violation === undefined) check(world, cluster);
   return {
     seed,
@@ -64,7 +73,10 @@ async function heal(world: World, cluster: Cluster, nemesis: Nemesis): Promise<v
     left.delete(key);
   };
   for (const key of profile.keys) void serve(key);
-  const isHealed = () => left.size === 0 && profile.groups.every((group) => cluster.isWhole(group));
+  const isHealed = () => {
+    const whole = profile.groups.filter((group) => !cluster.isLost(group));
+    return whole.every((group) => cluster.isWhole(group) && ![...left].some((key) => cluster.groupOf(key) === group));
+  };
   const isOver = () => isHealed() || invariants.violation !== undefined;
   await scheduler.runUntil(scheduler.nowMs + healedWithinMs, isOver);
   if (isHealed()) return;
@@ -75,8 +87,6 @@ async function heal(world: World, cluster: Cluster, nemesis: Nemesis): Promise<v
 function check({ invariants }: World, { history }: Cluster): void {
   const verdict = checkLinearizability(keyValueModel, history.history());
   if (verdict.verdict === "violation") {
-    const { violation } = verdict;
-    const calls = violation.conflict.map(({ operation }) => keyValueModel.describe(operation));
-    invariants.violated(`not linearizable: ${calls.join("; ")}`);
+    invariants.violated(describeViolation(keyValueModel, verdict.violation).join("\n"));
   } else if (verdict.verdict === "undecided") invariants.violated(`undecided: ${verdict.parts.join(", ")}`);
 }
