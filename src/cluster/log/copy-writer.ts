@@ -57,7 +57,7 @@ class Copy implements CopyWriter {
     this.#state = state;
     this.#writer = writer;
     this.#base = { epoch: base.epoch, seq: base.seq };
-    this.#epochs = epochs;
+    this.#epochs = [...epochs];
   }
 
   begin(file: DiskFile, endTurn: () => void): void {
