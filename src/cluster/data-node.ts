@@ -1,14 +1,14 @@
 import type { Access, OpenSession } from "../coordination/coordination.ts";
 import { createBackoff } from "./backoff.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, withTimeout } from "./clock.ts";
 import { formatGroupState, parseGroupState } from "./codec.ts";
 import { KvError } from "./errors.ts";
 import { keepRegistered } from "./keep-registered.ts";
 import { checkKey, checkValue } from "./limits.ts";
 import type { LogStore, StoredValue } from "./log-store.ts";
 import type { GroupState, Member, RingState } from "./model.ts";
-import { groupStatePath } from "./paths.ts";
-import type { AppendRequest, AppendResponse, CountMisplacedRequest, PeerAt } from "./peer.ts";
+import { groupStatePath, masterNumber } from "./paths.ts";
+import type { AppendRequest, AppendResponse, CountMisplacedRequest, PeerAt, SilenceReport } from "./peer.ts";
 import { ownerOf } from "./placement.ts";
 import { type Register, znodeRegister } from "./register.ts";
 import { dataNodeClaim } from "./registration.ts";
@@ -21,6 +21,9 @@ import { ringGate } from "./ring-gate.ts";
 import { keepSessions, type Sessions } from "./sessions.ts";
 import { type TopologySource, watchTopology } from "./topology.ts";
 import { explain } from "./trouble.ts";
+
+/** Longest wait for the master's answer; the next report may go to another master. */
+const reportTimeoutMs = 1000;
 
 export interface DataNodeOptions {
   readonly group: string;
@@ -82,7 +85,11 @@ export class DataNode {
       parse: parseGroupState,
       format: formatGroupState,
     });
-    this.#replica = new Replica({ ...options, register: this.#state });
+    this.#replica = new Replica({
+      ...options,
+      register: this.#state,
+      reportSilence: (epoch, reporter) => this.#reportSilence({ group, epoch, reporter }),
+    });
     const { signal } = this.#stopped;
     this.#closeRing = ringGate({ sessions, topology: this.topology, clock, access, signal });
     this.topology.onChange((topology) => {
@@ -207,6 +214,15 @@ export class DataNode {
       }
     }
     return false;
+  }
+
+  async #reportSilence(report: SilenceReport): Promise<boolean> {
+    const { clock, peerAt } = this.#options;
+    const master = this.topology.current?.routers.find(({ number }) => number === masterNumber);
+    if (master === undefined) return false;
+    return await withTimeout(clock, reportTimeoutMs, this.#stopped.signal, (signal) =>
+      peerAt(master.address).reportSilence(report, signal),
+    );
   }
 
   #unavailable(): string | undefined {

@@ -3,9 +3,9 @@ import { type Clock, withTimeout } from "./clock.ts";
 import { encodeText, formatGroupState, formatRingState } from "./codec.ts";
 import type { GroupState, GroupView, RingState, Topology, Versioned } from "./model.ts";
 import { groupPrimaryPath, groupStatePath, ringPath } from "./paths.ts";
-import type { PeerAt } from "./peer.ts";
+import type { PeerAt, SilenceReport } from "./peer.ts";
 import { primaryOf } from "./placement.ts";
-import { promotion } from "./promotion.ts";
+import { promotion, replacement } from "./promotion.ts";
 import { getIfThere } from "./settle.ts";
 import type { TopologySource } from "./topology.ts";
 
@@ -38,22 +38,47 @@ export async function lead(
   const { topology: source, clock } = options;
   const projected = new Map<string, string>();
   while (!signal.aborted) {
-    let done: Topology | undefined;
-    try {
-      done = await source.waitUntil(() => true, signal);
-      for (const group of done.groups.values()) {
+    const topology = await source.waitUntil(() => true, signal).catch(() => undefined);
+    if (topology === undefined) return;
+    const attempt = async (what: string, step: () => Promise<void>) => {
+      try {
+        await step();
+      } catch (error) {
+        if (!signal.aborted && isWorthTelling(error)) options.log(`${what}: ${messageOf(error)}`);
+      }
+    };
+    for (const group of topology.groups.values()) {
+      await attempt(`group "${group.name}" cannot be given a primary`, async () => {
         await promote(options, session, group);
         await project(options, session, group, projected);
-      }
-      await admitGroups(options, session, done, signal);
-    } catch (error) {
-      if (!signal.aborted && isWorthTelling(error))
-        options.log(`the master could not go on: ${messageOf(error)}`);
+      });
     }
+    await attempt("the ring cannot be extended", () => admitGroups(options, session, topology, signal));
     await withTimeout(clock, retryMs, signal, (given) =>
-      source.waitUntil((topology) => topology !== done, given),
+      source.waitUntil((next) => next !== topology, given),
     ).catch(() => {});
   }
+}
+
+/** What a standby tells of a primary that it hears nothing of; see `Peer.reportSilence`. */
+export async function replaceSilentPrimary(
+  { topology, log }: Pick<MasterOptions, "topology" | "log">,
+  session: Coordination,
+  { group, epoch, reporter }: SilenceReport,
+): Promise<boolean> {
+  const view = topology.current?.groups.get(group);
+  const next = view && replacement(view, epoch, reporter);
+  if (view?.state === undefined || next === undefined) return false;
+  try {
+    await session.set(groupStatePath(group), formatGroupState(next), view.state.version);
+  } catch (error) {
+    if (CoordinationError.is(error, "BAD_VERSION")) return false;
+    throw error;
+  }
+  log(
+    `node ${reporter.number} is now primary of group "${group}", epoch ${next.epoch}: the old one is silent`,
+  );
+  return true;
 }
 
 /** A lost race shows in the next topology, a lost connection is told by the session. */

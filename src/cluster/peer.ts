@@ -1,4 +1,5 @@
 import type { EpochStart, LogRecord, Position } from "./log-store.ts";
+import type { Member } from "./model.ts";
 
 /** What one node asks of another. `src/rpc` implements it over the network; the simulation replaces it. */
 export interface Peer {
@@ -6,6 +7,11 @@ export interface Peer {
   append(request: AppendRequest, signal: AbortSignal): Promise<AppendResponse>;
   /** How many keys of the peer's group a ring of these groups would place elsewhere. */
   countMisplaced(request: CountMisplacedRequest, signal: AbortSignal): Promise<number>;
+  /**
+   * Tells the master that a primary is silent; whether the reporter has become primary in its place. Rejects when the
+   * peer is not the master.
+   */
+  reportSilence(report: SilenceReport, signal: AbortSignal): Promise<boolean>;
 }
 
 /** The peer that listens on `host:port`. */
@@ -58,4 +64,11 @@ export interface CountMisplacedRequest {
   readonly group: string;
   readonly ringGroups: readonly string[];
   readonly virtualNodes: number;
+}
+
+/** An in-sync standby hears nothing of the primary of this epoch, and does not answer it any more. */
+export interface SilenceReport {
+  readonly group: string;
+  readonly epoch: number;
+  readonly reporter: Member;
 }

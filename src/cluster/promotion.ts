@@ -7,14 +7,39 @@ import type { GroupState, GroupView, Member } from "./model.ts";
  * Members that are not live leave the set with this step, so that the new primary need not wait for them; they come
  * back once they have caught up.
  */
-export function promotion({ state, nodes }: GroupView): GroupState | undefined {
-  if (state === undefined) return undefined;
-  const { epoch, primary, inSync } = state.value;
-  const isLive = (member: Member) =>
-    nodes.some((node) => node.number === member.number && node.incarnation === member.incarnation);
-  if (primary !== undefined && isLive(primary)) return undefined;
-  const candidates = inSync.filter(isLive).sort((a, b) => a.number - b.number);
+export function promotion(group: GroupView): GroupState | undefined {
+  if (group.state === undefined) return undefined;
+  const { epoch, primary } = group.state.value;
+  if (primary !== undefined && isLive(group, primary)) return undefined;
+  const candidates = liveInSync(group);
   const chosen = candidates[0];
-  if (chosen === undefined) return undefined;
-  return { epoch: epoch + 1, primary: chosen, inSync: candidates };
+  return chosen && { epoch: epoch + 1, primary: chosen, inSync: candidates };
+}
+
+/**
+ * The state that puts `reporter` in the place of a primary that it hears nothing of; undefined when the group's state
+ * has moved on since, or the reporter cannot be promoted. The old primary leaves the in-sync set: it has to show that
+ * it is alive, and holds everything, before anybody waits for it again.
+ */
+export function replacement(group: GroupView, epoch: number, reporter: Member): GroupState | undefined {
+  const state = group.state?.value;
+  if (state?.primary === undefined || state.epoch !== epoch || isSame(state.primary, reporter))
+    return undefined;
+  const inSync = liveInSync(group).filter((member) => member.number !== state.primary?.number);
+  if (!inSync.some((member) => isSame(member, reporter))) return undefined;
+  return { epoch: epoch + 1, primary: reporter, inSync };
+}
+
+/** By number. */
+function liveInSync(group: GroupView): Member[] {
+  const inSync = group.state?.value.inSync ?? [];
+  return inSync.filter((member) => isLive(group, member)).sort((a, b) => a.number - b.number);
+}
+
+function isLive({ nodes }: GroupView, member: Member): boolean {
+  return nodes.some((node) => isSame(node, member));
+}
+
+function isSame(a: Member, b: Member): boolean {
+  return a.number === b.number && a.incarnation === b.incarnation;
 }

@@ -1,8 +1,9 @@
-import type { Access, OpenSession } from "../coordination/coordination.ts";
+import type { Access, Coordination, OpenSession } from "../coordination/coordination.ts";
 import type { Clock } from "./clock.ts";
+import { KvError } from "./errors.ts";
 import { isMaster, keepRegistered } from "./keep-registered.ts";
-import { lead } from "./master.ts";
-import type { PeerAt } from "./peer.ts";
+import { lead, replaceSilentPrimary } from "./master.ts";
+import type { PeerAt, SilenceReport } from "./peer.ts";
 import { routerClaim } from "./registration.ts";
 import { keepSessions, type Sessions } from "./sessions.ts";
 import { type TopologySource, watchTopology } from "./topology.ts";
@@ -26,6 +27,8 @@ export class RouterNode {
   readonly #options: RouterNodeOptions;
   readonly #sessions: Sessions;
   #office = new AbortController();
+  /** Set while this router is the master. */
+  #mastership: Coordination | undefined;
 
   constructor(options: RouterNodeOptions) {
     const { openSession, clock, log, onFailure } = options;
@@ -55,6 +58,7 @@ export class RouterNode {
       },
       onChange: (registration) => {
         this.#office.abort(new Error("no longer master"));
+        this.#mastership = undefined;
         if (registration === undefined) return;
         joined.resolve();
         if (!isMaster(registration)) {
@@ -63,12 +67,21 @@ export class RouterNode {
         }
         log("registered as router 0, the master");
         this.#office = new AbortController();
+        this.#mastership = registration.session;
         lead({ ...this.#options, topology: this.topology }, registration.session, this.#office.signal).catch(
           onFailure,
         );
       },
     });
     return joined.promise;
+  }
+
+  /** As `Peer.reportSilence`. */
+  async reportSilence(report: SilenceReport): Promise<boolean> {
+    if (this.#mastership?.state !== "connected")
+      throw new KvError("unavailable", "this router is not the master");
+    const { log } = this.#options;
+    return await replaceSilentPrimary({ topology: this.topology, log }, this.#mastership, report);
   }
 
   /** Leaves the cluster at once, so that others take over. */

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { createClient, type Transport } from "@connectrpc/connect";
+import { ElectionService } from "../../gen/kvlab/internal/v1/election_pb.ts";
 import {
   AppendRequestSchema,
   type AppendResponse as AppendResponseMessage,
@@ -13,6 +14,7 @@ import { fromEpochs, fromPosition, toEpochs, toPosition, toRecord } from "./repl
 /** The peer that a transport leads to. */
 export function peerOver(transport: Transport): Peer {
   const client = createClient(ReplicationService, transport);
+  const election = createClient(ElectionService, transport);
   return {
     append: async (request, signal) => {
       if (request.records.length > 0) collectBuffers();
@@ -22,6 +24,10 @@ export function peerOver(transport: Transport): Peer {
       const { group, virtualNodes } = request;
       const message = { group, virtualNodes, ringGroups: [...request.ringGroups] };
       return Number((await client.countMisplaced(message, { signal })).keys);
+    },
+    reportSilence: async ({ group, epoch, reporter }, signal) => {
+      const message = { group, epoch: BigInt(epoch), ...reporter };
+      return (await election.reportSilence(message, { signal })).promoted;
     },
   };
 }

@@ -1,4 +1,5 @@
 import { RouterNode } from "../cluster/router-node.ts";
+import { electionRoutes } from "./election-service.ts";
 import { forwardingRoutes } from "./forwarding-service.ts";
 import { peerOver } from "./peer-client.ts";
 import { routerRoutes } from "./router-service.ts";
@@ -27,6 +28,7 @@ export async function startRouterServer(options: RouterServerOptions): Promise<S
   const health = { serving: () => node.topology.current !== undefined, onChange: node.topology.onChange };
   try {
     const listener = await listenFor(options, health, (router) => {
+      electionRoutes(router, node);
       routerRoutes(router, node.topology, clock);
       forwardingRoutes(router, node.topology, (address) => transports.transportTo(address), clock);
     });

@@ -1,7 +1,7 @@
 import type { LogRecord } from "../../src/cluster/log-store.ts";
 import type { GroupState, GroupView, NodeView, Versioned } from "../../src/cluster/model.ts";
 import type { AppendRequest, Peer } from "../../src/cluster/peer.ts";
-import { promotion } from "../../src/cluster/promotion.ts";
+import { promotion, replacement } from "../../src/cluster/promotion.ts";
 import type { Register } from "../../src/cluster/register.ts";
 import { claimMembership } from "../../src/cluster/replication/claim.ts";
 import type { Primary } from "../../src/cluster/replication/primary.ts";
@@ -44,6 +44,8 @@ export class ReplicaGroup {
   /** What happens to the next call that writes the state. */
   registerFault: "none" | "down" | "lose-answer" | "lose-request" = "none";
   state: Versioned<GroupState> | undefined;
+  /** Whether there is a master that acts on reports of silence. */
+  replacesSilent = false;
   readonly #nodes = new Map<number, Node>();
   #incarnations = 0;
 
@@ -72,6 +74,14 @@ export class ReplicaGroup {
       peerAt: (address) => this.#peer(number, Number(address)),
       register: this.#register(),
       settings: this.settings,
+      reportSilence: async (epoch, reporter) => {
+        if (!this.replacesSilent) return false;
+        const next = replacement(this.#view(), epoch, reporter);
+        if (next === undefined) return false;
+        this.state = { value: next, version: (this.state?.version ?? 0) + 1 };
+        this.tell();
+        return true;
+      },
       log: (message) => this.log.push(`${number}: ${message}`),
     });
     node.replica = replica;
@@ -165,6 +175,7 @@ export class ReplicaGroup {
         await this.#arrive(to, from, signal);
         return response;
       },
+      reportSilence: () => Promise.reject(new Error("not asked here")),
       countMisplaced: () => Promise.reject(new Error("not asked here")),
     };
   }

@@ -78,6 +78,8 @@ export class Primary {
           `epoch ${state.epoch} has begun with node ${state.primary?.number ?? "none"} as its primary`,
         ),
     });
+    // From the start, so that the standbys hear of this primary while it waits.
+    this.#updateReplicators();
     void this.#begin();
   }
 
@@ -182,13 +184,13 @@ export class Primary {
     if (signal.aborted) return;
     this.#epochSeq = record.seq;
     this.#begunMs = clock.monotonicMs();
-    this.#updateReplicators();
+    for (const replicator of this.#replicators.values()) replicator.wake();
     this.#advance();
     this.#watchSilence();
   }
 
   #updateReplicators(): void {
-    if (this.#stopped.signal.aborted || this.#epochSeq === Number.POSITIVE_INFINITY) return;
+    if (this.#stopped.signal.aborted) return;
     const others = this.#nodes.filter((node) => node.number !== this.#options.self);
     const live = new Map(others.map((node) => [memberKey(node), node]));
     for (const [key, replicator] of this.#replicators) {

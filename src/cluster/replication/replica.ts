@@ -3,8 +3,10 @@ import type { LogStore } from "../log-store.ts";
 import type { GroupState, GroupView, Member } from "../model.ts";
 import type { AppendRequest, AppendResponse, PeerAt } from "../peer.ts";
 import type { Register } from "../register.ts";
+import { memberKey } from "./in-sync-set.ts";
 import { Primary } from "./primary.ts";
-import type { ReplicationSettings } from "./settings.ts";
+import { heartbeatMs, type ReplicationSettings, silenceMs } from "./settings.ts";
+import { SilenceWatch } from "./silence-watch.ts";
 import { Standby } from "./standby.ts";
 
 export interface ReplicaOptions {
@@ -14,6 +16,8 @@ export interface ReplicaOptions {
   readonly peerAt: PeerAt;
   readonly register: Register<GroupState>;
   readonly settings: ReplicationSettings;
+  /** Tells the master that the primary of this epoch is silent; whether this node has become primary instead. */
+  readonly reportSilence: (epoch: number, self: Member) => Promise<boolean>;
   readonly log: (message: string) => void;
 }
 
@@ -25,12 +29,24 @@ export class Replica {
   #self: Member | undefined;
   #view: GroupView | undefined;
   #primary: Primary | undefined;
+  readonly #silence: SilenceWatch;
+  readonly #stopped = new AbortController();
   /** Epoch that this node is being made primary of. */
   #taking = 0;
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
-    this.#standby = new Standby(options.store, options.clock, options.settings.leaseMs);
+    const { store, clock, settings } = options;
+    this.#standby = new Standby(store, clock, settings.leaseMs);
+    this.#silence = new SilenceWatch({
+      clock,
+      tickMs: heartbeatMs(settings),
+      silenceMs: silenceMs(settings),
+      awaited: () => this.#awaitedEpoch(),
+      heardMs: () => this.#standby.heardMs,
+      report: async (epoch) => this.#self !== undefined && (await options.reportSilence(epoch, this.#self)),
+      signal: this.#stopped.signal,
+    });
   }
 
   /** Set while this node is the primary, as far as it knows. */
@@ -75,6 +91,9 @@ export class Replica {
     ) {
       throw new Error(`message for ${meant} has reached ${group}/${self?.number} (${self?.incarnation})`);
     }
+    if (request.epoch === this.#silence.reported) {
+      throw new Error(`the primary of epoch ${request.epoch} has been silent for too long`);
+    }
     if (request.epoch > store.promisedEpoch) this.#stepDown(`epoch ${request.epoch} has begun`);
     else if (request.epoch === this.#primary?.epoch || request.epoch === this.#taking) {
       throw new Error(
@@ -85,7 +104,18 @@ export class Replica {
   }
 
   stop(): void {
+    this.#stopped.abort(new Error("the node is stopping"));
     this.#stepDown("the node is stopping");
+  }
+
+  /** The epoch of the primary that this node must hear of, being one of its in-sync standbys. */
+  #awaitedEpoch(): number | undefined {
+    const state = this.#view?.state?.value;
+    const self = this.#self;
+    if (state?.primary === undefined || self === undefined || state.primary.number === self.number)
+      return undefined;
+    const inSync = state.inSync.some((member) => memberKey(member) === memberKey(self));
+    return inSync ? state.epoch : undefined;
   }
 
   async #takeOver(epoch: number): Promise<void> {

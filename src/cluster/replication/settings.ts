@@ -26,6 +26,14 @@ export function heartbeatMs(settings: ReplicationSettings): number {
   return settings.leaseMs / 5;
 }
 
+/**
+ * After how much silence of its primary an in-sync standby asks to take its place. Longer than the lease, which has to
+ * run out anyway; and so long that several heartbeats must have been missed.
+ */
+export function silenceMs(settings: ReplicationSettings): number {
+  return settings.leaseMs * 1.5;
+}
+
 /** By how much clocks of two machines may drift apart while a lease runs: far more than crystals do (200 ppm). */
 export const clockDriftMax = 0.1;
 

@@ -16,6 +16,7 @@ export class Standby {
   #copy: { epoch: number; primary: number; copyId: number; next: number; writer: CopyWriter } | undefined;
   /** Everything up to here is known to be committed: it must never be cut off. */
   #committedSeq = 0;
+  #heardMs = Number.NEGATIVE_INFINITY;
   /** No primary that this node has answered relies on it after this time, monotonic. */
   #leasedUntilMs: number;
 
@@ -24,6 +25,11 @@ export class Standby {
     this.#store = store;
     this.#clock = clock;
     this.#leasedUntilMs = clock.monotonicMs() + leaseMs * (1 + clockDriftMax);
+  }
+
+  /** When the last message of a primary was answered, monotonic. */
+  get heardMs(): number {
+    return this.#heardMs;
   }
 
   get committedSeq(): number {
@@ -55,7 +61,8 @@ export class Standby {
     const store = this.#store;
     if (request.epoch < store.promisedEpoch) return this.#answer("stale-epoch");
     await store.promise(request.epoch);
-    const leasedUntilMs = this.#clock.monotonicMs() + request.leaseMs * (1 + clockDriftMax);
+    this.#heardMs = this.#clock.monotonicMs();
+    const leasedUntilMs = this.#heardMs + request.leaseMs * (1 + clockDriftMax);
     this.#leasedUntilMs = Math.max(this.#leasedUntilMs, leasedUntilMs);
 
     if (request.copy !== undefined) return await this.#takeCopy(request, request.copy);
