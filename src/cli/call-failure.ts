@@ -55,6 +55,8 @@ function judge(error: ConnectError, kind: "read" | "write"): [number, string, st
     case Code.Unimplemented:
       return [UNAVAILABLE, "not offered", "check that this is the address of a router"];
   }
+  // A server that is too busy says that it has not applied the call; without that, the message was too long for it.
+  if (error.code === Code.ResourceExhausted && !isNotApplied(error)) return [NOT_ALLOWED, "not allowed"];
   if (kind === "write" && !isNotApplied(error)) {
     return [UNAVAILABLE, "may or may not have been applied", "read the key before you write it again"];
   }

@@ -4,7 +4,6 @@ import { command } from "./command.ts";
 import { readStdin } from "./input.ts";
 import { bytesOf, describePlace, get, locate, put, remove } from "./keys.ts";
 import { jsonSetting, routerSettings, routersOf } from "./router-settings.ts";
-import { connectRouters } from "./routers.ts";
 
 const key = text({
   meaning: "The key, at most 4 KiB of UTF-8. After -- it may begin with a dash.",
@@ -39,7 +38,7 @@ export const putCommand = command(
     ],
   },
   async ({ key, value, json, ...where }) => {
-    const routers = connectRouters(routersOf(where), where.timeout * 1000);
+    const routers = routersOf(where);
     const { revision } = await put(routers, key, value === "-" ? await readStdin() : value);
     await printLine(json ? JSON.stringify({ key, revision: Number(revision) }) : `ok, revision ${revision}`);
     return 0;
@@ -55,7 +54,7 @@ export const getCommand = command(
     examples: ["kvlab get greeting", "kvlab get photo > photo.jpg", "kvlab get greeting --json"],
   },
   async ({ key, json, ...where }) => {
-    const routers = connectRouters(routersOf(where), where.timeout * 1000);
+    const routers = routersOf(where);
     const answer = await get(routers, key);
     if (!json) {
       await print(bytesOf(answer));
@@ -78,7 +77,7 @@ export const deleteCommand = command(
     examples: ["kvlab delete greeting"],
   },
   async ({ key, json, ...where }) => {
-    const routers = connectRouters(routersOf(where), where.timeout * 1000);
+    const routers = routersOf(where);
     const { revision } = await remove(routers, key);
     await printLine(
       json ? JSON.stringify({ key, revision: Number(revision) }) : `deleted, revision ${revision}`,
@@ -96,7 +95,7 @@ export const locateCommand = command(
     examples: ["kvlab locate greeting", "kvlab locate greeting --json"],
   },
   async ({ key, json, ...where }) => {
-    const routers = connectRouters(routersOf(where), where.timeout * 1000);
+    const routers = routersOf(where);
     const place = await locate(routers, key);
     const { group, address, ringVersion, ageMs } = place;
     await printLine(

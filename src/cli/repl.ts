@@ -4,7 +4,7 @@ import { print } from "../settings/run-main.ts";
 import { command } from "./command.ts";
 import { bytesOf, describePlace, get, locate, put, remove } from "./keys.ts";
 import { routerSettings, routersOf } from "./router-settings.ts";
-import { connectRouters, type Routers } from "./routers.ts";
+import type { Routers } from "./routers.ts";
 import { splitWords } from "./words.ts";
 
 const HELP = `locate KEY       group and address of a key
@@ -58,7 +58,7 @@ export const replCommand = command(
     examples: ["kvlab repl", "printf 'put a 1\\nread a\\n' | kvlab repl"],
   },
   async (where) => {
-    await runRepl(connectRouters(routersOf(where), where.timeout * 1000));
+    await runRepl(routersOf(where));
     return 0;
   },
 );

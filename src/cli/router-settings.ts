@@ -1,4 +1,14 @@
-import { number, type Setting, type SettingsOf, text, toggle, withDefault } from "../settings/setting.ts";
+import { isIPv6 } from "node:net";
+import {
+  host,
+  number,
+  port,
+  type Setting,
+  type SettingsOf,
+  toggle,
+  withDefault,
+} from "../settings/setting.ts";
+import { connectRouters, type Routers } from "./routers.ts";
 
 const router: Setting<readonly string[] | undefined> = {
   meaning: "Router to ask; of several, the next one is asked when one does not answer.",
@@ -14,20 +24,11 @@ const router: Setting<readonly string[] | undefined> = {
 export const routerSettings = {
   router,
   serverip: withDefault(
-    text({
-      meaning: "Host of the router, unless --router is given.",
-      placeholder: "HOST",
-      allowed: "a host",
-    }),
+    host({ meaning: "Host of the router, unless --router is given.", placeholder: "HOST" }),
     "localhost",
   ),
   serverport: withDefault(
-    number({
-      meaning: "Port of the router, unless --router is given.",
-      placeholder: "PORT",
-      min: 1,
-      max: 65_535,
-    }),
+    port({ meaning: "Port of the router, unless --router is given.", placeholder: "PORT" }),
     1926,
   ),
   timeout: withDefault(
@@ -45,13 +46,11 @@ export const routerSettings = {
 
 export const jsonSetting = toggle("Print JSON.");
 
-/** The routers that the settings name, as URLs. */
-export function routersOf({
-  router,
-  serverip,
-  serverport,
-}: SettingsOf<typeof routerSettings>): readonly string[] {
-  return router ?? [`http://${serverip.includes(":") ? `[${serverip}]` : serverip}:${serverport}`];
+/** The routers that the settings name. */
+export function routersOf(settings: SettingsOf<typeof routerSettings>): Routers {
+  const { router, serverip, serverport, timeout } = settings;
+  const authority = `${isIPv6(serverip) ? `[${serverip}]` : serverip}:${serverport}`;
+  return connectRouters(router ?? [`http://${authority}`], timeout * 1000);
 }
 
 function parseRouters(given: string): string[] | undefined {

@@ -2,7 +2,6 @@ import { print } from "../settings/run-main.ts";
 import { type ClusterStatus, type GroupStatus, percent, readClusterStatus } from "./cluster-status.ts";
 import { command } from "./command.ts";
 import { jsonSetting, routerSettings, routersOf } from "./router-settings.ts";
-import { connectRouters } from "./routers.ts";
 
 export const statusCommand = command(
   {
@@ -12,7 +11,7 @@ export const statusCommand = command(
     examples: ["kvlab status", "kvlab status --json"],
   },
   async ({ json, ...where }) => {
-    const status = await readClusterStatus(connectRouters(routersOf(where), where.timeout * 1000));
+    const status = await readClusterStatus(routersOf(where));
     await print(json ? `${JSON.stringify(status)}\n` : describeStatus(status));
     return 0;
   },

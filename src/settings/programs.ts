@@ -1,12 +1,14 @@
-import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import { defaultValueBytesMax } from "../cluster/limits.ts";
 import { groupNameAllowed, isGroupName } from "../cluster/paths.ts";
 import { defaultReplicationSettings, type ReplicationSettings } from "../cluster/replication/settings.ts";
+import { virtualNodesMax } from "../cluster/ring.ts";
+import { parseConnectString } from "../coordination/wire/connect-string.ts";
 import type { Program } from "./read-settings.ts";
-import { choice, number, optional, type SettingsTable, text, withDefault } from "./setting.ts";
+import { choice, host, number, optional, port, type SettingsTable, text, withDefault } from "./setting.ts";
 
-const MIB = 1024 * 1024;
+/** The greatest `maxvaluebytes`: a value is in memory, more than once, while it is put and read. */
+export const valueBytesLimit = 64 * 1024 * 1024;
 
 /** The settings of the servers, by their names; a program takes those that it needs. */
 const settings = {
@@ -14,8 +16,8 @@ const settings = {
     text({
       meaning: "ZooKeeper servers to connect to, and the path below which everything of ours lies.",
       placeholder: "HOSTS",
-      allowed: "host:port[,host:port...][/path]",
-      accepts: (given) => /^[^\s,/]+:\d{1,5}(,[^\s,/]+:\d{1,5})*(\/[^\s]*)?$/.test(given),
+      allowed: "host[:port][,host[:port]...][/path]",
+      accepts: isConnectString,
     }),
     "localhost:2181",
   ),
@@ -48,26 +50,18 @@ const settings = {
     10_000,
   ),
   serverip: withDefault(
-    text({
-      meaning: "Address to listen on and to announce to the others.",
-      placeholder: "HOST",
-      allowed: "an IP address or a host name",
-      accepts: (given) => isIP(given) !== 0 || /^[a-z\d]([a-z\d.-]*[a-z\d])?$/i.test(given),
-    }),
+    host({ meaning: "Address to listen on and to announce to the others.", placeholder: "HOST" }),
     firstOuterAddress(),
     `the first IPv4 address that is not loopback, here ${firstOuterAddress()}`,
   ),
-  serverport: withDefault(
-    number({ meaning: "Port for every protocol.", placeholder: "PORT", min: 1, max: 65_535 }),
-    1926,
-  ),
+  serverport: withDefault(port({ meaning: "Port for every protocol.", placeholder: "PORT" }), 1926),
   virtualnodes: withDefault(
     number({
       meaning:
         "Virtual nodes of a group: each group has one point more than this on the ring. Used only by the process that first makes the ring of a cluster.",
       placeholder: "COUNT",
       min: 0,
-      max: 10_000,
+      max: virtualNodesMax,
     }),
     2,
   ),
@@ -102,7 +96,12 @@ const settings = {
     defaultReplicationSettings.leaseMs,
   ),
   maxvaluebytes: withDefault(
-    number({ meaning: "Greatest length of a value, in bytes.", placeholder: "BYTES", min: 1, max: 64 * MIB }),
+    number({
+      meaning: "Greatest length of a value, in bytes.",
+      placeholder: "BYTES",
+      min: 1,
+      max: valueBytesLimit,
+    }),
     defaultValueBytesMax,
   ),
 } satisfies SettingsTable;
@@ -204,6 +203,15 @@ export function replicationOf(settings: {
     standbyTimeoutMs: settings.standbytimeoutms,
     minSync: settings.minsync,
   };
+}
+
+function isConnectString(given: string): boolean {
+  try {
+    parseConnectString(given);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function firstOuterAddress(): string {

@@ -100,7 +100,7 @@ function readCommandLine(program: Program<SettingsTable>, args: readonly string[
   for (const token of tokens) {
     if (token.kind === "option") {
       const setting = flags.find(([name]) => token.rawName === `--${name}`)?.[1];
-      if (!setting) throw unknownFlag(token.rawName, flags);
+      if (!setting) throw unknownFlag(token.rawName, program);
       const value = flagValue(token, setting);
       const before = setting.repeatable ? given.get(token.name) : undefined;
       given.set(token.name, before === undefined ? value : `${before},${value}`);
@@ -131,9 +131,13 @@ function flagValue(
   return value;
 }
 
-function unknownFlag(rawName: string, flags: [string, unknown][]): SettingError {
-  const known = [...flags.map(([name]) => `--${name}`), "--help"].join(" ");
-  return new SettingError(`${rawName} is not a known flag; allowed: ${known}`);
+function unknownFlag(rawName: string, program: Program<SettingsTable>): SettingError {
+  const settings = Object.entries(program.settings);
+  const flags = settings.filter(([, setting]) => setting.source !== "operand").map(([name]) => `--${name}`);
+  const hint = flags.length < settings.length ? " (after --, a dash begins no flag)" : "";
+  return new SettingError(
+    `${rawName} is not a known flag${hint}; allowed: ${[...flags, "--help"].join(" ")}`,
+  );
 }
 
 function unexpectedArgument(program: Program<SettingsTable>, argument: string): SettingError {

@@ -1,3 +1,5 @@
+import { isIP } from "node:net";
+
 /** One thing that can be set. Made by the functions below; a program's settings are a record of these by name. */
 export interface Setting<T> {
   /** What it is for, with its unit: a line or two of help. */
@@ -60,6 +62,20 @@ export function choice<Word extends string>(
 ): Setting<Word> {
   const { words, ...rest } = description;
   return { ...rest, allowed: words.join(" or "), parse: (given) => words.find((word) => word === given) };
+}
+
+/** A host name or an IP address, which must be given. */
+export function host(description: Description): Setting<string> {
+  return text({
+    ...description,
+    allowed: "an IP address or a host name",
+    accepts: (given) => isIP(given) !== 0 || /^[a-z\d]([a-z\d._-]*[a-z\d])?$/i.test(given),
+  });
+}
+
+/** A TCP port, which must be given. */
+export function port(description: Description): Setting<number> {
+  return number({ ...description, min: 1, max: 65_535 });
 }
 
 /** A flag without a value: false unless it is given. */

@@ -114,6 +114,19 @@ describe("kvlab put, get and delete", () => {
   });
 });
 
+describe("a value that is too long", () => {
+  it("ends with 2, whoever notices it", { timeout }, async () => {
+    const tooLongForRouter = await kvlab(["put", "a", "-"], { stdin: new Uint8Array(5 * 1024 * 1024) });
+    assert.equal(tooLongForRouter.exitCode, 2);
+    assert.match(tooLongForRouter.stderr, /^kvlab: put "a": not allowed \([^\n]*\n$/);
+    assert.deepEqual(
+      await kvlab(["put", "a", "-"], { stdin: new Uint8Array(64 * 1024 * 1024 + 1) }),
+      failed(2, "the value on standard input is too long; allowed: 67108864 bytes"),
+    );
+    assert.deepEqual(toy.writes, []);
+  });
+});
+
 describe("kvlab locate", () => {
   it("prints group and address, and - when there is no primary", { timeout }, async () => {
     assert.deepEqual(await kvlab(["locate", "a"]), done("g 127.0.0.1:2000\n"));
@@ -272,7 +285,7 @@ describe("the kvlab command line", () => {
       ],
       [
         ["get", "a", "--fast"],
-        "--fast is not a known flag; allowed: --router --serverip --serverport --timeout --json --help",
+        "--fast is not a known flag (after --, a dash begins no flag); allowed: --router --serverip --serverport --timeout --json --help",
       ],
     ];
     for (const [args, message] of usage) assert.deepEqual(await kvlab(args), failed(2, message));

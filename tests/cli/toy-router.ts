@@ -54,7 +54,7 @@ export async function startToyRouter(): Promise<ToyRouter> {
   const listener = await listen({
     host: "127.0.0.1",
     port: 0,
-    messageBytesMax: 32 * 1024 * 1024,
+    messageBytesMax: 4 * 1024 * 1024,
     routes(router: ConnectRouter) {
       router.service(RouterService, {
         locate: ({ key }) => {

@@ -123,9 +123,18 @@ describe("reading settings", () => {
 
   it("refuses what it does not know", () => {
     const known = "--port --seconds --driver --hosts --auth --json --help";
-    assert.equal(refused("k --prot 1"), `--prot is not a known flag; allowed: ${known}`);
-    assert.equal(refused("k --key=1"), `--key is not a known flag; allowed: ${known}`);
-    assert.equal(refused("k -p 1"), `-p is not a known flag; allowed: ${known}`);
+    assert.equal(
+      refused("k --prot 1"),
+      `--prot is not a known flag (after --, a dash begins no flag); allowed: ${known}`,
+    );
+    assert.equal(
+      refused("k --key=1"),
+      `--key is not a known flag (after --, a dash begins no flag); allowed: ${known}`,
+    );
+    assert.equal(
+      refused("k -p 1"),
+      `-p is not a known flag (after --, a dash begins no flag); allowed: ${known}`,
+    );
     assert.equal(refused("k more"), '"more" is one argument too many; allowed: KEY and flags');
   });
 

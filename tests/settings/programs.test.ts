@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { isIPv4 } from "node:net";
+import { describe, it } from "node:test";
+import { dataProgram, devProgram, routerProgram } from "../../src/settings/programs.ts";
+import { readSettings, SettingError } from "../../src/settings/read-settings.ts";
+
+describe("settings of the servers", () => {
+  it("have the documented defaults", () => {
+    const { serverip, ...rest } = readSettings(dataProgram, { args: [], env: { name: "g" } });
+    assert.ok(isIPv4(serverip));
+    assert.deepEqual(rest, {
+      name: "g",
+      zooaddr: "localhost:2181",
+      serverport: 1926,
+      dbfile: "db.txt",
+      rbfile: "rollback.txt",
+      minsync: 1,
+      standbytimeoutms: rest.standbytimeoutms,
+      leasems: rest.leasems,
+      maxvaluebytes: 4 * 1024 * 1024,
+      sessiontimeoutms: 10_000,
+      zooauth: undefined,
+      zkdriver: "wire",
+    });
+    assert.equal(readSettings(routerProgram, { args: [], env: {} }).virtualnodes, 2);
+  });
+
+  it("make the cluster of one process local, with an even ring", () => {
+    const settings = readSettings(devProgram, { args: [], env: {} });
+    const { serverip, routerport, dataport, datadir, virtualnodes } = settings;
+    assert.deepEqual(
+      { serverip, routerport, dataport, datadir, virtualnodes },
+      { serverip: "127.0.0.1", routerport: 1926, dataport: 2000, datadir: "data", virtualnodes: 128 },
+    );
+  });
+
+  const accepted = {
+    zooaddr: ["zoo1:2181,zoo2:2181/kvlab", "[::1]:2181", "zoo"],
+    serverip: ["10.0.0.1", "::1", "data-1.example.org", "data_1"],
+    serverport: ["1", "65535"],
+    name: ["zdata1"],
+    zooauth: ["me:pass:word"],
+    zkdriver: ["native"],
+    minsync: ["2"],
+    maxvaluebytes: ["1", "67108864"],
+  };
+  const refused = {
+    zooaddr: ["", "zoo1:2181,", "zoo1:http", "http://zoo1:2181"],
+    serverip: ["", "10.0.0.1:1926", "a b", "-a"],
+    serverport: ["", "0", "65536", "19.5", "0x10", "http", "１９２６"],
+    name: ["", "a/b", "lock", ".."],
+    zooauth: ["", "me", ":pass"],
+    zkdriver: ["", "Wire"],
+    minsync: ["0", "-1", "1e1"],
+    maxvaluebytes: ["0", "67108865", "4MiB"],
+  };
+  const withName = (args: string[]) => readSettings(dataProgram, { args, env: { name: "g" } });
+
+  for (const [name, values] of Object.entries(accepted)) {
+    it(`take ${name} as ${values.join(" or ")}`, () => {
+      for (const value of values) {
+        const settings: Record<string, unknown> = withName([`--${name}=${value}`]);
+        assert.equal(String(settings[name]), value);
+      }
+    });
+  }
+
+  for (const [name, values] of Object.entries(refused)) {
+    it(`refuse ${name} as ${values.map((value) => JSON.stringify(value)).join(" or ")}`, () => {
+      for (const value of values) {
+        assert.throws(
+          () => withName([`--${name}=${value}`]),
+          (error) => error instanceof SettingError && error.message.startsWith(`${name} is `),
+          `${name}=${value}`,
+        );
+      }
+    });
+  }
+});
