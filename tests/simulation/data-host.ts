@@ -114,6 +114,7 @@ export class DataHost extends Host {
         return response;
       },
       countMisplaced: (request) => node.countMisplaced(request),
+      reportSilence: () => Promise.reject(new Error("this is a data node")),
       get: (key, caller) => answer(caller, (signal) => node.get(key, signal)),
       put: (key, value, caller) =>
         answer(caller, async (signal) => {

@@ -12,8 +12,8 @@ export abstract class Host {
   protected onLeave: (() => Promise<void>) | undefined;
   #process: SimProcess | undefined;
   #lives = 0;
-  /** Tells one wish to run from the next. */
-  #wish = 0;
+  /** Whether it is to run; while it stops, it may not be there yet. */
+  #isWanted = false;
 
   constructor(world: World, name: string) {
     this.world = world;
@@ -31,8 +31,8 @@ export abstract class Host {
   protected ended(): void {}
 
   start(): void {
+    this.#isWanted = true;
     if (this.#process !== undefined) return;
-    this.#wish++;
     const { seed, scheduler, trace } = this.world;
     const process = new SimProcess(this.name, ++this.#lives, seed, scheduler, trace);
     this.#process = process;
@@ -42,25 +42,21 @@ export abstract class Host {
 
   /** Like SIGKILL. It stays down until `start`. */
   kill(): void {
-    this.#wish++;
-    const process = this.#process;
-    if (process === undefined) return;
-    process.log("is killed");
-    this.#process = undefined;
-    this.onLeave = undefined;
-    process.kill();
-    this.ended();
+    this.#isWanted = false;
+    if (this.#process !== undefined) this.#end(this.#process);
   }
 
   /** Like SIGTERM. It stays down until `start`. */
   stop(): void {
     const process = this.#process;
     if (process?.state !== "running" || this.onLeave === undefined) return this.kill();
+    this.#isWanted = false;
     process.log("is told to stop");
     const leave = this.onLeave;
     this.onLeave = undefined;
     const end = () => {
-      if (this.#process === process) this.kill();
+      this.#end(process);
+      if (this.#isWanted) this.start();
     };
     this.world.scheduler.after(3000, `${this.name} stopping`, end);
     process.receive("stop", () => {
@@ -76,13 +72,18 @@ export abstract class Host {
     count(this.world, "process failed");
     process.log(`fails: ${error instanceof Error ? error.message : String(error)}`);
     const { scheduler } = this.world;
-    scheduler.after(0, `${this.name} exits`, () => {
-      if (this.#process !== process) return;
-      this.kill();
-      const wish = this.#wish;
-      scheduler.after(restartMs, `${this.name} restarts`, () => {
-        if (this.#wish === wish) this.start();
-      });
+    scheduler.after(0, `${this.name} exits`, () => this.#end(process));
+    scheduler.after(restartMs, `${this.name} restarts`, () => {
+      if (this.#isWanted) this.start();
     });
+  }
+
+  #end(process: SimProcess): void {
+    if (this.#process !== process) return;
+    process.log("ends");
+    this.#process = undefined;
+    this.onLeave = undefined;
+    process.kill();
+    this.ended();
   }
 }

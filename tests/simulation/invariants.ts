@@ -53,8 +53,11 @@ export class Invariants {
   #violation: string | undefined;
   readonly #settings: Settings;
   readonly #nowMs: () => number;
-  /** When the last message that a standby has acknowledged was sent: by primary's log, then by standby. */
-  readonly #ackedSentMs = new WeakMap<ShadowLog, Map<string, number>>();
+  /**
+   * When the last message that a standby has acknowledged was sent: by primary's log, then by the standby's number. A
+   * standby that registers anew, or starts anew, honours what it has given before.
+   */
+  readonly #ackedSentMs = new WeakMap<ShadowLog, Map<number, number>>();
 
   constructor(settings: Settings, nowMs: () => number) {
     this.#settings = settings;
@@ -170,7 +173,7 @@ export class Invariants {
     const leaseMs = this.#settings.leaseMs;
     for (const member of group.states.get(epoch)?.inSync ?? []) {
       if (member.number === replica.number) continue;
-      const sentMs = this.#ackedSentMs.get(replica)?.get(memberName(member)) ?? Number.NEGATIVE_INFINITY;
+      const sentMs = this.#ackedSentMs.get(replica)?.get(member.number) ?? Number.NEGATIVE_INFINITY;
       const ageMs = process.monotonicAt(this.#nowMs()) - process.monotonicAt(sentMs);
       if (ageMs > leaseMs) {
         this.violated(
@@ -204,8 +207,7 @@ export class Invariants {
       sent = new Map();
       this.#ackedSentMs.set(primary, sent);
     }
-    const standby = memberName({ number: request.target, incarnation: request.incarnation });
-    sent.set(standby, Math.max(sent.get(standby) ?? 0, sentMs));
+    sent.set(request.target, Math.max(sent.get(request.target) ?? 0, sentMs));
   }
 
   /** A write is acknowledged to whoever asked for it. */
@@ -279,10 +281,6 @@ function liveAt(committed: readonly LogRecord[], seq: number): Map<string, LogRe
 
 function isSameMember(a: Member, b: Member | undefined): boolean {
   return a.number === b?.number && a.incarnation === b.incarnation;
-}
-
-function memberName({ number, incarnation }: Member): string {
-  return `${number}:${incarnation}`;
 }
 
 export function shown({ epoch, seq, kind, key }: LogRecord): string {

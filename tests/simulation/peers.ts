@@ -39,6 +39,15 @@ export function peersOf(
           signal,
           handle: async ({ countMisplaced }) => countMisplaced(request),
         }),
+      reportSilence: (report, signal) =>
+        network.call({
+          from: process,
+          to,
+          what: `silence of epoch ${report.epoch}`,
+          signal,
+          repeatable: true,
+          handle: ({ reportSilence }) => reportSilence(report),
+        }),
     };
   };
 }

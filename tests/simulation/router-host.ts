@@ -51,6 +51,7 @@ export class RouterHost extends Host {
       countMisplaced: () => {
         throw new Error("this is a router");
       },
+      reportSilence: (report) => node.reportSilence(report),
       get: (key, caller) => forward(key, "read", caller, (data, signal) => data.get(key, signal)),
       put: (key, value, caller) =>
         forward(key, "write", caller, (data, signal) => data.put(key, Uint8Array.from(value), signal)),

@@ -1,10 +1,11 @@
-import type { AppendRequest, AppendResponse, CountMisplacedRequest } from "../../src/cluster/peer.ts";
+import type { AppendRequest, AppendResponse, CountMisplacedRequest, SilenceReport } from "../../src/cluster/peer.ts";
 import type { StoredValue } from "../../src/cluster/log-store.ts";
 
 /** What a process answers over the network. Clients call routers, and routers call data nodes, for the same things. */
 export interface Services {
   append(request: AppendRequest): Promise<AppendResponse>;
   countMisplaced(request: CountMisplacedRequest): number;
+  reportSilence(report: SilenceReport): Promise<boolean>;
   get(key: string, signal: AbortSignal): Promise<StoredValue>;
   /** Returns the revision. */
   put(key: string, value: Uint8Array, signal: AbortSignal): Promise<number>;
