@@ -5,6 +5,9 @@ export type WatchKind = "data" | "exists" | "children";
 
 export type ZnodeEvent = Exclude<WatchEvent, "session-lost">;
 
+/** What a watch would have been told of while its session had no connection. */
+export type MissedEvent = readonly [event: ZnodeEvent, path: string];
+
 const KINDS_TOLD: Record<ZnodeEvent, readonly WatchKind[]> = {
   created: ["data", "exists"],
   changed: ["data", "exists"],

@@ -3,12 +3,12 @@ import process from "node:process";
 import { describe, it } from "node:test";
 import { openNative } from "../../src/coordination/native/open.ts";
 import { coordinationConformance } from "../support/coordination-conformance.ts";
-import { threadedService } from "../support/threaded-service.ts";
+import { remoteService } from "../support/remote-service.ts";
 
 const { bun, deno } = process.versions;
 
 if (bun === undefined && deno === undefined) {
-  coordinationConformance("native", () => threadedService(openNative));
+  coordinationConformance("native", () => remoteService(openNative));
 } else {
   describe("coordination, native driver", () => {
     it("says that it runs on Node.js only", async () => {

@@ -13,6 +13,7 @@ export interface DiskOperation {
     | "remove"
     | "sync-directory"
     | "create-exclusive";
+  /** Name that the file has now, if it still has one. */
   readonly path: string;
 }
 
@@ -81,7 +82,8 @@ export function createSimulatedDisk(): SimulatedDisk {
 
   const openFile = (path: string, inode: Inode): DiskFile => {
     const opened = life;
-    const act = <T>(kind: DiskOperation["kind"], action: () => T) => run(kind, path, action, opened);
+    const nameNow = () => [...names].find(([, candidate]) => candidate === inode)?.[0] ?? path;
+    const act = <T>(kind: DiskOperation["kind"], action: () => T) => run(kind, nameNow(), action, opened);
     return {
       size: () => act("read", () => inode.bytes.length),
       read: (into, position) =>

@@ -59,7 +59,10 @@ export class EmbeddedCoordination {
     return async ({ signal } = {}) => {
       signal?.throwIfAborted();
       const caller = { session: String(++this.#sessionsOpened), identity };
-      if (chroot !== "/") await makePath(new EmbeddedSession(this.#server, caller, ""), chroot);
+      if (chroot !== "/") {
+        const hasCredentials = auth !== undefined;
+        await makePath(new EmbeddedSession(this.#server, caller, ""), chroot, { hasCredentials });
+      }
       if (this.#closed) throw new CoordinationError("CLOSED", "the coordination service was closed");
       if (this.#server.failure !== undefined) throw this.#server.failure;
       const session = new EmbeddedSession(this.#server, caller, chroot === "/" ? "" : chroot);

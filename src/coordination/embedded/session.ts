@@ -10,6 +10,7 @@ import {
 } from "../coordination.ts";
 import { addChroot, stripChroot } from "../paths.ts";
 import type { WatchKind, ZnodeEvent } from "../watches.ts";
+import { missedEvents } from "./missed-events.ts";
 import type { Server } from "./server.ts";
 import { type Caller, type Change, statOf } from "./tree.ts";
 
@@ -125,8 +126,10 @@ export class EmbeddedSession implements Coordination {
       this.#client.finish("expired");
     } else {
       this.#cancelTimeout();
+      const find = (path: string) => this.#server.tree.find(addChroot(this.#chroot, path));
+      const missed = missedEvents(this.#client.watches, find, this.#seenZxid);
       this.#client.connected();
-      this.#tellMissedEvents();
+      for (const [event, path] of missed) this.#client.watches.fire(event, path);
     }
   }
 
@@ -197,24 +200,5 @@ export class EmbeddedSession implements Coordination {
         return answer;
       },
     };
-  }
-
-  /** What ZooKeeper does when a client sets its watches again after a reconnect (DataTree.setWatches). */
-  #tellMissedEvents(): void {
-    const { watches } = this.#client;
-    const find = (path: string) => this.#server.tree.find(addChroot(this.#chroot, path));
-    for (const path of watches.paths("data")) {
-      const znode = find(path);
-      if (znode === undefined) watches.fire("deleted", path);
-      else if (znode.mzxid > this.#seenZxid) watches.fire("changed", path);
-    }
-    for (const path of watches.paths("exists")) {
-      if (find(path) !== undefined) watches.fire("created", path);
-    }
-    for (const path of watches.paths("children")) {
-      const znode = find(path);
-      if (znode === undefined) watches.fire("deleted", path);
-      else if (znode.pzxid > this.#seenZxid) watches.fire("children", path);
-    }
   }
 }

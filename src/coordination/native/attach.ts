@@ -1,11 +1,8 @@
 import { CoordinationError } from "../coordination.ts";
-import type { WatchKind, ZnodeEvent } from "../watches.ts";
+import type { MissedEvent, WatchKind } from "../watches.ts";
 import { isNoNode } from "../wire/protocol.ts";
 import type { NativeStat } from "./addon.ts";
 import type { Handle } from "./handle.ts";
-
-/** What a watch would have been told by the server while the session had no connection. */
-export type MissedEvent = readonly [event: ZnodeEvent, path: string];
 
 /** Proves a session's digest credentials. Errors: AUTH_FAILED, CONNECTION_LOSS. */
 export function authenticate(handle: Handle, credentials: string): Promise<void> {

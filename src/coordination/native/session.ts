@@ -61,7 +61,7 @@ export class NativeSession implements Coordination {
 
   /** Makes `path` the root, before anything else is done. Errors: those of `create`. */
   async enter(path: string): Promise<void> {
-    await makePath(this, path);
+    await makePath(this, path, { hasCredentials: this.#credentials !== undefined });
     this.#chroot = path;
   }
 
@@ -226,8 +226,9 @@ export class NativeSession implements Coordination {
 
   #lost(loss: Loss): void {
     if (loss === "expired") this.#client.finish("expired");
+    else this.#client.disconnected();
+    // It may have been over before, or a listener has closed it now.
     if (this.#client.over) return;
-    this.#client.disconnected();
     this.#attaching = this.#attach().catch((error) => {
       if (!this.#over.signal.aborted) throw error;
     });

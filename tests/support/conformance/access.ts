@@ -96,6 +96,18 @@ export function accessTests(service: () => Promise<ServiceUnderTest>): void {
     }),
   );
 
+  it("keeps the root that it makes to its credentials, and what leads there open", { timeout: 20_000 }, () =>
+    withTestBed(service(), async ({ base, open }) => {
+      const mine = await open({ auth: "kvlab:secret", chroot: `${base}/above/mine` });
+      const stranger = await open();
+      await mine.create("/a", nothing, "persistent", "creator-writes");
+      await stranger.sync(base);
+      await rejectsWith(stranger.create(`${base}/above/mine/b`, nothing, "persistent"), "NO_AUTH");
+      await rejectsWith(stranger.delete(`${base}/above/mine/a`, 0), "NO_AUTH");
+      await stranger.create(`${base}/above/other`, nothing, "persistent");
+    }),
+  );
+
   it("keeps two roots apart", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ base, open }) => {
       const [one, two] = await Promise.all([open({ chroot: `${base}/1` }), open({ chroot: `${base}/2` })]);

@@ -1,0 +1,28 @@
+import type { MissedEvent, WatchTable } from "../watches.ts";
+import type { Znode } from "./tree.ts";
+
+/**
+ * What the watches of a session have to be told after a reconnect, as ZooKeeper finds it when a client sets its
+ * watches again (DataTree.setWatches). `seenZxid` is the last transaction that the session had been told of.
+ */
+export function missedEvents(
+  watches: WatchTable,
+  find: (path: string) => Znode | undefined,
+  seenZxid: number,
+): MissedEvent[] {
+  const missed: MissedEvent[] = [];
+  for (const path of watches.paths("data")) {
+    const znode = find(path);
+    if (znode === undefined) missed.push(["deleted", path]);
+    else if (znode.mzxid > seenZxid) missed.push(["changed", path]);
+  }
+  for (const path of watches.paths("exists")) {
+    if (find(path) !== undefined) missed.push(["created", path]);
+  }
+  for (const path of watches.paths("children")) {
+    const znode = find(path);
+    if (znode === undefined) missed.push(["deleted", path]);
+    else if (znode.pzxid > seenZxid) missed.push(["children", path]);
+  }
+  return missed;
+}
