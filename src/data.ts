@@ -16,6 +16,7 @@ await runMain("data", async (input) => {
         rbfile: settings.rbfile,
         host: settings.serverip,
         port: settings.serverport,
+        announce: settings.announce,
         openSession: openCoordination(settings),
         access: settings.zooauth === undefined ? "open" : "creator-writes",
         clock: systemClock,

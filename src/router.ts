@@ -13,6 +13,7 @@ await runMain("router", async (input) => {
       await startRouterServer({
         host: settings.serverip,
         port: settings.serverport,
+        announce: settings.announce,
         openSession: openCoordination(settings),
         access: settings.zooauth === undefined ? "open" : "creator-writes",
         clock: systemClock,

@@ -55,7 +55,7 @@ export async function startDataServer(options: DataServerOptions): Promise<Serve
     log(`listening on ${address}`);
     return {
       address,
-      joined: made.join(address),
+      joined: made.join(options.announce ?? address),
       failed,
       async stop() {
         await listener.close();

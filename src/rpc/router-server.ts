@@ -36,7 +36,7 @@ export async function startRouterServer(options: RouterServerOptions): Promise<S
     log(`listening on ${address}`);
     return {
       address,
-      joined: node.join(address),
+      joined: node.join(options.announce ?? address),
       failed,
       async stop() {
         await listener.close();

@@ -7,9 +7,11 @@ import { addReflection } from "./reflection.ts";
 
 /** What every server of a cluster is given. */
 export interface ServerOptions {
-  /** Address to listen on and to announce. */
+  /** Address to listen on. */
   readonly host: string;
   readonly port: number;
+  /** `host:port` where the others reach the server, if that is not where it listens. */
+  readonly announce?: string | undefined;
   readonly openSession: OpenSession;
   /** Of the znodes that the server makes. */
   readonly access: Access;
@@ -22,7 +24,7 @@ export interface ServerOptions {
 
 /** A server that runs. */
 export interface Server {
-  /** `host:port` */
+  /** `host:port` where it listens. */
   readonly address: string;
   /** Resolves when the server has its place in the cluster for the first time. */
   readonly joined: Promise<void>;
@@ -60,7 +62,7 @@ export function messageBytesMax(valueBytesMax: number): number {
   return Math.ceil(valueBytesMax * 1.34) + 2 * 1024 * 1024;
 }
 
-/** Where an address is announced: brackets around IPv6, as in URLs. */
+/** `host:port`, with brackets around IPv6, as in URLs. */
 export function addressOf(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -5,7 +5,17 @@ import { defaultReplicationSettings, type ReplicationSettings } from "../cluster
 import { virtualNodesMax } from "../cluster/ring.ts";
 import { parseConnectString } from "../coordination/wire/connect-string.ts";
 import type { Program } from "./read-settings.ts";
-import { choice, host, number, optional, port, type SettingsTable, text, withDefault } from "./setting.ts";
+import {
+  choice,
+  host,
+  hostAndPort,
+  number,
+  optional,
+  port,
+  type SettingsTable,
+  text,
+  withDefault,
+} from "./setting.ts";
 
 /** The greatest `maxvaluebytes`: a value is in memory, more than once, while it is put and read. */
 export const valueBytesLimit = 64 * 1024 * 1024;
@@ -50,11 +60,20 @@ const settings = {
     10_000,
   ),
   serverip: withDefault(
-    host({ meaning: "Address to listen on and to announce to the others.", placeholder: "HOST" }),
+    host({ meaning: "Address to listen on, and to announce to the others.", placeholder: "HOST" }),
     firstOuterAddress(),
     `the first IPv4 address that is not loopback, here ${firstOuterAddress()}`,
   ),
   serverport: withDefault(port({ meaning: "Port for every protocol.", placeholder: "PORT" }), 1926),
+  announce: withDefault<string | undefined>(
+    hostAndPort({
+      meaning:
+        "Where the others and the clients reach this server, if that is not where it listens: behind a proxy, an address translation, or in a container.",
+      placeholder: "HOST:PORT",
+    }),
+    undefined,
+    "serverip:serverport",
+  ),
   virtualnodes: withDefault(
     number({
       meaning:
@@ -113,6 +132,7 @@ export const routerProgram = {
     zooaddr: settings.zooaddr,
     serverip: settings.serverip,
     serverport: settings.serverport,
+    announce: settings.announce,
     virtualnodes: settings.virtualnodes,
     maxvaluebytes: settings.maxvaluebytes,
     sessiontimeoutms: settings.sessiontimeoutms,
@@ -134,6 +154,7 @@ export const dataProgram = {
     zooaddr: settings.zooaddr,
     serverip: settings.serverip,
     serverport: settings.serverport,
+    announce: settings.announce,
     dbfile: withDefault(
       text({ meaning: "Log file with the keys and values.", placeholder: "FILE", allowed: "a path" }),
       "db.txt",
