@@ -5,7 +5,7 @@ import { formatGroupState, parseGroupState } from "./codec.ts";
 import { KvError } from "./errors.ts";
 import { keepRegistered } from "./keep-registered.ts";
 import { checkKey, checkValue } from "./limits.ts";
-import type { LogStore, StoredValue } from "./log-store.ts";
+import type { LogStore, Position, StoredValue } from "./log-store.ts";
 import type { GroupState, Member, RingState } from "./model.ts";
 import { groupStatePath, masterNumber } from "./paths.ts";
 import type { AppendRequest, AppendResponse, CountMisplacedRequest, PeerAt, SilenceReport } from "./peer.ts";
@@ -174,6 +174,22 @@ export class DataNode {
     let count = 0;
     for (const key of this.#options.store.keys()) if (ring.owner(key) !== group) count++;
     return count;
+  }
+
+  /** As `Peer.handOver`. Errors: unavailable, refused. */
+  async handOver({ group, number }: { group: string; number: number }, signal: AbortSignal): Promise<number> {
+    const { primary } = this.#replica;
+    if (group !== this.group || primary === undefined) {
+      throw new KvError("unavailable", `this node is not the primary of group "${group}"`);
+    }
+    return await primary.handOver(number, signal);
+  }
+
+  /** As `Peer.position`. */
+  position(group: string): Position | undefined {
+    if (group !== this.group) throw new KvError("refused", `this node belongs to group "${this.group}"`);
+    const { condition, durable } = this.#options.store;
+    return condition.kind === "damaged" ? undefined : durable;
   }
 
   status(): NodeStatus {

@@ -11,7 +11,9 @@ export type KvErrorCode =
   /** A write that may or may not have been applied. */
   | "outcome-unknown"
   /** The request itself is wrong. */
-  | "invalid";
+  | "invalid"
+  /** Not done, and will not be while things stand as they do. */
+  | "refused";
 
 /** Where a key is served, as far as the node that was asked knows. */
 export interface Owner {

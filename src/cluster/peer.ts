@@ -7,6 +7,13 @@ export interface Peer {
   append(request: AppendRequest, signal: AbortSignal): Promise<AppendResponse>;
   /** How many keys of the peer's group a ring of these groups would place elsewhere. */
   countMisplaced(request: CountMisplacedRequest, signal: AbortSignal): Promise<number>;
+  /** Makes a primary hand its office over to an in-sync standby. Returns the new epoch. */
+  handOver(
+    request: { readonly group: string; readonly number: number },
+    signal: AbortSignal,
+  ): Promise<number>;
+  /** Where a replica's log ends on disk; undefined when it is damaged. */
+  position(group: string, signal: AbortSignal): Promise<Position | undefined>;
   /**
    * Tells the master that a primary is silent; whether the reporter has become primary in its place. Rejects when the
    * peer is not the master.

@@ -36,7 +36,8 @@ function liveInSync(group: GroupView): Member[] {
   return inSync.filter((member) => isLive(group, member)).sort((a, b) => a.number - b.number);
 }
 
-function isLive({ nodes }: GroupView, member: Member): boolean {
+/** Whether a member is registered now, in the same life. */
+export function isLive({ nodes }: GroupView, member: Member): boolean {
   return nodes.some((node) => isSame(node, member));
 }
 

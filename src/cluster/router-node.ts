@@ -1,9 +1,14 @@
 import type { Access, Coordination, OpenSession } from "../coordination/coordination.ts";
 import type { Clock } from "./clock.ts";
+import { formatGroupState } from "./codec.ts";
 import { KvError } from "./errors.ts";
 import { isMaster, keepRegistered } from "./keep-registered.ts";
 import { lead, replaceSilentPrimary } from "./master.ts";
+import type { GroupView } from "./model.ts";
+import { groupStatePath } from "./paths.ts";
 import type { PeerAt, SilenceReport } from "./peer.ts";
+import { primaryOf } from "./placement.ts";
+import { planRecovery, type Recovery, type Survivor } from "./recovery.ts";
 import { routerClaim } from "./registration.ts";
 import { keepSessions, type Sessions } from "./sessions.ts";
 import { type TopologySource, watchTopology } from "./topology.ts";
@@ -82,6 +87,57 @@ export class RouterNode {
       throw new KvError("unavailable", "this router is not the master");
     const { log } = this.#options;
     return await replaceSilentPrimary({ topology: this.topology, log }, this.#mastership, report);
+  }
+
+  /** Hands the office of a group's primary over. Returns the new epoch. Errors: not-found, refused, unavailable. */
+  async handOver(group: string, number: number, signal: AbortSignal): Promise<number> {
+    const view = this.#groupOf(group);
+    if (!view.nodes.some((node) => node.number === number)) {
+      throw new KvError("not-found", `group "${group}" has no live node ${number}`);
+    }
+    const primary = primaryOf(view);
+    if (primary === undefined) throw new KvError("unavailable", `group "${group}" has no primary now`);
+    return await this.#options.peerAt(primary.address).handOver({ group, number }, signal);
+  }
+
+  /**
+   * Gives a group whose in-sync replicas are gone another primary, if `acceptDataLoss` is set; else says, in the error,
+   * what would be lost. Errors: not-found, refused, unavailable.
+   */
+  async recover(group: string, acceptDataLoss: boolean, signal: AbortSignal): Promise<Recovery> {
+    const view = this.#groupOf(group);
+    const recovery = planRecovery(view, await this.#survivorsOf(view, signal));
+    if (!acceptDataLoss) throw new KvError("refused", `${recovery.loss}; set accept_data_loss to go on`);
+    const session = this.#sessions.current;
+    if (session?.state !== "connected" || view.state === undefined) {
+      throw new KvError("unavailable", "there is no connection to ZooKeeper now");
+    }
+    try {
+      await session.set(groupStatePath(group), formatGroupState(recovery.next), view.state.version);
+    } catch (error) {
+      throw new KvError("unavailable", `group "${group}" could not be changed: try again`, { cause: error });
+    }
+    this.#options.log(`recovered with data loss, on an operator's word: ${recovery.loss}`);
+    return recovery;
+  }
+
+  #groupOf(name: string): GroupView {
+    const group = this.topology.current?.groups.get(name);
+    if (group === undefined) throw new KvError("not-found", `there is no group "${name}"`);
+    return group;
+  }
+
+  async #survivorsOf({ name, nodes }: GroupView, signal: AbortSignal): Promise<Survivor[]> {
+    const found = await Promise.all(
+      nodes.map(async ({ number, incarnation, address }) => {
+        const position = await this.#options
+          .peerAt(address)
+          .position(name, signal)
+          .catch(() => undefined);
+        return position && { number, incarnation, position };
+      }),
+    );
+    return found.filter((survivor) => survivor !== undefined);
   }
 
   /** Leaves the cluster at once, so that others take over. */

@@ -10,6 +10,7 @@ const codes: Record<KvErrorCode, Code> = {
   exhausted: Code.ResourceExhausted,
   "outcome-unknown": Code.Unknown,
   invalid: Code.InvalidArgument,
+  refused: Code.FailedPrecondition,
 };
 
 /** The form in which an error of the core reaches a caller, with the details of `kvlab/v1/errors.proto`. */
@@ -55,4 +56,11 @@ export async function answering<T>(call: () => Promise<T>, group = ""): Promise<
 /** Whether a call that failed so has certainly not been applied. */
 export function isNotApplied(error: ConnectError): boolean {
   return error.findDetails(NotAppliedSchema).length > 0 || error.findDetails(WrongNodeSchema).length > 0;
+}
+
+/** The error with its details, but without the headers of the connection that it came over. */
+export function relayed(error: ConnectError): ConnectError {
+  const copy = new ConnectError(error.rawMessage, error.code, undefined, undefined, error);
+  copy.details = error.details;
+  return copy;
 }

@@ -8,7 +8,7 @@ import type { GroupView, NodeView, Topology } from "../cluster/model.ts";
 import { ownerOf, primaryOf } from "../cluster/placement.ts";
 import type { TopologySource } from "../cluster/topology.ts";
 import { deadlineOf } from "./deadline.ts";
-import { answering, isNotApplied, toConnectError } from "./errors.ts";
+import { answering, isNotApplied, relayed, toConnectError } from "./errors.ts";
 
 /** Pause before a call is repeated when the topology gives no reason to do it sooner. */
 const retryMs = 50;
@@ -127,7 +127,7 @@ function outcomeOf(error: ConnectError, kind: "read" | "write", group: string): 
     Code.DeadlineExceeded,
     Code.Internal,
   ].includes(error.code);
-  if (kind === "read" || said || isNotApplied(error)) return relay(error);
+  if (kind === "read" || said || isNotApplied(error)) return relayed(error);
   return toConnectError(
     new KvError(
       "outcome-unknown",
@@ -138,13 +138,6 @@ function outcomeOf(error: ConnectError, kind: "read" | "write", group: string): 
     ),
     group,
   );
-}
-
-/** The error with its details, but without the headers of the connection that it came over. */
-function relay(error: ConnectError): ConnectError {
-  const copy = new ConnectError(error.rawMessage, error.code, undefined, undefined, error);
-  copy.details = error.details;
-  return copy;
 }
 
 function findNode(topology: Topology, name: string, number: number | undefined): NodeView {

@@ -25,6 +25,11 @@ export function peerOver(transport: Transport): Peer {
       const message = { group, virtualNodes, ringGroups: [...request.ringGroups] };
       return Number((await client.countMisplaced(message, { signal })).keys);
     },
+    handOver: async (request, signal) => Number((await client.handOver(request, { signal })).epoch),
+    position: async (group, signal) => {
+      const { position, damaged } = await client.getPosition({ group }, { signal });
+      return damaged ? undefined : fromPosition(position);
+    },
     reportSilence: async ({ group, epoch, reporter }, signal) => {
       const message = { group, epoch: BigInt(epoch), ...reporter };
       return (await election.reportSilence(message, { signal })).promoted;

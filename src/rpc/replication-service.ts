@@ -4,14 +4,19 @@ import {
   AppendResult,
   ReplicationService,
 } from "../../gen/kvlab/internal/v1/replication_pb.ts";
+import type { Position } from "../cluster/log-store.ts";
 import type { AppendRequest, AppendResponse, CountMisplacedRequest } from "../cluster/peer.ts";
 import { collectBuffers } from "./collect-buffers.ts";
+import { deadlineOf } from "./deadline.ts";
+import { answering } from "./errors.ts";
 import { fromEpochs, fromPosition, fromRecord, toEpochs, toPosition } from "./replication-messages.ts";
 
 /** What a data node answers to other nodes. */
 export interface ReplicationHandler {
   append(request: AppendRequest): Promise<AppendResponse>;
   countMisplaced(request: CountMisplacedRequest): number;
+  handOver(request: { group: string; number: number }, signal: AbortSignal): Promise<number>;
+  position(group: string): Position | undefined;
 }
 
 const results = {
@@ -38,6 +43,16 @@ export function replicationRoutes(router: ConnectRouter, node: ReplicationHandle
       const keys = await refusing(async () => node.countMisplaced({ group, ringGroups, virtualNodes }));
       return { keys: BigInt(keys) };
     },
+    handOver: ({ group, number }, context) =>
+      answering(async () => {
+        const epoch = await node.handOver({ group, number }, deadlineOf(context));
+        return { epoch: BigInt(epoch) };
+      }),
+    getPosition: ({ group }) =>
+      answering(async () => {
+        const position = node.position(group);
+        return position === undefined ? { damaged: true } : { position: toPosition(position) };
+      }),
   });
 }
 

@@ -1,4 +1,5 @@
 import { RouterNode } from "../cluster/router-node.ts";
+import { adminRoutes } from "./admin-service.ts";
 import { electionRoutes } from "./election-service.ts";
 import { forwardingRoutes } from "./forwarding-service.ts";
 import { peerOver } from "./peer-client.ts";
@@ -29,6 +30,7 @@ export async function startRouterServer(options: RouterServerOptions): Promise<S
   try {
     const listener = await listenFor(options, health, (router) => {
       electionRoutes(router, node);
+      adminRoutes(router, node);
       routerRoutes(router, node.topology, clock);
       forwardingRoutes(router, node.topology, (address) => transports.transportTo(address), clock);
     });

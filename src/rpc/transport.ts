@@ -5,14 +5,15 @@
  * envelope nor trailers, and no answer that breaks off can pass for a whole one, since its length goes ahead of it.
  */
 
-import type { ClientHttp2Session, ClientHttp2Stream, Http2Session } from "node:http2";
-import * as net from "node:net";
+import type { ClientHttp2Stream } from "node:http2";
 import { PassThrough } from "node:stream";
 import { create } from "@bufbuild/protobuf";
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createConnectTransport } from "@connectrpc/connect-node";
 import { NotAppliedSchema } from "../../gen/kvlab/v1/errors_pb.ts";
+import type { SharedSession } from "./shared-session.ts";
+import { shareSession } from "./shared-session.ts";
 
 export interface TransportOptions {
   /** Limit of one message, read or written. Default 8 MiB, as the listener's. */
@@ -43,7 +44,7 @@ export interface Transports {
 
 interface Entry {
   readonly transport: Transport;
-  readonly sessions: Http2SessionManager;
+  readonly session: SharedSession;
 }
 
 export function createTransports(options: TransportOptions = {}): Transports {
@@ -64,7 +65,7 @@ export function createTransports(options: TransportOptions = {}): Transports {
       return entry.transport;
     },
     close() {
-      for (const { sessions } of entries.values()) sessions.abort();
+      for (const { session } of entries.values()) session.close();
       entries.clear();
     },
   };
@@ -76,88 +77,39 @@ function urlOf(address: string | URL): string {
 }
 
 function open(baseUrl: string, options: TransportOptions): Entry {
-  const sessions = new Http2SessionManager(
-    baseUrl,
-    {
-      pingIntervalMs: options.pingIntervalMs ?? 5_000,
-      pingTimeoutMs: options.pingTimeoutMs ?? 3_000,
-      idleConnectionTimeoutMs: options.idleTimeoutMs ?? 60_000,
-    },
-    {
-      // As the listener's: with Node's default, 20 values of 2 MB at once end the session.
-      maxSessionMemory: 1_024,
-      createConnection: (authority) => dial(authority, options.connectTimeoutMs ?? 3_000),
-    },
-  );
-  refuseDeadSessions(sessions);
+  const session = shareSession(new URL(baseUrl).origin, {
+    connectTimeoutMs: options.connectTimeoutMs ?? 3_000,
+    pingIntervalMs: options.pingIntervalMs ?? 5_000,
+    pingTimeoutMs: options.pingTimeoutMs ?? 3_000,
+    idleTimeoutMs: options.idleTimeoutMs ?? 60_000,
+  });
   /** Errors of calls for which there was no session. */
   const unsent = new WeakSet<ConnectError>();
-  const guarded = new WeakSet<Http2Session>();
   const transport = createConnectTransport({
     baseUrl,
     httpVersion: "2",
     sessionManager: {
-      authority: sessions.authority,
-      async request(...call) {
+      ...session,
+      async request(method, path, headers) {
         try {
-          const stream = await sessions.request(...call);
-          // The manager stops listening when a call finds the session destroyed, which may be before it has told of
-          // its error: nobody would catch that.
-          if (stream.session !== undefined && !guarded.has(stream.session)) {
-            guarded.add(stream.session);
-            stream.session.on("error", () => {});
-          }
+          const stream = await session.request(method, path, headers);
           return "Deno" in globalThis ? readAhead(stream) : stream;
         } catch (reason) {
-          // A new error: that of a broken session may be that of calls under way on it, too.
+          // A new error: the same may have come to calls under way.
           const { rawMessage } = ConnectError.from(reason);
           const error = new ConnectError(rawMessage, Code.Unavailable, undefined, undefined, reason);
           unsent.add(error);
           throw error;
         }
       },
-      notifyResponseByteRead: (stream) => sessions.notifyResponseByteRead(stream),
     },
     // Between nodes compressing costs more than it saves.
     acceptCompression: [],
     readMaxBytes: options.messageBytesMax ?? 8 * 1_024 * 1_024,
     writeMaxBytes: options.messageBytesMax ?? 8 * 1_024 * 1_024,
-    interceptors: [tellingBreaks(sessions.authority, unsent)],
+    interceptors: [tellingBreaks(session.authority, unsent)],
   });
-  return { transport, sessions };
-}
-
-/**
- * A peer that breaks off as soon as it has accepted leaves a session that is connected and destroyed in one. The
- * manager of connect-node 2.2.0 then spins for ever on a promise that has long resolved, and no timer and no other
- * call runs any more (seen on Deno). Here such a session counts as a connection that has not come about.
- */
-function refuseDeadSessions(sessions: Http2SessionManager): void {
-  type State = { t: string; conn: Promise<ClientHttp2Session> };
-  const setState: (state: State) => void = Reflect.get(sessions, "setState");
-  const alive = (session: ClientHttp2Session): ClientHttp2Session => {
-    if (!session.destroyed && !session.closed) return session;
-    // Its error is yet to come, and nobody else listens.
-    session.on("error", () => {});
-    throw new ConnectError("the peer broke off at once", Code.Unavailable);
-  };
-  Reflect.set(sessions, "setState", (state: State) => {
-    if (state.t === "connecting") state.conn = state.conn.then(alive);
-    setState.call(sessions, state);
-  });
-}
-
-/** A connection that gives up when nobody takes it: by itself the system would try for two minutes. */
-function dial({ hostname, port }: URL, timeoutMs: number): net.Socket {
-  const host = hostname.replace(/^\[|\]$/g, "");
-  const socket = net.connect({ host, port: Number(port || 80), noDelay: true });
-  const timer = setTimeout(
-    () => socket.destroy(new Error(`${hostname}:${port} took no connection within ${timeoutMs} ms`)),
-    timeoutMs,
-  );
-  socket.once("connect", () => clearTimeout(timer));
-  socket.once("close", () => clearTimeout(timer));
-  return socket;
+  return { transport, session };
 }
 
 /**

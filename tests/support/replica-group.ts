@@ -175,6 +175,8 @@ export class ReplicaGroup {
         await this.#arrive(to, from, signal);
         return response;
       },
+      handOver: () => Promise.reject(new Error("not asked here")),
+      position: () => Promise.reject(new Error("not asked here")),
       reportSilence: () => Promise.reject(new Error("not asked here")),
       countMisplaced: () => Promise.reject(new Error("not asked here")),
     };

@@ -61,6 +61,11 @@ export class InSyncSet {
     return this.#known.value.inSync;
   }
 
+  /** The state as last known. */
+  get state(): Versioned<GroupState> {
+    return this.#known;
+  }
+
   /** Those besides the primary without whose acknowledgement nothing is committed. */
   get required(): Member[] {
     const all = new Map<string, Member>();

@@ -1,7 +1,7 @@
 import { type Clock, sleep } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import type { LogRecord, LogStore, StoredValue } from "../log-store.ts";
-import type { GroupState, NodeView, Versioned } from "../model.ts";
+import type { GroupState, Member, NodeView, Versioned } from "../model.ts";
 import type { PeerAt } from "../peer.ts";
 import type { Register } from "../register.ts";
 import { InSyncSet, memberKey } from "./in-sync-set.ts";
@@ -59,6 +59,8 @@ export class Primary {
   #committedSeq = 0;
   /** Of the record that begins this epoch; nothing is served before it is committed. */
   #epochSeq = Number.POSITIVE_INFINITY;
+  /** While set, writes wait for it: the office is being handed over. */
+  #handOver: Promise<unknown> | undefined;
   /** Wakes reads that wait for a lease. */
   readonly #leaseWaiters = new Set<() => void>();
 
@@ -119,6 +121,7 @@ export class Primary {
     signal: AbortSignal,
   ): Promise<number> {
     this.#checkServing();
+    while (this.#handOver !== undefined) await this.#awaitHandOver(signal);
     const { store, settings } = this.#options;
     if (change.kind === "delete" && !store.willExist(change.key)) {
       await this.#confirmAbsence(signal);
@@ -148,6 +151,28 @@ export class Primary {
     const found = await this.#options.store.get(key);
     if (found === undefined) throw new KvError("not-found", `key ${JSON.stringify(key)} does not exist`);
     return found;
+  }
+
+  /**
+   * Makes an in-sync standby the primary of the next epoch, which is returned. Writes wait meanwhile, and are then
+   * refused as not applied, for the new primary to take. Errors: refused, unavailable.
+   */
+  async handOver(number: number, signal: AbortSignal): Promise<number> {
+    this.#checkServing();
+    const { self } = this.#options;
+    const target = this.#inSync.members.find((member) => member.number === number && number !== self);
+    if (target === undefined) {
+      const reason = number === self ? "is the primary already" : "is not in sync";
+      throw new KvError("refused", `node ${number} ${reason}`);
+    }
+    if (this.#handOver !== undefined) throw new KvError("refused", "the office is being handed over already");
+    const handOver = this.#handOverTo(target, signal);
+    this.#handOver = handOver.catch(() => {});
+    try {
+      return await handOver;
+    } finally {
+      this.#handOver = undefined;
+    }
   }
 
   /** Ends this primary. Writes that wait have an unknown outcome. */
@@ -187,6 +212,27 @@ export class Primary {
     for (const replicator of this.#replicators.values()) replicator.wake();
     this.#advance();
     this.#watchSilence();
+  }
+
+  async #handOverTo(target: Member, signal: AbortSignal): Promise<number> {
+    const { store, register } = this.#options;
+    try {
+      await this.#committed(store.last.seq, 0, signal);
+      const { version } = this.#inSync.state;
+      const epoch = this.epoch + 1;
+      const next = { epoch, primary: target, inSync: this.#inSync.members };
+      this.#inSync.observe(await register.compareAndSet(next, version));
+      return epoch;
+    } catch (error) {
+      // If it has happened all the same, no write of ours can be committed any more, and the state will tell us.
+      throw new KvError("unavailable", "the office could not be handed over", { cause: error });
+    }
+  }
+
+  async #awaitHandOver(signal: AbortSignal): Promise<void> {
+    await Promise.race([this.#handOver, aborted(signal)]);
+    if (signal.aborted) throw new KvError("unavailable", "the call ended while the office was handed over");
+    this.#checkServing();
   }
 
   #updateReplicators(): void {
@@ -362,4 +408,12 @@ export class Primary {
     this.stop(reason);
     this.#options.onDeposed(reason);
   }
+}
+
+/** Resolves when the signal is aborted. */
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }

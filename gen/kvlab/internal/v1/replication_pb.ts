@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file kvlab/internal/v1/replication.proto.
  */
 export const file_kvlab_internal_v1_replication: GenFile = /*@__PURE__*/
-  fileDesc("CiNrdmxhYi9pbnRlcm5hbC92MS9yZXBsaWNhdGlvbi5wcm90bxIRa3ZsYWIuaW50ZXJuYWwudjEiJgoIUG9zaXRpb24SDQoFZXBvY2gYASABKAQSCwoDc2VxGAIgASgEIi4KCkVwb2NoU3RhcnQSDQoFZXBvY2gYASABKAQSEQoJZmlyc3Rfc2VxGAIgASgEInsKBlJlY29yZBINCgVlcG9jaBgBIAEoBBILCgNzZXEYAiABKAQSKwoEa2luZBgDIAEoDjIdLmt2bGFiLmludGVybmFsLnYxLlJlY29yZEtpbmQSCwoDa2V5GAQgASgJEg0KBXZhbHVlGAUgASgMEgwKBHRleHQYBiABKAgikwEKCUNvcHlDaHVuaxIPCgdjb3B5X2lkGAEgASgEEg0KBWluZGV4GAIgASgEEikKBGJhc2UYAyABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhItCgZlcG9jaHMYBCADKAsyHS5rdmxhYi5pbnRlcm5hbC52MS5FcG9jaFN0YXJ0EgwKBGxhc3QYBSABKAgikwIKDUFwcGVuZFJlcXVlc3QSDQoFZ3JvdXAYASABKAkSDQoFZXBvY2gYAiABKAQSDwoHcHJpbWFyeRgDIAEoDRIOCgZ0YXJnZXQYBCABKA0SEwoLaW5jYXJuYXRpb24YBSABKAkSLQoIcHJldmlvdXMYBiABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhIqCgdyZWNvcmRzGAcgAygLMhkua3ZsYWIuaW50ZXJuYWwudjEuUmVjb3JkEhUKDWNvbW1pdHRlZF9zZXEYCCABKAQSKgoEY29weRgJIAEoCzIcLmt2bGFiLmludGVybmFsLnYxLkNvcHlDaHVuaxIQCghsZWFzZV9tcxgKIAEoBCLpAQoOQXBwZW5kUmVzcG9uc2USLwoGcmVzdWx0GAEgASgOMh8ua3ZsYWIuaW50ZXJuYWwudjEuQXBwZW5kUmVzdWx0Eg0KBWVwb2NoGAIgASgEEikKBGxhc3QYAyABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhIpCgRiYXNlGAQgASgLMhsua3ZsYWIuaW50ZXJuYWwudjEuUG9zaXRpb24SLQoGZXBvY2hzGAUgAygLMh0ua3ZsYWIuaW50ZXJuYWwudjEuRXBvY2hTdGFydBISCgpuZWVkc19jb3B5GAYgASgIIlIKFUNvdW50TWlzcGxhY2VkUmVxdWVzdBINCgVncm91cBgBIAEoCRITCgtyaW5nX2dyb3VwcxgCIAMoCRIVCg12aXJ0dWFsX25vZGVzGAMgASgNIiYKFkNvdW50TWlzcGxhY2VkUmVzcG9uc2USDAoEa2V5cxgBIAEoBCptCgpSZWNvcmRLaW5kEhsKF1JFQ09SRF9LSU5EX1VOU1BFQ0lGSUVEEAASEwoPUkVDT1JEX0tJTkRfUFVUEAESFgoSUkVDT1JEX0tJTkRfREVMRVRFEAISFQoRUkVDT1JEX0tJTkRfRVBPQ0gQAyp+CgxBcHBlbmRSZXN1bHQSHQoZQVBQRU5EX1JFU1VMVF9VTlNQRUNJRklFRBAAEhQKEEFQUEVORF9SRVNVTFRfT0sQARIdChlBUFBFTkRfUkVTVUxUX1NUQUxFX0VQT0NIEAISGgoWQVBQRU5EX1JFU1VMVF9NSVNNQVRDSBADMsoBChJSZXBsaWNhdGlvblNlcnZpY2USTQoGQXBwZW5kEiAua3ZsYWIuaW50ZXJuYWwudjEuQXBwZW5kUmVxdWVzdBohLmt2bGFiLmludGVybmFsLnYxLkFwcGVuZFJlc3BvbnNlEmUKDkNvdW50TWlzcGxhY2VkEigua3ZsYWIuaW50ZXJuYWwudjEuQ291bnRNaXNwbGFjZWRSZXF1ZXN0Gikua3ZsYWIuaW50ZXJuYWwudjEuQ291bnRNaXNwbGFjZWRSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("CiNrdmxhYi9pbnRlcm5hbC92MS9yZXBsaWNhdGlvbi5wcm90bxIRa3ZsYWIuaW50ZXJuYWwudjEiJgoIUG9zaXRpb24SDQoFZXBvY2gYASABKAQSCwoDc2VxGAIgASgEIi4KCkVwb2NoU3RhcnQSDQoFZXBvY2gYASABKAQSEQoJZmlyc3Rfc2VxGAIgASgEInsKBlJlY29yZBINCgVlcG9jaBgBIAEoBBILCgNzZXEYAiABKAQSKwoEa2luZBgDIAEoDjIdLmt2bGFiLmludGVybmFsLnYxLlJlY29yZEtpbmQSCwoDa2V5GAQgASgJEg0KBXZhbHVlGAUgASgMEgwKBHRleHQYBiABKAgikwEKCUNvcHlDaHVuaxIPCgdjb3B5X2lkGAEgASgEEg0KBWluZGV4GAIgASgEEikKBGJhc2UYAyABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhItCgZlcG9jaHMYBCADKAsyHS5rdmxhYi5pbnRlcm5hbC52MS5FcG9jaFN0YXJ0EgwKBGxhc3QYBSABKAgikwIKDUFwcGVuZFJlcXVlc3QSDQoFZ3JvdXAYASABKAkSDQoFZXBvY2gYAiABKAQSDwoHcHJpbWFyeRgDIAEoDRIOCgZ0YXJnZXQYBCABKA0SEwoLaW5jYXJuYXRpb24YBSABKAkSLQoIcHJldmlvdXMYBiABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhIqCgdyZWNvcmRzGAcgAygLMhkua3ZsYWIuaW50ZXJuYWwudjEuUmVjb3JkEhUKDWNvbW1pdHRlZF9zZXEYCCABKAQSKgoEY29weRgJIAEoCzIcLmt2bGFiLmludGVybmFsLnYxLkNvcHlDaHVuaxIQCghsZWFzZV9tcxgKIAEoBCLpAQoOQXBwZW5kUmVzcG9uc2USLwoGcmVzdWx0GAEgASgOMh8ua3ZsYWIuaW50ZXJuYWwudjEuQXBwZW5kUmVzdWx0Eg0KBWVwb2NoGAIgASgEEikKBGxhc3QYAyABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhIpCgRiYXNlGAQgASgLMhsua3ZsYWIuaW50ZXJuYWwudjEuUG9zaXRpb24SLQoGZXBvY2hzGAUgAygLMh0ua3ZsYWIuaW50ZXJuYWwudjEuRXBvY2hTdGFydBISCgpuZWVkc19jb3B5GAYgASgIIlIKFUNvdW50TWlzcGxhY2VkUmVxdWVzdBINCgVncm91cBgBIAEoCRITCgtyaW5nX2dyb3VwcxgCIAMoCRIVCg12aXJ0dWFsX25vZGVzGAMgASgNIiYKFkNvdW50TWlzcGxhY2VkUmVzcG9uc2USDAoEa2V5cxgBIAEoBCIwCg9IYW5kT3ZlclJlcXVlc3QSDQoFZ3JvdXAYASABKAkSDgoGbnVtYmVyGAIgASgNIiEKEEhhbmRPdmVyUmVzcG9uc2USDQoFZXBvY2gYASABKAQiIwoSR2V0UG9zaXRpb25SZXF1ZXN0Eg0KBWdyb3VwGAEgASgJIlUKE0dldFBvc2l0aW9uUmVzcG9uc2USLQoIcG9zaXRpb24YASABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhIPCgdkYW1hZ2VkGAIgASgIKm0KClJlY29yZEtpbmQSGwoXUkVDT1JEX0tJTkRfVU5TUEVDSUZJRUQQABITCg9SRUNPUkRfS0lORF9QVVQQARIWChJSRUNPUkRfS0lORF9ERUxFVEUQAhIVChFSRUNPUkRfS0lORF9FUE9DSBADKn4KDEFwcGVuZFJlc3VsdBIdChlBUFBFTkRfUkVTVUxUX1VOU1BFQ0lGSUVEEAASFAoQQVBQRU5EX1JFU1VMVF9PSxABEh0KGUFQUEVORF9SRVNVTFRfU1RBTEVfRVBPQ0gQAhIaChZBUFBFTkRfUkVTVUxUX01JU01BVENIEAMy/QIKElJlcGxpY2F0aW9uU2VydmljZRJNCgZBcHBlbmQSIC5rdmxhYi5pbnRlcm5hbC52MS5BcHBlbmRSZXF1ZXN0GiEua3ZsYWIuaW50ZXJuYWwudjEuQXBwZW5kUmVzcG9uc2USZQoOQ291bnRNaXNwbGFjZWQSKC5rdmxhYi5pbnRlcm5hbC52MS5Db3VudE1pc3BsYWNlZFJlcXVlc3QaKS5rdmxhYi5pbnRlcm5hbC52MS5Db3VudE1pc3BsYWNlZFJlc3BvbnNlElMKCEhhbmRPdmVyEiIua3ZsYWIuaW50ZXJuYWwudjEuSGFuZE92ZXJSZXF1ZXN0GiMua3ZsYWIuaW50ZXJuYWwudjEuSGFuZE92ZXJSZXNwb25zZRJcCgtHZXRQb3NpdGlvbhIlLmt2bGFiLmludGVybmFsLnYxLkdldFBvc2l0aW9uUmVxdWVzdBomLmt2bGFiLmludGVybmFsLnYxLkdldFBvc2l0aW9uUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * A place in a group's log.
@@ -371,6 +371,104 @@ export const CountMisplacedResponseSchema: GenMessage<CountMisplacedResponse> = 
   messageDesc(file_kvlab_internal_v1_replication, 7);
 
 /**
+ * Request of HandOver.
+ *
+ * @generated from message kvlab.internal.v1.HandOverRequest
+ */
+export type HandOverRequest = Message<"kvlab.internal.v1.HandOverRequest"> & {
+  /**
+   * The group that is meant.
+   *
+   * @generated from field: string group = 1;
+   */
+  group: string;
+
+  /**
+   * Number of the standby.
+   *
+   * @generated from field: uint32 number = 2;
+   */
+  number: number;
+};
+
+/**
+ * Describes the message kvlab.internal.v1.HandOverRequest.
+ * Use `create(HandOverRequestSchema)` to create a new message.
+ */
+export const HandOverRequestSchema: GenMessage<HandOverRequest> = /*@__PURE__*/
+  messageDesc(file_kvlab_internal_v1_replication, 8);
+
+/**
+ * Answer of HandOver.
+ *
+ * @generated from message kvlab.internal.v1.HandOverResponse
+ */
+export type HandOverResponse = Message<"kvlab.internal.v1.HandOverResponse"> & {
+  /**
+   * The epoch that has begun with the standby.
+   *
+   * @generated from field: uint64 epoch = 1;
+   */
+  epoch: bigint;
+};
+
+/**
+ * Describes the message kvlab.internal.v1.HandOverResponse.
+ * Use `create(HandOverResponseSchema)` to create a new message.
+ */
+export const HandOverResponseSchema: GenMessage<HandOverResponse> = /*@__PURE__*/
+  messageDesc(file_kvlab_internal_v1_replication, 9);
+
+/**
+ * Request of GetPosition.
+ *
+ * @generated from message kvlab.internal.v1.GetPositionRequest
+ */
+export type GetPositionRequest = Message<"kvlab.internal.v1.GetPositionRequest"> & {
+  /**
+   * The group that is meant.
+   *
+   * @generated from field: string group = 1;
+   */
+  group: string;
+};
+
+/**
+ * Describes the message kvlab.internal.v1.GetPositionRequest.
+ * Use `create(GetPositionRequestSchema)` to create a new message.
+ */
+export const GetPositionRequestSchema: GenMessage<GetPositionRequest> = /*@__PURE__*/
+  messageDesc(file_kvlab_internal_v1_replication, 10);
+
+/**
+ * Answer of GetPosition.
+ *
+ * @generated from message kvlab.internal.v1.GetPositionResponse
+ */
+export type GetPositionResponse = Message<"kvlab.internal.v1.GetPositionResponse"> & {
+  /**
+   * Position of the last record.
+   *
+   * @generated from field: kvlab.internal.v1.Position position = 1;
+   */
+  position?: Position | undefined;
+
+  /**
+   * Whether the log is damaged: it ends before the damage.
+   *
+   * @generated from field: bool damaged = 2;
+   */
+  damaged: boolean;
+};
+
+/**
+ * Describes the message kvlab.internal.v1.GetPositionResponse.
+ * Use `create(GetPositionResponseSchema)` to create a new message.
+ */
+export const GetPositionResponseSchema: GenMessage<GetPositionResponse> = /*@__PURE__*/
+  messageDesc(file_kvlab_internal_v1_replication, 11);
+
+/**
  * What a record does.
  *
  * @generated from enum kvlab.internal.v1.RecordKind
@@ -492,6 +590,27 @@ export const ReplicationService: GenService<{
     methodKind: "unary";
     input: typeof CountMisplacedRequestSchema;
     output: typeof CountMisplacedResponseSchema;
+  },
+  /**
+   * Makes a primary hand its office over to one of its in-sync standbys.
+   * Errors: FAILED_PRECONDITION (this node is not the primary, or the standby is not in sync).
+   *
+   * @generated from rpc kvlab.internal.v1.ReplicationService.HandOver
+   */
+  handOver: {
+    methodKind: "unary";
+    input: typeof HandOverRequestSchema;
+    output: typeof HandOverResponseSchema;
+  },
+  /**
+   * Where the log of a replica ends, on disk.
+   *
+   * @generated from rpc kvlab.internal.v1.ReplicationService.GetPosition
+   */
+  getPosition: {
+    methodKind: "unary";
+    input: typeof GetPositionRequestSchema;
+    output: typeof GetPositionResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_kvlab_internal_v1_replication, 0);

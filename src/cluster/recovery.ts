@@ -1,0 +1,53 @@
+import { KvError } from "./errors.ts";
+import type { Position } from "./log-store.ts";
+import type { GroupState, GroupView, Member } from "./model.ts";
+import { isLive } from "./promotion.ts";
+
+/** A live replica, and where its log ends. */
+export interface Survivor extends Member {
+  readonly position: Position;
+}
+
+/** What gives a group a primary again, at a price. */
+export interface Recovery {
+  readonly next: GroupState;
+  readonly primary: Survivor;
+  /** What may be lost with it, in words. */
+  readonly loss: string;
+}
+
+/**
+ * Chooses, for a group whose in-sync replicas are all gone, the survivor that has most of the log.
+ * Errors: refused (an in-sync replica is live; there is no survivor).
+ */
+export function planRecovery(group: GroupView, survivors: readonly Survivor[]): Recovery {
+  const { name, state } = group;
+  if (state === undefined)
+    throw new KvError("refused", `group "${name}" has no state yet: there is nothing to recover`);
+  const { epoch, inSync } = state.value;
+  const live = inSync.find((member) => isLive(group, member));
+  if (live !== undefined) {
+    throw new KvError(
+      "refused",
+      `node ${live.number} of group "${name}" is in sync and live: nothing needs to be lost`,
+    );
+  }
+  const [primary] = [...survivors].sort((a, b) => compare(b.position, a.position) || a.number - b.number);
+  if (primary === undefined) {
+    throw new KvError("refused", `group "${name}" has no live node with a log that could be used`);
+  }
+  const gone = inSync.map(({ number }) => number).join(", ");
+  const { number, incarnation, position } = primary;
+  const member = { number, incarnation };
+  return {
+    next: { epoch: epoch + 1, primary: member, inSync: [member] },
+    primary,
+    loss:
+      `node ${number} has the log of group "${name}" up to record ${position.seq} of epoch ${position.epoch}; ` +
+      `every write that was acknowledged after that is on node ${gone} alone, and is lost`,
+  };
+}
+
+function compare(a: Position, b: Position): number {
+  return a.epoch - b.epoch || a.seq - b.seq;
+}
