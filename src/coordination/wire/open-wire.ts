@@ -25,7 +25,7 @@ export function openWire(settings: WireSettings): OpenSession {
       signal?.throwIfAborted();
       const session = new Session({ servers, chroot, sessionTimeoutMs, credentials, tls, onTrouble });
       try {
-        await orAborted(makeReady(session, chroot), signal);
+        await orAborted(makeReady(session, chroot, credentials !== undefined), signal);
         return new WireCoordination(session, chroot);
       } catch (error) {
         session.close();
@@ -35,13 +35,13 @@ export function openWire(settings: WireSettings): OpenSession {
   };
 }
 
-async function makeReady(session: Session, chroot: string): Promise<void> {
+async function makeReady(session: Session, chroot: string, hasCredentials: boolean): Promise<void> {
   await session.opened;
   if (chroot === "") return;
   const wholeTree = new WireCoordination(session, "");
   for (;;) {
     try {
-      await makePath(wholeTree, chroot);
+      await makePath(wholeTree, chroot, { hasCredentials });
       return;
     } catch (error) {
       if (!CoordinationError.is(error, "CONNECTION_LOSS")) throw error;
