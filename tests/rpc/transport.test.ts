@@ -10,6 +10,7 @@ import { createTransports, type Transports } from "../../src/rpc/transport.ts";
 import { freePorts } from "../support/free-ports.ts";
 import { commandFor } from "../support/run-program.ts";
 import { startToyNode, type ToyNode } from "../support/toy-node.ts";
+import { until } from "../support/until.ts";
 
 const timeout = 60_000;
 const value = { case: "text", value: "a" } as const;
@@ -249,6 +250,48 @@ describe("a peer that cannot be reached", () => {
   });
 });
 
+describe("a peer that breaks off", () => {
+  it("as soon as it has accepted is UNAVAILABLE", { timeout }, async () => {
+    for (const hangUp of ["destroy", "resetAndDestroy", "end"] as const) {
+      const server = createServer((socket) => {
+        socket.on("error", () => {});
+        socket.resume();
+        socket[hangUp]();
+      });
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const address = server.address();
+      assert.ok(address !== null && typeof address === "object");
+      const transports = createTransports();
+      const data = createClient(DataService, transports.transportTo(`127.0.0.1:${address.port}`));
+      for (let i = 0; i < 5; i++) {
+        const error = await errorOf(data.put({ key: "a", value }, { timeoutMs: 10_000 }));
+        assert.equal(error.code, Code.Unavailable, error.message);
+      }
+      transports.close();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
+  it("without a word between two calls is found out before the second", { timeout }, async () => {
+    const node = await startToyNode();
+    const relay = await startRelay(node.port);
+    const transports = createTransports({ pingIntervalMs: 1, pingTimeoutMs: 1_000 });
+    const data = createClient(DataService, transports.transportTo(relay.address));
+    try {
+      await data.put({ key: "a", value });
+      relay.freeze();
+      const frozenAt = performance.now();
+      await until("the peer has been silent", 5_000, () => performance.now() - frozenAt > 1);
+      await data.put({ key: "b", value });
+    } finally {
+      transports.close();
+      await relay.close();
+      await node.close();
+    }
+  });
+});
+
 describe("a peer that dies under a call", () => {
   it("leaves the outcome open, and is called again once it is back", { timeout }, async () => {
     const [port = 0] = await freePorts(1);
@@ -280,7 +323,7 @@ describe("a peer that dies under a call", () => {
       onPut: ({ key }) => (key === "wait" ? new Promise(() => {}) : undefined),
     });
     const relay = await startRelay(node.port);
-    const transports = createTransports({ pingIntervalMs: 50, pingTimeoutMs: 50 });
+    const transports = createTransports({ pingIntervalMs: 50, pingTimeoutMs: 1_000 });
     const data = createClient(DataService, transports.transportTo(relay.address));
     try {
       await data.put({ key: "a", value });
