@@ -88,12 +88,11 @@ async function openState(options: LogOptions): Promise<LogState> {
   const isThere = (await disk.look(dbfile)) !== undefined;
   const file = await disk.open(dbfile, isThere ? "write" : "create");
   try {
-    if (!isThere) await disk.syncDirectory(dbfile);
     const loaded = await loadLog(dbfile, file);
-    if (loaded.condition.kind === "torn") {
-      await file.truncate(loaded.endBytes);
-      await file.datasync();
-    }
+    if (loaded.condition.kind === "torn") await file.truncate(loaded.endBytes);
+    // A process that was killed may have left what only the machine's memory has: it counts as durable from here on.
+    await file.datasync();
+    await disk.syncDirectory(dbfile);
     return new LogState(options, new SharedFile(file), loaded);
   } catch (error) {
     await file.close();

@@ -118,8 +118,8 @@ export class Rewrite {
   /** Takes over what stands in the present file up to `end`. */
   async copyTail(end: number): Promise<void> {
     const chunk = Buffer.allocUnsafe(Math.max(0, Math.min(smallChunkBytes, this.behind(end))));
+    this.#options.check();
     while (this.#copiedBytes < end) {
-      this.#options.check();
       const part = chunk.subarray(0, Math.min(chunk.length, end - this.#copiedBytes));
       if ((await this.#source.read(part, this.#copiedBytes)) < part.length) {
         throw new Error("the file has become shorter");
@@ -127,6 +127,7 @@ export class Rewrite {
       this.#appender.addBytes(part);
       await this.#appender.flush();
       this.#copiedBytes += part.length;
+      this.#options.check();
     }
   }
 

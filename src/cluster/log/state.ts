@@ -108,10 +108,15 @@ export class LogState {
     return this.endBytes - this.frameBytes - this.live.index.liveBytes - this.invisibleBytes;
   }
 
+  /** Throws when nothing may be read any more. */
+  checkReadable(): void {
+    if (this.isClosed) throw new LogStoreError("closed", `${this.options.dbfile} is closed`);
+  }
+
   /** Throws when nothing may be written any more. */
   checkOpen(): void {
     if (this.failure !== undefined) throw this.failure;
-    if (this.isClosed) throw new LogStoreError("closed", `${this.options.dbfile} is closed`);
+    this.checkReadable();
   }
 
   /** Throws when the log must not be changed. */

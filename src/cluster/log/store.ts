@@ -130,7 +130,7 @@ export class Store implements LogStore {
   }
 
   async get(key: string): Promise<StoredValue | undefined> {
-    this.#state.checkOpen();
+    this.#state.checkReadable();
     return await readValue(this.#state, key);
   }
 
@@ -143,7 +143,7 @@ export class Store implements LogStore {
   }
 
   async read(afterSeq: number, maxBytes: number): Promise<LogRecord[] | undefined> {
-    this.#state.checkOpen();
+    this.#state.checkReadable();
     return await readRecords(this.#state, afterSeq, maxBytes);
   }
 

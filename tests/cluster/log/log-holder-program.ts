@@ -1,0 +1,26 @@
+import process from "node:process";
+import { systemClock } from "../../../src/cluster/clock.ts";
+import { nodeDisk } from "../../../src/cluster/log/node-disk.ts";
+import { openLog } from "../../../src/cluster/log/open-log.ts";
+
+/** Opens the log that it is given, says so, and appends until it is killed; tells each acknowledged seq. */
+const [, , dbfile = "", rbfile = ""] = process.argv;
+const store = await openLog({
+  disk: nodeDisk,
+  dbfile,
+  rbfile,
+  clock: systemClock,
+  onFatal: (error) => {
+    throw error;
+  },
+  log: () => {},
+});
+if (store.identity === undefined) await store.adopt({ group: "g", number: 1 });
+process.stdout.write("open\n");
+for (;;) {
+  const seq = store.last.seq + 1;
+  const value = Buffer.from(`value ${seq}`);
+  await store.append([{ kind: "put", epoch: 1, seq, key: `key ${seq % 100}`, value, text: true }]);
+  store.commit(seq);
+  process.stdout.write(`${seq}\n`);
+}
