@@ -158,10 +158,19 @@ const changes = [
 ];
 
 /** Runs `action` until it ends or has begun its change number `limit`: then the machine loses power. */
-async function untilCrash(
+function untilCrash(
   disk: SimulatedDisk,
   limit: number,
   keep: () => number,
+  action: () => Promise<void>,
+): Promise<boolean> {
+  return untilEnd(disk, limit, () => disk.crash(keep), action);
+}
+
+async function untilEnd(
+  disk: SimulatedDisk,
+  limit: number,
+  end: () => void,
   action: () => Promise<void>,
 ): Promise<boolean> {
   let count = 0;
@@ -169,7 +178,7 @@ async function untilCrash(
   disk.intercept = ({ kind }) => {
     if (crashed || !changes.includes(kind) || count++ < limit) return;
     crashed = true;
-    disk.crash(keep);
+    end();
   };
   try {
     await action();
@@ -208,6 +217,27 @@ for (const [name, scenario] of Object.entries(scenarios)) {
         }
       }
       assert.ok(crashes > 10);
+    });
+
+    it("keeps what the next process finds when only the process dies, and the machine later", async () => {
+      for (let limit = 0; ; limit++) {
+        const disk = createSimulatedDisk();
+        const expected = new Expectation();
+        const died = await untilEnd(
+          disk,
+          limit,
+          () => disk.kill(),
+          () => scenario(disk, expected),
+        );
+        const found = await openOn(disk);
+        const { durable, promisedEpoch } = found;
+        disk.crash(() => 0);
+        const store = await openOn(disk);
+        assert.deepEqual(store.durable, durable, `change ${limit}`);
+        assert.equal(store.promisedEpoch, promisedEpoch, `change ${limit}`);
+        await store.close();
+        if (!died) break;
+      }
     });
 
     it("loses nothing when the recovery crashes too, at any change", { timeout: 60_000 }, async () => {
