@@ -53,7 +53,8 @@ export class Client {
   /** Makes a call, of its own choice unless told. Resolves, when it is over, with whether it succeeded. */
   async act(told?: { kind: KeyOperation["kind"]; key: string }): Promise<boolean> {
     const random = this.#random;
-    const kind = told?.kind ?? random.pick(["get", "get", "get", "get", "put", "put", "put", "put", "delete"]);
+    const kind =
+      told?.kind ?? random.pick(["get", "get", "get", "get", "put", "put", "put", "put", "delete"]);
     const key = told?.key ?? random.pick(this.#world.profile.keys);
     const value = `${this.#number}-${++this.#written}`;
     const asked: KeyOperation =
@@ -63,7 +64,12 @@ export class Client {
     this.#process.log(shown);
     const deadlineMs = random.chance(0.1) ? random.between(50, 1500) : 10_000;
     try {
-      const done = await withDeadline(this.#process.clock, never, (signal) => this.#ask(asked, signal), deadlineMs);
+      const done = await withDeadline(
+        this.#process.clock,
+        never,
+        (signal) => this.#ask(asked, signal),
+        deadlineMs,
+      );
       this.#history.complete(id, done);
       this.#end(shown, done.result === "not-found" ? "not found" : "ok", done);
       return true;

@@ -1,5 +1,5 @@
-import type { Clock } from "../../src/cluster/clock.ts";
 import { createBackoff } from "../../src/cluster/backoff.ts";
+import type { Clock } from "../../src/cluster/clock.ts";
 import { ClientSession } from "../../src/coordination/client-session.ts";
 import type { Coordination, OpenSession, Stat } from "../../src/coordination/coordination.ts";
 import type { WatchKind } from "../../src/coordination/watches.ts";
@@ -115,7 +115,8 @@ class Client implements ConnectionUser {
     const { sessionTimeoutMs } = this.#service;
     const connection = this.#connection;
     if (connection !== undefined && this.#onConnected === undefined) {
-      if (this.#clock.monotonicMs() - this.#heardMs > (sessionTimeoutMs * 2) / 3) this.#service.abandon(connection);
+      if (this.#clock.monotonicMs() - this.#heardMs > (sessionTimeoutMs * 2) / 3)
+        this.#service.abandon(connection);
       else connection.toServer.send({ kind: "ping" });
     }
     this.#clock.timer(sessionTimeoutMs / 4, () => this.#keepAlive());

@@ -1,4 +1,4 @@
-import type { Coordination, Watcher, WatchEvent } from "../../src/coordination/coordination.ts";
+import type { Coordination, WatchEvent, Watcher } from "../../src/coordination/coordination.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
 import type { Network } from "./network.ts";
 import { Pipe } from "./pipe.ts";

@@ -2,7 +2,12 @@ import { DataNode } from "../../src/cluster/data-node.ts";
 import { openLog } from "../../src/cluster/log/open-log.ts";
 import type { LogStore } from "../../src/cluster/log-store.ts";
 import { answering } from "../../src/rpc/errors.ts";
-import { createSimulatedDisk, type DiskOperation, type SimulatedDisk, systemError } from "../support/simulated-disk.ts";
+import {
+  createSimulatedDisk,
+  type DiskOperation,
+  type SimulatedDisk,
+  systemError,
+} from "../support/simulated-disk.ts";
 import { sessionOpener } from "./coordination-client.ts";
 import { withDeadline } from "./deadline.ts";
 import { Host } from "./host.ts";
@@ -114,6 +119,8 @@ export class DataHost extends Host {
         return response;
       },
       countMisplaced: (request) => node.countMisplaced(request),
+      handOver: (request, signal) => node.handOver(request, signal),
+      position: (group) => node.position(group),
       reportSilence: () => Promise.reject(new Error("this is a data node")),
       get: (key, caller) => answer(caller, (signal) => node.get(key, signal)),
       put: (key, value, caller) =>

@@ -1,8 +1,8 @@
 import type { LogRecord, LogStore } from "../../src/cluster/log-store.ts";
 import type { GroupState, Member } from "../../src/cluster/model.ts";
 import type { AppendRequest, AppendResponse } from "../../src/cluster/peer.ts";
-import { isSame, type ShadowLog } from "./shadow-log.ts";
 import type { SimProcess } from "./process.ts";
+import { isSame, type ShadowLog } from "./shadow-log.ts";
 
 /** Something that has happened in the protocol, at which a fault may be aimed. */
 export type Moment =
@@ -164,11 +164,15 @@ export class Invariants {
     const group = this.group(replica.group);
     const epoch = replica.store?.promisedEpoch ?? 0;
     if (group.served.get(epoch) !== replica) {
-      return this.violated(`${replica.name} answers a read in epoch ${epoch}, whose beginning it has not committed`);
+      return this.violated(
+        `${replica.name} answers a read in epoch ${epoch}, whose beginning it has not committed`,
+      );
     }
     if (group.lastServedEpoch > epoch) {
       const later = group.served.get(group.lastServedEpoch);
-      this.violated(`${replica.name} answers a read in epoch ${epoch}, after ${later?.name} has served in ${group.lastServedEpoch}`);
+      this.violated(
+        `${replica.name} answers a read in epoch ${epoch}, after ${later?.name} has served in ${group.lastServedEpoch}`,
+      );
     }
     const leaseMs = this.#settings.leaseMs;
     for (const member of group.states.get(epoch)?.inSync ?? []) {
@@ -240,7 +244,9 @@ export class Invariants {
     if (record.kind === "epoch") {
       const other = group.served.get(record.epoch);
       if (other !== undefined && other !== replica) {
-        this.violated(`${replica.name} and ${other.name} both serve epoch ${record.epoch} of group ${group.name}`);
+        this.violated(
+          `${replica.name} and ${other.name} both serve epoch ${record.epoch} of group ${group.name}`,
+        );
       }
       group.served.set(record.epoch, replica);
       group.lastServedEpoch = Math.max(group.lastServedEpoch, record.epoch);
@@ -251,7 +257,9 @@ export class Invariants {
     // What earlier epochs have left is taken over whatever `minsync` asks of new writes.
     const isOwn = record.kind !== "epoch" && replica.store?.promisedEpoch === record.epoch;
     if (isOwn && holders < this.#settings.minSync) {
-      this.violated(`${shown(record)} is committed on ${holders} disks; minsync is ${this.#settings.minSync}`);
+      this.violated(
+        `${shown(record)} is committed on ${holders} disks; minsync is ${this.#settings.minSync}`,
+      );
     }
   }
 

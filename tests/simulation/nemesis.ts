@@ -103,7 +103,11 @@ export class Nemesis {
       case "bridge": {
         const some = this.#someHosts(random);
         const isBridge = (name: string) => name === host.name || name === serviceName;
-        this.#rule("cut", durationMs, (from, to) => !isBridge(from) && !isBridge(to) && some.has(from) !== some.has(to));
+        this.#rule(
+          "cut",
+          durationMs,
+          (from, to) => !isBridge(from) && !isBridge(to) && some.has(from) !== some.has(to),
+        );
         return `${[...some].join(" ")} from the others, but over ${host.name}`;
       }
       case "slow link": {
@@ -121,7 +125,11 @@ export class Nemesis {
         lasting(() => coordination.endOutage());
         return "";
       case "zookeeper slow":
-        this.#rule(random.pick([10, 50, 200]), durationMs, (from, to) => from === serviceName || to === serviceName);
+        this.#rule(
+          random.pick([10, 50, 200]),
+          durationMs,
+          (from, to) => from === serviceName || to === serviceName,
+        );
         return "";
       case "leader change":
         coordination.breakConnections();

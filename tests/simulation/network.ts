@@ -93,7 +93,8 @@ export class Network<Service> {
     let latencyMs = this.#profile.latencyMs * random.between(0.5, 1.5);
     // The long tail: queues, and machines that have something else to do.
     if (random.chance(0.01)) latencyMs *= random.between(2, 40);
-    for (const { effect, applies } of this.rules) if (effect !== "cut" && applies(from, to)) latencyMs *= effect;
+    for (const { effect, applies } of this.rules)
+      if (effect !== "cut" && applies(from, to)) latencyMs *= effect;
     return latencyMs;
   }
 
@@ -141,8 +142,7 @@ export class Network<Service> {
         };
         endpoint.resets.add(reset);
         endpoint.process.receive(what, () => {
-          const done = () =>
-            endpoint.resets.delete(reset) && answers && endpoint.process.state !== "dead";
+          const done = () => endpoint.resets.delete(reset) && answers && endpoint.process.state !== "dead";
           handle(endpoint.service, remote.signal).then(
             (value) => done() && answer("answered", () => resolve(value)),
             (error) => done() && answer("failed", () => reject(error)),
@@ -179,7 +179,8 @@ export class Network<Service> {
   #checkAlive(from: SimProcess, to: string, onBroken: (error: LinkError) => void): () => void {
     return from.clock.timer(brokenAfterMs, () => {
       const callee = this.#endpoints.get(to)?.process;
-      const answersPings = callee?.state === "running" && !this.isCut(from.name, to) && !this.isCut(to, from.name);
+      const answersPings =
+        callee?.state === "running" && !this.isCut(from.name, to) && !this.isCut(to, from.name);
       if (!answersPings) onBroken(new LinkError(`the connection to ${to} gave no sign of life`, false));
     });
   }

@@ -1,9 +1,9 @@
 import type { LogRecord } from "../../src/cluster/log-store.ts";
 import type { AppendRequest, PeerAt } from "../../src/cluster/peer.ts";
-import type { Services } from "./services.ts";
 import type { Invariants } from "./invariants.ts";
 import type { Network } from "./network.ts";
 import type { SimProcess } from "./process.ts";
+import type { Services } from "./services.ts";
 import type { ShadowLog } from "./shadow-log.ts";
 
 /** How a process reaches the nodes that listen at an address. */
@@ -38,6 +38,22 @@ export function peersOf(
           what: "count",
           signal,
           handle: async ({ countMisplaced }) => countMisplaced(request),
+        }),
+      handOver: (request, signal) =>
+        network.call({
+          from: process,
+          to,
+          what: `hand over ${request.number}`,
+          signal,
+          handle: ({ handOver }, given) => handOver(request, given),
+        }),
+      position: (group, signal) =>
+        network.call({
+          from: process,
+          to,
+          what: "position",
+          signal,
+          handle: async ({ position }) => position(group),
         }),
       reportSilence: (report, signal) =>
         network.call({

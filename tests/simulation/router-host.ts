@@ -1,9 +1,8 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { KvError } from "../../src/cluster/errors.ts";
 import { RouterNode } from "../../src/cluster/router-node.ts";
-import { ConnectError } from "@connectrpc/connect";
 import { answering, toConnectError } from "../../src/rpc/errors.ts";
 import { untilApplied } from "../../src/rpc/forwarding-service.ts";
-import { KvError } from "../../src/cluster/errors.ts";
-import { Code } from "@connectrpc/connect";
 import { sessionOpener } from "./coordination-client.ts";
 import { withDeadline } from "./deadline.ts";
 import { Host } from "./host.ts";
@@ -49,6 +48,10 @@ export class RouterHost extends Host {
     network.listen(process, {
       append: () => Promise.reject(new Error("this is a router")),
       countMisplaced: () => {
+        throw new Error("this is a router");
+      },
+      handOver: () => Promise.reject(new Error("this is a router")),
+      position: () => {
         throw new Error("this is a router");
       },
       reportSilence: (report) => node.reportSilence(report),

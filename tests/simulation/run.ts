@@ -1,5 +1,5 @@
-import { checkLinearizability } from "../checker/linearizability.ts";
 import { keyValueModel } from "../checker/key-value-model.ts";
+import { checkLinearizability } from "../checker/linearizability.ts";
 import { describeViolation } from "../checker/report.ts";
 import { Cluster } from "./cluster.ts";
 import { guard } from "./guards.ts";
@@ -75,7 +75,9 @@ async function heal(world: World, cluster: Cluster, nemesis: Nemesis): Promise<v
   for (const key of profile.keys) void serve(key);
   const isHealed = () => {
     const whole = profile.groups.filter((group) => !cluster.isLost(group));
-    return whole.every((group) => cluster.isWhole(group) && ![...left].some((key) => cluster.groupOf(key) === group));
+    return whole.every(
+      (group) => cluster.isWhole(group) && ![...left].some((key) => cluster.groupOf(key) === group),
+    );
   };
   const isOver = () => isHealed() || invariants.violation !== undefined;
   await scheduler.runUntil(scheduler.nowMs + healedWithinMs, isOver);

@@ -74,7 +74,8 @@ async function simulate(): Promise<void> {
     totals.virtualMs += report.virtualMs;
     totals.calls += report.calls;
     totals.events += report.events;
-    for (const [what, times] of Object.entries(report.counts)) counts.set(what, (counts.get(what) ?? 0) + times);
+    for (const [what, times] of Object.entries(report.counts))
+      counts.set(what, (counts.get(what) ?? 0) + times);
     if (report.violation !== undefined) {
       failed.push(report);
       progress("");

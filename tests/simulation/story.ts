@@ -6,7 +6,10 @@ import { profileOf } from "./world.ts";
 const linesMax = 80;
 
 /** What somebody wants to know of a run that has failed. */
-export function tellStory({ seed, violation, lines = [] }: RunResult, plan: readonly PlannedFault[]): string[] {
+export function tellStory(
+  { seed, violation, lines = [] }: RunResult,
+  plan: readonly PlannedFault[],
+): string[] {
   const { groups, nodesPerGroup, routers, clients, replication, sessionTimeoutMs } = profileOf(seed);
   const told = lines.filter((line, index) => !isRepetition(line, lines[index - 1]));
   return [

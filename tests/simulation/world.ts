@@ -1,12 +1,12 @@
-import type { NetworkProfile } from "./network.ts";
-import { Network } from "./network.ts";
+import type { ReplicationSettings } from "../../src/cluster/replication/settings.ts";
 import { CoordinationService } from "./coordination-service.ts";
 import { Invariants } from "./invariants.ts";
+import type { NetworkProfile } from "./network.ts";
+import { Network } from "./network.ts";
 import { Random } from "./random.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Services } from "./services.ts";
 import { Trace } from "./trace.ts";
-import type { ReplicationSettings } from "../../src/cluster/replication/settings.ts";
 
 /** What kind of cluster a seed stands for. */
 export interface Profile {
