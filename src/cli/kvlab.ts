@@ -1,4 +1,5 @@
 import { HelpRequested, SettingError, type SettingsInput } from "../settings/read-settings.ts";
+import { recoverCommand, transferCommand } from "./admin-commands.ts";
 import type { Command } from "./command.ts";
 import { deleteCommand, getCommand, locateCommand, putCommand } from "./key-commands.ts";
 import { dumpCommand, repairCommand, verifyCommand } from "./log-commands.ts";
@@ -11,6 +12,8 @@ const commands: readonly Command[] = [
   deleteCommand,
   locateCommand,
   statusCommand,
+  transferCommand,
+  recoverCommand,
   replCommand,
   verifyCommand,
   dumpCommand,

@@ -1,4 +1,5 @@
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { AdminService } from "../../gen/kvlab/v1/admin_pb.ts";
 import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import { isNotApplied } from "../rpc/errors.ts";
@@ -7,6 +8,7 @@ import { valueBytesLimit } from "../settings/programs.ts";
 import { callFailure, type Failure } from "./call-failure.ts";
 
 export interface RouterClients {
+  readonly admin: Client<typeof AdminService>;
   readonly data: Client<typeof DataService>;
   readonly router: Client<typeof RouterService>;
 }
@@ -37,6 +39,7 @@ export function connectRouters(urls: readonly string[], timeoutMs: number): Rout
     if (known) return known;
     const transport = transports.transportTo(url);
     const made = {
+      admin: createClient(AdminService, transport),
       data: createClient(DataService, transport),
       router: createClient(RouterService, transport),
     };

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ReplicaGroup } from "../../support/replica-group.ts";
 
+const never = new AbortController().signal;
+
 /** A group of these nodes, all in sync, with node 1 as its primary. */
 async function groupOf(numbers: readonly number[], settings = {}): Promise<ReplicaGroup> {
   const group = new ReplicaGroup(settings);
@@ -364,5 +366,36 @@ test("a healthy primary is left alone, however long it is idle", async () => {
   const group = await groupOf([1, 2, 3]);
   group.replacesSilent = true;
   await group.clock.pass(600_000);
+  assert.equal(group.state?.value.epoch, 1);
+});
+
+test("a hand-over loses and refuses no write: those that come meanwhile are for the new primary", async () => {
+  const group = await groupOf([1, 2]);
+  const before = Promise.all(["a", "b", "c"].map((key) => group.put(1, key, key)));
+  const handOver = group.primary(1).handOver(2, never);
+  const meanwhile = assert.rejects(group.put(1, "d", "d"), { code: "unavailable" });
+  assert.equal(await group.clock.settled(handOver), 2);
+  await group.clock.settled(before);
+  await meanwhile;
+  await group.clock.until("node 2 serves", () => group.serves(2));
+  assert.deepEqual(group.contents(2), ["a=a", "b=b", "c=c"]);
+  assert.deepEqual(group.inSync, [1, 2]);
+});
+
+test("a hand-over to a node that is not in sync is refused, and changes nothing", async () => {
+  const group = await groupOf([1, 2]);
+  group.cut.add("1>2");
+  await group.clock.until("node 2 is dropped", () => !group.inSync.includes(2));
+  for (const number of [1, 2, 3]) {
+    await assert.rejects(group.primary(1).handOver(number, never), { code: "refused" });
+  }
+  await group.clock.settled(group.put(1, "a", "1"));
+});
+
+test("a hand-over that ZooKeeper does not take leaves the primary as it was", async () => {
+  const group = await groupOf([1, 2]);
+  group.registerFault = "down";
+  await assert.rejects(group.clock.settled(group.primary(1).handOver(2, never)), { code: "unavailable" });
+  await group.clock.settled(group.put(1, "a", "1"));
   assert.equal(group.state?.value.epoch, 1);
 });

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { AdminService } from "../../gen/kvlab/v1/admin_pb.ts";
+import { createTransports } from "../../src/rpc/transport.ts";
+import { isWhole, makeProcessCluster, type ProcessCluster } from "../support/process-cluster.ts";
+import { runProgram } from "../support/run-program.ts";
+import { until } from "../support/until.ts";
+
+const transports = createTransports();
+let cluster: ProcessCluster;
+
+before(
+  async () => {
+    cluster = await makeProcessCluster();
+    await cluster.startAll();
+  },
+  { timeout: 60_000 },
+);
+after(async () => {
+  transports.close();
+  await cluster.close();
+});
+
+function kvlab(...args: string[]) {
+  const [router = assert.fail()] = cluster.routers;
+  const cli = new URL("../../src/cli.ts", import.meta.url);
+  return runProgram(cli, [...args, "--router", `http://${router.address}`]);
+}
+
+async function keyOf(group: string): Promise<string> {
+  const [router = assert.fail()] = cluster.routers;
+  for (let index = 0; ; index++) {
+    const key = `key-${index}`;
+    if ((await cluster.clientOf(router).router.locate({ key })).group === group) return key;
+  }
+}
+
+test("kvlab transfer hands a primary's office over, and no write under way fails", {
+  timeout: 90_000,
+}, async () => {
+  const [router = assert.fail()] = cluster.routers;
+  const { data } = cluster.clientOf(router);
+  const key = await keyOf("zdata1");
+  const old = await cluster.primaryOf("zdata1");
+  let over = false;
+  let writes = 0;
+  const writing = Array.from({ length: 4 }, async (_, worker) => {
+    for (; !over; writes++) await data.put({ key, value: { case: "text", value: `${worker} ${writes}` } });
+  });
+  const topology = await cluster.topologyOf(router, "all is whole", isWhole);
+  const standby = topology.groups[0]?.nodes.find(({ address }) => address !== old.address) ?? assert.fail();
+  const result = await kvlab("transfer", "zdata1", String(standby.number));
+  assert.equal(result.stderr, "");
+  assert.match(result.stdout, new RegExp(`^node ${standby.number} is primary of zdata1, epoch \\d+\n$`));
+  const writesBefore = writes;
+  await until("the new primary takes writes", 20_000, () => writes > writesBefore + 20);
+  over = true;
+  await Promise.all(writing);
+  assert.equal((await cluster.primaryOf("zdata1")).address, standby.address);
+});
+
+test("a transfer to a node that is not there, or is primary already, says so", {
+  timeout: 60_000,
+}, async () => {
+  const unknown = await kvlab("transfer", "zdata1", "99");
+  assert.equal(unknown.exitCode, 1);
+  assert.match(unknown.stderr, /no live node 99/);
+  const group = await kvlab("transfer", "nosuch", "1");
+  assert.equal(group.exitCode, 1);
+  assert.match(group.stderr, /there is no group "nosuch"/);
+});
+
+test("kvlab recover gives a group whose in-sync node is gone its other node, on an operator's word", {
+  timeout: 120_000,
+}, async () => {
+  const [router = assert.fail()] = cluster.routers;
+  const { data } = cluster.clientOf(router);
+  const key = await keyOf("zdata2");
+  await data.put({ key, value: { case: "text", value: "on both nodes" } });
+  const primary = await cluster.primaryOf("zdata2");
+  const standby = cluster.groups.get("zdata2")?.find((node) => node !== primary) ?? assert.fail();
+
+  const early = await kvlab("recover", "zdata2", "--accept-data-loss", "--yes");
+  assert.equal(early.exitCode, 4);
+  assert.match(early.stderr, /in sync and live: nothing needs to be lost/);
+
+  await standby.kill();
+  await data.put({ key, value: { case: "text", value: "on the primary alone" } });
+  await primary.kill();
+  await cluster.topologyOf(router, "zdata2 is down", ({ groups }) =>
+    groups.some(({ name, nodes }) => name === "zdata2" && nodes.length === 0),
+  );
+  await standby.start();
+  await cluster.topologyOf(router, "the standby is registered", ({ groups }) =>
+    groups.some(({ name, nodes }) => name === "zdata2" && nodes.length === 1),
+  );
+  const refused = await kvlab("recover", "zdata2");
+  assert.equal(refused.exitCode, 4);
+  assert.match(
+    refused.stderr,
+    /every write that was acknowledged after that is on node \d+ alone, and is lost/,
+  );
+
+  const done = await kvlab("recover", "zdata2", "--accept-data-loss", "--yes");
+  assert.equal(done.stderr, "");
+  const { value } = await data.get({ key }, { timeoutMs: 20_000 });
+  assert.equal(value.value, "on both nodes");
+  assert.match(cluster.routers.map(({ output }) => output).join(""), /recovered with data loss/);
+
+  // The lost node was not lost after all: it comes back as a standby, without its lone write.
+  await primary.start();
+  await cluster.topologyOf(router, "all is whole again", isWhole);
+  assert.equal((await data.get({ key })).value.value, "on both nodes");
+});
+
+test("a data node takes no part in what is asked of routers", async () => {
+  const [node = assert.fail()] = cluster.nodes;
+  const admin = createClient(AdminService, transports.transportTo(node.address));
+  const error = await admin.transfer({ group: "zdata1", number: 1 }).catch(ConnectError.from);
+  assert.ok(error instanceof ConnectError);
+  assert.equal(error.code, Code.Unimplemented);
+});
