@@ -97,10 +97,12 @@ class Client implements ConnectionUser {
     this.#connection = undefined;
     this.#answers.clear();
     this.#onClosed();
-    if (this.#onConnected !== undefined) return this.#onConnected(false);
-    if (this.#state.over) return;
-    this.#state.disconnected();
-    void this.#reconnect();
+    if (this.#onConnected !== undefined) {
+      this.#onConnected(false);
+    } else if (!this.#state.over) {
+      this.#state.disconnected();
+      void this.#reconnect();
+    }
   }
 
   async #reconnect(): Promise<void> {

@@ -156,8 +156,8 @@ export class CoordinationService {
 
   receive(connection: Connection, message: ToServer): void {
     const { session } = connection;
-    if (message.kind === "open") return void this.#open(connection);
-    if (message.kind === "attach") return this.#attach(connection, message.session);
+    if (message.kind === "open") void this.#open(connection);
+    else if (message.kind === "attach") this.#attach(connection, message.session);
     // After a move to another connection the old one counts no more.
     if (session === undefined || session.connection !== connection || session.isOver) return;
     session.heardMs = this.#scheduler.nowMs;
@@ -222,7 +222,10 @@ export class CoordinationService {
   }
 
   #attach(connection: Connection, session: ServerSession): void {
-    if (session.isOver) return connection.toClient.send({ kind: "expired" });
+    if (session.isOver) {
+      connection.toClient.send({ kind: "expired" });
+      return;
+    }
     if (session.connection !== undefined) this.#break(session.connection);
     session.connection = connection;
     connection.session = session;
@@ -234,7 +237,10 @@ export class CoordinationService {
   #perform(session: ServerSession, connection: Connection, id: number, operation: Operation): void {
     const { process } = connection;
     const fault = this.onOperation(process, operation);
-    if (fault === "request lost") return this.#break(connection);
+    if (fault === "request lost") {
+      this.#break(connection);
+      return;
+    }
     this.#do(session, process, operation, (outcome) => {
       if (fault === "answer lost") this.#break(connection);
       else if (session.connection === connection) connection.toClient.send({ kind: "answer", id, outcome });

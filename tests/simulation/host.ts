@@ -49,11 +49,14 @@ export abstract class Host {
   /** Like SIGTERM. It stays down until `start`. */
   stop(): void {
     const process = this.#process;
-    if (process?.state !== "running" || this.onLeave === undefined) return this.kill();
-    this.#isWanted = false;
-    process.log("is told to stop");
     const leave = this.onLeave;
+    if (process?.state !== "running" || leave === undefined) {
+      this.kill();
+      return;
+    }
+    this.#isWanted = false;
     this.onLeave = undefined;
+    process.log("is told to stop");
     const end = () => {
       this.#end(process);
       if (this.#isWanted) this.start();

@@ -140,7 +140,7 @@ export class Invariants {
 
   /** A copy is to replace a log. */
   replacing(replica: ShadowLog, baseSeq: number, records: readonly LogRecord[]): void {
-    const { committed } = this.group(replica.group);
+    const { committed, replicas } = this.group(replica.group);
     const seq = Math.min(baseSeq, committed.length);
     const copied = new Map<string, LogRecord>();
     for (const record of records) {
@@ -151,11 +151,13 @@ export class Invariants {
         this.violated(`the copy for ${replica.name} has ${shown(record)}, and ${shown(known)} is committed`);
       }
     }
+    // A copy may have what is not committed yet: deletes do not show in it.
+    const isDeleted = (key: string) =>
+      [...replicas].some((other) => other.hasUncommitted("delete", key, seq, baseSeq));
     for (const [key, record] of liveAt(committed, seq)) {
       const found = copied.get(key);
-      if (found === undefined || found.seq < record.seq) {
-        this.violated(`the copy for ${replica.name} lacks ${shown(record)}`);
-      }
+      if (found === undefined ? isDeleted(key) : found.seq >= record.seq) continue;
+      this.violated(`the copy for ${replica.name} lacks ${shown(record)}`);
     }
   }
 
@@ -164,9 +166,7 @@ export class Invariants {
     const group = this.group(replica.group);
     const epoch = replica.store?.promisedEpoch ?? 0;
     if (group.served.get(epoch) !== replica) {
-      return this.violated(
-        `${replica.name} answers a read in epoch ${epoch}, whose beginning it has not committed`,
-      );
+      this.violated(`${replica.name} answers a read in epoch ${epoch}, whose beginning it has not committed`);
     }
     if (group.lastServedEpoch > epoch) {
       const later = group.served.get(group.lastServedEpoch);
@@ -192,11 +192,11 @@ export class Invariants {
   answering(standby: ShadowLog, request: AppendRequest, response: AppendResponse): void {
     if (response.result === "stale-epoch") return;
     if (request.epoch < standby.promisedEpoch) {
-      return this.violated(
+      this.violated(
         `${standby.name} has answered epoch ${standby.promisedEpoch}, and follows epoch ${request.epoch} again`,
       );
     }
-    standby.promisedEpoch = request.epoch;
+    standby.promisedEpoch = Math.max(standby.promisedEpoch, request.epoch);
     const seq = request.previous.seq + request.records.length;
     if (response.result === "ok" && request.copy === undefined && standby.durableSeq < seq) {
       this.violated(`${standby.name} acknowledges seq ${seq}, and has ${standby.durableSeq} on disk`);

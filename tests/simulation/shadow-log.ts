@@ -42,6 +42,15 @@ export class ShadowLog {
     return record.seq <= this.copiedSeq || isSame(this.records.get(record.seq), record);
   }
 
+  /** Whether the log has such a record of a key after `afterSeq`, up to `lastSeq`. */
+  hasUncommitted(kind: LogRecord["kind"], key: string, afterSeq: number, lastSeq: number): boolean {
+    for (let seq = afterSeq + 1; seq <= lastSeq; seq++) {
+      const record = this.records.get(seq);
+      if (record?.kind === kind && record.key === key) return true;
+    }
+    return false;
+  }
+
   append(records: readonly LogRecord[]): void {
     for (const record of records) this.records.set(record.seq, record);
   }
