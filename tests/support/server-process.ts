@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { appendFileSync } from "node:fs";
 import process from "node:process";
 import { commandFor } from "./run-program.ts";
 import { until } from "./until.ts";
@@ -15,11 +16,20 @@ export class ServerProcess {
   readonly address: string;
   readonly #entry: URL;
   readonly #env: Readonly<Record<string, string>>;
+  readonly #logFile: string | undefined;
   #child: ChildProcess | undefined;
   #output = "";
 
-  constructor(name: string, entry: "router" | "data", port: number, env: Readonly<Record<string, string>>) {
+  /** `logFile` gets everything that the process ever writes. */
+  constructor(
+    name: string,
+    entry: "router" | "data",
+    port: number,
+    env: Readonly<Record<string, string>>,
+    logFile?: string,
+  ) {
     this.name = name;
+    this.#logFile = logFile;
     this.address = `127.0.0.1:${port}`;
     this.#entry = new URL(`../../src/${entry}.ts`, import.meta.url);
     this.#env = { serverip: "127.0.0.1", serverport: String(port), ...env };
@@ -57,6 +67,7 @@ export class ServerProcess {
     child.once("exit", () => running.delete(child));
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk: Buffer) => {
+        if (this.#logFile !== undefined) appendFileSync(this.#logFile, chunk);
         if (this.#child === child) this.#output += chunk.toString();
       });
     }

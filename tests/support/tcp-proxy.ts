@@ -4,9 +4,10 @@ import { connect, createServer, type Socket } from "node:net";
 /**
  * What a proxy does with its connections. `pass`: all goes through. `cut`: every connection is broken. `silent`: new
  * connections are taken and nothing goes through in either direction, as on a black-holed link. `mute`: what the client
- * sends arrives, what the server sends is lost.
+ * sends arrives, what the server sends is lost. `hold`: nothing goes through now, and all of it late, as by TCP after a
+ * partition; `hold-requests` and `hold-replies`: the same in one direction.
  */
-export type ProxyMode = "pass" | "cut" | "silent" | "mute";
+export type ProxyMode = "pass" | "cut" | "silent" | "mute" | "hold" | "hold-requests" | "hold-replies";
 
 /** A TCP proxy in front of one server, for faults between a client and it. */
 export interface TcpProxy {
@@ -27,15 +28,33 @@ export interface TcpProxy {
 export async function startTcpProxy(target: string): Promise<TcpProxy> {
   const [host = "", port = ""] = target.split(":");
   const open = new Set<Socket>();
+  /** Clients, and the connection to the server of each. */
+  const links = new Map<Socket, Socket>();
   let mode: ProxyMode = "pass";
   let replyBytesLeft = Number.POSITIVE_INFINITY;
   let greeting = Buffer.alloc(0);
-  const clients = new Set<Socket>();
 
+  const direct = (client: Socket, upstream: Socket) => {
+    const holdsRequests = mode === "hold" || mode === "hold-requests";
+    const holdsReplies = mode === "hold" || mode === "hold-replies";
+    if (holdsRequests) client.pause();
+    else client.resume();
+    if (holdsReplies) upstream.pause();
+    else upstream.resume();
+  };
+  const isHeld = () => mode === "silent" || mode.startsWith("hold");
   const setMode = (next: ProxyMode) => {
+    const wasHeld = mode.startsWith("hold");
     mode = next;
     replyBytesLeft = Number.POSITIVE_INFINITY;
     if (mode === "cut") for (const socket of open) socket.destroy();
+    for (const [client, upstream] of links) {
+      direct(client, upstream);
+      if (!wasHeld || isHeld()) continue;
+      // One end has gone meanwhile, which the other may know now.
+      if (client.destroyed) upstream.destroy();
+      if (upstream.destroyed) client.destroy();
+    }
   };
   const track = (socket: Socket, peer: () => Socket | undefined) => {
     // As the programs on both sides do: else small packets wait for acknowledgements (Nagle).
@@ -44,15 +63,19 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     socket.on("error", () => {});
     socket.on("close", () => {
       open.delete(socket);
-      if (mode !== "silent") peer()?.destroy();
+      if (!isHeld()) peer()?.destroy();
     });
   };
   const server = createServer((client) => {
     if (mode === "cut") return void client.destroy();
-    clients.add(client);
-    client.on("close", () => clients.delete(client));
     greeting = Buffer.alloc(0);
     const upstream = connect({ host, port: Number(port) });
+    links.set(client, upstream);
+    const forget = () => {
+      if (client.destroyed && upstream.destroyed) links.delete(client);
+    };
+    client.on("close", forget);
+    upstream.on("close", forget);
     track(client, () => upstream);
     track(upstream, () => client);
     client.on("data", (chunk) => {
@@ -66,6 +89,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       // By `end`, what was written before still arrives.
       if (replyBytesLeft <= 0) client.end(() => setMode("cut"));
     });
+    direct(client, upstream);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -77,7 +101,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       return greeting;
     },
     get connections() {
-      return clients.size;
+      return [...links.keys()].filter((client) => !client.destroyed).length;
     },
     setMode,
     cutAfter: (replyBytes) => {

@@ -1,0 +1,20 @@
+// runtimes: bun
+// alone: it measures how long a cluster takes to heal
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runChaos } from "./run.ts";
+
+test("a minute of faults on processes, links and ZooKeeper: every key stays linearizable, and all serve again after it", {
+  timeout: 175_000,
+}, async () => {
+  const seed = Math.floor(Math.random() * 1e6);
+  const { violation, ok, failed, unknown, faults, failovers, folder } = await runChaos({
+    seed,
+    forMs: 60_000,
+  });
+  console.log(
+    `seed ${seed}: ${ok} calls ok, ${failed} failed, ${unknown} unknown; ${faults} faults, ${failovers} failovers`,
+  );
+  assert.equal(violation, undefined, `seed ${seed}, see ${folder}:\n${violation?.join("\n")}`);
+  assert.ok(ok > 100 && faults > 10 && failovers > 0, "the faults have hit a cluster at work");
+});

@@ -1,0 +1,198 @@
+import { NodeRole } from "../../gen/kvlab/v1/topology_pb.ts";
+import type { Random } from "../simulation/random.ts";
+import type { ProxyMode, TcpProxy } from "../support/tcp-proxy.ts";
+import type { ZooKeeperMember } from "../support/zookeeper.ts";
+import type { ChaosCluster, ChaosServer } from "./cluster.ts";
+
+/** A fault that can begin now. */
+export interface Fault {
+  /** For the count. */
+  readonly kind: string;
+  /** In full. */
+  readonly what: string;
+  /** What no other fault may take hold of meanwhile; nothing when there is nobody to do it to. */
+  readonly holds: readonly object[];
+  readonly forMs: number;
+  begin(): void | Promise<void>;
+  end(): void | Promise<void>;
+}
+
+type FaultMaker = (cluster: ChaosCluster, random: Random) => Promise<Fault>;
+
+/** Within the lease of 500 ms, beyond it, and beyond the session of 2 s. */
+const pausesMs = [
+  [100, 500],
+  [700, 1800],
+  [2500, 6000],
+] as const;
+const holdModes = ["hold", "hold-requests", "hold-replies"] as const;
+
+/** Those that strike the protocol most often are there more than once. */
+export const faultMakers: readonly FaultMaker[] = [
+  kill,
+  kill,
+  pause,
+  pause,
+  killZooKeeper,
+  freezeZooKeeper,
+  (cluster, random) => cut(cluster, random, "front"),
+  (cluster, random) => cut(cluster, random, "zookeeper"),
+  (cluster, random) => hold(cluster, random, "front"),
+  (cluster, random) => hold(cluster, random, "zookeeper"),
+  (cluster, random) => hold(cluster, random, "all"),
+];
+
+async function kill(cluster: ChaosCluster, random: Random): Promise<Fault> {
+  const [role, servers] = await pickServers(cluster, random);
+  return {
+    kind: `kill -9 ${role}`,
+    what: `kill -9 ${role}: ${namesOf(servers)}`,
+    holds: servers.map(({ process }) => process),
+    forMs: random.chance(0.3) ? 0 : random.between(200, 4000),
+    begin: async () => void (await Promise.all(servers.map(({ process }) => process.kill()))),
+    end() {
+      for (const { process } of random.shuffle(servers)) process.launch();
+    },
+  };
+}
+
+async function pause(cluster: ChaosCluster, random: Random): Promise<Fault> {
+  const [role, servers] = await pickServers(cluster, random);
+  const [from, to] = random.pick(pausesMs);
+  return {
+    kind: `pause ${role}`,
+    what: `pause ${role}: ${namesOf(servers)}`,
+    holds: servers.map(({ process }) => process),
+    forMs: random.between(from, to),
+    begin: () => signalAll(servers, "SIGSTOP"),
+    end: () => signalAll(servers, "SIGCONT"),
+  };
+}
+
+async function killZooKeeper(cluster: ChaosCluster, random: Random): Promise<Fault> {
+  const [role, [member]] = await pickMembers(cluster, random, ["leader", "follower"]);
+  return {
+    kind: `kill ZooKeeper ${role}`,
+    what: `kill ZooKeeper ${role} ${member?.address}`,
+    holds: member === undefined ? [] : [cluster.zookeeper],
+    forMs: random.between(100, 4000),
+    begin: async () => void (await member?.kill()),
+    end: () => member?.launch(),
+  };
+}
+
+async function freezeZooKeeper(cluster: ChaosCluster, random: Random): Promise<Fault> {
+  const [role, members] = await pickMembers(cluster, random, ["leader", "follower", "all"]);
+  return {
+    kind: `freeze ZooKeeper ${role}`,
+    what: `freeze ZooKeeper ${role} ${members.map(({ address }) => address).join(", ")}`,
+    holds: members.length === 0 ? [] : [cluster.zookeeper],
+    forMs: random.between(200, 4000),
+    begin() {
+      for (const member of members) member.freeze();
+    },
+    end() {
+      for (const member of members) member.thaw();
+    },
+  };
+}
+
+/** Breaks all connections; for a while, no new ones are taken. */
+async function cut(cluster: ChaosCluster, random: Random, which: "front" | "zookeeper"): Promise<Fault> {
+  const [role, servers] = await pickServers(cluster, random);
+  const links = servers.flatMap((server) => linksOf(server, which));
+  return {
+    kind: `cut ${which} of ${role}`,
+    what: `cut ${which} of ${role}: ${namesOf(servers)}`,
+    holds: links,
+    forMs: random.chance(0.5) ? 0 : random.between(200, 4000),
+    begin: () => setAll(links, "cut"),
+    end: () => setAll(links, "pass"),
+  };
+}
+
+/** Lets nothing through, in both directions or in one. What was sent then arrives late, or never. */
+async function hold(
+  cluster: ChaosCluster,
+  random: Random,
+  which: "front" | "zookeeper" | "all",
+): Promise<Fault> {
+  const [role, servers] = await pickServers(cluster, random);
+  const links = servers.flatMap((server) => linksOf(server, which));
+  const mode = random.pick(holdModes);
+  const breaks = random.chance(0.5);
+  return {
+    kind: `${mode} ${which} of ${role}`,
+    what: `${mode} ${which} of ${role}, ${breaks ? "then cut" : "then deliver"}: ${namesOf(servers)}`,
+    holds: links,
+    forMs: random.between(200, 6000),
+    begin: () => setAll(links, mode),
+    end() {
+      if (breaks) setAll(links, "cut");
+      setAll(links, "pass");
+    },
+  };
+}
+
+async function pickServers(
+  cluster: ChaosCluster,
+  random: Random,
+): Promise<[role: string, servers: ChaosServer[]]> {
+  const roles = ["router", "master", "primary", "primary", "primary", "standby", "standby", "group"] as const;
+  const role = random.pick(roles);
+  // Chosen before anybody is asked, so that the same seed goes on in the same way.
+  const group = random.pick(["left", "left", "right"]);
+  const order = random.shuffle(cluster.servers);
+  const isRole = await roleOf(cluster, role, group);
+  const found = order.filter(isRole);
+  return [role, role === "group" ? found : found.slice(0, 1)];
+}
+
+async function roleOf(
+  cluster: ChaosCluster,
+  role: "router" | "master" | "primary" | "standby" | "group",
+  group: string,
+): Promise<(server: ChaosServer) => boolean> {
+  if (role === "router") return (server) => server.group === undefined;
+  if (role === "group") return (server) => server.group === group;
+  const topology = await cluster.topology();
+  if (role === "master") {
+    const master = topology?.routers.find(({ number }) => number === 0);
+    return ({ front }) => front.address === master?.address;
+  }
+  const nodes = topology?.groups.find(({ name }) => name === group)?.nodes ?? [];
+  const primary = nodes.find((node) => node.role === NodeRole.PRIMARY);
+  return (server) =>
+    server.group === group && (server.front.address === primary?.address) === (role === "primary");
+}
+
+async function pickMembers(
+  { zookeeper: { members } }: ChaosCluster,
+  random: Random,
+  roles: readonly ("leader" | "follower" | "all")[],
+): Promise<[role: string, members: ZooKeeperMember[]]> {
+  const role = random.pick(roles);
+  const order = random.shuffle(members);
+  if (role === "all") return [role, order];
+  const modes = await Promise.all(order.map((member) => member.mode()));
+  return [role, order.filter((_, index) => modes[index] === role).slice(0, 1)];
+}
+
+function linksOf(server: ChaosServer, which: "front" | "zookeeper" | "all"): TcpProxy[] {
+  return [
+    ...(which === "zookeeper" ? [] : [server.front]),
+    ...(which === "front" ? [] : server.zookeeperLinks),
+  ];
+}
+
+function setAll(links: readonly TcpProxy[], mode: ProxyMode): void {
+  for (const link of links) link.setMode(mode);
+}
+
+function signalAll(servers: readonly ChaosServer[], name: NodeJS.Signals): void {
+  for (const { process } of servers) if (process.isRunning) process.signal(name);
+}
+
+function namesOf(servers: readonly ChaosServer[]): string {
+  return servers.map(({ process }) => process.name).join(", ");
+}
