@@ -46,7 +46,8 @@ export class Rounds {
     const server = this.#servers[this.#next++ % this.#servers.length];
     if (server === undefined) throw new Error("there is no server to try");
     const shareMs = sessionTimeoutMs / 3 / this.#servers.length;
-    return { server, timeoutMs: Math.min(shareMs * 2 ** this.#roundsInVain, ATTEMPT_MS_MAX) };
+    const timeoutMs = Math.ceil(Math.min(shareMs * 2 ** this.#roundsInVain, ATTEMPT_MS_MAX));
+    return { server, timeoutMs };
   }
 
   /** An attempt is over; the session was attached for `attachedMs`, 0 if it never was. */

@@ -148,7 +148,10 @@ export class WireCoordination implements Coordination {
   }
 
   #watch(kind: WatchKind, path: string, watcher: Watcher | undefined): void {
-    if (watcher !== undefined) this.#session.client.watches.add(kind, path, watcher);
+    // A reply that comes while the session is being closed sets none: its caller has been told that it failed.
+    if (watcher !== undefined && this.state === "connected") {
+      this.#session.client.watches.add(kind, path, watcher);
+    }
   }
 
   #readStat(reader: JuteReader): Stat {
