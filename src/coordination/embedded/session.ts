@@ -36,6 +36,7 @@ export class EmbeddedSession implements Coordination {
   /** The last transaction that the client heard of before it lost its connection. */
   #seenZxid = 0;
   #losesNext: "request" | "answer" | undefined;
+  #closed: Promise<void> | undefined;
 
   constructor(server: Server, caller: Caller, chroot: string) {
     this.#server = server;
@@ -100,7 +101,12 @@ export class EmbeddedSession implements Coordination {
     return this.#perform(path, () => ({ answer: () => {} }));
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     const { state } = this.#client;
     this.#client.finish("closed");
     // Without a connection the server does not hear of it, and waits for the time-out.

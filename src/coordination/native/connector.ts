@@ -38,6 +38,7 @@ export function makeConnect(
       const result = await tryServer(server, timeoutMs, (address, attemptMs) =>
         attempt(client, { address, attemptMs, sessionTimeoutMs, identity, signal }),
       );
+      if (signal.aborted && result instanceof Handle) await result.close();
       signal.throwIfAborted();
       if (result === "expired") return result;
       if (result instanceof Handle) {
@@ -95,8 +96,8 @@ function attempt(client: NativeClientClass, settings: AttemptSettings): Promise<
       if (over) return;
       over = true;
       clearInterval(looking);
-      if (!(result instanceof Handle)) void closeSoon(native);
-      resolve(result);
+      if (result instanceof Handle) resolve(result);
+      else void closeSoon(native).then(() => resolve(result));
     };
     native.on("connect", () => {
       if (!over) settle(new Handle(native));

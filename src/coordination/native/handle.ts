@@ -43,7 +43,7 @@ export class Handle {
     native.on("child", (_, path) => this.#tell("children", path));
     native.on("connecting", () => void this.#abandon());
     native.on("close", (_, code) => this.#lose(code === EXPIRED ? "expired" : "disconnected"));
-    this.#watchdog = this.#watch();
+    this.#watchdog = this.#startWatchdog();
   }
 
   /** Resolves when the handle is lost. */
@@ -111,7 +111,7 @@ export class Handle {
    * request that has waited for all of it shows that. The client is closed when it notices: before, that would end
    * the session.
    */
-  #watch(): ReturnType<typeof setInterval> {
+  #startWatchdog(): ReturnType<typeof setInterval> {
     let oldest: object | undefined;
     return setInterval(() => {
       const [first] = this.#unanswered;

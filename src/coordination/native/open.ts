@@ -31,6 +31,7 @@ export function openNative(settings: NativeSettings): OpenSession {
     const connect = makeConnect(await loadNativeClient(), { servers, sessionTimeoutMs, onTrouble });
     for (;;) {
       const session = await tryOpen(connect, signal, auth, chroot);
+      if (signal.aborted) await session?.close();
       signal.throwIfAborted();
       if (session !== undefined) return session;
     }

@@ -47,6 +47,7 @@ export class NativeSession implements Coordination {
   readonly #over = new AbortController();
   #handle: Handle;
   #attaching: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
   #chroot = "";
   /** The newest transaction that a stat has told of. The server told all watches of everything before it. */
   #seenZxid = 0;
@@ -56,7 +57,7 @@ export class NativeSession implements Coordination {
     this.#connect = connect;
     this.#credentials = credentials;
     this.#handle = handle;
-    this.#use(handle);
+    this.#listen(handle);
   }
 
   /** Makes `path` the root, before anything else is done. Errors: those of `create`. */
@@ -162,7 +163,12 @@ export class NativeSession implements Coordination {
     });
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     if (this.#client.over) return;
     this.#client.finish("closed");
     const timer = setTimeout(() => this.#over.abort(), CLOSE_MS_MAX);
@@ -216,8 +222,7 @@ export class NativeSession implements Coordination {
     };
   }
 
-  #use(handle: Handle): void {
-    this.#handle = handle;
+  #listen(handle: Handle): void {
     handle.listen({
       onZnodeEvent: (event, path) => this.#client.watches.fire(event, stripChroot(this.#chroot, path)),
       onLost: (loss) => this.#lost(loss),
@@ -252,9 +257,10 @@ export class NativeSession implements Coordination {
     try {
       if (this.#credentials !== undefined) await authenticate(handle, this.#credentials);
       const missed = await restoreWatches(handle, pathsOf, this.#seenZxid);
+      this.#handle = handle;
       this.#client.connected();
       for (const [event, path] of missed) watches.fire(event, stripChroot(this.#chroot, path));
-      this.#use(handle);
+      this.#listen(handle);
       return true;
     } catch (error) {
       if (CoordinationError.is(error)) return false;
