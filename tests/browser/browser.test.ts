@@ -4,10 +4,10 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { promisify } from "node:util";
-import { type Browser, type Page as BrowserPage, chromium } from "playwright-core";
-import { type EmbeddedCluster, startEmbeddedCluster } from "../support/embedded-cluster.ts";
+import { chromium } from "playwright-core";
+import { startEmbeddedCluster } from "../support/embedded-cluster.ts";
 import type { Connect, Watch } from "./page.ts";
 
 declare global {
@@ -19,35 +19,26 @@ declare global {
 
 // A page of another origin, in Debian's Chromium, over gRPC-Web.
 
-let cluster: EmbeddedCluster;
-let site: HttpServer;
-let browser: Browser;
-let page: BrowserPage;
-
-before(
-  async () => {
-    cluster = await startEmbeddedCluster();
-    site = await servePage(await bundle());
-    browser = await chromium.launch({
-      executablePath: "/usr/bin/chromium",
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-      ],
-    });
-    page = await browser.newPage();
-    await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`);
-  },
-  { timeout: 60_000 },
-);
+// Not in a hook: Bun gives hooks five seconds, whatever they ask for.
+const cluster = await startEmbeddedCluster();
+const site = await servePage(await bundle());
+const browser = await chromium.launch({
+  executablePath: "/usr/bin/chromium",
+  args: [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ],
+});
+const page = await browser.newPage();
+await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`);
 after(async () => {
-  await browser?.close();
-  site?.close();
-  await cluster?.close();
+  await browser.close();
+  site.close();
+  await cluster.close();
 });
 
 /** The page's script in one piece. */
