@@ -35,8 +35,8 @@ export interface ProcessCluster {
     wanted: (topology: Topology) => boolean,
     timeoutMs?: number,
   ): Promise<Topology>;
-  /** The server that is primary of a group now. */
-  primaryOf(group: string): Promise<ServerProcess>;
+  /** The server that is primary of a group now, as this router, or the first that runs, knows it. */
+  primaryOf(group: string, router?: ServerProcess): Promise<ServerProcess>;
   /** Ends everything and removes its files. */
   close(): Promise<void>;
 }
@@ -91,8 +91,7 @@ export async function makeProcessCluster(
         return topology !== undefined && wanted(topology) && topology;
       });
     },
-    async primaryOf(group) {
-      const router = routers.find((candidate) => candidate.isRunning);
+    async primaryOf(group, router = routers.find((candidate) => candidate.isRunning)) {
       if (router === undefined) throw new Error("no router runs");
       const topology = await cluster.topologyOf(router, `group ${group} has a primary`, (given) =>
         given.groups.some(({ name, nodes: list }) => name === group && list.some(isPrimary)),
