@@ -70,7 +70,7 @@ export async function startEmbeddedCluster(
 
 async function untilWhole(transports: Transports, address: string): Promise<Topology> {
   const router = createClient(RouterService, transports.transportTo(address));
-  for await (const { topology } of router.watchTopology({}, { timeoutMs: 30_000 })) {
+  for await (const { topology } of router.watchTopology({}, { signal: AbortSignal.timeout(30_000) })) {
     if (topology !== undefined && isWhole(topology)) return topology;
   }
   throw new Error("the topology is told no more");
