@@ -1,4 +1,4 @@
-/** Strict base64 (RFC 4648, section 4) within a buffer, and UTF-8 that comes back as it was. */
+/** Strict base64 (RFC 4648, section 4) within a buffer. */
 
 const notADigit = 255;
 const padding = 61; // "="
@@ -15,7 +15,7 @@ export function isBase64(bytes: Uint8Array, start: number, end: number): boolean
   const length = end - start;
   if (length % 4 !== 0) return false;
   if (length === 0) return true;
-  const pads = bytes[end - 1] !== padding ? 0 : bytes[end - 2] !== padding ? 1 : 2;
+  const pads = padsBefore(bytes, end);
   const digitsEnd = end - pads;
   for (let index = start; index < digitsEnd; index++) {
     if (digits[bytes[index] ?? 0] === notADigit) return false;
@@ -29,9 +29,36 @@ export function decodeBase64(bytes: Buffer, start: number, end: number): Buffer 
   return Buffer.from(bytes.toString("latin1", start, end), "base64");
 }
 
-/** Undefined for bytes that are not UTF-8. */
-export function decodeUtf8(bytes: Buffer): string | undefined {
-  const text = bytes.toString();
+/** Reused, since a scan decodes the keys of a million records. */
+let scratch = Buffer.alloc(8192);
+
+/** Decodes text that `isBase64` has accepted. Undefined when it is not UTF-8. */
+export function decodeText(bytes: Buffer, start: number, end: number): string | undefined {
+  if (scratch.length < end - start) scratch = Buffer.alloc(end - start);
+  let length = 0;
+  for (let index = start; index < end; index += 4) {
+    const group =
+      (digit(bytes, index) << 18) |
+      (digit(bytes, index + 1) << 12) |
+      (digit(bytes, index + 2) << 6) |
+      digit(bytes, index + 3);
+    scratch[length] = group >> 16;
+    scratch[length + 1] = group >> 8;
+    scratch[length + 2] = group;
+    length += 3;
+  }
+  if (length > 0) length -= padsBefore(bytes, end);
+  const text = scratch.toString("utf8", 0, length);
   // The replacement character may have been there in the first place.
-  return text.includes("\ufffd") && !Buffer.from(text).equals(bytes) ? undefined : text;
+  const isExact = !text.includes("\ufffd") || Buffer.from(text).equals(scratch.subarray(0, length));
+  return isExact ? text : undefined;
+}
+
+/** Value of a digit; anything for padding, which only reaches bytes that are cut off. */
+function digit(bytes: Buffer, index: number): number {
+  return (digits[bytes[index] ?? 0] ?? 0) & 63;
+}
+
+function padsBefore(bytes: Uint8Array, end: number): number {
+  return bytes[end - 1] !== padding ? 0 : bytes[end - 2] !== padding ? 1 : 2;
 }

@@ -82,26 +82,15 @@ export class Compactor {
   /** Returns whether it got to the end. */
   async #tryCompact(isGivenUp: () => boolean): Promise<boolean> {
     const state = this.#state;
-    const { base, committedSeq, durable, legacySeq } = state;
+    const { base, committedSeq, durable, legacySeq, live } = state;
     const seq = Math.max(Math.min(committedSeq, durable.seq), legacySeq);
     // Nothing that is certain to stay has come since the last time.
     if (seq <= base.seq) return true;
-    const horizon = { seq };
-    state.horizons.add(horizon);
-    try {
-      return await this.#rewrite(seq, isGivenUp);
-    } finally {
-      state.horizons.delete(horizon);
-    }
-  }
-
-  async #rewrite(seq: number, isGivenUp: () => boolean): Promise<boolean> {
-    const state = this.#state;
-    const { live } = state;
     const rewrite = await Rewrite.begin(state, {
       identity: state.identity,
       horizon: positionAt(state, seq),
-      keeps: (key, recordSeq) => live.mayBeLive(key, recordSeq, seq),
+      // What has been overwritten since, for good, need not be kept for its old place.
+      keeps: (key, recordSeq) => live.mayBeLive(key, recordSeq, Math.max(seq, state.committedSeq)),
       check: () => {
         state.checkOpen();
         if (isGivenUp()) throw new GivenUp();

@@ -27,7 +27,7 @@ export function readCopy(state: LogState, onClose: () => void): CopyReader {
       );
     }
     if (unit.kind !== "record" || unit.record.kind === "epoch") return undefined;
-    const { epoch, seq } = sequence.last;
+    const { epoch, seq } = sequence;
     // What is not visible yet may change any key.
     if (seq <= horizon.seq && !live.mayBeLive(unit.record.key, seq, horizon.seq)) return undefined;
     return toLogRecord(unit.window, { ...unit.record, epoch, seq });

@@ -1,6 +1,6 @@
 import crc32 from "crc-32";
 import type { EpochStart, LogIdentity, LogRecord, Position } from "../log-store.ts";
-import { decodeBase64, decodeUtf8, isBase64 } from "./base64.ts";
+import { decodeBase64, decodeText, isBase64 } from "./base64.ts";
 
 /**
  * The lines of a log file.
@@ -109,7 +109,7 @@ export function parseRecord(
   if (legacy && isEmpty) return flaw("its value is not base64");
   const commit = legacy ? legacyCommit : parseCommit(bytes, start, commitStart, end);
   if (commit.kind === "flaw") return commit;
-  const key = decodeUtf8(decodeBase64(bytes, start, keyEnd));
+  const key = decodeText(bytes, start, keyEnd);
   if (key === undefined) return flaw("its key is not UTF-8");
   const kind = commit.isEpoch ? "epoch" : isEmpty ? "delete" : "put";
   if (commit.isEpoch ? !isEmpty || key !== "" : commit.text && isEmpty) {

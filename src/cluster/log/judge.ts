@@ -51,22 +51,16 @@ export class Judge {
       this.#takeBad(unit);
       return false;
     }
-    const before = this.#standingNow();
-    const reason = this.sequence.take(unit);
-    if (reason !== undefined) {
-      this.#damaged({ offset: unit.offset, line: unit.line, bytes: 0 }, reason, before);
-    }
+    const flaw = this.sequence.flawOf(unit);
+    if (flaw !== undefined) this.#damaged({ offset: unit.offset, line: unit.line, bytes: 0 }, flaw);
+    this.sequence.take(unit);
     return true;
   }
 
   /** To be called after the last unit. */
   end(fileBytes: number, lastLine: number): void {
     if (!this.sequence.isInSnapshot) return;
-    this.#damaged(
-      { offset: fileBytes, line: lastLine, bytes: 0 },
-      "the snapshot part has no end",
-      this.#standingNow(),
-    );
+    this.#damaged({ offset: fileBytes, line: lastLine, bytes: 0 }, "the snapshot part has no end");
   }
 
   #takeBad(unit: BadUnit): void {
@@ -78,7 +72,7 @@ export class Judge {
       return;
     }
     const reason = unit.isHeaderLike ? `the header is bad: ${unit.reason}` : unit.reason;
-    this.#damaged(unit, reason, this.#standingNow());
+    this.#damaged(unit, reason);
     this.sequence.lose(unit.isHeaderLike ? "header" : "records");
   }
 
@@ -88,8 +82,9 @@ export class Judge {
     return { base: isInSnapshot ? last : base, last, epochs, legacySeq };
   }
 
-  #damaged({ line, offset, bytes }: Place, reason: string, before: Standing): void {
-    this.#beforeDamage ??= before;
+  /** To be called before the sequence takes in what comes after the damage. */
+  #damaged({ line, offset, bytes }: Place, reason: string): void {
+    this.#beforeDamage ??= this.#standingNow();
     this.damageCount++;
     if (this.damages.length < damagesMax) this.damages.push({ line, offset, bytes, reason });
   }

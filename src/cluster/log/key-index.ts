@@ -60,6 +60,7 @@ export class KeyIndex {
     const slot = this.#slots.get(key);
     if (slot === undefined) return;
     this.#liveBytes -= this.#bytes[slot] ?? 0;
+    this.#bytes[slot] = 0;
     this.#slots.delete(key);
     this.#freeSlots.push(slot);
   }
@@ -76,10 +77,11 @@ export class KeyIndex {
         bytes[slot] = length;
       },
       finish: (afterSeq, shift) => {
-        for (const slot of this.#slots.values()) {
+        // Through the arrays, free slots and all: a million of them in a few milliseconds, while appends wait.
+        for (let slot = 0; slot < this.#slotsUsed; slot++) {
           if ((this.#seqs[slot] ?? 0) > afterSeq) {
             this.#offsets[slot] = (this.#offsets[slot] ?? 0) + shift;
-          } else {
+          } else if ((this.#bytes[slot] ?? 0) > 0) {
             this.#offsets[slot] = offsets[slot] ?? 0;
             this.#liveBytes += (bytes[slot] ?? 0) - (this.#bytes[slot] ?? 0);
             this.#bytes[slot] = bytes[slot] ?? 0;

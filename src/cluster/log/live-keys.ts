@@ -43,8 +43,8 @@ export class LiveKeys {
   }
 
   /**
-   * Whether a visible record could be the last one of its key among those up to `horizon`. Never false for one that
-   * is; true also for some others when the key has changed after `horizon`, but then for all that follow of that key,
+   * Whether a visible record up to `horizon` could be the last one of its key up to there. Never false for one that
+   * is; true also for others when the key has changed after `horizon`, but then for all that follow of that key,
    * deletes too: who takes them all, in their order, ends up with what was there at `horizon`.
    */
   mayBeLive(key: string, seq: number, horizon: number): boolean {

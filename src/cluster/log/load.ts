@@ -47,7 +47,7 @@ export async function loadLog(
   let line = 1;
 
   const takeRecord = ({ record, offset, bytes, window }: RecordUnit) => {
-    const { seq, epoch } = sequence.last;
+    const { seq, epoch } = sequence;
     if (!sequence.isInSnapshot) milestones.add(seq, offset);
     if (seq > visibleSeq) {
       pending.push({ record: toLogRecord(window, { ...record, seq, epoch }), offset, bytes });

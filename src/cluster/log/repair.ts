@@ -94,7 +94,7 @@ class Repair {
       if (unit.kind !== "record") continue;
       this.#records++;
       const { kind, key } = unit.record;
-      if (kind === "put") this.#index.set(key, this.#judge.sequence.last.seq, unit.offset, unit.bytes);
+      if (kind === "put") this.#index.set(key, this.#judge.sequence.seq, unit.offset, unit.bytes);
       else if (kind === "delete") this.#index.delete(key);
     }
     this.#judge.end(this.#sourceBytes, line);

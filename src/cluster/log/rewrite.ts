@@ -9,6 +9,9 @@ import { Sequence } from "./sequence.ts";
 import { SharedFile } from "./shared-file.ts";
 import type { LogState } from "./state.ts";
 
+/** Of what is copied as it stands: large, since nobody waits while that is done, and it must outrun the appends. */
+const tailChunkBytes = 1024 * 1024;
+
 export interface RewriteOptions {
   readonly identity: LogIdentity | undefined;
   /** Up to here only what may be live is taken over, as a snapshot part. */
@@ -96,10 +99,10 @@ export class Rewrite {
       for (const unit of units) {
         const flaw = unit.kind === "bad" ? unit.reason : sequence.take(unit);
         if (flaw !== undefined) throw new Error(`line ${unit.line} has become unreadable: ${flaw}`);
-        if (sequence.last.seq > horizon.seq) return records;
+        if (sequence.seq > horizon.seq) return records;
         const isPromise = unit.kind === "control" && unit.control.kind === "promise";
         if (!isPromise) this.#tailFrom = unit.offset + unit.bytes;
-        if (unit.kind === "record" && this.#copyRecord(unit, sequence.last)) records++;
+        if (unit.kind === "record" && this.#copyRecord(unit, sequence)) records++;
       }
       await this.#appender.flush();
     }
@@ -117,18 +120,20 @@ export class Rewrite {
 
   /** Takes over what stands in the present file up to `end`. */
   async copyTail(end: number): Promise<void> {
-    const chunk = Buffer.allocUnsafe(Math.max(0, Math.min(smallChunkBytes, this.behind(end))));
+    const chunk = Buffer.allocUnsafe(Math.max(0, Math.min(tailChunkBytes, this.behind(end))));
+    let position = this.#appender.end;
     this.#options.check();
     while (this.#copiedBytes < end) {
       const part = chunk.subarray(0, Math.min(chunk.length, end - this.#copiedBytes));
       if ((await this.#source.read(part, this.#copiedBytes)) < part.length) {
         throw new Error("the file has become shorter");
       }
-      this.#appender.addBytes(part);
-      await this.#appender.flush();
+      await this.target.write(part, position);
       this.#copiedBytes += part.length;
+      position += part.length;
       this.#options.check();
     }
+    this.#appender.moveTo(this.target, position);
   }
 
   /** Adds the promise of an epoch at the end. */

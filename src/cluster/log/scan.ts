@@ -58,7 +58,7 @@ export interface ScanOptions {
 }
 
 /** Of a scan that keeps others waiting no longer than a millisecond or so. */
-export const smallChunkBytes = 256 * 1024;
+export const smallChunkBytes = 64 * 1024;
 
 const chunkBytes = 1024 * 1024;
 
@@ -136,7 +136,10 @@ class Splitter {
     if (isControlLine(window, start)) {
       const control = parseControlLine(window, start, firstEnd);
       if (control.kind === "flaw") return this.#reject(window, start, firstEnd, control);
-      this.#accept(start, firstEnd, 1, units, (place) => ({ kind: "control", control, ...place }));
+      const bytes = firstEnd + 1 - start;
+      const { offset, line } = this.#accept(start, 1, units);
+      units.push({ kind: "control", control, offset, bytes, line });
+      this.#legacyAllowed = false;
       return firstEnd + 1;
     }
     const secondEnd = window.indexOf(lineEnd, firstEnd + 1);
@@ -149,17 +152,19 @@ class Splitter {
     const record = parseRecord(window, start, firstEnd, secondEnd, end, this.#legacyAllowed);
     if (record.kind === "flaw") return this.#reject(window, start, firstEnd, record);
     if (!record.legacy) this.#legacyAllowed = false;
-    this.#accept(start, end, 3, units, (place) => ({ kind: "record", record, window, start, ...place }));
+    const bytes = end + 1 - start;
+    const { offset, line } = this.#accept(start, 3, units);
+    units.push({ kind: "record", record, window, start, offset, bytes, line });
     return end + 1;
   }
 
-  #accept(start: number, end: number, lines: number, units: Unit[], toUnit: (place: Place) => Unit): void {
+  /** Something good of so many lines stands at `start`. */
+  #accept(start: number, lines: number, units: Unit[]): { offset: number; line: number } {
     const offset = this.#offset + start;
+    const line = this.#line;
     this.#endBad(offset, false, units);
-    const unit = toUnit({ offset, bytes: end + 1 - start, line: this.#line });
-    if (unit.kind === "control") this.#legacyAllowed = false;
-    units.push(unit);
     this.#line += lines;
+    return { offset, line };
   }
 
   /** Goes on with the line after: any line may be the first of the next good record. */

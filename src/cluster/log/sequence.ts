@@ -6,7 +6,10 @@ import type { ControlUnit, RecordUnit } from "./scan.ts";
 export class Sequence {
   identity: LogIdentity | undefined;
   base: Position = { epoch: 0, seq: 0 };
-  last: Position = { epoch: 0, seq: 0 };
+  /** Of the last record. */
+  epoch = 0;
+  /** Of the last record. */
+  seq = 0;
   epochs: readonly EpochStart[] = [];
   promisedEpoch = 0;
   /** Seq of the last record of the original program. */
@@ -16,27 +19,46 @@ export class Sequence {
   /** Within a snapshot part: records have gaps, and its end is still to come. */
   isInSnapshot = false;
   #snapshotRecords = 0;
-  /** Something before the next record is lost: there may be a gap once; or until the next base line, for all we know. */
+  /** What is lost before the next unit: after records there is a gap, without a header there may be many. */
   #loss: "none" | "records" | "header" = "none";
   #hasLoss = false;
 
-  /** Takes a unit in. Says why it cannot stand here, if so; it is taken in all the same. */
+  get last(): Position {
+    return { epoch: this.epoch, seq: this.seq };
+  }
+
+  /** Takes a unit in. Says what `flawOf` says. */
   take(unit: RecordUnit | ControlUnit): string | undefined {
-    if (unit.kind === "record") return this.#takeRecord(unit.record);
-    const { control, offset, bytes } = unit;
-    switch (control.kind) {
-      case "promise":
-        this.#promise(control.epoch);
-        return this.isInSnapshot ? "a promise stands within the snapshot part" : undefined;
+    const flaw = this.flawOf(unit);
+    if (unit.kind === "record") {
+      this.#takeRecord(unit.record);
+      return flaw;
+    }
+    const { control, bytes } = unit;
+    if (control.kind === "promise") {
+      this.#promise(control.epoch);
+      return flaw;
+    }
+    this.frameBytes += bytes;
+    if (control.kind === "base") {
+      this.#takeBase(control);
+    } else {
+      this.identity ??= control.identity;
+      this.isInSnapshot = control.snapshot;
+    }
+    return flaw;
+  }
+
+  /** Why a unit cannot stand here, if so. */
+  flawOf(unit: RecordUnit | ControlUnit): string | undefined {
+    if (unit.kind === "record") return this.#flawOfRecord(unit.record);
+    switch (unit.control.kind) {
       case "header":
-        this.frameBytes += bytes;
-        if (offset !== 0) return "a header stands within the file";
-        this.identity = control.identity;
-        this.isInSnapshot = control.snapshot;
-        return undefined;
+        return unit.offset === 0 ? undefined : "a header stands within the file";
+      case "promise":
+        return this.isInSnapshot ? "a promise stands within the snapshot part" : undefined;
       case "base":
-        this.frameBytes += bytes;
-        return this.#takeBase(control);
+        return this.#flawOfBase(unit.control);
     }
   }
 
@@ -46,35 +68,44 @@ export class Sequence {
     this.#hasLoss = true;
   }
 
-  #takeRecord(record: ParsedRecord): string | undefined {
-    const { last } = this;
-    const { epoch, seq } = record.legacy ? { epoch: 0, seq: last.seq + 1 } : record;
-    const allowsGap = this.isInSnapshot || this.#loss !== "none";
-    if (this.#loss === "records") this.#loss = "none";
-    if (record.legacy) this.legacySeq = seq;
-    if (this.isInSnapshot) this.#snapshotRecords++;
-    else if (epoch > last.epoch) this.epochs = [...this.epochs, { epoch, firstSeq: seq }];
-    this.last = { epoch, seq };
-    this.#promise(epoch);
-    if (seq <= last.seq) return `record ${seq} stands after record ${last.seq}`;
-    if (seq !== last.seq + 1 && !allowsGap) return `records ${last.seq + 1} to ${seq - 1} are missing`;
-    return epoch < last.epoch ? `epoch ${epoch} stands after epoch ${last.epoch}` : undefined;
+  #flawOfRecord(record: ParsedRecord): string | undefined {
+    if (record.legacy) return undefined;
+    const { epoch, seq } = this;
+    if (record.seq <= seq) return `record ${record.seq} stands after record ${seq}`;
+    if (record.epoch < epoch) return `epoch ${record.epoch} stands after epoch ${epoch}`;
+    if (record.seq === seq + 1 || this.isInSnapshot || this.#loss !== "none") return undefined;
+    return `records ${seq + 1} to ${record.seq - 1} are missing`;
   }
 
-  #takeBase({ base, records, epochs, promisedEpoch }: BaseLine): string | undefined {
-    const { last, isInSnapshot } = this;
-    const isExpected = isInSnapshot || this.#loss === "header";
-    const isWhole = this.#hasLoss || records === this.#snapshotRecords;
+  #flawOfBase({ base, records }: BaseLine): string | undefined {
+    if (!this.isInSnapshot && this.#loss !== "header")
+      return "the end of a snapshot part stands outside of one";
+    if (!this.#hasLoss && records !== this.#snapshotRecords) {
+      return `the snapshot part has ${this.#snapshotRecords} records; it was written with ${records}`;
+    }
+    return base.seq < this.seq ? `base ${base.seq} stands after record ${this.seq}` : undefined;
+  }
+
+  #takeRecord(record: ParsedRecord): void {
+    const epoch = record.legacy ? 0 : record.epoch;
+    const seq = record.legacy ? this.seq + 1 : record.seq;
+    if (record.legacy) this.legacySeq = seq;
+    if (this.isInSnapshot) this.#snapshotRecords++;
+    else if (epoch > this.epoch) this.epochs = [...this.epochs, { epoch, firstSeq: seq }];
+    if (this.#loss === "records") this.#loss = "none";
+    this.epoch = epoch;
+    this.seq = seq;
+    this.#promise(epoch);
+  }
+
+  #takeBase({ base, epochs, promisedEpoch }: BaseLine): void {
     this.isInSnapshot = false;
     this.#loss = "none";
     this.base = base;
-    this.last = base;
+    this.epoch = base.epoch;
+    this.seq = base.seq;
     this.epochs = epochs;
     this.#promise(Math.max(promisedEpoch, base.epoch));
-    if (!isExpected) return "the end of a snapshot part stands outside of one";
-    if (!isWhole)
-      return `the snapshot part has ${this.#snapshotRecords} records; it was written with ${records}`;
-    return base.seq < last.seq ? `base ${base.seq} stands after record ${last.seq}` : undefined;
   }
 
   #promise(epoch: number): void {

@@ -152,12 +152,14 @@ export class Store implements LogStore {
     state.checkWritable();
     await this.#rewriting(async () => {
       if (seq >= state.last.seq) return;
-      if (seq < state.base.seq) {
-        throw new RangeError(`cut after record ${seq}; only those after ${state.base.seq} can be dropped`);
+      // The base is committed, too. What is committed may have been the reason to forget what was before.
+      if (seq < state.committedSeq) {
+        throw new RangeError(
+          `cut after record ${seq}; only those after ${state.committedSeq} can be dropped`,
+        );
       }
       if (seq < state.durable.seq) await this.#orFail("cut", () => this.#cutFile(seq));
       else this.#dropUnwritten(seq);
-      state.committedSeq = Math.min(state.committedSeq, seq);
       this.#writer.drop(seq);
     });
   }

@@ -47,7 +47,7 @@ export async function verifyLog(disk: Disk, path: string): Promise<LogReport> {
         records++;
         const { kind, key, legacy } = unit.record;
         if (legacy) legacyRecords++;
-        if (kind === "put") index.set(key, judge.sequence.last.seq, unit.offset, unit.bytes);
+        if (kind === "put") index.set(key, judge.sequence.seq, unit.offset, unit.bytes);
         else if (kind === "delete") index.delete(key);
       }
     }

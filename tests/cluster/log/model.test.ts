@@ -15,6 +15,8 @@ class Model {
   epochs: EpochStart[] = [];
   promisedEpoch = 0;
   committedSeq = 0;
+  /** Up to here nothing is ever cut off, whether or not the log remembers why. */
+  keptSeq = 0;
   visibleSeq = 0;
 
   get last(): Position {
@@ -32,6 +34,7 @@ class Model {
 
   commit(seq: number): void {
     this.committedSeq = Math.max(this.committedSeq, seq);
+    this.keptSeq = Math.max(this.keptSeq, seq);
     this.visibleSeq = Math.max(this.visibleSeq, this.committedSeq);
   }
 
@@ -39,7 +42,6 @@ class Model {
     this.tail = this.tail.filter((record) => record.seq <= seq);
     this.epochs = this.epochs.filter(({ firstSeq }) => firstSeq <= seq);
     this.visibleSeq = Math.min(this.visibleSeq, seq);
-    this.committedSeq = Math.min(this.committedSeq, seq);
   }
 
   compact(): void {
@@ -57,6 +59,7 @@ class Model {
     this.epochs = epochs;
     this.promisedEpoch = Math.max(this.promisedEpoch, base.epoch);
     this.committedSeq = base.seq;
+    this.keptSeq = base.seq;
     this.visibleSeq = base.seq;
   }
 
@@ -164,7 +167,7 @@ async function run(steps: readonly Step[]): Promise<void> {
   const open = () => openOn(disk, { onFatal: () => {} });
   let store = await open();
   await store.adopt({ group: "g", number: 1 });
-  const within = (share: number) => model.base.seq + Math.round(share * (model.last.seq - model.base.seq));
+  const within = (from: number, share: number) => from + Math.round(share * (model.last.seq - from));
   const append = async (changes: readonly (readonly string[])[]) => {
     const records = toRecords(model.last, changes);
     model.append(records);
@@ -177,8 +180,8 @@ async function run(steps: readonly Step[]): Promise<void> {
         await append(step.changes);
         break;
       case "commit":
-        model.commit(within(step.share));
-        store.commit(within(step.share));
+        model.commit(within(model.base.seq, step.share));
+        store.commit(model.committedSeq);
         break;
       case "compact while appending": {
         const compaction = store.compact();
@@ -188,7 +191,7 @@ async function run(steps: readonly Step[]): Promise<void> {
         break;
       }
       case "truncate": {
-        const seq = within(step.share);
+        const seq = within(model.keptSeq, step.share);
         await store.truncate(seq);
         model.truncate(seq);
         break;
