@@ -1,6 +1,7 @@
 import type { LogRecord, LogStore } from "../../src/cluster/log-store.ts";
 import type { GroupState, Member } from "../../src/cluster/model.ts";
 import type { AppendRequest, AppendResponse } from "../../src/cluster/peer.ts";
+import { epochAt } from "../../src/cluster/replication/history.ts";
 import type { SimProcess } from "./process.ts";
 import { isSame, type ShadowLog } from "./shadow-log.ts";
 
@@ -26,8 +27,8 @@ export class GroupFacts {
   /** Who has committed the record that begins an epoch. */
   readonly served = new Map<number, ShadowLog>();
   lastServedEpoch = 0;
-  /** Every record that a primary has committed, by seq from 1. */
-  readonly committed: LogRecord[] = [];
+  /** Every record that a primary has committed, by seq from 1; undefined where nobody knows it any more. */
+  readonly committed: (LogRecord | undefined)[] = [];
   readonly replicas = new Set<ShadowLog>();
 
   constructor(name: string) {
@@ -128,7 +129,7 @@ export class Invariants {
     const from = replica.checkedSeq + 1;
     replica.checkedSeq = Math.max(replica.checkedSeq, seq);
     for (let at = from; at <= seq; at++) {
-      const record = replica.records.get(at);
+      const record = replica.records.get(at) ?? copiedRecord(group, replica, at);
       const known = group.committed[at - 1];
       if (known !== undefined) {
         if (record !== undefined && !isSame(record, known)) {
@@ -278,13 +279,23 @@ export class Invariants {
   }
 }
 
-function liveAt(committed: readonly LogRecord[], seq: number): Map<string, LogRecord> {
+function liveAt(committed: readonly (LogRecord | undefined)[], seq: number): Map<string, LogRecord> {
   const live = new Map<string, LogRecord>();
   for (const record of committed.slice(0, seq)) {
-    if (record.kind === "put") live.set(record.key, record);
-    else if (record.kind === "delete") live.delete(record.key);
+    if (record?.kind === "put") live.set(record.key, record);
+    else if (record?.kind === "delete") live.delete(record.key);
   }
   return live;
+}
+
+/** What stood at a place of a log that came as a copy, as those know who have the record still. */
+function copiedRecord(group: GroupFacts, { store }: ShadowLog, seq: number): LogRecord | undefined {
+  const epoch = epochAt(store?.epochs ?? [], seq);
+  for (const { records } of group.replicas) {
+    const record = records.get(seq);
+    if (record?.epoch === epoch) return record;
+  }
+  return undefined;
 }
 
 function isSameMember(a: Member, b: Member | undefined): boolean {

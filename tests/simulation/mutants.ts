@@ -1,0 +1,262 @@
+/** Bugs that somebody might make, each of which the simulation must find. */
+export interface Mutant {
+  readonly name: string;
+  /** What is broken by it. */
+  readonly promise: string;
+  /** Seeds, from 1 on, within which it must be found. */
+  readonly withinSeeds: number;
+  /** What is replaced: file in src, a text that stands there once, and what comes in its place. */
+  readonly edits: readonly (readonly [file: string, text: string, replacement: string])[];
+}
+
+const primary = "cluster/replication/primary.ts";
+const standby = "cluster/replication/standby.ts";
+const replicator = "cluster/replication/replicator.ts";
+const inSyncSet = "cluster/replication/in-sync-set.ts";
+const history = "cluster/replication/history.ts";
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: "a standby acknowledges before its sync",
+    promise: "committed means on the disk of every in-sync member",
+    withinSeeds: 5,
+    edits: [[standby, "await store.append(fresh);", "store.append(fresh).catch(() => {});"]],
+  },
+  {
+    name: "a standby counts what it has not synced as its last record",
+    promise: "a primary learns only of what is on disk",
+    withinSeeds: 5,
+    edits: [
+      [standby, "await store.append(fresh);", "store.append(fresh).catch(() => {});"],
+      [standby, "const { promisedEpoch, durable, base", "const { promisedEpoch, last: durable, base"],
+    ],
+  },
+  {
+    name: "a new primary does not wait for the lease of the old one",
+    promise: "no read is answered by two primaries' truths",
+    withinSeeds: 100,
+    edits: [[primary, "if (leaseLeftMs > 0) await sleep(clock, leaseLeftMs, signal);", ""]],
+  },
+  {
+    name: "the lease counts from the answer",
+    promise: "a lease runs from the sending of what was acknowledged",
+    withinSeeds: 50,
+    edits: [[replicator, "this.ackedSentMs = sentMs;", "this.ackedSentMs = clock.monotonicMs();"]],
+  },
+  {
+    name: "reads without a lease",
+    promise: "a primary that was cut off or paused answers nothing stale",
+    withinSeeds: 20,
+    edits: [
+      [primary, "if (!this.#holdsLease()) await this.#awaitLease(signal);\n    // Looked", "// Looked"],
+    ],
+  },
+  {
+    name: "promotion from outside the in-sync set",
+    promise: "only who holds every acknowledged write becomes primary",
+    withinSeeds: 50,
+    edits: [
+      [
+        "cluster/promotion.ts",
+        "return inSync.filter((member) => isLive(group, member)).sort(",
+        "return (inSync.length > 0 ? [...group.nodes] : []).sort(",
+      ],
+    ],
+  },
+  {
+    name: "a standby cuts its log back to where each message begins",
+    promise: "committed records are never cut off",
+    withinSeeds: 20,
+    edits: [
+      [
+        standby,
+        "(record) => record.seq > store.last.seq || epochAt(store.epochs, record.seq) !== record.epoch,",
+        "() => true,",
+      ],
+      [standby, "if (before < this.#committedSeq) {", "if (before < 0) {"],
+    ],
+  },
+  {
+    name: "a message of an earlier epoch is accepted",
+    promise: "who has followed an epoch follows no earlier one",
+    withinSeeds: 50,
+    edits: [[standby, 'if (request.epoch < store.promisedEpoch) return this.#answer("stale-epoch");', ""]],
+  },
+  {
+    name: "a standby joins one record too early",
+    promise: "who is in sync has everything that is committed",
+    withinSeeds: 100,
+    edits: [
+      [
+        primary,
+        "replicator.ackedSeq >= this.#committedSeq &&",
+        "replicator.ackedSeq >= this.#committedSeq - 1 &&",
+      ],
+    ],
+  },
+  {
+    name: "a standby is counted one record ahead",
+    promise: "a primary counts only what a standby has acknowledged",
+    withinSeeds: 10,
+    edits: [
+      [
+        replicator,
+        "this.ackedSeq = previousSeq + (copy === undefined ? records.length : 0);",
+        "this.ackedSeq = previousSeq + (copy === undefined ? records.length + 1 : 0);",
+      ],
+    ],
+  },
+  {
+    name: "a silent standby is left behind before the compare-and-set",
+    promise: "nothing is acknowledged without an in-sync member",
+    withinSeeds: 30,
+    edits: [
+      [
+        inSyncSet,
+        "return [...all.values()].filter((member) => member.number !== this.#self);",
+        "return [...all.values()].filter((member) => member.number !== this.#self && !this.#leaving.has(memberKey(member)));",
+      ],
+    ],
+  },
+  {
+    name: "a joining standby is required only once the state shows it",
+    promise: "whatever the state may say at this moment, its members hold what is acknowledged",
+    withinSeeds: 100,
+    edits: [
+      [inSyncSet, "for (const [key, member] of this.#joining) all.set(key, member);", ""],
+      [
+        inSyncSet,
+        "for (const member of this.#uncertain?.members ?? []) all.set(memberKey(member), member);",
+        "",
+      ],
+    ],
+  },
+  {
+    name: "a change of unknown outcome is taken for undone",
+    promise: "while it is unknown whether a standby has joined, it is required",
+    withinSeeds: 100,
+    edits: [
+      [
+        inSyncSet,
+        "for (const member of this.#uncertain?.members ?? []) all.set(memberKey(member), member);",
+        "",
+      ],
+    ],
+  },
+  {
+    name: "a write is acknowledged before it is committed",
+    promise: "an acknowledged write is committed",
+    withinSeeds: 5,
+    edits: [[primary, "await this.#committed(seq, bytes, signal);\n    return seq;", "return seq;"]],
+  },
+  {
+    name: "a write can be read before it is committed",
+    promise: "what is read stays",
+    withinSeeds: 5,
+    edits: [
+      [
+        primary,
+        "    for (const replicator of this.#replicators.values()) replicator.wake();\n    return record.seq;",
+        "    this.#options.store.commit(record.seq);\n    return record.seq;",
+      ],
+    ],
+  },
+  {
+    name: "a new primary serves before its epoch has begun",
+    promise: "a new primary has everything committed under its own epoch before it serves",
+    withinSeeds: 20,
+    edits: [
+      [
+        primary,
+        'if (this.#committedSeq < this.#epochSeq) return "the new primary is still taking over";',
+        "",
+      ],
+    ],
+  },
+  {
+    name: "the promise of an epoch is not written down",
+    promise: "who has followed an epoch follows no earlier one, over restarts too",
+    withinSeeds: 100,
+    edits: [
+      [
+        "cluster/log/store.ts",
+        "if (epoch > state.promisedOnDisk) await this.#writer.untilPromised(epoch);",
+        "",
+      ],
+    ],
+  },
+  {
+    name: "a damaged replica claims its place in the in-sync set",
+    promise: "who has lost acknowledged records cannot become primary",
+    withinSeeds: 50,
+    edits: [
+      [
+        "cluster/replication/claim.ts",
+        'if (store.condition.kind !== "damaged") {',
+        "if (others.length >= 0) {",
+      ],
+    ],
+  },
+  {
+    name: "logs are compared by length alone",
+    promise: "what another epoch has left uncommitted is cut back",
+    withinSeeds: 100,
+    edits: [
+      [history, "if (epochA === epochB) return seq;", "return seq;"],
+      [history, "return epochAt(log.epochs, position.seq) === position.epoch;", "return true;"],
+    ],
+  },
+  {
+    name: "a standby takes its own end for committed",
+    promise: "committed prefixes agree",
+    withinSeeds: 100,
+    edits: [
+      [
+        standby,
+        "Math.min(request.committedSeq, request.previous.seq + request.records.length)",
+        "Math.min(request.committedSeq, store.last.seq)",
+      ],
+    ],
+  },
+  {
+    name: "minsync is not looked at",
+    promise: "a write is on as many disks as minsync asks for",
+    withinSeeds: 50,
+    edits: [
+      [primary, "if (inSync < settings.minSync) {", "if (inSync < 0) {"],
+      [
+        primary,
+        "if (this.#inSync.members.length < settings.minSync) seq",
+        "if (this.#inSync.members.length < 0) seq",
+      ],
+    ],
+  },
+  {
+    name: "the master promotes whatever the state has become meanwhile",
+    promise: "the state changes by compare-and-set alone",
+    withinSeeds: 200,
+    edits: [
+      [
+        "cluster/master.ts",
+        "await session.set(groupStatePath(group.name), formatGroupState(next), group.state.version);",
+        "await session.set(groupStatePath(group.name), formatGroupState(next), -1);",
+      ],
+    ],
+  },
+  {
+    name: "a router repeats a write that may have been applied",
+    promise: "a write is applied once at most",
+    withinSeeds: 50,
+    edits: [
+      ["rpc/forwarding-service.ts", 'return kind === "read" && connectionBroke;', "return connectionBroke;"],
+    ],
+  },
+  {
+    name: "a log takes what it finds for durable",
+    promise: "what a replica has said to be on disk is on disk",
+    withinSeeds: 300,
+    edits: [
+      ["cluster/log/open-log.ts", "    await file.datasync();\n    await disk.syncDirectory(dbfile);\n", ""],
+    ],
+  },
+];
