@@ -6,6 +6,8 @@ import { until } from "../support/until.ts";
 
 // One test continues where the one before has ended.
 
+/** So long that no session ends just because the machine is busy when ZooKeeper is back. */
+const sessionTimeoutMs = 6000;
 /** Longer than sessions. */
 const outageMs = 15_000;
 const keys = Array.from({ length: 12 }, (_, index) => `key-${index}`);
@@ -13,7 +15,9 @@ let cluster: ProcessCluster;
 
 before(
   async () => {
-    cluster = await makeProcessCluster({ env: { virtualnodes: "16" } });
+    cluster = await makeProcessCluster({
+      env: { virtualnodes: "16", sessiontimeoutms: `${sessionTimeoutMs}` },
+    });
     await cluster.startAll();
   },
   { timeout: 60_000 },
