@@ -31,45 +31,54 @@ export interface LogReport {
 
 /** Reads a log file whole and changes nothing; a node may be using it. Errors: LogFileError. */
 export async function verifyLog(disk: Disk, path: string): Promise<LogReport> {
-  return await reading(disk, path, async (file, fileBytes) => {
-    const judge = new Judge(path);
-    const index = new KeyIndex();
-    let records = 0;
-    let legacyRecords = 0;
-    let goodBytes = 0;
-    let line = 1;
-    for await (const units of scan(file, wholeFile(fileBytes))) {
-      for (const unit of units) {
-        line = unit.line;
-        if (!judge.take(unit)) continue;
-        goodBytes += unit.bytes;
-        if (unit.kind !== "record") continue;
-        records++;
-        const { kind, key, legacy } = unit.record;
-        if (legacy) legacyRecords++;
-        if (kind === "put") index.set(key, judge.sequence.seq, unit.offset, unit.bytes);
-        else if (kind === "delete") index.delete(key);
-      }
+  const file = await openForReading(disk, path);
+  try {
+    return await survey(file, await file.size(), path);
+  } catch (error) {
+    throw LogFileError.from(path, "read it", error);
+  } finally {
+    await file.close();
+  }
+}
+
+async function survey(file: DiskFile, fileBytes: number, path: string): Promise<LogReport> {
+  const judge = new Judge(path);
+  const index = new KeyIndex();
+  let records = 0;
+  let legacyRecords = 0;
+  let goodBytes = 0;
+  let line = 1;
+  for await (const units of scan(file, wholeFile(fileBytes))) {
+    for (const unit of units) {
+      line = unit.line;
+      if (!judge.take(unit)) continue;
+      goodBytes += unit.bytes;
+      if (unit.kind !== "record") continue;
+      records++;
+      const { kind, key, legacy } = unit.record;
+      if (legacy) legacyRecords++;
+      if (kind === "put") index.set(key, judge.sequence.seq, unit.offset, unit.bytes);
+      else if (kind === "delete") index.delete(key);
     }
-    judge.end(fileBytes, line);
-    const { sequence, condition, damages, damageCount } = judge;
-    const { identity, base, last, epochs, promisedEpoch, frameBytes } = sequence;
-    return {
-      fileBytes,
-      condition,
-      identity,
-      records,
-      legacyRecords,
-      liveKeys: index.size,
-      garbageBytes: goodBytes - frameBytes - index.liveBytes,
-      base,
-      last,
-      epochs,
-      promisedEpoch,
-      damages,
-      damageCount,
-    };
-  });
+  }
+  judge.end(fileBytes, line);
+  const { sequence, condition, damages, damageCount } = judge;
+  const { identity, base, last, epochs, promisedEpoch, frameBytes } = sequence;
+  return {
+    fileBytes,
+    condition,
+    identity,
+    records,
+    legacyRecords,
+    liveKeys: index.size,
+    garbageBytes: goodBytes - frameBytes - index.liveBytes,
+    base,
+    last,
+    epochs,
+    promisedEpoch,
+    damages,
+    damageCount,
+  };
 }
 
 /** A record in a form that fits in JSON. */
@@ -102,6 +111,8 @@ export async function* dumpLog(disk: Disk, path: string): AsyncGenerator<DumpedR
     }
     judge.end(fileBytes, 0);
     checkGood(path, judge);
+  } catch (error) {
+    throw LogFileError.from(path, "read it", error);
   } finally {
     await file.close();
   }
@@ -114,21 +125,6 @@ function encode(value: Uint8Array): string {
 function checkGood(path: string, { condition }: Judge): void {
   if (condition.kind !== "damaged") return;
   throw new LogFileError(path, `is damaged at line ${condition.line}: ${condition.reason}`);
-}
-
-async function reading<T>(
-  disk: Disk,
-  path: string,
-  work: (file: DiskFile, fileBytes: number) => Promise<T>,
-): Promise<T> {
-  const file = await openForReading(disk, path);
-  try {
-    return await work(file, await file.size());
-  } catch (error) {
-    throw LogFileError.from(path, "read it", error);
-  } finally {
-    await file.close();
-  }
 }
 
 /** Errors: LogFileError. */
