@@ -1,7 +1,7 @@
 import { KvError } from "./errors.ts";
 
 /** Longest key in bytes of UTF-8. */
-export const keyBytesMax = 4096;
+const keyBytesMax = 4096;
 
 /** Longest value in bytes, unless set otherwise. */
 export const defaultValueBytesMax = 4 * 1024 * 1024;
