@@ -20,10 +20,10 @@ export class ServerProcess {
   #child: ChildProcess | undefined;
   #output = "";
 
-  /** `logFile` gets everything that the process ever writes. */
+  /** `entry`: one of ours by name, or another program. `logFile` gets everything that the process ever writes. */
   constructor(
     name: string,
-    entry: "router" | "data",
+    entry: "router" | "data" | URL,
     port: number,
     env: Readonly<Record<string, string>>,
     logFile?: string,
@@ -31,7 +31,7 @@ export class ServerProcess {
     this.name = name;
     this.#logFile = logFile;
     this.address = `127.0.0.1:${port}`;
-    this.#entry = new URL(`../../src/${entry}.ts`, import.meta.url);
+    this.#entry = entry instanceof URL ? entry : new URL(`../../src/${entry}.ts`, import.meta.url);
     this.#env = { serverip: "127.0.0.1", serverport: String(port), ...env };
   }
 

@@ -1,0 +1,150 @@
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import { type Client, createClient } from "@connectrpc/connect";
+import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
+import { createTransports } from "../../src/rpc/transport.ts";
+import { freePorts } from "../support/free-ports.ts";
+import { ServerProcess } from "../support/server-process.ts";
+import { until } from "../support/until.ts";
+import { startZooKeeper } from "../support/zookeeper.ts";
+import { quantile, tableOf } from "./statistics.ts";
+
+const readsPerRound = 1000;
+const writesPerRound = 200;
+
+const HELP = `Measures what leases add to the latency of reads and writes.
+
+Usage: npm run bench:leases -- [--rounds N]
+
+  --rounds N  How many rounds of ${readsPerRound} reads and ${writesPerRound} writes each gets, in turns (default 20)
+
+Two groups of two nodes with default settings, one client that makes one call after another. The nodes of one run the
+code as it is; those of the other a copy of it in which a primary takes its lease for granted.
+`;
+
+const value = "v".repeat(100);
+
+/** Where the copy differs: a primary that looks at no lease, and so answers stale reads. */
+const patched = {
+  file: "src/cluster/replication/primary.ts",
+  from: "#holdsLease(): boolean {\n",
+  to: "#holdsLease(): boolean {\n    if (this.#options.self > 0) return true;\n",
+} as const;
+
+interface Variant {
+  readonly name: string;
+  readonly client: Client<typeof DataService>;
+  readonly readsMs: number[];
+  readonly writesMs: number[];
+}
+
+const rounds = readOptions();
+await run();
+
+function readOptions(): number {
+  const { values } = parseArgs({
+    options: { rounds: { type: "string" }, help: { type: "boolean", short: "h" } },
+  });
+  if (values.help) {
+    console.log(HELP);
+    process.exit(0);
+  }
+  const given = Number(values.rounds ?? "20");
+  if (Number.isInteger(given) && given > 0) return given;
+  console.error(`bench:leases: --rounds is ${values.rounds}; it must be a whole number greater than 0`);
+  process.exit(2);
+}
+
+async function run(): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "kvlab-leases-"));
+  const zookeeper = await startZooKeeper({ tickTimeMs: 2000 });
+  const transports = createTransports();
+  const processes: ServerProcess[] = [];
+  /** A cluster of one group, in its own part of ZooKeeper. */
+  const start = async (name: string, root: string): Promise<Variant> => {
+    const ports = await freePorts(3);
+    const zooaddr = `${zookeeper.connectString}/${name}`;
+    const servers = ports.map((port, index) => {
+      const entry = pathToFileURL(join(root, "src", index === 2 ? "router.ts" : "data.ts"));
+      const files = {
+        dbfile: join(folder, `${name}${index}.db`),
+        rbfile: join(folder, `${name}${index}.rb`),
+      };
+      const env = index === 2 ? { zooaddr } : { zooaddr, name: "zdata1", ...files };
+      return new ServerProcess(`${name} ${index}`, entry, port, env);
+    });
+    processes.push(...servers);
+    for (const server of servers) await server.start();
+    const client = createClient(DataService, transports.transportTo(servers[0]?.address ?? ""));
+    await until(`both nodes of ${name} are in sync`, 30_000, async () => {
+      const { standbys } = await client.status({});
+      return standbys.length === 1 && standbys.every(({ inSync }) => inSync);
+    });
+    return { name, client, readsMs: [], writesMs: [] };
+  };
+  try {
+    const root = fileURLToPath(new URL("../..", import.meta.url));
+    const variants = [
+      await start("with", root),
+      await start("without", await copyWithoutLeases(root, folder)),
+    ];
+    // The first round warms up.
+    for (let round = 0; round <= rounds; round++) {
+      for (const variant of round % 2 === 0 ? variants : variants.toReversed()) {
+        await measure(variant, round > 0);
+      }
+    }
+    tell(variants);
+  } finally {
+    await Promise.all(processes.map((server) => server.kill()));
+    transports.close();
+    await zookeeper.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+  process.exit(0);
+}
+
+async function copyWithoutLeases(root: string, folder: string): Promise<string> {
+  const copy = join(folder, "copy");
+  for (const part of ["src", "gen", "package.json"]) {
+    await cp(join(root, part), join(copy, part), { recursive: true });
+  }
+  await symlink(join(root, "node_modules"), join(copy, "node_modules"));
+  const file = join(copy, patched.file);
+  const code = await readFile(file, "utf8");
+  if (!code.includes(patched.from)) throw new Error(`${patched.file} has no ${patched.from.trim()}`);
+  await writeFile(file, code.replace(patched.from, patched.to));
+  return copy;
+}
+
+async function measure({ client, readsMs, writesMs }: Variant, isKept: boolean): Promise<void> {
+  const timed = async (list: number[], call: () => Promise<unknown>) => {
+    const begunMs = performance.now();
+    await call();
+    if (isKept) list.push(performance.now() - begunMs);
+  };
+  for (let index = 0; index < writesPerRound; index++) {
+    const key = `key-${index}`;
+    await timed(writesMs, () => client.put({ key, value: { case: "text", value } }));
+  }
+  for (let index = 0; index < readsPerRound; index++) {
+    await timed(readsMs, () => client.get({ key: `key-${index % writesPerRound}` }));
+  }
+}
+
+function tell(variants: readonly Variant[]): void {
+  for (const what of ["readsMs", "writesMs"] as const) {
+    const rows = variants.map((variant) => [
+      `${variant.name} leases`,
+      ...[0.5, 0.9, 0.99].map((part) => quantile(variant[what], part).toFixed(3)),
+    ]);
+    const [first, second] = variants.map((variant) => quantile(variant[what], 0.5));
+    const more = (((first ?? 0) / (second ?? 0) - 1) * 100).toFixed(1);
+    console.log(`\n${what === "readsMs" ? "reads" : "writes"}, ms (median with leases: ${more} % more)`);
+    console.log(tableOf(["", "median", "p90", "p99"], rows));
+  }
+}
