@@ -9,6 +9,8 @@ import { Random } from "./random.ts";
 import type { Services } from "./services.ts";
 import { count, type World } from "./world.ts";
 
+const largeBytes = 300_000;
+
 const never = new AbortController().signal;
 
 /** One client: makes a call to some router, waits for the answer, thinks, and so on. */
@@ -85,16 +87,20 @@ export class Client {
 
   async #ask(asked: KeyOperation, signal: AbortSignal): Promise<KeyOperation> {
     const { key } = asked;
+    const random = this.#random;
     try {
       switch (asked.kind) {
         case "get": {
           const { value, revision } = await this.#call(`get ${key}`, signal, (router, given) =>
             router.get(key, given),
           );
-          return { ...asked, result: { value: Buffer.from(value).toString(), revision } };
+          const [shown = ""] = Buffer.from(value).toString().split(" ", 1);
+          return { ...asked, result: { value: shown, revision } };
         }
         case "put": {
-          const value = Buffer.from(asked.value);
+          // What follows the first space only makes it larger.
+          const filling = random.chance(this.#world.profile.largeValues) ? ` ${"-".repeat(largeBytes)}` : "";
+          const value = Buffer.from(asked.value + filling);
           const revision = await this.#call(`put ${key}`, signal, (router, given) =>
             router.put(key, value, given),
           );

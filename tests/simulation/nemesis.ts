@@ -1,3 +1,5 @@
+import { parseGroupState } from "../../src/cluster/codec.ts";
+import type { GroupState } from "../../src/cluster/model.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Operation, type OperationFault, serviceName } from "./coordination-service.ts";
 import { DataHost } from "./data-host.ts";
@@ -20,6 +22,8 @@ export class Nemesis {
   readonly #ends = new Set<() => void>();
   /** What is to happen to the next change of a group's state. */
   #nextChange: OperationFault;
+  /** What is to happen when a standby joins next. */
+  #onJoin: ((primary: SimProcess, joining: DataHost) => void) | undefined;
   #isOver = false;
 
   constructor(world: World, cluster: Cluster, plan: readonly PlannedFault[]) {
@@ -31,13 +35,14 @@ export class Nemesis {
       else scheduler.after(fault.when.atMs, `fault ${fault.kind}`, () => this.#begin(fault));
     }
     invariants.onMoment = (moment) => this.#onMoment(moment);
-    coordination.onOperation = (_, operation) => this.#onOperation(operation);
+    coordination.onOperation = (process, operation) => this.#onOperation(process, operation);
   }
 
   /** Ends all faults; what was stopped runs again. */
   end(): void {
     this.#isOver = true;
     this.#nextChange = undefined;
+    this.#onJoin = undefined;
     for (const end of [...this.#ends]) end();
     for (const host of this.#cluster.hosts) {
       host.process?.resume();
@@ -55,11 +60,25 @@ export class Nemesis {
     }
   }
 
-  #onOperation({ name, path }: Operation): OperationFault {
-    if (this.#nextChange === undefined || name !== "set" || !path.endsWith("/state")) return undefined;
+  #onOperation(process: SimProcess, { name, path, data }: Operation): OperationFault {
+    const group = /^\/data\/(.+)\/state$/.exec(path)?.[1];
+    if (name !== "set" || group === undefined || data === undefined) return undefined;
+    const joining = this.#joiningHost(group, parseGroupState(path, data));
+    if (this.#onJoin !== undefined && joining !== undefined) {
+      this.#onJoin(process, joining);
+      this.#onJoin = undefined;
+      return "answer lost";
+    }
     const fault = this.#nextChange;
     this.#nextChange = undefined;
     return fault;
+  }
+
+  /** The node that a change of a group's state adds to the in-sync set. */
+  #joiningHost(group: string, { inSync }: GroupState): DataHost | undefined {
+    const before = this.#world.invariants.group(group).state?.inSync ?? [];
+    const added = inSync.find(({ number }) => !before.some((member) => member.number === number));
+    return this.#cluster.nodes.find((node) => node.group === group && node.replica.number === added?.number);
   }
 
   #begin(fault: PlannedFault): void {
@@ -140,6 +159,16 @@ export class Nemesis {
       case "answer lost":
         this.#nextChange = kind;
         return "";
+      case "late news":
+        return this.#deposeUnheard(durationMs, random);
+      case "join in doubt":
+        this.#onJoin = (primary, joining) =>
+          this.#world.scheduler.after(0, "join in doubt", () =>
+            this.#doubt(primary, joining, durationMs, random),
+          );
+        return "";
+      case "transfer":
+        return this.#transfer(random);
       case "full stop":
         return this.#fullStop(random);
       case "clock jump":
@@ -185,6 +214,37 @@ export class Nemesis {
       const replica = group.replica(number);
       return replica !== undefined && replica !== host.replica && !replica.isSpoiled;
     });
+  }
+
+  /** A primary loses its session; it and some routers do not hear what the service has to tell of that. */
+  #deposeUnheard(durationMs: number, random: Random): string | undefined {
+    const primary = this.#cluster.primaryOf(random.pick(this.#world.profile.groups));
+    if (primary === undefined) return undefined;
+    const deaf = new Set([primary.name]);
+    for (const { name } of this.#cluster.routers) if (random.chance(0.5)) deaf.add(name);
+    this.#rule("cut", durationMs, (from, to) => from === serviceName && deaf.has(to));
+    this.#world.coordination.expire(primary.name);
+    return `for ${[...deaf].join(" ")}: the session of ${primary.name} is over`;
+  }
+
+  /** A primary cannot learn whether a standby has joined, and the standby goes. */
+  #doubt(primary: SimProcess, joining: DataHost, durationMs: number, random: Random): void {
+    this.#rule("cut", durationMs, (from, to) => isBetween(from, to, primary.name, serviceName));
+    this.#world.scheduler.after(random.between(0, 200), "joining standby goes", () => {
+      if (random.chance(0.5)) this.#pause(joining.process, durationMs);
+      else this.#down(joining, durationMs, () => joining.kill());
+    });
+  }
+
+  /** An operator hands a group's primary over. */
+  #transfer(random: Random): string | undefined {
+    const router = random.pick(this.#cluster.routers);
+    const node = random.pick(this.#cluster.nodes);
+    const { number } = node.replica;
+    if (router.transfer === undefined || number === undefined) return undefined;
+    const { transfer } = router;
+    router.process?.receive("transfer", () => transfer(node.group, number));
+    return `of group ${node.group} to ${node.name}`;
   }
 
   #fullStop(random: Random): string {

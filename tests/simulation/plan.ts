@@ -24,6 +24,9 @@ export type FaultKind =
   | "wiped disk"
   | "compaction"
   | "clock jump"
+  | "late news"
+  | "join in doubt"
+  | "transfer"
   | "full stop";
 
 /** Which process a fault hits, by its part at the moment when it does. */
@@ -64,6 +67,9 @@ const kinds: readonly (readonly [FaultKind, number])[] = [
   ["wiped disk", 2],
   ["compaction", 4],
   ["clock jump", 1],
+  ["late news", 4],
+  ["join in doubt", 3],
+  ["transfer", 3],
   ["full stop", 1],
 ];
 

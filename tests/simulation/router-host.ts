@@ -11,8 +11,13 @@ import { peersOf } from "./peers.ts";
 import type { SimProcess } from "./process.ts";
 import type { Services } from "./services.ts";
 
+const never = new AbortController().signal;
+
 /** A machine with a router, which hands the clients' calls on to the primaries. */
 export class RouterHost extends Host {
+  /** Hands a group's primary over, as far as that is possible now. */
+  transfer: ((group: string, number: number) => void) | undefined;
+
   protected async run(process: SimProcess): Promise<void> {
     const { network, coordination, invariants, scheduler } = this.world;
     const { clock } = process;
@@ -26,6 +31,11 @@ export class RouterHost extends Host {
       onFailure: (error) => this.failed(process, error),
     });
     this.onLeave = () => node.leave();
+    this.transfer = (group, number) =>
+      void withDeadline(clock, never, (signal) => node.handOver(group, number, signal)).then(
+        (epoch) => process.log(`group ${group} was handed over, epoch ${epoch}`),
+        (error) => process.log(`group ${group} was not handed over: ${error.message}`),
+      );
     const forward = <T>(
       key: string,
       kind: "read" | "write",
@@ -61,6 +71,10 @@ export class RouterHost extends Host {
       delete: (key, caller) => forward(key, "write", caller, (data, signal) => data.delete(key, signal)),
     });
     await node.join(`${this.name}:1926`);
+  }
+
+  protected override ended(): void {
+    this.transfer = undefined;
   }
 }
 

@@ -15,6 +15,8 @@ export interface Profile {
   readonly routers: number;
   readonly clients: number;
   readonly keys: readonly string[];
+  /** Part of the puts with a value so large that logs are compacted, and sent in several messages. */
+  readonly largeValues: number;
   readonly replication: ReplicationSettings;
   readonly sessionTimeoutMs: number;
   readonly network: NetworkProfile;
@@ -36,6 +38,7 @@ export function profileOf(seed: number): Profile {
     routers: random.pick([1, 2, 2, 3]),
     clients: 2 + random.below(4),
     keys: Array.from({ length: 2 + random.below(5) }, (_, index) => `k${index}`),
+    largeValues: random.chance(0.06) ? 0.3 : 0,
     replication: {
       leaseMs,
       standbyTimeoutMs: random.pick([leaseMs, 2 * leaseMs, 1000]),
