@@ -60,6 +60,12 @@ export class MemoryLog implements LogStore {
     return next;
   }
 
+  /** The log with all its records on disk, wherever they come from. */
+  reopenedWhole(): MemoryLog {
+    this.#durableSeq = this.last.seq;
+    return this.reopen();
+  }
+
   async adopt(identity: Omit<LogIdentity, "storeId">): Promise<void> {
     this.identity = { ...identity, storeId: "memory" };
   }

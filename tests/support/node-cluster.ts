@@ -1,0 +1,95 @@
+import { DataNode } from "../../src/cluster/data-node.ts";
+import type { Topology } from "../../src/cluster/model.ts";
+import type { PeerAt } from "../../src/cluster/peer.ts";
+import { defaultReplicationSettings } from "../../src/cluster/replication/settings.ts";
+import { RouterNode } from "../../src/cluster/router-node.ts";
+import type { Coordination } from "../../src/coordination/coordination.ts";
+import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
+import { MemoryLog } from "./memory-log.ts";
+import { VirtualClock } from "./virtual-clock.ts";
+
+const never = new AbortController().signal;
+
+/** Routers and data nodes without a network: real nodes on a virtual clock, the embedded coordination, logs in memory. */
+export class NodeCluster {
+  readonly clock = new VirtualClock();
+  /** What the nodes have told their operators. */
+  readonly log: string[] = [];
+  readonly service: EmbeddedCoordination;
+  readonly #data = new Map<string, DataNode>();
+  readonly #routers = new Map<string, RouterNode>();
+
+  static async start(): Promise<NodeCluster> {
+    const clock = new VirtualClock();
+    return new NodeCluster(clock, await EmbeddedCoordination.start({ clock }));
+  }
+
+  private constructor(clock: VirtualClock, service: EmbeddedCoordination) {
+    this.clock = clock;
+    this.service = service;
+  }
+
+  async router(address: string): Promise<RouterNode> {
+    const node = new RouterNode({ ...this.#common(), virtualNodes: 2 });
+    this.#routers.set(address, node);
+    await this.clock.settled(node.join(address));
+    return node;
+  }
+
+  async data(group: string, address: string, store = new MemoryLog()): Promise<DataNode> {
+    const settings = defaultReplicationSettings;
+    const node = new DataNode({ ...this.#common(), group, store, settings, valueBytesMax: 1000 });
+    this.#data.set(address, node);
+    await this.clock.settled(node.join(address));
+    return node;
+  }
+
+  /** A session of somebody else, to look at the znodes. */
+  async session(): Promise<Coordination> {
+    return await this.service.opener()();
+  }
+
+  /** Waits until a node sees the cluster as wanted. */
+  sees(
+    node: DataNode | RouterNode,
+    what: string,
+    wanted: (topology: Topology) => boolean,
+  ): Promise<Topology> {
+    return this.clock.until(what, () => {
+      const { current } = node.topology;
+      return current !== undefined && wanted(current) && current;
+    });
+  }
+
+  async put(node: DataNode, key: string, value: string): Promise<number> {
+    await this.clock.until("the node serves", () => node.status().unavailable === undefined);
+    return await this.clock.settled(node.put(key, new TextEncoder().encode(value), true, never));
+  }
+
+  #common() {
+    return {
+      openSession: this.service.opener(),
+      clock: this.clock,
+      access: "open",
+      peerAt: this.#peerAt,
+      log: (message: string) => this.log.push(message),
+      onFailure: (error: unknown) => this.log.push(`failed: ${error}`),
+    } as const;
+  }
+
+  readonly #peerAt: PeerAt = (address) => {
+    const data = () => this.#data.get(address) ?? fail(address);
+    const router = () => this.#routers.get(address) ?? fail(address);
+    return {
+      append: async (request) => data().append(request),
+      countMisplaced: async (request) => data().countMisplaced(request),
+      handOver: async (request, signal) => data().handOver(request, signal),
+      position: async (group) => data().position(group),
+      reportSilence: async (report) => router().reportSilence(report),
+    };
+  };
+}
+
+function fail(address: string): never {
+  throw new Error(`nobody of that kind listens on ${address}`);
+}
