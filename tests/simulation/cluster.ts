@@ -31,7 +31,16 @@ export class Cluster {
     this.history = new HistoryRecorder<KeyOperation>(() => scheduler.nowMs);
     const names = this.routers.map(({ name }) => name);
     this.clients = numbers(profile.clients).map((number) => new Client(world, number, names, this.history));
-    coordination.onDone = (_, operation, outcome) => this.#observe(operation, outcome);
+    coordination.onDone = (process, operation, outcome) => {
+      try {
+        this.#observe(operation, outcome);
+      } catch (error) {
+        const { path, data } = operation;
+        world.invariants.violated(
+          `${process.name} sets ${path} to ${Buffer.from(data ?? []).toString()}: ${error}`,
+        );
+      }
+    };
   }
 
   get hosts(): readonly Host[] {

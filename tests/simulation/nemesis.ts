@@ -63,7 +63,7 @@ export class Nemesis {
   #onOperation(process: SimProcess, { name, path, data }: Operation): OperationFault {
     const group = /^\/data\/(.+)\/state$/.exec(path)?.[1];
     if (name !== "set" || group === undefined || data === undefined) return undefined;
-    const joining = this.#joiningHost(group, parseGroupState(path, data));
+    const joining = this.#onJoin && this.#joiningHost(group, parseGroupState(path, data));
     if (this.#onJoin !== undefined && joining !== undefined) {
       this.#onJoin(process, joining);
       this.#onJoin = undefined;
