@@ -218,6 +218,8 @@ export class Primary {
     const { store, register } = this.#options;
     try {
       await this.#committed(store.last.seq, 0, signal);
+      // The wait may have been for this very standby, until it was dropped.
+      if (!this.#inSync.has(target)) throw new Error(`node ${target.number} is not in sync any more`);
       const { version } = this.#inSync.state;
       const epoch = this.epoch + 1;
       const next = { epoch, primary: target, inSync: this.#inSync.members };

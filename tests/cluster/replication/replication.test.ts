@@ -399,3 +399,14 @@ test("a hand-over that ZooKeeper does not take leaves the primary as it was", as
   await group.clock.settled(group.put(1, "a", "1"));
   assert.equal(group.state?.value.epoch, 1);
 });
+
+test("a hand-over to a standby that is dropped meanwhile is given up", async () => {
+  const group = await groupOf([1, 2]);
+  group.cut.add("1>2");
+  const write = group.put(1, "a", "1");
+  const handOver = group.primary(1).handOver(2, never);
+  await assert.rejects(group.clock.settled(handOver), { code: "unavailable" });
+  await group.clock.settled(write);
+  assert.equal(group.state?.value.epoch, 1);
+  assert.deepEqual(group.inSync, [1]);
+});
