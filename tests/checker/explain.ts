@@ -5,8 +5,8 @@ import { search, type Witness } from "./search.ts";
 /** What is wrong with calls that violate a model. */
 export interface Explanation<State, Operation> {
   /**
-   * A few calls that show it: the violation stays if all others may take effect at any time after they were sent, or
-   * never; it goes if one of these may, too. In the order in which they returned.
+   * A few calls that show it: the violation stays if the outcome of all others is unknown, and goes if that of any of
+   * these is, too. In the order in which they returned.
    */
   readonly conflict: readonly Call<Operation>[];
   /**
@@ -28,12 +28,18 @@ export function explain<State, Operation>(
   const byReturn = calls.filter((call) => call.returned !== undefined);
   byReturn.sort((a, b) => (a.returned ?? 0) - (b.returned ?? 0));
   const conflict: Call<Operation>[] = [];
-  const searchWith = (others: History<Operation>) =>
-    search(model, calls, new Set([...conflict, ...others]), stepsMax);
+  const isViolatedBy = (known: History<Operation>) => {
+    const kept = new Set(known);
+    const relaxed = calls.map((call) => {
+      if (call.returned === undefined || kept.has(call)) return call;
+      return { ...call, operation: model.withoutAnswer(call.operation), returned: undefined };
+    });
+    return search(model, relaxed, stepsMax).verdict === "violation";
+  };
 
   /** The shortest beginning of `others` that violates the model together with `conflict`, when all of them do. */
   const fewestOf = (others: History<Operation>) => {
-    const isEnough = (count: number) => searchWith(others.slice(0, count)).verdict === "violation";
+    const isEnough = (count: number) => isViolatedBy([...conflict, ...others.slice(0, count)]);
     let [tooFew, enough] = [-1, 0];
     while (enough < others.length && !isEnough(enough)) {
       [tooFew, enough] = [enough, Math.min(2 * enough + 1, others.length)];
@@ -47,7 +53,6 @@ export function explain<State, Operation>(
   };
 
   const first = fewestOf(byReturn);
-  const before = searchWith(first.slice(0, -1));
   // The last of the fewest is needed, whichever of the others are. Of those, the nearest in time tell most.
   let fewest = first;
   let others = first.slice(0, -1).reverse();
@@ -57,5 +62,21 @@ export function explain<State, Operation>(
     others = fewest.slice(0, -1);
   }
   conflict.sort((a, b) => (a.returned ?? 0) - (b.returned ?? 0));
-  return { conflict, before: before.verdict === "linearizable" ? before.witness : undefined };
+  return { conflict, before: orderOf(model, calls, new Set(first.slice(0, -1)), stepsMax) };
+}
+
+/** An order of all of `required`, and of such others of `calls` as they need. */
+function orderOf<State, Operation>(
+  model: Model<State, Operation>,
+  calls: History<Operation>,
+  required: ReadonlySet<Call<Operation>>,
+  stepsMax: number,
+): Witness<State, Operation> | undefined {
+  const originals = new Map(
+    calls.map((call) => [required.has(call) ? call : { ...call, returned: undefined }, call]),
+  );
+  const outcome = search(model, [...originals.keys()], stepsMax);
+  if (outcome.verdict !== "linearizable") return undefined;
+  const { order, state } = outcome.witness;
+  return { order: order.flatMap((call) => originals.get(call) ?? []), state };
 }

@@ -61,6 +61,8 @@ export const keyValueModel: Model<KeyState, KeyOperation> = {
 
   partsOf: ({ key }) => [key],
 
+  withoutAnswer: (operation) => ({ ...operation, result: undefined }),
+
   describe(operation) {
     const { kind, key, result } = operation;
     const asked = `${kind} ${JSON.stringify(key)}${kind === "put" ? ` ${JSON.stringify(operation.value)}` : ""}`;

@@ -31,8 +31,7 @@ export function checkLinearizability<State, Operation>(
   checkTimes(model, history);
   const undecided: string[] = [];
   for (const calls of connectedCalls(model, history)) {
-    const returned = new Set(calls.filter((call) => call.returned !== undefined));
-    const { verdict } = search(model, calls, returned, stepsMax);
+    const { verdict } = search(model, calls, stepsMax);
     if (verdict === "linearizable") continue;
     const parts = [...new Set(calls.flatMap(({ operation }) => model.partsOf(operation)))];
     if (verdict === "violation") {

@@ -25,6 +25,9 @@ export interface Model<State, Operation> {
    */
   partsOf(operation: Operation): readonly string[];
 
+  /** What is left of the operation when nobody knows its outcome. */
+  withoutAnswer(operation: Operation): Operation;
+
   describe(operation: Operation): string;
 
   describeState(state: State): string;

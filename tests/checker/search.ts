@@ -32,7 +32,7 @@ interface Node<State> {
 }
 
 /**
- * Looks for an order of `calls`, all of `required` and any of the others, that their times and the model allow: depth
+ * Looks for an order of `calls`, all that have returned and any of the others, that their times and the model allow: depth
  * first over which call takes effect next (J. Wing, C. Gong, "Testing and verifying concurrent objects", 1993), never
  * going on twice from the same state with the same calls placed (G. Lowe, "Testing for linearizability", 2016).
  * Undecided when that takes more than `stepsMax` steps, which bounds the memory too; a step is a call considered in
@@ -45,10 +45,9 @@ interface Node<State> {
 export function search<State, Operation>(
   model: Model<State, Operation>,
   calls: readonly Call<Operation>[],
-  required: ReadonlySet<Call<Operation>>,
   stepsMax: number,
 ): Outcome<State, Operation> {
-  const unplaced = new Unplaced(itemsOf(model, calls, required));
+  const unplaced = new Unplaced(itemsOf(model, calls));
   const seen = new Seen();
   const work = { steps: 0 };
   const enter = (move: Move<State> | undefined, parent: Node<State> | undefined): Node<State> => {

@@ -25,6 +25,7 @@ const plainModel: Model<Values, Batch> = {
   },
   stateKey: (state) => pairs(state).sort().join(),
   partsOf: ({ reads, writes }) => [...Object.keys(reads), ...Object.keys(writes)],
+  withoutAnswer: ({ writes }) => ({ reads: {}, writes }),
   describe: ({ reads, writes }) => `read ${pairs(reads)}, write ${pairs(writes)}`,
   describeState: (state) => pairs(state).join(", "),
 };

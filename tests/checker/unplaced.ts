@@ -2,8 +2,8 @@ import type { Item } from "./items.ts";
 
 /**
  * The calls of a history that have not yet been given their place in the order that a search builds, and which of
- * them time and rank allow to be next. A call is named by its index: first come those that are required, then the
- * optional ones, each in the order in which they were sent.
+ * them time and rank allow to be next. A call is named by its index: first come those that have returned and so
+ * are required, then the optional ones, each in the order in which they were sent.
  */
 export class Unplaced<Operation> {
   /** How many required calls are left. */
@@ -26,8 +26,8 @@ export class Unplaced<Operation> {
 
   constructor(items: readonly Item<Operation>[]) {
     const sent = items.toSorted((a, b) => a.call.called - b.call.called);
-    const required = sent.filter(({ deadline }) => deadline !== undefined);
-    const optional = sent.filter(({ deadline }) => deadline === undefined);
+    const required = sent.filter(({ call }) => call.returned !== undefined);
+    const optional = sent.filter(({ call }) => call.returned === undefined);
     this.#items = [...required, ...optional];
     this.requiredLeft = required.length;
     this.#required = required.length;
@@ -35,7 +35,7 @@ export class Unplaced<Operation> {
     const ring = required.length + 1;
     this.#next = Int32Array.from({ length: ring }, (_, id) => (id + 1) % ring);
     this.#previous = Int32Array.from({ length: ring }, (_, id) => (id + ring - 1) % ring);
-    const deadlines = required.map(({ deadline }) => deadline);
+    const deadlines = required.map(({ call }) => call.returned);
     this.#firstDue = new FirstUnplaced(deadlines, this.#placed);
     const ranks = required.map(({ rank }) => rank);
     this.#firstInRank = new FirstUnplaced(ranks, this.#placed);
@@ -119,7 +119,7 @@ export class Unplaced<Operation> {
 
   #sentInTime(id: number): boolean {
     const { first } = this.#firstDue;
-    const deadline = first === undefined ? undefined : this.item(first).deadline;
+    const deadline = first === undefined ? undefined : this.item(first).call.returned;
     return deadline === undefined || this.item(id).call.called <= deadline;
   }
 
