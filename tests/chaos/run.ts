@@ -1,16 +1,15 @@
-import { appendFile, readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
 import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
 import { HistoryRecorder } from "../checker/history.ts";
-import { type KeyOperation, keyValueModel } from "../checker/key-value-model.ts";
-import { checkLinearizability } from "../checker/linearizability.ts";
-import { describeViolation } from "../checker/report.ts";
+import type { KeyOperation } from "../checker/key-value-model.ts";
 import { Random } from "../simulation/random.ts";
 import { until } from "../support/until.ts";
 import { ask, ChaosClient } from "./client.ts";
 import { type ChaosCluster, isComplete, startChaosCluster } from "./cluster.ts";
-import { type Deed, Nemesis } from "./nemesis.ts";
+import { Nemesis } from "./nemesis.ts";
+import { epochsServed, judge, lineOf } from "./verdict.ts";
 
 export interface ChaosOptions {
   readonly seed: number;
@@ -43,12 +42,11 @@ export interface ChaosResult extends Totals {
 
 const clientCount = 12;
 const keys = Array.from({ length: 10 }, (_, index) => `key-${index}`);
+/** One is enough to fail; a few show what they have in common. */
+const surprisesMax = 10;
 const startWithinMs = 60_000;
 /** How long a cluster without faults may take until everything works again, on a busy machine. */
 const healWithinMs = 60_000;
-const surprisesMax = 10;
-/** Faults shown before and after what the checker finds. */
-const storyMs = 5000;
 
 /** Runs a cluster under faults, and checks all that it has answered. */
 export async function runChaos({ seed, forMs, onProgress }: ChaosOptions): Promise<ChaosResult> {
@@ -93,40 +91,44 @@ async function runOn(
       history,
       random,
       onEnd: tally.count,
-      onSurprise: (what) => surprises.add(what),
+      onSurprise: (what) => surprises.size < surprisesMax && surprises.add(`no fault excuses: ${what}`),
     });
   });
   const totals = () => ({ ...tally.calls, faults: sum(nemesis.counts.values()) });
+  const violation: string[] = [];
   const dead = await watch(cluster, nemesis, forMs, () => onProgress?.(totals()));
   await nemesis.stop();
-  const violations = dead === undefined ? [] : [[`${dead} has ended by itself`]];
+  if (dead !== undefined) violation.push(`${dead} has ended by itself:`, ...(await lastWords(folder, dead)));
 
   const healing = performance.now();
-  await cluster.heal();
   try {
+    await cluster.heal();
     await untilComplete(cluster, healWithinMs);
     await useAll(cluster, history, healWithinMs);
   } catch (error) {
-    violations.push([`after the faults: ${error instanceof Error ? error.message : error}`]);
+    violation.push(`after the faults: ${error instanceof Error ? error.message : error}`);
   }
   const healedMs = performance.now() - healing;
   await Promise.all(clients.map((client) => client.stop()));
 
   const epochs = await epochsServed(cluster);
-  if (surprises.size > 0)
-    violations.push(["errors that no fault excuses:", ...surprises].slice(0, surprisesMax));
-  violations.push(...epochs.twice, ...check(history, nemesis.deeds));
-  const deeds = nemesis.deeds.map(line);
-  if (violations.length > 0) await appendFile(join(folder, "nemesis.log"), `${deeds.join("\n")}\n`);
+  violation.push(...epochs.twice, ...surprises, ...judge(history, nemesis.deeds));
+  await writeFile(join(folder, "nemesis.log"), nemesis.deeds.map((deed) => `${lineOf(deed)}\n`).join(""));
   return {
     ...totals(),
-    violation: violations.length === 0 ? undefined : violations.flat(),
+    violation: violation.length === 0 ? undefined : violation,
     faultsByKind: nemesis.counts,
     failovers: epochs.count - new Set(servers.flatMap(({ group }) => group ?? [])).size,
     longestGapMs: tally.longestGapMs(),
     healedMs,
     folder,
   };
+}
+
+/** The end of a server's log. */
+async function lastWords(folder: string, name: string): Promise<string[]> {
+  const log = await readFile(join(folder, `${name}.log`), "utf8");
+  return log.trimEnd().split("\n").slice(-10);
 }
 
 /** Waits for `forMs`, or until a server has ended that the nemesis has not: returns its name then. */
@@ -179,45 +181,6 @@ async function useAll(
   }
 }
 
-function check(history: HistoryRecorder<KeyOperation>, deeds: readonly Deed[]): string[][] {
-  const verdict = checkLinearizability(keyValueModel, history.history());
-  if (verdict.verdict === "linearizable") return [];
-  if (verdict.verdict === "undecided") {
-    return [[`too long to be checked: the histories of ${verdict.parts.join(", ")}`]];
-  }
-  const { violation } = verdict;
-  const times = violation.conflict.flatMap(({ called, returned }) => [called, returned ?? called]);
-  const [from, to] = [Math.min(...times) - storyMs, Math.max(...times) + storyMs];
-  const around = deeds.filter(({ atMs }) => atMs > from && atMs < to);
-  return [
-    [
-      ...describeViolation(keyValueModel, violation),
-      "",
-      "What was done to the cluster meanwhile:",
-      ...around.map(line),
-    ],
-  ];
-}
-
-/** From the servers' logs: how many epochs were served, and those that two nodes served. */
-async function epochsServed({
-  servers,
-  folder,
-}: ChaosCluster): Promise<{ count: number; twice: string[][] }> {
-  const served = new Map<string, string>();
-  const twice: string[][] = [];
-  for (const { process, group } of servers) {
-    if (group === undefined) continue;
-    const log = await readFile(join(folder, `${process.name}.log`), "utf8");
-    for (const [, epoch] of log.matchAll(/serving as primary of epoch (\d+)/g)) {
-      const other = served.get(`${group} ${epoch}`);
-      if (other !== undefined) twice.push([`epoch ${epoch}: both ${other} and ${process.name} have served`]);
-      served.set(`${group} ${epoch}`, process.name);
-    }
-  }
-  return { count: served.size, twice };
-}
-
 function makeTally() {
   const calls = { ok: 0, failed: 0, unknown: 0 };
   let lastMs = performance.now();
@@ -236,8 +199,4 @@ function makeTally() {
 
 function sum(numbers: Iterable<number>): number {
   return [...numbers].reduce((total, each) => total + each, 0);
-}
-
-function line({ atMs, what }: Deed): string {
-  return `${atMs.toFixed(3).padStart(14)}  ${what}`;
 }
