@@ -9,7 +9,7 @@ import { Random } from "./random.ts";
 import type { Services } from "./services.ts";
 import { count, type World } from "./world.ts";
 
-const largeBytes = 300_000;
+const largeBytes = 200_000;
 
 const never = new AbortController().signal;
 

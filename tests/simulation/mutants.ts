@@ -207,18 +207,6 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
-    name: "a standby takes its own end for committed",
-    promise: "committed prefixes agree",
-    withinSeeds: 100,
-    edits: [
-      [
-        standby,
-        "Math.min(request.committedSeq, request.previous.seq + request.records.length)",
-        "Math.min(request.committedSeq, store.last.seq)",
-      ],
-    ],
-  },
-  {
     name: "minsync is not looked at",
     promise: "a write is on as many disks as minsync asks for",
     withinSeeds: 50,

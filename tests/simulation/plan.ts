@@ -2,32 +2,42 @@ import type { Moment } from "./invariants.ts";
 import { Random } from "./random.ts";
 import type { Profile } from "./world.ts";
 
-export type FaultKind =
-  | "kill"
-  | "power loss"
-  | "stop"
-  | "pause"
-  | "partition"
-  | "one-way cut"
-  | "bridge"
-  | "slow link"
-  | "zookeeper cut"
-  | "zookeeper outage"
-  | "zookeeper slow"
-  | "leader change"
-  | "session expiry"
-  | "request lost"
-  | "answer lost"
-  | "slow disk"
-  | "disk error"
-  | "bit flip"
-  | "wiped disk"
-  | "compaction"
-  | "clock jump"
-  | "late news"
-  | "join in doubt"
-  | "transfer"
-  | "full stop";
+/** Every kind of fault, with how often it happens in proportion to the others. */
+const weights = {
+  kill: 6,
+  "power loss": 4,
+  stop: 2,
+  pause: 6,
+  partition: 5,
+  "one-way cut": 4,
+  bridge: 2,
+  "slow link": 3,
+  "zookeeper cut": 4,
+  "zookeeper outage": 2,
+  "zookeeper slow": 2,
+  "leader change": 2,
+  "session expiry": 5,
+  "request lost": 2,
+  "answer lost": 3,
+  "slow disk": 3,
+  "disk error": 2,
+  "bit flip": 2,
+  "wiped disk": 2,
+  compaction: 4,
+  "clock jump": 1,
+  "late news": 4,
+  "join in doubt": 3,
+  transfer: 3,
+  "full stop": 1,
+};
+
+export type FaultKind = keyof typeof weights;
+
+export const faultKinds = Object.keys(weights).filter(isFaultKind);
+
+function isFaultKind(name: string): name is FaultKind {
+  return name in weights;
+}
 
 /** Which process a fault hits, by its part at the moment when it does. */
 export type Role = "primary" | "standby" | "node" | "router" | "any";
@@ -44,34 +54,6 @@ export interface PlannedFault {
   /** Seeds what else is left to chance, so that other faults of the plan make no difference. */
   readonly chance: string;
 }
-
-const kinds: readonly (readonly [FaultKind, number])[] = [
-  ["kill", 6],
-  ["power loss", 4],
-  ["stop", 2],
-  ["pause", 6],
-  ["partition", 5],
-  ["one-way cut", 4],
-  ["bridge", 2],
-  ["slow link", 3],
-  ["zookeeper cut", 4],
-  ["zookeeper outage", 2],
-  ["zookeeper slow", 2],
-  ["leader change", 2],
-  ["session expiry", 5],
-  ["request lost", 2],
-  ["answer lost", 3],
-  ["slow disk", 3],
-  ["disk error", 2],
-  ["bit flip", 2],
-  ["wiped disk", 2],
-  ["compaction", 4],
-  ["clock jump", 1],
-  ["late news", 4],
-  ["join in doubt", 3],
-  ["transfer", 3],
-  ["full stop", 1],
-];
 
 /** What hurts most in the middle of a step of the protocol. */
 const aimedKinds: readonly FaultKind[] = [
@@ -147,10 +129,10 @@ function durationOf(random: Random, { replication, sessionTimeoutMs }: Profile):
 function weighted(random: Random): FaultKind {
   let left = random.between(
     0,
-    kinds.reduce((sum, [, weight]) => sum + weight, 0),
+    faultKinds.reduce((sum, kind) => sum + weights[kind], 0),
   );
-  for (const [kind, weight] of kinds) {
-    left -= weight;
+  for (const kind of faultKinds) {
+    left -= weights[kind];
     if (left < 0) return kind;
   }
   return "kill";

@@ -38,7 +38,7 @@ export function profileOf(seed: number): Profile {
     routers: random.pick([1, 2, 2, 3]),
     clients: 2 + random.below(4),
     keys: Array.from({ length: 2 + random.below(5) }, (_, index) => `k${index}`),
-    largeValues: random.chance(0.06) ? 0.3 : 0,
+    largeValues: random.chance(0.03) ? 0.2 : 0,
     replication: {
       leaseMs,
       standbyTimeoutMs: random.pick([leaseMs, 2 * leaseMs, 1000]),
