@@ -4,6 +4,8 @@ import type { LogRecord, LogStore, StoredValue } from "../log-store.ts";
 import type { GroupState, Member, NodeView, Versioned } from "../model.ts";
 import type { PeerAt } from "../peer.ts";
 import type { Register } from "../register.ts";
+import { Alarm } from "./alarm.ts";
+import { CommitQueue } from "./commit-queue.ts";
 import { InSyncSet, memberKey } from "./in-sync-set.ts";
 import { Replicator } from "./replicator.ts";
 import { heartbeatMs, pendingBytesMax, type ReplicationSettings } from "./settings.ts";
@@ -33,13 +35,6 @@ export interface StandbyProgress {
   readonly inSync: boolean;
 }
 
-interface Waiter {
-  readonly seq: number;
-  readonly bytes: number;
-  readonly resolve: () => void;
-  readonly reject: (error: KvError) => void;
-}
-
 /**
  * The primary of a group for one epoch: orders the writes, has them copied, and acknowledges what every in-sync member
  * has on disk. Modelled on PacificA (Lin et al. 2008) and on the in-sync replicas of Kafka.
@@ -53,16 +48,14 @@ export class Primary {
   #nodes: readonly NodeView[];
   /** Members that are required but have not been heard of yet count their silence from here. */
   #begunMs = 0;
-  /** In the order of `seq`. */
-  readonly #waiters: Waiter[] = [];
-  #pendingBytes = 0;
+  readonly #queue = new CommitQueue();
   #committedSeq = 0;
   /** Of the record that begins this epoch; nothing is served before it is committed. */
   #epochSeq = Number.POSITIVE_INFINITY;
   /** While set, writes wait for it: the office is being handed over. */
   #handOver: Promise<unknown> | undefined;
-  /** Wakes reads that wait for a lease. */
-  readonly #leaseWaiters = new Set<() => void>();
+  /** Rings when a standby has answered, on which a lease may depend. */
+  readonly #answered = new Alarm();
 
   constructor(options: PrimaryOptions) {
     this.#options = options;
@@ -135,8 +128,8 @@ export class Primary {
       );
     }
     const bytes = change.key.length + change.value.length;
-    if (this.#pendingBytes + bytes > pendingBytesMax) {
-      throw new KvError("exhausted", `${this.#pendingBytes} bytes of writes wait for their commit already`);
+    if (this.#queue.bytes + bytes > pendingBytesMax) {
+      throw new KvError("exhausted", `${this.#queue.bytes} bytes of writes wait for their commit already`);
     }
     const seq = this.#append({ epoch: this.epoch, seq: store.last.seq + 1, ...change });
     await this.#committed(seq, bytes, signal);
@@ -181,10 +174,8 @@ export class Primary {
     this.#stopped.abort(new Error(reason));
     for (const replicator of this.#replicators.values()) replicator.stop();
     this.#replicators.clear();
-    for (const waiter of this.#waiters.splice(0)) {
-      waiter.reject(new KvError("outcome-unknown", `${reason}; the write may or may not have been applied`));
-    }
-    for (const wake of [...this.#leaseWaiters]) wake();
+    this.#queue.end(reason);
+    this.#answered.ring();
   }
 
   /** Begins the epoch: everything in the log is committed under it before anything is served. */
@@ -271,7 +262,7 @@ export class Primary {
     if (this.#inSync.has(member)) this.#inSync.keep(member);
     else if (replicator.ackedSeq >= this.#committedSeq && replicator.ackedSeq > 0) this.#inSync.join(member);
     this.#advance();
-    for (const wake of [...this.#leaseWaiters]) wake();
+    this.#answered.ring();
   }
 
   /** Drops members that have been silent for too long, for as long as this primary lives. */
@@ -312,47 +303,11 @@ export class Primary {
     store.commit(seq);
     this.#committedSeq = seq;
     if (taking) this.#options.log(`serving as primary of epoch ${this.epoch} from seq ${seq}`);
-    let done = 0;
-    for (const waiter of this.#waiters) {
-      if (waiter.seq > seq) break;
-      waiter.resolve();
-      done++;
-    }
-    this.#waiters.splice(0, done);
+    this.#queue.committed(seq);
   }
 
   #committed(seq: number, bytes: number, signal: AbortSignal): Promise<void> {
-    if (seq <= this.#committedSeq) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const settle = () => {
-        signal.removeEventListener("abort", onAbort);
-        this.#pendingBytes -= bytes;
-      };
-      const waiter: Waiter = {
-        seq,
-        bytes,
-        resolve: () => {
-          settle();
-          resolve();
-        },
-        reject: (error) => {
-          settle();
-          reject(error);
-        },
-      };
-      const onAbort = () => {
-        // The record still waits for its commit, and its bytes with it: only the caller has gone.
-        reject(
-          new KvError("outcome-unknown", "the call ended before the write was committed", {
-            cause: signal.reason,
-          }),
-        );
-      };
-      this.#pendingBytes += bytes;
-      signal.addEventListener("abort", onAbort, { once: true });
-      this.#waiters.push(waiter);
-      if (signal.aborted) onAbort();
-    });
+    return seq <= this.#committedSeq ? Promise.resolve() : this.#queue.wait(seq, bytes, signal);
   }
 
   /** That a key will not exist is only certain once the deletes before are committed. */
@@ -390,17 +345,7 @@ export class Primary {
       if (leftMs <= 0 || signal.aborted) {
         throw new KvError("unavailable", "the lease of the primary has run out: a standby does not answer");
       }
-      await new Promise<void>((resolve) => {
-        const wake = () => {
-          cancel();
-          this.#leaseWaiters.delete(wake);
-          signal.removeEventListener("abort", wake);
-          resolve();
-        };
-        const cancel = clock.timer(leftMs, wake);
-        signal.addEventListener("abort", wake, { once: true });
-        this.#leaseWaiters.add(wake);
-      });
+      await this.#answered.wait(clock, leftMs, signal);
     }
     this.#checkServing();
   }

@@ -1,0 +1,68 @@
+import { KvError } from "../errors.ts";
+
+interface Waiter {
+  readonly seq: number;
+  readonly resolve: () => void;
+  readonly reject: (error: KvError) => void;
+}
+
+/** The calls that wait for a record to be committed, in the order of their records. */
+export class CommitQueue {
+  readonly #waiters: Waiter[] = [];
+  #bytes = 0;
+
+  /** Bytes of all records that are waited for; also those whose callers have gone. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * Resolves when `seq`, which is not below that of earlier calls, is committed. Errors: outcome-unknown (`signal` was
+   * aborted, or the queue ended, before).
+   */
+  wait(seq: number, bytes: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      // The record still waits for its commit, and its bytes with it: only the caller has gone.
+      const onAbort = () => {
+        const message = "the call ended before the write was committed";
+        reject(new KvError("outcome-unknown", message, { cause: signal.reason }));
+      };
+      const settle = () => {
+        signal.removeEventListener("abort", onAbort);
+        this.#bytes -= bytes;
+      };
+      this.#bytes += bytes;
+      this.#waiters.push({
+        seq,
+        resolve: () => {
+          settle();
+          resolve();
+        },
+        reject: (error) => {
+          settle();
+          reject(error);
+        },
+      });
+      signal.addEventListener("abort", onAbort, { once: true });
+      if (signal.aborted) onAbort();
+    });
+  }
+
+  /** Everything up to `seq` is committed. */
+  committed(seq: number): void {
+    let done = 0;
+    for (const waiter of this.#waiters) {
+      if (waiter.seq > seq) break;
+      waiter.resolve();
+      done++;
+    }
+    this.#waiters.splice(0, done);
+  }
+
+  /** Nobody will tell any more what becomes of the rest. */
+  end(reason: string): void {
+    for (const waiter of this.#waiters.splice(0)) {
+      waiter.reject(new KvError("outcome-unknown", `${reason}; the write may or may not have been applied`));
+    }
+  }
+}
