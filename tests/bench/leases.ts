@@ -93,11 +93,7 @@ async function run(): Promise<void> {
       await start("without", await copyWithoutLeases(root, folder)),
     ];
     // The first round warms up.
-    for (let round = 0; round <= rounds; round++) {
-      for (const variant of round % 2 === 0 ? variants : variants.toReversed()) {
-        await measure(variant, round > 0);
-      }
-    }
+    for (let round = 0; round <= rounds; round++) await measure(variants, round > 0);
     tell(variants);
   } finally {
     await Promise.all(processes.map((server) => server.kill()));
@@ -121,18 +117,21 @@ async function copyWithoutLeases(root: string, folder: string): Promise<string> 
   return copy;
 }
 
-async function measure({ client, readsMs, writesMs }: Variant, isKept: boolean): Promise<void> {
-  const timed = async (list: number[], call: () => Promise<unknown>) => {
+/** One call of each variant in turn, so that what else the machine does strikes both alike. */
+async function measure(variants: readonly Variant[], isKept: boolean): Promise<void> {
+  const time = async (list: number[], call: () => Promise<unknown>) => {
     const begunMs = performance.now();
     await call();
     if (isKept) list.push(performance.now() - begunMs);
   };
+  const inTurn = (index: number) => (index % 2 === 0 ? variants : variants.toReversed());
   for (let index = 0; index < writesPerRound; index++) {
-    const key = `key-${index}`;
-    await timed(writesMs, () => client.put({ key, value: { case: "text", value } }));
+    const put = { key: `key-${index}`, value: { case: "text", value } } as const;
+    for (const { client, writesMs } of inTurn(index)) await time(writesMs, () => client.put(put));
   }
   for (let index = 0; index < readsPerRound; index++) {
-    await timed(readsMs, () => client.get({ key: `key-${index % writesPerRound}` }));
+    const get = { key: `key-${index % writesPerRound}` };
+    for (const { client, readsMs } of inTurn(index)) await time(readsMs, () => client.get(get));
   }
 }
 
@@ -143,8 +142,10 @@ function tell(variants: readonly Variant[]): void {
       ...[0.5, 0.9, 0.99].map((part) => quantile(variant[what], part).toFixed(3)),
     ]);
     const [first, second] = variants.map((variant) => quantile(variant[what], 0.5));
-    const more = (((first ?? 0) / (second ?? 0) - 1) * 100).toFixed(1);
-    console.log(`\n${what === "readsMs" ? "reads" : "writes"}, ms (median with leases: ${more} % more)`);
+    const percent = (((first ?? 0) / (second ?? 0) - 1) * 100).toFixed(1);
+    console.log(
+      `\n${what === "readsMs" ? "reads" : "writes"}, ms (medians with leases to without: ${percent} %)`,
+    );
     console.log(tableOf(["", "median", "p90", "p99"], rows));
   }
 }
