@@ -3,30 +3,34 @@
 import type { Http2Session } from "node:http2";
 import { constants } from "node:http2";
 import type { Socket } from "node:net";
-import { performance } from "node:perf_hooks";
 import type { Request, Response } from "./http.ts";
 
 export interface ConnectionLimits {
   /** A new connection has to bring a whole request head within this time. */
   readonly headTimeoutMs: number;
-  /** The body of a call that is not a stream has to be there within this time. */
-  readonly bodyTimeoutMs: number;
+  /** A message that does not belong to a stream has to be sent, or its answer read, within this time. */
+  readonly messageTimeoutMs: number;
   /** A connection without calls is closed after this time. */
   readonly idleTimeoutMs: number;
   /** With calls under way, an HTTP/2 client is asked for a sign of life this often, and has as long to give it. */
   readonly pingIntervalMs: number;
 }
 
-interface Call {
-  /** When its body must be complete; undefined when it is, or need not be. */
-  bodyDueAt: number | undefined;
+export interface Call {
+  /** Says that the answer is there, for the client to read. */
+  answered(): void;
+}
+
+interface TrackedCall extends Call {
+  /** When the client must have sent its message, or read the answer; undefined while it need do neither. */
+  dueAt: number | undefined;
   readonly cut: () => void;
 }
 
 interface Connection {
   readonly socket: Socket;
   session: Http2Session | undefined;
-  readonly calls: Set<Call>;
+  readonly calls: Set<TrackedCall>;
   /** When it was opened, or its last call ended. */
   idleSince: number;
   /** Whether a whole request head ever came. */
@@ -44,8 +48,8 @@ export interface Connections {
   open(socket: Socket): void;
   /** Says which HTTP/2 session runs on a socket. */
   attach(session: Http2Session, socket: Socket): void;
-  /** Counts a call until its response closes; `bodyMayWait` when its request is a stream. */
-  begin(request: Request, response: Response, bodyMayWait: boolean): void;
+  /** Counts a call until its response closes. Streams may last: messages in them are due at no time. */
+  begin(request: Request, response: Response, streams: { readonly in: boolean; readonly out: boolean }): Call;
   /** Tells every client to go, once its calls are done. Resolves when all have gone. */
   retire(): Promise<void>;
   /** Ends what is left at once. */
@@ -72,7 +76,7 @@ export function trackConnections(limits: ConnectionLimits): Connections {
     Math.min(sweepMsMax, Math.ceil(Math.min(...Object.values(limits)) / 4)),
   );
 
-  function end(connection: Connection, call: Call): void {
+  function end(connection: Connection, call: TrackedCall): void {
     if (!connection.calls.delete(call) || connection.calls.size > 0) return;
     connection.idleSince = performance.now();
     if (retiring) retireIdle(connection);
@@ -108,20 +112,26 @@ export function trackConnections(limits: ConnectionLimits): Connections {
       bySession.set(session, connection);
     },
 
-    begin(request, response, bodyMayWait) {
+    begin(request, response, streams) {
       const session = "stream" in request ? request.stream.session : undefined;
       const connection = session === undefined ? bySocket.get(request.socket) : bySession.get(session);
-      if (connection === undefined) return;
-      const call: Call = {
-        bodyDueAt: bodyMayWait ? undefined : performance.now() + limits.bodyTimeoutMs,
-        cut: () => cut(request, connection),
+      const inTime = () => performance.now() + limits.messageTimeoutMs;
+      const call: TrackedCall = {
+        dueAt: streams.in ? undefined : inTime(),
+        answered() {
+          if (!streams.out) call.dueAt = inTime();
+        },
+        cut: () => cut(request),
       };
-      connection.served = true;
-      connection.calls.add(call);
       request.once("end", () => {
-        call.bodyDueAt = undefined;
+        call.dueAt = undefined;
       });
-      response.once("close", () => end(connection, call));
+      if (connection !== undefined) {
+        connection.served = true;
+        connection.calls.add(call);
+        response.once("close", () => end(connection, call));
+      }
+      return call;
     },
 
     retire() {
@@ -155,7 +165,7 @@ function sweep(connection: Connection, now: number, limits: ConnectionLimits): v
     retireIdle(connection);
   } else {
     for (const call of connection.calls) {
-      if (call.bodyDueAt !== undefined && now > call.bodyDueAt) call.cut();
+      if (call.dueAt !== undefined && now > call.dueAt) call.cut();
     }
     if (connection.session !== undefined) keepAlive(connection, connection.session, now, limits);
   }
@@ -187,8 +197,8 @@ function retireIdle(connection: Connection): void {
   else socket.end(() => socket.destroy());
 }
 
-/** Gives up on a call whose body does not come. */
-function cut(request: Request, connection: Connection): void {
+/** Gives up on a call whose client does not do its part. */
+function cut(request: Request): void {
   if ("stream" in request) request.stream.close(constants.NGHTTP2_CANCEL);
-  else connection.socket.destroy();
+  else request.socket.destroy();
 }

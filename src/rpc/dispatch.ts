@@ -12,7 +12,7 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import { NotAppliedSchema } from "../../gen/kvlab/v1/errors_pb.ts";
-import type { Connections } from "./connections.ts";
+import type { Call, Connections } from "./connections.ts";
 import type { AllowedOrigins } from "./cors.ts";
 import { answerCors } from "./cors.ts";
 import type { Request, Response } from "./http.ts";
@@ -20,7 +20,6 @@ import { refuse } from "./refuse.ts";
 
 export interface DispatchOptions {
   readonly routes: (router: ConnectRouter) => void;
-  readonly interceptors: readonly Interceptor[];
   readonly messageBytesMax: number;
   readonly allowedOrigins: AllowedOrigins;
   readonly connections: Connections;
@@ -34,7 +33,7 @@ export function createDispatcher(options: DispatchOptions): (request: Request, r
     readMaxBytes: options.messageBytesMax,
     writeMaxBytes: options.messageBytesMax,
     jsonOptions: strictJson,
-    interceptors: [endStreamsOn(options.closing), ...options.interceptors],
+    interceptors: [endStreamsOn(options.closing)],
     requestGate: (context) => {
       if (options.closing.aborted) throw notTaken();
       blameSenderForMalformedMessages(context);
@@ -49,14 +48,14 @@ export function createDispatcher(options: DispatchOptions): (request: Request, r
     response.on("error", ignore);
     const [path = "", query] = (request.url ?? "").split("?", 2);
     const handler = handlers.get(path);
-    options.connections.begin(request, response, handler !== undefined && takesStream(handler));
+    const call = options.connections.begin(request, response, streamsOf(handler));
     if (answerCors(request, response, options.allowedOrigins)) return;
     if (handler === undefined) {
       refuse(request, response, new ConnectError(`no such method: ${path}`, Code.Unimplemented));
     } else if (!isUtf8(query)) {
       refuse(request, response, new ConnectError("the query is not UTF-8", Code.InvalidArgument));
     } else {
-      answer(handler, request, response);
+      answer(handler, request, response, call);
     }
   };
 }
@@ -66,7 +65,7 @@ function notTaken(): ConnectError {
   return new ConnectError("this node is shutting down", Code.Unavailable, undefined, [notApplied]);
 }
 
-function answer(handler: UniversalHandler, request: Request, response: Response): void {
+function answer(handler: UniversalHandler, request: Request, response: Response, call: Call): void {
   let universal: Parameters<UniversalHandler>[0];
   try {
     universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
@@ -75,7 +74,10 @@ function answer(handler: UniversalHandler, request: Request, response: Response)
     return;
   }
   handler({ ...universal, body: bodyOf(request) })
-    .then((answered) => universalResponseToNodeResponse(answered, response))
+    .then((answered) => {
+      call.answered();
+      return universalResponseToNodeResponse(answered, response);
+    })
     // All that services throw has become an answer by now: what is left is a client that went away.
     .catch(() => response.destroy());
 }
@@ -126,8 +128,12 @@ function endStreamsOn(closing: AbortSignal): Interceptor {
     next(request.stream ? { ...request, signal: AbortSignal.any([request.signal, closing]) } : request);
 }
 
-function takesStream({ method }: UniversalHandler): boolean {
-  return method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming";
+function streamsOf(handler: UniversalHandler | undefined): { in: boolean; out: boolean } {
+  const kind = handler?.method.methodKind;
+  return {
+    in: kind === "client_streaming" || kind === "bidi_streaming",
+    out: kind === "server_streaming" || kind === "bidi_streaming",
+  };
 }
 
 function ignore(): void {}

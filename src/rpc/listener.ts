@@ -9,7 +9,7 @@ import * as http1 from "node:http";
 import * as http2 from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import * as net from "node:net";
-import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
+import type { ConnectRouter } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ConnectionLimits, Connections } from "./connections.ts";
 import { trackConnections } from "./connections.ts";
@@ -24,8 +24,6 @@ export interface ListenOptions extends Partial<ConnectionLimits> {
   readonly port: number;
   /** Registers the services. */
   readonly routes: (router: ConnectRouter) => void;
-  /** Around every call, the first outermost. */
-  readonly interceptors?: readonly Interceptor[];
   /**
    * Limit of one message, read or written, after decompression; more is RESOURCE_EXHAUSTED. Default 8 MiB: room for
    * the largest value in JSON, where bytes take a third more.
@@ -69,14 +67,13 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const limits = {
     headTimeoutMs: options.headTimeoutMs ?? 10_000,
     // 8 MiB at 1 Mbit/s.
-    bodyTimeoutMs: options.bodyTimeoutMs ?? 70_000,
+    messageTimeoutMs: options.messageTimeoutMs ?? 70_000,
     idleTimeoutMs: options.idleTimeoutMs ?? 300_000,
     pingIntervalMs: options.pingIntervalMs ?? 15_000,
   };
   const connections = trackConnections(limits);
   const dispatch = createDispatcher({
     routes: options.routes,
-    interceptors: options.interceptors ?? [],
     messageBytesMax: options.messageBytesMax ?? 8 * 1_024 * 1_024,
     allowedOrigins: options.allowedOrigins ?? "any",
     connections,
@@ -172,6 +169,9 @@ const badRequest = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Len
 
 function startListening(server: net.Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
+    if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+      throw new ListenError(`serverport ${port}: no port; allowed is 1 to 65535, or 0 for any that is free`);
+    }
     server.once("error", (error) => reject(listenError(error, host, port)));
     server.listen({ host, port }, () => {
       server.removeAllListeners("error");

@@ -45,12 +45,20 @@ interface Session {
 /** MB that Node lets a session hold. With the default, 10, 20 values of 2 MB at once end the session. */
 const sessionMemoryMb = 1_024;
 
+/**
+ * Calls at once; more wait. The listener allows 1,000: Node and Deno queue by themselves what is more than the peer
+ * allows, but Bun's client sends it, and Bun's server then ends the session with all calls on it.
+ */
+const callsMax = 900;
+
 /** A peer may go just when a call comes; one that goes time and again is no use. */
 const attemptsMax = 3;
 
 /** Shares a session to `authority`: scheme, host and port, as in the `origin` of a URL. */
 export function shareSession(authority: string, options: SessionOptions): SharedSession {
   let current: Session | undefined;
+  let calls = 0;
+  const waiting: (() => void)[] = [];
   const open = new Map<http2.Http2Session, Session>();
 
   function start(): Session {
@@ -83,10 +91,22 @@ export function shareSession(authority: string, options: SessionOptions): Shared
     authority,
 
     async request(method, path, headers) {
-      const session = await ready();
-      const stream = session.http2.request({ ...headers, ":method": method, ":path": path });
-      countCall(session, stream, options);
-      return stream;
+      if (calls >= callsMax) await new Promise<void>((resolve) => waiting.push(resolve));
+      calls++;
+      const done = () => {
+        calls--;
+        waiting.shift()?.();
+      };
+      try {
+        const session = await ready();
+        const stream = session.http2.request({ ...headers, ":method": method, ":path": path });
+        countCall(session, stream, options);
+        stream.once("close", done);
+        return stream;
+      } catch (error) {
+        done();
+        throw error;
+      }
     },
 
     notifyResponseByteRead(stream) {

@@ -188,6 +188,7 @@ describe("what is no HTTP", () => {
       "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nthis is no frame, and never will be one",
     ],
     ["half a preface and something else", "PRI * HTTP/3.0\r\n\r\nSM\r\n\r\n"],
+    ["a request for a tunnel", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"],
     ["a Redis command", "*1\r\n$4\r\nPING\r\n"],
     [
       "HTTP/1.0 without a host",

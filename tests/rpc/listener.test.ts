@@ -142,6 +142,15 @@ describe("listening", () => {
     });
   });
 
+  it("on what is no port is refused likewise", async () => {
+    for (const port of [-1, 65_536, 1.5, Number.NaN]) {
+      await assert.rejects(startToyNode({ port }), {
+        name: "ListenError",
+        message: `serverport ${port}: no port; allowed is 1 to 65535, or 0 for any that is free`,
+      });
+    }
+  });
+
   it("on what is no address is refused likewise", async () => {
     await assert.rejects(startToyNode({ host: "no such host" }), {
       name: "ListenError",

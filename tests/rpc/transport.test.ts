@@ -124,6 +124,13 @@ describe("a transport", () => {
     for (let i = 0; i < 1_000; i++) assert.equal((await data.get({ key: "small" })).value.value, "a");
   });
 
+  it("takes more calls at once than the listener allows on a connection", { timeout }, async () => {
+    const data = createClient(DataService, transports.transportTo(node.baseUrl));
+    const keys = Array.from({ length: 2_500 }, (_, i) => `many ${i}`);
+    await Promise.all(keys.map((key) => data.put({ key, value })));
+    assert.ok(keys.every((key) => node.values.has(key)));
+  });
+
   it("passes on what the peer says, with its details", async () => {
     const data = createClient(DataService, transports.transportTo(node.baseUrl));
     const missing = await errorOf(data.get({ key: "none" }));

@@ -25,7 +25,7 @@ export interface ToyOptions extends Partial<ListenOptions> {
 }
 
 export interface ToyNode extends Listener {
-  readonly values: ReadonlyMap<string, PutRequest["value"]>;
+  readonly values: Map<string, PutRequest["value"]>;
   readonly baseUrl: string;
 }
 
