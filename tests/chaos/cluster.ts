@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
@@ -84,6 +84,7 @@ export async function startChaosCluster(): Promise<ChaosCluster> {
           .flatMap(({ front, zookeeperLinks }) => [front, ...zookeeperLinks])
           .map((link) => link.close()),
       );
+      if (keepFiles) await cp(zookeeper.folder, join(folder, "zookeeper"), { recursive: true });
       await zookeeper.close();
       if (!keepFiles) await rm(folder, { recursive: true, force: true });
     },

@@ -25,6 +25,7 @@ const pausesMs = [
   [700, 1800],
   [2500, 6000],
 ] as const;
+const ensembleSettlesMs = 2000;
 const holdModes = ["hold", "hold-requests", "hold-replies"] as const;
 
 /** Those that strike the protocol most often are there more than once. */
@@ -77,7 +78,7 @@ async function killZooKeeper(cluster: ChaosCluster, random: Random): Promise<Fau
     holds: member === undefined ? [] : [cluster.zookeeper],
     forMs: random.between(100, 4000),
     begin: async () => void (await member?.kill()),
-    end: () => member?.launch(),
+    end: () => mend(cluster),
   };
 }
 
@@ -91,10 +92,18 @@ async function freezeZooKeeper(cluster: ChaosCluster, random: Random): Promise<F
     begin() {
       for (const member of members) member.freeze();
     },
-    end() {
-      for (const member of members) member.thaw();
-    },
+    end: () => mend(cluster),
   };
+}
+
+/**
+ * Until the ensemble is whole, and has had time to write to disk what its members sent each other to become so. A
+ * member that is killed before loses what has been committed, up to ZooKeeper 3.8.4 and 3.9.2 (ZOOKEEPER-4646,
+ * ZOOKEEPER-4785): znodes then return to what they were, which nobody who trusts them can make good.
+ */
+async function mend({ zookeeper }: ChaosCluster): Promise<void> {
+  await zookeeper.restore();
+  await new Promise((resolve) => setTimeout(resolve, ensembleSettlesMs));
 }
 
 /** Breaks all connections; for a while, no new ones are taken. */

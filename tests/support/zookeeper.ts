@@ -21,6 +21,8 @@ export interface ZooKeeperSettings {
 
 /** Real ZooKeeper servers on 127.0.0.1, with their data in a temporary folder. */
 export interface ZooKeeper {
+  /** With data and log of each member, until it is closed. */
+  readonly folder: string;
   readonly members: readonly ZooKeeperMember[];
   /** `host:port` of all members, separated by commas. */
   readonly connectString: string;
@@ -63,6 +65,7 @@ async function layOut(settings: ZooKeeperSettings): Promise<ZooKeeper> {
   const members = ports.map((_, index) => makeMember({ index, ports, folder, tickTimeMs, tls }));
   const quorum = Math.floor(count / 2);
   return {
+    folder,
     members,
     connectString: members.map(({ address }) => address).join(","),
     leader: async () => (await led(members, quorum)).leader,
