@@ -98,8 +98,8 @@ async function freezeZooKeeper(cluster: ChaosCluster, random: Random): Promise<F
 
 /**
  * Until the ensemble is whole, and has had time to write to disk what its members sent each other to become so. A
- * member that is killed before loses what has been committed, up to ZooKeeper 3.8.4 and 3.9.2 (ZOOKEEPER-4646,
- * ZOOKEEPER-4785): znodes then return to what they were, which nobody who trusts them can make good.
+ * member of ZooKeeper 3.8.0 that is killed before can lose what has been committed (ZOOKEEPER-4646, ZOOKEEPER-4785):
+ * znodes then go back to what they were, and no user of ZooKeeper can make that good.
  */
 async function mend({ zookeeper }: ChaosCluster): Promise<void> {
   await zookeeper.restore();
