@@ -88,7 +88,9 @@ export class Cluster {
       invariants.stateChanged(group, state);
     } else if (path === ringPath) {
       this.#ring = parseRingState(path, data);
-      if (this.#ring.written) invariants.moment("first write", "");
+      if (!this.#ring.written || invariants.isRingClosed) return;
+      invariants.isRingClosed = true;
+      invariants.moment("first write", "");
     }
   }
 }

@@ -51,6 +51,8 @@ export class Invariants {
   readonly groups = new Map<string, GroupFacts>();
   readonly counts: Partial<Record<Moment, number>> = {};
   onMoment: (moment: Moment, group: string) => void = () => {};
+  /** Whether the ring is marked as written to, so that no group can enter any more. */
+  isRingClosed = false;
   #violation: string | undefined;
   readonly #settings: Settings;
   readonly #nowMs: () => number;
@@ -217,6 +219,7 @@ export class Invariants {
 
   /** A write is acknowledged to whoever asked for it. */
   acknowledging(name: string, kind: "put" | "delete", key: string, revision: number): void {
+    if (!this.isRingClosed) this.violated(`${kind} ${key} is acknowledged before the ring is closed`);
     const record = this.group(name).committed[revision - 1];
     if (record?.kind === kind && record.key === key) return;
     this.violated(`${kind} ${key} is acknowledged with revision ${revision}, which is not committed`);

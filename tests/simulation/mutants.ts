@@ -207,6 +207,24 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    name: "a write is taken before the ring is closed",
+    promise: "no group takes over a key that has been written",
+    withinSeeds: 5,
+    edits: [
+      [
+        "cluster/data-node.ts",
+        "if (ring.written) return primary;",
+        "if (ring.groups.length > 0) return primary;",
+      ],
+    ],
+  },
+  {
+    name: "a group is handed to a standby that has left the in-sync set",
+    promise: "only who holds every acknowledged write becomes primary",
+    withinSeeds: 300,
+    edits: [[primary, "if (!this.#inSync.has(target)) throw", "if (!target) throw"]],
+  },
+  {
     name: "minsync is not looked at",
     promise: "a write is on as many disks as minsync asks for",
     withinSeeds: 50,

@@ -168,7 +168,7 @@ export class Nemesis {
           );
         return "";
       case "transfer":
-        return this.#transfer(random);
+        return this.#transfer(durationMs, random);
       case "full stop":
         return this.#fullStop(random);
       case "clock jump":
@@ -236,13 +236,14 @@ export class Nemesis {
     });
   }
 
-  /** An operator hands a group's primary over. */
-  #transfer(random: Random): string | undefined {
+  /** An operator hands a group's primary over; now and then to a standby that has just fallen silent. */
+  #transfer(durationMs: number, random: Random): string | undefined {
     const router = random.pick(this.#cluster.routers);
     const node = random.pick(this.#cluster.nodes);
     const { number } = node.replica;
     if (router.transfer === undefined || number === undefined) return undefined;
     const { transfer } = router;
+    if (random.chance(0.5)) this.#pause(node.process, durationMs);
     router.process?.receive("transfer", () => transfer(node.group, number));
     return `of group ${node.group} to ${node.name}`;
   }
