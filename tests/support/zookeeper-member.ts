@@ -174,12 +174,20 @@ function makeCertificate(folder: string): string {
   return pem;
 }
 
+/**
+ * Shell commands that close what a process has inherited beside its standard streams: sockets of the native client,
+ * which marks none as not to be inherited, would stay open for as long as a server that was started after them.
+ */
+const closeInherited =
+  'for fd in $(ls /proc/self/fd); do if [ "$fd" -gt 2 ]; then eval "exec $fd>&-"; fi; done';
+
 function runJava(folder: string, log: string, tls: boolean): ChildProcess {
   const output = openSync(log, "a");
   try {
     return spawn(
-      "java",
+      "bash",
       [
+        ["-c", `${closeInherited}; exec "$@"`, "bash", "java"],
         // One small quick-starting process of a moment, not a server of years.
         ["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"],
         // Nothing here outlives a crash of the machine, so nothing needs to wait for the disk.
@@ -202,8 +210,8 @@ function runJava(folder: string, log: string, tls: boolean): ChildProcess {
  * the end of a pipe that only we hold. Neither keeps this process alive.
  */
 function guard(child: ChildProcess, folder: string): () => void {
-  const script = 'trap "" INT TERM HUP; read -r _; kill -9 "$1"; rm -rf "$2"';
-  const shell = spawn("sh", ["-c", script, "guard", `${child.pid}`, folder], {
+  const script = `${closeInherited}; trap "" INT TERM HUP; read -r _; kill -9 "$1"; rm -rf "$2"`;
+  const shell = spawn("bash", ["-c", script, "guard", `${child.pid}`, folder], {
     stdio: ["pipe", "ignore", "ignore"],
   });
   child.unref();
