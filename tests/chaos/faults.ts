@@ -26,6 +26,8 @@ const pausesMs = [
   [2500, 6000],
 ] as const;
 const ensembleSettlesMs = 2000;
+/** The larger group has more to go wrong. */
+const groupsOften = ["left", "left", "right"] as const;
 const holdModes = ["hold", "hold-requests", "hold-replies"] as const;
 
 /** Those that strike the protocol most often are there more than once. */
@@ -41,6 +43,8 @@ export const faultMakers: readonly FaultMaker[] = [
   (cluster, random) => hold(cluster, random, "front"),
   (cluster, random) => hold(cluster, random, "zookeeper"),
   (cluster, random) => hold(cluster, random, "all"),
+  isolate,
+  isolate,
 ];
 
 async function kill(cluster: ChaosCluster, random: Random): Promise<Fault> {
@@ -143,6 +147,27 @@ async function hold(
   };
 }
 
+/** Leaves a primary to its clients: it reaches neither its standbys nor ZooKeeper, and no server reaches it. */
+async function isolate(cluster: ChaosCluster, random: Random): Promise<Fault> {
+  const group = random.pick(groupsOften);
+  const breaks = random.chance(0.5);
+  const nodes = cluster.servers.filter((server) => server.group === group);
+  const primary = nodes.find(await roleOf(cluster, "primary", group));
+  // Its way to the others leads through the links in front of them.
+  const links = primary === undefined ? [] : [...nodes.map(({ front }) => front), ...primary.zookeeperLinks];
+  return {
+    kind: "isolate primary",
+    what: `isolate primary, ${breaks ? "then cut" : "then deliver"}: ${primary?.process.name}`,
+    holds: links,
+    forMs: random.between(1500, 6000),
+    begin: () => setAll(links, "hold"),
+    end() {
+      if (breaks) setAll(links, "cut");
+      setAll(links, "pass");
+    },
+  };
+}
+
 async function pickServers(
   cluster: ChaosCluster,
   random: Random,
@@ -150,7 +175,7 @@ async function pickServers(
   const roles = ["router", "master", "primary", "primary", "primary", "standby", "standby", "group"] as const;
   const role = random.pick(roles);
   // Chosen before anybody is asked, so that the same seed goes on in the same way.
-  const group = random.pick(["left", "left", "right"]);
+  const group = random.pick(groupsOften);
   const order = random.shuffle(cluster.servers);
   const isRole = await roleOf(cluster, role, group);
   const found = order.filter(isRole);
