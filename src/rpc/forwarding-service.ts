@@ -13,6 +13,9 @@ import { answering, isNotApplied, relayed, toConnectError } from "./errors.ts";
 /** Pause before a call is repeated when the topology gives no reason to do it sooner. */
 const retryMs = 50;
 
+/** Time for a primary that has been replaced to answer the calls that it has already: most it can refuse by itself. */
+const replacedGraceMs = 1000;
+
 type DataClient = Client<typeof DataService>;
 
 /**
@@ -30,25 +33,27 @@ export function forwardingRoutes(
     key: string,
     kind: "read" | "write",
     signal: AbortSignal,
-    call: (client: DataClient) => Promise<T>,
+    call: (client: DataClient, options: { signal: AbortSignal }) => Promise<T>,
   ) =>
     answering(async () => {
       checkKey(key);
-      return await untilApplied(source, clock, key, kind, signal, (address) => call(clientAt(address)));
+      return await untilApplied(source, clock, key, kind, signal, (address, given) =>
+        call(clientAt(address), { signal: given }),
+      );
     });
 
   router.service(DataService, {
     get(request, context) {
       const signal = deadlineOf(context);
-      return forward(request.key, "read", signal, (client) => client.get(request, { signal }));
+      return forward(request.key, "read", signal, (client, options) => client.get(request, options));
     },
     put(request, context) {
       const signal = deadlineOf(context);
-      return forward(request.key, "write", signal, (client) => client.put(request, { signal }));
+      return forward(request.key, "write", signal, (client, options) => client.put(request, options));
     },
     delete(request, context) {
       const signal = deadlineOf(context);
-      return forward(request.key, "write", signal, (client) => client.delete(request, { signal }));
+      return forward(request.key, "write", signal, (client, options) => client.delete(request, options));
     },
     status: (request, context) =>
       answering(async () => {
@@ -70,18 +75,45 @@ export async function untilApplied<T>(
   key: string,
   kind: "read" | "write",
   signal: AbortSignal,
-  call: (address: string) => Promise<T>,
+  call: (address: string, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   for (;;) {
     const { group, address } = await ownerWithPrimary(source, key, signal);
     try {
-      return await call(address);
+      return await unlessReplaced(source, clock, key, address, signal, call);
     } catch (thrown) {
       const error = ConnectError.from(thrown);
       if (signal.aborted || !mayRepeat(error, kind)) throw outcomeOf(error, kind, group);
       await sleep(clock, retryMs, signal);
       if (signal.aborted) throw error;
     }
+  }
+}
+
+/** Gives a call up when the primary that it was sent to is one no longer, and may be paused or cut off. */
+async function unlessReplaced<T>(
+  source: TopologySource,
+  clock: Clock,
+  key: string,
+  address: string,
+  signal: AbortSignal,
+  call: (address: string, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const replaced = new AbortController();
+  let cancel: (() => void) | undefined;
+  const stop = source.onChange((topology) => {
+    const next = ownerOf(topology, key)?.address;
+    if (next === undefined || next === address || cancel !== undefined) return;
+    cancel = clock.timer(replacedGraceMs, () => replaced.abort());
+  });
+  try {
+    return await call(address, AbortSignal.any([signal, replaced.signal]));
+  } catch (error) {
+    if (signal.aborted || !replaced.signal.aborted) throw error;
+    throw new ConnectError(`${address} is the primary no longer, and has not answered`, Code.Unavailable);
+  } finally {
+    stop();
+    cancel?.();
   }
 }
 

@@ -44,11 +44,11 @@ export class RouterHost extends Host {
     ) =>
       answering(() =>
         withDeadline(clock, caller, (signal) =>
-          untilApplied(node.topology, clock, key, kind, signal, async (address) => {
+          untilApplied(node.topology, clock, key, kind, signal, async (address, given) => {
             const to = address.slice(0, address.indexOf(":"));
             const what = `${kind} ${key}`;
             try {
-              return await network.call({ from: process, to, what, signal, handle: call });
+              return await network.call({ from: process, to, what, signal: given, handle: call });
             } catch (error) {
               throw toTransportError(error);
             }
