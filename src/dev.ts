@@ -101,7 +101,7 @@ async function makeFolder(path: string): Promise<void> {
 
 function introduction(nodes: readonly Server[], routers: readonly Server[]): string {
   const call = (name: string, body: string) =>
-    `  npx @bufbuild/buf curl --http2-prior-knowledge --protocol grpc -d '${body}' ` +
+    `  npx -y @bufbuild/buf curl --http2-prior-knowledge --protocol grpc -d '${body}' ` +
     `http://${routers[0]?.address}/kvlab.v1.DataService/${name}`;
   return [
     "",
