@@ -25,7 +25,7 @@ export async function hunt(mutant: Mutant, limitMs: number): Promise<Catch> {
     for (const part of parts) cpSync(join(root, part), join(folder, part), { recursive: true });
     symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
     for (const [file, text, replacement] of mutant.edits) edit(join(folder, "src", file), text, replacement);
-    return await runProgram(folder, mutant.withinSeeds, limitMs);
+    return await runProgram(folder, mutant, limitMs);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -39,9 +39,10 @@ function edit(path: string, text: string, replacement: string): void {
   writeFileSync(path, before + replacement + after);
 }
 
-async function runProgram(folder: string, seeds: number, limitMs: number): Promise<Catch> {
+async function runProgram(folder: string, mutant: Mutant, limitMs: number): Promise<Catch> {
+  const { withinSeeds, focus = [] } = mutant;
   const program = join(folder, "tests/simulation/hunt-program.ts");
-  const child = spawn(process.execPath, [program, String(seeds)], {
+  const child = spawn(process.execPath, [program, String(withinSeeds), ...focus], {
     stdio: ["ignore", "pipe", "inherit"],
     timeout: limitMs,
     killSignal: "SIGKILL",

@@ -225,7 +225,7 @@ export class Invariants {
     this.violated(`${kind} ${key} is acknowledged with revision ${revision}, which is not committed`);
   }
 
-  #checkStep({ name, replicas }: GroupFacts, before: GroupState, next: GroupState): void {
+  #checkStep({ name }: GroupFacts, before: GroupState, next: GroupState): void {
     const known = before.inSync.map((member) => member.number);
     const step = `from ${JSON.stringify(before)} to ${JSON.stringify(next)}`;
     if (next.epoch < before.epoch) this.violated(`the epoch of group ${name} falls ${step}`);
@@ -237,8 +237,7 @@ export class Invariants {
     if (next.epoch > before.epoch + 1) this.violated(`group ${name} leaves out an epoch ${step}`);
     const stranger = next.inSync.find(({ number }) => !known.includes(number));
     if (stranger !== undefined) {
-      const who = [...replicas].find((replica) => replica.number === stranger.number)?.name;
-      this.violated(`${who}, which was not in sync, enters with a new epoch of group ${name} ${step}`);
+      this.violated(`node ${stranger.number}, which was not in sync, enters with a new epoch of group ${name} ${step}`);
     }
   }
 

@@ -1,3 +1,5 @@
+import type { FaultKind } from "./plan.ts";
+
 /** Bugs that somebody might make, each of which the simulation must find. */
 export interface Mutant {
   readonly name: string;
@@ -5,6 +7,8 @@ export interface Mutant {
   readonly promise: string;
   /** Seeds, from 1 on, within which it must be found. */
   readonly withinSeeds: number;
+  /** Kinds of faults under which it shows; all of them if absent. */
+  readonly focus?: readonly FaultKind[];
   /** What is replaced: file in src, a text that stands there once, and what comes in its place. */
   readonly edits: readonly (readonly [file: string, text: string, replacement: string])[];
 }
@@ -34,19 +38,22 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a new primary does not wait for the lease of the old one",
     promise: "no read is answered by two primaries' truths",
-    withinSeeds: 100,
+    withinSeeds: 60,
+    focus: ["late news"],
     edits: [[primary, "if (leaseLeftMs > 0) await sleep(clock, leaseLeftMs, signal);", ""]],
   },
   {
     name: "the lease counts from the answer",
     promise: "a lease runs from the sending of what was acknowledged",
-    withinSeeds: 50,
+    withinSeeds: 60,
+    focus: ["slow link", "late news"],
     edits: [[replicator, "this.ackedSentMs = sentMs;", "this.ackedSentMs = clock.monotonicMs();"]],
   },
   {
     name: "reads without a lease",
     promise: "a primary that was cut off or paused answers nothing stale",
     withinSeeds: 20,
+    focus: ["late news", "zookeeper cut"],
     edits: [
       [primary, "if (!this.#holdsLease()) await this.#awaitLease(signal);\n    // Looked", "// Looked"],
     ],
@@ -54,7 +61,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "promotion from outside the in-sync set",
     promise: "only who holds every acknowledged write becomes primary",
-    withinSeeds: 50,
+    withinSeeds: 30,
+    focus: ["pause", "session expiry"],
     edits: [
       [
         "cluster/promotion.ts",
@@ -79,13 +87,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a message of an earlier epoch is accepted",
     promise: "who has followed an epoch follows no earlier one",
-    withinSeeds: 50,
+    withinSeeds: 30,
+    focus: ["pause", "session expiry"],
     edits: [[standby, 'if (request.epoch < store.promisedEpoch) return this.#answer("stale-epoch");', ""]],
   },
   {
     name: "a standby joins one record too early",
     promise: "who is in sync has everything that is committed",
-    withinSeeds: 100,
+    withinSeeds: 30,
     edits: [
       [
         primary,
@@ -109,7 +118,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a silent standby is left behind before the compare-and-set",
     promise: "nothing is acknowledged without an in-sync member",
-    withinSeeds: 30,
+    withinSeeds: 20,
+    focus: ["pause", "zookeeper cut"],
     edits: [
       [
         inSyncSet,
@@ -121,7 +131,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a joining standby is required only once the state shows it",
     promise: "whatever the state may say at this moment, its members hold what is acknowledged",
-    withinSeeds: 100,
+    withinSeeds: 30,
     edits: [
       [inSyncSet, "for (const [key, member] of this.#joining) all.set(key, member);", ""],
       [
@@ -134,7 +144,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a change of unknown outcome is taken for undone",
     promise: "while it is unknown whether a standby has joined, it is required",
-    withinSeeds: 100,
+    withinSeeds: 30,
+    focus: ["join in doubt", "pause"],
     edits: [
       [
         inSyncSet,
@@ -176,7 +187,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the promise of an epoch is not written down",
     promise: "who has followed an epoch follows no earlier one, over restarts too",
-    withinSeeds: 100,
+    withinSeeds: 60,
+    focus: ["double crash", "session expiry"],
     edits: [
       [
         "cluster/log/store.ts",
@@ -188,7 +200,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a damaged replica claims its place in the in-sync set",
     promise: "who has lost acknowledged records cannot become primary",
-    withinSeeds: 50,
+    withinSeeds: 30,
+    focus: ["bit flip"],
     edits: [
       [
         "cluster/replication/claim.ts",
@@ -200,7 +213,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "logs are compared by length alone",
     promise: "what another epoch has left uncommitted is cut back",
-    withinSeeds: 100,
+    withinSeeds: 40,
+    focus: ["kill", "partition"],
     edits: [
       [history, "if (epochA === epochB) return seq;", "return seq;"],
       [history, "return epochAt(log.epochs, position.seq) === position.epoch;", "return true;"],
@@ -221,13 +235,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a group is handed to a standby that has left the in-sync set",
     promise: "only who holds every acknowledged write becomes primary",
-    withinSeeds: 300,
+    withinSeeds: 60,
+    focus: ["transfer", "one-way cut"],
     edits: [[primary, "if (!this.#inSync.has(target)) throw", "if (!target) throw"]],
   },
   {
     name: "minsync is not looked at",
     promise: "a write is on as many disks as minsync asks for",
-    withinSeeds: 50,
+    withinSeeds: 60,
     edits: [
       [primary, "if (inSync < settings.minSync) {", "if (inSync < 0) {"],
       [
@@ -240,7 +255,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the master promotes whatever the state has become meanwhile",
     promise: "the state changes by compare-and-set alone",
-    withinSeeds: 200,
+    withinSeeds: 100,
+    focus: ["session expiry", "transfer", "zookeeper slow"],
     edits: [
       [
         "cluster/master.ts",
@@ -252,7 +268,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a router repeats a write that may have been applied",
     promise: "a write is applied once at most",
-    withinSeeds: 50,
+    withinSeeds: 60,
+    focus: ["kill", "pause"],
     edits: [
       ["rpc/forwarding-service.ts", 'return kind === "read" && connectionBroke;', "return connectionBroke;"],
     ],
@@ -260,7 +277,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a log takes what it finds for durable",
     promise: "what a replica has said to be on disk is on disk",
-    withinSeeds: 300,
+    withinSeeds: 60,
+    focus: ["double crash", "slow disk"],
     edits: [
       ["cluster/log/open-log.ts", "    await file.datasync();\n    await disk.syncDirectory(dbfile);\n", ""],
     ],

@@ -102,6 +102,8 @@ export class Nemesis {
         return this.#down(host, durationMs, () => host.stop());
       case "power loss":
         return host instanceof DataHost ? this.#down(host, durationMs, () => host.losePower()) : undefined;
+      case "double crash":
+        return host instanceof DataHost ? this.#crashTwice(host, random) : undefined;
       case "pause":
         return this.#pause(host.process, durationMs);
       case "partition": {
@@ -262,6 +264,15 @@ export class Nemesis {
     stop();
     this.#lasting(durationMs, () => host.start());
     return host.name;
+  }
+
+  /** The process is killed, and when it has just come back, the machine loses power. */
+  #crashTwice(host: DataHost, random: Random): string | undefined {
+    const backMs = random.between(10, 500);
+    this.#world.scheduler.after(backMs + random.between(1, 300), "second crash", () => {
+      if (!this.#isOver) this.#down(host, random.between(10, 2000), () => host.losePower());
+    });
+    return this.#down(host, backMs, () => host.kill());
   }
 
   #pause(process: SimProcess | undefined, durationMs: number): string | undefined {

@@ -6,6 +6,7 @@ import type { Profile } from "./world.ts";
 const weights = {
   kill: 6,
   "power loss": 4,
+  "double crash": 2,
   stop: 2,
   pause: 6,
   partition: 5,
@@ -87,8 +88,8 @@ const moments: readonly Moment[] = [
   "registration",
 ];
 
-/** The faults of a run, in no order. */
-export function planOf(seed: number, profile: Profile): PlannedFault[] {
+/** The faults of a run, in no order; most of them of the kinds in `focus`, if there are any. */
+export function planOf(seed: number, profile: Profile, focus: readonly FaultKind[] = []): PlannedFault[] {
   const random = new Random(`${seed} plan`);
   const plan: PlannedFault[] = [];
   const add = (kind: FaultKind, when: PlannedFault["when"]) =>
@@ -101,7 +102,7 @@ export function planOf(seed: number, profile: Profile): PlannedFault[] {
     });
   const pauseMs = random.pick([800, 1500, 3000, 6000]);
   for (let atMs = random.between(0, pauseMs); atMs < profile.faultsMs; ) {
-    const kind = weighted(random);
+    const kind = focus.length > 0 && random.chance(0.7) ? random.pick(focus) : weighted(random);
     add(kind, { atMs });
     // What belongs together: one fault in the middle of another.
     atMs += random.chance(0.3) ? random.between(0, 300) : pauseMs * random.between(0.3, 1.7);

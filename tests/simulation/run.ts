@@ -4,7 +4,7 @@ import { describeViolation } from "../checker/report.ts";
 import { Cluster } from "./cluster.ts";
 import { guard } from "./guards.ts";
 import { Nemesis } from "./nemesis.ts";
-import { type PlannedFault, planOf } from "./plan.ts";
+import { type FaultKind, type PlannedFault, planOf } from "./plan.ts";
 import { createWorld, type World } from "./world.ts";
 
 export interface RunResult {
@@ -24,6 +24,8 @@ export interface RunResult {
 export interface RunOptions {
   /** Keep what happened as lines. */
   readonly keepLines?: boolean;
+  /** Kinds of faults that are to be frequent. */
+  readonly focus?: readonly FaultKind[];
   /** In place of the seed's own. */
   readonly plan?: readonly PlannedFault[];
 }
@@ -38,7 +40,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   const { scheduler, profile, invariants } = world;
   const endGuard = guard((what) => invariants.violated(what));
   try {
-    const nemesis = new Nemesis(world, cluster, options.plan ?? planOf(seed, profile));
+    const nemesis = new Nemesis(world, cluster, options.plan ?? planOf(seed, profile, options.focus));
     for (const host of cluster.hosts) host.start();
     await scheduler.runUntil(profile.faultsMs, () => invariants.violation !== undefined);
     if (invariants.violation === undefined) await heal(world, cluster, nemesis);
