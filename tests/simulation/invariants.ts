@@ -237,7 +237,9 @@ export class Invariants {
     if (next.epoch > before.epoch + 1) this.violated(`group ${name} leaves out an epoch ${step}`);
     const stranger = next.inSync.find(({ number }) => !known.includes(number));
     if (stranger !== undefined) {
-      this.violated(`node ${stranger.number}, which was not in sync, enters with a new epoch of group ${name} ${step}`);
+      this.violated(
+        `node ${stranger.number}, which was not in sync, enters with a new epoch of group ${name} ${step}`,
+      );
     }
   }
 
