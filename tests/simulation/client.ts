@@ -11,8 +11,6 @@ import { count, type World } from "./world.ts";
 
 const largeBytes = 200_000;
 
-const never = new AbortController().signal;
-
 /** One client: makes a call to some router, waits for the answer, thinks, and so on. */
 export class Client {
   /** While set, it makes no further calls. */
@@ -68,7 +66,7 @@ export class Client {
     try {
       const done = await withDeadline(
         this.#process.clock,
-        never,
+        new AbortController().signal,
         (signal) => this.#ask(asked, signal),
         deadlineMs,
       );

@@ -11,8 +11,6 @@ import { peersOf } from "./peers.ts";
 import type { SimProcess } from "./process.ts";
 import type { Services } from "./services.ts";
 
-const never = new AbortController().signal;
-
 /** A machine with a router, which hands the clients' calls on to the primaries. */
 export class RouterHost extends Host {
   /** Hands a group's primary over, as far as that is possible now. */
@@ -32,7 +30,9 @@ export class RouterHost extends Host {
     });
     this.onLeave = () => node.leave();
     this.transfer = (group, number) =>
-      void withDeadline(clock, never, (signal) => node.handOver(group, number, signal)).then(
+      void withDeadline(clock, new AbortController().signal, (signal) =>
+        node.handOver(group, number, signal),
+      ).then(
         (epoch) => process.log(`group ${group} was handed over, epoch ${epoch}`),
         (error) => process.log(`group ${group} was not handed over: ${error.message}`),
       );
