@@ -102,7 +102,7 @@ export interface LogStore {
    */
   read(afterSeq: number, maxBytes: number): Promise<LogRecord[] | undefined>;
 
-  /** Drops all records after `seq`, durably. Errors: `seq` is below `base.seq`. */
+  /** Drops all records after `seq`, durably. Errors: `seq` is below `base.seq`, or below what was committed since. */
   truncate(seq: number): Promise<void>;
 
   /**

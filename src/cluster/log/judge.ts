@@ -66,8 +66,7 @@ export class Judge {
   #takeBad(unit: BadUnit): void {
     if (unit.newer) throw new LogFileError(this.#path, `line ${unit.line}: ${unit.reason}; use that version`);
     // A header is written whole or not at all, so half of one, or one with a flaw, is no unfinished end.
-    const isUnfinished = unit.isLast && !unit.isHeaderLike && !unit.hasLegacy;
-    if (isUnfinished && !this.sequence.isInSnapshot) {
+    if (unit.isLast && !unit.isHeaderLike && !unit.hasLegacy) {
       this.#torn = unit;
       return;
     }

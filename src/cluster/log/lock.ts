@@ -25,7 +25,10 @@ export async function lockFile(disk: Disk, path: string): Promise<() => Promise<
   } catch (error) {
     throw LogFileError.from(lockPath, "make this lock file", error);
   }
-  return () => disk.remove(lockPath);
+  return async () => {
+    // Somebody may have removed it by hand, and another process have begun.
+    if ((await readHolder(disk, lockPath)) === disk.owner) await disk.remove(lockPath);
+  };
 }
 
 async function readHolder(disk: Disk, lockPath: string): Promise<string | undefined> {

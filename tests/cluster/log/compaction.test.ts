@@ -125,6 +125,20 @@ describe("compaction", () => {
     await again.close();
   });
 
+  it("moves records that are not visible yet, too", async () => {
+    const { store } = await logWith([put(1, 1, "a", "1"), put(1, 2, "a", "2"), put(1, 3, "b", "3")]);
+    store.commit(2);
+    await store.compact();
+    store.commit(3);
+    // More than is kept in memory, so that the value has to come from its place on the disk.
+    for (let seq = 4; seq <= 13; seq++) {
+      await store.append([put(1, seq, "large", "x".repeat(1024 * 1024))]);
+      store.commit(seq);
+    }
+    assert.equal(text((await store.get("b"))?.value), "3");
+    await store.close();
+  });
+
   it("lets a get that has begun return the record that it was for", async () => {
     const { disk, store } = await logWith([put(1, 1, "a", "before"), put(1, 2, "b", "x")]);
     await store.close();

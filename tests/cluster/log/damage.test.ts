@@ -201,8 +201,11 @@ describe("a damaged log", () => {
     assert.deepEqual(disk.contents(dbfile), flipped);
   });
 
-  it("still keeps a promise of an epoch durably", async () => {
-    const { store, disk } = await damaged();
+  it("still keeps a promise of an epoch durably, even behind an unfinished end", async () => {
+    const { store: whole, disk } = await damaged();
+    await whole.close();
+    disk.place(dbfile, disk.contents(dbfile)?.subarray(0, -1) ?? assert.fail());
+    const store = await openOn(disk);
     await store.promise(9);
     await store.close();
     disk.crash(() => 0);

@@ -263,6 +263,21 @@ describe("promise", () => {
   });
 });
 
+describe("adopt", () => {
+  it("keeps what was promised and written before", async () => {
+    const disk = createSimulatedDisk();
+    const store = await openOn(disk);
+    await store.promise(4);
+    await store.append([put(2, 1, "a", "1")]);
+    await store.adopt({ group: "g", number: 1 });
+    await store.close();
+    const again = await openOn(disk);
+    assert.equal(again.promisedEpoch, 4);
+    assert.deepEqual(await contentsOf(again), new Map([["a", "1"]]));
+    await again.close();
+  });
+});
+
 describe("truncate", () => {
   it("drops records, visible ones too, and brings back what they had overwritten", async () => {
     const { disk, store } = await newLog();

@@ -236,7 +236,9 @@ describe("repair", () => {
         disk.intercept = undefined;
         assert.equal(disk.contents(rbfile), undefined);
         await repairLog(disk, dbfile);
+        disk.crash(() => 0);
         const store = await openOn(disk);
+        assert.deepEqual(store.condition, { kind: "intact" });
         assert.deepEqual(await contentsOf(store), good);
         await store.close();
       }
