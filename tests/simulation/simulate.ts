@@ -18,8 +18,8 @@ Usage: npm run simulate -- [--seeds N] [--from N] [--seed N]
 
 /** As many as the smallest machine that we care for has cores. */
 const WORKERS = 2;
-/** Seeds that one process runs: what a run leaves behind in memory goes with it. */
-const SHARE = 250;
+/** Seeds that one process runs at most: what a run leaves behind in memory goes with it. */
+const SHARE_MAX = 250;
 /** Of more failures only the seed and the violation are told. */
 const STORIES_MAX = 3;
 
@@ -94,10 +94,11 @@ async function simulate(): Promise<void> {
   };
   let next = from;
   let isWhole = true;
+  const share = Math.min(SHARE_MAX, Math.ceil(seeds / WORKERS));
   const runShares = async () => {
     while (next < from + seeds) {
       const first = next;
-      next = Math.min(first + SHARE, from + seeds);
+      next = Math.min(first + share, from + seeds);
       const code = await startWorker(first, next - first, add);
       isWhole &&= code === 0;
     }
