@@ -306,6 +306,6 @@ function isSameMember(a: Member, b: Member | undefined): boolean {
   return a.number === b?.number && a.incarnation === b.incarnation;
 }
 
-export function shown({ epoch, seq, kind, key }: LogRecord): string {
+function shown({ epoch, seq, kind, key }: LogRecord): string {
   return `${epoch}.${seq} (${kind}${kind === "epoch" ? "" : ` ${key}`})`;
 }
