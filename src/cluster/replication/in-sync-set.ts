@@ -91,6 +91,9 @@ export class InSyncSet {
     this.#leaving.delete(key);
     // Without coordination the change cannot be made, and would only bind the writes to one more disk.
     if (this.has(member) || this.#joining.has(key) || !this.#register.connected) return;
+    // Of two lives of a replica only the later one can be in the set.
+    for (const [other, { number }] of this.#joining)
+      if (number === member.number) this.#joining.delete(other);
     this.#joining.set(key, member);
     this.#onChange();
     void this.#settle();

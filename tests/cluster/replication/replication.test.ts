@@ -410,3 +410,16 @@ test("a hand-over to a standby that is dropped meanwhile is given up", async () 
   assert.equal(group.state?.value.epoch, 1);
   assert.deepEqual(group.inSync, [1]);
 });
+
+test("a standby that registers anew while it joins is in the in-sync set once, with its new life", async () => {
+  const group = await groupOf([1]);
+  await group.clock.settled(group.put(1, "a", "1"));
+  group.registerFault = "lose-request";
+  await group.start(2);
+  await group.clock.until("the first attempt is lost", () => group.registerFault === "none");
+  group.crash(2);
+  group.forget(2);
+  await group.start(2);
+  await group.clock.until("node 2 is in sync", () => group.inSync.includes(2));
+  assert.deepEqual(group.inSync, [1, 2]);
+});
