@@ -91,9 +91,7 @@ export class InSyncSet {
     this.#leaving.delete(key);
     // Without coordination the change cannot be made, and would only bind the writes to one more disk.
     if (this.has(member) || this.#joining.has(key) || !this.#register.connected) return;
-    // Of two lives of a replica only the later one can be in the set.
-    for (const [other, { number }] of this.#joining)
-      if (number === member.number) this.#joining.delete(other);
+    this.#forgetJoining(member.number);
     this.#joining.set(key, member);
     this.#onChange();
     void this.#settle();
@@ -114,6 +112,11 @@ export class InSyncSet {
     this.#leaving.delete(memberKey(member));
   }
 
+  /** Of two lives of a replica only one can be in the set: the one that joins later, or is there already. */
+  #forgetJoining(number: number): void {
+    for (const [key, member] of this.#joining) if (member.number === number) this.#joining.delete(key);
+  }
+
   #isUncertain(key: string): boolean {
     return this.#uncertain?.members.some((member) => memberKey(member) === key) ?? false;
   }
@@ -121,7 +124,7 @@ export class InSyncSet {
   #adopt(state: Versioned<GroupState>): void {
     this.#known = state;
     if (this.#uncertain !== undefined && state.version > this.#uncertain.version) this.#uncertain = undefined;
-    for (const member of state.value.inSync) this.#joining.delete(memberKey(member));
+    for (const member of state.value.inSync) this.#forgetJoining(member.number);
     for (const key of [...this.#leaving]) {
       if (!state.value.inSync.some((member) => memberKey(member) === key)) this.#leaving.delete(key);
     }

@@ -423,16 +423,3 @@ test("a standby that registers anew while it joins is in the in-sync set once, w
   await group.clock.until("node 2 is in sync", () => group.inSync.includes(2));
   assert.deepEqual(group.inSync, [1, 2]);
 });
-
-test("a standby that registers afresh while its joining is under way has one place in the in-sync set", async () => {
-  const group = await groupOf([1]);
-  await group.clock.settled(group.put(1, "a", "1"));
-  await group.start(2);
-  group.registerFault = "lose-request";
-  await group.clock.until("the change is under way", () => group.registerFault === "none");
-  // Its session has expired, and it is back at once.
-  await group.start(2);
-  await group.clock.until("node 2 is in sync", () => group.inSync.includes(2));
-  await group.clock.pass(10_000);
-  assert.deepEqual(group.inSync, [1, 2]);
-});
