@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { runChaos } from "./run.ts";
 
 test("a minute of faults on processes, links and ZooKeeper: every key stays linearizable, and all serve again after it", {
-  timeout: 175_000,
+  timeout: 390_000,
 }, async () => {
   const seed = Math.floor(Math.random() * 1e6);
   const { violation, ok, failed, unknown, faults, failovers, folder } = await runChaos({

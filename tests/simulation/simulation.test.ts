@@ -9,7 +9,7 @@ import { tellStory } from "./story.ts";
 const seeds = 500;
 
 test(`${seeds} clusters under faults lose nothing, answer nothing stale, and recover`, {
-  timeout: 170_000,
+  timeout: 390_000,
 }, async () => {
   const counts = new Map<string, number>();
   for (let seed = 1; seed <= seeds; seed++) {
