@@ -1,6 +1,6 @@
 import type { LogRecord } from "../log-store.ts";
 import type { DiskFile } from "./disk.ts";
-import { encodedBytesMax, encodeRecord } from "./format.ts";
+import { encodedBytesMax, encodeRecord } from "./record-lines.ts";
 
 /** What a record of usual size fits into; a larger buffer is given back after use. */
 const bufferBytes = 1024 * 1024;

@@ -102,7 +102,7 @@ export class Compactor {
       await state.lane.run(() => this.#finish(rewrite));
       return true;
     } catch (error) {
-      if (state.failure === undefined) await rewrite.abandon();
+      await rewrite.abandon();
       if (error instanceof GivenUp) return false;
       throw error;
     }
@@ -121,11 +121,7 @@ export class Compactor {
     const state = this.#state;
     await rewrite.copyTail(state.endBytes);
     await rewrite.sync();
-    try {
-      await rewrite.replace(() => rewrite.relocate());
-    } catch (error) {
-      throw state.fail("replace", error);
-    }
+    await rewrite.replace(() => rewrite.relocate());
   }
 }
 

@@ -1,6 +1,6 @@
 import type { CopyReader, LogRecord } from "../log-store.ts";
 import { LogStoreError } from "./errors.ts";
-import { toLogRecord } from "./format.ts";
+import { toLogRecord } from "./record-lines.ts";
 import { scan, smallChunkBytes, type Unit, wholeFile } from "./scan.ts";
 import { Sequence } from "./sequence.ts";
 import type { LogState } from "./state.ts";

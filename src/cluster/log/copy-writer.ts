@@ -1,8 +1,8 @@
 import type { CopyWriter, EpochStart, LogRecord, Position } from "../log-store.ts";
 import { Appender } from "./appender.ts";
+import { formatControlLine } from "./control-line.ts";
 import type { DiskFile } from "./disk.ts";
 import { LogStoreError } from "./errors.ts";
-import { formatControlLine } from "./format.ts";
 import type { GroupWriter } from "./group-writer.ts";
 import { KeyIndex } from "./key-index.ts";
 import { Lane } from "./lane.ts";
@@ -22,15 +22,8 @@ export async function beginCopy(
   base: Position,
   epochs: readonly EpochStart[],
 ): Promise<CopyWriter> {
-  const { disk, rbfile } = state.options;
   const copy = new Copy(state, writer, base, epochs);
-  const endTurn = await turn.take(() => void copy.abort());
-  try {
-    copy.begin(await disk.open(rbfile, "create"), endTurn);
-  } catch (error) {
-    endTurn();
-    throw error;
-  }
+  await copy.begin(turn);
   return copy;
 }
 
@@ -60,12 +53,24 @@ class Copy implements CopyWriter {
     this.#epochs = [...epochs];
   }
 
-  begin(file: DiskFile, endTurn: () => void): void {
-    const appender = new Appender(file, 0);
-    const { identity } = this.#state;
-    appender.addLine(formatControlLine({ kind: "header", identity, snapshot: true }));
-    this.#headerBytes = appender.end;
-    this.#open = { file, appender, endTurn };
+  begin(turn: RewriteTurn): Promise<void> {
+    return this.#lane.run(async () => {
+      const { identity, options } = this.#state;
+      const endTurn = await turn.take(() => {
+        // What it leaves, if it fails, is written over by the next one.
+        this.abort().catch(() => {});
+      });
+      try {
+        const file = await options.disk.open(options.rbfile, "create");
+        const appender = new Appender(file, 0);
+        appender.addLine(formatControlLine({ kind: "header", identity, snapshot: true }));
+        this.#headerBytes = appender.end;
+        this.#open = { file, appender, endTurn };
+      } catch (error) {
+        endTurn();
+        throw error;
+      }
+    });
   }
 
   write(records: readonly LogRecord[]): Promise<void> {
@@ -111,29 +116,25 @@ class Copy implements CopyWriter {
     );
     await appender.flush();
     await file.datasync();
-    try {
-      await replaceLog(state, file, () => {
-        this.#writer.drop(0);
-        state.condition = { kind: "intact" };
-        state.committedSeq = base.seq;
-        state.load({
-          identity: state.identity,
-          base,
-          last: base,
-          epochs,
-          promisedEpoch,
-          legacySeq: 0,
-          frameBytes: this.#headerBytes + appender.end - snapshotEnd,
-          endBytes: appender.end,
-          index: this.#index,
-          deletions: new Map(),
-          milestones: new Milestones(),
-          pending: [],
-        });
+    await replaceLog(state, file, () => {
+      this.#writer.drop(0);
+      state.condition = { kind: "intact" };
+      state.committedSeq = base.seq;
+      state.load({
+        identity: state.identity,
+        base,
+        last: base,
+        epochs,
+        promisedEpoch,
+        legacySeq: 0,
+        frameBytes: this.#headerBytes + appender.end - snapshotEnd,
+        endBytes: appender.end,
+        index: this.#index,
+        deletions: new Map(),
+        milestones: new Milestones(),
+        pending: [],
       });
-    } catch (error) {
-      throw state.fail("replace", error);
-    }
+    });
   }
 
   abort(): Promise<void> {

@@ -1,6 +1,6 @@
 import { Appender } from "./appender.ts";
+import { formatControlLine } from "./control-line.ts";
 import { LogStoreError } from "./errors.ts";
-import { formatControlLine } from "./format.ts";
 import type { LogState } from "./state.ts";
 
 /**

@@ -1,10 +1,10 @@
 import type { EpochStart, LogCondition, LogIdentity, Position } from "../log-store.ts";
 import type { DiskFile } from "./disk.ts";
-import { toLogRecord } from "./format.ts";
 import { Judge } from "./judge.ts";
 import { KeyIndex } from "./key-index.ts";
 import { Milestones } from "./milestones.ts";
 import type { PlacedRecord } from "./recent.ts";
+import { toLogRecord } from "./record-lines.ts";
 import { type RecordUnit, scan, wholeFile } from "./scan.ts";
 
 /** What a log file says, as far as it is good. */

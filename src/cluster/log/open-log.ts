@@ -69,10 +69,11 @@ async function settleRewriting({ disk, dbfile, rbfile, log }: LogOptions): Promi
 }
 
 async function checkWhole(disk: Disk, dbfile: string, rbfile: string): Promise<void> {
-  const file = await disk.open(rbfile, "read");
+  const file = await disk.open(rbfile, "write");
   try {
     const { condition } = await loadLog(rbfile, file);
-    if (condition.kind === "intact") return;
+    // What only the machine's memory has must not become the log.
+    if (condition.kind === "intact") return await file.datasync();
     throw new LogFileError(
       rbfile,
       `is not whole (line ${condition.line}), and ${dbfile} is not there; ` +

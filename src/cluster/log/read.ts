@@ -1,6 +1,6 @@
 import type { LogRecord, StoredValue } from "../log-store.ts";
 import { LogStoreError } from "./errors.ts";
-import { parseRecord, toLogRecord } from "./format.ts";
+import { parseRecord, toLogRecord } from "./record-lines.ts";
 import { type RecordUnit, scan } from "./scan.ts";
 import type { LogState } from "./state.ts";
 

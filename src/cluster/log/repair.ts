@@ -1,11 +1,12 @@
 import type { Position } from "../log-store.ts";
 import { Appender } from "./appender.ts";
+import { formatControlLine } from "./control-line.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { LogFileError } from "./errors.ts";
-import { formatControlLine, toLogRecord } from "./format.ts";
 import { type Damage, Judge } from "./judge.ts";
 import { KeyIndex } from "./key-index.ts";
 import { lockFile } from "./lock.ts";
+import { toLogRecord } from "./record-lines.ts";
 import { type BadUnit, type RecordUnit, scan, smallChunkBytes, type Unit, wholeFile } from "./scan.ts";
 import { openForReading } from "./verify.ts";
 

@@ -1,9 +1,10 @@
 import type { LogIdentity, Position } from "../log-store.ts";
 import { epochAt } from "../replication/history.ts";
 import { Appender } from "./appender.ts";
+import { formatControlLine } from "./control-line.ts";
 import type { DiskFile } from "./disk.ts";
-import { formatControlLine, toLogRecord } from "./format.ts";
 import type { IndexMove } from "./key-index.ts";
+import { toLogRecord } from "./record-lines.ts";
 import { type RecordUnit, scan, smallChunkBytes, wholeFile } from "./scan.ts";
 import { Sequence } from "./sequence.ts";
 import { SharedFile } from "./shared-file.ts";
@@ -174,17 +175,25 @@ export class Rewrite {
 
   /** Gives it up; the present file stays. */
   async abandon(): Promise<void> {
-    const { disk, rbfile } = this.#state.options;
+    const { failure, options } = this.#state;
     await this.target.close();
-    await disk.remove(rbfile);
+    // After a fatal failure nobody knows what is there under this name.
+    if (failure === undefined) await options.disk.remove(options.rbfile);
   }
 }
 
-/** Makes the synced file at `rbfile` the log. `adjust` is called in the turn in which reads begin to go there. */
+/**
+ * Makes the synced file at `rbfile` the log. `adjust` is called in the turn in which reads begin to go there.
+ * A failure is fatal: nobody knows then which of the two files a restart will find.
+ */
 export async function replaceLog(state: LogState, target: DiskFile, adjust: () => void): Promise<void> {
   const { disk, rbfile, dbfile } = state.options;
-  await disk.rename(rbfile, dbfile);
-  await disk.syncDirectory(dbfile);
+  try {
+    await disk.rename(rbfile, dbfile);
+    await disk.syncDirectory(dbfile);
+  } catch (error) {
+    throw state.fail("replace", error);
+  }
   const before = state.file;
   state.file = new SharedFile(target);
   adjust();

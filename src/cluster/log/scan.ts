@@ -1,15 +1,8 @@
 import { isBase64 } from "./base64.ts";
+import { type ControlLine, isControlLine, parseControlLine } from "./control-line.ts";
 import type { DiskFile } from "./disk.ts";
-import {
-  type ControlLine,
-  type Flaw,
-  isControlLine,
-  legacyOutOfPlace,
-  lineBytesMax,
-  type ParsedRecord,
-  parseControlLine,
-  parseRecord,
-} from "./format.ts";
+import type { Flaw } from "./flaw.ts";
+import { legacyOutOfPlace, lineBytesMax, type ParsedRecord, parseRecord } from "./record-lines.ts";
 
 /** Where something stands in a file. */
 export interface Place {

@@ -1,5 +1,6 @@
 import type { EpochStart, LogIdentity, Position } from "../log-store.ts";
-import type { BaseLine, ParsedRecord } from "./format.ts";
+import type { BaseLine } from "./control-line.ts";
+import type { ParsedRecord } from "./record-lines.ts";
 import type { ControlUnit, RecordUnit } from "./scan.ts";
 
 /** The order that the units of a log must stand in, and what they say together. Is shown each, from the first on. */

@@ -9,17 +9,16 @@ import type {
   Position,
   StoredValue,
 } from "../log-store.ts";
+import { adoptLog } from "./adopt.ts";
 import { Compactor } from "./compaction.ts";
 import { readCopy } from "./copy-reader.ts";
 import { beginCopy } from "./copy-writer.ts";
-import { LogFileError } from "./errors.ts";
-import { encodedBytesMax, lineBytesMax } from "./format.ts";
 import { GroupWriter } from "./group-writer.ts";
-import { loadLog } from "./load.ts";
-import { findRecord, readRecords, readValue } from "./read.ts";
-import { positionAt, Rewrite } from "./rewrite.ts";
+import { readRecords, readValue } from "./read.ts";
+import { encodedBytesMax, lineBytesMax } from "./record-lines.ts";
 import { RewriteTurn } from "./rewrite-turn.ts";
 import type { LogState } from "./state.ts";
+import { cutFile, dropUnwritten } from "./truncate.ts";
 
 /** An open log. */
 export class Store implements LogStore {
@@ -69,30 +68,8 @@ export class Store implements LogStore {
   }
 
   async adopt({ group, number }: Omit<LogIdentity, "storeId">): Promise<void> {
-    const state = this.#state;
-    state.checkWritable();
-    await this.#rewriting(async () => {
-      if (state.identity !== undefined) {
-        const { group: owner, number: ownNumber } = state.identity;
-        throw new Error(`${state.options.dbfile} belongs to node ${ownNumber} of group "${owner}" already`);
-      }
-      const horizon = positionAt(state, Math.max(state.base.seq, state.legacySeq));
-      const rewrite = await Rewrite.begin(state, {
-        identity: { group, number, storeId: this.#newStoreId() },
-        horizon,
-        keeps: (key, seq) => state.live.mayBeLive(key, seq, horizon.seq),
-        check: () => state.checkOpen(),
-      });
-      try {
-        await rewrite.copySnapshot();
-        await rewrite.copyTail(state.endBytes);
-        await rewrite.sync();
-      } catch (error) {
-        await rewrite.abandon();
-        throw LogFileError.from(state.options.rbfile, "write it", error);
-      }
-      await this.#orFail("replace", () => rewrite.replace(() => rewrite.relocate()));
-    });
+    this.#state.checkWritable();
+    await this.#rewriting(() => adoptLog(this.#state, group, number));
   }
 
   async promise(epoch: number): Promise<void> {
@@ -158,8 +135,8 @@ export class Store implements LogStore {
           `cut after record ${seq}; only those after ${state.committedSeq} can be dropped`,
         );
       }
-      if (seq < state.durable.seq) await this.#orFail("cut", () => this.#cutFile(seq));
-      else this.#dropUnwritten(seq);
+      if (seq < state.durable.seq) await cutFile(state, seq);
+      else dropUnwritten(state, seq);
       this.#writer.drop(seq);
     });
   }
@@ -203,46 +180,6 @@ export class Store implements LogStore {
     }
   }
 
-  async #orFail(action: string, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      throw this.#state.fail(action, error);
-    }
-  }
-
-  /**
-   * A new file takes the place of the old one, since the promise of an epoch usually stands in what is cut off, and
-   * must not be lost for a moment.
-   */
-  async #cutFile(seq: number): Promise<void> {
-    const state = this.#state;
-    const rewrite = await Rewrite.begin(state, {
-      identity: state.identity,
-      horizon: positionAt(state, Math.max(state.base.seq, Math.min(seq, state.legacySeq))),
-      keeps: () => true,
-      check: () => {},
-    });
-    await rewrite.copySnapshot();
-    await rewrite.copyTail(await findRecord(state, seq + 1));
-    if (state.promisedEpoch > 0) await rewrite.addPromise(state.promisedEpoch);
-    await rewrite.sync();
-    const loaded = await loadLog(state.options.rbfile, rewrite.target, Math.min(seq, state.visibleSeq));
-    await rewrite.replace(() => state.load(loaded));
-  }
-
-  #dropUnwritten(seq: number): void {
-    const state = this.#state;
-    state.recent.truncate(seq);
-    state.epochs = state.epochs.filter(({ firstSeq }) => firstSeq <= seq);
-    state.last = positionAt(state, seq);
-    state.live.forgetNotes();
-    for (let kept = state.visibleSeq + 1; kept <= seq; kept++) {
-      const placed = state.recent.at(kept);
-      if (placed !== undefined) state.live.note(placed.record);
-    }
-  }
-
   #checkAppend(records: readonly LogRecord[]): void {
     let { epoch, seq } = this.#state.last;
     for (const record of records) {
@@ -258,12 +195,5 @@ export class Store implements LogStore {
       }
       ({ epoch, seq } = record);
     }
-  }
-
-  /** 64 random bits: two logs of one node must never be taken for the same. */
-  #newStoreId(): string {
-    const { clock } = this.#state.options;
-    const word = () => Math.floor(clock.random() * 2 ** 32);
-    return [word(), word()].map((value) => value.toString(16).padStart(8, "0")).join("");
   }
 }

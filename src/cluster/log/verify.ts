@@ -1,9 +1,9 @@
 import type { EpochStart, LogCondition, LogIdentity, Position } from "../log-store.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { LogFileError } from "./errors.ts";
-import { toLogRecord } from "./format.ts";
 import { type Damage, Judge } from "./judge.ts";
 import { KeyIndex } from "./key-index.ts";
+import { toLogRecord } from "./record-lines.ts";
 import { scan, wholeFile } from "./scan.ts";
 
 /** What is in a log file. */

@@ -1,0 +1,41 @@
+import { loadLog } from "./load.ts";
+import { findRecord } from "./read.ts";
+import { positionAt, Rewrite } from "./rewrite.ts";
+import type { LogState } from "./state.ts";
+
+/**
+ * Drops records after `seq`, the last of which are on disk. A new file takes the place of the old one, since the
+ * promise of an epoch usually stands in what is cut off, and must not be lost for a moment. To be called in the log's
+ * lane. A failure is fatal.
+ */
+export async function cutFile(state: LogState, seq: number): Promise<void> {
+  const { base, identity, legacySeq, options, promisedEpoch, visibleSeq } = state;
+  try {
+    const rewrite = await Rewrite.begin(state, {
+      identity,
+      horizon: positionAt(state, Math.max(base.seq, Math.min(seq, legacySeq))),
+      keeps: () => true,
+      check: () => {},
+    });
+    await rewrite.copySnapshot();
+    await rewrite.copyTail(await findRecord(state, seq + 1));
+    if (promisedEpoch > 0) await rewrite.addPromise(promisedEpoch);
+    await rewrite.sync();
+    const loaded = await loadLog(options.rbfile, rewrite.target, Math.min(seq, visibleSeq));
+    await rewrite.replace(() => state.load(loaded));
+  } catch (error) {
+    throw state.fail("cut", error);
+  }
+}
+
+/** Drops records after `seq`, none of which is on disk. To be called in the log's lane. */
+export function dropUnwritten(state: LogState, seq: number): void {
+  state.recent.truncate(seq);
+  state.epochs = state.epochs.filter(({ firstSeq }) => firstSeq <= seq);
+  state.last = positionAt(state, seq);
+  state.live.forgetNotes();
+  for (let kept = state.visibleSeq + 1; kept <= seq; kept++) {
+    const placed = state.recent.at(kept);
+    if (placed !== undefined) state.live.note(placed.record);
+  }
+}
