@@ -51,7 +51,7 @@ export function profileOf(seed: number): Profile {
       duplication: random.pick([0, 0.01, 0.1]),
     },
     diskLatencyMs: random.pick([0.2, 1, 1, 5]),
-    thinkMs: random.pick([20, 50, 100, 200]),
+    thinkMs: random.pick([50, 100, 200, 300]),
     faultsMs: random.between(12_000, 30_000),
   };
 }
