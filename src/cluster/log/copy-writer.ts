@@ -54,12 +54,13 @@ class Copy implements CopyWriter {
   }
 
   begin(turn: RewriteTurn): Promise<void> {
+    const taking = turn.take(() => {
+      // What it leaves, if it fails, is written over by the next one.
+      this.abort().catch(() => {});
+    });
     return this.#lane.run(async () => {
+      const endTurn = await taking;
       const { identity, options } = this.#state;
-      const endTurn = await turn.take(() => {
-        // What it leaves, if it fails, is written over by the next one.
-        this.abort().catch(() => {});
-      });
       try {
         const file = await options.disk.open(options.rbfile, "create");
         const appender = new Appender(file, 0);
