@@ -104,6 +104,7 @@ export class Network<Service> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
       let isOver = false;
+      let callee: SimProcess | undefined;
       const remote = new AbortController();
       const end = (settle: () => void) => {
         if (isOver) return;
@@ -113,7 +114,9 @@ export class Network<Service> {
         settle();
       };
       const onAbort = () => {
-        this.#carry(from.name, to, `${what} aborted`, () => remote.abort(new Error("the caller has gone")));
+        this.#carry(from.name, to, `${what} aborted`, () =>
+          callee?.receive(`${what} aborted`, () => remote.abort(new Error("the caller has gone"))),
+        );
         end(() => reject(signal.reason));
       };
       signal.addEventListener("abort", onAbort, { once: true });
@@ -136,6 +139,7 @@ export class Network<Service> {
           if (answers) refuse();
           return;
         }
+        callee = endpoint.process;
         const reset = () => {
           this.counts.reset++;
           if (answers) answer("reset", () => reject(new LinkError(`the connection to ${to} broke`, false)));
