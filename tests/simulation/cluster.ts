@@ -5,7 +5,7 @@ import { ringOf } from "../../src/cluster/placement.ts";
 import { HistoryRecorder } from "../checker/history.ts";
 import type { KeyOperation } from "../checker/key-value-model.ts";
 import { Client } from "./client.ts";
-import type { Operation, Outcome } from "./coordination-service.ts";
+import type { Operation, Outcome } from "./coordination-connection.ts";
 import { DataHost } from "./data-host.ts";
 import type { Host } from "./host.ts";
 import { RouterHost } from "./router-host.ts";

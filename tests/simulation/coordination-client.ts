@@ -6,12 +6,12 @@ import type { WatchKind } from "../../src/coordination/watches.ts";
 import type {
   Connection,
   ConnectionUser,
-  CoordinationService,
   Operation,
   Outcome,
   ServerSession,
   ToClient,
-} from "./coordination-service.ts";
+} from "./coordination-connection.ts";
+import type { CoordinationService } from "./coordination-service.ts";
 import type { SimProcess } from "./process.ts";
 
 /** How long one attempt to connect may take. */

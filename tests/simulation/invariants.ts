@@ -1,7 +1,7 @@
 import type { LogRecord, LogStore } from "../../src/cluster/log-store.ts";
 import type { GroupState, Member } from "../../src/cluster/model.ts";
 import type { AppendRequest, AppendResponse } from "../../src/cluster/peer.ts";
-import { epochAt } from "../../src/cluster/replication/history.ts";
+import { copiedRecord, GroupFacts, liveAt } from "./group-facts.ts";
 import type { SimProcess } from "./process.ts";
 import { isSame, type ShadowLog } from "./shadow-log.ts";
 
@@ -17,29 +17,6 @@ export type Moment =
   | "compaction"
   | "first write"
   | "registration";
-
-/** What the group as a whole has done. */
-export class GroupFacts {
-  readonly name: string;
-  state: GroupState | undefined;
-  /** Each epoch's last state. */
-  readonly states = new Map<number, GroupState>();
-  /** Who has committed the record that begins an epoch. */
-  readonly served = new Map<number, ShadowLog>();
-  lastServedEpoch = 0;
-  /** Every record that a primary has committed, by seq from 1; undefined where nobody knows it any more. */
-  readonly committed: (LogRecord | undefined)[] = [];
-  readonly replicas = new Set<ShadowLog>();
-
-  constructor(name: string) {
-    this.name = name;
-  }
-
-  replica(number: number): ShadowLog | undefined {
-    for (const replica of this.replicas) if (replica.number === number) return replica;
-    return undefined;
-  }
-}
 
 interface Settings {
   readonly leaseMs: number;
@@ -281,25 +258,6 @@ export class Invariants {
       );
     }
   }
-}
-
-function liveAt(committed: readonly (LogRecord | undefined)[], seq: number): Map<string, LogRecord> {
-  const live = new Map<string, LogRecord>();
-  for (const record of committed.slice(0, seq)) {
-    if (record?.kind === "put") live.set(record.key, record);
-    else if (record?.kind === "delete") live.delete(record.key);
-  }
-  return live;
-}
-
-/** What stood at a place of a log that came as a copy, as those know who have the record still. */
-function copiedRecord(group: GroupFacts, { store }: ShadowLog, seq: number): LogRecord | undefined {
-  const epoch = epochAt(store?.epochs ?? [], seq);
-  for (const { records } of group.replicas) {
-    const record = records.get(seq);
-    if (record?.epoch === epoch) return record;
-  }
-  return undefined;
 }
 
 function isSameMember(a: Member, b: Member | undefined): boolean {

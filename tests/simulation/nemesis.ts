@@ -1,14 +1,16 @@
 import { parseGroupState } from "../../src/cluster/codec.ts";
 import type { GroupState } from "../../src/cluster/model.ts";
 import type { Cluster } from "./cluster.ts";
-import { type Operation, type OperationFault, serviceName } from "./coordination-service.ts";
+import { type Operation, serviceName } from "./coordination-connection.ts";
+import type { OperationFault } from "./coordination-service.ts";
 import { DataHost } from "./data-host.ts";
 import type { Host } from "./host.ts";
 import type { Moment } from "./invariants.ts";
 import type { LinkRule } from "./network.ts";
-import type { PlannedFault, Role } from "./plan.ts";
+import type { PlannedFault } from "./plan.ts";
 import type { SimProcess } from "./process.ts";
 import { Random } from "./random.ts";
+import { someHosts, targetOf } from "./targets.ts";
 import { count, type World } from "./world.ts";
 
 /** Carries out a plan of faults. */
@@ -94,7 +96,7 @@ export class Nemesis {
   #inject({ kind, role, durationMs }: PlannedFault, random: Random): string | undefined {
     const { coordination } = this.#world;
     const lasting = (end: () => void) => this.#lasting(durationMs, end);
-    const host = this.#target(role, random);
+    const host = targetOf(this.#cluster, role, random);
     switch (kind) {
       case "kill":
         return this.#down(host, durationMs, () => host.kill());
@@ -107,14 +109,14 @@ export class Nemesis {
       case "pause":
         return this.#pause(host.process, durationMs);
       case "partition": {
-        const some = this.#someHosts(random);
+        const some = someHosts(this.#cluster, random);
         if (random.chance(0.5)) some.add(serviceName);
         this.#rule("cut", durationMs, (from, to) => some.has(from) !== some.has(to));
         return `${[...some].join(" ")} from the others`;
       }
       case "one-way cut": {
         const isFrom = random.chance(0.5);
-        const other = random.chance(0.5) ? this.#target("node", random).name : undefined;
+        const other = random.chance(0.5) ? targetOf(this.#cluster, "node", random).name : undefined;
         this.#rule("cut", durationMs, (from, to) => {
           const [own, peer] = isFrom ? [from, to] : [to, from];
           return own === host.name && (other === undefined ? peer !== serviceName : peer === other);
@@ -122,7 +124,7 @@ export class Nemesis {
         return `${isFrom ? "from" : "to"} ${host.name}, ${isFrom ? "to" : "from"} ${other ?? "all"}`;
       }
       case "bridge": {
-        const some = this.#someHosts(random);
+        const some = someHosts(this.#cluster, random);
         const isBridge = (name: string) => name === host.name || name === serviceName;
         this.#rule(
           "cut",
@@ -295,29 +297,6 @@ export class Nemesis {
     };
     this.#ends.add(endOnce);
     this.#world.scheduler.after(durationMs, "fault ends", endOnce);
-  }
-
-  #target(role: Role, random: Random): Host {
-    const { nodes, routers, hosts } = this.#cluster;
-    const group = random.pick(this.#world.profile.groups);
-    const primary = this.#cluster.primaryOf(group);
-    switch (role) {
-      case "primary":
-        return primary ?? random.pick(nodes);
-      case "standby":
-        return random.pick(nodes.filter((node) => node !== primary));
-      case "node":
-        return random.pick(nodes);
-      case "router":
-        return random.pick(routers);
-      case "any":
-        return random.pick(hosts);
-    }
-  }
-
-  #someHosts(random: Random): Set<string> {
-    const names = random.shuffle(this.#cluster.hosts.map(({ name }) => name));
-    return new Set(names.slice(0, 1 + random.below(names.length - 1)));
   }
 }
 

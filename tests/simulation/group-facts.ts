@@ -1,0 +1,47 @@
+import type { LogRecord } from "../../src/cluster/log-store.ts";
+import type { GroupState } from "../../src/cluster/model.ts";
+import { epochAt } from "../../src/cluster/replication/history.ts";
+import type { ShadowLog } from "./shadow-log.ts";
+
+/** What the group as a whole has done. */
+export class GroupFacts {
+  readonly name: string;
+  state: GroupState | undefined;
+  /** Each epoch's last state. */
+  readonly states = new Map<number, GroupState>();
+  /** Who has committed the record that begins an epoch. */
+  readonly served = new Map<number, ShadowLog>();
+  lastServedEpoch = 0;
+  /** Every record that a primary has committed, by seq from 1; undefined where nobody knows it any more. */
+  readonly committed: (LogRecord | undefined)[] = [];
+  readonly replicas = new Set<ShadowLog>();
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  replica(number: number): ShadowLog | undefined {
+    for (const replica of this.replicas) if (replica.number === number) return replica;
+    return undefined;
+  }
+}
+
+/** The live records of a log up to `seq`. */
+export function liveAt(committed: readonly (LogRecord | undefined)[], seq: number): Map<string, LogRecord> {
+  const live = new Map<string, LogRecord>();
+  for (const record of committed.slice(0, seq)) {
+    if (record?.kind === "put") live.set(record.key, record);
+    else if (record?.kind === "delete") live.delete(record.key);
+  }
+  return live;
+}
+
+/** What stood at a place of a log that came as a copy, as those know who have the record still. */
+export function copiedRecord(group: GroupFacts, { store }: ShadowLog, seq: number): LogRecord | undefined {
+  const epoch = epochAt(store?.epochs ?? [], seq);
+  for (const { records } of group.replicas) {
+    const record = records.get(seq);
+    if (record?.epoch === epoch) return record;
+  }
+  return undefined;
+}
