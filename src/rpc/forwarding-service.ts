@@ -1,7 +1,7 @@
 import type { Transport } from "@connectrpc/connect";
 import { type Client, Code, ConnectError, type ConnectRouter, createClient } from "@connectrpc/connect";
 import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
-import { type Clock, sleep } from "../cluster/clock.ts";
+import { type Clock, sleep, withTimeout } from "../cluster/clock.ts";
 import { KvError } from "../cluster/errors.ts";
 import { checkKey } from "../cluster/limits.ts";
 import type { GroupView, NodeView, Topology } from "../cluster/model.ts";
@@ -15,6 +15,9 @@ const retryMs = 50;
 
 /** Time for a primary that has been replaced to answer the calls that it has already: most it can refuse by itself. */
 const replacedGraceMs = 1000;
+
+/** Time for a group without a live node to come back before its keys are called unavailable. */
+const downGraceMs = 2000;
 
 type DataClient = Client<typeof DataService>;
 
@@ -78,7 +81,7 @@ export async function untilApplied<T>(
   call: (address: string, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   for (;;) {
-    const { group, address } = await ownerWithPrimary(source, key, signal);
+    const { group, address } = await ownerWithPrimary(source, clock, key, signal);
     try {
       return await unlessReplaced(source, clock, key, address, signal, call);
     } catch (thrown) {
@@ -117,8 +120,8 @@ async function unlessReplaced<T>(
   }
 }
 
-/** Waits out a group that is changing its primary; not one that has no live node. */
-async function ownerWithPrimary(source: TopologySource, key: string, signal: AbortSignal) {
+/** Waits out a group that is changing its primary; for one that has no live node, only a moment. */
+async function ownerWithPrimary(source: TopologySource, clock: Clock, key: string, signal: AbortSignal) {
   let reason = "ZooKeeper has not been reached since this router started";
   const settled = (topology: Topology) => {
     const owner = ownerOf(topology, key);
@@ -131,13 +134,26 @@ async function ownerWithPrimary(source: TopologySource, key: string, signal: Abo
   };
   try {
     const topology = await source.waitUntil(settled, signal);
-    const owner = ownerOf(topology, key);
+    const found = ownerOf(topology, key);
+    if (found?.address !== undefined) return { group: found.group, address: found.address };
+    reason = `no node of group "${found?.group}" is up`;
+    const owner = ownerOf(await awaitReturn(source, clock, key, signal), key);
     if (owner?.address !== undefined) return { group: owner.group, address: owner.address };
-    reason = `no node of group "${owner?.group}" is up`;
   } catch {
-    // The deadline has passed: `reason` says what was missing.
+    // The time is over: `reason` says what was missing.
   }
   throw new KvError("unavailable", reason);
+}
+
+/** After an outage of ZooKeeper all nodes register afresh: a group may be down for a moment only. */
+function awaitReturn(
+  source: TopologySource,
+  clock: Clock,
+  key: string,
+  signal: AbortSignal,
+): Promise<Topology> {
+  const isBack = (topology: Topology) => ownerOf(topology, key)?.address !== undefined;
+  return withTimeout(clock, downGraceMs, signal, (given) => source.waitUntil(isBack, given));
 }
 
 function isDown(group: GroupView | undefined): boolean {

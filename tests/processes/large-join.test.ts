@@ -1,4 +1,4 @@
-// runtimes: bun, node
+// runtimes: bun
 // alone: it measures memory, and keeps up a rate of writes
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";

@@ -201,8 +201,12 @@ test("what was deleted stays deleted over a failover", { timeout: 90_000 }, asyn
   const [key = assert.fail()] = await keysOf("zdata2");
   await cluster.clientOf(router).data.delete({ key });
   expected.delete(key);
+  // On a busy machine a standby may just have been too slow to count as in sync.
+  await cluster.topologyOf(router, "all is whole", isWhole);
   const primary = await cluster.primaryOf("zdata2");
-  await primary.stop();
+  // Clients on Deno 2.9 may die of what a server says when it stops (GOAWAY: an assertion of nghttp2): see the README.
+  if ("Deno" in globalThis) await primary.kill();
+  else await primary.stop();
   await until("the key is known to be gone", 20_000, () =>
     get(router, key).then(
       () => assert.fail("the key is back"),

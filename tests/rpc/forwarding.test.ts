@@ -129,9 +129,14 @@ test("what the primary says of the call itself is passed on with its details", a
   assert.equal(error.code, Code.NotFound);
 });
 
-test("a group without a live node is unavailable at once; one without a primary is waited for", async () => {
+test("a group without a live node is unavailable after a moment; one that comes back in it is not", async () => {
   const source = new OneGroup();
   source.primary(undefined);
   const down = untilApplied(source, clock, "a", "read", never, async () => "value");
-  await assert.rejects(down, { code: "unavailable", message: /no node of group "g" is up/ });
+  const unavailable = assert.rejects(down, { code: "unavailable", message: /no node of group "g" is up/ });
+  await clock.settled(unavailable);
+  const back = untilApplied(source, clock, "a", "read", never, async () => "value");
+  await clock.pass(100);
+  source.primary("a:1");
+  assert.equal(await clock.settled(back), "value");
 });
