@@ -1,0 +1,7 @@
+// runtimes: bun
+import { test } from "node:test";
+import { holdSeeds } from "./hold-seeds.ts";
+
+test("clusters under faults lose nothing, answer nothing stale, and recover: seeds 251 to 375", {
+  timeout: 170_000,
+}, () => holdSeeds(251, 125));

@@ -1,0 +1,7 @@
+// runtimes: bun
+import { test } from "node:test";
+import { holdSeeds } from "./hold-seeds.ts";
+
+test("clusters under faults lose nothing, answer nothing stale, and recover: seeds 376 to 500", {
+  timeout: 170_000,
+}, () => holdSeeds(376, 125));
