@@ -2,6 +2,10 @@
 import { test } from "node:test";
 import { holdSeeds } from "./hold-seeds.ts";
 
-test("clusters under faults lose nothing, answer nothing stale, and recover: seeds 376 to 500", {
-  timeout: 170_000,
-}, () => holdSeeds(376, 125));
+test(
+  "clusters under faults lose nothing, answer nothing stale, and recover: seeds 376 to 500",
+  {
+    timeout: 170_000,
+  },
+  () => holdSeeds(376, 125),
+);
