@@ -66,6 +66,9 @@ export class Standby {
     this.#leasedUntilMs = Math.max(this.#leasedUntilMs, leasedUntilMs);
 
     if (request.copy !== undefined) return await this.#takeCopy(request, request.copy);
+    // The primary goes on without the copy that it has begun: it must not keep the log from being compacted.
+    await this.#copy?.writer.abort();
+    this.#copy = undefined;
     const damaged = store.condition.kind === "damaged";
     if (damaged || request.previous.seq < store.base.seq || !holds(store, request.previous)) {
       return this.#answer("mismatch");
