@@ -33,7 +33,7 @@ export class Cluster {
     this.clients = numbers(profile.clients).map((number) => new Client(world, number, names, this.history));
     coordination.onDone = (process, operation, outcome) => {
       try {
-        this.#observe(operation, outcome);
+        this.#observe(process.name, operation, outcome);
       } catch (error) {
         const { path, data } = operation;
         world.invariants.violated(
@@ -73,7 +73,7 @@ export class Cluster {
     return this.#ring && ringOf(this.#ring).owner(key);
   }
 
-  #observe({ name, path, data }: Operation, outcome: Outcome): void {
+  #observe(author: string, { name, path, data }: Operation, outcome: Outcome): void {
     if ((name !== "set" && name !== "create") || data === undefined || "error" in outcome) return;
     const { invariants, trace, scheduler } = this.world;
     const group = /^\/data\/(.+)\/state$/.exec(path)?.[1];
@@ -85,7 +85,7 @@ export class Cluster {
         "zk",
         `group ${group}: epoch ${state.epoch}, primary ${state.primary?.number ?? "none"}, in sync ${inSync}`,
       );
-      invariants.stateChanged(group, state);
+      invariants.stateChanged(group, state, author);
     } else if (path === ringPath) {
       this.#ring = parseRingState(path, data);
       if (!this.#ring.written || invariants.isRingClosed) return;

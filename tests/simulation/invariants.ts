@@ -66,8 +66,8 @@ export class Invariants {
     return group;
   }
 
-  /** The authority over a group has changed. */
-  stateChanged(name: string, next: GroupState): void {
+  /** The authority over a group was changed by a process. */
+  stateChanged(name: string, next: GroupState, author: string): void {
     const group = this.group(name);
     const before = group.state;
     group.state = next;
@@ -76,8 +76,8 @@ export class Invariants {
     for (const member of next.inSync) {
       const replica = group.replica(member.number);
       const isNew = !before?.inSync.some((other) => isSameMember(other, member));
-      if (isNew && replica?.store?.condition.kind === "damaged") {
-        this.violated(`${replica.name}, whose log is damaged, is in sync in group ${name}`);
+      if (isNew && replica?.name === author && replica.store?.condition.kind === "damaged") {
+        this.violated(`${replica.name}, whose log is damaged, claims a place in sync in group ${name}`);
       }
     }
     this.#checkHeld(group, "has entered the in-sync set or stayed in it");
@@ -235,7 +235,8 @@ export class Invariants {
       this.moment("serving", group.name);
     }
     this.#checkHeld(group, "is in sync");
-    const holders = [...group.replicas].filter((other) => other.holds(record)).length;
+    // A disk that was spoiled since may have had it.
+    const holders = [...group.replicas].filter((other) => other.isSpoiled || other.holds(record)).length;
     // What earlier epochs have left is taken over whatever `minsync` asks of new writes.
     const isOwn = record.kind !== "epoch" && replica.store?.promisedEpoch === record.epoch;
     if (isOwn && holders < this.#settings.minSync) {

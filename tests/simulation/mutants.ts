@@ -240,6 +240,13 @@ export const mutants: readonly Mutant[] = [
     edits: [[primary, "if (!this.#inSync.has(target)) throw", "if (!target) throw"]],
   },
   {
+    name: "two lives of one standby join together",
+    promise: "the state names a replica once, and can be read",
+    withinSeeds: 60,
+    focus: ["join in doubt", "session expiry"],
+    edits: [[inSyncSet, "this.#forgetJoining(member.number);\n    this.#joining.set", "this.#joining.set"]],
+  },
+  {
     name: "minsync is not looked at",
     promise: "a write is on as many disks as minsync asks for",
     withinSeeds: 60,

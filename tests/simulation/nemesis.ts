@@ -69,7 +69,7 @@ export class Nemesis {
     if (this.#onJoin !== undefined && joining !== undefined) {
       this.#onJoin(process, joining);
       this.#onJoin = undefined;
-      return "answer lost";
+      return process.clock.random() < 0.5 ? "answer lost" : "request lost";
     }
     const fault = this.#nextChange;
     this.#nextChange = undefined;
@@ -231,12 +231,16 @@ export class Nemesis {
     return `for ${[...deaf].join(" ")}: the session of ${primary.name} is over`;
   }
 
-  /** A primary cannot learn whether a standby has joined, and the standby goes. */
+  /** A primary cannot learn whether a standby has joined, and the standby goes; or comes anew. */
   #doubt(primary: SimProcess, joining: DataHost, durationMs: number, random: Random): void {
-    this.#rule("cut", durationMs, (from, to) => isBetween(from, to, primary.name, serviceName));
+    const how = random.pick(["pause", "kill", "expire"]);
+    if (how !== "expire" || random.chance(0.3)) {
+      this.#rule("cut", durationMs, (from, to) => isBetween(from, to, primary.name, serviceName));
+    }
     this.#world.scheduler.after(random.between(0, 200), "joining standby goes", () => {
-      if (random.chance(0.5)) this.#pause(joining.process, durationMs);
-      else this.#down(joining, durationMs, () => joining.kill());
+      if (how === "pause") this.#pause(joining.process, durationMs);
+      else if (how === "kill") this.#down(joining, durationMs, () => joining.kill());
+      else this.#world.coordination.expire(joining.name);
     });
   }
 

@@ -17,7 +17,9 @@ export interface Shrunk {
  */
 export async function shrink(seed: number): Promise<Shrunk | undefined> {
   let plan: readonly PlannedFault[] = planOf(seed, profileOf(seed));
-  if ((await runSeed(seed)).violation === undefined) return undefined;
+  const { violation } = await runSeed(seed);
+  if (violation === undefined) return undefined;
+  const kind = kindOf(violation);
   let runs = 0;
   for (let size = plan.length; size >= 1 && runs < runsMax; size = Math.floor(size / 2)) {
     for (let from = plan.length - size; from > -size && runs < runsMax; from -= size) {
@@ -25,8 +27,13 @@ export async function shrink(seed: number): Promise<Shrunk | undefined> {
       const fewer = [...plan.slice(0, start), ...plan.slice(from + size)];
       if (fewer.length === plan.length) continue;
       runs++;
-      if ((await runSeed(seed, { plan: fewer })).violation !== undefined) plan = fewer;
+      if (kindOf((await runSeed(seed, { plan: fewer })).violation) === kind) plan = fewer;
     }
   }
   return { plan, result: await runSeed(seed, { plan, keepLines: true }) };
+}
+
+/** A violation without names and numbers: what is left out must not make room for another one. */
+function kindOf(violation: string | undefined): string | undefined {
+  return violation?.split("\n", 1)[0]?.replace(/"[^"]*"|\b\w*\d[\w.]*/g, "");
 }
