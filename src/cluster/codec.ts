@@ -1,4 +1,4 @@
-import type { GroupState, Member, RingState } from "./model.ts";
+import { type GroupState, isSameMember, type Member, type RingState } from "./model.ts";
 import { groupNameAllowed, isGroupName, numberMax, parseNumber } from "./paths.ts";
 import { virtualNodesMax } from "./ring.ts";
 
@@ -57,7 +57,7 @@ export function parseGroupState(path: string, data: Uint8Array): GroupState {
     (primary === undefined) !== (value?.primary === null) ||
     inSync === undefined ||
     hasRepetition(inSync.map((member) => member.number)) ||
-    (primary !== undefined && (epoch === 0 || !inSync.some((member) => isSame(member, primary))))
+    (primary !== undefined && (epoch === 0 || !inSync.some((member) => isSameMember(member, primary))))
   ) {
     throw new ForeignContentError(
       path,
@@ -146,10 +146,6 @@ function decodeText(data: Uint8Array): string | undefined {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0;
-}
-
-function isSame(a: Member, b: Member): boolean {
-  return a.number === b.number && a.incarnation === b.incarnation;
 }
 
 function hasRepetition(list: readonly unknown[]): boolean {

@@ -8,6 +8,7 @@ import { primaryOf } from "./placement.ts";
 import { promotion, replacement } from "./promotion.ts";
 import { getIfThere } from "./settle.ts";
 import type { TopologySource } from "./topology.ts";
+import { explain } from "./trouble.ts";
 
 /** Pause before something that has failed is tried again, if nothing changes before. */
 const retryMs = 1000;
@@ -44,7 +45,7 @@ export async function lead(
       try {
         await step();
       } catch (error) {
-        if (!signal.aborted && isWorthTelling(error)) options.log(`${what}: ${messageOf(error)}`);
+        if (!signal.aborted && isWorthTelling(error)) options.log(`${what}: ${explain(error)}`);
       }
     };
     for (const group of topology.groups.values()) {
@@ -91,10 +92,6 @@ function isWorthTelling(error: unknown): boolean {
     "SESSION_EXPIRED",
     "CLOSED",
   );
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 async function promote(options: MasterOptions, session: Coordination, group: GroupView): Promise<void> {

@@ -7,6 +7,11 @@ export interface Member {
   readonly incarnation: string;
 }
 
+/** Whether these are the same life of the same replica. */
+export function isSameMember(a: Member, b: Member): boolean {
+  return a.number === b.number && a.incarnation === b.incarnation;
+}
+
 /** `/data/[name]/state`: the authority over a group. */
 export interface GroupState {
   /** Rises by one with every primary. 0: there has been none yet. */

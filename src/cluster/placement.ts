@@ -1,5 +1,5 @@
 import type { Owner } from "./errors.ts";
-import type { GroupView, NodeView, RingState, Topology } from "./model.ts";
+import { type GroupView, isSameMember, type NodeView, type RingState, type Topology } from "./model.ts";
 import { HashRing } from "./ring.ts";
 
 const rings = new WeakMap<RingState, HashRing>();
@@ -27,9 +27,7 @@ export function ownerOf(topology: Topology, key: string): Owner | undefined {
 export function primaryOf(group: GroupView | undefined): NodeView | undefined {
   const primary = group?.state?.value.primary;
   if (primary === undefined) return undefined;
-  return group?.nodes.find(
-    (node) => node.number === primary.number && node.incarnation === primary.incarnation,
-  );
+  return group?.nodes.find((node) => isSameMember(node, primary));
 }
 
 /** Why a group is outside the ring, for an operator; undefined when it is in the ring. */

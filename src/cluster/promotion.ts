@@ -1,4 +1,4 @@
-import type { GroupState, GroupView, Member } from "./model.ts";
+import { type GroupState, type GroupView, isSameMember, type Member } from "./model.ts";
 
 /**
  * The state that gives a group a new primary: undefined while it has a live one, or nobody can be promoted. Only a
@@ -23,10 +23,10 @@ export function promotion(group: GroupView): GroupState | undefined {
  */
 export function replacement(group: GroupView, epoch: number, reporter: Member): GroupState | undefined {
   const state = group.state?.value;
-  if (state?.primary === undefined || state.epoch !== epoch || isSame(state.primary, reporter))
+  if (state?.primary === undefined || state.epoch !== epoch || isSameMember(state.primary, reporter))
     return undefined;
   const inSync = liveInSync(group).filter((member) => member.number !== state.primary?.number);
-  if (!inSync.some((member) => isSame(member, reporter))) return undefined;
+  if (!inSync.some((member) => isSameMember(member, reporter))) return undefined;
   return { epoch: epoch + 1, primary: reporter, inSync };
 }
 
@@ -38,9 +38,5 @@ function liveInSync(group: GroupView): Member[] {
 
 /** Whether a member is registered now, in the same life. */
 export function isLive({ nodes }: GroupView, member: Member): boolean {
-  return nodes.some((node) => isSame(node, member));
-}
-
-function isSame(a: Member, b: Member): boolean {
-  return a.number === b.number && a.incarnation === b.incarnation;
+  return nodes.some((node) => isSameMember(node, member));
 }

@@ -6,7 +6,7 @@ import {
   TopologySchema,
 } from "../../gen/kvlab/v1/topology_pb.ts";
 
-import type { GroupView, Topology } from "../cluster/model.ts";
+import { type GroupView, isSameMember, type Topology } from "../cluster/model.ts";
 import { primaryOf, ringOf, waitingReason } from "../cluster/placement.ts";
 
 /** The cluster as `GetTopology` shows it; `nowMs` is monotonic. */
@@ -44,9 +44,7 @@ function toGroup(view: GroupView, share: number, waiting = ""): MessageInitShape
       number: node.number,
       address: node.address,
       role: node === primary ? NodeRole.PRIMARY : NodeRole.STANDBY,
-      inSync: inSync.some(
-        (member) => member.number === node.number && member.incarnation === node.incarnation,
-      ),
+      inSync: inSync.some((member) => isSameMember(member, node)),
     })),
   };
 }

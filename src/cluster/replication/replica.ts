@@ -1,9 +1,8 @@
 import type { Clock } from "../clock.ts";
 import type { LogStore } from "../log-store.ts";
-import type { GroupState, GroupView, Member } from "../model.ts";
+import { type GroupState, type GroupView, isSameMember, type Member } from "../model.ts";
 import type { AppendRequest, AppendResponse, PeerAt } from "../peer.ts";
 import type { Register } from "../register.ts";
-import { memberKey } from "./in-sync-set.ts";
 import { Primary } from "./primary.ts";
 import { heartbeatMs, type ReplicationSettings, silenceMs } from "./settings.ts";
 import { SilenceWatch } from "./silence-watch.ts";
@@ -72,7 +71,7 @@ export class Replica {
     this.#primary?.observe(view.nodes, state);
     const named = state?.value.primary;
     if (state === undefined || named === undefined || this.#self === undefined) return;
-    if (named.number !== this.#self.number || named.incarnation !== this.#self.incarnation) return;
+    if (!isSameMember(named, this.#self)) return;
     const epoch = state.value.epoch;
     if (epoch <= Math.max(this.#taking, this.#primary?.epoch ?? 0)) return;
     this.#taking = epoch;
@@ -114,7 +113,7 @@ export class Replica {
     const self = this.#self;
     if (state?.primary === undefined || self === undefined || state.primary.number === self.number)
       return undefined;
-    const inSync = state.inSync.some((member) => memberKey(member) === memberKey(self));
+    const inSync = state.inSync.some((member) => isSameMember(member, self));
     return inSync ? state.epoch : undefined;
   }
 
