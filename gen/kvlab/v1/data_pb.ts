@@ -2,17 +2,19 @@
 // @generated from file kvlab/v1/data.proto (package kvlab.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Any } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_any } from "@bufbuild/protobuf/wkt";
 import type { NodeRole } from "./topology_pb.ts";
 import { file_kvlab_v1_topology } from "./topology_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file kvlab/v1/data.proto.
  */
 export const file_kvlab_v1_data: GenFile = /*@__PURE__*/
-  fileDesc("ChNrdmxhYi92MS9kYXRhLnByb3RvEghrdmxhYi52MSIZCgpHZXRSZXF1ZXN0EgsKA2tleRgBIAEoCSJJCgtHZXRSZXNwb25zZRIPCgVieXRlcxgBIAEoDEgAEg4KBHRleHQYAiABKAlIABIQCghyZXZpc2lvbhgDIAEoBEIHCgV2YWx1ZSJDCgpQdXRSZXF1ZXN0EgsKA2tleRgBIAEoCRIPCgVieXRlcxgCIAEoDEgAEg4KBHRleHQYAyABKAlIAEIHCgV2YWx1ZSIfCgtQdXRSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoBCIcCg1EZWxldGVSZXF1ZXN0EgsKA2tleRgBIAEoCSIiCg5EZWxldGVSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoBCI+Cg1TdGF0dXNSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEhMKBm51bWJlchgCIAEoDUgAiAEBQgkKB19udW1iZXIigQIKDlN0YXR1c1Jlc3BvbnNlEg0KBWdyb3VwGAEgASgJEg4KBm51bWJlchgCIAEoDRIgCgRyb2xlGAMgASgOMhIua3ZsYWIudjEuTm9kZVJvbGUSDQoFZXBvY2gYBCABKAQSEAoIbGFzdF9zZXEYBSABKAQSFQoNY29tbWl0dGVkX3NlcRgGIAEoBBIMCgRrZXlzGAcgASgEEhEKCWxvZ19ieXRlcxgIIAEoBBIVCg1nYXJiYWdlX2J5dGVzGAkgASgEEikKCHN0YW5kYnlzGAogAygLMhcua3ZsYWIudjEuU3RhbmRieVN0YXR1cxITCgt1bmF2YWlsYWJsZRgLIAEoCSJQCg1TdGFuZGJ5U3RhdHVzEg4KBm51bWJlchgBIAEoDRIRCglhY2tlZF9zZXEYAiABKAQSCwoDbGFnGAMgASgEEg8KB2luX3N5bmMYBCABKAgy+QEKC0RhdGFTZXJ2aWNlEjcKA0dldBIULmt2bGFiLnYxLkdldFJlcXVlc3QaFS5rdmxhYi52MS5HZXRSZXNwb25zZSIDkAIBEjIKA1B1dBIULmt2bGFiLnYxLlB1dFJlcXVlc3QaFS5rdmxhYi52MS5QdXRSZXNwb25zZRI7CgZEZWxldGUSFy5rdmxhYi52MS5EZWxldGVSZXF1ZXN0Ghgua3ZsYWIudjEuRGVsZXRlUmVzcG9uc2USQAoGU3RhdHVzEhcua3ZsYWIudjEuU3RhdHVzUmVxdWVzdBoYLmt2bGFiLnYxLlN0YXR1c1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_kvlab_v1_topology]);
+  fileDesc("ChNrdmxhYi92MS9kYXRhLnByb3RvEghrdmxhYi52MSIZCgpHZXRSZXF1ZXN0EgsKA2tleRgBIAEoCSJzCgtHZXRSZXNwb25zZRIPCgVieXRlcxgBIAEoDEgAEg4KBHRleHQYAiABKAlIABIQCghyZXZpc2lvbhgDIAEoBBIYCgt0dGxfbGVmdF9tcxgEIAEoBEgBiAEBQgcKBXZhbHVlQg4KDF90dGxfbGVmdF9tcyIvCglSZXF1ZXN0SWQSCgoCaWQYASABKAkSFgoOYWZ0ZXJfcmV2aXNpb24YAiABKAQi2wEKClB1dFJlcXVlc3QSCwoDa2V5GAEgASgJEg8KBWJ5dGVzGAIgASgMSAASDgoEdGV4dBgDIAEoCUgAEhUKC2lmX3JldmlzaW9uGAQgASgESAESEwoJaWZfYWJzZW50GAUgASgISAESFAoKaWZfcHJlc2VudBgGIAEoCEgBEhMKBnR0bF9tcxgHIAEoBEgCiAEBEicKCnJlcXVlc3RfaWQYCCABKAsyEy5rdmxhYi52MS5SZXF1ZXN0SWRCBwoFdmFsdWVCCwoJY29uZGl0aW9uQgkKB190dGxfbXMiHwoLUHV0UmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQifwoNRGVsZXRlUmVxdWVzdBILCgNrZXkYASABKAkSFQoLaWZfcmV2aXNpb24YAiABKARIABIUCgppZl9wcmVzZW50GAMgASgISAASJwoKcmVxdWVzdF9pZBgEIAEoCzITLmt2bGFiLnYxLlJlcXVlc3RJZEILCgljb25kaXRpb24iIgoORGVsZXRlUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQiZQoHQ29tcGFyZRILCgNrZXkYASABKAkSFQoLaWZfcmV2aXNpb24YAiABKARIABITCglpZl9hYnNlbnQYAyABKAhIABIUCgppZl9wcmVzZW50GAQgASgISABCCwoJY29uZGl0aW9uIm0KDkJhdGNoT3BlcmF0aW9uEiMKA3B1dBgBIAEoCzIULmt2bGFiLnYxLlB1dFJlcXVlc3RIABIpCgZkZWxldGUYAiABKAsyFy5rdmxhYi52MS5EZWxldGVSZXF1ZXN0SABCCwoJb3BlcmF0aW9uIooBCgxCYXRjaFJlcXVlc3QSIwoIY29tcGFyZXMYASADKAsyES5rdmxhYi52MS5Db21wYXJlEiwKCm9wZXJhdGlvbnMYAiADKAsyGC5rdmxhYi52MS5CYXRjaE9wZXJhdGlvbhInCgpyZXF1ZXN0X2lkGAMgASgLMhMua3ZsYWIudjEuUmVxdWVzdElkIiEKDUJhdGNoUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQipgEKC1NjYW5SZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg4KBnByZWZpeBgCIAEoCRINCgVzdGFydBgDIAEoCRIQCgNlbmQYBCABKAlIAIgBARISCgVhZnRlchgFIAEoCUgBiAEBEg8KB3JldmVyc2UYBiABKAgSDQoFbGltaXQYByABKAQSEQoJa2V5c19vbmx5GAggASgIQgYKBF9lbmRCCAoGX2FmdGVyIn0KCEtleVZhbHVlEgsKA2tleRgBIAEoCRIPCgVieXRlcxgCIAEoDEgAEg4KBHRleHQYAyABKAlIABIQCghyZXZpc2lvbhgEIAEoBBIYCgt0dGxfbGVmdF9tcxgFIAEoBEgBiAEBQgcKBXZhbHVlQg4KDF90dGxfbGVmdF9tcyJSCgxTY2FuUmVzcG9uc2USIQoFaXRlbXMYASADKAsyEi5rdmxhYi52MS5LZXlWYWx1ZRIQCghyZXZpc2lvbhgCIAEoBBINCgVlcG9jaBgDIAEoBCKeAQoMV2F0Y2hSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg0KA2tleRgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEhsKDmFmdGVyX3JldmlzaW9uGAQgASgESAGIAQESEwoLYWZ0ZXJfZXBvY2gYBSABKAQSEAoIcHJldmlvdXMYBiABKAhCBwoFc2NvcGVCEQoPX2FmdGVyX3JldmlzaW9uIlYKDVdhdGNoUmVzcG9uc2USJAoGZXZlbnRzGAEgAygLMhQua3ZsYWIudjEuV2F0Y2hFdmVudBIQCghyZXZpc2lvbhgCIAEoBBINCgVlcG9jaBgDIAEoBCKjAQoKV2F0Y2hFdmVudBIhCgRraW5kGAEgASgOMhMua3ZsYWIudjEuRXZlbnRLaW5kEgsKA2tleRgCIAEoCRIPCgVieXRlcxgDIAEoDEgAEg4KBHRleHQYBCABKAlIABIQCghyZXZpc2lvbhgFIAEoBBIpCghwcmV2aW91cxgGIAEoCzIXLmt2bGFiLnYxLlByZXZpb3VzVmFsdWVCBwoFdmFsdWUiWQoNUHJldmlvdXNWYWx1ZRIPCgVieXRlcxgBIAEoDEgAEg4KBHRleHQYAiABKAlIABIQCghyZXZpc2lvbhgDIAEoBBIMCgRsb3N0GAQgASgIQgcKBXZhbHVlIjYKC1BpcGVSZXF1ZXN0EicKCm9wZXJhdGlvbnMYASADKAsyEy5rdmxhYi52MS5PcGVyYXRpb24iMQoMUGlwZVJlc3BvbnNlEiEKB2Fuc3dlcnMYASADKAsyEC5rdmxhYi52MS5BbnN3ZXIiOgoPRXhjaGFuZ2VSZXF1ZXN0EicKCm9wZXJhdGlvbnMYASADKAsyEy5rdmxhYi52MS5PcGVyYXRpb24iNQoQRXhjaGFuZ2VSZXNwb25zZRIhCgdhbnN3ZXJzGAEgAygLMhAua3ZsYWIudjEuQW5zd2VyItEBCglPcGVyYXRpb24SCgoCaWQYASABKA0SEgoKdGltZW91dF9tcxgCIAEoDRIjCgNnZXQYAyABKAsyFC5rdmxhYi52MS5HZXRSZXF1ZXN0SAASIwoDcHV0GAQgASgLMhQua3ZsYWIudjEuUHV0UmVxdWVzdEgAEikKBmRlbGV0ZRgFIAEoCzIXLmt2bGFiLnYxLkRlbGV0ZVJlcXVlc3RIABInCgViYXRjaBgGIAEoCzIWLmt2bGFiLnYxLkJhdGNoUmVxdWVzdEgAQgYKBGNhbGwi5gEKBkFuc3dlchIKCgJpZBgBIAEoDRIkCgNnZXQYAiABKAsyFS5rdmxhYi52MS5HZXRSZXNwb25zZUgAEiQKA3B1dBgDIAEoCzIVLmt2bGFiLnYxLlB1dFJlc3BvbnNlSAASKgoGZGVsZXRlGAQgASgLMhgua3ZsYWIudjEuRGVsZXRlUmVzcG9uc2VIABIoCgViYXRjaBgFIAEoCzIXLmt2bGFiLnYxLkJhdGNoUmVzcG9uc2VIABIkCgdmYWlsdXJlGAYgASgLMhEua3ZsYWIudjEuRmFpbHVyZUgAQggKBmFuc3dlciJPCgdGYWlsdXJlEgwKBGNvZGUYASABKA0SDwoHbWVzc2FnZRgCIAEoCRIlCgdkZXRhaWxzGAMgAygLMhQuZ29vZ2xlLnByb3RvYnVmLkFueSI+Cg1TdGF0dXNSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEhMKBm51bWJlchgCIAEoDUgAiAEBQgkKB19udW1iZXIigQIKDlN0YXR1c1Jlc3BvbnNlEg0KBWdyb3VwGAEgASgJEg4KBm51bWJlchgCIAEoDRIgCgRyb2xlGAMgASgOMhIua3ZsYWIudjEuTm9kZVJvbGUSDQoFZXBvY2gYBCABKAQSEAoIbGFzdF9zZXEYBSABKAQSFQoNY29tbWl0dGVkX3NlcRgGIAEoBBIMCgRrZXlzGAcgASgEEhEKCWxvZ19ieXRlcxgIIAEoBBIVCg1nYXJiYWdlX2J5dGVzGAkgASgEEikKCHN0YW5kYnlzGAogAygLMhcua3ZsYWIudjEuU3RhbmRieVN0YXR1cxITCgt1bmF2YWlsYWJsZRgLIAEoCSJQCg1TdGFuZGJ5U3RhdHVzEg4KBm51bWJlchgBIAEoDRIRCglhY2tlZF9zZXEYAiABKAQSCwoDbGFnGAMgASgEEg8KB2luX3N5bmMYBCABKAgqaQoJRXZlbnRLaW5kEhoKFkVWRU5UX0tJTkRfVU5TUEVDSUZJRUQQABISCg5FVkVOVF9LSU5EX1BVVBABEhUKEUVWRU5UX0tJTkRfREVMRVRFEAISFQoRRVZFTlRfS0lORF9FWFBJUkUQAzKwBAoLRGF0YVNlcnZpY2USNwoDR2V0EhQua3ZsYWIudjEuR2V0UmVxdWVzdBoVLmt2bGFiLnYxLkdldFJlc3BvbnNlIgOQAgESMgoDUHV0EhQua3ZsYWIudjEuUHV0UmVxdWVzdBoVLmt2bGFiLnYxLlB1dFJlc3BvbnNlEjsKBkRlbGV0ZRIXLmt2bGFiLnYxLkRlbGV0ZVJlcXVlc3QaGC5rdmxhYi52MS5EZWxldGVSZXNwb25zZRI4CgVCYXRjaBIWLmt2bGFiLnYxLkJhdGNoUmVxdWVzdBoXLmt2bGFiLnYxLkJhdGNoUmVzcG9uc2USPAoEU2NhbhIVLmt2bGFiLnYxLlNjYW5SZXF1ZXN0GhYua3ZsYWIudjEuU2NhblJlc3BvbnNlIgOQAgEwARI/CgVXYXRjaBIWLmt2bGFiLnYxLldhdGNoUmVxdWVzdBoXLmt2bGFiLnYxLldhdGNoUmVzcG9uc2UiA5ACATABEjkKBFBpcGUSFS5rdmxhYi52MS5QaXBlUmVxdWVzdBoWLmt2bGFiLnYxLlBpcGVSZXNwb25zZSgBMAESQQoIRXhjaGFuZ2USGS5rdmxhYi52MS5FeGNoYW5nZVJlcXVlc3QaGi5rdmxhYi52MS5FeGNoYW5nZVJlc3BvbnNlEkAKBlN0YXR1cxIXLmt2bGFiLnYxLlN0YXR1c1JlcXVlc3QaGC5rdmxhYi52MS5TdGF0dXNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_any, file_kvlab_v1_topology]);
 
 /**
  * Request of Get.
@@ -70,6 +72,13 @@ export type GetResponse = Message<"kvlab.v1.GetResponse"> & {
    * @generated from field: uint64 revision = 3;
    */
   revision: bigint;
+
+  /**
+   * Milliseconds until the key expires; absent when it does not.
+   *
+   * @generated from field: optional uint64 ttl_left_ms = 4;
+   */
+  ttlLeftMs?: bigint | undefined;
 };
 
 /**
@@ -78,6 +87,35 @@ export type GetResponse = Message<"kvlab.v1.GetResponse"> & {
  */
 export const GetResponseSchema: GenMessage<GetResponse> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_data, 1);
+
+/**
+ * Names one write, so that it is carried out once however often it is sent.
+ *
+ * @generated from message kvlab.v1.RequestId
+ */
+export type RequestId = Message<"kvlab.v1.RequestId"> & {
+  /**
+   * Chosen by the caller, and never used again for another request: 1 to 64 of A-Z, a-z, 0-9, - and _.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * A revision of the group that the caller has been told before it sent the request for the first time, the later the
+   * better: the write, if it was applied, came after it. 0: none.
+   *
+   * @generated from field: uint64 after_revision = 2;
+   */
+  afterRevision: bigint;
+};
+
+/**
+ * Describes the message kvlab.v1.RequestId.
+ * Use `create(RequestIdSchema)` to create a new message.
+ */
+export const RequestIdSchema: GenMessage<RequestId> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 2);
 
 /**
  * Request of Put.
@@ -114,6 +152,51 @@ export type PutRequest = Message<"kvlab.v1.PutRequest"> & {
     value: string;
     case: "text";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * What must hold for the write to be done; nothing by default.
+   *
+   * @generated from oneof kvlab.v1.PutRequest.condition
+   */
+  condition: {
+    /**
+     * The key exists with this revision.
+     *
+     * @generated from field: uint64 if_revision = 4;
+     */
+    value: bigint;
+    case: "ifRevision";
+  } | {
+    /**
+     * The key does not exist.
+     *
+     * @generated from field: bool if_absent = 5;
+     */
+    value: boolean;
+    case: "ifAbsent";
+  } | {
+    /**
+     * The key exists.
+     *
+     * @generated from field: bool if_present = 6;
+     */
+    value: boolean;
+    case: "ifPresent";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Milliseconds after which the key expires, at least 1; absent: never. A later put without it makes the key last.
+   *
+   * @generated from field: optional uint64 ttl_ms = 7;
+   */
+  ttlMs?: bigint | undefined;
+
+  /**
+   * Names the write, so that it can be repeated safely. Not within a batch, which has its own.
+   *
+   * @generated from field: kvlab.v1.RequestId request_id = 8;
+   */
+  requestId?: RequestId | undefined;
 };
 
 /**
@@ -121,7 +204,7 @@ export type PutRequest = Message<"kvlab.v1.PutRequest"> & {
  * Use `create(PutRequestSchema)` to create a new message.
  */
 export const PutRequestSchema: GenMessage<PutRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 2);
+  messageDesc(file_kvlab_v1_data, 3);
 
 /**
  * Answer of Put.
@@ -142,7 +225,7 @@ export type PutResponse = Message<"kvlab.v1.PutResponse"> & {
  * Use `create(PutResponseSchema)` to create a new message.
  */
 export const PutResponseSchema: GenMessage<PutResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 3);
+  messageDesc(file_kvlab_v1_data, 4);
 
 /**
  * Request of Delete.
@@ -156,6 +239,36 @@ export type DeleteRequest = Message<"kvlab.v1.DeleteRequest"> & {
    * @generated from field: string key = 1;
    */
   key: string;
+
+  /**
+   * What must hold for the delete to be done; nothing by default.
+   *
+   * @generated from oneof kvlab.v1.DeleteRequest.condition
+   */
+  condition: {
+    /**
+     * The key exists with this revision.
+     *
+     * @generated from field: uint64 if_revision = 2;
+     */
+    value: bigint;
+    case: "ifRevision";
+  } | {
+    /**
+     * The key exists.
+     *
+     * @generated from field: bool if_present = 3;
+     */
+    value: boolean;
+    case: "ifPresent";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Names the delete, so that it can be repeated safely. Not within a batch, which has its own.
+   *
+   * @generated from field: kvlab.v1.RequestId request_id = 4;
+   */
+  requestId?: RequestId | undefined;
 };
 
 /**
@@ -163,7 +276,7 @@ export type DeleteRequest = Message<"kvlab.v1.DeleteRequest"> & {
  * Use `create(DeleteRequestSchema)` to create a new message.
  */
 export const DeleteRequestSchema: GenMessage<DeleteRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 4);
+  messageDesc(file_kvlab_v1_data, 5);
 
 /**
  * Answer of Delete.
@@ -184,7 +297,786 @@ export type DeleteResponse = Message<"kvlab.v1.DeleteResponse"> & {
  * Use `create(DeleteResponseSchema)` to create a new message.
  */
 export const DeleteResponseSchema: GenMessage<DeleteResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 5);
+  messageDesc(file_kvlab_v1_data, 6);
+
+/**
+ * What must hold of one key for a batch to be done.
+ *
+ * @generated from message kvlab.v1.Compare
+ */
+export type Compare = Message<"kvlab.v1.Compare"> & {
+  /**
+   * The key: UTF-8, at most 4 KiB, possibly empty.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * The condition; one is needed.
+   *
+   * @generated from oneof kvlab.v1.Compare.condition
+   */
+  condition: {
+    /**
+     * The key exists with this revision.
+     *
+     * @generated from field: uint64 if_revision = 2;
+     */
+    value: bigint;
+    case: "ifRevision";
+  } | {
+    /**
+     * The key does not exist.
+     *
+     * @generated from field: bool if_absent = 3;
+     */
+    value: boolean;
+    case: "ifAbsent";
+  } | {
+    /**
+     * The key exists.
+     *
+     * @generated from field: bool if_present = 4;
+     */
+    value: boolean;
+    case: "ifPresent";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message kvlab.v1.Compare.
+ * Use `create(CompareSchema)` to create a new message.
+ */
+export const CompareSchema: GenMessage<Compare> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 7);
+
+/**
+ * One write of a batch.
+ *
+ * @generated from message kvlab.v1.BatchOperation
+ */
+export type BatchOperation = Message<"kvlab.v1.BatchOperation"> & {
+  /**
+   * The write; one is needed.
+   *
+   * @generated from oneof kvlab.v1.BatchOperation.operation
+   */
+  operation: {
+    /**
+     * Writes a key.
+     *
+     * @generated from field: kvlab.v1.PutRequest put = 1;
+     */
+    value: PutRequest;
+    case: "put";
+  } | {
+    /**
+     * Removes a key; without a condition, a key that does not exist is none of its business.
+     *
+     * @generated from field: kvlab.v1.DeleteRequest delete = 2;
+     */
+    value: DeleteRequest;
+    case: "delete";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message kvlab.v1.BatchOperation.
+ * Use `create(BatchOperationSchema)` to create a new message.
+ */
+export const BatchOperationSchema: GenMessage<BatchOperation> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 8);
+
+/**
+ * Request of Batch.
+ *
+ * @generated from message kvlab.v1.BatchRequest
+ */
+export type BatchRequest = Message<"kvlab.v1.BatchRequest"> & {
+  /**
+   * Conditions on keys, whether written or not; all of them, and those of the operations, are of the state before.
+   *
+   * @generated from field: repeated kvlab.v1.Compare compares = 1;
+   */
+  compares: Compare[];
+
+  /**
+   * The writes; each key at most once.
+   *
+   * @generated from field: repeated kvlab.v1.BatchOperation operations = 2;
+   */
+  operations: BatchOperation[];
+
+  /**
+   * Names the batch, so that it can be repeated safely.
+   *
+   * @generated from field: kvlab.v1.RequestId request_id = 3;
+   */
+  requestId?: RequestId | undefined;
+};
+
+/**
+ * Describes the message kvlab.v1.BatchRequest.
+ * Use `create(BatchRequestSchema)` to create a new message.
+ */
+export const BatchRequestSchema: GenMessage<BatchRequest> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 9);
+
+/**
+ * Answer of Batch.
+ *
+ * @generated from message kvlab.v1.BatchResponse
+ */
+export type BatchResponse = Message<"kvlab.v1.BatchResponse"> & {
+  /**
+   * Revision of all its writes. When it has changed nothing, one at which its conditions held.
+   *
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message kvlab.v1.BatchResponse.
+ * Use `create(BatchResponseSchema)` to create a new message.
+ */
+export const BatchResponseSchema: GenMessage<BatchResponse> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 10);
+
+/**
+ * Request of Scan.
+ *
+ * @generated from message kvlab.v1.ScanRequest
+ */
+export type ScanRequest = Message<"kvlab.v1.ScanRequest"> & {
+  /**
+   * The group to scan; a data node knows its own, a router needs it.
+   *
+   * @generated from field: string group = 1;
+   */
+  group: string;
+
+  /**
+   * Only keys that begin with this.
+   *
+   * @generated from field: string prefix = 2;
+   */
+  prefix: string;
+
+  /**
+   * Only keys from this one on.
+   *
+   * @generated from field: string start = 3;
+   */
+  start: string;
+
+  /**
+   * Only keys before this one; absent: to the last.
+   *
+   * @generated from field: optional string end = 4;
+   */
+  end?: string | undefined;
+
+  /**
+   * Only keys that come, in the order of the scan, after this one: where an earlier scan has stopped.
+   *
+   * @generated from field: optional string after = 5;
+   */
+  after?: string | undefined;
+
+  /**
+   * From the last key to the first.
+   *
+   * @generated from field: bool reverse = 6;
+   */
+  reverse: boolean;
+
+  /**
+   * Keys to return at most; 0: all.
+   *
+   * @generated from field: uint64 limit = 7;
+   */
+  limit: bigint;
+
+  /**
+   * Without values.
+   *
+   * @generated from field: bool keys_only = 8;
+   */
+  keysOnly: boolean;
+};
+
+/**
+ * Describes the message kvlab.v1.ScanRequest.
+ * Use `create(ScanRequestSchema)` to create a new message.
+ */
+export const ScanRequestSchema: GenMessage<ScanRequest> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 11);
+
+/**
+ * One key of a scan.
+ *
+ * @generated from message kvlab.v1.KeyValue
+ */
+export type KeyValue = Message<"kvlab.v1.KeyValue"> & {
+  /**
+   * The key.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * The value, in the form in which it was put; none when only keys are asked for.
+   *
+   * @generated from oneof kvlab.v1.KeyValue.value
+   */
+  value: {
+    /**
+     * Any bytes.
+     *
+     * @generated from field: bytes bytes = 2;
+     */
+    value: Uint8Array;
+    case: "bytes";
+  } | {
+    /**
+     * Text in UTF-8.
+     *
+     * @generated from field: string text = 3;
+     */
+    value: string;
+    case: "text";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Revision of the write that the value comes from.
+   *
+   * @generated from field: uint64 revision = 4;
+   */
+  revision: bigint;
+
+  /**
+   * Milliseconds until the key expires; absent when it does not.
+   *
+   * @generated from field: optional uint64 ttl_left_ms = 5;
+   */
+  ttlLeftMs?: bigint | undefined;
+};
+
+/**
+ * Describes the message kvlab.v1.KeyValue.
+ * Use `create(KeyValueSchema)` to create a new message.
+ */
+export const KeyValueSchema: GenMessage<KeyValue> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 12);
+
+/**
+ * Some of the keys of a scan, in its order.
+ *
+ * @generated from message kvlab.v1.ScanResponse
+ */
+export type ScanResponse = Message<"kvlab.v1.ScanResponse"> & {
+  /**
+   * The keys; there may be none.
+   *
+   * @generated from field: repeated kvlab.v1.KeyValue items = 1;
+   */
+  items: KeyValue[];
+
+  /**
+   * The moment that the scan shows: every write up to this revision, and none after. The same in all answers; a watch
+   * after it misses nothing.
+   *
+   * @generated from field: uint64 revision = 2;
+   */
+  revision: bigint;
+
+  /**
+   * Epoch in which this revision was the last.
+   *
+   * @generated from field: uint64 epoch = 3;
+   */
+  epoch: bigint;
+};
+
+/**
+ * Describes the message kvlab.v1.ScanResponse.
+ * Use `create(ScanResponseSchema)` to create a new message.
+ */
+export const ScanResponseSchema: GenMessage<ScanResponse> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 13);
+
+/**
+ * Request of Watch.
+ *
+ * @generated from message kvlab.v1.WatchRequest
+ */
+export type WatchRequest = Message<"kvlab.v1.WatchRequest"> & {
+  /**
+   * The group to watch; a data node knows its own, a router needs it.
+   *
+   * @generated from field: string group = 1;
+   */
+  group: string;
+
+  /**
+   * Which keys; all of the group by default.
+   *
+   * @generated from oneof kvlab.v1.WatchRequest.scope
+   */
+  scope: {
+    /**
+     * Just this one.
+     *
+     * @generated from field: string key = 2;
+     */
+    value: string;
+    case: "key";
+  } | {
+    /**
+     * Those that begin with this.
+     *
+     * @generated from field: string prefix = 3;
+     */
+    value: string;
+    case: "prefix";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Only what comes after this revision; absent: what comes from now on.
+   *
+   * @generated from field: optional uint64 after_revision = 4;
+   */
+  afterRevision?: bigint | undefined;
+
+  /**
+   * Epoch that was named with that revision; 0: not known. The call fails when another history has been there instead.
+   *
+   * @generated from field: uint64 after_epoch = 5;
+   */
+  afterEpoch: bigint;
+
+  /**
+   * Whether events tell what was there before.
+   *
+   * @generated from field: bool previous = 6;
+   */
+  previous: boolean;
+};
+
+/**
+ * Describes the message kvlab.v1.WatchRequest.
+ * Use `create(WatchRequestSchema)` to create a new message.
+ */
+export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 14);
+
+/**
+ * Changes of keys, in the order in which they happened.
+ *
+ * @generated from message kvlab.v1.WatchResponse
+ */
+export type WatchResponse = Message<"kvlab.v1.WatchResponse"> & {
+  /**
+   * The changes; there may be none. Those of one batch come together.
+   *
+   * @generated from field: repeated kvlab.v1.WatchEvent events = 1;
+   */
+  events: WatchEvent[];
+
+  /**
+   * Everything up to this revision has been told: a watch after it goes on where this one has come to.
+   *
+   * @generated from field: uint64 revision = 2;
+   */
+  revision: bigint;
+
+  /**
+   * Epoch in which this revision was the last.
+   *
+   * @generated from field: uint64 epoch = 3;
+   */
+  epoch: bigint;
+};
+
+/**
+ * Describes the message kvlab.v1.WatchResponse.
+ * Use `create(WatchResponseSchema)` to create a new message.
+ */
+export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 15);
+
+/**
+ * One change of a key.
+ *
+ * @generated from message kvlab.v1.WatchEvent
+ */
+export type WatchEvent = Message<"kvlab.v1.WatchEvent"> & {
+  /**
+   * What has happened.
+   *
+   * @generated from field: kvlab.v1.EventKind kind = 1;
+   */
+  kind: EventKind;
+
+  /**
+   * The key.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+
+  /**
+   * The value that was put.
+   *
+   * @generated from oneof kvlab.v1.WatchEvent.value
+   */
+  value: {
+    /**
+     * Any bytes.
+     *
+     * @generated from field: bytes bytes = 3;
+     */
+    value: Uint8Array;
+    case: "bytes";
+  } | {
+    /**
+     * Text in UTF-8.
+     *
+     * @generated from field: string text = 4;
+     */
+    value: string;
+    case: "text";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Revision of the change.
+   *
+   * @generated from field: uint64 revision = 5;
+   */
+  revision: bigint;
+
+  /**
+   * What was there before, if that was asked for; absent when nothing was.
+   *
+   * @generated from field: kvlab.v1.PreviousValue previous = 6;
+   */
+  previous?: PreviousValue | undefined;
+};
+
+/**
+ * Describes the message kvlab.v1.WatchEvent.
+ * Use `create(WatchEventSchema)` to create a new message.
+ */
+export const WatchEventSchema: GenMessage<WatchEvent> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 16);
+
+/**
+ * What a key was before a change.
+ *
+ * @generated from message kvlab.v1.PreviousValue
+ */
+export type PreviousValue = Message<"kvlab.v1.PreviousValue"> & {
+  /**
+   * Its value, in the form in which it was put.
+   *
+   * @generated from oneof kvlab.v1.PreviousValue.value
+   */
+  value: {
+    /**
+     * Any bytes.
+     *
+     * @generated from field: bytes bytes = 1;
+     */
+    value: Uint8Array;
+    case: "bytes";
+  } | {
+    /**
+     * Text in UTF-8.
+     *
+     * @generated from field: string text = 2;
+     */
+    value: string;
+    case: "text";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Revision of the write that the value came from.
+   *
+   * @generated from field: uint64 revision = 3;
+   */
+  revision: bigint;
+
+  /**
+   * Whether compaction has removed the value, of which only the revision is known.
+   *
+   * @generated from field: bool lost = 4;
+   */
+  lost: boolean;
+};
+
+/**
+ * Describes the message kvlab.v1.PreviousValue.
+ * Use `create(PreviousValueSchema)` to create a new message.
+ */
+export const PreviousValueSchema: GenMessage<PreviousValue> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 17);
+
+/**
+ * Some of the calls of a pipe.
+ *
+ * @generated from message kvlab.v1.PipeRequest
+ */
+export type PipeRequest = Message<"kvlab.v1.PipeRequest"> & {
+  /**
+   * The calls.
+   *
+   * @generated from field: repeated kvlab.v1.Operation operations = 1;
+   */
+  operations: Operation[];
+};
+
+/**
+ * Describes the message kvlab.v1.PipeRequest.
+ * Use `create(PipeRequestSchema)` to create a new message.
+ */
+export const PipeRequestSchema: GenMessage<PipeRequest> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 18);
+
+/**
+ * Some of the answers of a pipe.
+ *
+ * @generated from message kvlab.v1.PipeResponse
+ */
+export type PipeResponse = Message<"kvlab.v1.PipeResponse"> & {
+  /**
+   * The answers.
+   *
+   * @generated from field: repeated kvlab.v1.Answer answers = 1;
+   */
+  answers: Answer[];
+};
+
+/**
+ * Describes the message kvlab.v1.PipeResponse.
+ * Use `create(PipeResponseSchema)` to create a new message.
+ */
+export const PipeResponseSchema: GenMessage<PipeResponse> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 19);
+
+/**
+ * Request of Exchange.
+ *
+ * @generated from message kvlab.v1.ExchangeRequest
+ */
+export type ExchangeRequest = Message<"kvlab.v1.ExchangeRequest"> & {
+  /**
+   * The calls.
+   *
+   * @generated from field: repeated kvlab.v1.Operation operations = 1;
+   */
+  operations: Operation[];
+};
+
+/**
+ * Describes the message kvlab.v1.ExchangeRequest.
+ * Use `create(ExchangeRequestSchema)` to create a new message.
+ */
+export const ExchangeRequestSchema: GenMessage<ExchangeRequest> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 20);
+
+/**
+ * Answer of Exchange: comes when all calls have ended.
+ *
+ * @generated from message kvlab.v1.ExchangeResponse
+ */
+export type ExchangeResponse = Message<"kvlab.v1.ExchangeResponse"> & {
+  /**
+   * The answers.
+   *
+   * @generated from field: repeated kvlab.v1.Answer answers = 1;
+   */
+  answers: Answer[];
+};
+
+/**
+ * Describes the message kvlab.v1.ExchangeResponse.
+ * Use `create(ExchangeResponseSchema)` to create a new message.
+ */
+export const ExchangeResponseSchema: GenMessage<ExchangeResponse> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 21);
+
+/**
+ * One call of a pipe.
+ *
+ * @generated from message kvlab.v1.Operation
+ */
+export type Operation = Message<"kvlab.v1.Operation"> & {
+  /**
+   * Names the call in its answer; not used by another call that is under way.
+   *
+   * @generated from field: uint32 id = 1;
+   */
+  id: number;
+
+  /**
+   * Milliseconds that the call may take; 0: as long as any call without a deadline.
+   *
+   * @generated from field: uint32 timeout_ms = 2;
+   */
+  timeoutMs: number;
+
+  /**
+   * The call; one is needed.
+   *
+   * @generated from oneof kvlab.v1.Operation.call
+   */
+  call: {
+    /**
+     * As Get.
+     *
+     * @generated from field: kvlab.v1.GetRequest get = 3;
+     */
+    value: GetRequest;
+    case: "get";
+  } | {
+    /**
+     * As Put.
+     *
+     * @generated from field: kvlab.v1.PutRequest put = 4;
+     */
+    value: PutRequest;
+    case: "put";
+  } | {
+    /**
+     * As Delete.
+     *
+     * @generated from field: kvlab.v1.DeleteRequest delete = 5;
+     */
+    value: DeleteRequest;
+    case: "delete";
+  } | {
+    /**
+     * As Batch.
+     *
+     * @generated from field: kvlab.v1.BatchRequest batch = 6;
+     */
+    value: BatchRequest;
+    case: "batch";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message kvlab.v1.Operation.
+ * Use `create(OperationSchema)` to create a new message.
+ */
+export const OperationSchema: GenMessage<Operation> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 22);
+
+/**
+ * The end of one call of a pipe.
+ *
+ * @generated from message kvlab.v1.Answer
+ */
+export type Answer = Message<"kvlab.v1.Answer"> & {
+  /**
+   * The id of the call.
+   *
+   * @generated from field: uint32 id = 1;
+   */
+  id: number;
+
+  /**
+   * The answer, or why there is none.
+   *
+   * @generated from oneof kvlab.v1.Answer.answer
+   */
+  answer: {
+    /**
+     * Of Get.
+     *
+     * @generated from field: kvlab.v1.GetResponse get = 2;
+     */
+    value: GetResponse;
+    case: "get";
+  } | {
+    /**
+     * Of Put.
+     *
+     * @generated from field: kvlab.v1.PutResponse put = 3;
+     */
+    value: PutResponse;
+    case: "put";
+  } | {
+    /**
+     * Of Delete.
+     *
+     * @generated from field: kvlab.v1.DeleteResponse delete = 4;
+     */
+    value: DeleteResponse;
+    case: "delete";
+  } | {
+    /**
+     * Of Batch.
+     *
+     * @generated from field: kvlab.v1.BatchResponse batch = 5;
+     */
+    value: BatchResponse;
+    case: "batch";
+  } | {
+    /**
+     * The error of the call.
+     *
+     * @generated from field: kvlab.v1.Failure failure = 6;
+     */
+    value: Failure;
+    case: "failure";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message kvlab.v1.Answer.
+ * Use `create(AnswerSchema)` to create a new message.
+ */
+export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 23);
+
+/**
+ * The error of one call of a pipe.
+ *
+ * @generated from message kvlab.v1.Failure
+ */
+export type Failure = Message<"kvlab.v1.Failure"> & {
+  /**
+   * The status code of gRPC.
+   *
+   * @generated from field: uint32 code = 1;
+   */
+  code: number;
+
+  /**
+   * What has gone wrong, in words.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * The details of the error, as in kvlab/v1/errors.proto.
+   *
+   * @generated from field: repeated google.protobuf.Any details = 3;
+   */
+  details: Any[];
+};
+
+/**
+ * Describes the message kvlab.v1.Failure.
+ * Use `create(FailureSchema)` to create a new message.
+ */
+export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 24);
 
 /**
  * Request of Status.
@@ -212,7 +1104,7 @@ export type StatusRequest = Message<"kvlab.v1.StatusRequest"> & {
  * Use `create(StatusRequestSchema)` to create a new message.
  */
 export const StatusRequestSchema: GenMessage<StatusRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 6);
+  messageDesc(file_kvlab_v1_data, 25);
 
 /**
  * State of one data node.
@@ -303,7 +1195,7 @@ export type StatusResponse = Message<"kvlab.v1.StatusResponse"> & {
  * Use `create(StatusResponseSchema)` to create a new message.
  */
 export const StatusResponseSchema: GenMessage<StatusResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 7);
+  messageDesc(file_kvlab_v1_data, 26);
 
 /**
  * How far one standby has come, as its primary sees it.
@@ -345,7 +1237,55 @@ export type StandbyStatus = Message<"kvlab.v1.StandbyStatus"> & {
  * Use `create(StandbyStatusSchema)` to create a new message.
  */
 export const StandbyStatusSchema: GenMessage<StandbyStatus> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 8);
+  messageDesc(file_kvlab_v1_data, 27);
+
+/**
+ * What has happened to a key.
+ *
+ * @generated from enum kvlab.v1.EventKind
+ */
+export const EventKind = {
+  /**
+   * Not known; never sent.
+   *
+   * @generated from enum value: EVENT_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It was written.
+   *
+   * @generated from enum value: EVENT_KIND_PUT = 1;
+   */
+  PUT: 1,
+
+  /**
+   * It was removed.
+   *
+   * @generated from enum value: EVENT_KIND_DELETE = 2;
+   */
+  DELETE: 2,
+
+  /**
+   * Its time was over.
+   *
+   * @generated from enum value: EVENT_KIND_EXPIRE = 3;
+   */
+  EXPIRE: 3,
+} as const;
+
+/**
+ * What has happened to a key.
+ *
+ * @generated from enum kvlab.v1.EventKind
+ */
+export type EventKind = (typeof EventKind)[keyof typeof EventKind] | UnknownEnum;
+
+/**
+ * Describes the enum kvlab.v1.EventKind.
+ */
+export const EventKindSchema: GenEnum<EventKind> = /*@__PURE__*/
+  enumDesc(file_kvlab_v1_data, 0);
 
 /**
  * Reads and writes keys. A data node answers for the keys of its own group while it is the primary; a router
@@ -353,6 +1293,12 @@ export const StandbyStatusSchema: GenMessage<StandbyStatus> = /*@__PURE__*/
  *
  * Errors of every call that names a key: INVALID_ARGUMENT (key over 4 KiB or not UTF-8), FAILED_PRECONDITION
  * with a WrongNode detail (this node is not the key's primary), UNAVAILABLE (not applied: may be retried).
+ *
+ * Errors of every write: INVALID_ARGUMENT (value over the limit), FAILED_PRECONDITION with a ConditionFailed detail
+ * (not applied: the key is not as the condition says), UNKNOWN with an OutcomeUnknown detail (may or may not have been
+ * applied: the same request with the same request_id tells), RESOURCE_EXHAUSTED (not applied: too many writes are
+ * waiting), FAILED_PRECONDITION with a RequestForgotten detail (this attempt is not applied, and whether an earlier one
+ * was cannot be told any more).
  *
  * @generated from service kvlab.v1.DataService
  */
@@ -370,8 +1316,6 @@ export const DataService: GenService<{
   },
   /**
    * Writes one key. Answered once every in-sync replica has it on disk.
-   * Errors: INVALID_ARGUMENT (value over the limit), UNKNOWN with an OutcomeUnknown detail (may or may not
-   * have been applied), RESOURCE_EXHAUSTED (too many writes are waiting).
    *
    * @generated from rpc kvlab.v1.DataService.Put
    */
@@ -382,7 +1326,7 @@ export const DataService: GenService<{
   },
   /**
    * Removes one key. Answered as Put is.
-   * Errors: NOT_FOUND, and those of Put.
+   * Errors: NOT_FOUND (the key does not exist, and the request has no condition).
    *
    * @generated from rpc kvlab.v1.DataService.Delete
    */
@@ -390,6 +1334,65 @@ export const DataService: GenService<{
     methodKind: "unary";
     input: typeof DeleteRequestSchema;
     output: typeof DeleteResponseSchema;
+  },
+  /**
+   * Compares and writes keys of one group as one step: all of it is done, or nothing. Keys share a group for certain
+   * when they share a {tag}. Answered as Put is.
+   * Errors: INVALID_ARGUMENT (keys of several groups, a key written twice, more than 1,000 compares and operations,
+   * values over the limit together).
+   *
+   * @generated from rpc kvlab.v1.DataService.Batch
+   */
+  batch: {
+    methodKind: "unary";
+    input: typeof BatchRequestSchema;
+    output: typeof BatchResponseSchema;
+  },
+  /**
+   * The keys of one group in the order of their UTF-8 bytes, as they all were at one moment.
+   * Errors: INVALID_ARGUMENT (a router needs the group's name), ABORTED (so much was written meanwhile that the
+   * moment could not be kept: scan on after the last key), RESOURCE_EXHAUSTED (too many scans at once).
+   *
+   * @generated from rpc kvlab.v1.DataService.Scan
+   */
+  scan: {
+    methodKind: "server_streaming";
+    input: typeof ScanRequestSchema;
+    output: typeof ScanResponseSchema;
+  },
+  /**
+   * The changes of keys of one group, in the order in which they happened, until the caller ends the call. The first
+   * answer comes at once. A caller that reads slowly is answered from the log.
+   * Errors: INVALID_ARGUMENT (a router needs the group's name), OUT_OF_RANGE with a HistoryLost detail (the log does
+   * not reach back to what was asked for, or the caller was so slow that it does not any more; or it continues from
+   * something else), RESOURCE_EXHAUSTED (too many watches at once).
+   *
+   * @generated from rpc kvlab.v1.DataService.Watch
+   */
+  watch: {
+    methodKind: "server_streaming";
+    input: typeof WatchRequestSchema;
+    output: typeof WatchResponseSchema;
+  },
+  /**
+   * Many calls over one stream, answered in any order.
+   *
+   * @generated from rpc kvlab.v1.DataService.Pipe
+   */
+  pipe: {
+    methodKind: "bidi_streaming";
+    input: typeof PipeRequestSchema;
+    output: typeof PipeResponseSchema;
+  },
+  /**
+   * One message of a Pipe as a call of its own, for callers that cannot send streams, such as browsers.
+   *
+   * @generated from rpc kvlab.v1.DataService.Exchange
+   */
+  exchange: {
+    methodKind: "unary";
+    input: typeof ExchangeRequestSchema;
+    output: typeof ExchangeResponseSchema;
   },
   /**
    * Reports on one data node.

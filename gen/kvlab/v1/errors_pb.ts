@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file kvlab/v1/errors.proto.
  */
 export const file_kvlab_v1_errors: GenFile = /*@__PURE__*/
-  fileDesc("ChVrdmxhYi92MS9lcnJvcnMucHJvdG8SCGt2bGFiLnYxIkEKCVdyb25nTm9kZRINCgVncm91cBgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEhQKDHJpbmdfdmVyc2lvbhgDIAEoBCIfCg5PdXRjb21lVW5rbm93bhINCgVncm91cBgBIAEoCSIMCgpOb3RBcHBsaWVkYgZwcm90bzM");
+  fileDesc("ChVrdmxhYi92MS9lcnJvcnMucHJvdG8SCGt2bGFiLnYxIkEKCVdyb25nTm9kZRINCgVncm91cBgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEhQKDHJpbmdfdmVyc2lvbhgDIAEoBCIfCg5PdXRjb21lVW5rbm93bhINCgVncm91cBgBIAEoCSIMCgpOb3RBcHBsaWVkIjAKD0NvbmRpdGlvbkZhaWxlZBILCgNrZXkYASABKAkSEAoIcmV2aXNpb24YAiABKAQiJAoQUmVxdWVzdEZvcmdvdHRlbhIQCghyZXZpc2lvbhgBIAEoBCImCgtIaXN0b3J5TG9zdBIXCg9vbGRlc3RfcmV2aXNpb24YASABKARiBnByb3RvMw");
 
 /**
  * Detail of FAILED_PRECONDITION: the key is served by another node.
@@ -83,4 +83,76 @@ export type NotApplied = Message<"kvlab.v1.NotApplied"> & {
  */
 export const NotAppliedSchema: GenMessage<NotApplied> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_errors, 2);
+
+/**
+ * Detail of FAILED_PRECONDITION: a key is not as a condition says. Nothing was applied.
+ *
+ * @generated from message kvlab.v1.ConditionFailed
+ */
+export type ConditionFailed = Message<"kvlab.v1.ConditionFailed"> & {
+  /**
+   * The key.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Its revision now; 0 when it does not exist.
+   *
+   * @generated from field: uint64 revision = 2;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message kvlab.v1.ConditionFailed.
+ * Use `create(ConditionFailedSchema)` to create a new message.
+ */
+export const ConditionFailedSchema: GenMessage<ConditionFailed> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_errors, 3);
+
+/**
+ * Detail of FAILED_PRECONDITION: the group remembers its last 100,000 requests, and those do not reach back to the
+ * after_revision of this one. This attempt was not applied. If it was the first, it can be sent again with the revision
+ * given here; if not, whether an earlier one was applied cannot be told.
+ *
+ * @generated from message kvlab.v1.RequestForgotten
+ */
+export type RequestForgotten = Message<"kvlab.v1.RequestForgotten"> & {
+  /**
+   * A revision of the group now.
+   *
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message kvlab.v1.RequestForgotten.
+ * Use `create(RequestForgottenSchema)` to create a new message.
+ */
+export const RequestForgottenSchema: GenMessage<RequestForgotten> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_errors, 4);
+
+/**
+ * Detail of OUT_OF_RANGE: a watch cannot go on without missing something.
+ *
+ * @generated from message kvlab.v1.HistoryLost
+ */
+export type HistoryLost = Message<"kvlab.v1.HistoryLost"> & {
+  /**
+   * Watches after this revision, and later ones, can be served; 0 when that is not known.
+   *
+   * @generated from field: uint64 oldest_revision = 1;
+   */
+  oldestRevision: bigint;
+};
+
+/**
+ * Describes the message kvlab.v1.HistoryLost.
+ * Use `create(HistoryLostSchema)` to create a new message.
+ */
+export const HistoryLostSchema: GenMessage<HistoryLost> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_errors, 5);
 

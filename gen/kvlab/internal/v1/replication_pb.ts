@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file kvlab/internal/v1/replication.proto.
  */
 export const file_kvlab_internal_v1_replication: GenFile = /*@__PURE__*/
-  fileDesc("CiNrdmxhYi9pbnRlcm5hbC92MS9yZXBsaWNhdGlvbi5wcm90bxIRa3ZsYWIuaW50ZXJuYWwudjEiJgoIUG9zaXRpb24SDQoFZXBvY2gYASABKAQSCwoDc2VxGAIgASgEIi4KCkVwb2NoU3RhcnQSDQoFZXBvY2gYASABKAQSEQoJZmlyc3Rfc2VxGAIgASgEInsKBlJlY29yZBINCgVlcG9jaBgBIAEoBBILCgNzZXEYAiABKAQSKwoEa2luZBgDIAEoDjIdLmt2bGFiLmludGVybmFsLnYxLlJlY29yZEtpbmQSCwoDa2V5GAQgASgJEg0KBXZhbHVlGAUgASgMEgwKBHRleHQYBiABKAgikwEKCUNvcHlDaHVuaxIPCgdjb3B5X2lkGAEgASgEEg0KBWluZGV4GAIgASgEEikKBGJhc2UYAyABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhItCgZlcG9jaHMYBCADKAsyHS5rdmxhYi5pbnRlcm5hbC52MS5FcG9jaFN0YXJ0EgwKBGxhc3QYBSABKAgikwIKDUFwcGVuZFJlcXVlc3QSDQoFZ3JvdXAYASABKAkSDQoFZXBvY2gYAiABKAQSDwoHcHJpbWFyeRgDIAEoDRIOCgZ0YXJnZXQYBCABKA0SEwoLaW5jYXJuYXRpb24YBSABKAkSLQoIcHJldmlvdXMYBiABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhIqCgdyZWNvcmRzGAcgAygLMhkua3ZsYWIuaW50ZXJuYWwudjEuUmVjb3JkEhUKDWNvbW1pdHRlZF9zZXEYCCABKAQSKgoEY29weRgJIAEoCzIcLmt2bGFiLmludGVybmFsLnYxLkNvcHlDaHVuaxIQCghsZWFzZV9tcxgKIAEoBCLpAQoOQXBwZW5kUmVzcG9uc2USLwoGcmVzdWx0GAEgASgOMh8ua3ZsYWIuaW50ZXJuYWwudjEuQXBwZW5kUmVzdWx0Eg0KBWVwb2NoGAIgASgEEikKBGxhc3QYAyABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhIpCgRiYXNlGAQgASgLMhsua3ZsYWIuaW50ZXJuYWwudjEuUG9zaXRpb24SLQoGZXBvY2hzGAUgAygLMh0ua3ZsYWIuaW50ZXJuYWwudjEuRXBvY2hTdGFydBISCgpuZWVkc19jb3B5GAYgASgIIlIKFUNvdW50TWlzcGxhY2VkUmVxdWVzdBINCgVncm91cBgBIAEoCRITCgtyaW5nX2dyb3VwcxgCIAMoCRIVCg12aXJ0dWFsX25vZGVzGAMgASgNIiYKFkNvdW50TWlzcGxhY2VkUmVzcG9uc2USDAoEa2V5cxgBIAEoBCIwCg9IYW5kT3ZlclJlcXVlc3QSDQoFZ3JvdXAYASABKAkSDgoGbnVtYmVyGAIgASgNIiEKEEhhbmRPdmVyUmVzcG9uc2USDQoFZXBvY2gYASABKAQiIwoSR2V0UG9zaXRpb25SZXF1ZXN0Eg0KBWdyb3VwGAEgASgJIlUKE0dldFBvc2l0aW9uUmVzcG9uc2USLQoIcG9zaXRpb24YASABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhIPCgdkYW1hZ2VkGAIgASgIKm0KClJlY29yZEtpbmQSGwoXUkVDT1JEX0tJTkRfVU5TUEVDSUZJRUQQABITCg9SRUNPUkRfS0lORF9QVVQQARIWChJSRUNPUkRfS0lORF9ERUxFVEUQAhIVChFSRUNPUkRfS0lORF9FUE9DSBADKn4KDEFwcGVuZFJlc3VsdBIdChlBUFBFTkRfUkVTVUxUX1VOU1BFQ0lGSUVEEAASFAoQQVBQRU5EX1JFU1VMVF9PSxABEh0KGUFQUEVORF9SRVNVTFRfU1RBTEVfRVBPQ0gQAhIaChZBUFBFTkRfUkVTVUxUX01JU01BVENIEAMy/QIKElJlcGxpY2F0aW9uU2VydmljZRJNCgZBcHBlbmQSIC5rdmxhYi5pbnRlcm5hbC52MS5BcHBlbmRSZXF1ZXN0GiEua3ZsYWIuaW50ZXJuYWwudjEuQXBwZW5kUmVzcG9uc2USZQoOQ291bnRNaXNwbGFjZWQSKC5rdmxhYi5pbnRlcm5hbC52MS5Db3VudE1pc3BsYWNlZFJlcXVlc3QaKS5rdmxhYi5pbnRlcm5hbC52MS5Db3VudE1pc3BsYWNlZFJlc3BvbnNlElMKCEhhbmRPdmVyEiIua3ZsYWIuaW50ZXJuYWwudjEuSGFuZE92ZXJSZXF1ZXN0GiMua3ZsYWIuaW50ZXJuYWwudjEuSGFuZE92ZXJSZXNwb25zZRJcCgtHZXRQb3NpdGlvbhIlLmt2bGFiLmludGVybmFsLnYxLkdldFBvc2l0aW9uUmVxdWVzdBomLmt2bGFiLmludGVybmFsLnYxLkdldFBvc2l0aW9uUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("CiNrdmxhYi9pbnRlcm5hbC92MS9yZXBsaWNhdGlvbi5wcm90bxIRa3ZsYWIuaW50ZXJuYWwudjEiJgoIUG9zaXRpb24SDQoFZXBvY2gYASABKAQSCwoDc2VxGAIgASgEIi4KCkVwb2NoU3RhcnQSDQoFZXBvY2gYASABKAQSEQoJZmlyc3Rfc2VxGAIgASgEIoUBCgZDaGFuZ2USKwoEa2luZBgBIAEoDjIdLmt2bGFiLmludGVybmFsLnYxLkNoYW5nZUtpbmQSCwoDa2V5GAIgASgJEg0KBXZhbHVlGAMgASgMEgwKBHRleHQYBCABKAgSEgoKZXhwaXJlc19tcxgFIAEoBBIQCghwcmV2aW91cxgGIAEoBCJkCgZSZWNvcmQSDQoFZXBvY2gYASABKAQSCwoDc2VxGAIgASgEEioKB2NoYW5nZXMYAyADKAsyGS5rdmxhYi5pbnRlcm5hbC52MS5DaGFuZ2USEgoKcmVxdWVzdF9pZBgEIAEoCSKrAQoJQ29weUNodW5rEg8KB2NvcHlfaWQYASABKAQSDQoFaW5kZXgYAiABKAQSKQoEYmFzZRgDIAEoCzIbLmt2bGFiLmludGVybmFsLnYxLlBvc2l0aW9uEi0KBmVwb2NocxgEIAMoCzIdLmt2bGFiLmludGVybmFsLnYxLkVwb2NoU3RhcnQSDAoEbGFzdBgFIAEoCBIWCg5yZXF1ZXN0c19hZnRlchgGIAEoBCKTAgoNQXBwZW5kUmVxdWVzdBINCgVncm91cBgBIAEoCRINCgVlcG9jaBgCIAEoBBIPCgdwcmltYXJ5GAMgASgNEg4KBnRhcmdldBgEIAEoDRITCgtpbmNhcm5hdGlvbhgFIAEoCRItCghwcmV2aW91cxgGIAEoCzIbLmt2bGFiLmludGVybmFsLnYxLlBvc2l0aW9uEioKB3JlY29yZHMYByADKAsyGS5rdmxhYi5pbnRlcm5hbC52MS5SZWNvcmQSFQoNY29tbWl0dGVkX3NlcRgIIAEoBBIqCgRjb3B5GAkgASgLMhwua3ZsYWIuaW50ZXJuYWwudjEuQ29weUNodW5rEhAKCGxlYXNlX21zGAogASgEIukBCg5BcHBlbmRSZXNwb25zZRIvCgZyZXN1bHQYASABKA4yHy5rdmxhYi5pbnRlcm5hbC52MS5BcHBlbmRSZXN1bHQSDQoFZXBvY2gYAiABKAQSKQoEbGFzdBgDIAEoCzIbLmt2bGFiLmludGVybmFsLnYxLlBvc2l0aW9uEikKBGJhc2UYBCABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhItCgZlcG9jaHMYBSADKAsyHS5rdmxhYi5pbnRlcm5hbC52MS5FcG9jaFN0YXJ0EhIKCm5lZWRzX2NvcHkYBiABKAgiUgoVQ291bnRNaXNwbGFjZWRSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEhMKC3JpbmdfZ3JvdXBzGAIgAygJEhUKDXZpcnR1YWxfbm9kZXMYAyABKA0iJgoWQ291bnRNaXNwbGFjZWRSZXNwb25zZRIMCgRrZXlzGAEgASgEIjAKD0hhbmRPdmVyUmVxdWVzdBINCgVncm91cBgBIAEoCRIOCgZudW1iZXIYAiABKA0iIQoQSGFuZE92ZXJSZXNwb25zZRINCgVlcG9jaBgBIAEoBCIjChJHZXRQb3NpdGlvblJlcXVlc3QSDQoFZ3JvdXAYASABKAkiVQoTR2V0UG9zaXRpb25SZXNwb25zZRItCghwb3NpdGlvbhgBIAEoCzIbLmt2bGFiLmludGVybmFsLnYxLlBvc2l0aW9uEg8KB2RhbWFnZWQYAiABKAgqbgoKQ2hhbmdlS2luZBIbChdDSEFOR0VfS0lORF9VTlNQRUNJRklFRBAAEhMKD0NIQU5HRV9LSU5EX1BVVBABEhYKEkNIQU5HRV9LSU5EX0RFTEVURRACEhYKEkNIQU5HRV9LSU5EX0VYUElSRRADKn4KDEFwcGVuZFJlc3VsdBIdChlBUFBFTkRfUkVTVUxUX1VOU1BFQ0lGSUVEEAASFAoQQVBQRU5EX1JFU1VMVF9PSxABEh0KGUFQUEVORF9SRVNVTFRfU1RBTEVfRVBPQ0gQAhIaChZBUFBFTkRfUkVTVUxUX01JU01BVENIEAMy/QIKElJlcGxpY2F0aW9uU2VydmljZRJNCgZBcHBlbmQSIC5rdmxhYi5pbnRlcm5hbC52MS5BcHBlbmRSZXF1ZXN0GiEua3ZsYWIuaW50ZXJuYWwudjEuQXBwZW5kUmVzcG9uc2USZQoOQ291bnRNaXNwbGFjZWQSKC5rdmxhYi5pbnRlcm5hbC52MS5Db3VudE1pc3BsYWNlZFJlcXVlc3QaKS5rdmxhYi5pbnRlcm5hbC52MS5Db3VudE1pc3BsYWNlZFJlc3BvbnNlElMKCEhhbmRPdmVyEiIua3ZsYWIuaW50ZXJuYWwudjEuSGFuZE92ZXJSZXF1ZXN0GiMua3ZsYWIuaW50ZXJuYWwudjEuSGFuZE92ZXJSZXNwb25zZRJcCgtHZXRQb3NpdGlvbhIlLmt2bGFiLmludGVybmFsLnYxLkdldFBvc2l0aW9uUmVxdWVzdBomLmt2bGFiLmludGVybmFsLnYxLkdldFBvc2l0aW9uUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * A place in a group's log.
@@ -69,6 +69,62 @@ export const EpochStartSchema: GenMessage<EpochStart> = /*@__PURE__*/
   messageDesc(file_kvlab_internal_v1_replication, 1);
 
 /**
+ * What a record does to one key.
+ *
+ * @generated from message kvlab.internal.v1.Change
+ */
+export type Change = Message<"kvlab.internal.v1.Change"> & {
+  /**
+   * What it does.
+   *
+   * @generated from field: kvlab.internal.v1.ChangeKind kind = 1;
+   */
+  kind: ChangeKind;
+
+  /**
+   * The key.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+
+  /**
+   * The value of a put.
+   *
+   * @generated from field: bytes value = 3;
+   */
+  value: Uint8Array;
+
+  /**
+   * Whether the value was put as text.
+   *
+   * @generated from field: bool text = 4;
+   */
+  text: boolean;
+
+  /**
+   * Of a put: milliseconds since 1970 when the key expires; 0: never.
+   *
+   * @generated from field: uint64 expires_ms = 5;
+   */
+  expiresMs: bigint;
+
+  /**
+   * Revision of the value that this one replaces or removes; 0 when there is none.
+   *
+   * @generated from field: uint64 previous = 6;
+   */
+  previous: bigint;
+};
+
+/**
+ * Describes the message kvlab.internal.v1.Change.
+ * Use `create(ChangeSchema)` to create a new message.
+ */
+export const ChangeSchema: GenMessage<Change> = /*@__PURE__*/
+  messageDesc(file_kvlab_internal_v1_replication, 2);
+
+/**
  * One record of a log.
  *
  * @generated from message kvlab.internal.v1.Record
@@ -89,32 +145,18 @@ export type Record = Message<"kvlab.internal.v1.Record"> & {
   seq: bigint;
 
   /**
-   * What it does.
+   * What it does, as one step; nothing, when it begins an epoch or is only kept for its request id.
    *
-   * @generated from field: kvlab.internal.v1.RecordKind kind = 3;
+   * @generated from field: repeated kvlab.internal.v1.Change changes = 3;
    */
-  kind: RecordKind;
+  changes: Change[];
 
   /**
-   * The key; empty for an epoch record.
+   * Of the request that it answers; empty: none.
    *
-   * @generated from field: string key = 4;
+   * @generated from field: string request_id = 4;
    */
-  key: string;
-
-  /**
-   * The value of a put.
-   *
-   * @generated from field: bytes value = 5;
-   */
-  value: Uint8Array;
-
-  /**
-   * Whether the value was put as text.
-   *
-   * @generated from field: bool text = 6;
-   */
-  text: boolean;
+  requestId: string;
 };
 
 /**
@@ -122,7 +164,7 @@ export type Record = Message<"kvlab.internal.v1.Record"> & {
  * Use `create(RecordSchema)` to create a new message.
  */
 export const RecordSchema: GenMessage<Record> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 2);
+  messageDesc(file_kvlab_internal_v1_replication, 3);
 
 /**
  * Begins or goes on with a full copy of the primary's log, for a standby that its history no longer reaches.
@@ -164,6 +206,13 @@ export type CopyChunk = Message<"kvlab.internal.v1.CopyChunk"> & {
    * @generated from field: bool last = 5;
    */
   last: boolean;
+
+  /**
+   * Records with a request id are all there after this sequence number.
+   *
+   * @generated from field: uint64 requests_after = 6;
+   */
+  requestsAfter: bigint;
 };
 
 /**
@@ -171,7 +220,7 @@ export type CopyChunk = Message<"kvlab.internal.v1.CopyChunk"> & {
  * Use `create(CopyChunkSchema)` to create a new message.
  */
 export const CopyChunkSchema: GenMessage<CopyChunk> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 3);
+  messageDesc(file_kvlab_internal_v1_replication, 4);
 
 /**
  * Request of Append.
@@ -256,7 +305,7 @@ export type AppendRequest = Message<"kvlab.internal.v1.AppendRequest"> & {
  * Use `create(AppendRequestSchema)` to create a new message.
  */
 export const AppendRequestSchema: GenMessage<AppendRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 4);
+  messageDesc(file_kvlab_internal_v1_replication, 5);
 
 /**
  * Answer of Append.
@@ -312,7 +361,7 @@ export type AppendResponse = Message<"kvlab.internal.v1.AppendResponse"> & {
  * Use `create(AppendResponseSchema)` to create a new message.
  */
 export const AppendResponseSchema: GenMessage<AppendResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 5);
+  messageDesc(file_kvlab_internal_v1_replication, 6);
 
 /**
  * Request of CountMisplaced.
@@ -347,7 +396,7 @@ export type CountMisplacedRequest = Message<"kvlab.internal.v1.CountMisplacedReq
  * Use `create(CountMisplacedRequestSchema)` to create a new message.
  */
 export const CountMisplacedRequestSchema: GenMessage<CountMisplacedRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 6);
+  messageDesc(file_kvlab_internal_v1_replication, 7);
 
 /**
  * Answer of CountMisplaced.
@@ -368,7 +417,7 @@ export type CountMisplacedResponse = Message<"kvlab.internal.v1.CountMisplacedRe
  * Use `create(CountMisplacedResponseSchema)` to create a new message.
  */
 export const CountMisplacedResponseSchema: GenMessage<CountMisplacedResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 7);
+  messageDesc(file_kvlab_internal_v1_replication, 8);
 
 /**
  * Request of HandOver.
@@ -396,7 +445,7 @@ export type HandOverRequest = Message<"kvlab.internal.v1.HandOverRequest"> & {
  * Use `create(HandOverRequestSchema)` to create a new message.
  */
 export const HandOverRequestSchema: GenMessage<HandOverRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 8);
+  messageDesc(file_kvlab_internal_v1_replication, 9);
 
 /**
  * Answer of HandOver.
@@ -417,7 +466,7 @@ export type HandOverResponse = Message<"kvlab.internal.v1.HandOverResponse"> & {
  * Use `create(HandOverResponseSchema)` to create a new message.
  */
 export const HandOverResponseSchema: GenMessage<HandOverResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 9);
+  messageDesc(file_kvlab_internal_v1_replication, 10);
 
 /**
  * Request of GetPosition.
@@ -438,7 +487,7 @@ export type GetPositionRequest = Message<"kvlab.internal.v1.GetPositionRequest">
  * Use `create(GetPositionRequestSchema)` to create a new message.
  */
 export const GetPositionRequestSchema: GenMessage<GetPositionRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 10);
+  messageDesc(file_kvlab_internal_v1_replication, 11);
 
 /**
  * Answer of GetPosition.
@@ -466,54 +515,54 @@ export type GetPositionResponse = Message<"kvlab.internal.v1.GetPositionResponse
  * Use `create(GetPositionResponseSchema)` to create a new message.
  */
 export const GetPositionResponseSchema: GenMessage<GetPositionResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 11);
+  messageDesc(file_kvlab_internal_v1_replication, 12);
 
 /**
- * What a record does.
+ * What a record does to a key.
  *
- * @generated from enum kvlab.internal.v1.RecordKind
+ * @generated from enum kvlab.internal.v1.ChangeKind
  */
-export const RecordKind = {
+export const ChangeKind = {
   /**
    * Not known; never sent.
    *
-   * @generated from enum value: RECORD_KIND_UNSPECIFIED = 0;
+   * @generated from enum value: CHANGE_KIND_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * Sets a key.
+   * Sets the key.
    *
-   * @generated from enum value: RECORD_KIND_PUT = 1;
+   * @generated from enum value: CHANGE_KIND_PUT = 1;
    */
   PUT: 1,
 
   /**
-   * Removes a key.
+   * Removes the key.
    *
-   * @generated from enum value: RECORD_KIND_DELETE = 2;
+   * @generated from enum value: CHANGE_KIND_DELETE = 2;
    */
   DELETE: 2,
 
   /**
-   * Begins an epoch; names no key.
+   * Removes the key, whose time is over.
    *
-   * @generated from enum value: RECORD_KIND_EPOCH = 3;
+   * @generated from enum value: CHANGE_KIND_EXPIRE = 3;
    */
-  EPOCH: 3,
+  EXPIRE: 3,
 } as const;
 
 /**
- * What a record does.
+ * What a record does to a key.
  *
- * @generated from enum kvlab.internal.v1.RecordKind
+ * @generated from enum kvlab.internal.v1.ChangeKind
  */
-export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind] | UnknownEnum;
+export type ChangeKind = (typeof ChangeKind)[keyof typeof ChangeKind] | UnknownEnum;
 
 /**
- * Describes the enum kvlab.internal.v1.RecordKind.
+ * Describes the enum kvlab.internal.v1.ChangeKind.
  */
-export const RecordKindSchema: GenEnum<RecordKind> = /*@__PURE__*/
+export const ChangeKindSchema: GenEnum<ChangeKind> = /*@__PURE__*/
   enumDesc(file_kvlab_internal_v1_replication, 0);
 
 /**
