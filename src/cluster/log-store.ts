@@ -9,15 +9,27 @@ export interface Position {
   readonly seq: number;
 }
 
-/** One record. `seq` rises by one from record to record, also over epochs; it serves as the key's revision. */
-export interface LogRecord extends Position {
-  /** `epoch` begins an epoch and names no key. */
-  readonly kind: "put" | "delete" | "epoch";
+/** What a record does to one key. */
+export interface Change {
+  /** `expire` removes a key whose time is over. */
+  readonly kind: "put" | "delete" | "expire";
   readonly key: string;
   /** Empty unless `kind` is put. */
   readonly value: Uint8Array;
   /** Whether the value was put as text; false unless `kind` is put. */
   readonly text: boolean;
+  /** Of a put: when the key expires, in milliseconds since 1970. Undefined: never. */
+  readonly expiresMs?: number | undefined;
+  /** `seq` of the record with the value that this one replaces or removes; 0 when there is none, or it is not known. */
+  readonly previous: number;
+}
+
+/** One record. `seq` rises by one from record to record, also over epochs; it serves as the revision of its keys. */
+export interface LogRecord extends Position {
+  /** One step, at most one for each key. None when the record begins an epoch, or is only kept for its request. */
+  readonly changes: readonly Change[];
+  /** Of the request that the record answers. */
+  readonly requestId?: string | undefined;
 }
 
 /** Where an epoch begins in a log. A history is a list of these with rising epochs and rising first seqs. */
@@ -38,8 +50,29 @@ export interface LogIdentity {
 export interface StoredValue {
   readonly value: Uint8Array;
   readonly text: boolean;
+  /** When the key expires, in milliseconds since 1970. Undefined: never. */
+  readonly expiresMs?: number | undefined;
   /** `seq` of the record that it comes from. */
   readonly revision: number;
+}
+
+/** What is known of a key without reading its value. */
+export interface KeyFacts {
+  readonly revision: number;
+  readonly expiresMs: number | undefined;
+}
+
+/** Keys in the order of their UTF-8 bytes: those that satisfy all that is set. */
+export interface KeyRange {
+  readonly prefix?: string | undefined;
+  /** The first one. */
+  readonly start?: string | undefined;
+  /** The first one that is not in the range. */
+  readonly end?: string | undefined;
+  /** The range begins behind this one: above it; below it in reverse. */
+  readonly after?: string | undefined;
+  /** From the last key to the first. */
+  readonly reverse?: boolean | undefined;
 }
 
 /**
@@ -87,11 +120,38 @@ export interface LogStore {
   /** Makes records up to `seq` visible to `get`. Everything found on opening is visible from the start. */
   commit(seq: number): void;
 
+  /** The last visible record. */
+  readonly visible: Position;
+
+  /**
+   * Calls `listener` with each record in the turn in which it becomes visible, but just before: `get` finds the values
+   * that it replaces. Returns how to end that.
+   */
+  onVisible(listener: (record: LogRecord) => void): () => void;
+
   /** The visible value of a key. Reads the disk: may take a moment. */
   get(key: string): Promise<StoredValue | undefined>;
 
-  /** Whether a key has a value once all of the log is committed. */
-  willExist(key: string): boolean;
+  /** What a key is once all of the log is committed; undefined when it does not exist then. */
+  willBe(key: string): KeyFacts | undefined;
+
+  /** When the next visible key expires, in milliseconds since 1970; undefined when none does. */
+  readonly nextExpiryMs: number | undefined;
+
+  /** Visible keys that expire up to `nowMs`, at most `max`, the earliest first. */
+  expired(nowMs: number, max: number): string[];
+
+  /** `seq` of the record, committed or not, that answers a request, if it is after `requestsAfter`. */
+  seqOfRequest(requestId: string): number | undefined;
+
+  /** The requests of all records after this `seq` are known: those of the last 100,000 that have one, at least. */
+  readonly requestsAfter: number;
+
+  /**
+   * A reader over the visible keys of a range as they are in this turn, unaffected by what is written meanwhile. Cost
+   * follows what is read. Every reader must be closed. Errors: LogStoreError `overrun` (too many readers).
+   */
+  openScan(range: KeyRange): ScanReader;
 
   /** All keys with a visible value, in no order. */
   keys(): IterableIterator<string>;
@@ -115,7 +175,7 @@ export interface LogStore {
    * Begins to replace the whole log by a copy. The present log stays valid until the copy is finished; an unfinished
    * copy is forgotten. Beginning another copy drops the one before.
    */
-  beginCopy(base: Position, epochs: readonly EpochStart[]): Promise<CopyWriter>;
+  beginCopy(head: CopyHead): Promise<CopyWriter>;
 
   /** Rewrites the log without its garbage now, while appends go on. Joins one that is under way. */
   compact(): Promise<void>;
@@ -124,12 +184,36 @@ export interface LogStore {
   close(): Promise<void>;
 }
 
-export interface CopyReader {
+/** What goes ahead of the records of a copy. */
+export interface CopyHead {
   /** The copy stands for the log up to here. */
   readonly base: Position;
   readonly epochs: readonly EpochStart[];
+  /** See `LogStore.requestsAfter`. */
+  readonly requestsAfter: number;
+}
+
+export interface CopyReader extends CopyHead {
   /** The next live records with rising seq, about `maxBytes` together; empty at the end. */
   next(maxBytes: number): Promise<LogRecord[]>;
+  close(): Promise<void>;
+}
+
+/** One key of a scan. */
+export interface ScannedKey extends KeyFacts {
+  readonly key: string;
+  /** Reads the value. Valid until the scan is closed. */
+  value(): Promise<StoredValue>;
+}
+
+export interface ScanReader {
+  /** The moment that the scan shows. */
+  readonly at: Position;
+  /**
+   * The next keys in their order, at most `max`; none at the end. Errors: LogStoreError `overrun` (more has been
+   * written meanwhile than can be kept apart), `closed`, `superseded` (the log was replaced).
+   */
+  next(max: number): ScannedKey[];
   close(): Promise<void>;
 }
 
