@@ -2,8 +2,8 @@ import { type Client, Code, ConnectError, createClient } from "@connectrpc/conne
 import { AdminService } from "../../gen/kvlab/v1/admin_pb.ts";
 import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
+import { createTransports } from "../client/transport/http2.ts";
 import { isNotApplied } from "../rpc/errors.ts";
-import { createTransports } from "../rpc/transport.ts";
 import { valueBytesLimit } from "../settings/programs.ts";
 import { callFailure, type Failure } from "./call-failure.ts";
 

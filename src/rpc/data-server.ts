@@ -1,3 +1,4 @@
+import { createTransports } from "../client/transport/http2.ts";
 import { DataNode } from "../cluster/data-node.ts";
 import { nodeDisk } from "../cluster/log/node-disk.ts";
 import { openLog } from "../cluster/log/open-log.ts";
@@ -7,7 +8,6 @@ import { dataRoutes } from "./data-service.ts";
 import { peerOver } from "./peer-client.ts";
 import { replicationRoutes } from "./replication-service.ts";
 import { addressOf, failure, listenFor, messageBytesMax, type Server, type ServerOptions } from "./server.ts";
-import { createTransports } from "./transport.ts";
 
 export interface DataServerOptions extends ServerOptions {
   readonly group: string;

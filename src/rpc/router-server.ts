@@ -1,3 +1,4 @@
+import { createTransports } from "../client/transport/http2.ts";
 import { RouterNode } from "../cluster/router-node.ts";
 import { adminRoutes } from "./admin-service.ts";
 import { electionRoutes } from "./election-service.ts";
@@ -5,7 +6,6 @@ import { forwardingRoutes } from "./forwarding-service.ts";
 import { peerOver } from "./peer-client.ts";
 import { routerRoutes } from "./router-service.ts";
 import { addressOf, failure, listenFor, messageBytesMax, type Server, type ServerOptions } from "./server.ts";
-import { createTransports } from "./transport.ts";
 
 export interface RouterServerOptions extends ServerOptions {
   /** Given to the ring if this router, as master, is the one that makes it. */

@@ -5,7 +5,7 @@ import { createClient } from "@connectrpc/connect";
 import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import { NodeRole } from "../../gen/kvlab/v1/topology_pb.ts";
-import { createTransports } from "../../src/rpc/transport.ts";
+import { createTransports } from "../../src/client/transport/http2.ts";
 import { freePorts } from "../support/free-ports.ts";
 import { ServerProcess } from "../support/server-process.ts";
 import { until } from "../support/until.ts";

@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { type Client, createClient } from "@connectrpc/connect";
 import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
-import { createTransports } from "../../src/rpc/transport.ts";
+import { createTransports } from "../../src/client/transport/http2.ts";
 import { freePorts } from "../support/free-ports.ts";
 import { ServerProcess } from "../support/server-process.ts";
 import { until } from "../support/until.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import { NodeRole, type Topology } from "../../gen/kvlab/v1/topology_pb.ts";
-import { createTransports, type Transports } from "../../src/rpc/transport.ts";
+import { createTransports, type Transports } from "../../src/client/transport/http2.ts";
 import { freePorts } from "../support/free-ports.ts";
 import { ServerProcess } from "../support/server-process.ts";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";

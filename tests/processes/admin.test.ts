@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { AdminService } from "../../gen/kvlab/v1/admin_pb.ts";
-import { createTransports } from "../../src/rpc/transport.ts";
+import { createTransports } from "../../src/client/transport/http2.ts";
 import { isWhole, makeProcessCluster } from "../support/process-cluster.ts";
 import { runProgram } from "../support/run-program.ts";
 import { until } from "../support/until.ts";

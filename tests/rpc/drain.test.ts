@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
-import { createTransports } from "../../src/rpc/transport.ts";
+import { createTransports } from "../../src/client/transport/http2.ts";
 import {
   callHeaders,
   dial,

@@ -6,7 +6,7 @@ import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import type { Topology } from "../../gen/kvlab/v1/topology_pb.ts";
 import { NodeRole } from "../../gen/kvlab/v1/topology_pb.ts";
-import { createTransports } from "../../src/rpc/transport.ts";
+import { createTransports } from "../../src/client/transport/http2.ts";
 import { freePorts } from "./free-ports.ts";
 import { ServerProcess } from "./server-process.ts";
 import { until } from "./until.ts";

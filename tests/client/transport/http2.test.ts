@@ -4,13 +4,13 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
-import { NotAppliedSchema, WrongNodeSchema } from "../../gen/kvlab/v1/errors_pb.ts";
-import { createTransports, type Transports } from "../../src/rpc/transport.ts";
-import { freePorts } from "../support/free-ports.ts";
-import { commandFor } from "../support/run-program.ts";
-import { startToyNode, type ToyNode } from "../support/toy-node.ts";
-import { until } from "../support/until.ts";
+import { DataService } from "../../../gen/kvlab/v1/data_pb.ts";
+import { NotAppliedSchema, WrongNodeSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
+import { createTransports, type Transports } from "../../../src/client/transport/http2.ts";
+import { freePorts } from "../../support/free-ports.ts";
+import { commandFor } from "../../support/run-program.ts";
+import { startToyNode, type ToyNode } from "../../support/toy-node.ts";
+import { until } from "../../support/until.ts";
 
 const timeout = 60_000;
 const value = { case: "text", value: "a" } as const;
@@ -29,7 +29,7 @@ function saysNotApplied(error: ConnectError): boolean {
 }
 
 async function startProcess(...args: string[]): Promise<ChildProcess> {
-  const child = spawn(...commandFor(new URL("../support/toy-program.ts", import.meta.url), args), {
+  const child = spawn(...commandFor(new URL("../../support/toy-program.ts", import.meta.url), args), {
     stdio: ["ignore", "pipe", "inherit"],
   });
   await once(child.stdout ?? child, "data");

@@ -11,7 +11,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { NotAppliedSchema } from "../../gen/kvlab/v1/errors_pb.ts";
+import { NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import type { SharedSession } from "./shared-session.ts";
 import { shareSession } from "./shared-session.ts";
 
