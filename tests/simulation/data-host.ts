@@ -156,8 +156,10 @@ export class DataHost extends Host {
     const { diskLatencyMs } = this.world.profile;
     const random = this.#random;
     const isWrite = kind === "write" || kind === "datasync";
-    let delayMs = diskLatencyMs * random.between(0.2, 1.2) * (isWrite ? 1 : 0.1) * this.diskSlowness;
-    if (random.chance(0.005)) delayMs *= random.between(5, 50);
+    const usualMs = diskLatencyMs * random.between(0.2, 1.2) * (isWrite ? 1 : 0.1);
+    const stall = random.chance(0.005) ? random.between(5, 50) : 1;
+    // Not the product: an operation that a slow disk has begun must end soon after the fault does.
+    const delayMs = usualMs * Math.max(stall, this.diskSlowness);
     const fails = isWrite && this.failsNextWrite;
     if (fails) this.failsNextWrite = false;
     return new Promise((resolve, reject) => {
