@@ -1,27 +1,38 @@
 import { systemClock } from "../../src/cluster/clock.ts";
 import type { Disk } from "../../src/cluster/log/disk.ts";
 import { openLog } from "../../src/cluster/log/open-log.ts";
-import type { LogRecord, LogStore } from "../../src/cluster/log-store.ts";
+import type { LogOptions } from "../../src/cluster/log/options.ts";
+import type { Change, LogRecord, LogStore } from "../../src/cluster/log-store.ts";
 
 export const dbfile = "/data/db.txt";
 export const rbfile = "/data/rollback.txt";
 
 export function put(epoch: number, seq: number, key: string, text: string): LogRecord {
-  return { kind: "put", epoch, seq, key, value: Buffer.from(text), text: true };
+  return { epoch, seq, changes: [putting(key, text)] };
 }
 
 export function deletion(epoch: number, seq: number, key: string): LogRecord {
-  return { kind: "delete", epoch, seq, key, value: new Uint8Array(), text: false };
+  return { epoch, seq, changes: [deleting(key)] };
 }
 
 export function epochRecord(epoch: number, seq: number): LogRecord {
-  return { kind: "epoch", epoch, seq, key: "", value: new Uint8Array(), text: false };
+  return { epoch, seq, changes: [] };
+}
+
+/** A change to be put in a record. */
+export function putting(key: string, text: string, more: Partial<Change> = {}): Change {
+  return { kind: "put", key, value: Buffer.from(text), text: true, previous: 0, ...more };
+}
+
+/** As `putting`; of a deletion, or with another `kind`. */
+export function deleting(key: string, more: Partial<Change> = {}): Change {
+  return { kind: "delete", key, value: new Uint8Array(), text: false, previous: 0, ...more };
 }
 
 /** Opens a log for which every fatal error is a failure of the test, unless told otherwise. */
 export function openOn(
   disk: Disk,
-  options: { onFatal?: (error: Error) => void; log?: (message: string) => void } = {},
+  options: Partial<Omit<LogOptions, "disk" | "dbfile" | "rbfile">> = {},
 ): Promise<LogStore> {
   const onFatal = (error: Error) => {
     throw error;
@@ -45,9 +56,11 @@ export async function contentsOf(store: LogStore): Promise<Map<string, string>> 
 /** What a list of records leaves behind. */
 export function contentsAfter(records: readonly LogRecord[]): Map<string, string> {
   const contents = new Map<string, string>();
-  for (const { kind, key, value } of records) {
-    if (kind === "put") contents.set(key, Buffer.from(value).toString());
-    else if (kind === "delete") contents.delete(key);
+  for (const { changes } of records) {
+    for (const { kind, key, value } of changes) {
+      if (kind === "put") contents.set(key, Buffer.from(value).toString());
+      else contents.delete(key);
+    }
   }
   return new Map([...contents].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -63,4 +76,16 @@ export function someRecords(count: number, keys = 20): LogRecord[] {
     else records.push(put(epoch, seq, key, `value ${seq} ${"x".repeat(seq % 11)}`));
   }
   return records;
+}
+
+/** Records in a form that can be compared. */
+export function plain(records: readonly LogRecord[] | undefined) {
+  return records?.map(({ epoch, seq, changes, requestId }) => ({
+    epoch,
+    seq,
+    requestId,
+    changes: changes.map(({ kind, key, value, text, expiresMs, previous }) => {
+      return { kind, key, value: Buffer.from(value).toString("base64"), text, expiresMs, previous };
+    }),
+  }));
 }

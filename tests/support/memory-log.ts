@@ -1,12 +1,20 @@
+import { compareKeys } from "../../src/cluster/log/key-order.ts";
+import { boundsOf, isWithin } from "../../src/cluster/log/key-range.ts";
 import type {
+  Change,
+  CopyHead,
   CopyReader,
   CopyWriter,
   EpochStart,
+  KeyFacts,
+  KeyRange,
   LogCondition,
   LogIdentity,
   LogRecord,
   LogStore,
   Position,
+  ScannedKey,
+  ScanReader,
   StoredValue,
 } from "../../src/cluster/log-store.ts";
 
@@ -23,8 +31,10 @@ export class MemoryLog implements LogStore {
   epochs: EpochStart[] = [];
   /** While set, appends wait for it. */
   hold: Promise<void> | undefined;
+  requestsAfter = 0;
   #durableSeq = 0;
   #visibleSeq = 0;
+  readonly #listeners = new Set<(record: LogRecord) => void>();
 
   get last(): Position {
     return this.#at(this.records.at(-1));
@@ -54,6 +64,7 @@ export class MemoryLog implements LogStore {
     next.base = this.base;
     next.promisedEpoch = this.promisedEpoch;
     next.records = this.records.filter((record) => record.seq <= this.#durableSeq);
+    next.requestsAfter = this.requestsAfter;
     next.epochs = this.epochs.filter((start) => start.firstSeq <= this.#durableSeq);
     next.#durableSeq = next.last.seq;
     next.#visibleSeq = next.last.seq;
@@ -90,20 +101,62 @@ export class MemoryLog implements LogStore {
   }
 
   commit(seq: number): void {
+    for (const record of this.records) {
+      if (record.seq <= this.#visibleSeq || record.seq > seq) continue;
+      for (const listener of this.#listeners) listener(record);
+      this.#visibleSeq = record.seq;
+    }
     this.#visibleSeq = Math.max(this.#visibleSeq, seq);
   }
 
-  async get(key: string): Promise<StoredValue | undefined> {
-    const found = this.records.findLast((record) => record.key === key && record.seq <= this.#visibleSeq);
-    return found?.kind === "put" ? { value: found.value, text: found.text, revision: found.seq } : undefined;
+  get visible(): Position {
+    return this.#at(this.records.findLast((record) => record.seq <= this.#visibleSeq));
   }
 
-  willExist(key: string): boolean {
-    return this.records.findLast((record) => record.key === key)?.kind === "put";
+  onVisible(listener: (record: LogRecord) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async get(key: string): Promise<StoredValue | undefined> {
+    return this.#lastOf(key, this.#visibleSeq);
+  }
+
+  willBe(key: string): KeyFacts | undefined {
+    const found = this.#lastOf(key, this.last.seq);
+    return found === undefined ? undefined : { revision: found.revision, expiresMs: found.expiresMs };
+  }
+
+  get nextExpiryMs(): number | undefined {
+    return this.#expiries()[0]?.expiresMs;
+  }
+
+  expired(nowMs: number, max: number): string[] {
+    const due = this.#expiries().filter(({ expiresMs }) => expiresMs <= nowMs);
+    return due.slice(0, max).map(({ key }) => key);
+  }
+
+  seqOfRequest(requestId: string): number | undefined {
+    const seq = this.records.findLast((record) => record.requestId === requestId)?.seq ?? 0;
+    return seq > this.requestsAfter ? seq : undefined;
+  }
+
+  openScan(range: KeyRange): ScanReader {
+    const bounds = boundsOf(range);
+    const left: ScannedKey[] = [];
+    for (const key of this.keys()) {
+      const found = this.#lastOf(key, this.#visibleSeq);
+      if (found === undefined || !isWithin(key, bounds)) continue;
+      const { revision, expiresMs } = found;
+      left.push({ key, revision, expiresMs, value: async () => found });
+    }
+    left.sort((a, b) => (bounds.reverse ? compareKeys(b.key, a.key) : compareKeys(a.key, b.key)));
+    return { at: this.visible, next: (max) => left.splice(0, max), close: async () => {} };
   }
 
   *keys(): IterableIterator<string> {
-    for (const key of new Set(this.records.map((record) => record.key))) if (this.willExist(key)) yield key;
+    const keys = new Set(this.records.flatMap(({ changes }) => changes.map(({ key }) => key)));
+    for (const key of keys) if (this.#lastOf(key, this.#visibleSeq) !== undefined) yield key;
   }
 
   async read(afterSeq: number, maxBytes: number): Promise<LogRecord[] | undefined> {
@@ -113,7 +166,7 @@ export class MemoryLog implements LogStore {
       const next = this.records.find((record) => record.seq > (records.at(-1)?.seq ?? afterSeq));
       if (next === undefined) break;
       records.push(next);
-      bytes += next.key.length + next.value.length + 1;
+      bytes += next.changes.reduce((sum, { key, value }) => sum + key.length + value.length, 1);
     }
     return records;
   }
@@ -131,12 +184,13 @@ export class MemoryLog implements LogStore {
     return {
       base: this.durable,
       epochs: this.epochs,
+      requestsAfter: this.requestsAfter,
       next: async (maxBytes) => left.splice(0, Math.max(1, Math.floor(maxBytes / 1e6))),
       close: async () => {},
     };
   }
 
-  async beginCopy(base: Position, epochs: readonly EpochStart[]): Promise<CopyWriter> {
+  async beginCopy({ base, epochs, requestsAfter }: CopyHead): Promise<CopyWriter> {
     const records: LogRecord[] = [];
     return {
       write: async (more) => {
@@ -145,6 +199,7 @@ export class MemoryLog implements LogStore {
       finish: async () => {
         this.base = base;
         this.epochs = [...epochs];
+        this.requestsAfter = requestsAfter;
         this.records = records;
         this.condition = { kind: "intact" };
         this.#durableSeq = base.seq;
@@ -157,15 +212,37 @@ export class MemoryLog implements LogStore {
   /** Drops what has been overwritten or deleted. */
   async compact(): Promise<void> {
     const seq = this.#visibleSeq;
+    const live = (record: LogRecord): Change[] =>
+      record.changes.filter(({ key }) => this.#lastOf(key, seq)?.revision === record.seq);
+    const kept = this.records.flatMap((record) => {
+      if (record.seq > seq) return record;
+      const changes = live(record);
+      return changes.length > 0 || record.requestId !== undefined ? { ...record, changes } : [];
+    });
     this.base = this.#at(this.records.findLast((record) => record.seq <= seq));
-    this.records = this.records.filter(
-      (record) =>
-        record.seq > seq ||
-        (record.kind === "put" && this.records.findLast(({ key }) => key === record.key) === record),
-    );
+    this.records = kept;
   }
 
   async close(): Promise<void> {}
+
+  /** What a key is after the records up to `seq`. */
+  #lastOf(key: string, seq: number): StoredValue | undefined {
+    const concerns = (record: LogRecord) => record.changes.find((change) => change.key === key);
+    const record = this.records.findLast((candidate) => candidate.seq <= seq && concerns(candidate));
+    const change = record === undefined ? undefined : concerns(record);
+    if (record === undefined || change?.kind !== "put") return undefined;
+    const { value, text, expiresMs } = change;
+    return { value, text, expiresMs, revision: record.seq };
+  }
+
+  /** Visible keys that expire, the earliest first. */
+  #expiries(): { key: string; expiresMs: number }[] {
+    const found = [...this.keys()].flatMap((key) => {
+      const expiresMs = this.#lastOf(key, this.#visibleSeq)?.expiresMs;
+      return expiresMs === undefined ? [] : { key, expiresMs };
+    });
+    return found.sort((a, b) => a.expiresMs - b.expiresMs);
+  }
 
   #at(record: LogRecord | undefined): Position {
     return record === undefined || record.seq < this.base.seq ? this.base : record;

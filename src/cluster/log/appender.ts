@@ -1,6 +1,8 @@
-import type { LogRecord } from "../log-store.ts";
+import type { LogRecord, Position } from "../log-store.ts";
 import type { DiskFile } from "./disk.ts";
-import { encodedBytesMax, encodeRecord } from "./record-lines.ts";
+import type { ParsedEntry } from "./entry-lines.ts";
+import { encodedBytesMax, encodeRecord, toLogRecord } from "./record-lines.ts";
+import type { RecordUnit } from "./scan.ts";
 
 /** What a record of usual size fits into; a larger buffer is given back after use. */
 const bufferBytes = 1024 * 1024;
@@ -34,13 +36,30 @@ export class Appender {
     return this.#filled;
   }
 
-  /** Returns the number of bytes that the record takes; it stands at what was `end`. */
-  addRecord(record: LogRecord): number {
+  /** Returns the number of bytes that each entry of the record takes; the first stands at what was `end`. */
+  addRecord(record: LogRecord): number[] {
     this.#reserve(encodedBytesMax(record));
-    const end = encodeRecord(record, this.#buffer, this.#filled);
-    const bytes = end - this.#filled;
-    this.#filled = end;
-    return bytes;
+    return encodeRecord(record, this.#buffer, this.#filled).map((end) => {
+      const bytes = end - this.#filled;
+      this.#filled = end;
+      return bytes;
+    });
+  }
+
+  /**
+   * Adds a record that has been found in a file, with only the `kept` ones of its changes. Returns what `addRecord`
+   * does. `position` is the record's own, or what one of the original program gets.
+   */
+  addFound(
+    { record, window, start, bytes }: RecordUnit,
+    kept: readonly ParsedEntry[],
+    position: Position,
+  ): number[] {
+    if (record.legacy || kept.length < record.changes.length) {
+      return this.addRecord(toLogRecord(window, record, position, kept));
+    }
+    this.addBytes(window.subarray(start, start + bytes));
+    return kept.map((entry) => entry.end - entry.start);
   }
 
   addBytes(bytes: Uint8Array): void {

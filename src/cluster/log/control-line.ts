@@ -27,6 +27,8 @@ export interface BaseLine {
   readonly records: number;
   readonly epochs: readonly EpochStart[];
   readonly promisedEpoch: number;
+  /** See `LogStore.requestsAfter`. */
+  readonly requestsAfter: number;
 }
 
 export interface PromiseLine {
@@ -62,9 +64,10 @@ function controlBody(line: ControlLine): string {
       return fields.join(" ");
     }
     case "base": {
-      const { base, records, epochs, promisedEpoch } = line;
+      const { base, records, epochs, promisedEpoch, requestsAfter } = line;
       const starts = epochs.map(({ epoch, firstSeq }) => `${epoch}:${firstSeq}`).join(",");
-      return `!base ${base.epoch}.${base.seq} records=${records} epochs=${starts} promised=${promisedEpoch}`;
+      const body = `!base ${base.epoch}.${base.seq} records=${records} epochs=${starts} promised=${promisedEpoch}`;
+      return requestsAfter > 0 ? `${body} requests=${requestsAfter}` : body;
     }
     case "promise":
       return `!promise ${line.epoch}`;
@@ -134,21 +137,23 @@ function decodeName(text: string | undefined): string | undefined {
 }
 
 function parseBase([place, ...fields]: string[]): BaseLine | Flaw {
-  const { records, epochs, promised, ...others } = parseFields(fields);
+  const { records, epochs, promised, requests, ...others } = parseFields(fields);
   const base = parsePosition(place);
   const count = parseCount(records);
   const promisedEpoch = parseCount(promised);
+  const requestsAfter = requests === undefined ? 0 : parseCount(requests);
   const starts = epochs === undefined ? undefined : parseEpochs(epochs);
   if (
     base === undefined ||
     count === undefined ||
     promisedEpoch === undefined ||
+    requestsAfter === undefined ||
     starts === undefined ||
     Object.keys(others).length > 0
   ) {
     return newerFlaw(`!base ${place} ${fields.join(" ")}`);
   }
-  return { kind: "base", base, records: count, epochs: starts, promisedEpoch };
+  return { kind: "base", base, records: count, epochs: starts, promisedEpoch, requestsAfter };
 }
 
 function parseEpochs(text: string): EpochStart[] | undefined {

@@ -1,6 +1,6 @@
 import type { CopyReader, LogRecord } from "../log-store.ts";
 import { LogStoreError } from "./errors.ts";
-import { toLogRecord } from "./record-lines.ts";
+import { contentBytes, toLogRecord } from "./record-lines.ts";
 import { scan, smallChunkBytes, type Unit, wholeFile } from "./scan.ts";
 import { Sequence } from "./sequence.ts";
 import type { LogState } from "./state.ts";
@@ -9,6 +9,7 @@ import type { LogState } from "./state.ts";
 export function readCopy(state: LogState, onClose: () => void): CopyReader {
   // Whatever the log does from now on, this file stays as it is, but for what is added after `endBytes`.
   const { file, durable, epochs, endBytes, live } = state;
+  const requestsAfter = Math.min(state.requests.after, durable.seq);
   const horizon = { seq: state.visibleSeq };
   state.horizons.add(horizon);
   file.use();
@@ -26,15 +27,20 @@ export function readCopy(state: LogState, onClose: () => void): CopyReader {
         `line ${unit.line} of ${state.options.dbfile} has become bad: ${flaw}`,
       );
     }
-    if (unit.kind !== "record" || unit.record.kind === "epoch") return undefined;
-    const { epoch, seq } = sequence;
+    if (unit.kind !== "record") return undefined;
+    const { last } = sequence;
+    const { record, window } = unit;
     // What is not visible yet may change any key.
-    if (seq <= horizon.seq && !live.mayBeLive(unit.record.key, seq, horizon.seq)) return undefined;
-    return toLogRecord(unit.window, { ...unit.record, epoch, seq });
+    const kept = record.changes.filter(
+      ({ key }) => last.seq > horizon.seq || live.mayBeLive(key, last.seq, horizon.seq),
+    );
+    const isRemembered = record.requestId !== undefined && last.seq > requestsAfter;
+    return kept.length > 0 || isRemembered ? toLogRecord(window, record, last, kept) : undefined;
   };
 
   return {
     base: durable,
+    requestsAfter,
     epochs: epochs.filter(({ firstSeq }) => firstSeq <= durable.seq),
 
     async next(maxBytes) {
@@ -47,7 +53,7 @@ export function readCopy(state: LogState, onClose: () => void): CopyReader {
           const record = unit === undefined ? undefined : take(unit);
           if (record === undefined) continue;
           records.push(record);
-          bytes += record.key.length + record.value.length;
+          bytes += contentBytes(record);
           if (bytes >= maxBytes) return records;
         }
         const { value, done } = await chunks.next();

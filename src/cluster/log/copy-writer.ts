@@ -1,12 +1,14 @@
-import type { CopyWriter, EpochStart, LogRecord, Position } from "../log-store.ts";
+import type { CopyHead, CopyWriter, LogRecord } from "../log-store.ts";
 import { Appender } from "./appender.ts";
 import { formatControlLine } from "./control-line.ts";
 import type { DiskFile } from "./disk.ts";
 import { LogStoreError } from "./errors.ts";
 import type { GroupWriter } from "./group-writer.ts";
-import { KeyIndex } from "./key-index.ts";
 import { Lane } from "./lane.ts";
+import { LiveKeys } from "./live-keys.ts";
 import { Milestones } from "./milestones.ts";
+import { checkRecord } from "./record-check.ts";
+import { Requests } from "./requests.ts";
 import { replaceLog } from "./rewrite.ts";
 import type { RewriteTurn } from "./rewrite-turn.ts";
 import type { LogState } from "./state.ts";
@@ -19,10 +21,9 @@ export async function beginCopy(
   state: LogState,
   turn: RewriteTurn,
   writer: GroupWriter,
-  base: Position,
-  epochs: readonly EpochStart[],
+  head: CopyHead,
 ): Promise<CopyWriter> {
-  const copy = new Copy(state, writer, base, epochs);
+  const copy = new Copy(state, writer, head);
   await copy.begin(turn);
   return copy;
 }
@@ -36,21 +37,21 @@ interface OpenCopy {
 class Copy implements CopyWriter {
   readonly #state: LogState;
   readonly #writer: GroupWriter;
-  readonly #base: Position;
-  readonly #epochs: readonly EpochStart[];
+  readonly #head: CopyHead;
   /** Calls are carried out one after another: also the end that another user of the file brings. */
   readonly #lane = new Lane();
-  readonly #index = new KeyIndex();
+  readonly #live = new LiveKeys();
+  readonly #requests: Requests;
   #open: OpenCopy | undefined;
   #headerBytes = 0;
   #records = 0;
   #lastSeq = 0;
 
-  constructor(state: LogState, writer: GroupWriter, base: Position, epochs: readonly EpochStart[]) {
+  constructor(state: LogState, writer: GroupWriter, { base, epochs, requestsAfter }: CopyHead) {
     this.#state = state;
     this.#writer = writer;
-    this.#base = { epoch: base.epoch, seq: base.seq };
-    this.#epochs = [...epochs];
+    this.#head = { base: { epoch: base.epoch, seq: base.seq }, epochs: [...epochs], requestsAfter };
+    this.#requests = new Requests(state.options.requestsMax, requestsAfter);
   }
 
   begin(turn: RewriteTurn): Promise<void> {
@@ -84,14 +85,21 @@ class Copy implements CopyWriter {
   }
 
   #add(record: LogRecord, appender: Appender): void {
-    const { kind, key, seq } = record;
-    if (seq <= this.#lastSeq || seq > this.#base.seq) {
-      throw new RangeError(`record ${seq} in a copy; allowed is ${this.#lastSeq + 1} to ${this.#base.seq}`);
+    const { changes, requestId, seq } = record;
+    const { base } = this.#head;
+    if (seq <= this.#lastSeq || seq > base.seq) {
+      throw new RangeError(`record ${seq} in a copy; allowed is ${this.#lastSeq + 1} to ${base.seq}`);
     }
-    const offset = appender.end;
-    const bytes = appender.addRecord(record);
-    if (kind === "put") this.#index.set(key, seq, offset, bytes);
-    else this.#index.delete(key);
+    checkRecord(record);
+    let offset = appender.end;
+    const entryBytes = appender.addRecord(record);
+    for (const [index, change] of changes.entries()) {
+      const bytes = entryBytes[index] ?? 0;
+      this.#live.apply(change, { seq, offset, bytes });
+      offset += bytes;
+    }
+    this.#live.forgetDeletions(seq);
+    this.#requests.note(requestId, seq);
     this.#lastSeq = seq;
     this.#records++;
   }
@@ -108,12 +116,13 @@ class Copy implements CopyWriter {
 
   async #replace(file: DiskFile, appender: Appender): Promise<void> {
     const state = this.#state;
-    const base = this.#base;
-    const epochs = this.#epochs;
+    const { base, epochs } = this.#head;
+    const requestsAfter = this.#requests.after;
     const promisedEpoch = Math.max(state.promisedEpoch, base.epoch);
     const snapshotEnd = appender.end;
+    const records = this.#records;
     appender.addLine(
-      formatControlLine({ kind: "base", base, records: this.#records, epochs, promisedEpoch }),
+      formatControlLine({ kind: "base", base, records, epochs, promisedEpoch, requestsAfter }),
     );
     await appender.flush();
     await file.datasync();
@@ -130,8 +139,8 @@ class Copy implements CopyWriter {
         legacySeq: 0,
         frameBytes: this.#headerBytes + appender.end - snapshotEnd,
         endBytes: appender.end,
-        index: this.#index,
-        deletions: new Map(),
+        live: this.#live,
+        requests: this.#requests,
         milestones: new Milestones(),
         pending: [],
       });

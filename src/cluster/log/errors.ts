@@ -41,8 +41,10 @@ export type LogStoreErrorCode =
   | "damaged"
   /** The record was dropped by `truncate` or a finished copy before it was on disk. */
   | "dropped"
-  /** Another copy, or the end of the store, has ended this one. */
+  /** Another copy, or the end of the store, has ended this copy; or another log has taken the place of the scan's. */
   | "superseded"
+  /** More scans are open, or more has changed under this one, than memory is given to. */
+  | "overrun"
   | "closed";
 
 export class LogStoreError extends Error {

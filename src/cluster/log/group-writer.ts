@@ -104,17 +104,17 @@ export class GroupWriter {
       appender.addLine(formatControlLine({ kind: "promise", epoch }));
     }
     let { durable } = state;
-    let recordBytes = 0;
+    const recordsFrom = appender.end;
     while (appender.gatheredBytes < batchBytesMax) {
       const placed = state.recent.at(durable.seq + 1);
       if (placed === undefined) break;
       placed.offset = appender.end;
-      placed.bytes = appender.addRecord(placed.record);
-      recordBytes += placed.bytes;
+      placed.entryBytes = appender.addRecord(placed.record);
       durable = placed.record;
       state.milestones.add(durable.seq, placed.offset);
     }
     if (appender.gatheredBytes === 0) return;
+    const recordBytes = durable.seq > state.durable.seq ? appender.end - recordsFrom : 0;
     await appender.flush();
     await file.datasync();
     state.endBytes = appender.end;

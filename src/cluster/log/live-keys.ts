@@ -1,49 +1,70 @@
-import type { LogRecord } from "../log-store.ts";
-import { KeyIndex } from "./key-index.ts";
+import type { Change, KeyFacts, LogRecord } from "../log-store.ts";
+import { ExpiryQueue } from "./expiry-queue.ts";
+import { type EntryPlace, KeyIndex } from "./key-index.ts";
+import { KeyOrder } from "./key-order.ts";
+
+/** What becomes of a key by a record that is not visible yet. */
+interface ComingChange {
+  readonly seq: number;
+  /** Undefined when the key is removed. */
+  readonly facts: KeyFacts | undefined;
+}
 
 /** Which keys have a value, visible or to come, and which records a rewriting must keep. */
 export class LiveKeys {
   readonly index: KeyIndex;
+  /** The keys of the index. */
+  readonly order: KeyOrder;
+  readonly expiries: ExpiryQueue;
   /** Visible deletions that may be asked for by `mayBeLive`, in their order: key to seq. */
   readonly #deletions: Map<string, number>;
-  /** Last change of each key among the records that are not visible yet: its seq, negative for a delete. */
-  readonly #changes = new Map<string, number>();
+  /** Last change of each key among the records that are not visible yet. */
+  readonly #coming = new Map<string, ComingChange>();
 
   constructor(index = new KeyIndex(), deletions = new Map<string, number>()) {
     this.index = index;
+    this.order = KeyOrder.of(index.keys());
+    this.expiries = new ExpiryQueue(index);
     this.#deletions = deletions;
-  }
-
-  /** Takes note of a record that is not visible yet. */
-  note({ kind, key, seq }: LogRecord): void {
-    if (kind !== "epoch") this.#changes.set(key, kind === "put" ? seq : -seq);
-  }
-
-  forgetNotes(): void {
-    this.#changes.clear();
-  }
-
-  /** Makes a record visible. */
-  apply({ kind, key, seq }: LogRecord, offset: number, bytes: number): void {
-    if (kind === "epoch") return;
-    if (Math.abs(this.#changes.get(key) ?? 0) === seq) this.#changes.delete(key);
-    this.#deletions.delete(key);
-    if (kind === "put") {
-      this.index.set(key, seq, offset, bytes);
-    } else {
-      this.index.delete(key);
-      this.#deletions.set(key, seq);
+    if (index.expiring === 0) return;
+    for (const key of index.keys()) {
+      const { revision, expiresMs } = index.factsOf(key) ?? {};
+      if (revision !== undefined && expiresMs !== undefined) this.expiries.add(key, revision, expiresMs);
     }
   }
 
-  /** Whether a key has a value once all noted records are visible. */
-  willExist(key: string): boolean {
-    const change = this.#changes.get(key);
-    return change === undefined ? this.index.has(key) : change > 0;
+  /** Takes note of a record that is not visible yet. */
+  note({ changes, seq }: LogRecord): void {
+    for (const { key, kind, expiresMs } of changes) {
+      this.#coming.set(key, { seq, facts: kind === "put" ? { revision: seq, expiresMs } : undefined });
+    }
+  }
+
+  forgetNotes(): void {
+    this.#coming.clear();
+  }
+
+  /** Makes a change visible. */
+  apply({ kind, key, expiresMs }: Omit<Change, "value">, place: EntryPlace): void {
+    if (this.#coming.get(key)?.seq === place.seq) this.#coming.delete(key);
+    this.#deletions.delete(key);
+    if (kind === "put") {
+      if (this.index.set(key, place, expiresMs)) this.order.add(key);
+      if (expiresMs !== undefined) this.expiries.add(key, place.seq, expiresMs);
+    } else {
+      if (this.index.delete(key)) this.order.delete(key);
+      this.#deletions.set(key, place.seq);
+    }
+  }
+
+  /** What a key is once all noted records are visible. */
+  willBe(key: string): KeyFacts | undefined {
+    const coming = this.#coming.get(key);
+    return coming === undefined ? this.index.factsOf(key) : coming.facts;
   }
 
   /**
-   * Whether a visible record up to `horizon` could be the last one of its key up to there. Never false for one that
+   * Whether a visible change up to `horizon` could be the last one of its key up to there. Never false for one that
    * is; true also for others when the key has changed after `horizon`, but then for all that follow of that key,
    * deletes too: who takes them all, in their order, ends up with what was there at `horizon`.
    */

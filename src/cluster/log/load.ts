@@ -1,10 +1,13 @@
 import type { EpochStart, LogCondition, LogIdentity, Position } from "../log-store.ts";
 import type { DiskFile } from "./disk.ts";
+import { takeChanges } from "./found-changes.ts";
 import { Judge } from "./judge.ts";
 import { KeyIndex } from "./key-index.ts";
+import { LiveKeys } from "./live-keys.ts";
 import { Milestones } from "./milestones.ts";
 import type { PlacedRecord } from "./recent.ts";
 import { toLogRecord } from "./record-lines.ts";
+import { Requests } from "./requests.ts";
 import { type RecordUnit, scan, wholeFile } from "./scan.ts";
 
 /** What a log file says, as far as it is good. */
@@ -19,21 +22,23 @@ export interface LoadedLog {
   readonly frameBytes: number;
   /** Where the next record belongs: after the good part; or after all, in a damaged log. */
   readonly endBytes: number;
-  readonly index: KeyIndex;
-  /** Keys deleted after `base`, in the order of the deletions, with the seq of the last one. */
-  readonly deletions: Map<string, number>;
+  readonly live: LiveKeys;
+  /** Of all records, pending ones too. */
+  readonly requests: Requests;
   readonly milestones: Milestones;
-  /** Records after `visibleSeq`, which the index does not know. */
+  /** Records after `visibleSeq`, which `live` does not know. */
   readonly pending: readonly PlacedRecord[];
 }
 
 /**
- * Reads a log file whole. Records after `visibleSeq` are returned as pending.
+ * Reads a log file whole and remembers at most `requestsMax` requests. Records after `visibleSeq` are returned as
+ * pending.
  * Errors: LogFileError (written by a later version), those of the disk.
  */
 export async function loadLog(
   path: string,
   file: DiskFile,
+  requestsMax: number,
   visibleSeq = Number.MAX_SAFE_INTEGER,
 ): Promise<LoadedLog> {
   const fileBytes = await file.size();
@@ -42,22 +47,27 @@ export async function loadLog(
   const index = new KeyIndex();
   const deletions = new Map<string, number>();
   const milestones = new Milestones();
+  const requests = new Requests(requestsMax);
   const pending: PlacedRecord[] = [];
   let endBytes = 0;
   let line = 1;
 
-  const takeRecord = ({ record, offset, bytes, window }: RecordUnit) => {
+  const takeRecord = (unit: RecordUnit) => {
+    const { record, offset, bytes, window } = unit;
     const { seq, epoch } = sequence;
     if (!sequence.isInSnapshot) milestones.add(seq, offset);
+    requests.note(record.requestId, seq);
     if (seq > visibleSeq) {
-      pending.push({ record: toLogRecord(window, { ...record, seq, epoch }), offset, bytes });
-    } else if (record.kind === "put") {
-      index.set(record.key, seq, offset, bytes);
-      deletions.delete(record.key);
-    } else if (record.kind === "delete") {
-      index.delete(record.key);
-      deletions.delete(record.key);
-      if (!sequence.isInSnapshot) deletions.set(record.key, seq);
+      const entryBytes = record.changes.map((entry) => entry.end - entry.start);
+      // What stands for no change is an entry, too.
+      if (entryBytes.length === 0) entryBytes.push(bytes);
+      pending.push({ record: toLogRecord(window, record, { seq, epoch }), offset, entryBytes });
+      return;
+    }
+    takeChanges(index, unit, seq);
+    for (const { kind, key } of record.changes) {
+      deletions.delete(key);
+      if (kind !== "put" && !sequence.isInSnapshot) deletions.set(key, seq);
     }
   };
 
@@ -70,6 +80,7 @@ export async function loadLog(
     }
   }
   judge.end(fileBytes, line);
+  requests.forget(sequence.requestsAfter);
   const { condition, standing } = judge;
   return {
     condition,
@@ -81,8 +92,8 @@ export async function loadLog(
     legacySeq: standing.legacySeq,
     frameBytes: sequence.frameBytes,
     endBytes: judge.isGood ? endBytes : fileBytes,
-    index,
-    deletions,
+    live: new LiveKeys(index, deletions),
+    requests,
     milestones,
     pending,
   };

@@ -1,18 +1,19 @@
 import { dirname, resolve } from "node:path";
 import type { LogStore } from "../log-store.ts";
-import type { Disk } from "./disk.ts";
 import { LogFileError } from "./errors.ts";
 import { loadLog } from "./load.ts";
 import { lockFile } from "./lock.ts";
+import { type LogOptions, type LogSettings, withDefaults } from "./options.ts";
 import { SharedFile } from "./shared-file.ts";
-import { type LogOptions, LogState } from "./state.ts";
+import { LogState } from "./state.ts";
 import { Store } from "./store.ts";
 
 /**
  * Opens the log at `dbfile`; makes an empty one if there is none. Keeps other processes from it until it is closed.
  * Errors: LogFileError.
  */
-export async function openLog(options: LogOptions): Promise<LogStore> {
+export async function openLog(given: LogOptions): Promise<LogStore> {
+  const options = withDefaults(given);
   const { disk, dbfile } = options;
   await checkPaths(options);
   const unlock = await lockFile(disk, dbfile);
@@ -25,7 +26,7 @@ export async function openLog(options: LogOptions): Promise<LogStore> {
   }
 }
 
-async function checkPaths({ disk, dbfile, rbfile }: LogOptions): Promise<void> {
+async function checkPaths({ disk, dbfile, rbfile }: LogSettings): Promise<void> {
   if (resolve(dbfile) === resolve(rbfile)) {
     throw new LogFileError(rbfile, "is both dbfile and rbfile; the two must be different files");
   }
@@ -50,11 +51,12 @@ async function checkPaths({ disk, dbfile, rbfile }: LogOptions): Promise<void> {
 }
 
 /** Ends what a crash in the middle of a rewriting has left; and makes sure that there can be another one. */
-async function settleRewriting({ disk, dbfile, rbfile, log }: LogOptions): Promise<void> {
+async function settleRewriting(options: LogSettings): Promise<void> {
+  const { disk, dbfile, rbfile, log } = options;
   const hasDb = (await disk.look(dbfile)) !== undefined;
   const hasRb = (await disk.look(rbfile)) !== undefined;
   if (!hasDb && hasRb) {
-    await checkWhole(disk, dbfile, rbfile);
+    await checkWhole(options);
     await disk.rename(rbfile, dbfile);
     await disk.syncDirectory(dbfile);
     log(`${dbfile} was not there: ${rbfile}, which is whole, has taken its place`);
@@ -68,10 +70,10 @@ async function settleRewriting({ disk, dbfile, rbfile, log }: LogOptions): Promi
   }
 }
 
-async function checkWhole(disk: Disk, dbfile: string, rbfile: string): Promise<void> {
+async function checkWhole({ disk, dbfile, rbfile, requestsMax }: LogSettings): Promise<void> {
   const file = await disk.open(rbfile, "write");
   try {
-    const { condition } = await loadLog(rbfile, file);
+    const { condition } = await loadLog(rbfile, file, requestsMax);
     // What only the machine's memory has must not become the log.
     if (condition.kind === "intact") return await file.datasync();
     throw new LogFileError(
@@ -84,12 +86,12 @@ async function checkWhole(disk: Disk, dbfile: string, rbfile: string): Promise<v
   }
 }
 
-async function openState(options: LogOptions): Promise<LogState> {
+async function openState(options: LogSettings): Promise<LogState> {
   const { disk, dbfile } = options;
   const isThere = (await disk.look(dbfile)) !== undefined;
   const file = await disk.open(dbfile, isThere ? "write" : "create");
   try {
-    const loaded = await loadLog(dbfile, file);
+    const loaded = await loadLog(dbfile, file, options.requestsMax);
     if (loaded.condition.kind === "torn") await file.truncate(loaded.endBytes);
     // A process that was killed may have left what only the machine's memory has: it counts as durable from here on.
     await file.datasync();

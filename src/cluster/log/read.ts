@@ -1,45 +1,69 @@
-import type { LogRecord, StoredValue } from "../log-store.ts";
+import type { Change, LogRecord, StoredValue } from "../log-store.ts";
+import { parseEntry, toChange } from "./entry-lines.ts";
 import { LogStoreError } from "./errors.ts";
-import { parseRecord, toLogRecord } from "./record-lines.ts";
+import type { EntryPlace } from "./key-index.ts";
+import { contentBytes, toLogRecord } from "./record-lines.ts";
 import { type RecordUnit, scan } from "./scan.ts";
+import type { SharedFile } from "./shared-file.ts";
 import type { LogState } from "./state.ts";
 
 /** Of a read of a few records: no more than the distance of two milestones and what is asked for. */
 const readChunkBytes = 128 * 1024;
 
+/** Where a value stands. It can be read for as long as somebody uses the file. */
+export interface PlacedValue extends EntryPlace {
+  readonly file: SharedFile;
+  readonly key: string;
+  readonly expiresMs: number | undefined;
+  /** Whether the original program may have written it. */
+  readonly legacyAllowed: boolean;
+}
+
+/** Where the visible value of a key stands. */
+export function placeValue({ live, file, legacySeq }: LogState, key: string): PlacedValue | undefined {
+  const place = live.index.placeOf(key);
+  if (place === undefined) return undefined;
+  const expiresMs = live.index.factsOf(key)?.expiresMs;
+  return { ...place, file, key, expiresMs, legacyAllowed: place.seq <= legacySeq };
+}
+
 /** The visible value of a key as it is in this turn, whatever happens to the log while it is read. */
 export async function readValue(state: LogState, key: string): Promise<StoredValue | undefined> {
-  const place = state.live.index.placeOf(key);
+  const place = placeValue(state, key);
   if (place === undefined) return undefined;
-  const { seq, offset, bytes } = place;
-  const recent = state.recent.at(seq)?.record;
-  if (recent !== undefined) return { value: recent.value, text: recent.text, revision: seq };
-  const { file, legacySeq, options } = state;
+  const recent = state.recent.at(place.seq)?.record.changes.find((change) => change.key === key);
+  return recent === undefined ? await readPlaced(place, state.options.dbfile) : toStored(recent, place.seq);
+}
+
+export async function readPlaced(place: PlacedValue, dbfile: string): Promise<StoredValue> {
+  const { file, key, seq, offset, bytes, legacyAllowed } = place;
   file.use();
   try {
     const buffer = Buffer.allocUnsafe(bytes);
     const read = await file.file.read(buffer, offset);
-    const record = read < bytes ? undefined : parseAt(buffer, seq <= legacySeq);
-    if (record === undefined || record.key !== key || (seq > legacySeq && record.seq !== seq)) {
-      throw new LogStoreError(
-        "damaged",
-        `record ${seq} of ${options.dbfile} has become unreadable (byte ${offset})`,
-      );
+    const change = read < bytes ? undefined : parseAt(buffer, seq, legacyAllowed);
+    if (change?.kind !== "put" || change.key !== key) {
+      throw new LogStoreError("damaged", `record ${seq} of ${dbfile} has become unreadable (byte ${offset})`);
     }
-    return { value: record.value, text: record.text, revision: seq };
+    return toStored(change, seq);
   } finally {
     await file.release();
   }
 }
 
-/** The record that fills the buffer. */
-function parseAt(buffer: Buffer, legacyAllowed: boolean): LogRecord | undefined {
+/** The change whose entry fills the buffer. */
+function parseAt(buffer: Buffer, seq: number, legacyAllowed: boolean): Change | undefined {
   const keyEnd = buffer.indexOf(10);
   const valueEnd = buffer.indexOf(10, keyEnd + 1);
   const end = buffer.length - 1;
   if (keyEnd < 0 || valueEnd < 0 || buffer[end] !== 10) return undefined;
-  const parsed = parseRecord(buffer, 0, keyEnd, valueEnd, end, legacyAllowed);
-  return parsed.kind === "flaw" ? undefined : toLogRecord(buffer, parsed);
+  const entry = parseEntry(buffer, 0, keyEnd, valueEnd, end, legacyAllowed);
+  if (entry.kind === "flaw" || (!entry.legacy && entry.seq !== seq)) return undefined;
+  return toChange(buffer, entry);
+}
+
+function toStored({ value, text, expiresMs }: Change, revision: number): StoredValue {
+  return { value, text, revision, ...(expiresMs === undefined ? {} : { expiresMs }) };
 }
 
 /** See `LogStore.read`. */
@@ -54,7 +78,7 @@ export async function readRecords(
   /** Returns whether there is room for more. */
   const add = (record: LogRecord): boolean => {
     records.push(record);
-    bytes += record.key.length + record.value.length;
+    bytes += contentBytes(record);
     return bytes < maxBytes;
   };
   if (afterSeq >= state.recent.firstSeq - 1) {
@@ -66,8 +90,7 @@ export async function readRecords(
   }
   for await (const { unit, seq } of placedRecords(state, afterSeq + 1)) {
     if (seq <= afterSeq) continue;
-    const epoch = unit.record.legacy ? 0 : unit.record.epoch;
-    if (!add(toLogRecord(unit.window, { ...unit.record, seq, epoch }))) break;
+    if (!add(toLogRecord(unit.window, unit.record, { epoch: unit.record.epoch, seq }))) break;
   }
   return records;
 }

@@ -1,17 +1,19 @@
 import type { LogRecord } from "../log-store.ts";
+import { contentBytes } from "./record-lines.ts";
 
 /** A record and where it stands in the file. */
 export interface PlacedRecord {
   readonly record: LogRecord;
   /** Not known before the record is written. */
   offset: number;
-  bytes: number;
+  /** Of each of its entries, which stand one behind the other. */
+  entryBytes: readonly number[];
 }
 
 /** Memory for records that are kept only so that standbys and readers of new values need no disk. */
 const keptBytesMax = 8 * 1024 * 1024;
 
-/** Of a record in memory, beside its key and value. */
+/** Of a record in memory, beside its keys and values; and of each of its changes. */
 const overheadBytes = 200;
 
 /** The newest records, without a gap. */
@@ -76,11 +78,11 @@ export class Recent {
 }
 
 const evicted: PlacedRecord = {
-  record: { kind: "delete", epoch: 0, seq: 0, key: "", value: new Uint8Array(), text: false },
+  record: { epoch: 0, seq: 0, changes: [] },
   offset: 0,
-  bytes: 0,
+  entryBytes: [],
 };
 
 function sizeOf({ record }: PlacedRecord): number {
-  return record.key.length * 2 + record.value.length + overheadBytes;
+  return contentBytes(record) + overheadBytes * (1 + record.changes.length);
 }

@@ -3,10 +3,10 @@ import { Appender } from "./appender.ts";
 import { formatControlLine } from "./control-line.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { LogFileError } from "./errors.ts";
+import { placeOf, takeChanges } from "./found-changes.ts";
 import { type Damage, Judge } from "./judge.ts";
 import { KeyIndex } from "./key-index.ts";
 import { lockFile } from "./lock.ts";
-import { toLogRecord } from "./record-lines.ts";
 import { type BadUnit, type RecordUnit, scan, smallChunkBytes, type Unit, wholeFile } from "./scan.ts";
 import { openForReading } from "./verify.ts";
 
@@ -94,9 +94,7 @@ class Repair {
       }
       if (unit.kind !== "record") continue;
       this.#records++;
-      const { kind, key } = unit.record;
-      if (kind === "put") this.#index.set(key, this.#judge.sequence.seq, unit.offset, unit.bytes);
-      else if (kind === "delete") this.#index.delete(key);
+      takeChanges(this.#index, unit, this.#judge.sequence.seq);
     }
     this.#judge.end(this.#sourceBytes, line);
   }
@@ -138,21 +136,23 @@ class Repair {
         if (!judge.take(unit) || unit.kind !== "record") continue;
         const { last } = judge.sequence;
         if (last.seq <= before.seq || last.epoch < before.epoch) this.#refuseOrder(unit, before, last);
-        if (this.#index.placeOf(unit.record.key)?.offset !== unit.offset) continue;
+        const kept = unit.record.changes.filter(
+          (entry) => this.#index.placeOf(entry.key)?.offset === placeOf(unit, entry, last.seq).offset,
+        );
+        if (kept.length === 0) continue;
         records++;
-        this.#copy(unit, last, appender);
+        appender.addFound(unit, kept, last);
         if (appender.gatheredBytes > smallChunkBytes) await appender.flush();
       }
       const { last: base, epochs } = judge.sequence;
-      appender.addLine(formatControlLine({ kind: "base", base, records, epochs, promisedEpoch }));
+      // Which requests the lost records have answered is not known.
+      const requestsAfter = base.seq;
+      appender.addLine(
+        formatControlLine({ kind: "base", base, records, epochs, promisedEpoch, requestsAfter }),
+      );
     });
     await this.#disk.rename(draft, this.#path);
     await this.#disk.syncDirectory(this.#path);
-  }
-
-  #copy({ record, window, start, bytes }: RecordUnit, position: Position, to: Appender): void {
-    if (record.legacy) to.addRecord(toLogRecord(window, { ...record, ...position }));
-    else to.addBytes(window.subarray(start, start + bytes));
   }
 
   /** No disk does such a thing; somebody has put files together. Which record is the right one is not for us to say. */

@@ -4,7 +4,6 @@ import { Appender } from "./appender.ts";
 import { formatControlLine } from "./control-line.ts";
 import type { DiskFile } from "./disk.ts";
 import type { IndexMove } from "./key-index.ts";
-import { toLogRecord } from "./record-lines.ts";
 import { type RecordUnit, scan, smallChunkBytes, wholeFile } from "./scan.ts";
 import { Sequence } from "./sequence.ts";
 import { SharedFile } from "./shared-file.ts";
@@ -34,6 +33,8 @@ export class Rewrite {
   readonly target: DiskFile;
   readonly #appender: Appender;
   readonly #move: IndexMove;
+  /** Requests of later records are taken over with them. */
+  readonly #requestsAfter: number;
   #frameBytes = 0;
   /** Where the part that is taken over as it stands begins in the present file and in the new one. */
   #tailFrom = 0;
@@ -53,6 +54,7 @@ export class Rewrite {
     this.target = target;
     this.#appender = new Appender(target, 0);
     this.#move = state.live.index.beginMove();
+    this.#requestsAfter = state.requests.after;
   }
 
   /** Bytes of the present file, up to `end`, that are still to be taken over. */
@@ -78,6 +80,7 @@ export class Rewrite {
           records,
           epochs: kept,
           promisedEpoch: promisedOnDisk,
+          requestsAfter: Math.min(this.#requestsAfter, horizon.seq),
         }),
       );
       this.#frameBytes += this.#appender.end - start;
@@ -110,12 +113,19 @@ export class Rewrite {
     return records;
   }
 
-  #copyRecord({ record, window, start, bytes }: RecordUnit, { epoch, seq }: Position): boolean {
-    if (record.kind === "epoch" || !this.#options.keeps(record.key, seq)) return false;
-    const offset = this.#appender.end;
-    if (record.legacy) this.#appender.addRecord(toLogRecord(window, { ...record, epoch, seq }));
-    else this.#appender.addBytes(window.subarray(start, start + bytes));
-    this.#move.place(record.key, seq, offset, this.#appender.end - offset);
+  /** Returns whether anything of it is left. */
+  #copyRecord(unit: RecordUnit, { last }: Sequence): boolean {
+    const { changes, requestId } = unit.record;
+    const { seq } = last;
+    const kept = changes.filter(({ key }) => this.#options.keeps(key, seq));
+    const isRemembered = requestId !== undefined && seq > this.#requestsAfter;
+    if (kept.length === 0 && !isRemembered) return false;
+    let offset = this.#appender.end;
+    for (const [index, bytes] of this.#appender.addFound(unit, kept, last).entries()) {
+      const key = kept[index]?.key;
+      if (key !== undefined) this.#move.place(key, { seq, offset, bytes });
+      offset += bytes;
+    }
     return true;
   }
 

@@ -13,6 +13,8 @@ export class Sequence {
   seq = 0;
   epochs: readonly EpochStart[] = [];
   promisedEpoch = 0;
+  /** See `LogStore.requestsAfter`; of the base. */
+  requestsAfter = 0;
   /** Seq of the last record of the original program. */
   legacySeq = 0;
   /** Bytes of header and base line: what every rewriting makes anew. */
@@ -99,13 +101,14 @@ export class Sequence {
     this.#promise(epoch);
   }
 
-  #takeBase({ base, epochs, promisedEpoch }: BaseLine): void {
+  #takeBase({ base, epochs, promisedEpoch, requestsAfter }: BaseLine): void {
     this.isInSnapshot = false;
     this.#loss = "none";
     this.base = base;
     this.epoch = base.epoch;
     this.seq = base.seq;
     this.epochs = epochs;
+    this.requestsAfter = requestsAfter;
     this.#promise(Math.max(promisedEpoch, base.epoch));
   }
 

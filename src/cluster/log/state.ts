@@ -1,30 +1,19 @@
-import type { Clock } from "../clock.ts";
-import type { EpochStart, LogCondition, LogIdentity, Position } from "../log-store.ts";
-import type { Disk } from "./disk.ts";
+import type { EpochStart, LogCondition, LogIdentity, LogRecord, Position } from "../log-store.ts";
 import { LogStoreError } from "./errors.ts";
 import { Lane } from "./lane.ts";
 import { LiveKeys } from "./live-keys.ts";
 import type { LoadedLog } from "./load.ts";
 import { Milestones } from "./milestones.ts";
-import { Recent } from "./recent.ts";
+import { OpenScans } from "./open-scans.ts";
+import type { LogSettings } from "./options.ts";
+import { placeValue } from "./read.ts";
+import { type PlacedRecord, Recent } from "./recent.ts";
+import type { Requests } from "./requests.ts";
 import type { SharedFile } from "./shared-file.ts";
-
-export interface LogOptions {
-  readonly disk: Disk;
-  readonly dbfile: string;
-  /** A rewritten log is made here before it replaces `dbfile`. On the same file system. */
-  readonly rbfile: string;
-  /** For the name of a new log. */
-  readonly clock: Pick<Clock, "random">;
-  /** Told once, when a write or sync has failed: what is on the disk is uncertain, so the process must end. */
-  readonly onFatal: (error: LogStoreError) => void;
-  /** Told in words what an operator may want to know. */
-  readonly log: (message: string) => void;
-}
 
 /** What the parts of one open log share. */
 export class LogState {
-  readonly options: LogOptions;
+  readonly options: LogSettings;
   /** Everything that writes to the log, or puts another file in its place, does so in its turn here. */
   readonly lane = new Lane();
   file: SharedFile;
@@ -41,6 +30,7 @@ export class LogState {
   legacySeq = 0;
   frameBytes = 0;
   live = new LiveKeys();
+  requests: Requests;
   recent = new Recent(0);
   milestones = new Milestones();
   /** Records up to here are visible; all of them are on disk. */
@@ -49,16 +39,20 @@ export class LogState {
   committedSeq = 0;
   /** Bytes in the file of records that are not visible yet. */
   invisibleBytes = 0;
+  readonly scans = new OpenScans();
+  /** Are told of each record that becomes visible. */
+  readonly listeners = new Set<(record: LogRecord) => void>();
   /** Seqs that readers of a copy ask `mayBeLive` about. */
   readonly horizons = new Set<{ readonly seq: number }>();
   failure: LogStoreError | undefined;
   isClosed = false;
 
-  constructor(options: LogOptions, file: SharedFile, loaded: LoadedLog) {
+  constructor(options: LogSettings, file: SharedFile, loaded: LoadedLog) {
     this.options = options;
     this.file = file;
     this.condition = loaded.condition;
     this.committedSeq = loaded.base.seq;
+    this.requests = loaded.requests;
     this.load(loaded);
   }
 
@@ -76,14 +70,16 @@ export class LogState {
     this.legacySeq = loaded.legacySeq;
     this.frameBytes = loaded.frameBytes;
     this.milestones = loaded.milestones;
-    this.live = new LiveKeys(loaded.index, loaded.deletions);
+    this.live = loaded.live;
+    this.requests = loaded.requests;
+    this.scans.supersede();
     this.visibleSeq = last.seq - pending.length;
     this.recent = new Recent(this.visibleSeq);
     this.invisibleBytes = 0;
     for (const placed of pending) {
       this.recent.push({ ...placed });
       this.live.note(placed.record);
-      this.invisibleBytes += placed.bytes;
+      for (const bytes of placed.entryBytes) this.invisibleBytes += bytes;
     }
   }
 
@@ -93,8 +89,8 @@ export class LogState {
     while (this.visibleSeq < seq) {
       const placed = this.recent.at(this.visibleSeq + 1);
       if (placed === undefined) throw new Error(`record ${this.visibleSeq + 1} is not in memory`);
-      this.live.apply(placed.record, placed.offset, placed.bytes);
-      this.invisibleBytes -= placed.bytes;
+      for (const listener of this.listeners) listener(placed.record);
+      this.#show(placed);
       this.visibleSeq++;
     }
     let forgetSeq = seq;
@@ -103,9 +99,22 @@ export class LogState {
     this.recent.evict(this.visibleSeq);
   }
 
+  #show({ record: { changes, seq }, offset, entryBytes }: PlacedRecord): void {
+    let entryOffset = offset;
+    for (const [index, change] of changes.entries()) {
+      const bytes = entryBytes[index] ?? 0;
+      this.scans.beforeChange(change.key, () => placeValue(this, change.key));
+      this.live.apply(change, { seq, offset: entryOffset, bytes });
+      entryOffset += bytes;
+    }
+    for (const bytes of entryBytes) this.invisibleBytes -= bytes;
+  }
+
+  /** Bytes that compaction would remove; at least so many, since what is dead in the history is not known. */
   get garbageBytes(): number {
     if (this.condition.kind === "damaged") return 0;
-    return this.endBytes - this.frameBytes - this.live.index.liveBytes - this.invisibleBytes;
+    const dead = this.endBytes - this.frameBytes - this.live.index.liveBytes - this.invisibleBytes;
+    return Math.max(0, dead - this.options.historyBytes);
   }
 
   /** Throws when nothing may be read any more. */

@@ -1,12 +1,16 @@
 import type {
+  CopyHead,
   CopyReader,
   CopyWriter,
   EpochStart,
+  KeyFacts,
+  KeyRange,
   LogCondition,
   LogIdentity,
   LogRecord,
   LogStore,
   Position,
+  ScanReader,
   StoredValue,
 } from "../log-store.ts";
 import { adoptLog } from "./adopt.ts";
@@ -15,8 +19,10 @@ import { readCopy } from "./copy-reader.ts";
 import { beginCopy } from "./copy-writer.ts";
 import { GroupWriter } from "./group-writer.ts";
 import { readRecords, readValue } from "./read.ts";
-import { encodedBytesMax, lineBytesMax } from "./record-lines.ts";
+import { checkRecord } from "./record-check.ts";
+import { positionAt } from "./rewrite.ts";
 import { RewriteTurn } from "./rewrite-turn.ts";
+import { openScan } from "./scan-reader.ts";
 import type { LogState } from "./state.ts";
 import { cutFile, dropUnwritten } from "./truncate.ts";
 
@@ -88,8 +94,9 @@ export class Store implements LogStore {
         state.epochs = [...state.epochs, { epoch: record.epoch, firstSeq: record.seq }];
       }
       state.last = { epoch: record.epoch, seq: record.seq };
-      state.recent.push({ record, offset: 0, bytes: 0 });
+      state.recent.push({ record, offset: 0, entryBytes: [] });
       state.live.note(record);
+      state.requests.note(record.requestId, record.seq);
     }
     state.promisedEpoch = Math.max(state.promisedEpoch, state.last.epoch);
     if (state.durable.seq < state.last.seq) await this.#writer.untilDurable(state.last.seq);
@@ -111,8 +118,39 @@ export class Store implements LogStore {
     return await readValue(this.#state, key);
   }
 
-  willExist(key: string): boolean {
-    return this.#state.live.willExist(key);
+  get visible(): Position {
+    return positionAt(this.#state, this.#state.visibleSeq);
+  }
+
+  onVisible(listener: (record: LogRecord) => void): () => void {
+    const { listeners } = this.#state;
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  willBe(key: string): KeyFacts | undefined {
+    return this.#state.live.willBe(key);
+  }
+
+  get nextExpiryMs(): number | undefined {
+    return this.#state.live.expiries.nextMs;
+  }
+
+  expired(nowMs: number, max: number): string[] {
+    return this.#state.live.expiries.due(nowMs, max);
+  }
+
+  seqOfRequest(requestId: string): number | undefined {
+    return this.#state.requests.seqOf(requestId);
+  }
+
+  get requestsAfter(): number {
+    return this.#state.requests.after;
+  }
+
+  openScan(range: KeyRange): ScanReader {
+    this.#state.checkReadable();
+    return openScan(this.#state, range);
   }
 
   keys(): IterableIterator<string> {
@@ -146,9 +184,9 @@ export class Store implements LogStore {
     return readCopy(this.#state, this.#compactor.hold());
   }
 
-  async beginCopy(base: Position, epochs: readonly EpochStart[]): Promise<CopyWriter> {
+  async beginCopy(head: CopyHead): Promise<CopyWriter> {
     this.#state.checkOpen();
-    return await beginCopy(this.#state, this.#turn, this.#writer, base, epochs);
+    return await beginCopy(this.#state, this.#turn, this.#writer, head);
   }
 
   async compact(): Promise<void> {
@@ -186,13 +224,7 @@ export class Store implements LogStore {
       if (record.seq !== seq + 1 || record.epoch < epoch) {
         throw new RangeError(`record ${record.epoch}.${record.seq} cannot follow ${epoch}.${seq}`);
       }
-      if (!record.key.isWellFormed())
-        throw new RangeError(`key ${JSON.stringify(record.key)} has no UTF-8 form`);
-      if (encodedBytesMax(record) > lineBytesMax) {
-        throw new RangeError(
-          `record ${seq + 1} takes up to ${encodedBytesMax(record)} bytes; allowed are ${lineBytesMax}`,
-        );
-      }
+      checkRecord(record);
       ({ epoch, seq } = record);
     }
   }

@@ -1,3 +1,4 @@
 /** What operators do with log files. */
+export { dumpLog } from "./dump.ts";
 export { type RepairReport, repairLog } from "./repair.ts";
-export { dumpLog, type LogReport, verifyLog } from "./verify.ts";
+export { type LogReport, verifyLog } from "./verify.ts";

@@ -21,7 +21,12 @@ export async function cutFile(state: LogState, seq: number): Promise<void> {
     await rewrite.copyTail(await findRecord(state, seq + 1));
     if (promisedEpoch > 0) await rewrite.addPromise(promisedEpoch);
     await rewrite.sync();
-    const loaded = await loadLog(options.rbfile, rewrite.target, Math.min(seq, visibleSeq));
+    const loaded = await loadLog(
+      options.rbfile,
+      rewrite.target,
+      options.requestsMax,
+      Math.min(seq, visibleSeq),
+    );
     await rewrite.replace(() => state.load(loaded));
   } catch (error) {
     throw state.fail("cut", error);
@@ -33,6 +38,7 @@ export function dropUnwritten(state: LogState, seq: number): void {
   state.recent.truncate(seq);
   state.epochs = state.epochs.filter(({ firstSeq }) => firstSeq <= seq);
   state.last = positionAt(state, seq);
+  state.requests.truncate(seq);
   state.live.forgetNotes();
   for (let kept = state.visibleSeq + 1; kept <= seq; kept++) {
     const placed = state.recent.at(kept);

@@ -1,9 +1,9 @@
 import type { EpochStart, LogCondition, LogIdentity, Position } from "../log-store.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { LogFileError } from "./errors.ts";
+import { takeChanges } from "./found-changes.ts";
 import { type Damage, Judge } from "./judge.ts";
 import { KeyIndex } from "./key-index.ts";
-import { toLogRecord } from "./record-lines.ts";
 import { scan, wholeFile } from "./scan.ts";
 
 /** What is in a log file. */
@@ -55,10 +55,8 @@ async function survey(file: DiskFile, fileBytes: number, path: string): Promise<
       goodBytes += unit.bytes;
       if (unit.kind !== "record") continue;
       records++;
-      const { kind, key, legacy } = unit.record;
-      if (legacy) legacyRecords++;
-      if (kind === "put") index.set(key, judge.sequence.seq, unit.offset, unit.bytes);
-      else if (kind === "delete") index.delete(key);
+      if (unit.record.legacy) legacyRecords++;
+      takeChanges(index, unit, judge.sequence.seq);
     }
   }
   judge.end(fileBytes, line);
@@ -79,52 +77,6 @@ async function survey(file: DiskFile, fileBytes: number, path: string): Promise<
     damages,
     damageCount,
   };
-}
-
-/** A record in a form that fits in JSON. */
-export interface DumpedRecord extends Position {
-  readonly kind: "put" | "delete" | "epoch";
-  readonly key: string;
-  /** In base64; null for a delete or the begin of an epoch. */
-  readonly value: string | null;
-  readonly text: boolean;
-}
-
-/**
- * All records of a log file in their order. Errors: LogFileError, also for damage, once all records before it have
- * been given.
- */
-export async function* dumpLog(disk: Disk, path: string): AsyncGenerator<DumpedRecord, void, void> {
-  const file = await openForReading(disk, path);
-  try {
-    const judge = new Judge(path);
-    const fileBytes = await file.size();
-    for await (const units of scan(file, wholeFile(fileBytes))) {
-      for (const unit of units) {
-        const isGood = judge.take(unit);
-        checkGood(path, judge);
-        if (!isGood || unit.kind !== "record") continue;
-        const { kind, key, text } = unit.record;
-        const value = kind === "put" ? encode(toLogRecord(unit.window, unit.record).value) : null;
-        yield { kind, key, value, text, ...judge.sequence.last };
-      }
-    }
-    judge.end(fileBytes, 0);
-    checkGood(path, judge);
-  } catch (error) {
-    throw LogFileError.from(path, "read it", error);
-  } finally {
-    await file.close();
-  }
-}
-
-function encode(value: Uint8Array): string {
-  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64");
-}
-
-function checkGood(path: string, { condition }: Judge): void {
-  if (condition.kind !== "damaged") return;
-  throw new LogFileError(path, `is damaged at line ${condition.line}: ${condition.reason}`);
 }
 
 /** Errors: LogFileError. */

@@ -212,7 +212,11 @@ describe("compaction", () => {
     const compaction = store.compact();
     await hold.reached;
     disk.intercept = undefined;
-    const beginning = store.beginCopy({ epoch: 4, seq: 200 }, [{ epoch: 4, firstSeq: 1 }]);
+    const beginning = store.beginCopy({
+      base: { epoch: 4, seq: 200 },
+      epochs: [{ epoch: 4, firstSeq: 1 }],
+      requestsAfter: 0,
+    });
     hold.release();
     const copy = await beginning;
     await copy.write([put(4, 150, "a", "b")]);
@@ -248,10 +252,12 @@ describe("a copy", () => {
     const records = someRecords(300);
     const { store: source } = await logWith(records);
     source.commit(250);
-    const { store: target } = await logWith(someRecords(10).map((record) => ({ ...record, key: "other" })));
+    const { store: target } = await logWith(
+      someRecords(10).map(({ epoch, seq }) => put(epoch, seq, "other", "x")),
+    );
     const reader = await source.openCopy();
     assert.deepEqual(reader.base, source.last);
-    const copy = await target.beginCopy(reader.base, reader.epochs);
+    const copy = await target.beginCopy(reader);
     for (let part = await reader.next(500); part.length > 0; part = await reader.next(500))
       await copy.write(part);
     assert.equal(target.last.seq, 10);
@@ -294,9 +300,17 @@ describe("a copy", () => {
   it("that another one replaces, or that is given up, leaves the log as it was", async () => {
     const { disk, store } = await logWith([put(1, 1, "a", "1")]);
     store.commit(1);
-    const first = await store.beginCopy({ epoch: 1, seq: 9 }, [{ epoch: 1, firstSeq: 1 }]);
+    const first = await store.beginCopy({
+      base: { epoch: 1, seq: 9 },
+      epochs: [{ epoch: 1, firstSeq: 1 }],
+      requestsAfter: 0,
+    });
     await first.write([put(1, 5, "b", "2")]);
-    const second = await store.beginCopy({ epoch: 1, seq: 9 }, [{ epoch: 1, firstSeq: 1 }]);
+    const second = await store.beginCopy({
+      base: { epoch: 1, seq: 9 },
+      epochs: [{ epoch: 1, firstSeq: 1 }],
+      requestsAfter: 0,
+    });
     await assert.rejects(first.write([put(1, 6, "c", "2")]), { code: "superseded" });
     await assert.rejects(first.finish(), { code: "superseded" });
     await second.abort();
@@ -309,7 +323,9 @@ describe("a copy", () => {
 
   it("gives way also to those that come while it begins", async () => {
     const { store } = await logWith([put(1, 1, "a", "1"), put(1, 2, "b", "1")]);
-    const copies = [1, 2, 3].map(() => store.beginCopy({ epoch: 1, seq: 9 }, [{ epoch: 1, firstSeq: 1 }]));
+    const copies = [1, 2, 3].map(() =>
+      store.beginCopy({ base: { epoch: 1, seq: 9 }, epochs: [{ epoch: 1, firstSeq: 1 }], requestsAfter: 0 }),
+    );
     await store.truncate(1);
     for (const copy of await Promise.all(copies)) {
       await assert.rejects(copy.write([put(1, 5, "c", "2")]), { code: "superseded" });
@@ -321,7 +337,11 @@ describe("a copy", () => {
   it("refuses records that do not rise, or lie beyond its base", async () => {
     const { store } = await logWith([]);
     for (const records of [[put(1, 5, "a", ""), put(1, 5, "b", "")], [put(1, 10, "a", "")]]) {
-      const copy = await store.beginCopy({ epoch: 1, seq: 9 }, [{ epoch: 1, firstSeq: 1 }]);
+      const copy = await store.beginCopy({
+        base: { epoch: 1, seq: 9 },
+        epochs: [{ epoch: 1, firstSeq: 1 }],
+        requestsAfter: 0,
+      });
       await assert.rejects(copy.write(records), RangeError);
     }
     await store.close();
@@ -330,7 +350,11 @@ describe("a copy", () => {
   it("keeps what was promised, before and while it is written", async () => {
     const { disk, store } = await logWith([put(1, 1, "a", "1")]);
     await store.promise(5);
-    const copy = await store.beginCopy({ epoch: 2, seq: 9 }, [{ epoch: 2, firstSeq: 1 }]);
+    const copy = await store.beginCopy({
+      base: { epoch: 2, seq: 9 },
+      epochs: [{ epoch: 2, firstSeq: 1 }],
+      requestsAfter: 0,
+    });
     await store.promise(6);
     await copy.finish();
     await store.close();

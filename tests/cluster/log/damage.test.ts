@@ -217,7 +217,11 @@ describe("a damaged log", () => {
 
   it("is whole again once a copy has replaced it", async () => {
     const { store, disk } = await damaged();
-    const copy = await store.beginCopy({ epoch: 3, seq: 300 }, [{ epoch: 3, firstSeq: 200 }]);
+    const copy = await store.beginCopy({
+      base: { epoch: 3, seq: 300 },
+      epochs: [{ epoch: 3, firstSeq: 200 }],
+      requestsAfter: 0,
+    });
     await copy.write([put(3, 250, "a", "b")]);
     await copy.finish();
     assert.deepEqual(store.condition, { kind: "intact" });

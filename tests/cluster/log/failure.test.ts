@@ -109,7 +109,11 @@ describe("a failed write or sync", () => {
     const { disk, fatal, store } = await newLog();
     await store.append([put(1, 1, "a", "1")]);
     store.commit(1);
-    const copy = await store.beginCopy({ epoch: 1, seq: 5 }, [{ epoch: 1, firstSeq: 1 }]);
+    const copy = await store.beginCopy({
+      base: { epoch: 1, seq: 5 },
+      epochs: [{ epoch: 1, firstSeq: 1 }],
+      requestsAfter: 0,
+    });
     await copy.write([put(1, 4, "b", "2")]);
     disk.freeBytes = 10;
     await assert.rejects(copy.finish(), /ENOSPC/);

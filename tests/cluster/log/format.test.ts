@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import crc32 from "crc-32";
-import { contentsOf, dbfile, openOn, put } from "../../support/log-fixtures.ts";
+import {
+  contentsOf,
+  dbfile,
+  deletion,
+  epochRecord,
+  openOn,
+  put,
+  putting,
+} from "../../support/log-fixtures.ts";
 import { createSimulatedDisk } from "../../support/simulated-disk.ts";
 
 /** A record as the format says: CRC-32 of all of it but the checksum and the space before. */
@@ -32,9 +40,9 @@ describe("a record", () => {
     const store = await openOn(disk);
     await store.append([
       put(1, 1, "a", "1"),
-      { ...put(1, 2, "ü", ""), text: false },
-      { kind: "delete", epoch: 1, seq: 3, key: "a", value: new Uint8Array(), text: false },
-      { kind: "epoch", epoch: 2, seq: 4, key: "", value: new Uint8Array(), text: false },
+      { epoch: 1, seq: 2, changes: [putting("ü", "", { text: false })] },
+      deletion(1, 3, "a"),
+      epochRecord(2, 4),
     ]);
     await store.close();
     assert.equal(

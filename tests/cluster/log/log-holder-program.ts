@@ -2,6 +2,7 @@ import process from "node:process";
 import { systemClock } from "../../../src/cluster/clock.ts";
 import { nodeDisk } from "../../../src/cluster/log/node-disk.ts";
 import { openLog } from "../../../src/cluster/log/open-log.ts";
+import { put } from "../../support/log-fixtures.ts";
 
 /** Opens the log that it is given, says so, and appends until it is killed; tells each acknowledged seq. */
 const [, , dbfile = "", rbfile = ""] = process.argv;
@@ -19,8 +20,7 @@ if (store.identity === undefined) await store.adopt({ group: "g", number: 1 });
 process.stdout.write("open\n");
 for (;;) {
   const seq = store.last.seq + 1;
-  const value = Buffer.from(`value ${seq}`);
-  await store.append([{ kind: "put", epoch: 1, seq, key: `key ${seq % 100}`, value, text: true }]);
+  await store.append([put(1, seq, `key ${seq % 100}`, `value ${seq}`)]);
   store.commit(seq);
   process.stdout.write(`${seq}\n`);
 }

@@ -107,11 +107,11 @@ describe("dump", () => {
     await store.close();
     assert.deepEqual(
       await dumped(disk),
-      records.map(({ kind, key, value, text, epoch, seq }) => ({
-        kind,
-        key,
-        value: kind === "put" ? Buffer.from(value).toString("base64") : null,
-        text,
+      records.map(({ changes: [change], epoch, seq }) => ({
+        kind: change?.kind ?? "epoch",
+        key: change?.key ?? "",
+        value: change?.kind === "put" ? Buffer.from(change.value).toString("base64") : null,
+        text: change?.text ?? false,
         epoch,
         seq,
       })),

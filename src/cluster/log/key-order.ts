@@ -1,0 +1,130 @@
+/** A full block is split in two, and small neighbours become one. */
+const blockKeysMax = 512;
+const blockKeysMin = blockKeysMax / 4;
+
+/**
+ * A set of keys in the order of their UTF-8 bytes, in sorted blocks of a few hundred. An addition moves part of one
+ * block and looks at a few keys; reading on from any key costs nothing for those before it.
+ */
+export class KeyOrder {
+  /** None of them is empty. */
+  #blocks: string[][] = [];
+
+  /** Sorts the keys, which must be different ones, at once: far quicker than adding one by one. */
+  static of(keys: Iterable<string>): KeyOrder {
+    const order = new KeyOrder();
+    // By UTF-16 units, which engines do best, and then the few that stand elsewhere by their UTF-8 bytes.
+    const sorted = [...keys].sort();
+    if (sorted.some(hasHighUnit)) sorted.sort(compareKeys);
+    // Room in each block, so that additions do not split all of them.
+    const size = (blockKeysMax * 3) / 4;
+    for (let from = 0; from < sorted.length; from += size)
+      order.#blocks.push(sorted.slice(from, from + size));
+    return order;
+  }
+
+  /** Does nothing for a key that is in the set. */
+  add(key: string): void {
+    const at = Math.max(0, this.#blockOf(key));
+    const block = this.#blocks[at];
+    if (block === undefined) {
+      this.#blocks.push([key]);
+      return;
+    }
+    const index = firstAtLeast(block, key);
+    if (block[index] === key) return;
+    block.splice(index, 0, key);
+    if (block.length > blockKeysMax) this.#blocks.splice(at + 1, 0, block.splice(block.length / 2));
+  }
+
+  /** Does nothing for a key that is not in the set. */
+  delete(key: string): void {
+    const at = this.#blockOf(key);
+    const block = this.#blocks[at];
+    if (block === undefined) return;
+    const index = firstAtLeast(block, key);
+    if (block[index] !== key) return;
+    block.splice(index, 1);
+    if (block.length === 0) this.#blocks.splice(at, 1);
+    else if (block.length < blockKeysMin && !this.#merge(at)) this.#merge(at - 1);
+  }
+
+  /** Keys from `from` on, or only those above it. The set must not change meanwhile. */
+  *ascending(from: string, isFromIncluded: boolean): Generator<string, void, void> {
+    let at = Math.max(0, this.#blockOf(from));
+    let index = firstAtLeast(this.#blocks[at] ?? [], from);
+    if (!isFromIncluded && this.#blocks[at]?.[index] === from) index++;
+    for (let block = this.#blocks[at]; block !== undefined; block = this.#blocks[++at]) {
+      for (; index < block.length; index++) yield block[index] ?? "";
+      index = 0;
+    }
+  }
+
+  /** Keys below `before` (all, without it), the last one first. The set must not change meanwhile. */
+  *descending(before: string | undefined): Generator<string, void, void> {
+    let at = before === undefined ? this.#blocks.length - 1 : this.#blockOf(before);
+    let index = before === undefined ? undefined : firstAtLeast(this.#blocks[at] ?? [], before);
+    for (let block = this.#blocks[at]; block !== undefined; block = this.#blocks[--at]) {
+      for (index ??= block.length; index > 0; index--) yield block[index - 1] ?? "";
+      index = undefined;
+    }
+  }
+
+  /** The block that the key belongs into: the last one that begins at or before it; -1 when none does. */
+  #blockOf(key: string): number {
+    let low = 0;
+    let high = this.#blocks.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (compareKeys(this.#blocks[middle]?.[0] ?? "", key) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+
+  /** Joins a block and the next, if they are small enough together. */
+  #merge(at: number): boolean {
+    const block = this.#blocks[at];
+    const next = this.#blocks[at + 1];
+    if (block === undefined || next === undefined || block.length + next.length > blockKeysMax / 2)
+      return false;
+    this.#blocks.splice(at, 2, [...block, ...next]);
+    return true;
+  }
+}
+
+/** The order of the UTF-8 bytes of well-formed strings, which is that of their code points. */
+export function compareKeys(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index++) {
+    const unitA = a.charCodeAt(index);
+    const unitB = b.charCodeAt(index);
+    if (unitA !== unitB) return rank(unitA) - rank(unitB);
+  }
+  return a.length - b.length;
+}
+
+const surrogates = 0xd800;
+const afterSurrogates = 0xe000;
+
+/** Halves of surrogate pairs, which stand for code points above U+FFFF, come after all other UTF-16 units. */
+function rank(unit: number): number {
+  if (unit < surrogates) return unit;
+  return unit < afterSurrogates ? unit + 0x10000 : unit;
+}
+
+/** Whether the two orders may differ for this key. */
+function hasHighUnit(key: string): boolean {
+  return /[\ud800-\uffff]/.test(key);
+}
+
+function firstAtLeast(block: readonly string[], key: string): number {
+  let low = 0;
+  let high = block.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareKeys(block[middle] ?? "", key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
