@@ -83,7 +83,7 @@ export class Compactor {
   async #tryCompact(isGivenUp: () => boolean): Promise<boolean> {
     const state = this.#state;
     const { base, committedSeq, durable, legacySeq, live } = state;
-    const seq = Math.max(Math.min(committedSeq, durable.seq), legacySeq);
+    const seq = Math.max(Math.min(committedSeq, durable.seq, beforeHistory(state)), legacySeq);
     // Nothing that is certain to stay has come since the last time.
     if (seq <= base.seq) return true;
     const rewrite = await Rewrite.begin(state, {
@@ -123,6 +123,12 @@ export class Compactor {
     await rewrite.sync();
     await rewrite.replace(() => rewrite.relocate());
   }
+}
+
+/** The last record that is not in the history. */
+function beforeHistory({ durable, endBytes, milestones, options: { historyBytes } }: LogState): number {
+  if (historyBytes === 0) return durable.seq;
+  return (milestones.seqBefore(endBytes - historyBytes) ?? 1) - 1;
 }
 
 class GivenUp extends Error {}

@@ -128,9 +128,10 @@ class Copy implements CopyWriter {
     await file.datasync();
     await replaceLog(state, file, () => {
       this.#writer.drop(0);
-      state.condition = { kind: "intact" };
       state.committedSeq = base.seq;
       state.load({
+        condition: { kind: "intact" },
+        hasLostHeader: false,
         identity: state.identity,
         base,
         last: base,

@@ -19,6 +19,9 @@ export class Judge {
   damageCount = 0;
   /** What the sequence said where the first damage begins. */
   #beforeDamage: Standing | undefined;
+  #hasHeader = false;
+  /** Whether something is there that only stands behind a header. */
+  #needsHeader = false;
   /** An unfinished end, which was never acknowledged. */
   #torn: BadUnit | undefined;
   readonly #path: string;
@@ -45,12 +48,19 @@ export class Judge {
     return this.damageCount === 0;
   }
 
+  /** Whether damage has taken the header, and with it the name of the log's owner. */
+  get hasLostHeader(): boolean {
+    return !this.isGood && this.#needsHeader && !this.#hasHeader;
+  }
+
   /** Takes in the next unit. Returns whether it is good in itself. Errors: LogFileError (of a later version). */
   take(unit: Unit): unit is RecordUnit | ControlUnit {
     if (unit.kind === "bad") {
       this.#takeBad(unit);
       return false;
     }
+    if (unit.kind === "record") this.#needsHeader ||= !unit.record.legacy;
+    else this.#hasHeader ||= unit.control.kind === "header";
     const flaw = this.sequence.flawOf(unit);
     if (flaw !== undefined) this.#damaged({ offset: unit.offset, line: unit.line, bytes: 0 }, flaw);
     this.sequence.take(unit);
@@ -70,6 +80,7 @@ export class Judge {
       this.#torn = unit;
       return;
     }
+    this.#needsHeader ||= unit.isHeaderLike;
     const reason = unit.isHeaderLike ? `the header is bad: ${unit.reason}` : unit.reason;
     this.#damaged(unit, reason);
     this.sequence.lose(unit.isHeaderLike ? "header" : "records");

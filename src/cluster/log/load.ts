@@ -13,6 +13,8 @@ import { type RecordUnit, scan, wholeFile } from "./scan.ts";
 /** What a log file says, as far as it is good. */
 export interface LoadedLog {
   readonly condition: LogCondition;
+  /** Whether damage has taken the header. */
+  readonly hasLostHeader: boolean;
   readonly identity: LogIdentity | undefined;
   readonly base: Position;
   readonly last: Position;
@@ -84,6 +86,7 @@ export async function loadLog(
   const { condition, standing } = judge;
   return {
     condition,
+    hasLostHeader: judge.hasLostHeader,
     identity: sequence.identity,
     base: standing.base,
     last: standing.last,

@@ -28,6 +28,12 @@ export class Milestones {
     return foundSeq === undefined || offset === undefined ? undefined : { seq: foundSeq, offset };
   }
 
+  /** Seq of the last one that stands at or before `offset`. */
+  seqBefore(offset: number): number | undefined {
+    const after = this.#offsets.findIndex((candidate) => candidate > offset);
+    return after < 0 ? this.#seqs.at(-1) : this.#seqs[after - 1];
+  }
+
   /** Drops those after `seq`. */
   truncate(seq: number): void {
     while ((this.#seqs.at(-1) ?? 0) > seq) {

@@ -1,6 +1,7 @@
 import type { Position } from "../log-store.ts";
 import { Appender } from "./appender.ts";
 import { formatControlLine } from "./control-line.ts";
+import { nameForDamaged } from "./damaged-name.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { LogFileError } from "./errors.ts";
 import { placeOf, takeChanges } from "./found-changes.ts";
@@ -100,10 +101,7 @@ class Repair {
   }
 
   async #keepBadBytes(): Promise<string> {
-    const disk = this.#disk;
-    let number = 1;
-    while ((await disk.look(`${this.#path}.damaged-${number}`)) !== undefined) number++;
-    const keptIn = `${this.#path}.damaged-${number}`;
+    const keptIn = await nameForDamaged(this.#disk, this.#path);
     await this.#writing(keptIn, async (appender) => {
       for await (const unit of this.#units()) {
         if (unit.kind === "bad") await this.#keep(unit, appender);

@@ -21,6 +21,8 @@ export class LogState {
   endBytes = 0;
   identity: LogIdentity | undefined;
   condition: LogCondition = { kind: "intact" };
+  /** Whether damage has taken the header: nobody can say whose log it was. */
+  hasLostHeader = false;
   base: Position = { epoch: 0, seq: 0 };
   durable: Position = { epoch: 0, seq: 0 };
   last: Position = { epoch: 0, seq: 0 };
@@ -50,14 +52,15 @@ export class LogState {
   constructor(options: LogSettings, file: SharedFile, loaded: LoadedLog) {
     this.options = options;
     this.file = file;
-    this.condition = loaded.condition;
     this.committedSeq = loaded.base.seq;
     this.requests = loaded.requests;
     this.load(loaded);
   }
 
   /** Takes over what was read from the present file. */
-  load(loaded: Omit<LoadedLog, "condition">): void {
+  load(loaded: LoadedLog): void {
+    this.condition = loaded.condition;
+    this.hasLostHeader = loaded.hasLostHeader;
     const { base, last, epochs, pending } = loaded;
     this.endBytes = loaded.endBytes;
     this.identity = loaded.identity;

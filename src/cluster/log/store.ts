@@ -74,7 +74,8 @@ export class Store implements LogStore {
   }
 
   async adopt({ group, number }: Omit<LogIdentity, "storeId">): Promise<void> {
-    this.#state.checkWritable();
+    if (this.#state.hasLostHeader) this.#state.checkOpen();
+    else this.#state.checkWritable();
     await this.#rewriting(() => adoptLog(this.#state, group, number));
   }
 
