@@ -4,16 +4,16 @@ import { type Clock, withTimeout } from "./clock.ts";
 import { formatGroupState, parseGroupState } from "./codec.ts";
 import { KvError } from "./errors.ts";
 import { keepRegistered } from "./keep-registered.ts";
-import { checkKey, checkValue } from "./limits.ts";
-import type { LogStore, Position, StoredValue } from "./log-store.ts";
-import type { GroupState, Member, RingState } from "./model.ts";
+import { KeyCalls } from "./key-calls.ts";
+import type { LogStore, Position } from "./log-store.ts";
+import type { GroupState, Member } from "./model.ts";
+import { Ownership } from "./ownership.ts";
 import { groupStatePath, masterNumber } from "./paths.ts";
 import type { AppendRequest, AppendResponse, CountMisplacedRequest, PeerAt, SilenceReport } from "./peer.ts";
-import { ownerOf } from "./placement.ts";
 import { type Register, znodeRegister } from "./register.ts";
 import { dataNodeClaim } from "./registration.ts";
 import { ClaimRefused, claimMembership } from "./replication/claim.ts";
-import type { Primary, StandbyProgress } from "./replication/primary.ts";
+import type { StandbyProgress } from "./replication/primary.ts";
 import { Replica } from "./replication/replica.ts";
 import type { ReplicationSettings } from "./replication/settings.ts";
 import { HashRing } from "./ring.ts";
@@ -21,6 +21,7 @@ import { ringGate } from "./ring-gate.ts";
 import { keepSessions, type Sessions } from "./sessions.ts";
 import { type TopologySource, watchTopology } from "./topology.ts";
 import { explain } from "./trouble.ts";
+import { WatchHub } from "./watch/hub.ts";
 
 /** Longest wait for the master's answer; the next report may go to another master. */
 const reportTimeoutMs = 1000;
@@ -67,7 +68,8 @@ export class DataNode {
   readonly #replica: Replica;
   readonly #state: Register<GroupState>;
   readonly #stopped = new AbortController();
-  readonly #closeRing: () => Promise<void>;
+  /** What clients ask of it. */
+  readonly calls: KeyCalls;
   #self: Member | undefined;
 
   constructor(options: DataNodeOptions) {
@@ -91,7 +93,13 @@ export class DataNode {
       reportSilence: (epoch, reporter) => this.#reportSilence({ group, epoch, reporter }),
     });
     const { signal } = this.#stopped;
-    this.#closeRing = ringGate({ sessions, topology: this.topology, clock, access, signal });
+    const ownership = new Ownership({
+      group,
+      topology: this.topology,
+      primary: () => this.#replica.primary,
+      closeRing: ringGate({ sessions, topology: this.topology, clock, access, signal }),
+    });
+    this.calls = new KeyCalls(ownership, new WatchHub(options.store, clock), options.valueBytesMax);
     this.topology.onChange((topology) => {
       const view = topology.groups.get(group);
       if (view !== undefined) this.#replica.observe(view);
@@ -139,27 +147,6 @@ export class DataNode {
     this.#stopped.abort(new Error("the node is stopping"));
     await this.#sessions.stop();
     this.#replica.stop();
-  }
-
-  /** Errors: those of `kvlab.v1.DataService.Get`. */
-  async get(key: string, signal: AbortSignal): Promise<StoredValue> {
-    checkKey(key);
-    return await this.#place(key).primary.read(key, signal);
-  }
-
-  /** Returns the revision. Errors: those of `kvlab.v1.DataService.Put`. */
-  async put(key: string, value: Uint8Array, text: boolean, signal: AbortSignal): Promise<number> {
-    checkKey(key);
-    checkValue(value, this.#options.valueBytesMax);
-    const primary = await this.#placeForWrite(key);
-    return await primary.write({ kind: "put", key, value, text }, signal);
-  }
-
-  /** Returns the revision. Errors: those of `kvlab.v1.DataService.Delete`. */
-  async delete(key: string, signal: AbortSignal): Promise<number> {
-    checkKey(key);
-    const primary = await this.#placeForWrite(key);
-    return await primary.write({ kind: "delete", key, value: new Uint8Array(), text: false }, signal);
   }
 
   append(request: AppendRequest): Promise<AppendResponse> {
@@ -244,35 +231,5 @@ export class DataNode {
   #unavailable(): string | undefined {
     const { primary } = this.#replica;
     return primary === undefined ? "this node is not the primary" : primary.unavailable;
-  }
-
-  /** Ourselves as primary, and the ring that says the key is ours. Throws where the key is instead. */
-  #place(key: string): { primary: Primary; ring: RingState } {
-    const topology = this.topology.current;
-    const owner = topology && ownerOf(topology, key);
-    const ring = topology?.ring?.value;
-    if (owner === undefined || ring === undefined) {
-      throw new KvError("unavailable", "this node has not seen a ring with groups yet");
-    }
-    const { primary } = this.#replica;
-    if (owner.group !== this.group) {
-      const shown = JSON.stringify(key.length > 64 ? `${key.slice(0, 64)}…` : key);
-      throw new KvError("wrong-node", `key ${shown} belongs to group "${owner.group}"`, { owner });
-    }
-    if (primary === undefined) {
-      throw new KvError("wrong-node", `this node is not the primary of group "${this.group}"`, { owner });
-    }
-    return { primary, ring };
-  }
-
-  async #placeForWrite(key: string): Promise<Primary> {
-    const { primary, ring } = this.#place(key);
-    if (ring.written) return primary;
-    try {
-      await this.#closeRing();
-    } catch (error) {
-      throw new KvError("unavailable", "the ring could not be marked as written to", { cause: error });
-    }
-    return this.#place(key).primary;
   }
 }

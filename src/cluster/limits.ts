@@ -1,10 +1,17 @@
 import { KvError } from "./errors.ts";
+import type { Compare, WriteOperation } from "./replication/write-plan.ts";
 
 /** Longest key in bytes of UTF-8. */
 const keyBytesMax = 4096;
 
 /** Longest value in bytes, unless set otherwise. */
 export const defaultValueBytesMax = 4 * 1024 * 1024;
+
+/** Most compares and operations of a batch together. */
+const batchOperationsMax = 1000;
+
+/** Longest time to live: 100 years, far below where milliseconds since 1970 lose their precision. */
+const ttlMsMax = 100 * 365 * 24 * 3600 * 1000;
 
 /** Throws `invalid` for a key that is too long. */
 export function checkKey(key: string): void {
@@ -24,4 +31,52 @@ export function checkValue(value: Uint8Array, valueBytesMax: number): void {
       `the value has ${value.length} bytes; at most ${valueBytesMax} are allowed (maxvaluebytes)`,
     );
   }
+}
+
+/** Throws `invalid` for a batch that is too large, or writes a key twice. A single write never is. */
+export function checkBatch(
+  compares: readonly Compare[],
+  operations: readonly WriteOperation[],
+  valueBytesMax: number,
+): void {
+  const count = compares.length + operations.length;
+  if (count === 0) throw new KvError("invalid", "the batch has no compares and no operations");
+  if (count > batchOperationsMax) {
+    throw new KvError(
+      "invalid",
+      `the batch has ${count} compares and operations; at most ${batchOperationsMax} are allowed`,
+    );
+  }
+  if (operations.length < 2) return;
+  const keys = new Set<string>();
+  let bytes = 0;
+  for (const operation of operations) {
+    const { kind, key } = operation;
+    if (keys.has(key)) {
+      throw new KvError("invalid", `the batch writes key ${JSON.stringify(key)} twice; each key may be once`);
+    }
+    keys.add(key);
+    bytes += key.length + (kind === "put" ? operation.value.length : 0);
+  }
+  if (bytes > valueBytesMax) {
+    throw new KvError(
+      "invalid",
+      `the keys and values of the batch have ${bytes} bytes; at most ${valueBytesMax} are allowed (maxvaluebytes)`,
+    );
+  }
+}
+
+/** Throws `invalid` for a time to live that is none. */
+export function checkTtl(ttlMs: number | undefined): void {
+  if (ttlMs === undefined || (ttlMs >= 1 && ttlMs <= ttlMsMax)) return;
+  throw new KvError("invalid", `ttl_ms is ${ttlMs}; allowed are 1 to ${ttlMsMax} (100 years), or none`);
+}
+
+/** Throws `invalid` for what cannot name a request. */
+export function checkRequestId(id: string): void {
+  if (/^[A-Za-z0-9_-]{1,64}$/.test(id)) return;
+  throw new KvError(
+    "invalid",
+    `the request id is ${JSON.stringify(id.slice(0, 80))}; allowed are 1 to 64 of A-Z, a-z, 0-9, - and _`,
+  );
 }

@@ -1,4 +1,4 @@
-import type { EpochStart, LogRecord, Position } from "./log-store.ts";
+import type { CopyHead, EpochStart, LogRecord, Position } from "./log-store.ts";
 import type { Member } from "./model.ts";
 
 /** What one node asks of another. `src/rpc` implements it over the network; the simulation replaces it. */
@@ -44,13 +44,11 @@ export interface AppendRequest {
   readonly leaseMs: number;
 }
 
-export interface CopyChunk {
+export interface CopyChunk extends CopyHead {
   /** All chunks of a copy carry the same number. */
   readonly copyId: number;
   /** From 0. */
   readonly index: number;
-  readonly base: Position;
-  readonly epochs: readonly EpochStart[];
   readonly last: boolean;
 }
 

@@ -48,7 +48,7 @@ export async function startDataServer(options: DataServerOptions): Promise<Serve
       onChange: made.topology.onChange,
     };
     const listener = await listenFor(options, health, (router) => {
-      dataRoutes(router, made);
+      dataRoutes(router, made, options.clock);
       replicationRoutes(router, made);
     });
     const address = addressOf(host, listener.port);

@@ -1,6 +1,12 @@
-import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { NotAppliedSchema, OutcomeUnknownSchema, WrongNodeSchema } from "../../gen/kvlab/v1/errors_pb.ts";
+import {
+  ConditionFailedSchema,
+  HistoryLostSchema,
+  NotAppliedSchema,
+  OutcomeUnknownSchema,
+  RequestForgottenSchema,
+  WrongNodeSchema,
+} from "../../gen/kvlab/v1/errors_pb.ts";
 import { KvError, type KvErrorCode } from "../cluster/errors.ts";
 
 const codes: Record<KvErrorCode, Code> = {
@@ -9,39 +15,49 @@ const codes: Record<KvErrorCode, Code> = {
   unavailable: Code.Unavailable,
   exhausted: Code.ResourceExhausted,
   "outcome-unknown": Code.Unknown,
+  "condition-failed": Code.FailedPrecondition,
+  "request-forgotten": Code.FailedPrecondition,
+  "history-lost": Code.OutOfRange,
+  "scan-overrun": Code.Aborted,
   invalid: Code.InvalidArgument,
   refused: Code.FailedPrecondition,
 };
 
+type OutgoingDetail = NonNullable<ConstructorParameters<typeof ConnectError>[3]>[number];
+
 /** The form in which an error of the core reaches a caller, with the details of `kvlab/v1/errors.proto`. */
 export function toConnectError(error: unknown, group = ""): ConnectError {
   if (!(error instanceof KvError)) return ConnectError.from(error, Code.Internal);
-  const failure = new ConnectError(error.message, codes[error.code], undefined, undefined, error);
-  switch (error.code) {
-    case "wrong-node": {
-      const { owner } = error;
-      failure.details.push({
-        desc: WrongNodeSchema,
-        value: create(WrongNodeSchema, {
-          group: owner?.group ?? "",
-          address: owner?.address ?? "",
-          ringVersion: BigInt(owner?.ringVersion ?? 0),
-        }),
-      });
-      break;
-    }
+  return new ConnectError(error.message, codes[error.code], undefined, detailsOf(error, group), error);
+}
+
+function detailsOf({ code, owner, key = "", revision = 0 }: KvError, group: string): OutgoingDetail[] {
+  switch (code) {
+    case "wrong-node":
+      return [
+        {
+          desc: WrongNodeSchema,
+          value: {
+            group: owner?.group ?? "",
+            address: owner?.address ?? "",
+            ringVersion: BigInt(owner?.ringVersion ?? 0),
+          },
+        },
+      ];
     case "unavailable":
     case "exhausted":
-      failure.details.push({ desc: NotAppliedSchema, value: create(NotAppliedSchema) });
-      break;
+      return [{ desc: NotAppliedSchema, value: {} }];
     case "outcome-unknown":
-      failure.details.push({
-        desc: OutcomeUnknownSchema,
-        value: create(OutcomeUnknownSchema, { group }),
-      });
-      break;
+      return [{ desc: OutcomeUnknownSchema, value: { group } }];
+    case "condition-failed":
+      return [{ desc: ConditionFailedSchema, value: { key, revision: BigInt(revision) } }];
+    case "request-forgotten":
+      return [{ desc: RequestForgottenSchema, value: { revision: BigInt(revision) } }];
+    case "history-lost":
+      return [{ desc: HistoryLostSchema, value: { oldestRevision: BigInt(revision) } }];
+    default:
+      return [];
   }
-  return failure;
 }
 
 /** Runs `call` with the errors of the core turned into those of the protocol. */

@@ -1,6 +1,7 @@
 import type { Transport } from "@connectrpc/connect";
 import { type Client, Code, ConnectError, type ConnectRouter, createClient } from "@connectrpc/connect";
-import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
+import { type BatchRequest, DataService, type RequestId } from "../../gen/kvlab/v1/data_pb.ts";
+import { OutcomeUnknownSchema } from "../../gen/kvlab/v1/errors_pb.ts";
 import { type Clock, sleep, withTimeout } from "../cluster/clock.ts";
 import { KvError } from "../cluster/errors.ts";
 import { checkKey } from "../cluster/limits.ts";
@@ -9,6 +10,9 @@ import { ownerOf, primaryOf } from "../cluster/placement.ts";
 import type { TopologySource } from "../cluster/topology.ts";
 import { deadlineOf } from "./deadline.ts";
 import { answering, isNotApplied, relayed, toConnectError } from "./errors.ts";
+import { forwardedStreamHandlers } from "./forwarded-streams.ts";
+import { pipeHandlers } from "./pipe-service.ts";
+import { type UnaryCalls, unaryHandlers } from "./unary-calls.ts";
 
 /** Pause before a call is repeated when the topology gives no reason to do it sooner. */
 const retryMs = 50;
@@ -19,7 +23,9 @@ const replacedGraceMs = 1000;
 /** Time for a group without a live node to come back before its keys are called unavailable. */
 const downGraceMs = 2000;
 
-type DataClient = Client<typeof DataService>;
+export type DataClient = Client<typeof DataService>;
+
+type CallKind = "read" | "write" | "named write";
 
 /**
  * `DataService` of a router: hands each call on to the primary that owns its key. Repeats it, within the deadline,
@@ -34,7 +40,7 @@ export function forwardingRoutes(
   const clientAt = (address: string) => createClient(DataService, transportTo(address));
   const forward = <T>(
     key: string,
-    kind: "read" | "write",
+    kind: CallKind,
     signal: AbortSignal,
     call: (client: DataClient, options: { signal: AbortSignal }) => Promise<T>,
   ) =>
@@ -44,20 +50,23 @@ export function forwardingRoutes(
         call(clientAt(address), { signal: given }),
       );
     });
+  const calls: UnaryCalls = {
+    get: (request, signal) =>
+      forward(request.key, "read", signal, (client, options) => client.get(request, options)),
+    put: (request, signal) =>
+      forward(request.key, kindOf(request), signal, (client, options) => client.put(request, options)),
+    delete: (request, signal) =>
+      forward(request.key, kindOf(request), signal, (client, options) => client.delete(request, options)),
+    batch: (request, signal) =>
+      forward(firstKeyOf(request), kindOf(request), signal, (client, options) =>
+        client.batch(request, options),
+      ),
+  };
 
   router.service(DataService, {
-    get(request, context) {
-      const signal = deadlineOf(context);
-      return forward(request.key, "read", signal, (client, options) => client.get(request, options));
-    },
-    put(request, context) {
-      const signal = deadlineOf(context);
-      return forward(request.key, "write", signal, (client, options) => client.put(request, options));
-    },
-    delete(request, context) {
-      const signal = deadlineOf(context);
-      return forward(request.key, "write", signal, (client, options) => client.delete(request, options));
-    },
+    ...unaryHandlers(calls),
+    ...pipeHandlers(calls),
+    ...forwardedStreamHandlers(source, clientAt),
     status: (request, context) =>
       answering(async () => {
         const signal = deadlineOf(context);
@@ -68,6 +77,16 @@ export function forwardingRoutes(
   });
 }
 
+/** A write with a request id can be sent again even if it may have been applied. */
+function kindOf({ requestId }: { requestId?: RequestId | undefined }): CallKind {
+  return requestId === undefined ? "write" : "named write";
+}
+
+/** Whoever owns it says whether the others are his, too. */
+function firstKeyOf({ compares, operations }: BatchRequest): string {
+  return compares[0]?.key ?? operations[0]?.operation.value?.key ?? "";
+}
+
 /**
  * Runs `call` with the address of the primary that owns the key, again while it is certain that nothing was applied,
  * until the signal is aborted. Errors: ConnectError, KvError.
@@ -76,19 +95,27 @@ export async function untilApplied<T>(
   source: TopologySource,
   clock: Clock,
   key: string,
-  kind: "read" | "write",
+  kind: CallKind,
   signal: AbortSignal,
   call: (address: string, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  /** Whether an attempt may have been applied. */
+  let isUnsure = false;
   for (;;) {
-    const { group, address } = await ownerWithPrimary(source, clock, key, signal);
+    const { group, address } = await ownerWithPrimary(source, clock, key, signal).catch((error: unknown) => {
+      throw isUnsure ? outcomeUnknown("", error) : error;
+    });
     try {
       return await unlessReplaced(source, clock, key, address, signal, call);
     } catch (thrown) {
       const error = ConnectError.from(thrown);
-      if (signal.aborted || !mayRepeat(error, kind)) throw outcomeOf(error, kind, group);
+      // What is said of this attempt does not hold for an earlier one, which may even be under way still.
+      isUnsure ||= kind !== "read" && isOpen(error);
+      if (signal.aborted || !mayRepeat(error, kind)) {
+        throw isUnsure ? outcomeUnknown(group, error) : relayed(error);
+      }
       await sleep(clock, retryMs, signal);
-      if (signal.aborted) throw error;
+      if (signal.aborted) throw isUnsure ? outcomeUnknown(group, error) : error;
     }
   }
 }
@@ -160,32 +187,24 @@ function isDown(group: GroupView | undefined): boolean {
   return group === undefined || group.nodes.length === 0;
 }
 
-function mayRepeat(error: ConnectError, kind: "read" | "write"): boolean {
+function mayRepeat(error: ConnectError, kind: CallKind): boolean {
   if (isNotApplied(error)) return error.code !== Code.ResourceExhausted;
+  if (kind === "named write" && error.findDetails(OutcomeUnknownSchema).length > 0) return true;
   const connectionBroke = error.code === Code.Unavailable || error.code === Code.Aborted;
-  return kind === "read" && connectionBroke;
+  return kind !== "write" && connectionBroke;
 }
 
-/** A connection that broke under a write leaves open what became of it; everything else the primary has said. */
-function outcomeOf(error: ConnectError, kind: "read" | "write", group: string): ConnectError {
-  const said = ![
-    Code.Unavailable,
-    Code.Aborted,
-    Code.Canceled,
-    Code.DeadlineExceeded,
-    Code.Internal,
-  ].includes(error.code);
-  if (kind === "read" || said || isNotApplied(error)) return relayed(error);
-  return toConnectError(
-    new KvError(
-      "outcome-unknown",
-      `the connection to the primary of group "${group}" broke under the write`,
-      {
-        cause: error,
-      },
-    ),
-    group,
-  );
+/** Whether it leaves open what became of the attempt: a connection that broke does, or a primary that says so. */
+function isOpen(error: ConnectError): boolean {
+  const open = [Code.Unavailable, Code.Aborted, Code.Canceled, Code.DeadlineExceeded, Code.Internal];
+  if (error.findDetails(OutcomeUnknownSchema).length > 0) return true;
+  return open.includes(error.code) && !isNotApplied(error);
+}
+
+function outcomeUnknown(group: string, cause: unknown): ConnectError {
+  const reason = ConnectError.from(cause).rawMessage;
+  const message = `the write to group "${group}" may or may not have been applied: ${reason}`;
+  return toConnectError(new KvError("outcome-unknown", message, { cause }), group);
 }
 
 function findNode(topology: Topology, name: string, number: number | undefined): NodeView {

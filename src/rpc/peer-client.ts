@@ -58,6 +58,7 @@ function toRequest(request: AppendRequest) {
             base: toPosition(copy.base),
             epochs: toEpochs(copy.epochs),
             last: copy.last,
+            requestsAfter: BigInt(copy.requestsAfter),
           },
         }),
   });

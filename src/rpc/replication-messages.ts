@@ -1,14 +1,15 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
+  ChangeKind,
+  type Change as ChangeMessage,
   type EpochStart as EpochStartMessage,
   type EpochStartSchema,
   type Position as PositionMessage,
   type PositionSchema,
-  RecordKind,
   type Record as RecordMessage,
   type RecordSchema,
 } from "../../gen/kvlab/internal/v1/replication_pb.ts";
-import type { EpochStart, LogRecord, Position } from "../cluster/log-store.ts";
+import type { Change, EpochStart, LogRecord, Position } from "../cluster/log-store.ts";
 
 /** Numbers of the core are below 2^53; on the wire they have 64 bits. */
 export function toPosition({ epoch, seq }: Position): MessageInitShape<typeof PositionSchema> {
@@ -27,34 +28,54 @@ export function fromEpochs(messages: readonly EpochStartMessage[]): EpochStart[]
   return messages.map(({ epoch, firstSeq }) => ({ epoch: Number(epoch), firstSeq: Number(firstSeq) }));
 }
 
-const kinds = { put: RecordKind.PUT, delete: RecordKind.DELETE, epoch: RecordKind.EPOCH } as const;
+const kinds = { put: ChangeKind.PUT, delete: ChangeKind.DELETE, expire: ChangeKind.EXPIRE } as const;
 
 export function toRecord(record: LogRecord): MessageInitShape<typeof RecordSchema> {
-  const { epoch, seq, kind, key, value, text } = record;
-  return { epoch: BigInt(epoch), seq: BigInt(seq), kind: kinds[kind], key, value, text };
-}
-
-export function fromRecord(message: RecordMessage): LogRecord {
-  const { key, value, text } = message;
+  const { epoch, seq, changes, requestId } = record;
   return {
-    epoch: Number(message.epoch),
-    seq: Number(message.seq),
-    kind: fromKind(message.kind),
-    key,
-    value,
-    text,
+    epoch: BigInt(epoch),
+    seq: BigInt(seq),
+    changes: changes.map(({ kind, key, value, text, expiresMs, previous }) => ({
+      kind: kinds[kind],
+      key,
+      value,
+      text,
+      expiresMs: BigInt(expiresMs ?? 0),
+      previous: BigInt(previous),
+    })),
+    requestId: requestId ?? "",
   };
 }
 
-function fromKind(kind: RecordKind): LogRecord["kind"] {
+export function fromRecord({ epoch, seq, changes, requestId }: RecordMessage): LogRecord {
+  return {
+    epoch: Number(epoch),
+    seq: Number(seq),
+    changes: changes.map(fromChange),
+    ...(requestId !== "" && { requestId }),
+  };
+}
+
+function fromChange({ kind, key, value, text, expiresMs, previous }: ChangeMessage): Change {
+  return {
+    kind: fromKind(kind),
+    key,
+    value,
+    text,
+    previous: Number(previous),
+    ...(expiresMs > 0n && { expiresMs: Number(expiresMs) }),
+  };
+}
+
+function fromKind(kind: ChangeKind): Change["kind"] {
   switch (kind) {
-    case RecordKind.PUT:
+    case ChangeKind.PUT:
       return "put";
-    case RecordKind.DELETE:
+    case ChangeKind.DELETE:
       return "delete";
-    case RecordKind.EPOCH:
-      return "epoch";
+    case ChangeKind.EXPIRE:
+      return "expire";
     default:
-      throw new Error(`a record of the unknown kind ${kind} has been received`);
+      throw new Error(`a change of the unknown kind ${kind} has been received`);
   }
 }

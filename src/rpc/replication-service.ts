@@ -85,6 +85,7 @@ function fromRequest(message: AppendRequestMessage): AppendRequest {
             base: fromPosition(copy.base),
             epochs: fromEpochs(copy.epochs),
             last: copy.last,
+            requestsAfter: Number(copy.requestsAfter),
           },
         }),
   };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { waitingReason } from "../../src/cluster/placement.ts";
 import { HashRing } from "../../src/cluster/ring.ts";
+import { put } from "../support/log-fixtures.ts";
 import { MemoryLog } from "../support/memory-log.ts";
 import { NodeCluster } from "../support/node-cluster.ts";
 
@@ -10,9 +11,7 @@ const never = new AbortController().signal;
 /** A log of the original program, with these keys. */
 function originalLog(keys: readonly string[]): MemoryLog {
   const log = new MemoryLog();
-  log.records = keys.map((key, index) => {
-    return { epoch: 0, seq: index + 1, kind: "put", key, value: new Uint8Array([1]), text: false };
-  });
+  log.records = keys.map((key, index) => put(0, index + 1, key, "1"));
   return log.reopenedWhole();
 }
 
@@ -45,7 +44,7 @@ test("a group that registers after the first write waits outside the ring, and s
   assert.equal(waitingReason(topology, "zdata1"), undefined);
   for (const key of [...keysOf("zdata1"), ...keysOf("zdata2")].slice(0, 10)) {
     await cluster.put(node, key, "2");
-    assert.equal((await cluster.clock.settled(node.get(key, never))).text, true);
+    assert.equal((await cluster.clock.settled(node.calls.get(key, never))).text, true);
   }
 });
 
@@ -59,7 +58,7 @@ test("a first write and a new group at the same time: whichever wins, no key bec
     await cluster.clock.pass(delayMs);
     const [key = assert.fail()] = keysOf("zdata2");
     const written = await cluster.clock.settled(
-      first.put(key, new Uint8Array(), false, never).then(
+      first.calls.put(key, new Uint8Array(), false, never).then(
         () => true,
         () => false,
       ),

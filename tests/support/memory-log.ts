@@ -141,6 +141,11 @@ export class MemoryLog implements LogStore {
     return seq > this.requestsAfter ? seq : undefined;
   }
 
+  /** As if more requests had come since than are remembered. */
+  forgetRequests(): void {
+    this.requestsAfter = this.last.seq;
+  }
+
   openScan(range: KeyRange): ScanReader {
     const bounds = boundsOf(range);
     const left: ScannedKey[] = [];
@@ -245,6 +250,7 @@ export class MemoryLog implements LogStore {
   }
 
   #at(record: LogRecord | undefined): Position {
-    return record === undefined || record.seq < this.base.seq ? this.base : record;
+    if (record === undefined || record.seq < this.base.seq) return this.base;
+    return { epoch: record.epoch, seq: record.seq };
   }
 }

@@ -1,4 +1,4 @@
-import type { LogRecord } from "../../src/cluster/log-store.ts";
+import type { Change } from "../../src/cluster/log-store.ts";
 import type { GroupState, GroupView, NodeView, Versioned } from "../../src/cluster/model.ts";
 import type { AppendRequest, Peer } from "../../src/cluster/peer.ts";
 import { promotion, replacement } from "../../src/cluster/promotion.ts";
@@ -10,6 +10,7 @@ import {
   defaultReplicationSettings,
   type ReplicationSettings,
 } from "../../src/cluster/replication/settings.ts";
+import type { WriteOperation, WriteRequest } from "../../src/cluster/replication/write-plan.ts";
 import { MemoryLog } from "./memory-log.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
@@ -132,22 +133,26 @@ export class ReplicaGroup {
   }
 
   put(number: number, key: string, value: string, signal = never): Promise<number> {
-    const bytes = new TextEncoder().encode(value);
-    return this.primary(number).write({ kind: "put", key, value: bytes, text: true }, signal);
+    return this.write(number, { operations: [putOf(key, value)] }, signal);
   }
 
   delete(number: number, key: string): Promise<number> {
-    return this.primary(number).write({ kind: "delete", key, value: new Uint8Array(), text: false }, never);
+    const compares = [{ key, condition: { kind: "present" as const } }];
+    return this.write(number, { compares, operations: [{ kind: "delete", key }] });
+  }
+
+  write(number: number, request: Partial<WriteRequest>, signal = never): Promise<number> {
+    return this.primary(number).keys.write({ compares: [], operations: [], ...request }, signal);
   }
 
   async get(number: number, key: string): Promise<string> {
-    const found = await this.primary(number).read(key, never);
+    const found = await this.primary(number).keys.read(key, never);
     return new TextDecoder().decode(found.value);
   }
 
-  /** What a node's log holds of puts and deletes, in words. */
+  /** What a node's log holds of puts, deletes (`-`) and expiries (`~`), in words. */
   contents(number: number): string[] {
-    return this.#node(number).store.records.filter(isChange).map(shown);
+    return this.#node(number).store.records.flatMap(({ changes }) => changes.map(shown));
   }
 
   #node(number: number): Node {
@@ -225,10 +230,12 @@ export class ReplicaGroup {
   }
 }
 
-function isChange(record: LogRecord): boolean {
-  return record.kind !== "epoch";
+export function putOf(key: string, value: string, ttlMs?: number): WriteOperation {
+  return { kind: "put", key, value: new TextEncoder().encode(value), text: true, ttlMs };
 }
 
-function shown({ kind, key, value }: LogRecord): string {
-  return kind === "put" ? `${key}=${new TextDecoder().decode(value)}` : `-${key}`;
+function shown({ kind, key, value }: Change): string {
+  return kind === "put"
+    ? `${key}=${new TextDecoder().decode(value)}`
+    : `${kind === "delete" ? "-" : "~"}${key}`;
 }

@@ -2,6 +2,8 @@ import type { Clock } from "../../src/cluster/clock.ts";
 
 /** A clock that stands still until a test moves it. Timers fire in the order of their times. */
 export class VirtualClock implements Clock {
+  /** By how much the wall clock has jumped. */
+  wallOffsetMs = 0;
   #nowMs = 0;
   #seed = 1;
   #timers: { atMs: number; callback: () => void }[] = [];
@@ -11,7 +13,7 @@ export class VirtualClock implements Clock {
   }
 
   wallMs(): number {
-    return 1_700_000_000_000 + this.#nowMs;
+    return 1_700_000_000_000 + this.#nowMs + this.wallOffsetMs;
   }
 
   timer(delayMs: number, callback: () => void): () => void {

@@ -1,14 +1,15 @@
 import { type Clock, sleep } from "../clock.ts";
 import { KvError } from "../errors.ts";
-import type { LogRecord, LogStore, StoredValue } from "../log-store.ts";
+import type { Change, LogStore } from "../log-store.ts";
 import type { GroupState, Member, NodeView, Versioned } from "../model.ts";
 import type { PeerAt } from "../peer.ts";
 import type { Register } from "../register.ts";
-import { Alarm } from "./alarm.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { InSyncSet, memberKey } from "./in-sync-set.ts";
+import { type Committer, Keyspace } from "./keyspace.ts";
+import { Lease } from "./lease.ts";
 import { Replicator } from "./replicator.ts";
-import { heartbeatMs, pendingBytesMax, type ReplicationSettings } from "./settings.ts";
+import { heartbeatMs, type ReplicationSettings } from "./settings.ts";
 
 export interface PrimaryOptions {
   readonly group: string;
@@ -39,7 +40,7 @@ export interface StandbyProgress {
  * The primary of a group for one epoch: orders the writes, has them copied, and acknowledges what every in-sync member
  * has on disk. Modelled on PacificA (Lin et al. 2008) and on the in-sync replicas of Kafka.
  */
-export class Primary {
+export class Primary implements Committer {
   readonly epoch: number;
   readonly #options: PrimaryOptions;
   readonly #inSync: InSyncSet;
@@ -54,13 +55,22 @@ export class Primary {
   #epochSeq = Number.POSITIVE_INFINITY;
   /** While set, writes wait for it: the office is being handed over. */
   #handOver: Promise<unknown> | undefined;
-  /** Rings when a standby has answered, on which a lease may depend. */
-  readonly #answered = new Alarm();
+  readonly #lease: Lease;
+  /** The keys that it serves. */
+  readonly keys: Keyspace;
 
   constructor(options: PrimaryOptions) {
     this.#options = options;
     this.epoch = options.state.value.epoch;
     this.#nodes = options.nodes;
+    this.keys = new Keyspace(options.store, options.clock, this);
+    this.#lease = new Lease({
+      clock: options.clock,
+      settings: options.settings,
+      sent: () => this.#inSync.required.map((member) => this.#replicators.get(memberKey(member))?.ackedSent),
+      ask: () => this.#wakeReplicators(),
+      check: () => this.checkServing(),
+    });
     this.#inSync = new InSyncSet({
       state: options.state,
       self: options.self,
@@ -104,46 +114,55 @@ export class Primary {
     this.#updateReplicators();
   }
 
-  /**
-   * Writes one record and waits until it is committed. Returns its revision.
-   * Errors: unavailable, exhausted, not-found (a delete of no key), outcome-unknown (`signal` was aborted, or the
-   * primary replaced, while it waited).
-   */
-  async write(
-    change: Pick<LogRecord, "kind" | "key" | "value" | "text">,
-    signal: AbortSignal,
-  ): Promise<number> {
-    this.#checkServing();
-    while (this.#handOver !== undefined) await this.#awaitHandOver(signal);
-    const { store, settings } = this.#options;
-    if (change.kind === "delete" && !store.willExist(change.key)) {
-      await this.#confirmAbsence(signal);
-      throw new KvError("not-found", `key ${JSON.stringify(change.key)} does not exist`);
-    }
-    const inSync = this.#inSync.members.length;
-    if (inSync < settings.minSync) {
-      throw new KvError(
-        "unavailable",
-        `${inSync} of at least ${settings.minSync} replicas are in sync (minsync)`,
-      );
-    }
-    const bytes = change.key.length + change.value.length;
-    if (this.#queue.bytes + bytes > pendingBytesMax) {
-      throw new KvError("exhausted", `${this.#queue.bytes} bytes of writes wait for their commit already`);
-    }
-    const seq = this.#append({ epoch: this.epoch, seq: store.last.seq + 1, ...change });
-    await this.#committed(seq, bytes, signal);
-    return seq;
+  /** Aborted when this primary has ended. */
+  get ended(): AbortSignal {
+    return this.#stopped.signal;
   }
 
-  /** Reads the last committed value. Errors: unavailable, not-found. */
-  async read(key: string, signal: AbortSignal): Promise<StoredValue> {
-    this.#checkServing();
-    if (!this.#holdsLease()) await this.#awaitLease(signal);
-    // Looked up in the same turn in which the lease was found to hold.
-    const found = await this.#options.store.get(key);
-    if (found === undefined) throw new KvError("not-found", `key ${JSON.stringify(key)} does not exist`);
-    return found;
+  get pendingBytes(): number {
+    return this.#queue.bytes;
+  }
+
+  checkServing(): void {
+    const reason = this.unavailable;
+    if (reason !== undefined) throw new KvError("unavailable", reason);
+  }
+
+  checkReplicas(): void {
+    const { minSync } = this.#options.settings;
+    const inSync = this.#inSync.members.length;
+    if (inSync >= minSync) return;
+    throw new KvError("unavailable", `${inSync} of at least ${minSync} replicas are in sync (minsync)`);
+  }
+
+  async serve(signal: AbortSignal): Promise<void> {
+    this.checkServing();
+    await this.#lease.wait(signal);
+  }
+
+  get isWritable(): boolean {
+    return this.#handOver === undefined;
+  }
+
+  async untilWritable(signal: AbortSignal): Promise<void> {
+    await Promise.race([this.#handOver, aborted(signal)]);
+    if (signal.aborted) throw new KvError("unavailable", "the call ended while the office was handed over");
+    this.checkServing();
+  }
+
+  append(changes: readonly Change[], requestId?: string): number {
+    const { store } = this.#options;
+    const record = { epoch: this.epoch, seq: store.last.seq + 1, changes, requestId };
+    store.append([record]).then(
+      () => this.#advance(),
+      () => {}, // The store stops the process.
+    );
+    this.#wakeReplicators();
+    return record.seq;
+  }
+
+  committed(seq: number, bytes: number, signal: AbortSignal): Promise<void> {
+    return seq <= this.#committedSeq ? Promise.resolve() : this.#queue.wait(seq, bytes, signal);
   }
 
   /**
@@ -151,7 +170,7 @@ export class Primary {
    * refused as not applied, for the new primary to take. Errors: refused, unavailable.
    */
   async handOver(number: number, signal: AbortSignal): Promise<number> {
-    this.#checkServing();
+    this.checkServing();
     const { self } = this.#options;
     const target = this.#inSync.members.find((member) => member.number === number && number !== self);
     if (target === undefined) {
@@ -175,7 +194,7 @@ export class Primary {
     for (const replicator of this.#replicators.values()) replicator.stop();
     this.#replicators.clear();
     this.#queue.end(reason);
-    this.#answered.ring();
+    this.#lease.renew();
   }
 
   /** Begins the epoch: everything in the log is committed under it before anything is served. */
@@ -184,14 +203,7 @@ export class Primary {
     const { signal } = this.#stopped;
     if (leaseLeftMs > 0) await sleep(clock, leaseLeftMs, signal);
     if (signal.aborted) return;
-    const record: LogRecord = {
-      epoch: this.epoch,
-      seq: store.last.seq + 1,
-      kind: "epoch",
-      key: "",
-      value: new Uint8Array(),
-      text: false,
-    };
+    const record = { epoch: this.epoch, seq: store.last.seq + 1, changes: [] };
     try {
       await store.append([record]);
     } catch {
@@ -200,15 +212,15 @@ export class Primary {
     if (signal.aborted) return;
     this.#epochSeq = record.seq;
     this.#begunMs = clock.monotonicMs();
-    for (const replicator of this.#replicators.values()) replicator.wake();
+    this.#wakeReplicators();
     this.#advance();
-    this.#watchSilence();
+    this.#tick();
   }
 
   async #handOverTo(target: Member, signal: AbortSignal): Promise<number> {
     const { store, register } = this.#options;
     try {
-      await this.#committed(store.last.seq, 0, signal);
+      await this.committed(store.last.seq, 0, signal);
       // The wait may have been for this very standby, until it was dropped.
       if (!this.#inSync.has(target)) throw new Error(`node ${target.number} is not in sync any more`);
       const { version } = this.#inSync.state;
@@ -220,12 +232,6 @@ export class Primary {
       // If it has happened all the same, no write of ours can be committed any more, and the state will tell us.
       throw new KvError("unavailable", "the office could not be handed over", { cause: error });
     }
-  }
-
-  async #awaitHandOver(signal: AbortSignal): Promise<void> {
-    await Promise.race([this.#handOver, aborted(signal)]);
-    if (signal.aborted) throw new KvError("unavailable", "the call ended while the office was handed over");
-    this.#checkServing();
   }
 
   #updateReplicators(): void {
@@ -262,30 +268,28 @@ export class Primary {
     if (this.#inSync.has(member)) this.#inSync.keep(member);
     else if (replicator.ackedSeq >= this.#committedSeq && replicator.ackedSeq > 0) this.#inSync.join(member);
     this.#advance();
-    this.#answered.ring();
+    this.#lease.renew();
   }
 
-  /** Drops members that have been silent for too long, for as long as this primary lives. */
-  #watchSilence(): void {
-    const { clock, settings, log } = this.#options;
+  /** Looks after members and keys, for as long as this primary lives. */
+  #tick(): void {
+    const { clock, settings } = this.#options;
     if (this.#stopped.signal.aborted) return;
+    this.#dropSilent();
+    if (this.unavailable === undefined) this.keys.expireDue();
+    clock.timer(heartbeatMs(settings), () => this.#tick());
+  }
+
+  /** Drops members that have been silent for too long. */
+  #dropSilent(): void {
+    const { clock, settings, log } = this.#options;
     const limitMs = clock.monotonicMs() - settings.standbyTimeoutMs;
     for (const member of this.#inSync.required) {
-      const heardMs = this.#replicators.get(memberKey(member))?.ackedSentMs ?? Number.NEGATIVE_INFINITY;
+      const heardMs = this.#replicators.get(memberKey(member))?.ackedSent?.monotonicMs ?? 0;
       if (Math.max(heardMs, this.#begunMs) >= limitMs) continue;
       log(`node ${member.number} has not answered for ${settings.standbyTimeoutMs} ms: going on without it`);
       this.#inSync.leave(member);
     }
-    clock.timer(heartbeatMs(settings), () => this.#watchSilence());
-  }
-
-  #append(record: LogRecord): number {
-    this.#options.store.append([record]).then(
-      () => this.#advance(),
-      () => {}, // The store stops the process.
-    );
-    for (const replicator of this.#replicators.values()) replicator.wake();
-    return record.seq;
   }
 
   /** Commits what every required member has on disk. */
@@ -306,48 +310,8 @@ export class Primary {
     this.#queue.committed(seq);
   }
 
-  #committed(seq: number, bytes: number, signal: AbortSignal): Promise<void> {
-    return seq <= this.#committedSeq ? Promise.resolve() : this.#queue.wait(seq, bytes, signal);
-  }
-
-  /** That a key will not exist is only certain once the deletes before are committed. */
-  async #confirmAbsence(signal: AbortSignal): Promise<void> {
-    await this.#committed(this.#options.store.last.seq, 0, signal).catch((error: unknown) => {
-      throw new KvError("unavailable", "the key's state could not be confirmed", { cause: error });
-    });
-    this.#checkServing();
-    if (!this.#holdsLease()) await this.#awaitLease(signal);
-  }
-
-  #checkServing(): void {
-    const reason = this.unavailable;
-    if (reason !== undefined) throw new KvError("unavailable", reason);
-  }
-
-  /** Whether no other node can have become primary and be serving now. */
-  #holdsLease(): boolean {
-    const { clock, settings } = this.#options;
-    const limitMs = clock.monotonicMs() - settings.leaseMs;
-    return this.#inSync.required.every(
-      (member) =>
-        (this.#replicators.get(memberKey(member))?.ackedSentMs ?? Number.NEGATIVE_INFINITY) > limitMs,
-    );
-  }
-
-  /** Waits for the next acknowledgements, at most until silent members would have been dropped. */
-  async #awaitLease(signal: AbortSignal): Promise<void> {
-    const { clock, settings } = this.#options;
-    const deadlineMs = clock.monotonicMs() + 2 * settings.standbyTimeoutMs;
+  #wakeReplicators(): void {
     for (const replicator of this.#replicators.values()) replicator.wake();
-    while (!this.#holdsLease()) {
-      this.#checkServing();
-      const leftMs = deadlineMs - clock.monotonicMs();
-      if (leftMs <= 0 || signal.aborted) {
-        throw new KvError("unavailable", "the lease of the primary has run out: a standby does not answer");
-      }
-      await this.#answered.wait(clock, leftMs, signal);
-    }
-    this.#checkServing();
   }
 
   #depose(reason: string): void {

@@ -1,8 +1,9 @@
 import { type Clock, sleep, withTimeout } from "../clock.ts";
-import type { CopyReader, LogRecord, LogStore } from "../log-store.ts";
+import type { CopyHead, CopyReader, LogRecord, LogStore } from "../log-store.ts";
 import type { Member, NodeView } from "../model.ts";
 import type { AppendRequest, AppendResponse, CopyChunk, Peer } from "../peer.ts";
 import { commonSeq, epochAt } from "./history.ts";
+import { type Moment, momentOf } from "./lease.ts";
 import { batchBytesMax, heartbeatMs, peerTimeoutMs, type ReplicationSettings } from "./settings.ts";
 
 /** Pause after a standby could not be reached. */
@@ -28,8 +29,8 @@ export class Replicator {
   readonly member: Member;
   /** The standby has everything up to here on disk. */
   ackedSeq = 0;
-  /** When the last message that the standby acknowledged was sent, monotonic; the lease runs from here. */
-  ackedSentMs = Number.NEGATIVE_INFINITY;
+  /** When the last message that the standby acknowledged was sent; the lease runs from here. */
+  ackedSent: Moment | undefined;
 
   readonly #context: ReplicatorContext;
   readonly #peer: Peer;
@@ -113,7 +114,7 @@ export class Replicator {
       this.#copyId++;
       for (let index = 0; ; index++) {
         const records = await reader.next(batchBytesMax);
-        const chunk = { copyId: this.#copyId, index, last: records.length === 0, ...baseOf(reader) };
+        const chunk = { copyId: this.#copyId, index, last: records.length === 0, ...headOf(reader) };
         const response = await this.#send(reader.base.seq, records, chunk);
         if (response?.result !== "ok") return undefined;
         if (chunk.last) return reader.base.seq;
@@ -142,7 +143,7 @@ export class Replicator {
       leaseMs: settings.leaseMs,
       ...(copy === undefined ? {} : { copy }),
     };
-    const sentMs = clock.monotonicMs();
+    const sent = momentOf(clock);
     const response = await withTimeout(clock, peerTimeoutMs, this.#stopped.signal, (signal) =>
       this.#peer.append(request, signal),
     );
@@ -151,7 +152,7 @@ export class Replicator {
       this.#context.onStale(response.epoch);
       return undefined;
     }
-    this.ackedSentMs = sentMs;
+    this.ackedSent = sent;
     if (response.result === "ok" && (copy === undefined || copy.last)) {
       this.ackedSeq = previousSeq + (copy === undefined ? records.length : 0);
     }
@@ -160,6 +161,6 @@ export class Replicator {
   }
 }
 
-function baseOf(reader: CopyReader) {
-  return { base: reader.base, epochs: reader.epochs };
+function headOf(reader: CopyReader): CopyHead {
+  return { base: reader.base, epochs: reader.epochs, requestsAfter: reader.requestsAfter };
 }

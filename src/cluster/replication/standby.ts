@@ -107,7 +107,7 @@ export class Standby {
   async #takeCopy(request: AppendRequest, chunk: CopyChunk): Promise<AppendResponse> {
     if (chunk.index === 0) {
       await this.#copy?.writer.abort();
-      const writer = await this.#store.beginCopy(chunk.base, chunk.epochs);
+      const writer = await this.#store.beginCopy(chunk);
       this.#copy = {
         epoch: request.epoch,
         primary: request.primary,

@@ -324,7 +324,7 @@ test("a delete of a missing key is refused only once the deletes before it are c
   assert.deepEqual(order, []);
   disk.resolve();
   await group.clock.settled(Promise.all([first, second]));
-  assert.deepEqual(order, ["deleted", "not-found"]);
+  assert.deepEqual(order, ["deleted", "condition-failed"]);
 });
 
 test("an in-sync standby that hears nothing of its primary takes its place in less than a second", async () => {

@@ -1,0 +1,180 @@
+import type { Clock } from "../clock.ts";
+import { KvError } from "../errors.ts";
+import type { Change, KeyRange, LogStore, ScanReader, StoredValue } from "../log-store.ts";
+import { pendingBytesMax } from "./settings.ts";
+import { planWrite, removal, type WriteRequest } from "./write-plan.ts";
+
+/** Keys that one record removes when their time is over: so that no record gets large, and no turn long. */
+const expiredKeysMax = 1000;
+
+/** What the keys need of the primary that serves them. */
+export interface Committer {
+  /** Bytes of writes that wait for their commit. */
+  readonly pendingBytes: number;
+  /** Throws unless calls are taken. Errors: unavailable. */
+  checkServing(): void;
+  /** Resolves in the turn in which it is certain that nobody else serves the group. Errors: unavailable. */
+  serve(signal: AbortSignal): Promise<void>;
+  /** False while the office is handed over: nothing may be added to the log then. */
+  readonly isWritable: boolean;
+  /** Resolves when that is over. Errors: unavailable. */
+  untilWritable(signal: AbortSignal): Promise<void>;
+  /** Throws when a client's write is not to be taken for want of replicas. Errors: unavailable. */
+  checkReplicas(): void;
+  /** Adds a record to the log, in this turn. Returns its seq. */
+  append(changes: readonly Change[], requestId?: string): number;
+  /** Resolves when the record is committed. Errors: outcome-unknown. */
+  committed(seq: number, bytes: number, signal: AbortSignal): Promise<void>;
+}
+
+/** The keys of a group, as its primary serves them. */
+export class Keyspace {
+  readonly #store: LogStore;
+  readonly #clock: Clock;
+  readonly #primary: Committer;
+
+  constructor(store: LogStore, clock: Clock, primary: Committer) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#primary = primary;
+  }
+
+  /**
+   * Carries a request out and waits until it is committed. Returns its revision; when there was nothing to write, one
+   * at which its conditions held.
+   * Errors: unavailable, exhausted, condition-failed, request-forgotten, outcome-unknown (`signal` was aborted, or the
+   * primary replaced, while it waited).
+   */
+  async write(request: WriteRequest, signal: AbortSignal): Promise<number> {
+    const store = this.#store;
+    const primary = this.#primary;
+    const bytes = sizeOf(request);
+    primary.checkServing();
+    while (!primary.isWritable) await primary.untilWritable(signal);
+    primary.checkReplicas();
+    if (primary.pendingBytes + bytes > pendingBytesMax) {
+      throw new KvError("exhausted", `${primary.pendingBytes} bytes of writes wait for their commit already`);
+    }
+    const wallMs = this.#clock.wallMs();
+    this.#expire(keysOf(request), wallMs);
+    const plan = planWrite(store, request, wallMs);
+    const { seq } = store.last;
+    switch (plan.kind) {
+      case "write": {
+        const written = primary.append(plan.changes, request.requestId?.id);
+        await primary.committed(written, bytes, signal);
+        return written;
+      }
+      case "repeated":
+        await primary.committed(plan.seq, 0, signal);
+        return plan.seq;
+      case "forgotten":
+        throw new KvError(
+          "request-forgotten",
+          `requests from before revision ${store.requestsAfter} are not remembered any more`,
+          { revision: seq },
+        );
+      case "refused": {
+        const { key, revision } = plan;
+        await this.#confirm(signal);
+        throw new KvError("condition-failed", refusal(key, revision), { key, revision });
+      }
+      case "nothing":
+        await this.#confirm(signal);
+        return seq;
+    }
+  }
+
+  /** Reads the last committed value. Errors: unavailable, not-found. */
+  async read(key: string, signal: AbortSignal): Promise<StoredValue> {
+    for (;;) {
+      await this.#primary.serve(signal);
+      // Looked up in the same turn in which it was certain that nobody else serves.
+      const found = await this.#store.get(key);
+      if (found === undefined) throw new KvError("not-found", `key ${JSON.stringify(key)} does not exist`);
+      const wallMs = this.#clock.wallMs();
+      if (found.expiresMs === undefined || found.expiresMs > wallMs) return found;
+      await this.#untilExpired([key], wallMs, signal);
+    }
+  }
+
+  /** Opens a scan over the last committed values. Errors: unavailable, exhausted; of its `next`: scan-overrun. */
+  async scan(range: KeyRange, signal: AbortSignal): Promise<ScanReader> {
+    for (;;) {
+      const wallMs = this.#clock.wallMs();
+      const keys = this.#store.expired(wallMs, expiredKeysMax);
+      if (keys.length === 0) break;
+      await this.#untilExpired(keys, wallMs, signal);
+    }
+    await this.#primary.serve(signal);
+    const reader = asking("exhausted", () => this.#store.openScan(range));
+    return {
+      at: reader.at,
+      next: (max) => asking("scan-overrun", () => reader.next(max)),
+      close: () => reader.close(),
+    };
+  }
+
+  /** Begins to end the keys whose time is over, some at a time. */
+  expireDue(): void {
+    if (!this.#primary.isWritable) return;
+    const wallMs = this.#clock.wallMs();
+    if ((this.#store.nextExpiryMs ?? Number.POSITIVE_INFINITY) > wallMs) return;
+    this.#expire(this.#store.expired(wallMs, expiredKeysMax), wallMs);
+  }
+
+  /**
+   * Waits until those keys whose time is over have ended. They are gone only with a record that says so: otherwise
+   * another primary, whose clock is behind, would show them again.
+   */
+  async #untilExpired(keys: readonly string[], wallMs: number, signal: AbortSignal): Promise<void> {
+    this.#primary.checkServing();
+    while (!this.#primary.isWritable) await this.#primary.untilWritable(signal);
+    this.#expire(keys, wallMs);
+    await this.#confirm(signal);
+  }
+
+  /** Appends the end of those keys, each named once, whose time is over, unless it is in the log already. */
+  #expire(keys: Iterable<string>, wallMs: number): void {
+    const changes: Change[] = [];
+    for (const key of keys) {
+      const facts = this.#store.willBe(key);
+      if (facts?.expiresMs === undefined || facts.expiresMs > wallMs) continue;
+      changes.push(removal("expire", key, facts.revision));
+    }
+    if (changes.length > 0) this.#primary.append(changes);
+  }
+
+  /** What the log says now is only certain once all of it is committed. */
+  async #confirm(signal: AbortSignal): Promise<void> {
+    await this.#primary.committed(this.#store.last.seq, 0, signal).catch((error: unknown) => {
+      throw new KvError("unavailable", "the state of the keys could not be confirmed", { cause: error });
+    });
+    await this.#primary.serve(signal);
+  }
+}
+
+/** What the log refuses in the terms of a call. */
+function asking<T>(code: "exhausted" | "scan-overrun", action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw new KvError(code, error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+function keysOf({ compares, operations }: WriteRequest): Set<string> {
+  return new Set([...compares, ...operations].map(({ key }) => key));
+}
+
+function sizeOf({ operations }: WriteRequest): number {
+  let bytes = 0;
+  for (const operation of operations) {
+    bytes += operation.key.length + (operation.kind === "put" ? operation.value.length : 0);
+  }
+  return bytes;
+}
+
+function refusal(key: string, revision: number): string {
+  return `key ${JSON.stringify(key)} ${revision === 0 ? "does not exist" : `has revision ${revision}`}`;
+}

@@ -1,0 +1,69 @@
+import type { Clock } from "../clock.ts";
+import { KvError } from "../errors.ts";
+import { Alarm } from "./alarm.ts";
+import type { ReplicationSettings } from "./settings.ts";
+
+/** A moment on both clocks. */
+export interface Moment {
+  readonly monotonicMs: number;
+  readonly wallMs: number;
+}
+
+export function momentOf(clock: Clock): Moment {
+  return { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
+}
+
+export interface LeaseOptions {
+  readonly clock: Clock;
+  readonly settings: ReplicationSettings;
+  /** Of each member that could be promoted: when the last message was sent that it has answered. */
+  readonly sent: () => readonly (Moment | undefined)[];
+  /** Asks those members for a sign of life. */
+  readonly ask: () => void;
+  /** Throws when this primary has ended. */
+  readonly check: () => void;
+}
+
+/** The right of a primary to answer without asking anybody. */
+export class Lease {
+  readonly #options: LeaseOptions;
+  /** Rings when a standby has answered. */
+  readonly #answered = new Alarm();
+
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+  }
+
+  /** To be called when a standby has answered, or this primary has ended. */
+  renew(): void {
+    this.#answered.ring();
+  }
+
+  /** Whether no other node can have become primary and be serving now. */
+  get holds(): boolean {
+    const { clock, settings, sent } = this.#options;
+    const now = momentOf(clock);
+    return sent().every((moment) => {
+      if (moment === undefined || now.monotonicMs - moment.monotonicMs >= settings.leaseMs) return false;
+      // The monotonic clock of a machine that was suspended as a whole may have stood still: the other one jumps then.
+      return Math.abs(now.wallMs - moment.wallMs) < settings.leaseMs;
+    });
+  }
+
+  /** Resolves in a turn in which it holds; waits at most until silent members would have been dropped. */
+  async wait(signal: AbortSignal): Promise<void> {
+    const { clock, settings, ask, check } = this.#options;
+    if (this.holds) return;
+    const deadlineMs = clock.monotonicMs() + 2 * settings.standbyTimeoutMs;
+    ask();
+    while (!this.holds) {
+      check();
+      const leftMs = deadlineMs - clock.monotonicMs();
+      if (leftMs <= 0 || signal.aborted) {
+        throw new KvError("unavailable", "the lease of the primary has run out: a standby does not answer");
+      }
+      await this.#answered.wait(clock, leftMs, signal);
+    }
+    check();
+  }
+}

@@ -1,0 +1,96 @@
+import type { Change, LogStore } from "../log-store.ts";
+
+/** What must hold of a key. */
+export type Condition =
+  | { readonly kind: "revision"; readonly revision: number }
+  | { readonly kind: "absent" }
+  | { readonly kind: "present" };
+
+export interface Compare {
+  readonly key: string;
+  readonly condition: Condition;
+}
+
+export type WriteOperation =
+  | {
+      readonly kind: "put";
+      readonly key: string;
+      readonly value: Uint8Array;
+      readonly text: boolean;
+      /** Undefined: the key does not expire. */
+      readonly ttlMs?: number | undefined;
+    }
+  | { readonly kind: "delete"; readonly key: string };
+
+/** Names a request over all attempts to carry it out. */
+export interface RequestId {
+  readonly id: string;
+  /** The group had this revision before the first attempt: the record that answers it comes later. */
+  readonly afterRevision: number;
+}
+
+/** What a client asks for, as one step. */
+export interface WriteRequest {
+  readonly compares: readonly Compare[];
+  /** At most one for each key. */
+  readonly operations: readonly WriteOperation[];
+  readonly requestId?: RequestId | undefined;
+}
+
+export type WritePlan =
+  /** An earlier attempt is in the log. */
+  | { readonly kind: "repeated"; readonly seq: number }
+  /** There may have been an earlier attempt, of which nothing is known any more. */
+  | { readonly kind: "forgotten" }
+  | { readonly kind: "refused"; readonly key: string; readonly revision: number }
+  /** Nothing to write: what is to be deleted does not exist. */
+  | { readonly kind: "nothing" }
+  | { readonly kind: "write"; readonly changes: readonly Change[] };
+
+/** What a request comes to after everything that is in the log. No key that it names must be past its time. */
+export function planWrite(store: LogStore, request: WriteRequest, wallMs: number): WritePlan {
+  const { compares, operations, requestId } = request;
+  if (requestId !== undefined) {
+    const seq = store.seqOfRequest(requestId.id);
+    if (seq !== undefined) return { kind: "repeated", seq };
+    if (requestId.afterRevision < store.requestsAfter) return { kind: "forgotten" };
+  }
+  for (const { key, condition } of compares) {
+    const revision = store.willBe(key)?.revision ?? 0;
+    if (!holds(condition, revision)) return { kind: "refused", key, revision };
+  }
+  const changes: Change[] = [];
+  for (const operation of operations) {
+    const previous = store.willBe(operation.key)?.revision ?? 0;
+    if (operation.kind === "delete") {
+      if (previous > 0) changes.push(removal("delete", operation.key, previous));
+      continue;
+    }
+    const { kind, key, value, text, ttlMs } = operation;
+    changes.push({
+      kind,
+      key,
+      value,
+      text,
+      previous,
+      ...(ttlMs !== undefined && { expiresMs: Math.ceil(wallMs) + ttlMs }),
+    });
+  }
+  return changes.length === 0 ? { kind: "nothing" } : { kind: "write", changes };
+}
+
+/** The change that ends a key whose value has the revision `previous`. */
+export function removal(kind: "delete" | "expire", key: string, previous: number): Change {
+  return { kind, key, value: new Uint8Array(), text: false, previous };
+}
+
+function holds(condition: Condition, revision: number): boolean {
+  switch (condition.kind) {
+    case "revision":
+      return revision === condition.revision;
+    case "absent":
+      return revision === 0;
+    case "present":
+      return revision > 0;
+  }
+}

@@ -1,0 +1,74 @@
+import { ConnectError, type HandlerContext } from "@connectrpc/connect";
+import type { ScanRequest, WatchRequest } from "../../gen/kvlab/v1/data_pb.ts";
+import { KvError } from "../cluster/errors.ts";
+import type { Topology } from "../cluster/model.ts";
+import { primaryOf } from "../cluster/placement.ts";
+import type { TopologySource } from "../cluster/topology.ts";
+import { deadlineOf } from "./deadline.ts";
+import { relayed, toConnectError } from "./errors.ts";
+import type { DataClient } from "./forwarding-service.ts";
+
+/** Scan and Watch of a router: handed on to the primary of the group that they name. */
+export function forwardedStreamHandlers(source: TopologySource, clientAt: (address: string) => DataClient) {
+  return {
+    scan: (request: ScanRequest, context: HandlerContext) =>
+      relaying(source, request.group, context, (address, group) =>
+        clientAt(address).scan({ ...request, group }, { signal: context.signal }),
+      ),
+    watch: (request: WatchRequest, context: HandlerContext) =>
+      relaying(source, request.group, context, (address, group) =>
+        clientAt(address).watch({ ...request, group }, { signal: context.signal }),
+      ),
+  };
+}
+
+async function* relaying<T>(
+  source: TopologySource,
+  asked: string,
+  context: HandlerContext,
+  open: (address: string, group: string) => AsyncIterable<T>,
+): AsyncGenerator<T, void, void> {
+  try {
+    const { group, address } = await primaryFor(source, asked, deadlineOf(context));
+    yield* open(address, group);
+  } catch (error) {
+    throw error instanceof ConnectError ? relayed(error) : toConnectError(error);
+  }
+}
+
+/** The primary of the group that is asked for; or of the only group, if none is. */
+async function primaryFor(source: TopologySource, asked: string, signal: AbortSignal) {
+  let reason = "ZooKeeper has not been reached since this router started";
+  const find = (topology: Topology) => {
+    const names = topology.ring?.value.groups ?? [];
+    const group = asked === "" && names.length === 1 ? (names[0] ?? "") : asked;
+    if (group === "" && names.length > 1) {
+      throw new KvError(
+        "invalid",
+        `a router needs to know which group is meant: set group to one of ${names.toSorted().join(", ")}`,
+      );
+    }
+    if (group !== "" && !topology.groups.has(group))
+      throw new KvError("not-found", `there is no group "${group}"`);
+    const view = topology.groups.get(group);
+    const primary = view && primaryOf(view);
+    if (primary !== undefined) return { group, address: primary.address };
+    reason = group === "" ? "no group is in the ring yet" : `group "${group}" has no primary now`;
+    return undefined;
+  };
+  let found: ReturnType<typeof find>;
+  let failed: unknown;
+  await source
+    .waitUntil((topology) => {
+      try {
+        found = find(topology);
+      } catch (error) {
+        failed = error;
+      }
+      return found !== undefined || failed !== undefined;
+    }, signal)
+    .catch(() => {});
+  if (failed !== undefined) throw failed;
+  if (found === undefined) throw new KvError("unavailable", reason);
+  return found;
+}

@@ -1,0 +1,177 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import { anyPack } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import type {
+  AnswerSchema,
+  ExchangeRequest,
+  Operation,
+  PipeRequest,
+  PipeResponseSchema,
+} from "../../gen/kvlab/v1/data_pb.ts";
+import { defaultDeadlineMs } from "./deadline.ts";
+import type { UnaryCalls } from "./unary-calls.ts";
+
+type Answer = MessageInitShape<typeof AnswerSchema>;
+
+/** Calls of one pipe at once; those that come meanwhile are not read. */
+const callsMax = 256;
+
+/** Of answers that the caller has not taken; no further call is read then. */
+const answerBytesMax = 1024 * 1024;
+
+/** The handlers of Pipe and Exchange. */
+export function pipeHandlers(calls: UnaryCalls) {
+  return {
+    pipe: (requests: AsyncIterable<PipeRequest>, context: HandlerContext) =>
+      runPipe(calls, requests, context.signal),
+    exchange: async ({ operations }: ExchangeRequest) => ({
+      answers: await Promise.all(operations.map((operation) => answerTo(calls, operation))),
+    }),
+  };
+}
+
+async function* runPipe(
+  calls: UnaryCalls,
+  requests: AsyncIterable<PipeRequest>,
+  signal: AbortSignal,
+): AsyncGenerator<MessageInitShape<typeof PipeResponseSchema>, void, void> {
+  const pipe = new Pipe();
+  const reading = readCalls(calls, requests, signal, pipe);
+  // A caller who has gone is of no interest to whoever waits for the answers.
+  reading.catch(() => {});
+  try {
+    for (;;) {
+      const answers = await pipe.takeAnswers();
+      if (answers === undefined) return;
+      yield { answers };
+    }
+  } finally {
+    pipe.close();
+  }
+}
+
+/** Starts the calls as they come and as there is room for them, until the caller or the server has had enough. */
+async function readCalls(
+  calls: UnaryCalls,
+  requests: AsyncIterable<PipeRequest>,
+  signal: AbortSignal,
+  pipe: Pipe,
+): Promise<void> {
+  const stop = () => pipe.close();
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    for await (const { operations } of requests) {
+      for (const operation of operations) {
+        if (!(await pipe.room())) return;
+        // The call is carried out even if the pipe breaks: it has its own deadline.
+        pipe.begin();
+        void answerTo(calls, operation).then((answer) => pipe.end(answer));
+      }
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
+    pipe.close();
+  }
+}
+
+/** What goes on in one pipe. */
+class Pipe {
+  #underWay = 0;
+  #answers: Answer[] = [];
+  #answerBytes = 0;
+  #isClosed = false;
+  #onRoom: (() => void) | undefined;
+  #onAnswer: (() => void) | undefined;
+
+  /** Resolves when another call may begin; to false when none will. */
+  async room(): Promise<boolean> {
+    while (!this.#isClosed && (this.#underWay >= callsMax || this.#answerBytes >= answerBytesMax)) {
+      await new Promise<void>((resolve) => {
+        this.#onRoom = resolve;
+      });
+    }
+    return !this.#isClosed;
+  }
+
+  begin(): void {
+    this.#underWay++;
+  }
+
+  end(answer: Answer): void {
+    this.#underWay--;
+    this.#answers.push(answer);
+    this.#answerBytes += bytesOf(answer);
+    this.#onAnswer?.();
+    this.#onRoom?.();
+  }
+
+  /** No further call begins. */
+  close(): void {
+    this.#isClosed = true;
+    this.#onAnswer?.();
+    this.#onRoom?.();
+  }
+
+  /** Some answers, at least one; undefined when no more will come. */
+  async takeAnswers(): Promise<Answer[] | undefined> {
+    while (this.#answers.length === 0) {
+      if (this.#isClosed && this.#underWay === 0) return undefined;
+      await new Promise<void>((resolve) => {
+        this.#onAnswer = resolve;
+      });
+    }
+    let bytes = 0;
+    const end = this.#answers.findIndex((answer) => {
+      bytes += bytesOf(answer);
+      return bytes > answerBytesMax;
+    });
+    // A message is never much larger than its largest answer.
+    const answers = this.#answers.splice(0, end < 0 ? this.#answers.length : Math.max(1, end));
+    for (const answer of answers) this.#answerBytes -= bytesOf(answer);
+    this.#onRoom?.();
+    return answers;
+  }
+}
+
+/** Only a value can be large. */
+function bytesOf({ answer }: Answer): number {
+  return answer?.case === "get" ? (answer.value.value?.value?.length ?? 0) : 0;
+}
+
+/** Carries out one call. Never rejects. */
+async function answerTo(calls: UnaryCalls, { id, timeoutMs, call }: Operation): Promise<Answer> {
+  const signal = AbortSignal.timeout(timeoutMs === 0 ? defaultDeadlineMs : timeoutMs);
+  try {
+    switch (call.case) {
+      case "get":
+        return { id, answer: { case: "get", value: await calls.get(call.value, signal) } };
+      case "put":
+        return { id, answer: { case: "put", value: await calls.put(call.value, signal) } };
+      case "delete":
+        return { id, answer: { case: "delete", value: await calls.delete(call.value, signal) } };
+      case "batch":
+        return { id, answer: { case: "batch", value: await calls.batch(call.value, signal) } };
+      default:
+        throw new ConnectError(
+          "the operation is empty; it must be a get, put, delete or batch",
+          Code.InvalidArgument,
+        );
+    }
+  } catch (error) {
+    return { id, answer: { case: "failure", value: toFailure(ConnectError.from(error, Code.Internal)) } };
+  }
+}
+
+function toFailure({ code, rawMessage, details }: ConnectError) {
+  return {
+    code,
+    message: rawMessage,
+    details: details.map((detail) =>
+      "desc" in detail
+        ? anyPack(detail.desc, create(detail.desc, detail.value))
+        : { typeUrl: `type.googleapis.com/${detail.type}`, value: detail.value },
+    ),
+  };
+}

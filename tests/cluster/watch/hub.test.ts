@@ -1,0 +1,203 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { LogRecord } from "../../../src/cluster/log-store.ts";
+import { WatchHub } from "../../../src/cluster/watch/hub.ts";
+import { queueBytesMax, type WatchOptions, type WatchStep } from "../../../src/cluster/watch/watcher.ts";
+import { deletion, put } from "../../support/log-fixtures.ts";
+import { MemoryLog } from "../../support/memory-log.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
+
+const all: WatchOptions = { scope: { kind: "all" }, after: undefined, previous: false };
+
+/** A log, the watches on it, and a way to write to it. */
+function setUp() {
+  const store = new MemoryLog();
+  const clock = new VirtualClock();
+  const hub = new WatchHub(store, clock);
+  const write = async (...records: LogRecord[]) => {
+    await store.append(records);
+    store.commit(store.last.seq);
+  };
+  const end = new AbortController();
+  const watch = (options: Partial<WatchOptions> = {}) => hub.watch({ ...all, ...options }, end.signal);
+  return { store, clock, write, watch, end };
+}
+
+type Watch = AsyncGenerator<WatchStep, void, void>;
+
+async function stepOf(watch: Watch): Promise<WatchStep> {
+  const { value, done } = await watch.next();
+  if (done || value === undefined) throw new Error("the watch has ended");
+  return value;
+}
+
+/** The next events in words, until `count` have come. */
+async function events(watch: Watch, count: number): Promise<string[]> {
+  const shown: string[] = [];
+  while (shown.length < count) {
+    for (const { change, revision, previous } of (await stepOf(watch)).events) {
+      const { kind, key, value } = change;
+      const before = previous?.value === undefined ? "" : ` was ${Buffer.from(previous.value.value)}`;
+      const lost = previous !== undefined && previous.value === undefined ? " was lost" : "";
+      shown.push(`${revision} ${kind} ${key} ${Buffer.from(value)}`.trimEnd() + before + lost);
+    }
+  }
+  return shown;
+}
+
+test("a watch from now on tells its position at once, and then every change in order", async () => {
+  const { write, watch } = setUp();
+  await write(put(1, 1, "a", "old"));
+  const watching = watch();
+  assert.deepEqual(await stepOf(watching), { events: [], at: { epoch: 1, seq: 1 } });
+  const next = events(watching, 3);
+  await write(put(1, 2, "b", "1"), deletion(1, 3, "a"));
+  await write(put(1, 4, "b", "2"));
+  assert.deepEqual(await next, ["2 put b 1", "3 delete a", "4 put b 2"]);
+});
+
+test("what is not committed is told to nobody", async () => {
+  const { store, watch } = setUp();
+  const watching = watch();
+  await stepOf(watching);
+  await store.append([put(1, 1, "a", "1"), put(1, 2, "a", "2")]);
+  const next = events(watching, 1);
+  store.commit(1);
+  assert.deepEqual(await next, ["1 put a 1"]);
+});
+
+test("a watch of a key or a prefix tells of nothing else", async () => {
+  const { write, watch } = setUp();
+  const key = watch({ scope: { kind: "key", key: "ab" } });
+  const prefix = watch({ scope: { kind: "prefix", prefix: "ab" } });
+  await Promise.all([stepOf(key), stepOf(prefix)]);
+  const next = Promise.all([events(key, 1), events(prefix, 2)]);
+  await write(put(1, 1, "a", "1"), put(1, 2, "abc", "2"), put(1, 3, "ab", "3"), put(1, 4, "b", "4"));
+  assert.deepEqual(await next, [["3 put ab 3"], ["2 put abc 2", "3 put ab 3"]]);
+});
+
+test("a watch after a revision tells first what the log has, then what comes, without a gap", async () => {
+  const { write, watch } = setUp();
+  await write(put(1, 1, "a", "1"), put(1, 2, "a", "2"), put(1, 3, "a", "3"));
+  const watching = watch({ after: { epoch: 1, seq: 1 } });
+  await stepOf(watching);
+  const next = events(watching, 4);
+  await write(put(1, 4, "a", "4"));
+  await write(put(1, 5, "a", "5"));
+  assert.deepEqual(await next, ["2 put a 2", "3 put a 3", "4 put a 4", "5 put a 5"]);
+});
+
+test("the changes of a batch come together", async () => {
+  const { write, watch } = setUp();
+  const watching = watch();
+  await stepOf(watching);
+  const changes = ["a", "b"].flatMap((key) => put(1, 1, key, "1").changes);
+  const next = stepOf(watching);
+  await write({ epoch: 1, seq: 1, changes });
+  const { events: told, at } = await next;
+  assert.deepEqual(
+    told.map(({ change, revision }) => [change.key, revision]),
+    [
+      ["a", 1],
+      ["b", 1],
+    ],
+  );
+  assert.deepEqual(at, { epoch: 1, seq: 1 });
+});
+
+test("previous values are told, live and from the log; a compacted one is said to be lost", async () => {
+  const { store, write, watch } = setUp();
+  const over = (seq: number, value: string, previous: number): LogRecord => ({
+    epoch: 1,
+    seq,
+    changes: put(1, seq, "a", value).changes.map((change) => ({ ...change, previous })),
+  });
+  await write(over(1, "1", 0), over(2, "2", 1));
+  const late = watch({ after: { epoch: 1, seq: 0 }, previous: true });
+  assert.deepEqual(await events(late, 2), ["1 put a 1", "2 put a 2 was 1"]);
+  const next = events(late, 1);
+  await write(over(3, "3", 2));
+  assert.deepEqual(await next, ["3 put a 3 was 2"]);
+  store.base = { epoch: 1, seq: 2 };
+  assert.deepEqual(await events(watch({ after: { epoch: 1, seq: 2 }, previous: true }), 1), [
+    "3 put a 3 was lost",
+  ]);
+});
+
+test("a watch from before what the log has, or of another history, is refused with the oldest revision", async () => {
+  const { store, write, watch } = setUp();
+  await write(put(1, 1, "a", "1"), put(1, 2, "a", "2"), put(4, 3, "a", "3"));
+  store.base = { epoch: 1, seq: 2 };
+  const refused = { name: "KvError", code: "history-lost", revision: 2 };
+  await assert.rejects(stepOf(watch({ after: { epoch: 0, seq: 1 } })), refused);
+  await assert.rejects(stepOf(watch({ after: { epoch: 0, seq: 4 } })), refused);
+  await assert.rejects(stepOf(watch({ after: { epoch: 3, seq: 3 } })), refused);
+  await stepOf(watch({ after: { epoch: 4, seq: 3 } }));
+});
+
+test("a slow watcher gets everything from the log, and has little in memory meanwhile", async () => {
+  const { write, watch } = setUp();
+  const slow = watch();
+  await stepOf(slow);
+  const first = events(slow, 1);
+  const large = "x".repeat(queueBytesMax / 4);
+  for (let seq = 1; seq <= 20; seq++) await write(put(1, seq, "a", large));
+  await first;
+  const revisions: number[] = [];
+  while (revisions.at(-1) !== 20) {
+    for (const { revision } of (await stepOf(slow)).events) revisions.push(revision);
+  }
+  assert.deepEqual(
+    [...new Set([1, ...revisions])],
+    Array.from({ length: 20 }, (_, index) => index + 1),
+  );
+});
+
+test("a watcher so slow that compaction has passed it is told so, not left with a gap", async () => {
+  const { store, write, watch } = setUp();
+  const slow = watch();
+  await stepOf(slow);
+  const large = "x".repeat(queueBytesMax / 2);
+  const first = stepOf(slow);
+  for (let seq = 1; seq <= 10; seq++) await write(put(1, seq, "a", large));
+  const told = (await first).at.seq;
+  assert.ok(told < 10);
+  store.base = { epoch: 1, seq: 10 };
+  await assert.rejects(
+    async () => {
+      for (;;) await stepOf(slow);
+    },
+    { code: "history-lost", revision: 10 },
+  );
+});
+
+test("a watcher that is told nothing learns from time to time how far it has come", async () => {
+  const { clock, write, watch } = setUp();
+  const watching = watch({ scope: { kind: "key", key: "a" } });
+  await stepOf(watching);
+  const next = stepOf(watching);
+  await write(put(1, 1, "b", "1"), put(1, 2, "b", "2"));
+  assert.deepEqual(await clock.settled(next), { events: [], at: { epoch: 1, seq: 2 } });
+});
+
+test("an aborted watch ends, and its place is free again", async () => {
+  const { watch, end } = setUp();
+  const watching = watch();
+  await stepOf(watching);
+  const next = watching.next();
+  end.abort();
+  assert.equal((await next).done, true);
+});
+
+test("10,000 watchers of their own keys are told of theirs alone", async () => {
+  const { write, watch } = setUp();
+  const watchers = Array.from({ length: 10_000 }, (_, index) =>
+    watch({ scope: { kind: "key", key: `key-${index}` } }),
+  );
+  await Promise.all(watchers.map(stepOf));
+  const next = watchers.map((watcher) => events(watcher, 1));
+  await write(...watchers.map((_, index) => put(1, index + 1, `key-${index}`, "1")));
+  const told = await Promise.all(next);
+  assert.deepEqual(told[9_999], ["10000 put key-9999 1"]);
+  assert.ok(told.every(([event], index) => event === `${index + 1} put key-${index} 1`));
+});
