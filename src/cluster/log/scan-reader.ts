@@ -87,7 +87,8 @@ class Scan implements ScanReader, Observer {
 
   async close(): Promise<void> {
     this.#state.scans.delete(this);
-    this.fail(new LogStoreError("closed", "the scan is closed"));
+    this.#failure = new LogStoreError("closed", "the scan is closed");
+    this.#kept.clear();
     const files = [...this.#files];
     this.#files.clear();
     for (const file of files) await file.release();
@@ -102,7 +103,7 @@ class Scan implements ScanReader, Observer {
       expiresMs,
       value: () => {
         if (this.#files.has(place.file)) return readPlaced(place, this.#state.options.dbfile);
-        return Promise.reject(this.#failure ?? new LogStoreError("closed", "the scan is closed"));
+        return Promise.reject(new LogStoreError("closed", "the scan is closed"));
       },
     };
   }
