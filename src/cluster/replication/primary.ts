@@ -266,7 +266,8 @@ export class Primary implements Committer {
   #onAck(replicator: Replicator): void {
     const { member } = replicator;
     if (this.#inSync.has(member)) this.#inSync.keep(member);
-    else if (replicator.ackedSeq >= this.#committedSeq && replicator.ackedSeq > 0) this.#inSync.join(member);
+    // Before its epoch is committed, a primary cannot tell what of its log has been acknowledged: all of it counts.
+    else if (replicator.ackedSeq >= Math.max(this.#committedSeq, this.#epochSeq)) this.#inSync.join(member);
     this.#advance();
     this.#lease.renew();
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { batchBytesMax } from "../../../src/cluster/replication/settings.ts";
 import { ReplicaGroup } from "../../support/replica-group.ts";
 
 const never = new AbortController().signal;
@@ -182,6 +183,20 @@ test("a node that joins catches up while writes go on, and is in sync only with 
   await group.clock.settled(group.put(1, "z", "v"));
   assert.equal(violated, false);
   assert.deepEqual(group.contents(2), group.contents(1));
+});
+
+test("a standby that lacks acknowledged writes does not join a primary that is still taking over", async () => {
+  const group = await groupOf([1, 2, 3]);
+  group.cut.add("1>3");
+  // Each takes a message of its own.
+  for (const key of ["a", "b", "c"]) await group.clock.settled(group.put(1, key, "x".repeat(batchBytesMax)));
+  assert.deepEqual(group.inSync, [1, 2]);
+  const acknowledgedSeq = group.store(2).last.seq;
+  group.crash(1);
+  group.forget(1);
+  group.promote();
+  await group.clock.until("node 3 is in sync", () => group.inSync.includes(3));
+  assert.ok(group.store(3).durable.seq >= acknowledgedSeq);
 });
 
 test("while the outcome of its joining is unknown, a standby's acknowledgements are required", async () => {
