@@ -15,6 +15,9 @@ import { NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import type { SharedSession } from "./shared-session.ts";
 import { shareSession } from "./shared-session.ts";
 
+/** Calls may stream both ways, and any number of them share a connection. */
+export const fullDuplex = true;
+
 export interface TransportOptions {
   /** Limit of one message, read or written. Default 8 MiB, as the listener's. */
   readonly messageBytesMax?: number;

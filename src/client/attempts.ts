@@ -1,0 +1,190 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { GetResponse } from "../../gen/kvlab/v1/data_pb.ts";
+import { type Backoff, createBackoff } from "../cluster/backoff.ts";
+import { systemClock } from "../cluster/clock.ts";
+import { type Attempt, type Outcome, toConnectError } from "./channel/channel.ts";
+import type { Cluster } from "./cluster.ts";
+import { type Deadline, signalOf, startDeadline } from "./deadline.ts";
+import { KvError } from "./errors.ts";
+import { type Call, named, type Write } from "./requests.ts";
+import type { ServerLink } from "./servers.ts";
+import { judge, lateBecause, type Verdict } from "./verdict.ts";
+
+/** Pauses between attempts. */
+const firstPauseMs = 20;
+const longestPauseMs = 500;
+
+/** The end of a call: what a server has answered, or that it knows no such key. */
+type Ended = Exclude<Outcome, { case: "failure" }> | "not-found";
+
+/** Reads a key, which is safe at any time. Undefined when there is none. Errors: KvError. */
+export async function read(
+  cluster: Cluster,
+  key: string,
+  call: Call,
+  deadline: Deadline,
+): Promise<GetResponse | undefined> {
+  const subject = { isWrite: false, at: () => call, renew: () => {} };
+  const ended = await attempt(cluster, key, subject, deadline);
+  if (ended === "not-found") return undefined;
+  if (ended.case === "get") return ended.value;
+  throw new KvError("internal", `the server has answered a get with a ${ended.case}`);
+}
+
+/**
+ * Writes, to the group of `key`, under a name by which the write is carried out once however often it is sent. Resolves
+ * with its revision; with undefined when the server says that there is no such key. Errors: KvError.
+ */
+export async function write(
+  cluster: Cluster,
+  key: string,
+  call: Write,
+  deadline: Deadline,
+): Promise<bigint | undefined> {
+  const id = cluster.names.next();
+  let sent: Call | undefined;
+  const ended = await attempt(
+    cluster,
+    key,
+    {
+      isWrite: true,
+      // What it says of itself is fixed by the first sending that a server may have seen.
+      at(group) {
+        sent ??= named(call, cluster.names.requestId(id, group));
+        return sent;
+      },
+      renew() {
+        sent = undefined;
+      },
+    },
+    deadline,
+  );
+  return ended === "not-found" ? undefined : ended.value.revision;
+}
+
+/** What is attempted. */
+interface Subject {
+  readonly isWrite: boolean;
+  /** The call for a group. */
+  at(group: string): Call;
+  /** Says that no server has seen it. */
+  renew(): void;
+}
+
+/** What is known after some attempts. */
+interface Course {
+  /** Whether a server may have applied the write. */
+  maybeApplied: boolean;
+  /** Why the last attempt failed. */
+  last: ConnectError | undefined;
+  /** Where the last attempt was sent on to. */
+  redirected: string | undefined;
+}
+
+/** Sends a call, as long as that is safe and of use, until its deadline. Errors: KvError. */
+async function attempt(cluster: Cluster, key: string, subject: Subject, deadline: Deadline): Promise<Ended> {
+  const backoff = createBackoff(systemClock, firstPauseMs, longestPauseMs);
+  const course: Course = { maybeApplied: false, last: undefined, redirected: undefined };
+  for (;;) {
+    let group: string;
+    let server: ServerLink;
+    try {
+      group = await cluster.groupOf(key, deadline);
+      server = await cluster.serverOf(group, deadline, course.redirected);
+    } catch (reason) {
+      throw endOf(KvError.from(reason), course);
+    }
+    const sending: Attempt = { call: subject.at(group), timeoutMs: cluster.attemptMs(deadline), sent: false };
+    const ended = await send(server, sending, deadline);
+    if (!("error" in ended)) {
+      if (ended.outcome !== "not-found") cluster.names.saw(group, ended.outcome.value.revision);
+      return ended.outcome;
+    }
+    const { error } = ended;
+    const mayBeSeen = subject.isWrite && sending.sent;
+    if (deadline.ended !== undefined) {
+      course.maybeApplied ||= mayBeSeen;
+      throw endOf(deadline.ended, course);
+    }
+    if (!ended.byServer) cluster.failed(server);
+    const verdict = judge(error);
+    const wait = proceed(course, verdict, server.address, mayBeSeen, error);
+    if (verdict.next === "forgotten") cluster.names.saw(group, verdict.revision);
+    if (!course.maybeApplied) subject.renew();
+    if (wait) await pause(backoff, deadline);
+  }
+}
+
+/** Takes a failed attempt into account. Returns whether to pause before the next; throws when there is to be none. */
+function proceed(
+  course: Course,
+  verdict: Verdict,
+  asked: string,
+  mayBeSeen: boolean,
+  error: ConnectError,
+): boolean {
+  const earlier = { ...course };
+  course.last = error;
+  course.redirected = undefined;
+  switch (verdict.next) {
+    case "give-up":
+      if (earlier.maybeApplied || (mayBeSeen && verdict.applied === "maybe")) throw outcomeUnknown(error);
+      throw verdict.error;
+    case "forgotten":
+      if (earlier.maybeApplied) throw outcomeUnknown(error);
+      return judgedBefore(earlier.last, "forgotten");
+    case "redirect":
+      if (verdict.address !== asked) course.redirected = verdict.address;
+      // One redirect is followed at once; one that leads to another waits as anything else.
+      return course.redirected === undefined || earlier.redirected !== undefined;
+    case "again":
+      course.maybeApplied ||= mayBeSeen && verdict.applied === "maybe";
+      return true;
+  }
+}
+
+function judgedBefore(error: ConnectError | undefined, next: Verdict["next"]): boolean {
+  return error !== undefined && judge(error).next === next;
+}
+
+/** The end of one attempt; `byServer` when the error is the server's word. */
+type Sent = { readonly outcome: Ended } | { readonly error: ConnectError; readonly byServer: boolean };
+
+async function send(server: ServerLink, attempt: Attempt, deadline: Deadline): Promise<Sent> {
+  // Some time may have to be left for other servers.
+  const own = startDeadline(attempt.timeoutMs ?? Number.POSITIVE_INFINITY);
+  const leave = deadline.onEnd(own.end);
+  try {
+    const outcome = await server.channel.send(attempt, own);
+    if (outcome.case !== "failure") return { outcome };
+    if (outcome.value.code === Code.NotFound) return { outcome: "not-found" };
+    return { error: toConnectError(outcome.value), byServer: true };
+  } catch (reason) {
+    if (reason instanceof KvError) {
+      return { error: new ConnectError(reason.message, Code.DeadlineExceeded), byServer: false };
+    }
+    const error = ConnectError.from(reason);
+    if (error.code === Code.NotFound) return { outcome: "not-found" };
+    return { error, byServer: error.isWireError };
+  } finally {
+    leave();
+    own.release();
+  }
+}
+
+/** Waits; a deadline that ends meanwhile is seen by the next step. */
+function pause(backoff: Backoff, deadline: Deadline): Promise<void> {
+  return backoff.wait(signalOf(deadline));
+}
+
+/** The error of a call whose time is over, or whose caller gives up. */
+function endOf(reason: KvError, { maybeApplied, last }: Course): KvError {
+  const isLate = reason.code === "deadline" || reason.code === "unavailable";
+  return isLate && maybeApplied ? outcomeUnknown(last ?? reason) : lateBecause(reason, last);
+}
+
+function outcomeUnknown(cause: Error): KvError {
+  return new KvError("outcome-unknown", `the write may or may not have been applied: ${cause.message}`, {
+    cause,
+  });
+}

@@ -1,0 +1,27 @@
+/** What every call takes. */
+export interface CallOptions {
+  /** Gives the call up; it then fails with `aborted`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds that the call may take, retries included; above 0, or Infinity. Default: as the client's. */
+  readonly deadlineMs?: number | undefined;
+}
+
+/** How a client is set up. */
+export interface KvClientOptions {
+  /**
+   * Routers of one cluster, as URLs or `host:port`: one at least, better all. One is asked at a time; when it fails, the
+   * next.
+   */
+  readonly routers: string | readonly string[];
+  /** Milliseconds that a call may take, retries included, unless it says otherwise. Default 10,000. */
+  readonly deadlineMs?: number | undefined;
+  /**
+   * Whether calls go straight to the data nodes; if not, the routers pass them on. Default true, but in browsers,
+   * which often cannot reach the data nodes.
+   */
+  readonly direct?: boolean | undefined;
+  /** Calls under way to one server at a time; more wait for their turn. Default 10,000. */
+  readonly operationsInFlightMax?: number | undefined;
+  /** Bytes of calls under way to one server at a time; more wait for their turn. Default 8 MiB. */
+  readonly bytesInFlightMax?: number | undefined;
+}

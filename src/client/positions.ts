@@ -1,0 +1,50 @@
+import { KvError } from "./errors.ts";
+
+/** How far one group's changes are known. */
+export interface Position {
+  readonly revision: bigint;
+  /** Epoch in which this revision was the last; 0 when that is not known. */
+  readonly epoch: bigint;
+}
+
+/** How far each group's changes are known, by the group's name. */
+export type Positions = ReadonlyMap<string, Position>;
+
+const version = 1;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** A token that stands for positions: opaque to users, of A-Z, a-z, 0-9, - and _, and versioned. */
+export function tokenOf(positions: Positions): string {
+  const groups = [...positions].map(([name, { revision, epoch }]) => [name, `${revision}`, `${epoch}`]);
+  const bytes = encoder.encode(JSON.stringify([version, ...groups]));
+  let binary = "";
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+/** The positions that a token stands for. Throws `invalid` for what is no token. */
+export function positionsOf(token: string): Positions {
+  try {
+    const binary = atob(token.replaceAll("-", "+").replaceAll("_", "/"));
+    const bytes = Uint8Array.from(binary, (char) => char.charCodeAt(0));
+    const [found, ...groups]: [number, ...[string, string, string][]] = JSON.parse(decoder.decode(bytes));
+    if (found !== version) throw new Error(`its version is ${found}; this client knows ${version}`);
+    return new Map(
+      groups.map((entry) => [text(entry[0]), { revision: count(entry[1]), epoch: count(entry[2]) }]),
+    );
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new KvError("invalid", `this is no token of a watch or scan: ${why}`, { cause });
+  }
+}
+
+function text(value: unknown): string {
+  if (typeof value === "string") return value;
+  throw new Error("a group has no name");
+}
+
+function count(value: unknown): bigint {
+  if (typeof value === "string" && /^\d{1,20}$/.test(value)) return BigInt(value);
+  throw new Error("a position is no number");
+}

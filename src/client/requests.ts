@@ -1,0 +1,208 @@
+/** From the arguments of a call to the messages of the schema. What cannot be right never reaches the network. */
+
+import { create } from "@bufbuild/protobuf";
+import {
+  type BatchOperation,
+  BatchOperationSchema,
+  type Compare,
+  CompareSchema,
+  DeleteRequestSchema,
+  type Operation,
+  PutRequestSchema,
+  type RequestId,
+} from "../../gen/kvlab/v1/data_pb.ts";
+import { KvError } from "./errors.ts";
+import { type KvValue, toWire } from "./values.ts";
+
+/** One of these at most. */
+export interface PutCondition {
+  /** Only if the key exists with this revision. */
+  readonly ifRevision?: number | undefined;
+  /** Only if the key does not exist. */
+  readonly ifAbsent?: boolean | undefined;
+  /** Only if the key exists. */
+  readonly ifPresent?: boolean | undefined;
+}
+
+/** One of these at most. */
+export type DeleteCondition = Omit<PutCondition, "ifAbsent">;
+
+/** Compares a key, and writes nothing. One condition is needed. */
+export interface CompareStep extends PutCondition {
+  readonly compare: string;
+}
+
+/** Puts a key. */
+export interface PutStep extends PutCondition {
+  readonly put: string;
+  readonly value: KvValue;
+  /** Milliseconds after which the key expires: a whole number, at least 1. Default: never. */
+  readonly ttlMs?: number | undefined;
+}
+
+/** Deletes a key; without a condition, whether or not it exists. */
+export interface DeleteStep extends DeleteCondition {
+  readonly delete: string;
+}
+
+/** One part of a batch. */
+export type BatchStep = CompareStep | PutStep | DeleteStep;
+
+/** One call, as a pipe carries it. */
+export type Call = Exclude<Operation["call"], { case: undefined }>;
+
+/** A write, but for its name. */
+export type Write = Extract<Call, { case: "put" | "delete" | "batch" }>;
+
+/** Longest key in bytes of UTF-8. */
+const keyBytesMax = 4096;
+
+/** Most compares and operations in one batch. */
+const stepsMax = 1_000;
+
+const utf8 = new TextEncoder();
+
+export function getCall(key: string): Call {
+  checkKey(key);
+  return { case: "get", value: { $typeName: "kvlab.v1.GetRequest", key } };
+}
+
+export function putCall(step: PutStep): Write {
+  return { case: "put", value: putRequest(step) };
+}
+
+export function deleteCall(step: DeleteStep): Write {
+  return { case: "delete", value: deleteRequest(step) };
+}
+
+export function batchCall(steps: readonly BatchStep[]): Write {
+  if (steps.length === 0 || steps.length > stepsMax) {
+    throw new KvError("invalid", `the batch has ${steps.length} steps; allowed are 1 to ${stepsMax}`);
+  }
+  const compares: Compare[] = [];
+  const operations: BatchOperation[] = [];
+  for (const step of steps) {
+    if ("compare" in step) {
+      compares.push(compareOf(step));
+    } else if ("put" in step) {
+      operations.push(create(BatchOperationSchema, { operation: { case: "put", value: putRequest(step) } }));
+    } else {
+      const value = deleteRequest(step);
+      operations.push(create(BatchOperationSchema, { operation: { case: "delete", value } }));
+    }
+  }
+  return { case: "batch", value: { $typeName: "kvlab.v1.BatchRequest", compares, operations } };
+}
+
+/** The keys that a batch names. */
+export function keysOf(steps: readonly BatchStep[]): string[] {
+  return steps.map((step) => ("compare" in step ? step.compare : "put" in step ? step.put : step.delete));
+}
+
+/** The same write under a name. */
+export function named(write: Write, requestId: RequestId): Write {
+  switch (write.case) {
+    case "put":
+      return { case: "put", value: { ...write.value, requestId } };
+    case "delete":
+      return { case: "delete", value: { ...write.value, requestId } };
+    case "batch":
+      return { case: "batch", value: { ...write.value, requestId } };
+  }
+}
+
+/** Bytes of a call on the wire, within a few: keys and text that are not ASCII count for the most that they can take. */
+export function sizeOf(call: Call): number {
+  switch (call.case) {
+    case "get":
+      return overheadBytes + 3 * call.value.key.length;
+    case "delete":
+      return overheadBytes + 3 * call.value.key.length;
+    case "put":
+      return overheadBytes + 3 * call.value.key.length + valueSize(call.value.value.value);
+    case "batch": {
+      const { compares, operations } = call.value;
+      let size = overheadBytes;
+      for (const { key } of compares) size += overheadBytes + 3 * key.length;
+      for (const { operation } of operations) if (operation.case !== undefined) size += sizeOf(operation);
+      return size;
+    }
+  }
+}
+
+const overheadBytes = 128;
+
+function valueSize(value: string | Uint8Array | undefined): number {
+  return typeof value === "string" ? 3 * value.length : (value?.length ?? 0);
+}
+
+/** Throws `invalid` for a key that no server takes: it would spoil the message that it shares with others. */
+export function checkKey(key: string): void {
+  if (typeof key !== "string")
+    throw new KvError("invalid", `the key is a ${typeof key}; it must be a string`);
+  if (!key.isWellFormed())
+    throw new KvError("invalid", "the key has half of a surrogate pair, which UTF-8 lacks");
+  // A UTF-16 unit takes at most three bytes, so that most keys need not be counted.
+  if (key.length * 3 <= keyBytesMax) return;
+  const bytes = utf8.encode(key).length;
+  if (bytes > keyBytesMax) {
+    throw new KvError("invalid", `the key has ${bytes} bytes of UTF-8; at most ${keyBytesMax} are allowed`);
+  }
+}
+
+function putRequest(step: PutStep) {
+  const { put: key, value, ttlMs } = step;
+  checkKey(key);
+  if (typeof value !== "string" && !(value instanceof Uint8Array)) {
+    throw new KvError("invalid", `the value is a ${typeof value}; it must be a string or a Uint8Array`);
+  }
+  if (typeof value === "string" && !value.isWellFormed()) {
+    throw new KvError(
+      "invalid",
+      "the value has half of a surrogate pair, which UTF-8 lacks: put it as bytes",
+    );
+  }
+  if (ttlMs !== undefined && !(Number.isSafeInteger(ttlMs) && ttlMs >= 1)) {
+    throw new KvError("invalid", `ttlMs is ${ttlMs}; it must be a whole number of milliseconds, at least 1`);
+  }
+  return create(PutRequestSchema, {
+    key,
+    value: toWire(value),
+    condition: conditionOf(step),
+    ...(ttlMs !== undefined && { ttlMs: BigInt(ttlMs) }),
+  });
+}
+
+function deleteRequest(step: DeleteStep) {
+  checkKey(step.delete);
+  const condition = conditionOf(step);
+  if (condition.case === "ifAbsent") throw new KvError("invalid", "a delete has no condition ifAbsent");
+  return create(DeleteRequestSchema, { key: step.delete, condition });
+}
+
+function compareOf(step: CompareStep): Compare {
+  checkKey(step.compare);
+  const condition = conditionOf(step);
+  if (condition.case === undefined) {
+    throw new KvError("invalid", "a compare needs one of ifRevision, ifAbsent and ifPresent");
+  }
+  return create(CompareSchema, { key: step.compare, condition });
+}
+
+function conditionOf({ ifRevision, ifAbsent, ifPresent }: PutCondition) {
+  if (Number(ifRevision !== undefined) + Number(ifAbsent === true) + Number(ifPresent === true) > 1) {
+    throw new KvError("invalid", "only one of ifRevision, ifAbsent and ifPresent can be asked for");
+  }
+  if (ifRevision !== undefined) {
+    if (!Number.isSafeInteger(ifRevision) || ifRevision < 1) {
+      throw new KvError(
+        "invalid",
+        `ifRevision is ${ifRevision}; it must be a revision, a whole number above 0`,
+      );
+    }
+    return { case: "ifRevision", value: BigInt(ifRevision) } as const;
+  }
+  if (ifAbsent) return { case: "ifAbsent", value: true } as const;
+  if (ifPresent) return { case: "ifPresent", value: true } as const;
+  return { case: undefined };
+}

@@ -1,0 +1,104 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { createBackoff } from "../cluster/backoff.ts";
+import { systemClock } from "../cluster/clock.ts";
+import type { DataClient } from "./channel/channel.ts";
+import type { Cluster } from "./cluster.ts";
+import { type Deadline, signalOf, startDeadline } from "./deadline.ts";
+import { KvError } from "./errors.ts";
+import type { ServerLink } from "./servers.ts";
+import { judge, lateBecause } from "./verdict.ts";
+
+/** Pauses between attempts. */
+const firstPauseMs = 20;
+const longestPauseMs = 2_000;
+
+/** A stream on which nothing has come for so long is begun anew: servers say every few seconds that they are there. */
+const silenceMsMax = 20_000;
+
+export interface ResumedStream<T> {
+  /** The group whose server is asked. */
+  readonly group: string;
+  /** Begins the call, the first time and each time after it broke: from where it has come to then. */
+  open(data: DataClient, options: { signal: AbortSignal }): AsyncIterable<T>;
+  /** Whether the server never ends it. If not, its end is the end, and an answer is due whenever one is asked for. */
+  readonly endless: boolean;
+  /** How long the first answer may take, over all attempts. */
+  readonly firstAnswerMs: number;
+  /** How long a later one may take, over all attempts; of an endless stream, from when it broke. */
+  readonly answerMs: number;
+  /** Ends it all. */
+  readonly lifetime: Deadline;
+}
+
+/** A server stream that is begun anew wherever the group is served, whenever it breaks. Errors: KvError. */
+export async function* resumed<T>(cluster: Cluster, stream: ResumedStream<T>): AsyncGenerator<T> {
+  const { lifetime, endless } = stream;
+  const stopped = signalOf(lifetime);
+  const backoff = createBackoff(systemClock, firstPauseMs, longestPauseMs);
+  let due = startDeadline(stream.firstAnswerMs, stopped);
+  let connected = false;
+  let redirected: string | undefined;
+  let trouble: ConnectError | undefined;
+  try {
+    for (;;) {
+      const server = await cluster.serverOf(stream.group, due, redirected);
+      const ending = new AbortController();
+      const signal = AbortSignal.any([stopped, server.gone, ending.signal]);
+      try {
+        const answers = stream.open(server.data, { signal })[Symbol.asyncIterator]();
+        for (;;) {
+          const { done, value } = await nextAnswer(answers, due);
+          if (done && !endless) return;
+          if (done) throw new ConnectError("the server has ended the call", Code.Unavailable);
+          due.release();
+          connected = true;
+          redirected = undefined;
+          trouble = undefined;
+          backoff.reset();
+          yield value;
+          due = startDeadline(endless ? Number.POSITIVE_INFINITY : stream.answerMs, stopped);
+        }
+      } catch (reason) {
+        if (due.ended !== undefined) throw due.ended;
+        trouble = ConnectError.from(reason);
+      } finally {
+        ending.abort();
+      }
+      if (connected && endless) {
+        connected = false;
+        due.release();
+        due = startDeadline(stream.answerMs, stopped);
+      }
+      const followed = redirected !== undefined;
+      redirected = nextAddress(cluster, server, trouble);
+      if (redirected === undefined || followed) await backoff.wait(signalOf(due));
+    }
+  } catch (reason) {
+    throw lateBecause(KvError.from(reason), trouble);
+  } finally {
+    due.release();
+  }
+}
+
+async function nextAnswer<T>(answers: AsyncIterator<T>, due: Deadline): Promise<IteratorResult<T>> {
+  const silence = startDeadline(silenceMsMax);
+  const leave = due.onEnd(silence.end);
+  try {
+    return await silence.race(answers.next());
+  } catch (reason) {
+    if (due.ended !== undefined || reason !== silence.ended) throw reason;
+    throw new ConnectError(`nothing has come for ${silenceMsMax} ms`, Code.Unavailable);
+  } finally {
+    leave();
+    silence.release();
+  }
+}
+
+/** Where to go on after a break; undefined: where the topology says. Throws what no other server can help. */
+function nextAddress(cluster: Cluster, server: ServerLink, error: ConnectError): string | undefined {
+  if (!error.isWireError) cluster.failed(server);
+  const verdict = judge(error);
+  if (verdict.next === "give-up") throw verdict.error;
+  if (verdict.next !== "redirect" || verdict.address === server.address) return undefined;
+  return verdict.address;
+}

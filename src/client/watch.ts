@@ -1,0 +1,167 @@
+import type { WatchRequest, WatchResponse } from "../../gen/kvlab/v1/data_pb.ts";
+import type { Cluster } from "./cluster.ts";
+import { type Deadline, startDeadline } from "./deadline.ts";
+import { KvError } from "./errors.ts";
+import { createMailbox } from "./mailbox.ts";
+import type { CallOptions } from "./options.ts";
+import { type Position, type Positions, positionsOf, tokenOf } from "./positions.ts";
+import { checkKey } from "./requests.ts";
+import { resumed } from "./resumed.ts";
+import { after, eventsOf, type KvEvent, type KvProgress } from "./watch-events.ts";
+
+/** What to watch, and from where. `deadlineMs` is the longest time until all groups have answered first. */
+export interface WatchOptions extends CallOptions {
+  /** Only this key. Not together with `prefix`. */
+  readonly key?: string | undefined;
+  /** Only keys that begin with this. */
+  readonly prefix?: string | undefined;
+  /** Only what comes after this token, of an event or a scan. Default: what comes from now on. */
+  readonly after?: string | undefined;
+  /** Whether events tell what there was before. */
+  readonly previous?: boolean | undefined;
+  /** Whether to be told, every few seconds, how far the servers have looked although nothing has happened. */
+  readonly progress?: boolean | undefined;
+  /** Milliseconds for which a group may be out of reach before the watch fails. Default: any time. */
+  readonly outageMs?: number | undefined;
+}
+
+/**
+ * Changes, each key's in the order in which they happened; nothing is missed or told twice, over failovers and broken
+ * connections. It begins at once, and holds one answer of each group until it is read. Can be iterated once.
+ * Errors: KvError; `history-lost` when the servers do not know any more what comes next.
+ */
+export interface Watch<T> extends AsyncIterable<T> {
+  /** Resolves when every change from now on will be told, or, after a token, when all groups have been reached. */
+  ready(): Promise<void>;
+}
+
+type Scope = WatchRequest["scope"];
+
+/** Before everything. */
+const beginning: Position = { revision: 0n, epoch: 0n };
+
+export function watchEvents(
+  cluster: Cluster,
+  options: WatchOptions & { deadlineMs: number },
+): Watch<KvEvent | KvProgress> {
+  const scope = scopeOf(options);
+  const known = options.after === undefined ? undefined : positionsOf(options.after);
+  const lifetime = startDeadline(Number.POSITIVE_INFINITY, options.signal);
+  const forget = cluster.track(lifetime);
+  const mailbox = createMailbox<{ group: string; answer: WatchResponse }>();
+  const gate = Promise.withResolvers<void>();
+  // Whoever asks whether it is ready is told; so is whoever reads.
+  gate.promise.catch(() => {});
+  const followed = new Set<string>();
+  const unanswered = new Set<string>();
+  let positions: Positions = known ?? new Map();
+  let unwatch = () => {};
+
+  function stop(reason: KvError): void {
+    unwatch();
+    forget();
+    lifetime.end(reason);
+    lifetime.release();
+    gate.reject(reason);
+    mailbox.fail(reason);
+  }
+
+  lifetime.onEnd(stop);
+
+  async function follow(group: string, from: Position | undefined): Promise<void> {
+    let position = from;
+    try {
+      for await (const answer of answersOf(cluster, group, scope, () => position, options, lifetime)) {
+        position = { revision: answer.revision, epoch: answer.epoch };
+        if (unanswered.delete(group) && from === undefined) positions = after(positions, group, position);
+        if (unanswered.size === 0) gate.resolve();
+        // A token has to stand for all groups: there is none before all have said where they are.
+        if (known === undefined) await gate.promise;
+        await mailbox.put({ group, answer });
+      }
+    } catch (reason) {
+      stop(KvError.from(reason));
+    }
+  }
+
+  async function begin(): Promise<void> {
+    const first = startDeadline(options.deadlineMs, options.signal);
+    const groupsNow = async () =>
+      scope.case === "key" ? [await cluster.groupOf(scope.value, first)] : await cluster.groups(first);
+    const names = await lifetime.race(groupsNow()).finally(first.release);
+    for (const name of names) unanswered.add(name);
+    const start = (name: string, from: Position | undefined) => {
+      if (followed.has(name)) return;
+      followed.add(name);
+      if (from !== undefined) positions = after(positions, name, from);
+      void follow(name, from);
+    };
+    for (const name of names) start(name, known === undefined ? undefined : (known.get(name) ?? beginning));
+    // All that is in a group that was not there before is new.
+    unwatch = cluster.topology.onChange(({ groups, ring }) => {
+      const owner = scope.case === "key" ? ring.owner(scope.value) : undefined;
+      for (const name of scope.case === "key" ? (owner ? [owner] : []) : groups.keys())
+        start(name, beginning);
+    });
+  }
+
+  async function* run(): AsyncGenerator<KvEvent | KvProgress> {
+    try {
+      for (;;) {
+        const { group, answer } = await mailbox.take();
+        const before = positions;
+        positions = after(before, group, answer);
+        if (answer.events.length > 0) yield* eventsOf(group, answer, before);
+        else if (options.progress) yield progressAt(positions);
+      }
+    } finally {
+      stop(new KvError("aborted", "the watch is over"));
+    }
+  }
+
+  begin().catch((reason) => stop(KvError.from(reason)));
+  const running = run();
+  return { [Symbol.asyncIterator]: () => running, ready: () => gate.promise };
+}
+
+function scopeOf({ key, prefix }: WatchOptions): Scope {
+  if (key !== undefined && prefix !== undefined) {
+    throw new KvError("invalid", "a watch is of a key or of a prefix, not of both");
+  }
+  checkKey(key ?? prefix ?? "");
+  if (key !== undefined) return { case: "key", value: key };
+  return prefix === undefined ? { case: undefined } : { case: "prefix", value: prefix };
+}
+
+/** One group's answers, from where they have come to whenever the stream is begun anew. */
+function answersOf(
+  cluster: Cluster,
+  group: string,
+  scope: Scope,
+  position: () => Position | undefined,
+  options: WatchOptions & { deadlineMs: number },
+  lifetime: Deadline,
+): AsyncGenerator<WatchResponse> {
+  const { previous = false } = options;
+  return resumed(cluster, {
+    group,
+    open(data, call) {
+      const from = position();
+      const place = from !== undefined && { afterRevision: from.revision, afterEpoch: from.epoch };
+      return data.watch({ group, scope, previous, ...place }, call);
+    },
+    endless: true,
+    firstAnswerMs: options.deadlineMs,
+    answerMs: options.outageMs ?? Number.POSITIVE_INFINITY,
+    lifetime,
+  });
+}
+
+function progressAt(positions: Positions): KvProgress {
+  return {
+    type: "progress",
+    get token() {
+      return tokenOf(positions);
+    },
+  };
+}
