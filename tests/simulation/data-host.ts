@@ -122,17 +122,17 @@ export class DataHost extends Host {
       handOver: (request, signal) => node.handOver(request, signal),
       position: (group) => node.position(group),
       reportSilence: () => Promise.reject(new Error("this is a data node")),
-      get: (key, caller) => answer(caller, (signal) => node.get(key, signal)),
+      get: (key, caller) => answer(caller, (signal) => node.calls.get(key, signal)),
       put: (key, value, caller) =>
         answer(caller, async (signal) => {
-          const revision = await node.put(key, value, true, signal);
-          invariants.acknowledging(group, "put", key, revision);
+          const revision = await node.calls.put(key, value, true, signal);
+          invariants.acknowledging(group, [{ kind: "put", key }], revision);
           return revision;
         }),
       delete: (key, caller) =>
         answer(caller, async (signal) => {
-          const revision = await node.delete(key, signal);
-          invariants.acknowledging(group, "delete", key, revision);
+          const revision = await node.calls.delete(key, signal);
+          invariants.acknowledging(group, [{ kind: "delete", key }], revision);
           return revision;
         }),
     });

@@ -30,8 +30,10 @@ export class GroupFacts {
 export function liveAt(committed: readonly (LogRecord | undefined)[], seq: number): Map<string, LogRecord> {
   const live = new Map<string, LogRecord>();
   for (const record of committed.slice(0, seq)) {
-    if (record?.kind === "put") live.set(record.key, record);
-    else if (record?.kind === "delete") live.delete(record.key);
+    for (const { kind, key } of record?.changes ?? []) {
+      if (record !== undefined && kind === "put") live.set(key, record);
+      else live.delete(key);
+    }
   }
   return live;
 }

@@ -1,9 +1,9 @@
-import type { LogRecord, LogStore } from "../../src/cluster/log-store.ts";
+import type { Change, LogRecord, LogStore } from "../../src/cluster/log-store.ts";
 import type { GroupState, Member } from "../../src/cluster/model.ts";
 import type { AppendRequest, AppendResponse } from "../../src/cluster/peer.ts";
 import { copiedRecord, GroupFacts, liveAt } from "./group-facts.ts";
 import type { SimProcess } from "./process.ts";
-import { isSame, type ShadowLog } from "./shadow-log.ts";
+import { beginsEpoch, changeOf, isSame, isSameChange, type ShadowLog } from "./shadow-log.ts";
 
 /** Something that has happened in the protocol, at which a fault may be aimed. */
 export type Moment =
@@ -124,16 +124,16 @@ export class Invariants {
     const seq = Math.min(baseSeq, committed.length);
     const copied = new Map<string, LogRecord>();
     for (const record of records) {
-      if (record.kind === "epoch") continue;
-      copied.set(record.key, record);
       const known = committed[record.seq - 1];
-      if (known !== undefined && !isSame(known, record)) {
+      for (const change of record.changes) {
+        copied.set(change.key, record);
+        if (known === undefined || isSameChange(change, changeOf(known, change.key))) continue;
         this.violated(`the copy for ${replica.name} has ${shown(record)}, and ${shown(known)} is committed`);
       }
     }
     // A copy may have what is not committed yet: deletes do not show in it.
     const isDeleted = (key: string) =>
-      [...replicas].some((other) => other.hasUncommitted("delete", key, seq, baseSeq));
+      [...replicas].some((other) => other.hasUncommittedEnd(key, seq, baseSeq));
     for (const [key, record] of liveAt(committed, seq)) {
       const found = copied.get(key);
       if (found === undefined ? isDeleted(key) : found.seq >= record.seq) continue;
@@ -195,11 +195,13 @@ export class Invariants {
   }
 
   /** A write is acknowledged to whoever asked for it. */
-  acknowledging(name: string, kind: "put" | "delete", key: string, revision: number): void {
-    if (!this.isRingClosed) this.violated(`${kind} ${key} is acknowledged before the ring is closed`);
+  acknowledging(name: string, writes: readonly Pick<Change, "kind" | "key">[], revision: number): void {
     const record = this.group(name).committed[revision - 1];
-    if (record?.kind === kind && record.key === key) return;
-    this.violated(`${kind} ${key} is acknowledged with revision ${revision}, which is not committed`);
+    for (const { kind, key } of writes) {
+      if (!this.isRingClosed) this.violated(`${kind} ${key} is acknowledged before the ring is closed`);
+      if (changeOf(record, key)?.kind === kind) continue;
+      this.violated(`${kind} ${key} is acknowledged with revision ${revision}, which is not committed`);
+    }
   }
 
   #checkStep({ name }: GroupFacts, before: GroupState, next: GroupState): void {
@@ -223,7 +225,7 @@ export class Invariants {
   /** A primary is the first to take a record for committed. */
   #decide(group: GroupFacts, replica: ShadowLog, record: LogRecord): void {
     group.committed[record.seq - 1] = record;
-    if (record.kind === "epoch") {
+    if (beginsEpoch(record)) {
       const other = group.served.get(record.epoch);
       if (other !== undefined && other !== replica) {
         this.violated(
@@ -238,7 +240,7 @@ export class Invariants {
     // A disk that was spoiled since may have had it.
     const holders = [...group.replicas].filter((other) => other.isSpoiled || other.holds(record)).length;
     // What earlier epochs have left is taken over whatever `minsync` asks of new writes.
-    const isOwn = record.kind !== "epoch" && replica.store?.promisedEpoch === record.epoch;
+    const isOwn = !beginsEpoch(record) && replica.store?.promisedEpoch === record.epoch;
     if (isOwn && holders < this.#settings.minSync) {
       this.violated(
         `${shown(record)} is committed on ${holders} disks; minsync is ${this.#settings.minSync}`,
@@ -265,6 +267,8 @@ function isSameMember(a: Member, b: Member | undefined): boolean {
   return a.number === b?.number && a.incarnation === b.incarnation;
 }
 
-function shown({ epoch, seq, kind, key }: LogRecord): string {
-  return `${epoch}.${seq} (${kind}${kind === "epoch" ? "" : ` ${key}`})`;
+function shown(record: LogRecord): string {
+  const { epoch, seq, changes } = record;
+  const what = changes.map(({ kind, key }) => `${kind} ${key}`).join(", ");
+  return `${epoch}.${seq} (${beginsEpoch(record) ? "epoch" : what})`;
 }

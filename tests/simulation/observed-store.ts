@@ -1,7 +1,7 @@
 import type { LogRecord, LogStore } from "../../src/cluster/log-store.ts";
 import type { Invariants } from "./invariants.ts";
 import type { SimProcess } from "./process.ts";
-import type { ShadowLog } from "./shadow-log.ts";
+import { beginsEpoch, type ShadowLog } from "./shadow-log.ts";
 
 /** Lets the invariants see what a replica does to its log. */
 export function observe(
@@ -16,7 +16,7 @@ export function observe(
     const [first] = records;
     const done = append.call(store, records);
     if (first?.seq === store.last.seq - records.length + 1) replica.append(records);
-    if (first?.kind === "epoch") invariants.moment("take-over", replica.group);
+    if (first !== undefined && beginsEpoch(first)) invariants.moment("take-over", replica.group);
     return done;
   };
   store.commit = (seq) => {
@@ -33,8 +33,9 @@ export function observe(
     await truncate.call(store, seq);
     replica.endCut(seq);
   };
-  store.beginCopy = async (base, epochs) => {
-    const writer = await beginCopy.call(store, base, epochs);
+  store.beginCopy = async (head) => {
+    const { base } = head;
+    const writer = await beginCopy.call(store, head);
     const copied: LogRecord[] = [];
     invariants.moment("copy", replica.group);
     return {

@@ -74,5 +74,6 @@ function copyOf(request: AppendRequest): AppendRequest {
 }
 
 function copyOfRecord(record: LogRecord): LogRecord {
-  return { ...record, value: Uint8Array.from(record.value) };
+  const changes = record.changes.map((change) => ({ ...change, value: Uint8Array.from(change.value) }));
+  return { ...record, changes };
 }

@@ -1,4 +1,4 @@
-import type { LogRecord, LogStore } from "../../src/cluster/log-store.ts";
+import type { Change, LogRecord, LogStore } from "../../src/cluster/log-store.ts";
 
 /** What the simulation knows of one replica's log, from what the replica has done to it; kept over its crashes. */
 export class ShadowLog {
@@ -42,11 +42,11 @@ export class ShadowLog {
     return record.seq <= this.copiedSeq || isSame(this.records.get(record.seq), record);
   }
 
-  /** Whether the log has such a record of a key after `afterSeq`, up to `lastSeq`. */
-  hasUncommitted(kind: LogRecord["kind"], key: string, afterSeq: number, lastSeq: number): boolean {
+  /** Whether the log has a record after `afterSeq`, up to `lastSeq`, that ends a key. */
+  hasUncommittedEnd(key: string, afterSeq: number, lastSeq: number): boolean {
     for (let seq = afterSeq + 1; seq <= lastSeq; seq++) {
-      const record = this.records.get(seq);
-      if (record?.kind === kind && record.key === key) return true;
+      const change = changeOf(this.records.get(seq), key);
+      if (change !== undefined && change.kind !== "put") return true;
     }
     return false;
   }
@@ -113,11 +113,25 @@ export class ShadowLog {
 
 export function isSame(a: LogRecord | undefined, b: LogRecord): boolean {
   if (a === b) return true;
+  if (a?.epoch !== b.epoch || a.requestId !== b.requestId || a.changes.length !== b.changes.length)
+    return false;
+  return a.changes.every((change, index) => isSameChange(change, b.changes[index]));
+}
+
+export function isSameChange(a: Change, b: Change | undefined): boolean {
   return (
-    a !== undefined &&
-    a.epoch === b.epoch &&
-    a.kind === b.kind &&
+    a.kind === b?.kind &&
     a.key === b.key &&
+    a.expiresMs === b.expiresMs &&
+    a.previous === b.previous &&
     Buffer.compare(a.value, b.value) === 0
   );
+}
+
+export function changeOf(record: LogRecord | undefined, key: string): Change | undefined {
+  return record?.changes.find((change) => change.key === key);
+}
+
+export function beginsEpoch({ changes, requestId }: LogRecord): boolean {
+  return changes.length === 0 && requestId === undefined;
 }
