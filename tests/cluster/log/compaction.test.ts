@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { verifyLog } from "../../../src/cluster/log/tools.ts";
-import type { LogRecord, LogStore } from "../../../src/cluster/log-store.ts";
+import type { LogRecord } from "../../../src/cluster/log-store.ts";
 import {
   contentsAfter,
   contentsOf,
   dbfile,
   deletion,
   openOn,
+  plain,
   put,
   rbfile,
   someRecords,
@@ -237,130 +238,59 @@ describe("compaction", () => {
   });
 });
 
-describe("a copy", () => {
-  /** Everything that a reader gives. */
-  async function readAll(store: LogStore): Promise<LogRecord[]> {
-    const reader = await store.openCopy();
-    const records: LogRecord[] = [];
-    for (let part = await reader.next(300); part.length > 0; part = await reader.next(300))
-      records.push(...part);
-    await reader.close();
-    return records;
+describe("a log with a history", () => {
+  const historyBytes = 200_000;
+
+  async function logOf(count: number) {
+    const disk = createSimulatedDisk();
+    const store = await openOn(disk, { historyBytes });
+    await store.adopt({ group: "zdata1", number: 1 });
+    const records = Array.from({ length: count }, (_, index) => {
+      return put(1, index + 1, `key ${index % 10}`, `${index} ${"x".repeat(1000)}`);
+    });
+    await store.append(records);
+    store.commit(count);
+    return { disk, store, records };
   }
 
-  it("makes another log the same", async () => {
-    const records = someRecords(300);
-    const { store: source } = await logWith(records);
-    source.commit(250);
-    const { store: target } = await logWith(
-      someRecords(10).map(({ epoch, seq }) => put(epoch, seq, "other", "x")),
-    );
-    const reader = await source.openCopy();
-    assert.deepEqual(reader.base, source.last);
-    const copy = await target.beginCopy(reader);
-    for (let part = await reader.next(500); part.length > 0; part = await reader.next(500))
-      await copy.write(part);
-    assert.equal(target.last.seq, 10);
-    await copy.finish();
-    assert.deepEqual(await contentsOf(target), contentsAfter(records));
-    assert.deepEqual(target.last, source.last);
-    assert.deepEqual(target.base, source.last);
-    assert.deepEqual(target.epochs, source.epochs);
-    assert.equal(target.identity?.number, 1);
-    await reader.close();
-    await source.close();
-    await target.close();
-  });
-
-  it("has little more than the live records", async () => {
-    const { store } = await logWith(someRecords(300));
-    store.commit(300);
-    const records = await readAll(store);
-    assert.equal(records.length, store.keyCount);
+  it("keeps at least its last bytes of records as they are in a compaction", async () => {
+    const { disk, store, records } = await logOf(1000);
+    await store.compact();
+    assert.ok(store.base.seq > 0 && store.base.seq < 900, `${store.base.seq}`);
+    const kept = await store.read(store.base.seq, Number.MAX_SAFE_INTEGER);
+    assert.deepEqual(plain(kept), plain(records.slice(store.base.seq)));
+    assert.ok(store.fileBytes > historyBytes && store.fileBytes < 2 * historyBytes, `${store.fileBytes}`);
+    assert.deepEqual(await contentsOf(store), contentsAfter(records));
     await store.close();
-  });
-
-  it("stands for the moment of its beginning, whatever happens meanwhile", async () => {
-    const records = someRecords(300);
-    const { store } = await logWith(records.slice(0, 200));
-    store.commit(180);
-    const reader = await store.openCopy();
-    const copied = [...(await reader.next(500))];
-    await store.append(records.slice(200));
-    store.commit(300);
-    for (let part = await reader.next(500); part.length > 0; part = await reader.next(500))
-      copied.push(...part);
-    assert.deepEqual(contentsAfter(copied), contentsAfter(records.slice(0, 200)));
-    assert.equal(reader.base.seq, 200);
-    await reader.close();
-    await assert.rejects(reader.next(1), { code: "closed" });
-    await store.close();
-  });
-
-  it("that another one replaces, or that is given up, leaves the log as it was", async () => {
-    const { disk, store } = await logWith([put(1, 1, "a", "1")]);
-    store.commit(1);
-    const first = await store.beginCopy({
-      base: { epoch: 1, seq: 9 },
-      epochs: [{ epoch: 1, firstSeq: 1 }],
-      requestsAfter: 0,
-    });
-    await first.write([put(1, 5, "b", "2")]);
-    const second = await store.beginCopy({
-      base: { epoch: 1, seq: 9 },
-      epochs: [{ epoch: 1, firstSeq: 1 }],
-      requestsAfter: 0,
-    });
-    await assert.rejects(first.write([put(1, 6, "c", "2")]), { code: "superseded" });
-    await assert.rejects(first.finish(), { code: "superseded" });
-    await second.abort();
-    await second.abort();
-    assert.equal(disk.contents(rbfile), undefined);
-    assert.deepEqual(await contentsOf(store), new Map([["a", "1"]]));
-    await store.append([put(1, 2, "c", "1")]);
-    await store.close();
-  });
-
-  it("gives way also to those that come while it begins", async () => {
-    const { store } = await logWith([put(1, 1, "a", "1"), put(1, 2, "b", "1")]);
-    const copies = [1, 2, 3].map(() =>
-      store.beginCopy({ base: { epoch: 1, seq: 9 }, epochs: [{ epoch: 1, firstSeq: 1 }], requestsAfter: 0 }),
-    );
-    await store.truncate(1);
-    for (const copy of await Promise.all(copies)) {
-      await assert.rejects(copy.write([put(1, 5, "c", "2")]), { code: "superseded" });
-    }
-    assert.equal(store.last.seq, 1);
-    await store.close();
-  });
-
-  it("refuses records that do not rise, or lie beyond its base", async () => {
-    const { store } = await logWith([]);
-    for (const records of [[put(1, 5, "a", ""), put(1, 5, "b", "")], [put(1, 10, "a", "")]]) {
-      const copy = await store.beginCopy({
-        base: { epoch: 1, seq: 9 },
-        epochs: [{ epoch: 1, firstSeq: 1 }],
-        requestsAfter: 0,
-      });
-      await assert.rejects(copy.write(records), RangeError);
-    }
-    await store.close();
-  });
-
-  it("keeps what was promised, before and while it is written", async () => {
-    const { disk, store } = await logWith([put(1, 1, "a", "1")]);
-    await store.promise(5);
-    const copy = await store.beginCopy({
-      base: { epoch: 2, seq: 9 },
-      epochs: [{ epoch: 2, firstSeq: 1 }],
-      requestsAfter: 0,
-    });
-    await store.promise(6);
-    await copy.finish();
-    await store.close();
-    const again = await openOn(disk);
-    assert.equal(again.promisedEpoch, 6);
-    assert.equal(again.last.epoch, 2);
+    const again = await openOn(disk, { historyBytes });
+    assert.deepEqual(await contentsOf(again), contentsAfter(records));
+    assert.deepEqual(plain(await again.read(again.base.seq, Number.MAX_SAFE_INTEGER)), plain(kept));
     await again.close();
+  });
+
+  it("does not call it garbage, and leaves a log alone that is not larger", async () => {
+    const { store } = await logOf(100);
+    assert.equal(store.garbageBytes, 0);
+    await store.compact();
+    assert.equal(store.base.seq, 0);
+    await store.close();
+  });
+
+  it("is compacted by itself only when there is enough of garbage beside it", async () => {
+    const disk = createSimulatedDisk();
+    const store = await openOn(disk, { historyBytes: 2 * 1024 * 1024 });
+    await store.adopt({ group: "zdata1", number: 1 });
+    let largest = 0;
+    let bases = 0;
+    for (let seq = 1; seq <= 1500; seq++) {
+      const { base } = store;
+      await store.append([put(1, seq, `key ${seq % 20}`, "x".repeat(10_000))]);
+      store.commit(seq);
+      largest = Math.max(largest, store.fileBytes);
+      if (store.base.seq > base.seq) bases++;
+    }
+    assert.ok(bases > 0 && bases < 10, `${bases} compactions`);
+    assert.ok(largest < 7 * 1024 * 1024, `${largest} bytes`);
+    await store.close();
   });
 });

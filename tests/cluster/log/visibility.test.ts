@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { deleting, deletion, openOn, put, putting, text } from "../../support/log-fixtures.ts";
+import { createSimulatedDisk } from "../../support/simulated-disk.ts";
+
+async function newLog() {
+  const disk = createSimulatedDisk();
+  const store = await openOn(disk);
+  await store.adopt({ group: "g", number: 1 });
+  return { disk, store };
+}
+
+describe("onVisible", () => {
+  it("tells of each record once, in order, when the values that it replaces can still be read", async () => {
+    const { store } = await newLog();
+    const seen: [number, Promise<string | undefined>][] = [];
+    const end = store.onVisible(({ seq, changes }) => {
+      const [change] = changes;
+      seen.push([seq, store.get(change?.key ?? "").then((stored) => text(stored?.value))]);
+    });
+    await store.append([put(1, 1, "a", "1"), put(1, 2, "a", "2"), deletion(1, 3, "a")]);
+    assert.equal(seen.length, 0);
+    store.commit(2);
+    assert.deepEqual(store.visible, { epoch: 1, seq: 2 });
+    store.commit(3);
+    end();
+    await store.append([put(2, 4, "a", "4")]);
+    store.commit(4);
+    assert.deepEqual(store.visible, { epoch: 2, seq: 4 });
+    assert.deepEqual(await Promise.all(seen.map(async ([seq, value]) => [seq, await value])), [
+      [1, undefined],
+      [2, "1"],
+      [3, "2"],
+    ]);
+    await store.close();
+  });
+
+  it("comes when a record that was committed ahead of the disk gets there", async () => {
+    const { store } = await newLog();
+    const seen: number[] = [];
+    store.onVisible(({ seq }) => seen.push(seq));
+    const appended = store.append([put(1, 1, "a", "1")]);
+    store.commit(1);
+    assert.deepEqual(seen, []);
+    await appended;
+    assert.deepEqual(seen, [1]);
+    await store.close();
+  });
+});
+
+describe("willBe", () => {
+  it("tells revision and expiry once everything is committed", async () => {
+    const { store } = await newLog();
+    await store.append([
+      { epoch: 1, seq: 1, changes: [putting("a", "1", { expiresMs: 100 }), putting("b", "1")] },
+      { epoch: 1, seq: 2, changes: [putting("a", "2"), deleting("b"), putting("c", "2", { expiresMs: 50 })] },
+    ]);
+    const facts = () => ["a", "b", "c"].map((key) => store.willBe(key));
+    const expected = [{ revision: 2, expiresMs: undefined }, undefined, { revision: 2, expiresMs: 50 }];
+    assert.deepEqual(facts(), expected);
+    store.commit(1);
+    assert.deepEqual(facts(), expected);
+    store.commit(2);
+    assert.deepEqual(facts(), expected);
+    await store.close();
+  });
+});
+
+describe("keys that expire", () => {
+  it("are named by their time once they are visible, until they are overwritten or removed", async () => {
+    const { disk, store } = await newLog();
+    const expiring = ["a", "b", "c", "d"].map((key, index) => {
+      return putting(key, "1", { expiresMs: 400 - 100 * index });
+    });
+    await store.append([{ epoch: 1, seq: 1, changes: expiring }]);
+    assert.equal(store.nextExpiryMs, undefined);
+    store.commit(1);
+    assert.equal(store.nextExpiryMs, 100);
+    assert.deepEqual(store.expired(99, 10), []);
+    assert.deepEqual(store.expired(300, 10), ["d", "c", "b"]);
+    assert.deepEqual(store.expired(300, 2), ["d", "c"]);
+    await store.append([
+      { epoch: 1, seq: 2, changes: [deleting("d", { kind: "expire", previous: 1 }), putting("c", "2")] },
+      { epoch: 1, seq: 3, changes: [putting("b", "2", { expiresMs: 500 })] },
+    ]);
+    assert.deepEqual(store.expired(300, 10), ["d", "c", "b"]);
+    store.commit(3);
+    assert.deepEqual(store.expired(1000, 10), ["a", "b"]);
+    await store.compact();
+    await store.close();
+    const again = await openOn(disk);
+    assert.equal(again.nextExpiryMs, 400);
+    assert.deepEqual(again.expired(1000, 10), ["a", "b"]);
+    assert.equal((await again.get("b"))?.expiresMs, 500);
+    assert.equal(await again.get("d"), undefined);
+    await again.close();
+  });
+});
