@@ -22,6 +22,7 @@ await runMain("data", async (input) => {
         clock: systemClock,
         valueBytesMax: settings.maxvaluebytes,
         replication: replicationOf(settings),
+        historyBytes: settings.historybytes,
         log: logger(),
       }),
     );

@@ -65,6 +65,7 @@ async function startCluster(
       dbfile: join(folder, "db.txt"),
       rbfile: join(folder, "rollback.txt"),
       replication: replicationOf(settings),
+      historyBytes: settings.historybytes,
       log: logger(`data ${port}`),
     });
     servers.push(server);

@@ -13,6 +13,8 @@ export interface DataServerOptions extends ServerOptions {
   readonly group: string;
   readonly dbfile: string;
   readonly rbfile: string;
+  /** Bytes of the newest records that compaction leaves as they are. Default 0. */
+  readonly historyBytes?: number;
   readonly replication: ReplicationSettings;
 }
 

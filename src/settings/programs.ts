@@ -114,6 +114,16 @@ const settings = {
     }),
     defaultReplicationSettings.leaseMs,
   ),
+  historybytes: withDefault(
+    number({
+      meaning:
+        "Bytes of the newest records that compaction leaves as they are, so that watches which were interrupted miss nothing.",
+      placeholder: "BYTES",
+      min: 0,
+      max: 1024 ** 4,
+    }),
+    16 * 1024 * 1024,
+  ),
   maxvaluebytes: withDefault(
     number({
       meaning: "Greatest length of a value, in bytes.",
@@ -170,6 +180,7 @@ export const dataProgram = {
     minsync: settings.minsync,
     standbytimeoutms: settings.standbytimeoutms,
     leasems: settings.leasems,
+    historybytes: settings.historybytes,
     maxvaluebytes: settings.maxvaluebytes,
     sessiontimeoutms: settings.sessiontimeoutms,
     zooauth: settings.zooauth,
@@ -209,6 +220,7 @@ export const devProgram = {
     minsync: settings.minsync,
     standbytimeoutms: settings.standbytimeoutms,
     leasems: settings.leasems,
+    historybytes: settings.historybytes,
     maxvaluebytes: settings.maxvaluebytes,
   },
 } satisfies Program<SettingsTable>;

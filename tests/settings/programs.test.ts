@@ -18,6 +18,7 @@ describe("settings of the servers", () => {
       minsync: 1,
       standbytimeoutms: rest.standbytimeoutms,
       leasems: rest.leasems,
+      historybytes: 16 * 1024 * 1024,
       maxvaluebytes: 4 * 1024 * 1024,
       sessiontimeoutms: 10_000,
       zooauth: undefined,
@@ -44,6 +45,7 @@ describe("settings of the servers", () => {
     zooauth: ["me:pass:word"],
     zkdriver: ["native"],
     minsync: ["2"],
+    historybytes: ["0", "1073741824"],
     maxvaluebytes: ["1", "67108864"],
   };
   const refused = {
@@ -55,6 +57,7 @@ describe("settings of the servers", () => {
     zooauth: ["", "me", ":pass"],
     zkdriver: ["", "Wire"],
     minsync: ["0", "-1", "1e1"],
+    historybytes: ["-1", "16MiB"],
     maxvaluebytes: ["0", "67108865", "4MiB"],
   };
   const withName = (args: string[]) => readSettings(dataProgram, { args, env: { name: "g" } });
