@@ -78,6 +78,25 @@ export function someRecords(count: number, keys = 20): LogRecord[] {
   return records;
 }
 
+/** Like `someRecords`, with every form of record: batches, requests, keys that expire and that have expired. */
+export function allKindsOfRecords(count: number, keys = 20): LogRecord[] {
+  return someRecords(count, keys).map((record) => {
+    const { epoch, seq, changes } = record;
+    const [change] = changes;
+    const request = seq % 4 === 0 ? { requestId: `request-${seq}` } : {};
+    if (change === undefined) return record;
+    if (seq % 7 === 0) {
+      const second = putting(`${change.key}b`, `${seq}`, { expiresMs: 1e12 + seq });
+      const third = deleting(`${change.key}c`, { previous: seq - 1 });
+      return { epoch, seq, changes: seq % 2 === 0 ? [change, second, third] : [second, change], ...request };
+    }
+    if (seq % 13 === 0) return { epoch, seq, changes: [], requestId: `done-${seq}` };
+    if (change.kind === "delete") return { ...record, ...request, changes: [{ ...change, kind: "expire" }] };
+    const expiry = seq % 3 === 0 ? { expiresMs: 1e12 + seq } : {};
+    return { epoch, seq, changes: [{ ...change, ...expiry, previous: seq % 5 }], ...request };
+  });
+}
+
 /** Records in a form that can be compared. */
 export function plain(records: readonly LogRecord[] | undefined) {
   return records?.map(({ epoch, seq, changes, requestId }) => ({

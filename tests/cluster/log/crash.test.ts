@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { LogRecord, LogStore } from "../../../src/cluster/log-store.ts";
 import {
+  allKindsOfRecords,
   contentsAfter,
   contentsOf,
   dbfile,
@@ -10,7 +11,6 @@ import {
   openOn,
   put,
   rbfile,
-  someRecords,
 } from "../../support/log-fixtures.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { createSimulatedDisk, type SimulatedDisk } from "../../support/simulated-disk.ts";
@@ -70,7 +70,7 @@ const scenarios: Record<string, Scenario> = {
     expected.isAdopted = true;
     await store.promise(1);
     expected.promisedEpoch = 1;
-    const records = someRecords(12, 4).map((record) => ({ ...record, epoch: 1 }));
+    const records = allKindsOfRecords(12, 4).map((record) => ({ ...record, epoch: 1 }));
     await expected.appending(records.slice(0, 3), () => store.append(records.slice(0, 3)));
     await expected.appending(records.slice(3), () =>
       Promise.all(records.slice(3).map((record) => store.append([record]))),
@@ -89,7 +89,7 @@ const scenarios: Record<string, Scenario> = {
   },
 
   "a compaction while records are appended": async (disk, expected) => {
-    const records = someRecords(60, 5);
+    const records = allKindsOfRecords(60, 5);
     const store = await open(disk);
     await store.adopt({ group: "g", number: 1 });
     await expected.appending(records.slice(0, 40), () => store.append(records.slice(0, 40)));
@@ -107,7 +107,7 @@ const scenarios: Record<string, Scenario> = {
   },
 
   "cutting off records behind a promise": async (disk, expected) => {
-    const records = someRecords(20, 5);
+    const records = allKindsOfRecords(20, 5);
     const store = await open(disk);
     await store.adopt({ group: "g", number: 1 });
     expected.isAdopted = true;
@@ -122,7 +122,7 @@ const scenarios: Record<string, Scenario> = {
   },
 
   "a full copy in the place of a log": async (disk, expected) => {
-    const records = someRecords(20, 5);
+    const records = allKindsOfRecords(20, 5);
     const store = await open(disk);
     await store.adopt({ group: "g", number: 1 });
     expected.isAdopted = true;

@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { repairLog } from "../../../src/cluster/log/tools.ts";
-import type { LogRecord, LogStore } from "../../../src/cluster/log-store.ts";
+import type { Change, LogRecord, LogStore } from "../../../src/cluster/log-store.ts";
 import {
+  allKindsOfRecords,
   contentsAfter,
   contentsOf,
   dbfile,
+  deleting,
   openOn,
   put,
+  putting,
   rbfile,
   someRecords,
 } from "../../support/log-fixtures.ts";
@@ -30,29 +33,32 @@ interface Sample {
   readonly contentsUpTo: readonly string[];
 }
 
-/** A log as a node leaves it; `compacted` with a snapshot part. */
-async function sample(kind: "plain" | "compacted"): Promise<Sample> {
+/** A log as a node leaves it: of plain records, or of all kinds; `compacted` with a snapshot part. */
+type Kind = "plain" | "compacted" | "mixed" | "mixed and compacted";
+
+async function sample(kind: Kind): Promise<Sample> {
   samples[kind] ??= makeSample(kind);
   return samples[kind];
 }
 
-const samples: Partial<Record<"plain" | "compacted", Promise<Sample>>> = {};
+const samples: Partial<Record<Kind, Promise<Sample>>> = {};
 
-async function makeSample(kind: "plain" | "compacted"): Promise<Sample> {
+async function makeSample(kind: Kind): Promise<Sample> {
   const disk = createSimulatedDisk();
   const store = await openOn(disk);
   await store.adopt({ group: "zdata1", number: 1 });
-  const records = someRecords(210);
-  await store.append(records.slice(0, 130));
-  if (kind === "compacted") {
-    store.commit(130);
+  const records = kind.startsWith("mixed") ? allKindsOfRecords(80) : someRecords(210);
+  const half = Math.floor(records.length * 0.6);
+  await store.append(records.slice(0, half));
+  if (kind.endsWith("compacted")) {
+    store.commit(half);
     await store.compact();
   }
   await store.promise(7);
-  await store.append(records.slice(130));
+  await store.append(records.slice(half));
   await store.close();
   const bytes = disk.contents(dbfile) ?? assert.fail();
-  const pieces = piecesOf(bytes, records);
+  const pieces = piecesOf(bytes);
   const frame = pieces.findLast(({ start }) =>
     /^!(kvlab|base)/.test(bytes.toString("latin1", start, start + 6)),
   );
@@ -61,20 +67,36 @@ async function makeSample(kind: "plain" | "compacted"): Promise<Sample> {
 }
 
 /** Reads the file by its lines alone. */
-function piecesOf(bytes: Buffer, records: readonly LogRecord[]): Piece[] {
+function piecesOf(bytes: Buffer): Piece[] {
+  const lines = bytes.toString("latin1").split("\n").slice(0, -1);
   const pieces: Piece[] = [];
+  let changes: Change[] = [];
   let start = 0;
-  while (start < bytes.length) {
-    let end = bytes.indexOf("\n", start) + 1;
-    let record: LogRecord | undefined;
-    if (bytes[start] !== "!".charCodeAt(0)) {
-      const commit = bytes.indexOf("\n", end) + 1;
-      end = bytes.indexOf("\n", commit) + 1;
-      const seq = Number(/^# \d+\.(\d+) /.exec(bytes.toString("latin1", commit, end))?.[1]);
-      record = records[seq - 1];
-    }
+  let end = 0;
+  const finish = (record: LogRecord | undefined) => {
     pieces.push({ start, end, record });
     start = end;
+    changes = [];
+  };
+  for (let index = 0; index < lines.length; ) {
+    const [first = "", value = "", commit = ""] = lines.slice(index, index + 3);
+    if (first.startsWith("!")) {
+      end += first.length + 1;
+      index++;
+      finish(undefined);
+      continue;
+    }
+    end += first.length + value.length + commit.length + 3;
+    index += 3;
+    const key = Buffer.from(first, "base64").toString();
+    const isChange = !/ kind=(epoch|done)/.test(commit);
+    if (isChange) {
+      changes.push(value === "-" ? deleting(key) : putting(key, Buffer.from(value, "base64").toString()));
+    }
+    if (commit.startsWith("+")) continue;
+    const [, epoch, seq] = /^# (\d+)\.(\d+) /.exec(commit) ?? [];
+    const requestId = / id=([^ ]+)/.exec(commit)?.[1];
+    finish({ epoch: Number(epoch), seq: Number(seq), changes, requestId });
   }
   return pieces;
 }
@@ -89,27 +111,39 @@ function listed(contents: Map<string, string>): string {
   return JSON.stringify([...contents]);
 }
 
+/** The last request before piece number `cut` is known, and none after it. */
+function checkRequests(store: LogStore, pieces: readonly Piece[], cut: number): void {
+  const hasRequest = ({ record }: Piece) => record?.requestId !== undefined;
+  const before = pieces.slice(0, cut).findLast(hasRequest)?.record;
+  const after = pieces.slice(cut).find(hasRequest)?.record;
+  assert.equal(store.seqOfRequest(before?.requestId ?? ""), before?.seq);
+  assert.equal(store.seqOfRequest(after?.requestId ?? ""), undefined);
+}
+
 async function openBytes(bytes: Buffer): Promise<{ store: LogStore; after: () => Buffer | undefined }> {
   const disk = createSimulatedDisk();
   disk.place(dbfile, bytes);
   return { store: await openOn(disk), after: () => disk.contents(dbfile) };
 }
 
-// Every byte of either log is damaged in one way: all bits here, a single one there.
+// Every byte of each log is damaged in one way: all bits here, a single one there.
 const kinds = [
   { kind: "plain", mask: () => 0xff },
   { kind: "compacted", mask: (offset: number) => 1 << (offset % 8) },
+  { kind: "mixed", mask: (offset: number) => 1 << (offset % 8) },
+  { kind: "mixed and compacted", mask: () => 0xff },
 ] as const;
 const timeout = 120_000;
 
 for (const { kind, mask } of kinds) {
-  describe(`a ${kind} log of 210 records`, () => {
+  describe(`a ${kind} log`, () => {
     it("has every record before the cut when it is cut at any byte", { timeout }, async () => {
       const { bytes, pieces, wholeUpTo, contentsUpTo } = await sample(kind);
       for (let length = 0; length < bytes.length; length++) {
         const { store } = await openBytes(bytes.subarray(0, length));
         const cut = pieces.findIndex(({ end }) => end > length);
         assert.equal(listed(await contentsOf(store)), contentsUpTo[cut], `cut at ${length}`);
+        checkRequests(store, pieces, cut);
         const isWhole = length === pieces[cut]?.start;
         const expected = length > 0 && length < wholeUpTo ? "damaged" : isWhole ? "intact" : "torn";
         assert.equal(store.condition.kind, expected, `cut at ${length}`);
@@ -129,6 +163,7 @@ for (const { kind, mask } of kinds) {
         const { store, after } = await openBytes(flipped);
         const hit = pieces.findIndex(({ end }) => end > offset);
         assert.equal(listed(await contentsOf(store)), contentsUpTo[hit], `flip at ${offset}`);
+        checkRequests(store, pieces, hit);
         // Only what nothing good follows is cut off. Without the line end before it, the last record is not good.
         const expected = offset >= lastStart - 1 ? "torn" : "damaged";
         assert.equal(store.condition.kind, expected, `flip at ${offset}`);
