@@ -79,12 +79,13 @@ async function run(): Promise<void> {
 }
 
 function tell(result: ChaosResult): void {
-  const { ok, failed, unknown, faults, faultsByKind, failovers, longestGapMs, healedMs } = result;
+  const { ok, failed, unknown, events, faults, faultsByKind, failovers, longestGapMs, healedMs } = result;
   for (const [kind, count] of [...faultsByKind].sort(([a], [b]) => (a < b ? -1 : 1))) {
     console.log(`${String(count).padStart(6)}  ${kind}`);
   }
   console.log(`${faults} faults, ${failovers} failovers`);
   console.log(`${ok + failed + unknown} calls: ${ok} ok, ${failed} failed, ${unknown} of unknown outcome`);
+  console.log(`${events} events told to watchers`);
   console.log(`longest time without a call that succeeded: ${seconds(longestGapMs)}`);
   console.log(`whole again ${seconds(healedMs)} after the last fault`);
   if (result.violation === undefined) console.log(`seed ${seed}: everything held`);

@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
 import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
+import type { LogRecord } from "../../src/cluster/log-store.ts";
 import { HistoryRecorder } from "../checker/history.ts";
 import type { KeyOperation } from "../checker/key-value-model.ts";
 import { Random } from "../simulation/random.ts";
@@ -10,6 +11,7 @@ import { ask, ChaosClient } from "./client.ts";
 import { type ChaosCluster, isComplete, startChaosCluster } from "./cluster.ts";
 import { Nemesis } from "./nemesis.ts";
 import { epochsServed, judge, lineOf } from "./verdict.ts";
+import { recordsOf, startWatchers } from "./watchers.ts";
 
 export interface ChaosOptions {
   readonly seed: number;
@@ -23,6 +25,8 @@ export interface Totals {
   readonly failed: number;
   /** Writes that nobody can say the outcome of. */
   readonly unknown: number;
+  /** What all watchers together were told. */
+  readonly events: number;
   readonly faults: number;
 }
 
@@ -41,6 +45,7 @@ export interface ChaosResult extends Totals {
 }
 
 const clientCount = 12;
+const watcherCount = 50;
 const keys = Array.from({ length: 10 }, (_, index) => `key-${index}`);
 /** One is enough to fail; a few show what they have in common. */
 const surprisesMax = 10;
@@ -81,6 +86,8 @@ async function runOn(
   const history = new HistoryRecorder<KeyOperation>(() => performance.now());
   const tally = makeTally();
   const surprises = new Set<string>();
+  // From before the first write: so the whole log is what they must be told.
+  const watchers = await startWatchers(watcherCount, servers, keys, new Random(`${seed} watchers`));
   const nemesis = new Nemesis(cluster, seed);
   const clients = Array.from({ length: clientCount }, (_, index) => {
     const random = new Random(`${seed} client ${index}`);
@@ -94,7 +101,11 @@ async function runOn(
       onSurprise: (what) => surprises.size < surprisesMax && surprises.add(`no fault excuses: ${what}`),
     });
   });
-  const totals = () => ({ ...tally.calls, faults: sum(nemesis.counts.values()) });
+  const totals = () => ({
+    ...tally.calls,
+    events: watchers.eventCount,
+    faults: sum(nemesis.counts.values()),
+  });
   const violation: string[] = [];
   const dead = await watch(cluster, nemesis, forMs, () => onProgress?.(totals()));
   await nemesis.stop();
@@ -105,11 +116,19 @@ async function runOn(
     await cluster.heal();
     await untilComplete(cluster, healWithinMs);
     await useAll(cluster, history, healWithinMs);
+    await Promise.all(clients.map((client) => client.stop()));
+    await useAll(cluster, history, healWithinMs, "end");
+    await until("every watcher knows the last write of every key", healWithinMs, async () => {
+      return keys.every((key) => watchers.allKnow(key, "end"));
+    });
   } catch (error) {
     violation.push(`after the faults: ${error instanceof Error ? error.message : error}`);
   }
   const healedMs = performance.now() - healing;
   await Promise.all(clients.map((client) => client.stop()));
+  violation.push(...(await watchers.stop()));
+  await Promise.all(servers.map(({ process }) => process.kill()));
+  violation.push(...watchers.compare(await logsOf(cluster)));
 
   const epochs = await epochsServed(cluster);
   violation.push(...epochs.twice, ...surprises, ...judge(history, nemesis.deeds));
@@ -123,6 +142,13 @@ async function runOn(
     healedMs,
     folder,
   };
+}
+
+/** The log of each group, as one of its nodes has it on disk. */
+async function logsOf({ servers, folder }: ChaosCluster): Promise<LogRecord[][]> {
+  const byGroup = new Map(servers.map(({ group, process }) => [group, process.name]));
+  byGroup.delete(undefined);
+  return await Promise.all([...byGroup.values()].map((name) => recordsOf(join(folder, `${name}.db`))));
 }
 
 /** The end of a server's log. */
@@ -156,11 +182,12 @@ async function untilComplete(cluster: ChaosCluster, timeoutMs: number): Promise<
   });
 }
 
-/** Writes and reads every key over every router. */
+/** Writes and reads every key over every router; the last of the writes has `value`. */
 async function useAll(
   { servers, transports }: ChaosCluster,
   history: HistoryRecorder<KeyOperation>,
   timeoutMs: number,
+  value = "last",
 ): Promise<void> {
   const routers = servers.filter(({ group }) => group === undefined);
   for (const [index, { process }] of routers.entries()) {
@@ -175,7 +202,12 @@ async function useAll(
       }
     };
     for (const key of keys) {
-      await use({ kind: "put", key, value: `last-${index}`, result: undefined });
+      await use({
+        kind: "put",
+        key,
+        value: index + 1 < routers.length ? `${value}-${index}` : value,
+        result: undefined,
+      });
       await use({ kind: "get", key, result: undefined });
     }
   }
