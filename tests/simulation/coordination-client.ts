@@ -1,7 +1,7 @@
 import { createBackoff } from "../../src/cluster/backoff.ts";
 import type { Clock } from "../../src/cluster/clock.ts";
 import { ClientSession } from "../../src/coordination/client-session.ts";
-import type { Coordination, OpenSession, Stat } from "../../src/coordination/coordination.ts";
+import type { Coordination, OpenSession, Stat, Watcher } from "../../src/coordination/coordination.ts";
 import type { WatchKind } from "../../src/coordination/watches.ts";
 import type {
   Connection,
@@ -11,6 +11,15 @@ import type {
   ServerSession,
   ToClient,
 } from "./coordination-connection.ts";
+import {
+  childrenOf,
+  createOf,
+  deleteOf,
+  existsOf,
+  getOf,
+  setOf,
+  watchOf,
+} from "./coordination-operations.ts";
 import type { CoordinationService } from "./coordination-service.ts";
 import type { SimProcess } from "./process.ts";
 
@@ -42,6 +51,8 @@ class Client implements ConnectionUser {
   #onConnected: ((isConnected: boolean) => void) | undefined;
   readonly #answers = new Map<number, (outcome: Outcome) => void>();
   #lastId = 0;
+  /** The last transaction that a member has shown. */
+  #seenZxid = 0;
   #heardMs = 0;
   #onClosed = () => {};
 
@@ -63,7 +74,11 @@ class Client implements ConnectionUser {
         resolve(isConnected);
       };
       const session = this.#server;
-      connection.toServer.send(session === undefined ? { kind: "open" } : { kind: "attach", session });
+      connection.toServer.send(
+        session === undefined
+          ? { kind: "open" }
+          : { kind: "attach", session, seenZxid: this.#seenZxid, watched: this.#watched() },
+      );
     });
   }
 
@@ -83,11 +98,12 @@ class Client implements ConnectionUser {
         this.#onClosed();
         break;
       case "watch":
-        if (message.event !== "session-lost") this.#state.watches.fire(message.event, message.path);
+        this.#state.watches.fire(message.event, message.path);
         break;
       case "answer": {
         const answer = this.#answers.get(message.id);
         this.#answers.delete(message.id);
+        this.#seenZxid = Math.max(this.#seenZxid, message.zxid);
         answer?.(message.outcome);
       }
     }
@@ -103,6 +119,13 @@ class Client implements ConnectionUser {
       this.#state.disconnected();
       void this.#reconnect();
     }
+  }
+
+  #watched(): [WatchKind, string][] {
+    const kinds: readonly WatchKind[] = ["data", "exists", "children"];
+    return kinds.flatMap((kind) =>
+      this.#state.watches.paths(kind).map((path): [WatchKind, string] => [kind, path]),
+    );
   }
 
   async #reconnect(): Promise<void> {
@@ -140,7 +163,7 @@ class Client implements ConnectionUser {
           this.#answers.set(id, (outcome) =>
             end(() => {
               if ("error" in outcome) throw outcome.error;
-              // The answer to an operation is what its `perform` resolves with.
+              // The answer to an operation is what its `perform` has found.
               const value = outcome.value as T;
               onAnswer(value);
               return value;
@@ -150,7 +173,7 @@ class Client implements ConnectionUser {
         },
         options,
       );
-    const watch = (kind: WatchKind, path: string, watcher: Parameters<Coordination["get"]>[1]) => {
+    const watch = (kind: WatchKind, path: string, watcher: Watcher | undefined) => {
       if (watcher !== undefined) state.watches.add(kind, path, watcher);
     };
     return {
@@ -158,32 +181,23 @@ class Client implements ConnectionUser {
         return state.state;
       },
       onState: (listener) => state.onState(listener),
-      create: (path, data, mode, access) =>
-        ask<string>(
-          { name: "create", path, data, perform: (server) => server.create(path, data, mode, access) },
-          undefined,
-          { sequential: mode.endsWith("sequential") },
-        ),
+      create: (path, data, mode, access = "open") =>
+        ask<string>(createOf(path, data, mode, access), undefined, {
+          sequential: mode.endsWith("sequential"),
+        }),
       get: (path, watcher) =>
-        ask<Awaited<ReturnType<Coordination["get"]>>>(
-          { name: "get", path, perform: (server, forward) => server.get(path, watcher && forward) },
-          () => watch("data", path, watcher),
+        ask<Awaited<ReturnType<Coordination["get"]>>>(getOf(path, watcher !== undefined), () =>
+          watch("data", path, watcher),
         ),
       exists: (path, watcher) =>
-        ask<Stat | undefined>(
-          { name: "exists", path, perform: (server, forward) => server.exists(path, watcher && forward) },
-          (stat) => watch(stat === undefined ? "exists" : "data", path, watcher),
+        ask<Stat | undefined>(existsOf(path, watcher !== undefined), (stat) =>
+          watch(watchOf(stat), path, watcher),
         ),
       children: (path, watcher) =>
-        ask<string[]>(
-          { name: "children", path, perform: (server, forward) => server.children(path, watcher && forward) },
-          () => watch("children", path, watcher),
-        ),
-      set: (path, data, version) =>
-        ask<Stat>({ name: "set", path, data, perform: (server) => server.set(path, data, version) }),
-      delete: (path, version) =>
-        ask<void>({ name: "delete", path, perform: (server) => server.delete(path, version) }),
-      sync: (path) => ask<void>({ name: "sync", path, perform: (server) => server.sync(path) }),
+        ask<string[]>(childrenOf(path, watcher !== undefined), () => watch("children", path, watcher)),
+      set: (path, data, version) => ask<Stat>(setOf(path, data, version)),
+      delete: (path, version) => ask<void>(deleteOf(path, version)),
+      sync: (path) => ask<void>({ name: "sync", path, perform: () => ({ value: undefined }) }),
       close: () => this.#close(),
     };
   }

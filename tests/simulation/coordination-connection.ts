@@ -1,4 +1,7 @@
-import type { Coordination, WatchEvent, Watcher } from "../../src/coordination/coordination.ts";
+import type { Watcher } from "../../src/coordination/coordination.ts";
+import type { Caller, Change, Tree } from "../../src/coordination/embedded/tree.ts";
+import type { WatchKind, WatchTable, ZnodeEvent } from "../../src/coordination/watches.ts";
+import type { CoordinationMember } from "./coordination-member.ts";
 import type { Network } from "./network.ts";
 import { Pipe } from "./pipe.ts";
 import type { SimProcess } from "./process.ts";
@@ -7,20 +10,30 @@ import type { Scheduler } from "./scheduler.ts";
 /** Name of the service in the network. */
 export const serviceName = "zk";
 
+/** What an operation has found or done. */
+export interface Done {
+  readonly value: unknown;
+  readonly change?: Change;
+  /** How what was read is to be watched; absent if it is not. */
+  readonly watch?: WatchKind;
+}
+
 /** What a client asks of the service. */
 export interface Operation {
   readonly name: "create" | "get" | "exists" | "children" | "set" | "delete" | "sync";
   readonly path: string;
   readonly data?: Uint8Array;
-  perform(session: Coordination, watcher: Watcher): Promise<unknown>;
+  /** Errors: those of the tree. */
+  perform(tree: Tree, caller: Caller): Done;
 }
 
 /** How an operation ended on the server. */
 export type Outcome = { readonly value: unknown } | { readonly error: unknown };
 
 export type ToClient =
-  | { readonly kind: "answer"; readonly id: number; readonly outcome: Outcome }
-  | { readonly kind: "watch"; readonly event: WatchEvent; readonly path: string }
+  /** `zxid`: the last transaction that the answering member knew of. */
+  | { readonly kind: "answer"; readonly id: number; readonly zxid: number; readonly outcome: Outcome }
+  | { readonly kind: "watch"; readonly event: ZnodeEvent; readonly path: string }
   | { readonly kind: "pong" }
   /** The end of an attempt to connect. */
   | { readonly kind: "attached"; readonly session: ServerSession }
@@ -29,7 +42,13 @@ export type ToClient =
 
 export type ToServer =
   | { readonly kind: "open" }
-  | { readonly kind: "attach"; readonly session: ServerSession }
+  /** The session goes on over this connection: the last transaction that its client knows of, and what it watches. */
+  | {
+      readonly kind: "attach";
+      readonly session: ServerSession;
+      readonly seenZxid: number;
+      readonly watched: readonly (readonly [kind: WatchKind, path: string])[];
+    }
   | { readonly kind: "operation"; readonly id: number; readonly operation: Operation }
   | { readonly kind: "ping" }
   | { readonly kind: "close" };
@@ -45,12 +64,14 @@ export interface ConnectionUser {
 export class Connection {
   readonly process: SimProcess;
   readonly user: ConnectionUser;
+  /** Of the service, which answers over it. */
+  readonly member: CoordinationMember;
   readonly toServer: Pipe<ToServer>;
   readonly toClient: Pipe<ToClient>;
   isOpen = true;
   session: ServerSession | undefined;
-  /** Arrived at a process that is paused. */
-  readonly #arrived: ToClient[] = [];
+  /** Operations are answered one after another. */
+  turn: Promise<void> = Promise.resolve();
 
   constructor(
     onMessage: (connection: Connection, message: ToServer) => void,
@@ -58,9 +79,11 @@ export class Connection {
     scheduler: Scheduler,
     process: SimProcess,
     user: ConnectionUser,
+    member: CoordinationMember,
   ) {
     this.process = process;
     this.user = user;
+    this.member = member;
     const link = (from: string, to: string) => ({
       latencyMs: () => network.latencyMs(from, to),
       isCut: () => network.isCut(from, to),
@@ -70,31 +93,29 @@ export class Connection {
       onMessage(this, message),
     );
     this.toClient = new Pipe(scheduler, `${serviceName}>${name}`, link(serviceName, name), (message) => {
-      this.#arrived.push(message);
       process.receive("from zk", () => {
-        if (!this.isOpen) return;
-        this.#arrived.shift();
-        user.onMessage(message);
+        if (this.isOpen) user.onMessage(message);
       });
     });
   }
 
-  /** Returns what the client has not seen, and what the service has not. */
-  close(): { toClient: ToClient[]; toServer: ToServer[] } {
+  /** Returns what the service has not seen. */
+  close(): ToServer[] {
     this.isOpen = false;
-    return { toClient: [...this.#arrived, ...this.toClient.close()], toServer: this.toServer.close() };
+    this.toClient.close();
+    return this.toServer.close();
   }
 }
 
 /** A session as the service has it. */
 export interface ServerSession {
-  readonly embedded: Coordination;
+  readonly caller: Caller;
   readonly owner: string;
   connection: Connection | undefined;
-  /** What happened while there was no connection, or did not arrive over the last one. */
-  readonly missed: ToClient[];
   heardMs: number;
   isOver: boolean;
+  /** Known to the member that it is connected to. */
+  watches: WatchTable;
   /** One function for all watches, so that the service tells once what concerns several of them. */
   readonly watcher: Watcher;
 }

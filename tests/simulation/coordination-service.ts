@@ -1,4 +1,7 @@
-import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
+import { CoordinationError } from "../../src/coordination/coordination.ts";
+import { missedEvents } from "../../src/coordination/embedded/missed-events.ts";
+import { Tree } from "../../src/coordination/embedded/tree.ts";
+import { WatchTable } from "../../src/coordination/watches.ts";
 import {
   Connection,
   type ConnectionUser,
@@ -6,9 +9,10 @@ import {
   type Outcome,
   type ServerSession,
   serviceName,
-  type ToClient,
   type ToServer,
 } from "./coordination-connection.ts";
+import { CoordinationMember, type Step } from "./coordination-member.ts";
+import { attempt, isRead } from "./coordination-operations.ts";
 import type { Network } from "./network.ts";
 import type { SimProcess } from "./process.ts";
 import { Random } from "./random.ts";
@@ -17,50 +21,49 @@ import type { Scheduler } from "./scheduler.ts";
 /** What becomes of an operation that reaches the service, besides being done. */
 export type OperationFault = "request lost" | "answer lost" | undefined;
 
-/** The embedded service behind a network: clients reach it late, lose it, and are forgotten when it hears nothing. */
+const memberCount = 3;
+
+/**
+ * An ensemble with the semantics of ZooKeeper, behind a network: clients reach it late, lose it, and are forgotten when
+ * it hears nothing. Its leader makes all changes; its members, to which the clients are connected, learn of them later.
+ */
 export class CoordinationService {
   readonly sessionTimeoutMs: number;
+  readonly members: readonly CoordinationMember[];
   /** Is asked for each operation that arrives. */
   onOperation: (process: SimProcess, operation: Operation) => OperationFault = () => undefined;
-  /** Is told each operation that was done. */
+  /** Is told each change that was tried, when the leader has tried it. */
   onDone: (process: SimProcess, operation: Operation, outcome: Outcome) => void = () => {};
-  onExpired: (owner: string) => void = () => {};
-  readonly #embedded: EmbeddedCoordination;
+  readonly #leader = new Tree();
   readonly #network: Network<unknown>;
   readonly #scheduler: Scheduler;
   readonly #random: Random;
   readonly #sessions = new Set<ServerSession>();
+  #sessionsOpened = 0;
   /** While the service has no leader, no session expires. */
   #isOut = false;
 
-  private constructor(
-    seed: number,
-    embedded: EmbeddedCoordination,
-    network: Network<unknown>,
-    scheduler: Scheduler,
-    sessionTimeoutMs: number,
-  ) {
-    this.#embedded = embedded;
+  constructor(seed: number, network: Network<unknown>, scheduler: Scheduler, sessionTimeoutMs: number) {
     this.#network = network;
     this.#scheduler = scheduler;
     this.#random = new Random(`${seed} coordination`);
     this.sessionTimeoutMs = sessionTimeoutMs;
+    this.members = Array.from({ length: memberCount }, (_, index) => this.#startMember(seed, index + 1));
   }
 
-  static async start(
-    seed: number,
-    network: Network<unknown>,
-    scheduler: Scheduler,
-    sessionTimeoutMs: number,
-  ): Promise<CoordinationService> {
-    const clock = {
-      monotonicMs: () => scheduler.nowMs,
-      wallMs: () => scheduler.nowMs,
-      timer: (delayMs: number, callback: () => void) => scheduler.after(delayMs, serviceName, callback),
-      random: () => 0,
-    };
-    const embedded = await EmbeddedCoordination.start({ clock });
-    return new CoordinationService(seed, embedded, network, scheduler, sessionTimeoutMs);
+  #startMember(seed: number, number: number): CoordinationMember {
+    const random = new Random(`${seed} coordination ${number}`);
+    const member: CoordinationMember = new CoordinationMember(number, this.#scheduler, random, {
+      onZnode: (event, path) => {
+        for (const session of this.#sessions) {
+          if (session.connection?.member === member) session.watches.fire(event, path);
+        }
+      },
+      onEnded: ({ connection }) => {
+        if (connection?.member === member) this.#break(connection);
+      },
+    });
+    return member;
   }
 
   connect(process: SimProcess, user: ConnectionUser): Connection {
@@ -70,23 +73,25 @@ export class CoordinationService {
       this.#scheduler,
       process,
       user,
+      this.#random.pick(this.members),
     );
   }
 
   #receive(connection: Connection, message: ToServer): void {
+    if (message.kind === "open") this.#open(connection);
+    else if (message.kind === "attach") this.#attach(connection, message);
     const { session } = connection;
-    if (message.kind === "open") void this.#open(connection);
-    else if (message.kind === "attach") this.#attach(connection, message.session);
     // After a move to another connection the old one counts no more.
-    if (session === undefined || session.connection !== connection || session.isOver) return;
+    if (session === undefined || session.connection !== connection) return;
     session.heardMs = this.#scheduler.nowMs;
     switch (message.kind) {
       case "ping":
         connection.toClient.send({ kind: "pong" });
         break;
       case "close":
-        this.#end(session);
         connection.toClient.send({ kind: "closed" });
+        session.connection = undefined;
+        this.#end(session);
         break;
       case "operation":
         this.#perform(session, connection, message.id, message.operation);
@@ -98,18 +103,15 @@ export class CoordinationService {
     this.#break(connection);
   }
 
-  /** Breaks the connections of a process, or of all. What is on its way to the service may still get there. */
-  breakConnections(owner?: string): void {
-    for (const session of this.#sessions) {
-      if (owner !== undefined && session.owner !== owner) continue;
-      if (session.connection !== undefined) this.#break(session.connection);
-    }
+  /** Breaks the connections of all processes. What is on its way to the service may still get there. */
+  breakConnections(): void {
+    for (const { connection } of this.#sessions) if (connection !== undefined) this.#break(connection);
   }
 
   /** Ends the sessions of a process as if their time had run out. Returns how many. */
   expire(owner: string): number {
-    const sessions = [...this.#sessions].filter((session) => session.owner === owner);
-    for (const session of sessions) this.#expire(session);
+    const sessions = [...this.#sessions].filter((session) => session.owner === owner && !session.isOver);
+    for (const session of sessions) this.#end(session);
     return sessions.length;
   }
 
@@ -123,79 +125,98 @@ export class CoordinationService {
     for (const session of this.#sessions) session.heardMs = this.#scheduler.nowMs;
   }
 
-  async #open(connection: Connection): Promise<void> {
-    const embedded = await this.#embedded.opener()();
+  #open(connection: Connection): void {
     const session: ServerSession = {
-      embedded,
+      caller: { session: String(++this.#sessionsOpened), identity: undefined },
       owner: connection.process.name,
       connection,
-      missed: [],
       heardMs: this.#scheduler.nowMs,
       isOver: false,
-      watcher: (event, path) => this.#tell(session, { kind: "watch", event, path }),
+      watches: new WatchTable(),
+      watcher: (event, path) => {
+        if (event !== "session-lost") session.connection?.toClient.send({ kind: "watch", event, path });
+      },
     };
     this.#sessions.add(session);
     connection.session = session;
     this.#watchSilence(session);
-    connection.toClient.send({ kind: "attached", session });
+    // To open a session is a transaction, too.
+    void connection.member
+      .until(this.#leader.zxid)
+      .then(() => connection.toClient.send({ kind: "attached", session }));
   }
 
-  #attach(connection: Connection, session: ServerSession): void {
+  #attach(connection: Connection, { session, seenZxid, watched }: ToServer & { kind: "attach" }): void {
+    const { tree } = connection.member;
     if (session.isOver) {
       connection.toClient.send({ kind: "expired" });
+      return;
+    }
+    // A client never sees an older state than it has seen.
+    if (tree.zxid < seenZxid) {
+      this.#break(connection);
       return;
     }
     if (session.connection !== undefined) this.#break(session.connection);
     session.connection = connection;
     connection.session = session;
-    session.heardMs = this.#scheduler.nowMs;
     connection.toClient.send({ kind: "attached", session });
-    for (const message of session.missed.splice(0)) connection.toClient.send(message);
+    for (const [kind, path] of watched) session.watches.add(kind, path, session.watcher);
+    const missed = missedEvents(session.watches, (path) => tree.find(path), seenZxid);
+    for (const [event, path] of missed) session.watches.fire(event, path);
   }
 
+  /** The leader is asked for changes at once; the answer waits for the member to know of all that was done before. */
   #perform(session: ServerSession, connection: Connection, id: number, operation: Operation): void {
-    const { process } = connection;
+    const { process, member } = connection;
     const fault = this.onOperation(process, operation);
     if (fault === "request lost") {
       this.#break(connection);
       return;
     }
-    this.#do(session, process, operation, (outcome) => {
-      if (fault === "answer lost") this.#break(connection);
-      else if (session.connection === connection) connection.toClient.send({ kind: "answer", id, outcome });
+    const changed = isRead(operation) ? undefined : this.#change(session, process, operation);
+    const { zxid } = this.#leader;
+    connection.turn = connection.turn.then(async () => {
+      if (changed !== undefined) await member.until(zxid);
+      if (session.connection !== connection) return;
+      if (fault === "answer lost") return this.#break(connection);
+      const outcome = changed ?? this.#read(session, member, operation);
+      connection.toClient.send({ kind: "answer", id, zxid: member.tree.zxid, outcome });
     });
   }
 
-  #do(
-    session: ServerSession,
-    process: SimProcess,
-    operation: Operation,
-    onEnd: (outcome: Outcome) => void,
-  ): void {
-    const end = (outcome: Outcome) => {
-      this.onDone(process, operation, outcome);
-      onEnd(outcome);
-    };
-    operation.perform(session.embedded, session.watcher).then(
-      (value) => end({ value }),
-      (error) => end({ error }),
-    );
+  #change(session: ServerSession, process: SimProcess, operation: Operation): Outcome {
+    const outcome = attempt(() => {
+      if (session.isOver) throw new CoordinationError("SESSION_EXPIRED", "the session has expired");
+      const { value, change } = operation.perform(this.#leader, session.caller);
+      if (change !== undefined) this.#publish({ changes: [change] });
+      return value;
+    });
+    this.onDone(process, operation, outcome);
+    return outcome;
   }
 
-  #tell(session: ServerSession, message: ToClient): void {
-    if (session.isOver) return;
-    if (session.connection === undefined) session.missed.push(message);
-    else session.connection.toClient.send(message);
+  #read(session: ServerSession, { tree }: CoordinationMember, operation: Operation): Outcome {
+    return attempt(() => {
+      const { value, watch } = operation.perform(tree, session.caller);
+      if (watch !== undefined) session.watches.add(watch, operation.path, session.watcher);
+      return value;
+    });
+  }
+
+  #publish(step: Step): void {
+    for (const member of this.members) member.follow(step);
   }
 
   #break(connection: Connection): void {
     if (!connection.isOpen) return;
     const { session, process, user } = connection;
-    const { toClient, toServer } = connection.close();
+    const unseen = connection.close();
     if (session?.connection === connection) {
       session.connection = undefined;
-      session.missed.push(...toClient.filter((message) => message.kind === "watch"));
-      if (this.#random.chance(0.5)) this.#performLate(session, process, toServer);
+      session.watches = new WatchTable();
+      if (session.isOver) this.#sessions.delete(session);
+      if (this.#random.chance(0.5)) this.#performLate(session, process, unseen);
     }
     process.deliver(0, "connection broken", () => user.onBroken());
   }
@@ -204,11 +225,11 @@ export class CoordinationService {
   #performLate(session: ServerSession, process: SimProcess, messages: readonly ToServer[]): void {
     let delayMs = 0;
     for (const message of messages) {
-      if (message.kind !== "operation") continue;
+      if (message.kind !== "operation" || isRead(message.operation)) continue;
       delayMs += this.#random.between(0, 20);
       this.#scheduler.after(delayMs, serviceName, () => {
         if (session.isOver || session.connection !== undefined) return;
-        this.#do(session, process, message.operation, () => {});
+        this.#change(session, process, message.operation);
       });
     }
   }
@@ -217,22 +238,17 @@ export class CoordinationService {
     const check = () => {
       if (session.isOver) return;
       const leftMs = session.heardMs + this.sessionTimeoutMs - this.#scheduler.nowMs;
-      if (leftMs <= 0 && !this.#isOut) this.#expire(session);
+      if (leftMs <= 0 && !this.#isOut) this.#end(session);
       else this.#scheduler.after(Math.max(leftMs, 50), serviceName, check);
     };
     check();
   }
 
-  #expire(session: ServerSession): void {
-    if (session.isOver) return;
-    this.onExpired(session.owner);
-    this.#end(session);
-    if (session.connection !== undefined) this.#break(session.connection);
-  }
-
+  /** Whoever is connected learns of it when the member does. */
   #end(session: ServerSession): void {
+    if (session.isOver) return;
     session.isOver = true;
-    this.#sessions.delete(session);
-    this.#embedded.expire(session.embedded);
+    if (session.connection === undefined) this.#sessions.delete(session);
+    this.#publish({ changes: this.#leader.endSession(session.caller.session), ended: session });
   }
 }

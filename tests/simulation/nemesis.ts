@@ -1,5 +1,6 @@
 import { parseGroupState } from "../../src/cluster/codec.ts";
-import type { GroupState } from "../../src/cluster/model.ts";
+import type { Member } from "../../src/cluster/model.ts";
+import { groupStatePath } from "../../src/cluster/paths.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Operation, serviceName } from "./coordination-connection.ts";
 import type { OperationFault } from "./coordination-service.ts";
@@ -65,7 +66,7 @@ export class Nemesis {
   #onOperation(process: SimProcess, { name, path, data }: Operation): OperationFault {
     const group = /^\/data\/(.+)\/state$/.exec(path)?.[1];
     if (name !== "set" || group === undefined || data === undefined) return undefined;
-    const joining = this.#onJoin && this.#joiningHost(group, parseGroupState(path, data));
+    const joining = this.#onJoin && this.#joiningHost(group, data);
     if (this.#onJoin !== undefined && joining !== undefined) {
       this.#onJoin(process, joining);
       this.#onJoin = undefined;
@@ -77,7 +78,13 @@ export class Nemesis {
   }
 
   /** The node that a change of a group's state adds to the in-sync set. */
-  #joiningHost(group: string, { inSync }: GroupState): DataHost | undefined {
+  #joiningHost(group: string, data: Uint8Array): DataHost | undefined {
+    let inSync: readonly Member[];
+    try {
+      inSync = parseGroupState(groupStatePath(group), data).inSync;
+    } catch {
+      return undefined; // Whoever looks at what has been done will tell.
+    }
     const before = this.#world.invariants.group(group).state?.inSync ?? [];
     const added = inSync.find(({ number }) => !before.some((member) => member.number === number));
     return this.#cluster.nodes.find((node) => node.group === group && node.replica.number === added?.number);
@@ -154,6 +161,9 @@ export class Nemesis {
           (from, to) => from === serviceName || to === serviceName,
         );
         return "";
+      case "zookeeper lag":
+        this.#fallBehind(durationMs, random);
+        return "";
       case "leader change":
         coordination.breakConnections();
         return "";
@@ -220,6 +230,17 @@ export class Nemesis {
     });
   }
 
+  /** Some members of the ensemble learn of no changes. */
+  #fallBehind(durationMs: number, random: Random): void {
+    const { members } = this.#world.coordination;
+    for (const member of random.shuffle(members).slice(0, 1 + random.below(members.length))) {
+      member.isBehind = true;
+      this.#lasting(durationMs, () => {
+        member.isBehind = false;
+      });
+    }
+  }
+
   /** A primary loses its session; it and some routers do not hear what the service has to tell of that. */
   #deposeUnheard(durationMs: number, random: Random): string | undefined {
     const primary = this.#cluster.primaryOf(random.pick(this.#world.profile.groups));
@@ -235,7 +256,9 @@ export class Nemesis {
   #doubt(primary: SimProcess, joining: DataHost, durationMs: number, random: Random): void {
     const how = random.pick(["pause", "kill", "expire"]);
     if (how !== "expire" || random.chance(0.3)) {
-      this.#rule("cut", durationMs, (from, to) => isBetween(from, to, primary.name, serviceName));
+      // It can ask nobody, or only who does not know yet.
+      if (random.chance(0.5)) this.#fallBehind(durationMs, random);
+      else this.#rule("cut", durationMs, (from, to) => isBetween(from, to, primary.name, serviceName));
     }
     this.#world.scheduler.after(random.between(0, 200), "joining standby goes", () => {
       if (how === "pause") this.#pause(joining.process, durationMs);

@@ -16,6 +16,7 @@ const weights = {
   "zookeeper cut": 4,
   "zookeeper outage": 2,
   "zookeeper slow": 2,
+  "zookeeper lag": 4,
   "leader change": 2,
   "session expiry": 5,
   "request lost": 2,

@@ -35,7 +35,7 @@ const healedWithinMs = 60_000;
 
 /** Runs one cluster from its start to its end. A pure function of the seed and the plan. */
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunResult> {
-  const world = await createWorld(seed, options.keepLines ?? false);
+  const world = createWorld(seed, options.keepLines ?? false);
   const cluster = new Cluster(world);
   const { scheduler, profile, invariants } = world;
   const endGuard = guard((what) => invariants.violated(what));

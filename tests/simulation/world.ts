@@ -69,12 +69,12 @@ export interface World {
   readonly counts: Map<string, number>;
 }
 
-export async function createWorld(seed: number, keepLines: boolean): Promise<World> {
+export function createWorld(seed: number, keepLines: boolean): World {
   const profile = profileOf(seed);
   const trace = new Trace(keepLines);
   const scheduler = new Scheduler(seed, trace);
   const network = new Network<Services>(seed, scheduler, profile.network);
-  const coordination = await CoordinationService.start(seed, network, scheduler, profile.sessionTimeoutMs);
+  const coordination = new CoordinationService(seed, network, scheduler, profile.sessionTimeoutMs);
   const invariants = new Invariants(profile.replication, () => scheduler.nowMs);
   return { seed, profile, trace, scheduler, network, coordination, invariants, counts: new Map() };
 }
