@@ -30,9 +30,9 @@ const value = "v".repeat(100);
 
 /** Where the copy differs: a primary that looks at no lease, and so answers stale reads. */
 const patched = {
-  file: "src/cluster/replication/primary.ts",
-  from: "#holdsLease(): boolean {\n",
-  to: "#holdsLease(): boolean {\n    if (this.#options.self > 0) return true;\n",
+  file: "src/cluster/replication/lease.ts",
+  from: "get holds(): boolean {\n",
+  to: "get holds(): boolean {\n    if (this.#options.settings.leaseMs > 0) return true;\n",
 } as const;
 
 interface Variant {
