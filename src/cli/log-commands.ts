@@ -43,7 +43,7 @@ export const dumpCommand = command(
   {
     command: "kvlab log dump",
     summary:
-      "Prints the records of a log file as JSON, one a line. Values are in base64, null for a delete. Stops at damage, with exit code 1.",
+      "Prints the changes of a log file as JSON, one a line. Values are in base64, null for a removed key. A record that changes several keys in one step has a line for each, with its place in the batch. Stops at damage, with exit code 1.",
     settings: { ...settings, json: { ...jsonSetting, meaning: "Print JSON, which is what it does anyway." } },
     examples: [
       "kvlab log dump db.txt",
@@ -118,6 +118,9 @@ function describeRepair(file: string, report: RepairReport): string {
       : `  ${report.removedBytes} bad bytes are now in ${report.keptIn}`,
     ...describeDamages(report),
   ];
+  lines.push(
+    "  What was lost is lost here only: where another replica lives, a copy of it is better than this log.",
+  );
   if (report.lostIdentity) lines.push("  There is no good header: the log belongs to no node now.");
   return `${lines.join("\n")}\n`;
 }

@@ -5,8 +5,10 @@ import {
   contentsAfter,
   contentsOf,
   dbfile,
+  deleting,
   openOn,
   put,
+  putting,
   rbfile,
   someRecords,
 } from "../../support/log-fixtures.ts";
@@ -118,6 +120,40 @@ describe("dump", () => {
     );
   });
 
+  it("tells batches, requests, expiries and what a change replaces", async () => {
+    const disk = createSimulatedDisk();
+    const store = await openOn(disk);
+    await store.append([
+      {
+        epoch: 1,
+        seq: 1,
+        requestId: "r1",
+        changes: [putting("a", "1", { expiresMs: 5 }), deleting("b", { previous: 7 })],
+      },
+      { epoch: 1, seq: 2, changes: [deleting("a", { kind: "expire", previous: 1 })] },
+      { epoch: 1, seq: 3, requestId: "r3", changes: [] },
+    ]);
+    await store.close();
+    const common = { value: null, text: false, epoch: 1 };
+    const batch = (change: number) => ({ batch: { change, of: 2 } });
+    assert.deepEqual(await dumped(disk), [
+      {
+        ...common,
+        kind: "put",
+        key: "a",
+        value: "MQ==",
+        text: true,
+        seq: 1,
+        expiresMs: 5,
+        requestId: "r1",
+        ...batch(1),
+      },
+      { ...common, kind: "delete", key: "b", seq: 1, previous: 7, requestId: "r1", ...batch(2) },
+      { ...common, kind: "expire", key: "a", seq: 2, previous: 1 },
+      { ...common, kind: "done", key: "", seq: 3, requestId: "r3" },
+    ]);
+  });
+
   it("gives what stands before damage, and then names that", async () => {
     const { disk } = await compactedLog();
     damage(disk, "# 3.70 ");
@@ -130,6 +166,28 @@ describe("dump", () => {
 });
 
 describe("repair", () => {
+  it("keeps what is live of batches, and says that lost requests are not known", async () => {
+    const disk = createSimulatedDisk();
+    const store = await openOn(disk);
+    await store.adopt({ group: "g", number: 1 });
+    const batch = (seq: number, ...keys: string[]) => {
+      return { epoch: 1, seq, requestId: `r${seq}`, changes: keys.map((key) => putting(key, `${seq}`)) };
+    };
+    await store.append([batch(1, "a", "b", "c"), batch(2, "b", "d"), batch(3, "c", "e"), batch(4, "f")]);
+    await store.close();
+    damage(disk, "# 1.2 ");
+    const report = await repairLog(disk, dbfile);
+    assert.equal(report.records, 3);
+    assert.equal(report.damageCount, 1);
+    const again = await openOn(disk);
+    assert.deepEqual(again.condition, { kind: "intact" });
+    const expected = [batch(1, "a", "b"), batch(3, "c", "e"), batch(4, "f")];
+    assert.deepEqual(await contentsOf(again), contentsAfter(expected));
+    assert.equal(again.requestsAfter, 4);
+    assert.equal(again.seqOfRequest("r2"), undefined);
+    await again.close();
+  });
+
   it("changes nothing in an intact log", async () => {
     const { disk } = await compactedLog();
     const bytes = disk.contents(dbfile);
