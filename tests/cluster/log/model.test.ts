@@ -23,7 +23,7 @@ const requestsMax = 12;
 const change = fc.record({
   key: fc.constantFrom(...keys),
   text: fc.option(fc.string({ maxLength: 30 }), { nil: undefined, freq: 3 }),
-  expiresMs: fc.option(fc.integer({ min: 1, max: 9 }), { nil: undefined, freq: 1 }),
+  expiresMs: fc.option(fc.integer({ min: 1, max: 9 }), { nil: undefined, freq: 2 }),
 });
 /** A record to append: without changes it begins an epoch, unless it is for a request. */
 const draft = fc.record({

@@ -46,6 +46,21 @@ describe("the request of a record", () => {
     await store.close();
   });
 
+  it("is dropped with the record also before that is on disk", async () => {
+    const { disk, store } = await newLog();
+    const held = Promise.withResolvers<void>();
+    disk.intercept = ({ kind }) => (kind === "write" ? held.promise : undefined);
+    const first = store.append([answer(1)]);
+    // Let the first write begin, so that the next record has to wait for another one.
+    await new Promise((resolve) => setImmediate(resolve));
+    const dropped = assert.rejects(store.append([answer(2)]), { code: "dropped" });
+    const truncated = store.truncate(1);
+    held.resolve();
+    await Promise.all([first, dropped, truncated]);
+    assert.deepEqual(known(store, 3), [1]);
+    await store.close();
+  });
+
   it("is found again by the next process, and after a compaction that keeps nothing else of the record", async () => {
     const { disk, store } = await newLog();
     await store.append([

@@ -64,9 +64,9 @@ describe("a scan", () => {
 
   it("shows the moment of its beginning, whatever changes meanwhile, before and behind it", async () => {
     for (const reverse of [false, true]) {
-      const { store } = await logWith(letters);
+      const { store } = await logWith([...letters, "bc", "ab"]);
       const scan = store.openScan({ reverse });
-      assert.deepEqual(scan.at, { epoch: 1, seq: 5 });
+      assert.deepEqual(scan.at, { epoch: 1, seq: 7 });
       const first = await shown(scan.next(1));
       await change(
         store,
@@ -81,12 +81,12 @@ describe("a scan", () => {
         ["e"],
         ["f", "2"],
       );
-      const all = ["a", "b", "c", "d", "e"].map((key) => `${key}=first ${key}`);
+      const all = ["a", "ab", "b", "bc", "c", "d", "e"].map((key) => `${key}=first ${key}`);
       assert.deepEqual([...first, ...(await rest(scan))], reverse ? all.toReversed() : all);
       assert.deepEqual(scan.next(1), []);
       await scan.close();
       const now = store.openScan({});
-      assert.deepEqual(await rest(now), ["a=2", "b=2", "bb=2", "d=2", "f=2"]);
+      assert.deepEqual(await rest(now), ["a=2", "ab=first ab", "b=2", "bb=2", "bc=first bc", "d=2", "f=2"]);
       await now.close();
       await store.close();
     }
