@@ -12,8 +12,8 @@ import { judge, lateBecause } from "./verdict.ts";
 const firstPauseMs = 20;
 const longestPauseMs = 2_000;
 
-/** A stream on which nothing has come for so long is begun anew: servers say every few seconds that they are there. */
-const silenceMsMax = 20_000;
+/** A stream on which nothing has come for so long is begun anew: servers say every ten seconds that they are there. */
+const silenceMsMax = 30_000;
 
 export interface ResumedStream<T> {
   /** The group whose server is asked. */

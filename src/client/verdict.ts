@@ -47,6 +47,9 @@ export function judge(error: ConnectError): Verdict {
       const tooLong = `a message is longer than the server or this client allows: ${error.rawMessage}`;
       return { next: "give-up", error: new KvError("invalid", tooLong, { cause: error }), applied: "no" };
     }
+    // Of a group that this server does not know, or not yet.
+    case Code.NotFound:
+      return { next: "again", applied: "no" };
     case Code.Internal:
     case Code.DataLoss:
       return { next: "give-up", error: KvError.from(error), applied: "maybe" };
