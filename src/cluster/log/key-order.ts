@@ -9,13 +9,15 @@ const blockKeysMin = blockKeysMax / 4;
 export class KeyOrder {
   /** None of them is empty. */
   #blocks: string[][] = [];
+  /** Whether any key may stand elsewhere by its UTF-8 bytes than by its UTF-16 units, which compare far quicker. */
+  #hasHighUnits = false;
 
   /** Sorts the keys, which must be different ones, at once: far quicker than adding one by one. */
   static of(keys: Iterable<string>): KeyOrder {
     const order = new KeyOrder();
-    // By UTF-16 units, which engines do best, and then the few that stand elsewhere by their UTF-8 bytes.
     const sorted = [...keys].sort();
-    if (sorted.some(hasHighUnit)) sorted.sort(compareKeys);
+    order.#hasHighUnits = sorted.some(hasHighUnit);
+    if (order.#hasHighUnits) sorted.sort(compareKeys);
     // Room in each block, so that additions do not split all of them.
     const size = (blockKeysMax * 3) / 4;
     for (let from = 0; from < sorted.length; from += size)
@@ -25,13 +27,14 @@ export class KeyOrder {
 
   /** Does nothing for a key that is in the set. */
   add(key: string): void {
+    this.#hasHighUnits ||= hasHighUnit(key);
     const at = Math.max(0, this.#blockOf(key));
     const block = this.#blocks[at];
     if (block === undefined) {
       this.#blocks.push([key]);
       return;
     }
-    const index = firstAtLeast(block, key);
+    const index = this.#indexIn(block, key);
     if (block[index] === key) return;
     block.splice(index, 0, key);
     if (block.length > blockKeysMax) this.#blocks.splice(at + 1, 0, block.splice(block.length / 2));
@@ -42,7 +45,7 @@ export class KeyOrder {
     const at = this.#blockOf(key);
     const block = this.#blocks[at];
     if (block === undefined) return;
-    const index = firstAtLeast(block, key);
+    const index = this.#indexIn(block, key);
     if (block[index] !== key) return;
     block.splice(index, 1);
     if (block.length === 0) this.#blocks.splice(at, 1);
@@ -52,7 +55,7 @@ export class KeyOrder {
   /** Keys from `from` on, or only those above it. The set must not change meanwhile. */
   *ascending(from: string, isFromIncluded: boolean): Generator<string, void, void> {
     let at = Math.max(0, this.#blockOf(from));
-    let index = firstAtLeast(this.#blocks[at] ?? [], from);
+    let index = this.#indexIn(this.#blocks[at] ?? [], from);
     if (!isFromIncluded && this.#blocks[at]?.[index] === from) index++;
     for (let block = this.#blocks[at]; block !== undefined; block = this.#blocks[++at]) {
       for (; index < block.length; index++) yield block[index] ?? "";
@@ -63,7 +66,7 @@ export class KeyOrder {
   /** Keys below `before` (all, without it), the last one first. The set must not change meanwhile. */
   *descending(before: string | undefined): Generator<string, void, void> {
     let at = before === undefined ? this.#blocks.length - 1 : this.#blockOf(before);
-    let index = before === undefined ? undefined : firstAtLeast(this.#blocks[at] ?? [], before);
+    let index = before === undefined ? undefined : this.#indexIn(this.#blocks[at] ?? [], before);
     for (let block = this.#blocks[at]; block !== undefined; block = this.#blocks[--at]) {
       for (index ??= block.length; index > 0; index--) yield block[index - 1] ?? "";
       index = undefined;
@@ -72,14 +75,32 @@ export class KeyOrder {
 
   /** The block that the key belongs into: the last one that begins at or before it; -1 when none does. */
   #blockOf(key: string): number {
+    const compare = this.#comparisonWith(key);
     let low = 0;
     let high = this.#blocks.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (compareKeys(this.#blocks[middle]?.[0] ?? "", key) <= 0) low = middle + 1;
+      if (compare(this.#blocks[middle]?.[0] ?? "", key) <= 0) low = middle + 1;
       else high = middle;
     }
     return low - 1;
+  }
+
+  /** Where in the block the first key stands that is not below `key`. */
+  #indexIn(block: readonly string[], key: string): number {
+    const compare = this.#comparisonWith(key);
+    let low = 0;
+    let high = block.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (compare(block[middle] ?? "", key) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #comparisonWith(key: string): (a: string, b: string) => number {
+    return this.#hasHighUnits || hasHighUnit(key) ? compareKeys : compareUnits;
   }
 
   /** Joins a block and the next, if they are small enough together. */
@@ -104,6 +125,10 @@ export function compareKeys(a: string, b: string): number {
   return a.length - b.length;
 }
 
+function compareUnits(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
 const surrogates = 0xd800;
 const afterSurrogates = 0xe000;
 
@@ -116,15 +141,4 @@ function rank(unit: number): number {
 /** Whether the two orders may differ for this key. */
 function hasHighUnit(key: string): boolean {
   return /[\ud800-\uffff]/.test(key);
-}
-
-function firstAtLeast(block: readonly string[], key: string): number {
-  let low = 0;
-  let high = block.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (compareKeys(block[middle] ?? "", key) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
