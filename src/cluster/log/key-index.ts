@@ -1,4 +1,5 @@
 import type { KeyFacts } from "../log-store.ts";
+import { FilePlaces } from "./file-places.ts";
 
 /** Where an entry stands in a log file. */
 export interface EntryPlace {
@@ -17,12 +18,15 @@ export class KeyIndex {
   readonly #slots = new Map<string, number>();
   readonly #freeSlots: number[] = [];
   #slotsUsed = 0;
-  #offsets = new Float64Array(1024);
   #seqs = new Float64Array(1024);
-  #bytes = new Uint32Array(1024);
   /** 0: never. */
   #expiresMs = new Float64Array(1024);
-  #liveBytes = 0;
+  #places = new FilePlaces(1024);
+  /** In the file that is to replace this one. */
+  #nextPlaces: FilePlaces | undefined;
+  /** Entries after `#shiftedAfter` stand so many bytes behind what `#places` says. */
+  #shift = 0;
+  #shiftedAfter = 0;
   #expiring = 0;
 
   get size(): number {
@@ -31,7 +35,7 @@ export class KeyIndex {
 
   /** Bytes in the file of all entries that the index names. */
   get liveBytes(): number {
-    return this.#liveBytes;
+    return this.#places.liveBytes;
   }
 
   /** Number of keys that expire. */
@@ -52,7 +56,9 @@ export class KeyIndex {
   placeOf(key: string): EntryPlace | undefined {
     const slot = this.#slots.get(key);
     if (slot === undefined) return undefined;
-    return { seq: this.#seqs[slot] ?? 0, offset: this.#offsets[slot] ?? 0, bytes: this.#bytes[slot] ?? 0 };
+    const seq = this.#seqs[slot] ?? 0;
+    const { offset, bytes } = this.#places.at(slot);
+    return { seq, offset: offset + this.#shiftAt(seq), bytes };
   }
 
   factsOf(key: string): KeyFacts | undefined {
@@ -68,14 +74,14 @@ export class KeyIndex {
     if (slot === undefined) {
       slot = this.#freeSlots.pop() ?? this.#newSlot();
       this.#slots.set(key, slot);
-    } else {
-      this.#leave(slot);
+    } else if (this.#expiresMs[slot] !== 0) {
+      this.#expiring--;
     }
     this.#seqs[slot] = seq;
-    this.#offsets[slot] = offset;
-    this.#bytes[slot] = bytes;
     this.#expiresMs[slot] = expiresMs ?? 0;
-    this.#liveBytes += bytes;
+    const stored = offset - this.#shiftAt(seq);
+    this.#places.set(slot, stored, bytes);
+    this.#nextPlaces?.set(slot, stored, bytes);
     if (expiresMs !== undefined) this.#expiring++;
     return isNew;
   }
@@ -84,67 +90,67 @@ export class KeyIndex {
   delete(key: string): boolean {
     const slot = this.#slots.get(key);
     if (slot === undefined) return false;
-    this.#leave(slot);
-    this.#bytes[slot] = 0;
+    if (this.#expiresMs[slot] !== 0) this.#expiring--;
+    this.#expiresMs[slot] = 0;
+    this.#places.set(slot, 0, 0);
+    this.#nextPlaces?.set(slot, 0, 0);
     this.#slots.delete(key);
     this.#freeSlots.push(slot);
     return true;
   }
 
-  #leave(slot: number): void {
-    this.#liveBytes -= this.#bytes[slot] ?? 0;
-    if (this.#expiresMs[slot] !== 0) this.#expiring--;
-  }
-
-  /** Prepares for another file with the same records. */
+  /** Prepares for another file with the same records; an earlier move that has not been finished is given up. */
   beginMove(): IndexMove {
-    const offsets = new Float64Array(this.#slotsUsed);
-    const bytes = new Uint32Array(this.#slotsUsed);
+    const next = this.#places.copy();
+    this.#nextPlaces = next;
     return {
-      place: (key, place) => {
+      place: (key, { seq, offset, bytes }) => {
         const slot = this.#slots.get(key);
-        if (slot === undefined || this.#seqs[slot] !== place.seq) return;
-        offsets[slot] = place.offset;
-        bytes[slot] = place.bytes;
+        if (slot !== undefined && this.#seqs[slot] === seq) next.set(slot, offset, bytes);
       },
       finish: (afterSeq, shift) => {
-        // Through the arrays, free slots and all: a million of them in a few milliseconds, while appends wait.
-        for (let slot = 0; slot < this.#slotsUsed; slot++) {
-          if ((this.#seqs[slot] ?? 0) > afterSeq) {
-            this.#offsets[slot] = (this.#offsets[slot] ?? 0) + shift;
-          } else if ((this.#bytes[slot] ?? 0) > 0) {
-            this.#offsets[slot] = offsets[slot] ?? 0;
-            this.#liveBytes += (bytes[slot] ?? 0) - (this.#bytes[slot] ?? 0);
-            this.#bytes[slot] = bytes[slot] ?? 0;
-          }
-        }
+        this.#places = next;
+        this.#nextPlaces = undefined;
+        this.#shift += shift;
+        this.#shiftedAfter = afterSeq;
+      },
+      giveUp: () => {
+        this.#nextPlaces = undefined;
       },
     };
   }
 
+  #shiftAt(seq: number): number {
+    return seq > this.#shiftedAfter ? this.#shift : 0;
+  }
+
   #newSlot(): number {
     const slot = this.#slotsUsed++;
-    if (slot === this.#offsets.length) {
-      this.#offsets = grown(this.#offsets, new Float64Array(slot * 2));
-      this.#seqs = grown(this.#seqs, new Float64Array(slot * 2));
-      this.#bytes = grown(this.#bytes, new Uint32Array(slot * 2));
-      this.#expiresMs = grown(this.#expiresMs, new Float64Array(slot * 2));
+    if (slot === this.#seqs.length) {
+      const size = slot * 2;
+      this.#seqs = grown(this.#seqs, size);
+      this.#expiresMs = grown(this.#expiresMs, size);
+      this.#places.grow(size);
+      this.#nextPlaces?.grow(size);
     }
     return slot;
   }
 }
 
+/** While it lasts the index takes care of both files, so that its end is one step, however many keys there are. */
 export interface IndexMove {
   /** Notes where an entry stands in the other file; does nothing when the index does not name it. */
   place(key: string, place: EntryPlace): void;
   /**
-   * From now on the index is that of the other file. Records after `afterSeq` stand there `shift` bytes further on;
-   * all others have been noted.
+   * From now on the index is that of the other file. Records after `afterSeq`, which is never lower than in an earlier
+   * move, stand there `shift` bytes further on; all others have been noted.
    */
   finish(afterSeq: number, shift: number): void;
+  giveUp(): void;
 }
 
-function grown<T extends Float64Array | Uint32Array>(from: T, to: T): T {
+function grown(from: Float64Array, size: number): Float64Array<ArrayBuffer> {
+  const to = new Float64Array(size);
   to.set(from);
   return to;
 }

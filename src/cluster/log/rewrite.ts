@@ -12,6 +12,9 @@ import type { LogState } from "./state.ts";
 /** Of what is copied as it stands: large, since nobody waits while that is done, and it must outrun the appends. */
 const tailChunkBytes = 1024 * 1024;
 
+/** More would make the disk busy for long, and with it the appends that are synced beside. */
+const unsyncedBytesMax = 8 * 1024 * 1024;
+
 export interface RewriteOptions {
   readonly identity: LogIdentity | undefined;
   /** Up to here only what may be live is taken over, as a snapshot part. */
@@ -39,6 +42,8 @@ export class Rewrite {
   /** Where the part that is taken over as it stands begins in the present file and in the new one. */
   #tailFrom = 0;
   #tailTo = 0;
+  /** Up to where the new file is on the disk for good. */
+  #syncedBytes = 0;
   /** Up to where the present file has been taken over. */
   #copiedBytes = 0;
 
@@ -109,6 +114,7 @@ export class Rewrite {
         if (unit.kind === "record" && this.#copyRecord(unit, sequence)) records++;
       }
       await this.#appender.flush();
+      await this.#syncSome();
     }
     return records;
   }
@@ -142,9 +148,10 @@ export class Rewrite {
       await this.target.write(part, position);
       this.#copiedBytes += part.length;
       position += part.length;
+      this.#appender.moveTo(this.target, position);
+      await this.#syncSome();
       this.#options.check();
     }
-    this.#appender.moveTo(this.target, position);
   }
 
   /** Adds the promise of an epoch at the end. */
@@ -153,8 +160,13 @@ export class Rewrite {
     await this.#appender.flush();
   }
 
-  sync(): Promise<void> {
-    return this.target.datasync();
+  async sync(): Promise<void> {
+    this.#syncedBytes = this.#appender.end;
+    await this.target.datasync();
+  }
+
+  async #syncSome(): Promise<void> {
+    if (this.#appender.end - this.#syncedBytes > unsyncedBytesMax) await this.sync();
   }
 
   /**
@@ -186,6 +198,7 @@ export class Rewrite {
   /** Gives it up; the present file stays. */
   async abandon(): Promise<void> {
     const { failure, options } = this.#state;
+    this.#move.giveUp();
     await this.target.close();
     // After a fatal failure nobody knows what is there under this name.
     if (failure === undefined) await options.disk.remove(options.rbfile);
