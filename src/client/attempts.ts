@@ -106,7 +106,7 @@ async function attempt(cluster: Cluster, key: string, subject: Subject, deadline
       course.maybeApplied ||= mayBeSeen;
       throw endOf(deadline.ended, course);
     }
-    if (!ended.byServer) cluster.failed(server);
+    if (!ended.byServer && sending.sent) cluster.failed(server);
     const verdict = judge(error);
     const wait = proceed(course, verdict, server.address, mayBeSeen, error);
     if (verdict.next === "forgotten") cluster.names.saw(group, verdict.revision);

@@ -105,23 +105,31 @@ export function watchEvents(
     });
   }
 
-  async function* run(): AsyncGenerator<KvEvent | KvProgress> {
-    try {
-      for (;;) {
-        const { group, answer } = await mailbox.take();
-        const before = positions;
-        positions = after(before, group, answer);
-        if (answer.events.length > 0) yield* eventsOf(group, answer, before);
-        else if (options.progress) yield progressAt(positions);
-      }
-    } finally {
-      stop(new KvError("aborted", "the watch is over"));
+  async function* run(): AsyncGenerator<KvEvent | KvProgress, void, void> {
+    for (;;) {
+      const { group, answer } = await mailbox.take();
+      const before = positions;
+      positions = after(before, group, answer);
+      if (answer.events.length > 0) yield* eventsOf(group, answer, before);
+      else if (options.progress) yield progressAt(positions);
     }
   }
 
   begin().catch((reason) => stop(KvError.from(reason)));
   const running = run();
-  return { [Symbol.asyncIterator]: () => running, ready: () => gate.promise };
+  const iterator: AsyncIterator<KvEvent | KvProgress, void, void> = {
+    next: () => running.next(),
+    return() {
+      // A generator that has not begun would just not begin.
+      stop(left());
+      return running.return();
+    },
+  };
+  return { [Symbol.asyncIterator]: () => iterator, ready: () => gate.promise };
+}
+
+function left(): KvError {
+  return new KvError("aborted", "the watch was left");
 }
 
 function scopeOf({ key, prefix }: WatchOptions): Scope {

@@ -45,9 +45,6 @@ export interface ChannelLimits {
 /** A message takes no more calls when it has so many bytes. Larger ones would keep small calls waiting. */
 const messageBytesMax = 256 * 1024;
 
-/** A message takes no more calls than this. */
-const messageCallsMax = 1_000;
-
 /** A call in a channel, until it ends. */
 export interface Pending {
   readonly attempt: Attempt;
@@ -91,18 +88,19 @@ export function enqueue(queue: Set<Pending>, attempt: Attempt, deadline: Deadlin
 }
 
 /**
- * Takes the calls of one message out of `queue`, the oldest first. `name` gives each an id, or undefined when there is
+ * Takes the calls of one message out of `queue`, the oldest first, `callsMax` at most. `name` gives each an id, or undefined when there is
  * no room for it now.
  */
 export function takeMessage(
   queue: Set<Pending>,
+  callsMax: number,
   name: (pending: Pending) => number | undefined,
 ): Operation[] {
   const operations: Operation[] = [];
   let bytes = 0;
   for (const pending of queue) {
     bytes += pending.bytes;
-    if (operations.length > 0 && (bytes > messageBytesMax || operations.length >= messageCallsMax)) break;
+    if (operations.length > 0 && (bytes > messageBytesMax || operations.length >= callsMax)) break;
     const id = name(pending);
     if (id === undefined) break;
     queue.delete(pending);

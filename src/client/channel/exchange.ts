@@ -11,6 +11,9 @@ import { sendSingle } from "./single.ts";
  */
 const exchangesMax = 3;
 
+/** Calls in one message: few, since all wait for the slowest. */
+const messageCallsMax = 100;
+
 /** Calls in unary messages, for where streams cannot be sent. Those that come while no more can be sent gather. */
 export function openExchange(client: DataClient): Channel {
   const queue = new Set<Pending>();
@@ -26,7 +29,7 @@ export function openExchange(client: DataClient): Channel {
     const ending = new AbortController();
     const calls = new Map<number, Pending>();
     underWay.add(ending);
-    const operations = takeMessage(queue, (pending) => {
+    const operations = takeMessage(queue, messageCallsMax, (pending) => {
       const id = calls.size + 1;
       calls.set(id, pending);
       pending.drop = () => {

@@ -8,6 +8,9 @@ import { sendSingle } from "./single.ts";
 /** A pipe that carries nothing for so long is ended. The next call opens another. */
 const idleMs = 30_000;
 
+/** Calls in one message. */
+const messageCallsMax = 1_000;
+
 /** One stream; it is not used again once it has ended. */
 interface Stream {
   readonly underWay: Map<number, Pending>;
@@ -30,7 +33,7 @@ export function openPipe(client: DataClient, limits: ChannelLimits): Channel {
 
   /** The next message, of what there is room for. */
   function take(to: Stream): Operation[] {
-    return takeMessage(queue, (pending) => {
+    return takeMessage(queue, messageCallsMax, (pending) => {
       const room = to.underWay.size < limits.operationsMax && to.bytes + pending.bytes <= limits.bytesMax;
       if (!room && to.underWay.size > 0) return undefined;
       do lastId = (lastId + 1) >>> 0;
