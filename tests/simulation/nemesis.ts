@@ -7,11 +7,12 @@ import type { OperationFault } from "./coordination-service.ts";
 import { DataHost } from "./data-host.ts";
 import type { Host } from "./host.ts";
 import type { Moment } from "./invariants.ts";
+import { cutFromService, linkFault, serviceRule } from "./link-faults.ts";
 import type { LinkRule } from "./network.ts";
 import type { PlannedFault } from "./plan.ts";
 import type { SimProcess } from "./process.ts";
 import { Random } from "./random.ts";
-import { someHosts, targetOf } from "./targets.ts";
+import { targetOf } from "./targets.ts";
 import { count, type World } from "./world.ts";
 
 /** Carries out a plan of faults. */
@@ -115,51 +116,20 @@ export class Nemesis {
         return host instanceof DataHost ? this.#crashTwice(host, random) : undefined;
       case "pause":
         return this.#pause(host.process, durationMs);
-      case "partition": {
-        const some = someHosts(this.#cluster, random);
-        if (random.chance(0.5)) some.add(serviceName);
-        this.#rule("cut", durationMs, (from, to) => some.has(from) !== some.has(to));
-        return `${[...some].join(" ")} from the others`;
-      }
-      case "one-way cut": {
-        const isFrom = random.chance(0.5);
-        const other = random.chance(0.5) ? targetOf(this.#cluster, "node", random).name : undefined;
-        this.#rule("cut", durationMs, (from, to) => {
-          const [own, peer] = isFrom ? [from, to] : [to, from];
-          return own === host.name && (other === undefined ? peer !== serviceName : peer === other);
-        });
-        return `${isFrom ? "from" : "to"} ${host.name}, ${isFrom ? "to" : "from"} ${other ?? "all"}`;
-      }
-      case "bridge": {
-        const some = someHosts(this.#cluster, random);
-        const isBridge = (name: string) => name === host.name || name === serviceName;
-        this.#rule(
-          "cut",
-          durationMs,
-          (from, to) => !isBridge(from) && !isBridge(to) && some.has(from) !== some.has(to),
-        );
-        return `${[...some].join(" ")} from the others, but over ${host.name}`;
-      }
-      case "slow link": {
-        const isFrom = random.chance(0.5);
-        const factor = random.pick([10, 30, 100]);
-        this.#rule(factor, durationMs, (from, to) => (isFrom ? from : to) === host.name);
-        return `${isFrom ? "from" : "to"} ${host.name}, ${factor} times`;
-      }
+      case "partition":
+      case "one-way cut":
+      case "bridge":
+      case "slow link":
       case "zookeeper cut":
-        this.#rule("cut", durationMs, (from, to) => isBetween(from, to, host.name, serviceName));
-        return host.name;
+      case "zookeeper slow": {
+        const { rule, what } = linkFault(kind, this.#cluster, host, random);
+        this.#rule(rule, durationMs);
+        return what;
+      }
       case "zookeeper outage":
         coordination.beginOutage();
-        this.#rule("cut", durationMs, (from, to) => from === serviceName || to === serviceName);
+        this.#rule(serviceRule("cut"), durationMs);
         lasting(() => coordination.endOutage());
-        return "";
-      case "zookeeper slow":
-        this.#rule(
-          random.pick([10, 50, 200]),
-          durationMs,
-          (from, to) => from === serviceName || to === serviceName,
-        );
         return "";
       case "zookeeper lag":
         this.#fallBehind(durationMs, random);
@@ -247,7 +217,7 @@ export class Nemesis {
     if (primary === undefined) return undefined;
     const deaf = new Set([primary.name]);
     for (const { name } of this.#cluster.routers) if (random.chance(0.5)) deaf.add(name);
-    this.#rule("cut", durationMs, (from, to) => from === serviceName && deaf.has(to));
+    this.#rule({ effect: "cut", applies: (from, to) => from === serviceName && deaf.has(to) }, durationMs);
     this.#world.coordination.expire(primary.name);
     return `for ${[...deaf].join(" ")}: the session of ${primary.name} is over`;
   }
@@ -258,7 +228,7 @@ export class Nemesis {
     if (how !== "expire" || random.chance(0.3)) {
       // It can ask nobody, or only who does not know yet.
       if (random.chance(0.5)) this.#fallBehind(durationMs, random);
-      else this.#rule("cut", durationMs, (from, to) => isBetween(from, to, primary.name, serviceName));
+      else this.#rule(cutFromService(primary.name), durationMs);
     }
     this.#world.scheduler.after(random.between(0, 200), "joining standby goes", () => {
       if (how === "pause") this.#pause(joining.process, durationMs);
@@ -311,9 +281,8 @@ export class Nemesis {
     return process.name;
   }
 
-  #rule(effect: LinkRule["effect"], durationMs: number, applies: LinkRule["applies"]): void {
+  #rule(rule: LinkRule, durationMs: number): void {
     const { rules } = this.#world.network;
-    const rule = { effect, applies };
     rules.add(rule);
     this.#lasting(durationMs, () => rules.delete(rule));
   }
@@ -325,8 +294,4 @@ export class Nemesis {
     this.#ends.add(endOnce);
     this.#world.scheduler.after(durationMs, "fault ends", endOnce);
   }
-}
-
-function isBetween(from: string, to: string, a: string, b: string): boolean {
-  return (from === a && to === b) || (from === b && to === a);
 }
