@@ -192,15 +192,18 @@ async function useAll(
   const routers = servers.filter(({ group }) => group === undefined);
   for (const [index, { process }] of routers.entries()) {
     const client = createClient(DataService, transports.transportTo(process.address));
-    const use = async (asked: KeyOperation): Promise<void> => {
-      const id = history.invoke(0, asked);
-      try {
-        history.complete(id, await ask(client, asked, timeoutMs));
-      } catch (error) {
-        history.unknown(id);
-        throw error;
-      }
-    };
+    // What was killed last may still be in the topology: a call that breaks with it is made again.
+    const use = (asked: KeyOperation): Promise<void> =>
+      until(`${asked.kind} ${asked.key} is answered`, timeoutMs, async () => {
+        const id = history.invoke(0, asked);
+        try {
+          history.complete(id, await ask(client, asked, timeoutMs));
+          return true;
+        } catch {
+          history.unknown(id);
+          return false;
+        }
+      });
     for (const key of keys) {
       await use({
         kind: "put",
