@@ -193,7 +193,7 @@ async function useAll(
   for (const [index, { process }] of routers.entries()) {
     const client = createClient(DataService, transports.transportTo(process.address));
     // What was killed last may still be in the topology: a call that breaks with it is made again.
-    const use = (asked: KeyOperation): Promise<void> =>
+    const use = (asked: KeyOperation): Promise<boolean> =>
       until(`${asked.kind} ${asked.key} is answered`, timeoutMs, async () => {
         const id = history.invoke(0, asked);
         try {
