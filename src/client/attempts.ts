@@ -100,31 +100,33 @@ async function attempt(cluster: Cluster, key: string, subject: Subject, deadline
       if (ended.outcome !== "not-found") cluster.names.saw(group, ended.outcome.value.revision);
       return ended.outcome;
     }
-    const { error } = ended;
-    const mayBeSeen = subject.isWrite && sending.sent;
-    if (deadline.ended !== undefined) {
-      course.maybeApplied ||= mayBeSeen;
-      throw endOf(deadline.ended, course);
-    }
+    const failure = { ...ended, server: server.address, mayBeSeen: subject.isWrite && sending.sent };
     if (!ended.byServer && sending.sent) cluster.failed(server);
-    const verdict = judge(error);
-    const wait = proceed(course, verdict, server.address, mayBeSeen, error);
+    const verdict = judge(ended.error);
+    const wait = proceed(course, failure, verdict);
+    if (deadline.ended !== undefined) throw endOf(deadline.ended, course);
     if (verdict.next === "forgotten") cluster.names.saw(group, verdict.revision);
     if (!course.maybeApplied) subject.renew();
     if (wait) await pause(backoff, deadline);
   }
 }
 
+/** A failed attempt. */
+interface AttemptFailure {
+  readonly error: ConnectError;
+  /** The address of the server that was asked. */
+  readonly server: string;
+  /** Whether it was a write that the server may have seen. */
+  readonly mayBeSeen: boolean;
+  /** Whether it was just given up: nothing is known to be wrong. */
+  readonly givenUp: boolean;
+}
+
 /** Takes a failed attempt into account. Returns whether to pause before the next; throws when there is to be none. */
-function proceed(
-  course: Course,
-  verdict: Verdict,
-  asked: string,
-  mayBeSeen: boolean,
-  error: ConnectError,
-): boolean {
+function proceed(course: Course, failure: AttemptFailure, verdict: Verdict): boolean {
+  const { error, server, mayBeSeen, givenUp } = failure;
   const earlier = { ...course };
-  course.last = error;
+  if (!givenUp) course.last = error;
   course.redirected = undefined;
   switch (verdict.next) {
     case "give-up":
@@ -134,7 +136,7 @@ function proceed(
       if (earlier.maybeApplied) throw outcomeUnknown(error);
       return judgedBefore(earlier.last, "forgotten");
     case "redirect":
-      if (verdict.address !== asked) course.redirected = verdict.address;
+      if (verdict.address !== server) course.redirected = verdict.address;
       // One redirect is followed at once; one that leads to another waits as anything else.
       return course.redirected === undefined || earlier.redirected !== undefined;
     case "again":
@@ -148,7 +150,9 @@ function judgedBefore(error: ConnectError | undefined, next: Verdict["next"]): b
 }
 
 /** The end of one attempt; `byServer` when the error is the server's word. */
-type Sent = { readonly outcome: Ended } | { readonly error: ConnectError; readonly byServer: boolean };
+type Sent =
+  | { readonly outcome: Ended }
+  | { readonly error: ConnectError; readonly byServer: boolean; readonly givenUp: boolean };
 
 async function send(server: ServerLink, attempt: Attempt, deadline: Deadline): Promise<Sent> {
   // Some time may have to be left for other servers.
@@ -158,14 +162,14 @@ async function send(server: ServerLink, attempt: Attempt, deadline: Deadline): P
     const outcome = await server.channel.send(attempt, own);
     if (outcome.case !== "failure") return { outcome };
     if (outcome.value.code === Code.NotFound) return { outcome: "not-found" };
-    return { error: toConnectError(outcome.value), byServer: true };
+    return { error: toConnectError(outcome.value), byServer: true, givenUp: false };
   } catch (reason) {
-    if (reason instanceof KvError) {
-      return { error: new ConnectError(reason.message, Code.DeadlineExceeded), byServer: false };
-    }
-    const error = ConnectError.from(reason);
+    const error =
+      reason instanceof KvError
+        ? new ConnectError(`${server.address}: ${reason.message}`, Code.DeadlineExceeded)
+        : ConnectError.from(reason);
     if (error.code === Code.NotFound) return { outcome: "not-found" };
-    return { error, byServer: error.isWireError };
+    return { error, byServer: error.isWireError, givenUp: deadline.ended !== undefined };
   } finally {
     leave();
     own.release();

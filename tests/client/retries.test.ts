@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { after, afterEach, describe, it } from "node:test";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { KvClient, KvError, type KvErrorCode } from "kvlab";
+import type { PutRequest } from "../../gen/kvlab/v1/data_pb.ts";
+import { ConditionFailedSchema } from "../../gen/kvlab/v1/errors_pb.ts";
+import { startTcpProxy } from "../support/tcp-proxy.ts";
+import { never, notApplied, requestForgotten, startToyServer, topologyOf, wrongNode } from "./toy-cluster.ts";
+
+const timeout = 30_000;
+
+// A router, which lives; and two data nodes, of which the first is reached through a proxy.
+const router = await startToyServer();
+const [first, second] = [await startToyServer(), await startToyServer()];
+const proxy = await startTcpProxy(first.address);
+const standard = { ...first };
+let kv = new KvClient({ routers: router.address });
+reset();
+afterEach(reset);
+after(async () => {
+  kv.close();
+  await proxy.close();
+  await Promise.all([router.close(), first.close(), second.close()]);
+});
+
+function reset(): void {
+  kv.close();
+  proxy.setMode("pass");
+  for (const server of [first, second]) Object.assign(server, { get: standard.get, put: standard.put });
+  router.tell(topologyOf({ g: proxy.address }));
+  kv = new KvClient({ routers: router.address });
+}
+
+function failsWith(code: KvErrorCode) {
+  return (error: unknown) => error instanceof KvError && error.code === code;
+}
+
+/** Keeps the requests that come to the first node; `answer` is given the number of the request, from 1. */
+function recordPuts(answer: (count: number) => Promise<{ revision: bigint }>): PutRequest[] {
+  const requests: PutRequest[] = [];
+  first.put = (request) => answer(requests.push(request));
+  return requests;
+}
+
+/** Lets the first node take calls and never answer them. */
+function silence(onCall: () => void): void {
+  const hold = (_request: unknown, signal: AbortSignal) => {
+    onCall();
+    return never(signal);
+  };
+  Object.assign(first, { get: hold, put: hold });
+}
+
+/** Breaks the connection before the answer is through. */
+async function loseAnswer(): Promise<{ revision: bigint }> {
+  proxy.setMode("cut");
+  proxy.setMode("pass");
+  return { revision: 1n };
+}
+
+describe("a call to the wrong node", () => {
+  it("goes on to the one that is named", { timeout }, async () => {
+    const puts = recordPuts(() => Promise.reject(wrongNode(second.address)));
+    second.put = async () => ({ revision: 7n });
+    assert.equal((await kv.put("a", "1")).revision, 7);
+    assert.equal(puts.length, 1);
+  });
+
+  it("is repeated when nobody else is named", { timeout }, async () => {
+    recordPuts((count) =>
+      count < 3 ? Promise.reject(wrongNode("")) : Promise.resolve({ revision: BigInt(count) }),
+    );
+    assert.equal((await kv.put("a", "1")).revision, 3);
+  });
+});
+
+describe("a write", () => {
+  it("whose answer is lost is sent again under the same name", { timeout }, async () => {
+    await kv.get("a");
+    const puts = recordPuts((count) => (count === 1 ? loseAnswer() : Promise.resolve({ revision: 5n })));
+    assert.equal((await kv.put("a", "1")).revision, 5);
+    assert.equal(puts.length, 2);
+    assert.deepEqual(puts[0]?.requestId, puts[1]?.requestId);
+    assert.match(puts[0]?.requestId?.id ?? "", /^[A-Za-z0-9_-]{18,64}$/);
+  });
+
+  it("says the latest revision that the client has seen of its group", { timeout }, async () => {
+    first.get = async () => ({ revision: 41n });
+    await kv.get("a");
+    const puts = recordPuts(async (count) => ({ revision: BigInt(50 + count) }));
+    await kv.put("a", "1");
+    await kv.put("b", "2");
+    assert.deepEqual(
+      puts.map(({ requestId }) => requestId?.afterRevision),
+      [41n, 51n],
+    );
+    assert.notEqual(puts[0]?.requestId?.id, puts[1]?.requestId?.id);
+  });
+
+  it("that is forgotten at first is sent again as new", { timeout }, async () => {
+    const puts = recordPuts((count) =>
+      count === 1 ? Promise.reject(requestForgotten(900n)) : Promise.resolve({ revision: 901n }),
+    );
+    assert.equal((await kv.put("a", "1")).revision, 901);
+    assert.equal(puts[1]?.requestId?.afterRevision, 900n);
+  });
+
+  it("that is forgotten after it may have been applied has an unknown outcome", { timeout }, async () => {
+    const puts = recordPuts((count) => (count === 1 ? loseAnswer() : Promise.reject(requestForgotten(900n))));
+    await assert.rejects(kv.put("a", "1"), failsWith("outcome-unknown"));
+    assert.equal(puts.length, 2);
+  });
+
+  it("that is not applied, and then has no time left, is unavailable", { timeout }, async () => {
+    for (const [code, expected] of [
+      [Code.Unavailable, "unavailable"],
+      [Code.ResourceExhausted, "exhausted"],
+    ] as const) {
+      router.tell(topologyOf({ g: proxy.address }));
+      recordPuts(() => {
+        // So that no other attempt is under way when the time is over.
+        router.tell(topologyOf({ g: "" }));
+        return Promise.reject(notApplied(code));
+      });
+      await assert.rejects(kv.put("a", "1", { deadlineMs: 2_000 }), failsWith(expected));
+    }
+  });
+
+  it("that nobody answers has an unknown outcome, and a read has none", { timeout }, async () => {
+    silence(() => {});
+    await assert.rejects(kv.put("a", "1", { deadlineMs: 300 }), failsWith("outcome-unknown"));
+    await assert.rejects(kv.get("a", { deadlineMs: 300 }), failsWith("deadline"));
+  });
+
+  it("whose condition fails is not repeated", { timeout }, async () => {
+    const detail = { desc: ConditionFailedSchema, value: { key: "a", revision: 3n } };
+    const puts = recordPuts(() =>
+      Promise.reject(new ConnectError("it is there", Code.FailedPrecondition, undefined, [detail])),
+    );
+    await assert.rejects(kv.put("a", "1", { ifAbsent: true }), failsWith("condition-failed"));
+    assert.equal(puts.length, 1);
+  });
+
+  it("that the server fails at in its own way is not repeated", { timeout }, async () => {
+    const puts = recordPuts(() => Promise.reject(new ConnectError("a bug", Code.Internal)));
+    await assert.rejects(kv.put("a", "1"), failsWith("outcome-unknown"));
+    assert.equal(puts.length, 1);
+  });
+});
+
+describe("a primary", () => {
+  it("that is replaced while it is silent is given up for the new one", { timeout }, async () => {
+    const { promise: isAsked, resolve: asked } = Promise.withResolvers<void>();
+    silence(asked);
+    second.put = async () => ({ revision: 8n });
+    const calls = Promise.all([kv.put("a", "1"), kv.get("a")]);
+    await isAsked;
+    router.tell(topologyOf({ g: second.address }, 2n));
+    const [{ revision }] = await calls;
+    assert.equal(revision, 8);
+  });
+
+  it("is waited for while its group has none", { timeout }, async () => {
+    router.tell(topologyOf({ g: "" }));
+    const put = kv.put("a", "1");
+    await kv.locate("a");
+    router.tell(topologyOf({ g: second.address }, 2n));
+    assert.equal((await put).revision, 1);
+  });
+});

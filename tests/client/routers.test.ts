@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { KvClient } from "kvlab";
+import { startTcpProxy } from "../support/tcp-proxy.ts";
+import { until } from "../support/until.ts";
+import { startToyServer, topologyOf } from "./toy-cluster.ts";
+
+const timeout = 30_000;
+
+/** Two routers, the first behind a proxy, which both name the second as primary of group `first`. */
+async function withRouters(
+  direct: boolean,
+  run: (it: Awaited<ReturnType<typeof start>>) => Promise<void>,
+): Promise<void> {
+  const started = await start(direct);
+  try {
+    await run(started);
+  } finally {
+    started.kv.close();
+    await started.proxy.close();
+    await Promise.all([started.one.close(), started.two.close()]);
+  }
+}
+
+async function start(direct: boolean) {
+  const [one, two] = [await startToyServer(), await startToyServer()];
+  const proxy = await startTcpProxy(one.address);
+  one.tell(topologyOf({ first: two.address }));
+  two.tell(topologyOf({ first: two.address }));
+  const kv = new KvClient({ routers: [proxy.address, two.address], direct });
+  return { one, two, proxy, kv };
+}
+
+for (const direct of [true, false]) {
+  describe(direct ? "straight to the data nodes" : "through routers", () => {
+    it("another router is asked when the first cannot be reached", { timeout }, () =>
+      withRouters(direct, async ({ kv, proxy }) => {
+        proxy.setMode("cut");
+        assert.ok(await kv.put("a", "1"));
+      }),
+    );
+
+    it("another router is asked when the first does not answer", { timeout }, () =>
+      withRouters(direct, async ({ kv, proxy }) => {
+        proxy.setMode("silent");
+        assert.ok(await kv.put("a", "1"));
+      }),
+    );
+
+    it("another router is asked when the first breaks off later", { timeout }, () =>
+      withRouters(direct, async ({ kv, proxy, two }) => {
+        assert.equal((await kv.locate("a")).group, "first");
+        assert.ok(await kv.put("a", "1"));
+        proxy.setMode("cut");
+        two.tell(topologyOf({ first: two.address, second: two.address }));
+        await until("the second group is known", 15_000, async () => {
+          const places = await Promise.all(["a", "b", "c", "d", "e", "f"].map((key) => kv.locate(key)));
+          return places.some(({ group }) => group === "second");
+        });
+        assert.ok(await kv.put("a", "1"));
+      }),
+    );
+  });
+}
+
+it("a router that is behind another does not bring back a replaced primary", { timeout }, () =>
+  withRouters(true, async ({ kv, one, two, proxy }) => {
+    one.tell(topologyOf({ first: two.address }, 2n));
+    two.tell(topologyOf({ first: "127.0.0.1:9" }, 1n));
+    assert.equal((await kv.locate("a")).address, two.address);
+    let asked = 0;
+    const { get } = two;
+    two.get = (request, signal) => {
+      asked++;
+      return get(request, signal);
+    };
+    proxy.setMode("cut");
+    for (let i = 0; i < 20; i++) await kv.get("a", { deadlineMs: 2_000 });
+    assert.equal(asked, 20);
+  }),
+);
