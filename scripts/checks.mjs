@@ -11,22 +11,39 @@ export const checks = [
   { name: "schema lint", run: () => runCommand("buf", ["lint"]) },
   { name: "schema format", run: () => runCommand("buf", ["format", "-d", "--exit-code"]) },
   { name: "generated code", run: checkGenerated },
+  { name: "reference", run: checkReference },
   { name: "unused code", run: () => runCommand("knip", ["--no-progress"]) },
   { name: "package", run: () => runCommand("publint", ["--strict"]) },
 ];
 
 /** Whether gen/ is what `buf generate` makes of proto/ now. */
-async function checkGenerated() {
-  const folder = mkdtempSync(join(tmpdir(), "kvlab-gen-"));
+function checkGenerated() {
+  return checkMade(["buf", "generate", "--output"], (folder) =>
+    differingFiles(join(root, "gen"), join(folder, "gen")),
+  );
+}
+
+/** Whether the pages of the reference are what the comments say now. */
+function checkReference() {
+  return checkMade(["node", "scripts/reference.mjs"], (folder) => {
+    const ours = filesBelow(join(root, "docs"));
+    const made = [...filesBelow(folder)];
+    return made.filter(([name, content]) => ours.get(name) !== content).map(([name]) => `docs/${name}`);
+  });
+}
+
+/** Runs a command that makes files in the folder that it is given last. `differing` names those that are not ours. */
+async function checkMade([program, ...args], differing) {
+  const folder = mkdtempSync(join(tmpdir(), "kvlab-made-"));
   try {
-    const result = await runCommand("buf", ["generate", "--output", folder]);
+    const result = await runCommand(program, [...args, folder]);
     if (!result.ok) return result;
-    const differing = differingFiles(join(root, "gen"), join(folder, "gen"));
-    if (differing.length === 0) return result;
+    const files = differing(folder);
+    if (files.length === 0) return result;
     return {
       ...result,
       ok: false,
-      output: `Run \`npm run generate\`; not up to date: ${differing.join(", ")}\n`,
+      output: `Run \`npm run generate\`; not up to date: ${files.join(", ")}\n`,
     };
   } finally {
     rmSync(folder, { recursive: true });
