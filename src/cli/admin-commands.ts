@@ -2,8 +2,9 @@ import process from "node:process";
 import { createInterface } from "node:readline/promises";
 import { ExitError, print } from "../settings/run-main.ts";
 import { number, text, toggle } from "../settings/setting.ts";
-import { command } from "./command.ts";
-import { jsonSetting, routerSettings, routersOf } from "./router-settings.ts";
+import { routerCommand } from "./command.ts";
+import { REFUSED } from "./exit-codes.ts";
+import { jsonSetting } from "./router-settings.ts";
 
 const group = text({
   meaning: "The group.",
@@ -12,10 +13,7 @@ const group = text({
   allowed: "the name of a group",
 });
 
-/** Exit code of what a condition refused. */
-const REFUSED = 4;
-
-export const transferCommand = command(
+export const transferCommand = routerCommand(
   {
     command: "kvlab transfer",
     summary:
@@ -29,13 +27,12 @@ export const transferCommand = command(
         min: 1,
         max: 2 ** 32 - 1,
       }),
-      ...routerSettings,
       json: jsonSetting,
     },
     examples: ["kvlab transfer zdata1 2"],
   },
-  async ({ group, number, json, ...where }) => {
-    const { epoch } = await routersOf(where).ask({
+  async ({ group, number, json }, { ask }) => {
+    const { epoch } = await ask({
       what: `transfer ${group} ${number}`,
       kind: "write",
       call: ({ admin }, options) => admin.transfer({ group, number }, options),
@@ -49,7 +46,7 @@ export const transferCommand = command(
   },
 );
 
-export const recoverCommand = command(
+export const recoverCommand = routerCommand(
   {
     command: "kvlab recover",
     summary:
@@ -58,15 +55,13 @@ export const recoverCommand = command(
       group,
       "accept-data-loss": toggle("Do it; without this, only what would be lost is told, with exit code 4."),
       yes: toggle("Do not ask."),
-      ...routerSettings,
       json: jsonSetting,
     },
     examples: ["kvlab recover zdata1", "kvlab recover zdata1 --accept-data-loss"],
   },
-  async ({ group, "accept-data-loss": acceptDataLoss, yes, json, ...where }) => {
-    const routers = routersOf(where);
+  async ({ group, "accept-data-loss": acceptDataLoss, yes, json }, { ask }) => {
     if (acceptDataLoss && !yes) await confirm(group);
-    const { number, epoch, loss } = await routers.ask({
+    const { number, epoch, loss } = await ask({
       what: `recover ${group}`,
       kind: "write",
       call: ({ admin }, options) => admin.recover({ group, acceptDataLoss }, options),

@@ -2,18 +2,13 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { WrongNodeSchema } from "../../gen/kvlab/v1/errors_pb.ts";
 import { isNotApplied } from "../rpc/errors.ts";
 import { ExitError } from "../settings/run-main.ts";
+import { NOT_ALLOWED, NOT_FOUND, OUTCOME_UNKNOWN, REFUSED, UNAVAILABLE } from "./exit-codes.ts";
 
 /** What a router answered, or why it did not. */
 export interface Failure {
   readonly url: string;
   readonly error: ConnectError;
 }
-
-/** Exit codes, beside 0 (done) and 2 (wrong usage). */
-const NOT_FOUND = 1;
-const NOT_ALLOWED = 2;
-const UNAVAILABLE = 3;
-const REFUSED = 4;
 
 /**
  * The end of a call that failed at every router that was asked: `last` decided it, `earlier` could not be reached.
@@ -58,7 +53,7 @@ function judge(error: ConnectError, kind: "read" | "write"): [number, string, st
   // A server that is too busy says that it has not applied the call; without that, the message was too long for it.
   if (error.code === Code.ResourceExhausted && !isNotApplied(error)) return [NOT_ALLOWED, "not allowed"];
   if (kind === "write" && !isNotApplied(error)) {
-    return [UNAVAILABLE, "may or may not have been applied", "read the key before you write it again"];
+    return [OUTCOME_UNKNOWN, "may or may not have been applied", "look before you do it again"];
   }
   const headline = kind === "write" ? "unavailable, not applied" : "unavailable";
   return error.isWireError

@@ -2,6 +2,8 @@ import type { StatusResponse } from "../../gen/kvlab/v1/data_pb.ts";
 import { type Group, NodeRole, type Topology } from "../../gen/kvlab/v1/topology_pb.ts";
 import type { Routers } from "./routers.ts";
 
+type Ask = Routers["ask"];
+
 /** A ring is called uneven when a group has this many times its fair part of it, or less than one part in as many. */
 const UNEVEN_RATIO = 1.5;
 
@@ -45,14 +47,14 @@ export interface ClusterStatus {
 }
 
 /** Asks a router for the topology, and through it every group's primary for its state. Errors: ExitError. */
-export async function readClusterStatus(routers: Routers): Promise<ClusterStatus> {
-  const { topology } = await routers.ask({
+export async function readClusterStatus(ask: Ask): Promise<ClusterStatus> {
+  const { topology } = await ask({
     what: "status",
     kind: "read",
     call: ({ router }, options) => router.getTopology({}, options),
   });
   if (!topology) throw new Error("status: the router answered without a topology");
-  const groups = await Promise.all(topology.groups.map((group) => readGroupStatus(routers, group)));
+  const groups = await Promise.all(topology.groups.map((group) => readGroupStatus(ask, group)));
   return {
     ringVersion: Number(topology.ringVersion),
     virtualNodes: topology.virtualNodes,
@@ -63,8 +65,8 @@ export async function readClusterStatus(routers: Routers): Promise<ClusterStatus
   };
 }
 
-async function readGroupStatus(routers: Routers, group: Group): Promise<GroupStatus> {
-  const report = await askPrimary(routers, group);
+async function readGroupStatus(ask: Ask, group: Group): Promise<GroupStatus> {
+  const report = await askPrimary(ask, group);
   const said = typeof report === "string" ? undefined : report;
   const unavailable = said ? said.unavailable : report;
   return {
@@ -88,11 +90,11 @@ async function readGroupStatus(routers: Routers, group: Group): Promise<GroupSta
 }
 
 /** What the primary of a group reports, or why there is no report. */
-async function askPrimary(routers: Routers, { name, nodes }: Group): Promise<StatusResponse | string> {
+async function askPrimary(ask: Ask, { name, nodes }: Group): Promise<StatusResponse | string> {
   if (nodes.length === 0) return "it has no live node";
   if (!nodes.some(({ role }) => role === NodeRole.PRIMARY)) return "it has no primary";
   try {
-    return await routers.ask({
+    return await ask({
       what: `status of ${name}`,
       kind: "read",
       call: ({ data }, options) => data.status({ group: name }, options),

@@ -1,111 +1,111 @@
-import { print } from "../settings/run-main.ts";
-import { text } from "../settings/setting.ts";
-import { command } from "./command.ts";
+import { ExitError, print } from "../settings/run-main.ts";
+import { keyCommand, routerCommand } from "./command.ts";
+import { NOT_FOUND } from "./exit-codes.ts";
 import { readStdin } from "./input.ts";
-import { bytesOf, describePlace, get, locate, put, remove } from "./keys.ts";
-import { jsonSetting, routerSettings, routersOf } from "./router-settings.ts";
+import { quoted, told } from "./key-failure.ts";
+import {
+  conditionOf,
+  deleteConditions,
+  keySetting,
+  putConditions,
+  ttlSetting,
+  valueSetting,
+} from "./key-settings.ts";
+import { jsonSetting } from "./router-settings.ts";
+import { entryJson, readable } from "./value-forms.ts";
 
-const key = text({
-  meaning: "The key, at most 4 KiB of UTF-8. After -- it may begin with a dash.",
-  placeholder: "KEY",
-  source: "operand",
-  allowed: "any text",
-  accepts: () => true,
-});
-
-const settings = { key, ...routerSettings, json: jsonSetting };
-
-export const putCommand = command(
+export const putCommand = keyCommand(
   {
     command: "kvlab put",
     summary: "Writes a key. Returns when every in-sync replica has it on disk.",
     settings: {
-      key,
-      value: text({
-        meaning: "The value, put as text; or - for the bytes of standard input.",
-        placeholder: "VALUE",
-        source: "operand",
-        allowed: "any text",
-        accepts: () => true,
-      }),
-      ...routerSettings,
+      key: keySetting,
+      value: valueSetting,
+      ttl: ttlSetting,
+      ...putConditions,
       json: jsonSetting,
     },
     examples: [
       "kvlab put greeting 'hello world'",
       "kvlab put photo - < photo.jpg",
+      "kvlab put session:7 alice --ttl 30m",
+      "kvlab put lock me --if-absent --ttl 10s",
+      "kvlab put counter 8 --if-revision 41",
       "kvlab put --router http://10.0.0.1:1926,http://10.0.0.2:1926 -- -5 minus-five",
     ],
   },
-  async ({ key, value, json, ...where }) => {
-    const routers = routersOf(where);
-    const { revision } = await put(routers, key, value === "-" ? await readStdin() : value);
-    await printLine(json ? JSON.stringify({ key, revision: Number(revision) }) : `ok, revision ${revision}`);
+  async ({ key, value, ttl: ttlMs, json, ...flags }, { client, signal }) => {
+    const condition = conditionOf(flags);
+    // In the repl, standard input is the lines.
+    const content = value === "-" && signal === undefined ? await readStdin() : value;
+    const what = `put ${quoted(key)}`;
+    const { revision } = await told(what, "write", client.put(key, content, { ...condition, ttlMs, signal }));
+    await printLine(json ? JSON.stringify({ key, revision }) : `ok, revision ${revision}`);
     return 0;
   },
 );
 
-export const getCommand = command(
+export const getCommand = keyCommand(
   {
     command: "kvlab get",
     summary:
-      "Prints the value of a key. Nothing is added to its bytes; exit code 1 when there is no such key.",
-    settings,
-    examples: ["kvlab get greeting", "kvlab get photo > photo.jpg", "kvlab get greeting --json"],
+      "Prints the value of a key. Nothing is added to its bytes; exit code 1 when there is no such key. With --json also its revision, and how long it lasts.",
+    settings: { key: keySetting, json: jsonSetting },
+    examples: ["kvlab get greeting", "kvlab get photo > photo.jpg", "kvlab get session:7 --json"],
   },
-  async ({ key, json, ...where }) => {
-    const routers = routersOf(where);
-    const answer = await get(routers, key);
-    if (!json) {
-      await print(bytesOf(answer));
-      return 0;
-    }
-    const value =
-      answer.value.case === "text"
-        ? { text: answer.value.value }
-        : { base64: Buffer.from(bytesOf(answer)).toString("base64") };
-    await printLine(JSON.stringify({ key, ...value, revision: Number(answer.revision) }));
+  async ({ key, json }, { client, signal }) => {
+    const what = `get ${quoted(key)}`;
+    const found = (await told(what, "read", client.get(key, { signal }))) ?? notFound(what);
+    if (json) await printLine(entryJson(found));
+    else if (signal === undefined) await print(found.bytes());
+    else await printLine(readable(found.value));
     return 0;
   },
 );
 
-export const deleteCommand = command(
+export const deleteCommand = keyCommand(
   {
     command: "kvlab delete",
     summary: "Removes a key. Exit code 1 when there is no such key.",
-    settings,
-    examples: ["kvlab delete greeting"],
+    settings: { key: keySetting, ...deleteConditions, json: jsonSetting },
+    examples: ["kvlab delete greeting", "kvlab delete lock --if-revision 41"],
   },
-  async ({ key, json, ...where }) => {
-    const routers = routersOf(where);
-    const { revision } = await remove(routers, key);
-    await printLine(
-      json ? JSON.stringify({ key, revision: Number(revision) }) : `deleted, revision ${revision}`,
-    );
+  async ({ key, json, ...flags }, { client, signal }) => {
+    const condition = conditionOf(flags);
+    const what = `delete ${quoted(key)}`;
+    const done = await told(what, "write", client.delete(key, { ...condition, signal }));
+    const { revision } = done ?? notFound(what);
+    await printLine(json ? JSON.stringify({ key, revision }) : `deleted, revision ${revision}`);
     return 0;
   },
 );
 
-export const locateCommand = command(
+export const locateCommand = routerCommand(
   {
     command: "kvlab locate",
     summary:
       "Prints the group of a key and the address of its primary. The address is - while there is none.",
-    settings,
+    settings: { key: keySetting, json: jsonSetting },
     examples: ["kvlab locate greeting", "kvlab locate greeting --json"],
   },
-  async ({ key, json, ...where }) => {
-    const routers = routersOf(where);
-    const place = await locate(routers, key);
-    const { group, address, ringVersion, ageMs } = place;
+  async ({ key, json }, { ask }) => {
+    const { group, address, ringVersion, ageMs } = await ask({
+      what: `locate ${quoted(key)}`,
+      kind: "read",
+      call: ({ router }, options) => router.locate({ key }, options),
+    });
     await printLine(
       json
         ? JSON.stringify({ key, group, address, ringVersion: Number(ringVersion), ageMs: Number(ageMs) })
-        : describePlace(place),
+        : `${group} ${address || "-"}`,
     );
     return 0;
   },
 );
+
+function notFound(what: string): never {
+  throw new ExitError(NOT_FOUND, `${what}: not found`);
+}
 
 function printLine(line: string): Promise<void> {
   return print(`${line}\n`);

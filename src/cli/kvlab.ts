@@ -1,15 +1,27 @@
 import { HelpRequested, SettingError, type SettingsInput } from "../settings/read-settings.ts";
 import { recoverCommand, transferCommand } from "./admin-commands.ts";
+import { batchCommand } from "./batch.ts";
 import type { Command } from "./command.ts";
+import { completionCommand } from "./completion.ts";
+import { exportCommand } from "./export.ts";
+import { importCommand } from "./import.ts";
 import { deleteCommand, getCommand, locateCommand, putCommand } from "./key-commands.ts";
 import { dumpCommand, repairCommand, verifyCommand } from "./log-commands.ts";
 import { replCommand } from "./repl.ts";
+import { scanCommand } from "./scan.ts";
 import { statusCommand } from "./status.ts";
+import { firstSentence } from "./summary.ts";
+import { watchCommand } from "./watch.ts";
 
 const commands: readonly Command[] = [
   putCommand,
   getCommand,
   deleteCommand,
+  scanCommand,
+  watchCommand,
+  batchCommand,
+  importCommand,
+  exportCommand,
   locateCommand,
   statusCommand,
   transferCommand,
@@ -18,6 +30,7 @@ const commands: readonly Command[] = [
   verifyCommand,
   dumpCommand,
   repairCommand,
+  completionCommand(() => commands),
 ];
 
 /** The `kvlab` command: runs the command that its first words name, and resolves to the exit code. */
@@ -37,7 +50,7 @@ function overview(): string {
   const names = commands.map(({ words, usage }) => `  kvlab ${words.join(" ")}${usage}`);
   const width = Math.max(...names.map((name) => name.length));
   const lines = commands.map(
-    ({ summary }, index) => `${names[index]?.padEnd(width)}  ${firstSentence(summary)}`,
+    ({ program }, index) => `${names[index]?.padEnd(width)}  ${firstSentence(program.summary)}`,
   );
   return `Reads and writes a kvlab cluster, and shows how it is.
 
@@ -48,15 +61,13 @@ ${lines.join("\n")}
 
 Exit codes:
   0  done
-  1  there is no such key; the log file is damaged or cannot be read
+  1  there is no such key; the history that a watch needs is gone; the log file is damaged or cannot be read
   2  wrong usage, also a key or value that is too long
-  3  unavailable: no router answers, or the group of the key does not
+  3  unavailable: no router answers, or the group of the key does not; nothing was done
   4  refused by a condition
+  5  a write may or may not have been applied
+  130  ended by Ctrl-C before it was done
 `;
-}
-
-function firstSentence(summary: string): string {
-  return summary.replace(/\. .*/, ".");
 }
 
 function unknownCommand(args: readonly string[]): SettingError {

@@ -3,6 +3,7 @@ import { dumpLog, type LogReport, type RepairReport, repairLog, verifyLog } from
 import { print } from "../settings/run-main.ts";
 import { text } from "../settings/setting.ts";
 import { command } from "./command.ts";
+import { bufferLines } from "./output.ts";
 import { jsonSetting } from "./router-settings.ts";
 
 /** Also what `runMain` makes of a file that cannot be read. */
@@ -11,15 +12,13 @@ const DAMAGED = 1;
 /** More would hide what else is said; `--json` has them all. */
 const DAMAGES_SHOWN = 20;
 
-/** A system call for each line would make a dump many times slower. */
-const PRINTED_AT_ONCE = 64 * 1024;
-
 const settings = {
   file: text({
     meaning: "The log file (dbfile).",
     placeholder: "FILE",
     source: "operand",
     allowed: "a path",
+    completes: "files",
   }),
   json: jsonSetting,
 };
@@ -51,16 +50,11 @@ export const dumpCommand = command(
     ],
   },
   async ({ file }) => {
-    let lines = "";
+    const lines = bufferLines(print);
     try {
-      for await (const record of dumpLog(nodeDisk, file)) {
-        lines += `${JSON.stringify(record)}\n`;
-        if (lines.length < PRINTED_AT_ONCE) continue;
-        await print(lines);
-        lines = "";
-      }
+      for await (const record of dumpLog(nodeDisk, file)) await lines.add(JSON.stringify(record));
     } finally {
-      await print(lines);
+      await lines.flush();
     }
     return 0;
   },

@@ -1,69 +1,43 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { HelpRequested } from "../settings/read-settings.ts";
 import { print } from "../settings/run-main.ts";
-import { command } from "./command.ts";
-import { bytesOf, describePlace, get, locate, put, remove } from "./keys.ts";
-import { routerSettings, routersOf } from "./router-settings.ts";
-import type { Routers } from "./routers.ts";
+import { type ClusterCommand, keyCommand } from "./command.ts";
+import { deleteCommand, getCommand, locateCommand, putCommand } from "./key-commands.ts";
+import { scanCommand } from "./scan.ts";
+import { lineOf, type Session } from "./session.ts";
+import { statusCommand } from "./status.ts";
+import { firstSentence } from "./summary.ts";
+import { watchCommand } from "./watch.ts";
 import { splitWords } from "./words.ts";
 
-const HELP = `locate KEY       group and address of a key
-put KEY VALUE    write a key
-read KEY         print the value of a key
-delete KEY       remove a key
-help             this
-quit             end, as the end of input does
-Words with spaces go in '…' or "…"; a backslash escapes: \\n \\t \\" \\\\ \\u{1F600}.`;
-
-/** Carries out one line; resolves to what is to be printed. */
-type Action = (routers: Routers, operands: readonly string[], signal: AbortSignal) => Promise<string>;
-
-interface ReplCommand {
-  readonly operands: readonly string[];
-  readonly act: Action;
-}
-
-const commands: Readonly<Record<string, ReplCommand>> = {
-  locate: {
-    operands: ["KEY"],
-    act: async (routers, [key = ""], signal) => describePlace(await locate(routers, key, signal)),
-  },
-  put: {
-    operands: ["KEY", "VALUE"],
-    act: async (routers, [key = "", value = ""], signal) => {
-      const { revision } = await put(routers, key, value, signal);
-      return `ok, revision ${revision}`;
-    },
-  },
-  read: {
-    operands: ["KEY"],
-    act: async (routers, [key = ""], signal) => readable(bytesOf(await get(routers, key, signal))),
-  },
-  delete: {
-    operands: ["KEY"],
-    act: async (routers, [key = ""], signal) => {
-      const { revision } = await remove(routers, key, signal);
-      return `deleted, revision ${revision}`;
-    },
-  },
-  help: { operands: [], act: async () => HELP },
+/** The commands by the words that call them here. */
+const commands: Readonly<Record<string, ClusterCommand>> = {
+  locate: locateCommand,
+  put: putCommand,
+  get: getCommand,
+  read: getCommand,
+  delete: deleteCommand,
+  scan: scanCommand,
+  watch: watchCommand,
+  status: statusCommand,
 };
 
-export const replCommand = command(
+export const replCommand = keyCommand(
   {
     command: "kvlab repl",
     summary:
-      "Reads commands from standard input, line by line, and carries them out. An error does not end it.",
-    settings: routerSettings,
-    examples: ["kvlab repl", "printf 'put a 1\\nread a\\n' | kvlab repl"],
+      "Reads commands from standard input, line by line, and carries them out. An error does not end it; Ctrl-C ends a command.",
+    settings: {},
+    examples: ["kvlab repl", "printf 'put a 1 --ttl 5m\\nget a --json\\n' | kvlab repl"],
   },
-  async (where) => {
-    await runRepl(routersOf(where));
+  async (_settings, session) => {
+    await runRepl(session);
     return 0;
   },
 );
 
-async function runRepl(routers: Routers): Promise<void> {
+async function runRepl(session: Session): Promise<void> {
   const terminal = Boolean(process.stdin.isTTY && process.stdout.isTTY);
   const lines = createInterface({
     input: process.stdin,
@@ -87,40 +61,41 @@ async function runRepl(routers: Routers): Promise<void> {
   for await (const line of lines) {
     if (line.trim() === "quit") return lines.close();
     underWay = new AbortController();
-    const output = await carryOut(routers, line, underWay.signal).catch(tellError);
+    await carryOut(lineOf(session, underWay.signal), line).catch(tell);
     underWay = undefined;
-    if (output !== undefined) await print(`${output}\n`);
     prompt();
   }
   // The end of input leaves the cursor behind the prompt.
   if (terminal) await print("\n");
 }
 
-function tellError(error: unknown): undefined {
-  process.stderr.write(`error: ${error instanceof Error ? error.message : error}\n`);
+async function tell(reason: unknown): Promise<void> {
+  if (reason instanceof HelpRequested) return print(reason.help);
+  process.stderr.write(`error: ${reason instanceof Error ? reason.message : reason}\n`);
 }
 
-async function carryOut(routers: Routers, line: string, signal: AbortSignal): Promise<string | undefined> {
-  const [name, ...operands] = splitWords(line);
-  if (name === undefined) return undefined;
+async function carryOut(session: Session, line: string): Promise<void> {
+  const [name, ...args] = splitWords(line);
+  if (name === undefined) return;
+  if (name === "help") return print(overview());
   const found = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!found) {
-    const allowed = [...Object.keys(commands), "quit"].join(", ");
+    const allowed = [...Object.keys(commands), "help", "quit"].join(", ");
     throw new Error(`${JSON.stringify(name)} is not a command; allowed: ${allowed}`);
   }
-  if (operands.length !== found.operands.length) {
-    const usage = [name, ...found.operands].join(" ");
-    const given = operands.length === 1 ? "1 operand" : `${operands.length} operands`;
-    throw new Error(`${name} has ${given}; allowed: ${usage} (quote what has spaces)`);
-  }
-  return found.act(routers, operands, signal);
+  await found.runIn(session, args);
 }
 
-/** A value for people: text as it is, other bytes in base64. */
-function readable(value: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(value);
-  } catch {
-    return `(${value.length} bytes that are not text, in base64) ${Buffer.from(value).toString("base64")}`;
-  }
+function overview(): string {
+  const rows = Object.entries(commands).map(([name, { usage, program }]) => [
+    `${name}${usage}`,
+    firstSentence(program.summary),
+  ]);
+  rows.push(
+    ["help", "This; COMMAND --help says all about a command."],
+    ["quit", "Ends, as the end of input does."],
+  );
+  const width = Math.max(...rows.map(([name = ""]) => name.length));
+  const lines = rows.map(([name = "", meaning]) => `${name.padEnd(width)}  ${meaning}\n`);
+  return `${lines.join("")}Words with spaces go in '…' or "…"; a backslash escapes: \\n \\t \\" \\\\ \\u{1F600}.\n`;
 }

@@ -8,7 +8,6 @@ import {
   toggle,
   withDefault,
 } from "../settings/setting.ts";
-import { connectRouters, type Routers } from "./routers.ts";
 
 const router: Setting<readonly string[] | undefined> = {
   meaning: "Router to ask; of several, the next one is asked when one does not answer.",
@@ -44,13 +43,24 @@ export const routerSettings = {
   ),
 };
 
+/** The settings of every command that reads or writes keys. */
+export const callSettings = {
+  ...routerSettings,
+  direct: toggle(
+    "Go straight to the data nodes, which is faster where they can be reached; otherwise the routers pass calls on.",
+  ),
+};
+
+/** Where the cluster is, as one of these tables says. */
+export type ReachSettings = SettingsOf<typeof routerSettings> & { readonly direct?: boolean };
+
 export const jsonSetting = toggle("Print JSON.");
 
-/** The routers that the settings name. */
-export function routersOf(settings: SettingsOf<typeof routerSettings>): Routers {
-  const { router, serverip, serverport, timeout } = settings;
+/** The URLs of the routers that the settings name. */
+export function routersOf(settings: ReachSettings): readonly string[] {
+  const { router, serverip, serverport } = settings;
   const authority = `${isIPv6(serverip) ? `[${serverip}]` : serverip}:${serverport}`;
-  return connectRouters(router ?? [`http://${authority}`], timeout * 1000);
+  return router ?? [`http://${authority}`];
 }
 
 function parseRouters(given: string): string[] | undefined {

@@ -7,14 +7,14 @@ import { isNotApplied } from "../rpc/errors.ts";
 import { valueBytesLimit } from "../settings/programs.ts";
 import { callFailure, type Failure } from "./call-failure.ts";
 
-export interface RouterClients {
+interface RouterClients {
   readonly admin: Client<typeof AdminService>;
   readonly data: Client<typeof DataService>;
   readonly router: Client<typeof RouterService>;
 }
 
 /** What is to be asked of a router. */
-export interface Question<T> {
+interface Question<T> {
   /** For errors, e.g. `put "a"`. */
   readonly what: string;
   readonly kind: "read" | "write";

@@ -1,17 +1,17 @@
 import { print } from "../settings/run-main.ts";
 import { type ClusterStatus, type GroupStatus, percent, readClusterStatus } from "./cluster-status.ts";
-import { command } from "./command.ts";
-import { jsonSetting, routerSettings, routersOf } from "./router-settings.ts";
+import { routerCommand } from "./command.ts";
+import { jsonSetting } from "./router-settings.ts";
 
-export const statusCommand = command(
+export const statusCommand = routerCommand(
   {
     command: "kvlab status",
     summary: "Shows routers, groups, their nodes and the ring. Warns of what needs a look.",
-    settings: { ...routerSettings, json: jsonSetting },
+    settings: { json: jsonSetting },
     examples: ["kvlab status", "kvlab status --json"],
   },
-  async ({ json, ...where }) => {
-    const status = await readClusterStatus(routersOf(where));
+  async ({ json }, { ask }) => {
+    const status = await readClusterStatus(ask);
     await print(json ? `${JSON.stringify(status)}\n` : describeStatus(status));
     return 0;
   },

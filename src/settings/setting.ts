@@ -15,6 +15,8 @@ export interface Setting<T> {
   readonly source?: "anywhere" | "flag" | "operand";
   /** Whether its value may never be shown. */
   readonly secret?: boolean;
+  /** What a shell offers to complete it with: files, or these words. */
+  readonly completes?: "files" | readonly string[];
   /** Whether the flag may be given several times: the values are then joined by commas. */
   readonly repeatable?: boolean;
   /** The value, or undefined when the text is not allowed. */
@@ -30,7 +32,7 @@ export type SettingsOf<Table extends SettingsTable> = {
   readonly [Name in keyof Table]: Table[Name] extends Setting<infer Value> ? Value : never;
 };
 
-type Description = Pick<Setting<unknown>, "meaning" | "placeholder" | "source" | "secret">;
+type Description = Pick<Setting<unknown>, "meaning" | "placeholder" | "source" | "secret" | "completes">;
 
 /** A text that must be given. `accepts` refuses what is not `allowed`; without it, only the empty text is refused. */
 export function text(
@@ -61,7 +63,33 @@ export function choice<Word extends string>(
   description: Description & { words: readonly Word[] },
 ): Setting<Word> {
   const { words, ...rest } = description;
-  return { ...rest, allowed: words.join(" or "), parse: (given) => words.find((word) => word === given) };
+  return {
+    ...rest,
+    allowed: words.join(" or "),
+    completes: words,
+    parse: (given) => words.find((word) => word === given),
+  };
+}
+
+const durationUnitsMs: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** A span of time in milliseconds, at least one, that must be given: a number with its unit, as `30s`. */
+export function duration(description: Description): Setting<number> {
+  return {
+    ...description,
+    allowed: "a number and its unit, one of ms, s, m, h and d, like 30s or 1.5h",
+    parse(given) {
+      const [, digits = "", unit = ""] = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)$/.exec(given) ?? [];
+      const ms = Math.round(Number(digits) * (durationUnitsMs[unit] ?? 0));
+      return Number.isSafeInteger(ms) && ms >= 1 ? ms : undefined;
+    },
+  };
 }
 
 /** A host name or an IP address, which must be given. */

@@ -47,24 +47,36 @@ ok, revision 4
   });
 
   it("tells errors and goes on", { timeout }, async () => {
-    const lines = ["reed a", "put a", 'put "a b', "read nope", "read is\\ unavailable", "put b 2", "read b"];
+    const lines = ["reed a", "put a", 'put "a b', "read nope", "put is\\ invalid 1", "put b 2", "read b"];
     const { exitCode, stdout, stderr } = await repl(`${lines.join("\n")}\n`);
     assert.equal(exitCode, 0);
     assert.match(stdout, /^ok, revision \d+\n2\n$/);
-    const at = toy.url;
     assert.deepEqual(stderr.split("\n"), [
-      'error: "reed" is not a command; allowed: locate, put, read, delete, help, quit',
-      "error: put has 1 operand; allowed: put KEY VALUE (quote what has spaces)",
+      'error: "reed" is not a command; allowed: locate, put, get, read, delete, scan, watch, status, help, quit',
+      "error: VALUE must be given; allowed: any text",
       'error: a " is not closed',
-      `error: get "nope": not found (${at}: there is no such key)`,
-      `error: get "is unavailable": unavailable (${at}: group "g" has no primary); \`kvlab status\` shows how the groups are`,
+      'error: get "nope": not found',
+      'error: put "is invalid": not allowed (the value has 5 bytes; at most 4 are allowed)',
       "",
     ]);
   });
 
+  it("takes the flags of the commands, but for those that say where the cluster is", {
+    timeout,
+  }, async () => {
+    const { stdout, stderr } = await repl(
+      "put 'a b' 1 --json\nget 'a b' --json\nget a --router x\nput --help\n",
+    );
+    const [put, get, ...help] = stdout.split("\n");
+    const { revision } = JSON.parse(put ?? "");
+    assert.deepEqual(JSON.parse(get ?? ""), { key: "a b", text: "1", revision });
+    assert.ok(help.includes("  --ttl TIME") && !help.includes("  --router URL"));
+    assert.match(stderr, /^error: --router is not a known flag [^\n]*\n$/);
+  });
+
   it("ends with quit, and explains itself with help", { timeout }, async () => {
     const { stdout } = await repl("help\nquit\nput never 1\n");
-    for (const name of ["locate KEY", "put KEY VALUE", "read KEY", "delete KEY", "help", "quit"]) {
+    for (const name of ["locate KEY", "put KEY VALUE", "read KEY", "scan [PREFIX]", "help", "quit"]) {
       assert.ok(stdout.includes(`${name} `), name);
     }
     assert.ok(!toy.values.has("never"));

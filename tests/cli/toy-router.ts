@@ -6,6 +6,8 @@ import { NodeRole, type Topology, TopologySchema } from "../../gen/kvlab/v1/topo
 import { KvError } from "../../src/cluster/errors.ts";
 import { toConnectError } from "../../src/rpc/errors.ts";
 import { listen } from "../../src/rpc/listener.ts";
+import { pipeHandlers } from "../../src/rpc/pipe-service.ts";
+import type { UnaryCalls } from "../../src/rpc/unary-calls.ts";
 
 export interface ToyRouter {
   readonly url: string;
@@ -26,7 +28,6 @@ const failures: Readonly<Record<string, () => ConnectError>> = {
   "is unavailable": () => toConnectError(new KvError("unavailable", 'group "g" has no primary')),
   "is unknown": () => toConnectError(new KvError("outcome-unknown", "the primary broke off"), "g"),
   "is invalid": () => toConnectError(new KvError("invalid", "the value has 5 bytes; at most 4 are allowed")),
-  "is wrong node": () => toConnectError(new KvError("wrong-node", "this node does not serve the key")),
   "is refused": () => new ConnectError("the revision is 7, not 5", Code.FailedPrecondition),
 };
 
@@ -63,25 +64,34 @@ export async function startToyRouter(): Promise<ToyRouter> {
         },
         getTopology: () => ({ topology: toy.topology }),
       });
-      router.service(DataService, {
-        get: ({ key }) => {
+      const calls: UnaryCalls = {
+        async get({ key }) {
           failAsNamed(key);
           const value = values.get(key);
           if (!value) throw toConnectError(new KvError("not-found", "there is no such key"));
           return { value, revision: toy.revision };
         },
-        put: ({ key, value }) => {
+        async put({ key, value }) {
           writes.push(key);
           failAsNamed(key);
           values.set(key, value);
           return { revision: ++toy.revision };
         },
-        delete: ({ key }) => {
+        async delete({ key }) {
           writes.push(key);
           failAsNamed(key);
           if (!values.delete(key)) throw toConnectError(new KvError("not-found", "there is no such key"));
           return { revision: ++toy.revision };
         },
+        async batch() {
+          throw new ConnectError("there are no batches here", Code.Unimplemented);
+        },
+      };
+      router.service(DataService, {
+        ...pipeHandlers(calls),
+        get: (request, { signal }) => calls.get(request, signal),
+        put: (request, { signal }) => calls.put(request, signal),
+        delete: (request, { signal }) => calls.delete(request, signal),
         status: ({ group }) => {
           if (group === "mute")
             throw toConnectError(new KvError("unavailable", "the primary does not answer"));

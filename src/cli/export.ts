@@ -1,0 +1,163 @@
+import { Buffer } from "node:buffer";
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { ExitError, print } from "../settings/run-main.ts";
+import { toggle } from "../settings/setting.ts";
+import { readClusterStatus } from "./cluster-status.ts";
+import { keyCommand } from "./command.ts";
+import { INTERRUPTED, NOT_ALLOWED } from "./exit-codes.ts";
+import { fileOperand, unusable, wholeLines } from "./files.ts";
+import { textField } from "./json-fields.ts";
+import { BadLine, parseObject } from "./json-lines.ts";
+import { keyFailure } from "./key-failure.ts";
+import { keyFlag } from "./key-settings.ts";
+import { bufferLines, type LineOutput } from "./output.ts";
+import { grouped, showProgress } from "./progress.ts";
+import { jsonSetting } from "./router-settings.ts";
+import type { Session } from "./session.ts";
+import { valueJson } from "./value-forms.ts";
+
+export const exportCommand = keyCommand(
+  {
+    command: "kvlab export",
+    summary:
+      'Writes keys and values as JSON lines, in the order of the keys\' bytes, for `kvlab import`: {"key":"a","text":"1"}, or base64 for bytes, and ttlMs when the key expires. Each group\'s keys are as of one moment. When it is stopped, --resume goes on after the last whole line of the file.',
+    settings: {
+      file: fileOperand("Where to: a file that is not there yet; - or nothing for standard output."),
+      prefix: keyFlag("Only keys that begin with this.", "PREFIX"),
+      resume: toggle("Go on after the last whole line of the file, with the keys as they are now."),
+      quiet: toggle("Show no progress."),
+      json: { ...jsonSetting, meaning: "Print what was done as JSON. The lines are JSON anyway." },
+    },
+    examples: [
+      "kvlab export keys.jsonl",
+      "kvlab export keys.jsonl --resume",
+      "kvlab export --prefix user: | gzip > users.jsonl.gz",
+    ],
+  },
+  async ({ file, json, quiet, ...options }, session) => {
+    const beganMs = performance.now();
+    const target = file === "-" ? toStdout(options.resume) : await toFile(file, options.resume);
+    const given = { prefix: options.prefix, after: target.after, quiet, how: target.how };
+    const count = await write(given, session, target.lines).finally(target.close);
+    const seconds = (performance.now() - beganMs) / 1_000;
+    if (file === "-") return 0;
+    await print(
+      json
+        ? `${JSON.stringify({ exported: count, seconds })}\n`
+        : `exported ${grouped(count)} keys in ${seconds.toFixed(1)} s, ${grouped(Math.round(count / seconds))}/s\n`,
+    );
+    return 0;
+  },
+);
+
+/** How each line begins. */
+const lineBegin = '{"key":"';
+
+interface Target {
+  readonly lines: LineOutput;
+  /** The last key that is there already. */
+  readonly after: string | undefined;
+  /** How to go on when this is stopped. */
+  readonly how: string;
+  close(): Promise<void>;
+}
+
+function toStdout(resume: boolean): Target {
+  if (resume) throw new ExitError(NOT_ALLOWED, "--resume is given without a FILE; allowed: with a FILE");
+  const how = "it begins anew when it is called again";
+  return { lines: bufferLines(print), after: undefined, how, close: async () => {} };
+}
+
+async function toFile(file: string, resume: boolean): Promise<Target> {
+  const flags = constants.O_RDWR | constants.O_CREAT | (resume ? 0 : constants.O_EXCL);
+  const handle = await open(file, flags).catch((error) => {
+    if (error.code !== "EEXIST") throw unusable(file, error);
+    throw new ExitError(NOT_ALLOWED, `${file} is there already; --resume goes on after its last line`);
+  });
+  try {
+    const { size, lastLine } = await wholeLines(handle);
+    const after = lastLine && keyOf(file, lastLine);
+    await cutUnfinished(file, handle, size);
+    const lines = bufferLines((piece) => append(handle, Buffer.from(piece)));
+    const close = () => handle.datasync().finally(() => handle.close());
+    return { lines, after, how: "--resume goes on", close };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** Cuts off a line that was being written when an export was killed. Errors: ExitError (it is anything else). */
+async function cutUnfinished(file: string, handle: FileHandle, size: number): Promise<void> {
+  const begun = Buffer.alloc(lineBegin.length);
+  const { bytesRead } = await handle.read(begun, 0, begun.length, size);
+  if (!lineBegin.startsWith(begun.toString("latin1", 0, bytesRead))) {
+    throw new ExitError(NOT_ALLOWED, `the end of ${file} is of no export`);
+  }
+  await handle.truncate(size);
+}
+
+async function append(handle: FileHandle, bytes: Buffer): Promise<void> {
+  const { size } = await handle.stat();
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, size + done);
+    done += bytesWritten;
+  }
+}
+
+function keyOf(file: string, line: Uint8Array): string {
+  try {
+    return textField(parseObject(line, ["key", "text", "base64", "ttlMs"]) ?? {}, "key");
+  } catch (error) {
+    if (!(error instanceof BadLine)) throw error;
+    throw new ExitError(NOT_ALLOWED, `the last line of ${file} is of no export: ${error.message}`);
+  }
+}
+
+interface Run {
+  readonly prefix: string | undefined;
+  readonly after: string | undefined;
+  readonly quiet: boolean;
+  readonly how: string;
+}
+
+/** Resolves with the number of keys. Errors: ExitError. */
+async function write(run: Run, session: Session, lines: LineOutput): Promise<number> {
+  const signal = session.interruption();
+  const isWhole = run.prefix === undefined && run.after === undefined;
+  const total = isWhole && !run.quiet ? await keysOf(session) : undefined;
+  let count = 0;
+  const progress = showProgress("keys", run.quiet, () => ({
+    count,
+    part: total === undefined ? undefined : Math.min(1, count / Math.max(total, 1)),
+  }));
+  try {
+    for await (const { key, value, ttlLeftMs } of session.client.scan({ ...run, signal })) {
+      await lines.add(
+        JSON.stringify({ key, ...valueJson(value), ttlMs: ttlLeftMs && Math.max(1, ttlLeftMs) }),
+      );
+      count++;
+    }
+    await lines.flush();
+    return count;
+  } catch (reason) {
+    const error = keyFailure("export", "read", reason);
+    if (!(error instanceof ExitError)) throw error;
+    await lines.flush();
+    const why = error.exitCode === INTERRUPTED ? "export: interrupted" : error.message;
+    throw new ExitError(error.exitCode, `${why}; ${grouped(count)} keys are written: ${run.how}`, {
+      cause: error,
+    });
+  } finally {
+    progress.end();
+  }
+}
+
+/** Keys of the cluster, to show how much of it is done; undefined when it is not known. */
+async function keysOf({ ask }: Session): Promise<number | undefined> {
+  const status = await readClusterStatus(ask).catch(() => undefined);
+  const counts = status?.groups.map(({ keys }) => keys);
+  if (counts === undefined || counts.includes(undefined)) return undefined;
+  return counts.reduce<number>((sum, keys = 0) => sum + keys, 0);
+}

@@ -1,0 +1,97 @@
+import { createHash } from "node:crypto";
+import { open, readFile, rename, rm } from "node:fs/promises";
+import { ExitError } from "../settings/run-main.ts";
+import { NOT_ALLOWED } from "./exit-codes.ts";
+import type { LineStart } from "./json-lines.ts";
+
+/** How far the import of a file has come: everything before `next` is in the store. */
+export interface Journal {
+  /** Where an earlier import has come to; undefined when there was none, or it was finished. */
+  readonly next: LineStart | undefined;
+  save(next: LineStart): Promise<void>;
+  /** The import is finished. */
+  remove(): Promise<void>;
+}
+
+/** What stands in the journal, as JSON. */
+interface Entry {
+  readonly line: number;
+  readonly offset: number;
+  readonly before: string;
+  readonly routers: readonly string[];
+}
+
+/** So much of the file before the place is compared, to know whether it is still the file that it was. */
+const comparedBytes = 64 * 1024;
+
+/**
+ * The journal of a file that is imported, in a file beside it. `restart`: whether to pass over what is there.
+ * Errors: ExitError (it is of another content or cluster, or no journal).
+ */
+export async function openJournal(
+  file: string,
+  routers: readonly string[],
+  restart: boolean,
+): Promise<Journal> {
+  const path = `${file}.kvlab-import`;
+  const found = restart ? undefined : await readEntry(path);
+  if (found !== undefined) {
+    const refuse = (why: string) =>
+      new ExitError(NOT_ALLOWED, `${path}: ${why}; --restart begins anew, --from-line says where to go on`);
+    if (!routers.some((url) => found.routers.includes(url))) {
+      throw refuse(`it is of an import by ${found.routers.join(", ")}, not ${routers.join(", ")}`);
+    }
+    if ((await digestBefore(file, found.offset)) !== found.before) {
+      throw refuse(`${file} is not what it was before line ${found.line}`);
+    }
+  }
+  return {
+    next: found && { number: found.line, start: found.offset },
+    async save({ number, start }) {
+      const entry: Entry = { line: number, offset: start, before: await digestBefore(file, start), routers };
+      await replaceFile(path, `${JSON.stringify(entry)}\n`);
+    },
+    remove: () => rm(path, { force: true }),
+  };
+}
+
+async function readEntry(path: string): Promise<Entry | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch {
+    return undefined;
+  }
+  try {
+    const { line, offset, before, routers } = JSON.parse(text);
+    if (Number.isSafeInteger(line) && Number.isSafeInteger(offset) && Array.isArray(routers)) {
+      return { line, offset, before, routers };
+    }
+  } catch {}
+  throw new ExitError(NOT_ALLOWED, `${path} is no journal of an import; remove it to begin anew`);
+}
+
+/** A digest of what stands before `offset`; of another length when the file is too short. */
+async function digestBefore(file: string, offset: number): Promise<string> {
+  const length = Math.min(offset, comparedBytes);
+  const handle = await open(file, "r");
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset - length);
+    return `${bytesRead}:${createHash("sha256").update(buffer.subarray(0, bytesRead)).digest("base64")}`;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Whoever is killed at any moment leaves the old content or the new. */
+async function replaceFile(path: string, content: string): Promise<void> {
+  const fresh = `${path}.new`;
+  const handle = await open(fresh, "w");
+  try {
+    await handle.writeFile(content);
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+  await rename(fresh, path);
+}

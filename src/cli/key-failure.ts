@@ -1,0 +1,63 @@
+import { ConnectError } from "@connectrpc/connect";
+import { KvError } from "../client/index.ts";
+import { ExitError } from "../settings/run-main.ts";
+import { INTERRUPTED, NOT_ALLOWED, NOT_FOUND, OUTCOME_UNKNOWN, REFUSED, UNAVAILABLE } from "./exit-codes.ts";
+
+/** The result of a call to the client. Its error is told as what became of `what`, e.g. `put "a"`. Errors: ExitError. */
+export async function told<T>(what: string, kind: "read" | "write", call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (reason) {
+    throw keyFailure(what, kind, reason);
+  }
+}
+
+/** The end of a program whose call to the client has failed. What is no error of the client stays as it is. */
+export function keyFailure(what: string, kind: "read" | "write", reason: unknown): unknown {
+  if (!(reason instanceof KvError)) return reason;
+  const [exitCode, headline, advice] = judge(reason, kind);
+  const message = `${what}: ${headline} (${reasonOf(reason)})`;
+  return new ExitError(exitCode, advice === undefined ? message : `${message}; ${advice}`, { cause: reason });
+}
+
+/** Exit code, what has happened, and what to check or do. */
+function judge({ code }: KvError, kind: "read" | "write"): [number, string, string?] {
+  switch (code) {
+    case "invalid":
+      return [NOT_ALLOWED, "not allowed"];
+    case "condition-failed":
+    case "refused":
+      return [REFUSED, "refused"];
+    case "outcome-unknown":
+      return [OUTCOME_UNKNOWN, "may or may not have been applied", "read the key before you write it again"];
+    case "history-lost":
+      return [NOT_FOUND, "the history that this needs is gone", "scan the keys anew, and watch from there"];
+    case "aborted":
+    case "closed":
+      return [
+        INTERRUPTED,
+        kind === "write" ? "interrupted, may or may not have been applied" : "interrupted",
+      ];
+    case "internal":
+      return [UNAVAILABLE, "failed"];
+    case "unavailable":
+    case "deadline":
+    case "exhausted":
+      return [
+        UNAVAILABLE,
+        kind === "write" ? "unavailable, not applied" : "unavailable",
+        "`kvlab status` shows how the groups are, --router names another router",
+      ];
+  }
+}
+
+function reasonOf(error: KvError): string {
+  // What an unknown outcome is has been said.
+  if (error.code !== "outcome-unknown" || !(error.cause instanceof Error)) return error.message;
+  return error.cause instanceof ConnectError ? error.cause.rawMessage : error.cause.message;
+}
+
+/** A key for an error message, which stays a line. */
+export function quoted(key: string): string {
+  return JSON.stringify(key.length > 100 ? `${key.slice(0, 100)}…` : key);
+}

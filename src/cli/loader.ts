@@ -1,0 +1,144 @@
+import type { KvClient, PutStep } from "../client/index.ts";
+import { KvError } from "../client/index.ts";
+import type { Line, LineStart } from "./json-lines.ts";
+
+/** A line of a file, and what it puts. */
+export interface PutLine {
+  readonly line: Line;
+  readonly step: PutStep;
+}
+
+/** Puts lines, many at a time, in bounded memory. */
+export interface Loader {
+  /** Takes a line, once there is room for it. Rejects when an earlier one has failed for good. */
+  add(put: PutLine): Promise<void>;
+  /** Sends everything that has been taken; does not wait for answers. */
+  flush(): Promise<void>;
+  /** Resolves when nothing is under way any more. Rejects as `add` does. */
+  settle(): Promise<void>;
+  /** The first line that is not known to be in the store; undefined when all that were taken are. */
+  readonly unsettled: LineStart | undefined;
+  /** Lines that have been put. */
+  readonly done: number;
+}
+
+/** Batches of one group that cost a small part of what their lines would cost one by one. */
+const batchStepsMax = 500;
+const batchBytesMax = 256 * 1024;
+
+/** Enough to keep every node busy while answers are on their way. */
+const underWayMax = 16;
+const underWayBytesMax = 32 * 1024 * 1024;
+
+interface Batch {
+  readonly puts: Map<string, PutLine>;
+  bytes: number;
+}
+
+/**
+ * Lines go in batches, by group; of one key, a later line is never sent before an earlier one is in. Each line counts on
+ * its own: a batch that the servers do not allow is sent in halves, down to the line that is the cause, which `onBad`
+ * is told; lines go on when that returns, and end with what it throws.
+ */
+export function createLoader(client: KvClient, onBad: (line: Line, reason: string) => void): Loader {
+  /** Those that take lines, by group. */
+  const open = new Map<string, Batch>();
+  /** All that are not known to be in, in the order of their first lines. */
+  const unsettled = new Set<Batch>();
+  const underWay = new Map<Batch, Promise<void>>();
+  /** The batch under way that has a key. */
+  const keysUnderWay = new Map<string, Batch>();
+  let bytesUnderWay = 0;
+  let done = 0;
+  let failure: { readonly reason: unknown } | undefined;
+
+  async function put(puts: readonly PutLine[]): Promise<void> {
+    try {
+      await client.batch(puts.map(({ step }) => step));
+      done += puts.length;
+    } catch (reason) {
+      const isBad = reason instanceof KvError && (reason.code === "invalid" || reason.code === "refused");
+      const [first] = puts;
+      if (!isBad || first === undefined) throw reason;
+      if (puts.length === 1) return onBad(first.line, reason.message);
+      const middle = Math.ceil(puts.length / 2);
+      await put(puts.slice(0, middle));
+      await put(puts.slice(middle));
+    }
+  }
+
+  function begin(batch: Batch): void {
+    bytesUnderWay += batch.bytes;
+    for (const key of batch.puts.keys()) keysUnderWay.set(key, batch);
+    const running = put([...batch.puts.values()]).then(
+      () => void unsettled.delete(batch),
+      (reason) => {
+        failure ??= { reason };
+      },
+    );
+    const ended = running.then(() => {
+      bytesUnderWay -= batch.bytes;
+      for (const key of batch.puts.keys()) keysUnderWay.delete(key);
+      underWay.delete(batch);
+    });
+    underWay.set(batch, ended);
+  }
+
+  /** Sends a batch once there is room for it, and no earlier line of one of its keys is under way. */
+  async function send(group: string, batch: Batch): Promise<void> {
+    open.delete(group);
+    for (const key of batch.puts.keys()) {
+      const earlier = keysUnderWay.get(key);
+      if (earlier !== undefined) await underWay.get(earlier);
+    }
+    const isRoom = () => underWay.size < underWayMax && bytesUnderWay + batch.bytes <= underWayBytesMax;
+    while (underWay.size > 0 && !isRoom()) await Promise.race(underWay.values());
+    throwFailure();
+    begin(batch);
+  }
+
+  function throwFailure(): void {
+    if (failure !== undefined) throw failure.reason;
+  }
+
+  async function flush(): Promise<void> {
+    for (const [group, batch] of open) await send(group, batch);
+  }
+
+  return {
+    async add(put) {
+      throwFailure();
+      const key = put.step.put;
+      const bytes = put.line.bytes.length;
+      const { group } = await client.locate(key);
+      let batch = open.get(group);
+      const isFull = (to: Batch) =>
+        to.puts.size >= batchStepsMax || to.bytes + bytes > batchBytesMax || to.puts.has(key);
+      if (batch !== undefined && isFull(batch)) {
+        await send(group, batch);
+        batch = undefined;
+      }
+      if (batch === undefined) {
+        batch = { puts: new Map(), bytes: 0 };
+        open.set(group, batch);
+        unsettled.add(batch);
+      }
+      batch.puts.set(key, put);
+      batch.bytes += bytes;
+    },
+    flush,
+    async settle() {
+      if (failure === undefined) await flush();
+      await Promise.all(underWay.values());
+      throwFailure();
+    },
+    get unsettled() {
+      const [oldest] = unsettled;
+      const [first] = oldest?.puts.values() ?? [];
+      return first?.line;
+    },
+    get done() {
+      return done;
+    },
+  };
+}

@@ -1,0 +1,51 @@
+import process from "node:process";
+import { KvClient } from "../client/index.ts";
+import { type ReachSettings, routersOf } from "./router-settings.ts";
+import { connectRouters, type Routers } from "./routers.ts";
+
+/** A cluster, and who asks it. Connects when it is first asked. */
+export interface Session extends AsyncDisposable {
+  /** URLs of its routers. */
+  readonly routers: readonly string[];
+  /** For questions that only routers answer. */
+  readonly ask: Routers["ask"];
+  /** For everything about keys. */
+  readonly client: KvClient;
+  /** In the repl, aborted when the line is. */
+  readonly signal: AbortSignal | undefined;
+  /**
+   * For what goes on until somebody ends it: aborted by the first Ctrl-C or SIGTERM from now on. By a second one, the
+   * process ends at once.
+   */
+  interruption(): AbortSignal;
+}
+
+export function openSession(settings: ReachSettings): Session {
+  const routers = routersOf(settings);
+  const deadlineMs = settings.timeout * 1000;
+  const client = new KvClient({ routers, deadlineMs, direct: settings.direct ?? false });
+  return {
+    routers,
+    ask: connectRouters(routers, deadlineMs).ask,
+    client,
+    signal: undefined,
+    interruption: untilInterrupted,
+    [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
+  };
+}
+
+/** The same session for one line of the repl. */
+export function lineOf(session: Session, signal: AbortSignal): Session {
+  return {
+    ...session,
+    ask: (question) => session.ask(question, signal),
+    signal,
+    interruption: () => signal,
+  };
+}
+
+function untilInterrupted(): AbortSignal {
+  const interruption = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => interruption.abort());
+  return interruption.signal;
+}

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { runProgram } from "../support/run-program.ts";
+
+const cli = new URL("../../src/cli.ts", import.meta.url);
+// Each test runs a few processes, which on a busy machine take a second each.
+const timeout = 60_000;
+
+const names = [
+  "put",
+  "get",
+  "delete",
+  "scan",
+  "watch",
+  "batch",
+  "import",
+  "export",
+  "locate",
+  "status",
+  "transfer",
+  "recover",
+  "repl",
+];
+
+const kvlab = (args: readonly string[]) => runProgram(cli, args);
+
+const done = (stdout: string) => ({ exitCode: 0, stdout, stderr: "" });
+const failed = (exitCode: number, message: string) => ({
+  exitCode,
+  stdout: "",
+  stderr: `kvlab: ${message}\n`,
+});
+
+describe("the kvlab command line", () => {
+  it("shows what there is without words and with --help", { timeout }, async () => {
+    const { exitCode, stdout } = await kvlab([]);
+    assert.equal(exitCode, 0);
+    for (const name of ["put KEY VALUE", "get KEY", "delete KEY", "scan [PREFIX]", "import [FILE]", "repl"]) {
+      assert.ok(stdout.includes(`kvlab ${name} `), name);
+    }
+    assert.deepEqual(await kvlab(["--help"]), done(stdout));
+  });
+
+  it("explains each command with examples", { timeout }, async () => {
+    for (const name of names) {
+      const { exitCode, stdout, stderr } = await kvlab([name, "--help"]);
+      assert.equal(exitCode, 0);
+      assert.equal(stderr, "");
+      assert.match(stdout, new RegExp(`Usage: kvlab ${name}[^]*--router[^]*Examples:\n  [^]*kvlab ${name}`));
+    }
+    assert.deepEqual(await kvlab(["help", "put"]), await kvlab(["put", "--help"]));
+  });
+
+  it("ends with 2 on wrong usage, in one line", { timeout }, async () => {
+    const usage: readonly [string[], string][] = [
+      [["get"], "KEY must be given; allowed: any text"],
+      [["put", "a"], "VALUE must be given; allowed: any text"],
+      [["put", "a", "b", "c"], '"c" is one argument too many; allowed: KEY VALUE and flags'],
+      [["get", "a", "--timeout", "soon"], 'timeout is "soon"; allowed: a number from 0.001 to 86400'],
+      [
+        ["get", "a", "--router", "ftp://x"],
+        'router is "ftp://x"; allowed: http://host:port, several separated by commas',
+      ],
+      [
+        ["put", "a", "1", "--ttl", "30"],
+        'ttl is "30"; allowed: a number and its unit, one of ms, s, m, h and d, like 30s or 1.5h',
+      ],
+      [
+        ["put", "a", "1", "--if-absent", "--if-revision", "3"],
+        "--if-revision and --if-absent are given; allowed: one condition",
+      ],
+      [["watch", "a", "--prefix", "b"], "KEY and --prefix are given; allowed: one of them"],
+      [["export", "--resume"], "--resume is given without a FILE; allowed: with a FILE"],
+      [
+        ["get", "a", "--fast"],
+        "--fast is not a known flag (after --, a dash begins no flag); allowed: --json --router --serverip --serverport --timeout --direct --help",
+      ],
+    ];
+    for (const [args, message] of usage) assert.deepEqual(await kvlab(args), failed(2, message));
+    const { exitCode, stderr } = await kvlab(["steal"]);
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /^kvlab: "steal" is not a command; allowed: put, get, [^\n]*\n$/);
+  });
+});
