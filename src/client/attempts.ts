@@ -4,7 +4,7 @@ import { type Backoff, createBackoff } from "../cluster/backoff.ts";
 import { systemClock } from "../cluster/clock.ts";
 import { type Attempt, type Outcome, toConnectError } from "./channel/channel.ts";
 import type { Cluster } from "./cluster.ts";
-import { type Deadline, signalOf, startDeadline } from "./deadline.ts";
+import { type Deadline, signalOf } from "./deadline.ts";
 import { KvError } from "./errors.ts";
 import { type Call, named, type Write } from "./requests.ts";
 import type { ServerLink } from "./servers.ts";
@@ -94,7 +94,7 @@ async function attempt(cluster: Cluster, key: string, subject: Subject, deadline
     } catch (reason) {
       throw endOf(KvError.from(reason), course);
     }
-    const sending: Attempt = { call: subject.at(group), timeoutMs: cluster.attemptMs(deadline), sent: false };
+    const sending: Attempt = { call: subject.at(group), timeoutMs: deadline.remainingMs(), sent: false };
     const ended = await send(server, sending, deadline);
     if (!("error" in ended)) {
       if (ended.outcome !== "not-found") cluster.names.saw(group, ended.outcome.value.revision);
@@ -155,24 +155,15 @@ type Sent =
   | { readonly error: ConnectError; readonly byServer: boolean; readonly givenUp: boolean };
 
 async function send(server: ServerLink, attempt: Attempt, deadline: Deadline): Promise<Sent> {
-  // Some time may have to be left for other servers.
-  const own = startDeadline(attempt.timeoutMs ?? Number.POSITIVE_INFINITY);
-  const leave = deadline.onEnd(own.end);
   try {
-    const outcome = await server.channel.send(attempt, own);
+    const outcome = await server.channel.send(attempt, deadline);
     if (outcome.case !== "failure") return { outcome };
     if (outcome.value.code === Code.NotFound) return { outcome: "not-found" };
     return { error: toConnectError(outcome.value), byServer: true, givenUp: false };
   } catch (reason) {
-    const error =
-      reason instanceof KvError
-        ? new ConnectError(`${server.address}: ${reason.message}`, Code.DeadlineExceeded)
-        : ConnectError.from(reason);
+    const error = ConnectError.from(reason, Code.DeadlineExceeded);
     if (error.code === Code.NotFound) return { outcome: "not-found" };
     return { error, byServer: error.isWireError, givenUp: deadline.ended !== undefined };
-  } finally {
-    leave();
-    own.release();
   }
 }
 

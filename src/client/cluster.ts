@@ -21,8 +21,6 @@ export interface Cluster {
    * `redirected`: the address that another server has named.
    */
   serverOf(group: string, deadline: Deadline, redirected?: string): Promise<ServerLink>;
-  /** How long one attempt may take of what is left until the deadline. */
-  attemptMs(deadline: Deadline): number | undefined;
   /** Says that an attempt at this server has failed, not by the server's word. */
   failed(server: ServerLink): void;
   close(): void;
@@ -48,7 +46,13 @@ export function openCluster(options: ClusterOptions): Cluster {
     operationsMax: options.operationsInFlightMax,
     bytesMax: options.bytesInFlightMax,
   });
-  const topology = createTopologyCache({ routers, transportTo, watch: direct, closing: closing.signal });
+  const topology = createTopologyCache({
+    routers,
+    transportTo,
+    watch: direct,
+    onLeft: direct ? () => {} : servers.replaced,
+    closing: closing.signal,
+  });
   if (direct) topology.onChange((view, before) => retireReplaced(view, before, servers.replaced));
 
   return {
@@ -70,11 +74,6 @@ export function openCluster(options: ClusterOptions): Cluster {
         throw KvError.from(reason).code === "deadline" ? withoutPrimary(group, reason) : reason;
       });
       return servers.at(address);
-    },
-    attemptMs(deadline) {
-      const leftMs = deadline.remainingMs();
-      // A router may be silent: time must be left for the next.
-      return direct || routers.length === 1 || leftMs === undefined ? leftMs : Math.ceil(leftMs / 2);
     },
     failed(server) {
       if (!direct) topology.leave(server.address);

@@ -16,14 +16,14 @@ export interface ServerLink {
 export interface Servers {
   at(address: string): ServerLink;
   /**
-   * Says that a primary is one no longer. It has a moment to answer what it still can; then its calls fail, since it may
-   * be paused or cut off. Calls from now on get a new link.
+   * Says that a primary is one no longer, or that a router was left. It has a moment to answer what it still can; then
+   * its calls fail, since it may be paused or cut off. Calls from now on get a new link.
    */
   replaced(address: string): void;
   close(): void;
 }
 
-/** Time for a replaced primary to answer the calls that it has already: most it can refuse by itself. */
+/** Time for a replaced server to answer the calls that it has already: a primary can refuse most by itself. */
 const replacedGraceMs = 1_000;
 
 /** Links to keep. The one not used for longest is ended when there are more. */
@@ -70,7 +70,10 @@ export function createServers(
       const link = links.get(address);
       if (link === undefined) return;
       links.delete(address);
-      setTimeout(() => link.end("it is the primary no longer, and has not answered"), replacedGraceMs);
+      setTimeout(
+        () => link.end("another server has taken its place, and it has not answered"),
+        replacedGraceMs,
+      );
     },
     close() {
       for (const { end } of links.values()) end("the client is closed");

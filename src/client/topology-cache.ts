@@ -25,6 +25,8 @@ export interface TopologyCacheOptions {
   readonly transportTo: (address: string) => Transport;
   /** Whether to be told of changes as they happen; otherwise they are asked for. */
   readonly watch: boolean;
+  /** Told of a router that is left for another. */
+  readonly onLeft: (router: string) => void;
   /** Aborted when the client closes. */
   readonly closing: AbortSignal;
 }
@@ -35,8 +37,8 @@ const answerMs = 3_000;
 /** A router that tells changes is asked this often whether it is still there. */
 const checkMs = 10_000;
 
-/** A router that does not tell changes is asked for them this often. */
-const pollMs = 5_000;
+/** A router that does not tell changes is asked for them this often; one that does not answer is so found out. */
+const pollMs = 3_000;
 
 /** A router that has been without ZooKeeper for longer than this may not know what others do. */
 const ageMsMax = 10_000n;
@@ -54,6 +56,13 @@ export function createTopologyCache(options: TopologyCacheOptions): TopologyCach
   let leaving = new AbortController();
 
   const router = () => routers[index % routers.length] ?? "";
+
+  function leave(left: string): void {
+    if (left !== router()) return;
+    index++;
+    leaving.abort();
+    if (left !== router()) options.onLeft(left);
+  }
 
   function accept(topology: Topology | undefined): void {
     if (topology === undefined) return;
@@ -84,7 +93,7 @@ export function createTopologyCache(options: TopologyCacheOptions): TopologyCach
         trouble = error;
       }
       stay.abort();
-      if (router() === url) index++;
+      leave(url);
       await backoff.wait(closing);
     }
   }
@@ -129,11 +138,7 @@ export function createTopologyCache(options: TopologyCacheOptions): TopologyCach
       return () => listeners.delete(listener);
     },
 
-    leave(failed) {
-      if (failed !== router()) return;
-      index++;
-      leaving.abort();
-    },
+    leave,
   };
 }
 

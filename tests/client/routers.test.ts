@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { KvClient } from "kvlab";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { until } from "../support/until.ts";
-import { startToyServer, topologyOf } from "./toy-cluster.ts";
+import { never, startToyServer, topologyOf } from "./toy-cluster.ts";
 
 const timeout = 30_000;
 
@@ -43,6 +43,20 @@ for (const direct of [true, false]) {
     it("another router is asked when the first does not answer", { timeout }, () =>
       withRouters(direct, async ({ kv, proxy }) => {
         proxy.setMode("silent");
+        assert.ok(await kv.put("a", "1"));
+      }),
+    );
+
+    it("another router is asked when the first falls silent under a call", { timeout }, () =>
+      withRouters(direct, async ({ kv, proxy, one }) => {
+        assert.ok(await kv.get("a"));
+        let asked = () => {};
+        one.put = (_request, signal) => {
+          asked();
+          return never(signal);
+        };
+        if (direct) proxy.setMode("silent");
+        else asked = () => proxy.setMode("silent");
         assert.ok(await kv.put("a", "1"));
       }),
     );
