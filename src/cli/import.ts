@@ -14,7 +14,7 @@ import { jsonSetting } from "./router-settings.ts";
 import type { Session } from "./session.ts";
 
 /** How much work a killed import loses at most. */
-const saveEveryMs = 1_000;
+const saveEveryMs = 250;
 
 /** Bad lines that are named when they are passed over; more would hide them. */
 const badNamedMax = 20;

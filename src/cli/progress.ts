@@ -35,7 +35,7 @@ export function showProgress(unit: string, quiet: boolean, look: () => Stand): P
   const show = (isLast = false) => {
     const now = { atMs: performance.now(), ...look() };
     samples.push(now);
-    const line = describe(samples, unit, isTerminal ? (stderr.columns ?? 80) : undefined);
+    const line = describe(samples, unit, isTerminal ? stderr.columns || 80 : undefined);
     while (now.atMs - (samples[1]?.atMs ?? now.atMs) >= rateMs) samples.shift();
     stderr.write(isTerminal ? `\r\u001b[K${line}${isLast ? "\n" : ""}` : `${line}\n`);
   };

@@ -1,0 +1,181 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { KvClient, type KvEntry } from "../../src/client/index.ts";
+import { type EmbeddedCluster, startEmbeddedCluster } from "../support/embedded-cluster.ts";
+import { runKvlab, startKvlab } from "./run-kvlab.ts";
+
+const timeout = 120_000;
+
+let cluster: EmbeddedCluster;
+let client: KvClient;
+let router: string;
+let folder: string;
+let file: string;
+
+before(
+  async () => {
+    cluster = await startEmbeddedCluster({ valueBytesMax: 100_000 });
+    router = cluster.routers[0]?.address ?? "";
+    client = new KvClient({ routers: router });
+  },
+  { timeout },
+);
+
+after(async () => {
+  client.close();
+  await cluster.close();
+});
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "kvlab-import-"));
+  file = join(folder, "keys.jsonl");
+});
+
+afterEach(() => rm(folder, { recursive: true }));
+
+const importing = (...args: string[]) => ["import", ...args, "--router", router];
+async function stored(prefix: string): Promise<KvEntry[]> {
+  const entries: KvEntry[] = [];
+  for await (const entry of client.scan({ prefix })) entries.push(entry);
+  return entries;
+}
+
+/** Lines of which some are for a key that an earlier one was for, and what the store is to hold then. */
+function manyLines(prefix: string, count: number): { content: string; values: Map<string, string> } {
+  const values = new Map<string, string>();
+  let content = "";
+  for (let index = 0; index < count; index++) {
+    const key = `${prefix}${(index * 7) % Math.ceil(count * 0.9)}`;
+    const text = `value ${index}`;
+    values.set(key, text);
+    content += `${JSON.stringify({ key, text })}\n`;
+  }
+  return { content, values };
+}
+
+async function assertStored(prefix: string, values: ReadonlyMap<string, string>): Promise<void> {
+  const found = new Map((await stored(prefix)).map(({ key, value }) => [key, value]));
+  assert.equal(found.size, values.size);
+  for (const [key, value] of values) assert.equal(found.get(key), value, key);
+}
+
+describe("kvlab import", () => {
+  it("puts every line, text, bytes and those that expire; the last of a key holds", { timeout }, async () => {
+    const lines = [
+      { key: "i:text", text: "1" },
+      { key: "i:bytes", base64: "/wA=" },
+      { key: "i:text", text: "ü" },
+      { key: "i:ttl", text: "", ttlMs: 3_600_000 },
+    ];
+    // Neither a blank line nor a missing line end is of importance.
+    await writeFile(file, lines.map((line) => JSON.stringify(line)).join("\r\n\n"));
+    const { exitCode, stdout, stderr } = await runKvlab(importing(file, "--json"));
+    assert.equal(exitCode, 0, stderr);
+    const { seconds, ...counts } = JSON.parse(stdout);
+    assert.deepEqual(counts, { imported: 4, bad: 0, linesBefore: 0 });
+    assert.ok(seconds > 0);
+    const entries = await stored("i:");
+    assert.deepEqual(
+      entries.map(({ key, value }) => [key, typeof value === "string" ? value : [...value]]),
+      [
+        ["i:bytes", [255, 0]],
+        ["i:text", "ü"],
+        ["i:ttl", ""],
+      ],
+    );
+    assert.ok((entries[2]?.ttlLeftMs ?? 0) > 3_000_000);
+    assert.ok(!existsSync(`${file}.kvlab-import`));
+  });
+
+  it("goes on where it was after kill -9, and the store equals the file", { timeout }, async () => {
+    const { content, values } = manyLines("k:", 60_000);
+    await writeFile(file, content);
+    const kvlab = startKvlab(importing(file));
+    await kvlab.says("it has come somewhere", () => existsSync(`${file}.kvlab-import`));
+    kvlab.child.kill("SIGKILL");
+    assert.equal(await kvlab.ended, "SIGKILL");
+    const { line } = JSON.parse(await readFile(`${file}.kvlab-import`, "utf8"));
+    assert.ok(line > 1 && line <= 60_000);
+    const { exitCode, stdout, stderr } = await runKvlab(importing(file, "--json"));
+    assert.equal(exitCode, 0, stderr);
+    const { imported, linesBefore } = JSON.parse(stdout);
+    assert.deepEqual([linesBefore, imported], [line - 1, 60_000 - linesBefore]);
+    await assertStored("k:", values);
+  });
+
+  it("ends with 130 on Ctrl-C, says how to go on, and goes on", { timeout }, async () => {
+    const { content, values } = manyLines("c:", 2_000);
+    const kvlab = startKvlab(importing("-", "--direct"));
+    const changes = client.watch({ prefix: "c:" });
+    await changes.ready();
+    // The input does not end, and its last line is not whole.
+    kvlab.child.stdin?.write(content.slice(0, -10));
+    for await (const _change of changes) break;
+    kvlab.child.kill("SIGINT");
+    assert.equal(await kvlab.ended, 130);
+    const [, from = ""] =
+      /import: interrupted; [^\n]*: --from-line (\d+) goes on\n$/.exec(kvlab.stderr()) ?? [];
+    assert.ok(Number(from) > 1, kvlab.stderr());
+    const { exitCode } = await runKvlab(importing("--from-line", from), { stdin: content });
+    assert.equal(exitCode, 0);
+    await assertStored("c:", values);
+  });
+
+  it("stops at a bad line, names it, and goes on when it is mended", { timeout }, async () => {
+    const good = (index: number) => JSON.stringify({ key: `b:${index}`, text: "1" });
+    await writeFile(file, [good(1), good(2), '{"key":"b:3","txt":"1"}', good(4)].join("\n"));
+    const stopped = await runKvlab(importing(file));
+    assert.deepEqual(
+      [stopped.exitCode, stopped.stderr],
+      [
+        2,
+        `kvlab: import: line 3 of ${file}: "txt" is not a known field; allowed: key, text, base64, ttlMs; ` +
+          "2 lines are in, everything before line 3: the same command goes on\n",
+      ],
+    );
+    await writeFile(file, [good(1), good(2), good(3), good(4)].join("\n"));
+    const { stdout, exitCode } = await runKvlab(importing(file, "--json"));
+    assert.equal(exitCode, 0);
+    assert.equal(JSON.parse(stdout).imported, 2);
+    assert.equal((await stored("b:")).length, 4);
+  });
+
+  it("passes over bad lines with --skip-bad, those that the servers refuse too", { timeout }, async () => {
+    const long = JSON.stringify({ key: "s:long", text: "x".repeat(100_001) });
+    const others = Array.from({ length: 20 }, (_, index) => JSON.stringify({ key: `s:${index}`, text: "" }));
+    await writeFile(file, [...others.slice(0, 10), long, "nonsense", ...others.slice(10)].join("\n"));
+    const { exitCode, stdout, stderr } = await runKvlab(importing(file, "--skip-bad", "--quiet", "--json"));
+    assert.equal(exitCode, 0, stderr);
+    const { imported, bad } = JSON.parse(stdout);
+    assert.deepEqual({ imported, bad }, { imported: 20, bad: 2 });
+    for (const line of [11, 12]) {
+      assert.match(stderr, new RegExp(`^kvlab import: passed over line ${line} of [^\n]*$`, "m"));
+    }
+    assert.equal((await stored("s:")).length, 20);
+  });
+
+  it("does not go on in a file or a cluster that is another", { timeout }, async () => {
+    const { content } = manyLines("o:", 10);
+    await writeFile(file, `${content}bad\n`);
+    assert.equal((await runKvlab(importing(file))).exitCode, 2);
+    const elsewhere = await runKvlab(["import", file, "--router", "127.0.0.1:1"]);
+    assert.equal(elsewhere.exitCode, 2);
+    assert.match(
+      elsewhere.stderr,
+      /it is of an import by http:\S+, not http:\/\/127.0.0.1:1; --restart begins anew/,
+    );
+    await writeFile(file, `${content.replace("value 3", "VALUE 3")}bad\n`);
+    const other = await runKvlab(importing(file));
+    assert.equal(other.exitCode, 2);
+    assert.match(other.stderr, /keys\.jsonl is not what it was before line 11; --restart begins anew/);
+    await writeFile(file, content);
+    await appendFile(file, '{"key":"o:last","text":""}');
+    const { exitCode, stdout } = await runKvlab(importing(file, "--restart", "--json"));
+    assert.equal(exitCode, 0);
+    assert.equal(JSON.parse(stdout).imported, 11);
+  });
+});

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { BadLine, type Line, parseObject, readLines } from "../../src/cli/json-lines.ts";
+
+async function linesOf(pieces: readonly string[], from?: { number: number; start: number }): Promise<Line[]> {
+  async function* source() {
+    for (const piece of pieces) yield new TextEncoder().encode(piece);
+  }
+  const lines: Line[] = [];
+  for await (const some of readLines(source(), from)) lines.push(...some);
+  return lines;
+}
+
+describe("reading lines", () => {
+  const content = "one\n\nthrée\r\nfour";
+
+  it("finds the same lines and places however the file comes in pieces", async () => {
+    const bytes = new TextEncoder().encode(content);
+    const whole = await linesOf([content]);
+    assert.deepEqual(
+      whole.map(({ number, start, end }) => [number, start, end]),
+      [
+        [1, 0, 4],
+        [2, 4, 5],
+        [3, 5, 13],
+        [4, 13, bytes.length],
+      ],
+    );
+    assert.deepEqual(
+      whole.map((line) => new TextDecoder().decode(line.bytes)),
+      ["one", "", "thrée\r", "four"],
+    );
+    assert.deepEqual(await linesOf([...content]), whole);
+  });
+
+  it("goes on from a place", async () => {
+    const [line] = await linesOf(["four"], { number: 4, start: 13 });
+    assert.deepEqual([line?.number, line?.start, line?.end], [4, 13, 17]);
+    assert.deepEqual(await linesOf([], { number: 4, start: 13 }), []);
+  });
+});
+
+describe("a line of JSON", () => {
+  const parse = (bytes: Uint8Array) => parseObject(bytes, ["a"]);
+  const of = (text: string) => parse(new TextEncoder().encode(text));
+
+  it("is an object of known fields, or blank", () => {
+    assert.deepEqual(of('{"a": 1}\r'), { a: 1 });
+    assert.equal(of("  \r"), undefined);
+  });
+
+  it("is nothing else", () => {
+    for (const text of ["{", "[]", "null", "1", '{"b":1}']) assert.throws(() => of(text), BadLine, text);
+    assert.throws(() => parse(Uint8Array.of(0x22, 0xff, 0x22)), /it is not UTF-8/);
+  });
+});
