@@ -214,6 +214,12 @@ export class Invariants {
       return;
     }
     if (next.epoch > before.epoch + 1) this.violated(`group ${name} leaves out an epoch ${step}`);
+    const left = known.find((number) => !next.inSync.some((member) => member.number === number));
+    if (left !== undefined) {
+      this.violated(
+        `node ${left} leaves the in-sync set of group ${name} before anybody has taken over ${step}`,
+      );
+    }
     const stranger = next.inSync.find(({ number }) => !known.includes(number));
     if (stranger !== undefined) {
       this.violated(

@@ -15,6 +15,7 @@ export interface Mutant {
 
 const primary = "cluster/replication/primary.ts";
 const standby = "cluster/replication/standby.ts";
+const promotion = "cluster/promotion.ts";
 const keyspace = "cluster/replication/keyspace.ts";
 const replicator = "cluster/replication/replicator.ts";
 const inSyncSet = "cluster/replication/in-sync-set.ts";
@@ -70,9 +71,27 @@ export const mutants: readonly Mutant[] = [
     focus: ["pause", "session expiry"],
     edits: [
       [
-        "cluster/promotion.ts",
-        "return inSync.filter((member) => isLive(group, member)).sort(",
-        "return (inSync.length > 0 ? [...group.nodes] : []).sort(",
+        promotion,
+        "inSync.filter((member) => isLive(group, member)).sort(",
+        "(inSync.length > 0 ? [...group.nodes] : []).sort(",
+      ],
+      [
+        promotion,
+        "primary: chosen, inSync };",
+        "primary: chosen, inSync: [chosen, ...inSync.filter(({ number }) => number !== chosen.number)] };",
+      ],
+    ],
+  },
+  {
+    name: "a promotion leaves only those in sync that are registered",
+    promise: "while one in-sync disk is well, its group comes back with all that was acknowledged",
+    withinSeeds: 30,
+    focus: ["bit flip", "wiped disk", "session expiry"],
+    edits: [
+      [
+        promotion,
+        "primary: chosen, inSync };",
+        "primary: chosen, inSync: inSync.filter((member) => isLive(group, member)) };",
       ],
     ],
   },

@@ -97,14 +97,15 @@ export class InSyncSet {
     void this.#settle();
   }
 
-  /** Removes a member, unless `join` or `keep` comes first. */
-  leave(member: Member): void {
+  /** Removes a member, unless `join` or `keep` comes first. False when it is being removed already. */
+  leave(member: Member): boolean {
     const key = memberKey(member);
+    if (this.#leaving.has(key)) return false;
     if (this.#joining.delete(key)) this.#onChange();
-    if (!this.has(member) && !this.#isUncertain(key)) return;
-    if (this.#leaving.has(key)) return;
+    if (!this.has(member) && !this.#isUncertain(key)) return true;
     this.#leaving.add(key);
     void this.#settle();
+    return true;
   }
 
   /** Takes back a `leave` that has not been done yet. */

@@ -17,6 +17,8 @@ export interface PrimaryOptions {
   /** The state that names this node as primary. */
   readonly state: Versioned<GroupState>;
   readonly nodes: readonly NodeView[];
+  /** Number of the primary before, if known: nobody waits for it unless it has answered. */
+  readonly former: number | undefined;
   /** How long an earlier primary may still rely on this node. */
   readonly leaseLeftMs: number;
   readonly store: LogStore;
@@ -203,6 +205,7 @@ export class Primary implements Committer {
     const { signal } = this.#stopped;
     if (leaseLeftMs > 0) await sleep(clock, leaseLeftMs, signal);
     if (signal.aborted) return;
+    this.#dropFormer();
     const record = { epoch: this.epoch, seq: store.last.seq + 1, changes: [] };
     try {
       await store.append([record]);
@@ -281,15 +284,22 @@ export class Primary implements Committer {
     clock.timer(heartbeatMs(settings), () => this.#tick());
   }
 
+  /** Drops the primary before, which is replaced because it is gone or silent, unless it is back as a standby. */
+  #dropFormer(): void {
+    const { former } = this.#options;
+    const member = this.#inSync.required.find(({ number }) => number === former);
+    if (member === undefined || this.#replicators.get(memberKey(member))?.ackedSent !== undefined) return;
+    this.#inSync.leave(member);
+  }
+
   /** Drops members that have been silent for too long. */
   #dropSilent(): void {
     const { clock, settings, log } = this.#options;
     const limitMs = clock.monotonicMs() - settings.standbyTimeoutMs;
     for (const member of this.#inSync.required) {
       const heardMs = this.#replicators.get(memberKey(member))?.ackedSent?.monotonicMs ?? 0;
-      if (Math.max(heardMs, this.#begunMs) >= limitMs) continue;
+      if (Math.max(heardMs, this.#begunMs) >= limitMs || !this.#inSync.leave(member)) continue;
       log(`node ${member.number} has not answered for ${settings.standbyTimeoutMs} ms: going on without it`);
-      this.#inSync.leave(member);
     }
   }
 

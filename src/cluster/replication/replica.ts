@@ -32,6 +32,8 @@ export class Replica {
   readonly #stopped = new AbortController();
   /** Epoch that this node is being made primary of. */
   #taking = 0;
+  /** Number of the last primary that was seen. */
+  #former: number | undefined;
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
@@ -71,11 +73,13 @@ export class Replica {
     this.#primary?.observe(view.nodes, state);
     const named = state?.value.primary;
     if (state === undefined || named === undefined || this.#self === undefined) return;
+    const former = this.#former;
+    this.#former = named.number;
     if (!isSameMember(named, this.#self)) return;
     const epoch = state.value.epoch;
     if (epoch <= Math.max(this.#taking, this.#primary?.epoch ?? 0)) return;
     this.#taking = epoch;
-    void this.#takeOver(epoch);
+    void this.#takeOver(epoch, former);
   }
 
   /** Handles a primary's message. Rejects when it is not meant for this life of this node, or the disk fails. */
@@ -117,7 +121,7 @@ export class Replica {
     return inSync ? state.epoch : undefined;
   }
 
-  async #takeOver(epoch: number): Promise<void> {
+  async #takeOver(epoch: number, former: number | undefined): Promise<void> {
     const { store, log, ...options } = this.#options;
     this.#stepDown(`epoch ${epoch} begins`);
     try {
@@ -136,6 +140,7 @@ export class Replica {
       self: this.#self.number,
       state,
       nodes: this.#view?.nodes ?? [],
+      former,
       leaseLeftMs: this.#standby.leaseLeftMs,
       onDeposed: (reason) => {
         log(`no longer primary: ${reason}`);

@@ -111,6 +111,54 @@ test("after the primary's crash a standby serves every acknowledged write", asyn
   assert.deepEqual(group.inSync, [2]);
 });
 
+test("a primary is not waited for by the one that takes its place", async () => {
+  const group = await groupOf([1, 2, 3]);
+  group.crash(1);
+  group.forget(1);
+  group.promote();
+  const beganMs = group.clock.monotonicMs();
+  await group.clock.until("node 2 serves", () => group.serves(2));
+  await group.clock.settled(group.put(2, "a", "1"));
+  assert.ok(group.clock.monotonicMs() - beganMs < group.settings.standbyTimeoutMs);
+  assert.deepEqual(group.inSync, [2, 3]);
+});
+
+test("an in-sync standby that is not registered at a promotion stays in sync if it comes back in time", async () => {
+  const group = await groupOf([1, 2, 3]);
+  await group.clock.settled(group.put(1, "a", "1"));
+  for (const number of [1, 3]) {
+    group.crash(number);
+    group.forget(number);
+  }
+  group.promote();
+  await group.start(3);
+  await group.clock.until("node 2 serves", () => group.serves(2));
+  assert.deepEqual(group.inSync, [2, 3]);
+});
+
+test("a primary that loses its session just after its standby died comes back with every write", async () => {
+  const group = await groupOf([1, 2]);
+  await group.clock.settled(group.put(1, "a", "1"));
+  // The standby is dead, and still registered: it is promoted.
+  group.crash(2);
+  group.forget(1);
+  group.promote();
+  group.crash(1);
+  await group.start(1);
+  group.forget(2);
+  group.promote();
+  await group.clock.until("node 1 serves", () => group.serves(1));
+  assert.equal(await group.get(1, "a"), "1");
+});
+
+test("of a standby that stays silent while ZooKeeper is away the log tells once", async () => {
+  const group = await groupOf([1, 2]);
+  group.registerFault = "down";
+  group.cut.add("1>2");
+  await group.clock.pass(60_000);
+  assert.equal(group.log.filter((line) => line.includes("going on without it")).length, 1);
+});
+
 test("the old primary returns as a standby, and its unacknowledged end is cut back", async () => {
   const group = await groupOf([1, 2]);
   await group.clock.settled(group.put(1, "a", "1"));
