@@ -14,12 +14,16 @@ export interface PutOperation {
   readonly key: string;
   readonly value: string;
   readonly result: { readonly revision: number } | undefined;
+  /** Names it in the log. */
+  readonly request?: string | undefined;
 }
 
 export interface DeleteOperation {
   readonly kind: "delete";
   readonly key: string;
   readonly result: { readonly revision: number } | "not-found" | undefined;
+  /** Names it in the log. */
+  readonly request?: string | undefined;
 }
 
 /** One key. */
