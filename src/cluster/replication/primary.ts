@@ -1,14 +1,16 @@
 import { type Clock, sleep } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import type { Change, LogStore } from "../log-store.ts";
-import type { GroupState, Member, NodeView, Versioned } from "../model.ts";
+import type { GroupState, NodeView, Versioned } from "../model.ts";
 import type { PeerAt } from "../peer.ts";
 import type { Register } from "../register.ts";
 import { CommitQueue } from "./commit-queue.ts";
-import { InSyncSet, memberKey } from "./in-sync-set.ts";
+import { HandOver } from "./hand-over.ts";
+import { InSyncSet } from "./in-sync-set.ts";
 import { type Committer, Keyspace } from "./keyspace.ts";
 import { Lease } from "./lease.ts";
 import { Replicator } from "./replicator.ts";
+import { Replicators } from "./replicators.ts";
 import { heartbeatMs, type ReplicationSettings } from "./settings.ts";
 
 export interface PrimaryOptions {
@@ -47,7 +49,7 @@ export class Primary implements Committer {
   readonly #options: PrimaryOptions;
   readonly #inSync: InSyncSet;
   readonly #stopped = new AbortController();
-  readonly #replicators = new Map<string, Replicator>();
+  readonly #replicators = new Replicators((node) => this.#replicate(node));
   #nodes: readonly NodeView[];
   /** Members that are required but have not been heard of yet count their silence from here. */
   #begunMs = 0;
@@ -55,8 +57,7 @@ export class Primary implements Committer {
   #committedSeq = 0;
   /** Of the record that begins this epoch; nothing is served before it is committed. */
   #epochSeq = Number.POSITIVE_INFINITY;
-  /** While set, writes wait for it: the office is being handed over. */
-  #handOver: Promise<unknown> | undefined;
+  readonly #handOver: HandOver;
   readonly #lease: Lease;
   /** The keys that it serves. */
   readonly keys: Keyspace;
@@ -69,8 +70,8 @@ export class Primary implements Committer {
     this.#lease = new Lease({
       clock: options.clock,
       settings: options.settings,
-      sent: () => this.#inSync.required.map((member) => this.#replicators.get(memberKey(member))?.ackedSent),
-      ask: () => this.#wakeReplicators(),
+      sent: () => this.#inSync.required.map((member) => this.#replicators.of(member)?.ackedSent),
+      ask: () => this.#replicators.wake(),
       check: () => this.checkServing(),
     });
     this.#inSync = new InSyncSet({
@@ -84,6 +85,13 @@ export class Primary implements Committer {
         this.#depose(
           `epoch ${state.epoch} has begun with node ${state.primary?.number ?? "none"} as its primary`,
         ),
+    });
+    this.#handOver = new HandOver({
+      self: options.self,
+      epoch: this.epoch,
+      inSync: this.#inSync,
+      register: options.register,
+      settled: (signal) => this.committed(options.store.last.seq, 0, signal),
     });
     // From the start, so that the standbys hear of this primary while it waits.
     this.#updateReplicators();
@@ -102,7 +110,7 @@ export class Primary implements Committer {
   }
 
   get standbys(): StandbyProgress[] {
-    return [...this.#replicators.values()].map(({ member, ackedSeq }) => ({
+    return this.#replicators.all().map(({ member, ackedSeq }) => ({
       number: member.number,
       ackedSeq,
       inSync: this.#inSync.has(member),
@@ -143,12 +151,11 @@ export class Primary implements Committer {
   }
 
   get isWritable(): boolean {
-    return this.#handOver === undefined;
+    return !this.#handOver.isUnderWay;
   }
 
   async untilWritable(signal: AbortSignal): Promise<void> {
-    await Promise.race([this.#handOver, aborted(signal)]);
-    if (signal.aborted) throw new KvError("unavailable", "the call ended while the office was handed over");
+    await this.#handOver.wait(signal);
     this.checkServing();
   }
 
@@ -159,7 +166,7 @@ export class Primary implements Committer {
       () => this.#advance(),
       () => {}, // The store stops the process.
     );
-    this.#wakeReplicators();
+    this.#replicators.wake();
     return record.seq;
   }
 
@@ -173,28 +180,14 @@ export class Primary implements Committer {
    */
   async handOver(number: number, signal: AbortSignal): Promise<number> {
     this.checkServing();
-    const { self } = this.#options;
-    const target = this.#inSync.members.find((member) => member.number === number && number !== self);
-    if (target === undefined) {
-      const reason = number === self ? "is the primary already" : "is not in sync";
-      throw new KvError("refused", `node ${number} ${reason}`);
-    }
-    if (this.#handOver !== undefined) throw new KvError("refused", "the office is being handed over already");
-    const handOver = this.#handOverTo(target, signal);
-    this.#handOver = handOver.catch(() => {});
-    try {
-      return await handOver;
-    } finally {
-      this.#handOver = undefined;
-    }
+    return await this.#handOver.run(number, signal);
   }
 
   /** Ends this primary. Writes that wait have an unknown outcome. */
   stop(reason: string): void {
     if (this.#stopped.signal.aborted) return;
     this.#stopped.abort(new Error(reason));
-    for (const replicator of this.#replicators.values()) replicator.stop();
-    this.#replicators.clear();
+    this.#replicators.update([]);
     this.#queue.end(reason);
     this.#lease.renew();
   }
@@ -215,40 +208,14 @@ export class Primary implements Committer {
     if (signal.aborted) return;
     this.#epochSeq = record.seq;
     this.#begunMs = clock.monotonicMs();
-    this.#wakeReplicators();
+    this.#replicators.wake();
     this.#advance();
     this.#tick();
   }
 
-  async #handOverTo(target: Member, signal: AbortSignal): Promise<number> {
-    const { store, register } = this.#options;
-    try {
-      await this.committed(store.last.seq, 0, signal);
-      // The wait may have been for this very standby, until it was dropped.
-      if (!this.#inSync.has(target)) throw new Error(`node ${target.number} is not in sync any more`);
-      const { version } = this.#inSync.state;
-      const epoch = this.epoch + 1;
-      const next = { epoch, primary: target, inSync: this.#inSync.members };
-      this.#inSync.observe(await register.compareAndSet(next, version));
-      return epoch;
-    } catch (error) {
-      // If it has happened all the same, no write of ours can be committed any more, and the state will tell us.
-      throw new KvError("unavailable", "the office could not be handed over", { cause: error });
-    }
-  }
-
   #updateReplicators(): void {
     if (this.#stopped.signal.aborted) return;
-    const others = this.#nodes.filter((node) => node.number !== this.#options.self);
-    const live = new Map(others.map((node) => [memberKey(node), node]));
-    for (const [key, replicator] of this.#replicators) {
-      if (live.has(key)) continue;
-      replicator.stop();
-      this.#replicators.delete(key);
-    }
-    for (const [key, node] of live) {
-      if (!this.#replicators.has(key)) this.#replicators.set(key, this.#replicate(node));
-    }
+    this.#replicators.update(this.#nodes.filter((node) => node.number !== this.#options.self));
   }
 
   #replicate(node: NodeView): Replicator {
@@ -288,7 +255,7 @@ export class Primary implements Committer {
   #dropFormer(): void {
     const { former } = this.#options;
     const member = this.#inSync.required.find(({ number }) => number === former);
-    if (member === undefined || this.#replicators.get(memberKey(member))?.ackedSent !== undefined) return;
+    if (member === undefined || this.#replicators.of(member)?.ackedSent !== undefined) return;
     this.#inSync.leave(member);
   }
 
@@ -297,7 +264,7 @@ export class Primary implements Committer {
     const { clock, settings, log } = this.#options;
     const limitMs = clock.monotonicMs() - settings.standbyTimeoutMs;
     for (const member of this.#inSync.required) {
-      const heardMs = this.#replicators.get(memberKey(member))?.ackedSent?.monotonicMs ?? 0;
+      const heardMs = this.#replicators.of(member)?.ackedSent?.monotonicMs ?? 0;
       if (Math.max(heardMs, this.#begunMs) >= limitMs || !this.#inSync.leave(member)) continue;
       log(`node ${member.number} has not answered for ${settings.standbyTimeoutMs} ms: going on without it`);
     }
@@ -309,7 +276,7 @@ export class Primary implements Committer {
     const { store, settings } = this.#options;
     let seq = store.durable.seq;
     for (const member of this.#inSync.required) {
-      seq = Math.min(seq, this.#replicators.get(memberKey(member))?.ackedSeq ?? 0);
+      seq = Math.min(seq, this.#replicators.of(member)?.ackedSeq ?? 0);
     }
     // What earlier epochs have left is taken over whole, whatever `minsync` asks of new writes.
     if (this.#inSync.members.length < settings.minSync) seq = Math.min(seq, this.#epochSeq);
@@ -321,21 +288,9 @@ export class Primary implements Committer {
     this.#queue.committed(seq);
   }
 
-  #wakeReplicators(): void {
-    for (const replicator of this.#replicators.values()) replicator.wake();
-  }
-
   #depose(reason: string): void {
     if (this.#stopped.signal.aborted) return;
     this.stop(reason);
     this.#options.onDeposed(reason);
   }
-}
-
-/** Resolves when the signal is aborted. */
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
