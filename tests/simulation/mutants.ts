@@ -212,7 +212,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       [
         primary,
-        "    this.#wakeReplicators();\n    return record.seq;",
+        "    this.#replicators.wake();\n    return record.seq;",
         "    store.commit(record.seq);\n    return record.seq;",
       ],
     ],
@@ -282,7 +282,7 @@ export const mutants: readonly Mutant[] = [
     promise: "only who holds every acknowledged write becomes primary",
     withinSeeds: 60,
     focus: ["transfer", "one-way cut"],
-    edits: [[primary, "if (!this.#inSync.has(target)) throw", "if (!target) throw"]],
+    edits: [["cluster/replication/hand-over.ts", "if (!inSync.has(target)) throw", "if (!target) throw"]],
   },
   {
     name: "two lives of one standby join together",
