@@ -97,8 +97,12 @@ async function attempt(cluster: Cluster, key: string, subject: Subject, deadline
     const sending: Attempt = { call: subject.at(group), timeoutMs: deadline.remainingMs(), sent: false };
     const ended = await send(server, sending, deadline);
     if (!("error" in ended)) {
-      if (ended.outcome !== "not-found") cluster.names.saw(group, ended.outcome.value.revision);
-      return ended.outcome;
+      const { outcome } = ended;
+      if (outcome !== "not-found") cluster.names.saw(group, outcome.value.revision);
+      // As with a condition that fails, see `proceed`.
+      else if (course.maybeApplied)
+        throw outcomeUnknown(course.last ?? new Error("there is no such key now"));
+      return outcome;
     }
     const failure = { ...ended, server: server.address, mayBeSeen: subject.isWrite && sending.sent };
     if (!ended.byServer && sending.sent) cluster.failed(server);
@@ -130,6 +134,7 @@ function proceed(course: Course, failure: AttemptFailure, verdict: Verdict): boo
   course.redirected = undefined;
   switch (verdict.next) {
     case "give-up":
+      // A server does not remember what it has refused: an earlier attempt that is on its way still may fare better.
       if (earlier.maybeApplied || (mayBeSeen && verdict.applied === "maybe")) throw outcomeUnknown(error);
       throw verdict.error;
     case "forgotten":

@@ -13,7 +13,10 @@ export type KvErrorCode =
   | "deadline"
   /** The server had too much to do within the whole deadline. Nothing was done; try again later, and less. */
   | "exhausted"
-  /** A write that may or may not have been applied: no answer told within the deadline. */
+  /**
+   * A write that may or may not have been applied, or may be yet: attempts were lost on their way, and none that came
+   * through before the deadline has settled it.
+   */
   | "outcome-unknown"
   /** A watch cannot go on without missing something: read the keys anew, and watch from there. */
   | "history-lost"

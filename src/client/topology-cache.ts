@@ -133,7 +133,6 @@ export function createTopologyCache(options: TopologyCacheOptions): TopologyCach
     },
 
     onChange(listener) {
-      begin();
       listeners.add(listener);
       return () => listeners.delete(listener);
     },

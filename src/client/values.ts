@@ -34,7 +34,7 @@ export class KvEntry implements KvKey {
 
   /** The value as bytes; text in UTF-8. */
   bytes(): Uint8Array {
-    return bytesOf(this.value);
+    return typeof this.value === "string" ? encoder.encode(this.value) : this.value;
   }
 }
 
@@ -43,10 +43,6 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export function textOf(value: KvValue): string {
   return typeof value === "string" ? value : decoder.decode(value);
-}
-
-export function bytesOf(value: KvValue): Uint8Array {
-  return typeof value === "string" ? encoder.encode(value) : value;
 }
 
 /** The form of a value in messages. */

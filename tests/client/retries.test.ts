@@ -111,6 +111,13 @@ describe("a write", () => {
     assert.equal(puts.length, 2);
   });
 
+  it("that may be on its way still is not called refused", { timeout }, async () => {
+    const detail = { desc: ConditionFailedSchema, value: { key: "a", revision: 3n } };
+    const refusal = new ConnectError("it is there", Code.FailedPrecondition, undefined, [detail]);
+    recordPuts((count) => (count === 1 ? loseAnswer() : Promise.reject(refusal)));
+    await assert.rejects(kv.put("a", "1", { ifAbsent: true }), failsWith("outcome-unknown"));
+  });
+
   it("that is not applied, and then has no time left, is unavailable", { timeout }, async () => {
     for (const [code, expected] of [
       [Code.Unavailable, "unavailable"],

@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { ExchangeRequestSchema } from "../../../gen/kvlab/v1/data_pb.ts";
 import type { Channel, DataClient, Pending } from "./channel.ts";
 import { enqueue, failAll, isLarge, notSent, settleAll, takeMessage } from "./channel.ts";
-import { sendSingle } from "./single.ts";
+import { createSingles } from "./single.ts";
 
 /**
  * Exchanges under way at a time. More than one, since each is as slow as the slowest of its calls; and few, since over
@@ -17,6 +17,7 @@ const messageCallsMax = 100;
 /** Calls in unary messages, for where streams cannot be sent. Those that come while no more can be sent gather. */
 export function openExchange(client: DataClient): Channel {
   const queue = new Set<Pending>();
+  const sendSingle = createSingles(client);
   const underWay = new Set<AbortController>();
   let scheduled = false;
 
@@ -61,13 +62,13 @@ export function openExchange(client: DataClient): Channel {
   function sendApart(calls: Map<number, Pending>): void {
     for (const pending of calls.values()) {
       pending.drop = undefined;
-      sendSingle(client, pending.attempt, pending.deadline).then(pending.settle, pending.fail);
+      sendSingle(pending.attempt, pending.deadline).then(pending.settle, pending.fail);
     }
   }
 
   return {
     send(attempt, deadline) {
-      if (isLarge(attempt.call)) return sendSingle(client, attempt, deadline);
+      if (isLarge(attempt.call)) return sendSingle(attempt, deadline);
       const outcome = enqueue(queue, attempt, deadline);
       // Calls of the same turn go together.
       if (!scheduled) queueMicrotask(flow);

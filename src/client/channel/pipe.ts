@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { type Operation, type PipeRequest, PipeRequestSchema } from "../../../gen/kvlab/v1/data_pb.ts";
 import type { Channel, ChannelLimits, DataClient, Pending } from "./channel.ts";
 import { enqueue, failAll, isLarge, notSent, settleAll, takeMessage } from "./channel.ts";
-import { sendSingle } from "./single.ts";
+import { createSingles } from "./single.ts";
 
 /** A pipe that carries nothing for so long is ended. The next call opens another. */
 const idleMs = 30_000;
@@ -28,6 +28,7 @@ interface Stream {
  */
 export function openPipe(client: DataClient, limits: ChannelLimits): Channel {
   const queue = new Set<Pending>();
+  const sendSingle = createSingles(client);
   let stream: Stream | undefined;
   let lastId = 0;
 
@@ -84,7 +85,7 @@ export function openPipe(client: DataClient, limits: ChannelLimits): Channel {
       }
       error = new ConnectError("the server has ended the pipe", Code.Unavailable);
     } catch (reason) {
-      error = ConnectError.from(to.ending.signal.aborted ? to.ending.signal.reason : reason);
+      error = endOfPipe(ConnectError.from(to.ending.signal.aborted ? to.ending.signal.reason : reason));
     }
     const broke = stream === to;
     if (broke) stream = undefined;
@@ -104,7 +105,7 @@ export function openPipe(client: DataClient, limits: ChannelLimits): Channel {
 
   return {
     send(attempt, deadline) {
-      if (isLarge(attempt.call)) return sendSingle(client, attempt, deadline);
+      if (isLarge(attempt.call)) return sendSingle(attempt, deadline);
       const outcome = enqueue(queue, attempt, deadline);
       stream ??= open();
       stream.wake();
@@ -114,4 +115,19 @@ export function openPipe(client: DataClient, limits: ChannelLimits): Channel {
       stream?.ending.abort(reason);
     },
   };
+}
+
+/** What the end of a pipe means for its calls: whatever has ended it, nobody has said what became of them. */
+function endOfPipe(error: ConnectError): ConnectError {
+  switch (error.code) {
+    case Code.Unimplemented:
+    case Code.PermissionDenied:
+    case Code.Unauthenticated:
+      return error;
+    default: {
+      const broken = new ConnectError(error.rawMessage, Code.Unavailable, undefined, undefined, error);
+      broken.details = error.details;
+      return broken;
+    }
+  }
 }

@@ -2,8 +2,33 @@ import type { Deadline } from "../deadline.ts";
 import { signalOf } from "../deadline.ts";
 import type { Attempt, DataClient, Outcome } from "./channel.ts";
 
-/** Sends a call by itself: one that is so large that others would have to wait for it. */
-export async function sendSingle(client: DataClient, attempt: Attempt, deadline: Deadline): Promise<Outcome> {
+/** Large calls to one server at a time: each takes a copy of its values. */
+const singlesMax = 8;
+
+/** Sends calls by themselves: those that are so large that others would have to wait for them. */
+export type SendSingle = (attempt: Attempt, deadline: Deadline) => Promise<Outcome>;
+
+export function createSingles(client: DataClient): SendSingle {
+  let waiting: (() => void)[] = [];
+  let underWay = 0;
+  return async (attempt, deadline) => {
+    while (underWay >= singlesMax) {
+      await deadline.race(new Promise<void>((resolve) => waiting.push(resolve)));
+    }
+    underWay++;
+    try {
+      return await send(client, attempt, deadline);
+    } finally {
+      underWay--;
+      const woken = waiting;
+      waiting = [];
+      for (const wake of woken) wake();
+    }
+  };
+}
+
+async function send(client: DataClient, attempt: Attempt, deadline: Deadline): Promise<Outcome> {
+  if (deadline.ended !== undefined) throw deadline.ended;
   const { call, timeoutMs } = attempt;
   const options = { signal: signalOf(deadline), ...(timeoutMs !== undefined && { timeoutMs }) };
   attempt.sent = true;
