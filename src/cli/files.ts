@@ -37,6 +37,23 @@ export async function openInput(
   }
 }
 
+/** What comes until the signal is aborted. A read that is under way then is left alone: not every stream can end one. */
+export async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const items = source[Symbol.asyncIterator]();
+  while (!signal.aborted) {
+    const item = await new Promise<IteratorResult<T> | undefined>((resolve, reject) => {
+      const stop = () => resolve(undefined);
+      signal.addEventListener("abort", stop, { once: true });
+      items
+        .next()
+        .finally(() => signal.removeEventListener("abort", stop))
+        .then(resolve, reject);
+    });
+    if (item === undefined || item.done) return;
+    yield item.value;
+  }
+}
+
 export function unusable(file: string, error: unknown): ExitError {
   const reason = error instanceof Error ? error.message : String(error);
   return new ExitError(NOT_ALLOWED, `${file} cannot be used (${reason})`, { cause: error });

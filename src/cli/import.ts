@@ -4,7 +4,7 @@ import { ExitError, print } from "../settings/run-main.ts";
 import { number, optional, toggle } from "../settings/setting.ts";
 import { keyCommand } from "./command.ts";
 import { INTERRUPTED, NOT_ALLOWED, UNAVAILABLE } from "./exit-codes.ts";
-import { fileOperand, nameOf, openInput } from "./files.ts";
+import { fileOperand, nameOf, openInput, untilAborted } from "./files.ts";
 import { type Journal, openJournal } from "./import-journal.ts";
 import { textField, ttlField, valueFields } from "./json-fields.ts";
 import { BadLine, type Line, type LineStart, parseObject, readLines } from "./json-lines.ts";
@@ -91,7 +91,6 @@ async function load(run: Run, session: Session): Promise<Counts> {
   const beganMs = performance.now();
   const interruption = session.interruption();
   const { source, bytes } = await openInput(file, from.start);
-  interruption.addEventListener("abort", () => source.destroy());
   let bad = 0;
   const onBad = (line: Line, reason: string) => {
     const message = `line ${line.number} of ${nameOf(file)}: ${reason}`;
@@ -110,7 +109,7 @@ async function load(run: Run, session: Session): Promise<Counts> {
   let savedMs = beganMs;
   let stopped: unknown;
   try {
-    for await (const lines of readLines(source, from)) {
+    for await (const lines of readLines(untilAborted(source, interruption), from)) {
       for (const line of lines) {
         if (interruption.aborted) break;
         const put = line.number < run.fromLine ? undefined : putOf(line, onBad);
@@ -121,7 +120,7 @@ async function load(run: Run, session: Session): Promise<Counts> {
       if (journal === undefined || performance.now() - savedMs < saveEveryMs) continue;
       // Else a line of a group that few lines belong to would hold the journal back.
       await loader.flush();
-      await journal.save(settledTo());
+      if (settledTo().start > from.start) await journal.save(settledTo());
       savedMs = performance.now();
     }
   } catch (reason) {

@@ -1,5 +1,6 @@
 import process from "node:process";
 import { KvClient } from "../client/index.ts";
+import { INTERRUPTED } from "./exit-codes.ts";
 import { type ReachSettings, routersOf } from "./router-settings.ts";
 import { connectRouters, type Routers } from "./routers.ts";
 
@@ -46,6 +47,9 @@ export function lineOf(session: Session, signal: AbortSignal): Session {
 
 function untilInterrupted(): AbortSignal {
   const interruption = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => interruption.abort());
-  return interruption.signal;
+  const { signal } = interruption;
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.on(name, () => (signal.aborted ? process.exit(INTERRUPTED) : interruption.abort()));
+  }
+  return signal;
 }

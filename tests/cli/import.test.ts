@@ -96,7 +96,7 @@ describe("kvlab import", () => {
     await writeFile(file, content);
     const kvlab = startKvlab(importing(file));
     await kvlab.says("it has come somewhere", () => existsSync(`${file}.kvlab-import`));
-    kvlab.child.kill("SIGKILL");
+    kvlab.signal("SIGKILL");
     assert.equal(await kvlab.ended, "SIGKILL");
     const { line } = JSON.parse(await readFile(`${file}.kvlab-import`, "utf8"));
     assert.ok(line > 1 && line <= 60_000);
@@ -115,7 +115,7 @@ describe("kvlab import", () => {
     // The input does not end, and its last line is not whole.
     kvlab.child.stdin?.write(content.slice(0, -10));
     for await (const _change of changes) break;
-    kvlab.child.kill("SIGINT");
+    kvlab.signal("SIGINT");
     assert.equal(await kvlab.ended, 130);
     const [, from = ""] =
       /import: interrupted; [^\n]*: --from-line (\d+) goes on\n$/.exec(kvlab.stderr()) ?? [];

@@ -23,6 +23,7 @@ export interface RunningKvlab {
   readonly stderr: () => string;
   /** Waits until it has written so. */
   says(what: string, looks: () => boolean): Promise<void>;
+  signal(name: NodeJS.Signals): void;
   /** The exit code, or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals | null>;
 }
@@ -59,6 +60,10 @@ export function startKvlab(args: readonly string[]): RunningKvlab {
         if (isOver) throw new Error(`kvlab has ended before: ${what}\n${written.stdout}${written.stderr}`);
         return false;
       }).then(() => {}),
+    signal(name) {
+      // After `child.kill`, Deno takes the signal for what has ended the process, even if it was caught.
+      if (child.pid !== undefined) process.kill(child.pid, name);
+    },
     ended,
   };
 }

@@ -48,7 +48,7 @@ describe("kvlab watch", () => {
     await client.put("other", "e");
     const [one, prefix, all] = watches;
     await Promise.all([hasLines(one, 3), hasLines(prefix, 4), hasLines(all, 5)]);
-    for (const { child } of watches) child.kill("SIGINT");
+    for (const { signal } of watches) signal("SIGINT");
     assert.deepEqual(await Promise.all(watches.map(({ ended }) => ended)), [0, 0, 0]);
     const expected = ["put\tw:1\ta\\tb", "put\tw:1\td", "delete\tw:1"];
     assert.deepEqual(lines(one), expected);
@@ -67,7 +67,7 @@ describe("kvlab watch", () => {
     const first = await watch("--prefix", "r:", "--json");
     await client.put("r:1", Uint8Array.of(255));
     await hasLines(first, 1);
-    first.child.kill("SIGINT");
+    first.signal("SIGINT");
     assert.equal(await first.ended, 0);
     const { token, ...event } = JSON.parse(lines(first)[0] ?? "");
     assert.deepEqual({ ...event, revision: 0 }, { type: "put", key: "r:1", base64: "/w==", revision: 0 });
@@ -76,7 +76,7 @@ describe("kvlab watch", () => {
     for (const after of [token, last]) {
       const second = startKvlab(["watch", "--prefix", "r:", "--json", "--after", after, "--router", router]);
       await hasLines(second, 2);
-      second.child.kill("SIGTERM");
+      second.signal("SIGTERM");
       assert.equal(await second.ended, 0);
       const types = lines(second).map((line) => JSON.parse(line).type);
       assert.deepEqual(types, ["put", "expire"]);
