@@ -17,6 +17,9 @@ export interface Violation<State, Operation> extends Explanation<State, Operatio
 
 const stepsMaxDefault = 1_000_000;
 
+/** An explanation takes many searches, most of which leave more open than the first. */
+const explainingStepsMax = 30_000;
+
 /**
  * Checks whether `history` is linearizable by `model`, parts that no operation connects apart from each other
  * (A. Horn, D. Kroening, "Faster linearizability checking via P-compositionality", 2015), and explains the first
@@ -35,7 +38,10 @@ export function checkLinearizability<State, Operation>(
     if (verdict === "linearizable") continue;
     const parts = [...new Set(calls.flatMap(({ operation }) => model.partsOf(operation)))];
     if (verdict === "violation") {
-      return { verdict, violation: { parts, calls, ...explain(model, calls, stepsMax) } };
+      return {
+        verdict,
+        violation: { parts, calls, ...explain(model, calls, Math.min(stepsMax, explainingStepsMax)) },
+      };
     }
     undecided.push(...parts);
   }

@@ -66,7 +66,7 @@ export function search<State, Operation>(
     }
     unplaced.place(move.id);
     const configuration = `${unplaced.requiredPlaced()} ${move.owing} ${model.stateKey(move.state)}`;
-    if (seen.add(configuration, unplaced.optionalPlaced)) node = enter(move, node);
+    if (seen.add(configuration, unplaced.optionalPlaced, work)) node = enter(move, node);
     else unplaced.takeBack(move.id);
   }
   const order: Call<Operation>[] = [];
@@ -79,6 +79,9 @@ export function search<State, Operation>(
   };
 }
 
+/** Sets of placed calls that are compared in the time of a step. */
+const comparisonsPerStep = 20;
+
 /**
  * Configurations that the search has been in. One with the same required calls placed and the same state, but more
  * optional calls, leads nowhere either: that an optional call is left never hinders.
@@ -87,8 +90,9 @@ class Seen {
   readonly #optionalPlaced = new Map<string, bigint[]>();
 
   /** False if it was there already, or another that could do as much. */
-  add(configuration: string, optionalPlaced: bigint): boolean {
+  add(configuration: string, optionalPlaced: bigint, work: { steps: number }): boolean {
     const before = this.#optionalPlaced.get(configuration);
+    work.steps += (before?.length ?? 0) / comparisonsPerStep;
     if (before === undefined) this.#optionalPlaced.set(configuration, [optionalPlaced]);
     else if (before.some((placed) => (placed & optionalPlaced) === placed)) return false;
     else before.push(optionalPlaced);

@@ -89,10 +89,8 @@ export const storeModel: Model<StoreState, StoreOperation> = {
     return [operation.key];
   },
 
-  withoutAnswer(operation) {
-    // That a key has ended is no answer to anybody.
-    return operation.kind === "expire" ? operation : { ...operation, result: undefined };
-  },
+  // Revisions are told by the log, too: without them, many writes of unknown outcome could be anywhere.
+  withoutAnswer: (operation) => operation,
 
   describe(operation) {
     switch (operation.kind) {
