@@ -3,12 +3,14 @@ import type { RingState } from "../../src/cluster/model.ts";
 import { ringPath } from "../../src/cluster/paths.ts";
 import { ringOf } from "../../src/cluster/placement.ts";
 import { HistoryRecorder } from "../checker/history.ts";
-import type { KeyOperation } from "../checker/key-value-model.ts";
+import type { StoreOperation } from "../checker/store-model.ts";
 import { Client } from "./client.ts";
 import type { Operation, Outcome } from "./coordination-connection.ts";
 import { DataHost } from "./data-host.ts";
 import type { Host } from "./host.ts";
+import type { Random } from "./random.ts";
 import { RouterHost } from "./router-host.ts";
+import { WatchClient } from "./watch-client.ts";
 import type { World } from "./world.ts";
 
 /** Routers, data nodes and clients, as a profile wants them. */
@@ -17,7 +19,8 @@ export class Cluster {
   readonly routers: readonly RouterHost[];
   readonly nodes: readonly DataHost[];
   readonly clients: readonly Client[];
-  readonly history: HistoryRecorder<KeyOperation>;
+  readonly watches: readonly WatchClient[];
+  readonly history: HistoryRecorder<StoreOperation>;
   #ring: RingState | undefined;
 
   constructor(world: World) {
@@ -28,9 +31,9 @@ export class Cluster {
     this.nodes = profile.groups.flatMap((group) =>
       numbers(profile.nodesPerGroup).map((number) => new DataHost(world, `${group}${number}`, group)),
     );
-    this.history = new HistoryRecorder<KeyOperation>(() => scheduler.nowMs);
-    const names = this.routers.map(({ name }) => name);
-    this.clients = numbers(profile.clients).map((number) => new Client(world, number, names, this.history));
+    this.history = new HistoryRecorder<StoreOperation>(() => scheduler.nowMs);
+    this.clients = numbers(profile.clients).map((number) => new Client(this, number));
+    this.watches = numbers(profile.watchers).map((number) => new WatchClient(this, number));
     coordination.onDone = (process, operation, outcome) => {
       try {
         this.#observe(process.name, operation, outcome);
@@ -51,6 +54,12 @@ export class Cluster {
   primaryOf(group: string): DataHost | undefined {
     const number = this.world.invariants.group(group).state?.primary?.number;
     return this.nodes.find((node) => node.group === group && node.replica.number === number);
+  }
+
+  /** The node of a group that most likely answers. */
+  likelyPrimary(group: string, random: Random): string {
+    const primary = random.chance(0.9) ? this.primaryOf(group) : undefined;
+    return (primary ?? random.pick(this.nodes.filter((node) => node.group === group))).name;
   }
 
   /** Whether all nodes of the group are in sync. */

@@ -1,7 +1,6 @@
 import { DataNode } from "../../src/cluster/data-node.ts";
 import { openLog } from "../../src/cluster/log/open-log.ts";
 import type { LogStore } from "../../src/cluster/log-store.ts";
-import { answering } from "../../src/rpc/errors.ts";
 import {
   createSimulatedDisk,
   type DiskOperation,
@@ -9,8 +8,8 @@ import {
   systemError,
 } from "../support/simulated-disk.ts";
 import { sessionOpener } from "./coordination-client.ts";
-import { withDeadline } from "./deadline.ts";
 import { Host } from "./host.ts";
+import { keyServices } from "./key-services.ts";
 import { observe } from "./observed-store.ts";
 import { peersOf } from "./peers.ts";
 import type { SimProcess } from "./process.ts";
@@ -88,12 +87,13 @@ export class DataHost extends Host {
       clock: process.clock,
       onFatal: (error) => this.failed(process, error),
       log: (message) => process.log(message),
+      requestsMax: profile.requestsMax,
     });
     this.#store = store;
     if (store.condition.kind !== "intact") count(this.world, `log ${store.condition.kind}`);
     const { replica, group } = this;
     invariants.opened(replica, store);
-    observe(store, replica, process, invariants);
+    observe(store, replica, process, invariants, () => scheduler.nowMs);
     const node = new DataNode({
       group,
       store,
@@ -110,8 +110,6 @@ export class DataHost extends Host {
       await node.leave();
       await store.close();
     };
-    const answer = <T>(signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>) =>
-      answering(() => withDeadline(process.clock, signal, call), group);
     network.listen(process, {
       append: async (request) => {
         const response = await node.append(request);
@@ -122,19 +120,7 @@ export class DataHost extends Host {
       handOver: (request, signal) => node.handOver(request, signal),
       position: (group) => node.position(group),
       reportSilence: () => Promise.reject(new Error("this is a data node")),
-      get: (key, caller) => answer(caller, (signal) => node.calls.get(key, signal)),
-      put: (key, value, caller) =>
-        answer(caller, async (signal) => {
-          const revision = await node.calls.put(key, value, true, signal);
-          invariants.acknowledging(group, [{ kind: "put", key }], revision);
-          return revision;
-        }),
-      delete: (key, caller) =>
-        answer(caller, async (signal) => {
-          const revision = await node.calls.delete(key, signal);
-          invariants.acknowledging(group, [{ kind: "delete", key }], revision);
-          return revision;
-        }),
+      ...keyServices({ node, store, process, invariants }),
     });
     await node.join(`${this.name}:1926`);
     invariants.moment("registration", group);

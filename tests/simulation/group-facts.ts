@@ -14,6 +14,10 @@ export class GroupFacts {
   lastServedEpoch = 0;
   /** Every record that a primary has committed, by seq from 1; undefined where nobody knows it any more. */
   readonly committed: (LogRecord | undefined)[] = [];
+  /** When a primary first took each of them for committed. */
+  readonly committedMs: number[] = [];
+  /** When each record, named by its epoch and seq, was first added to a log. */
+  readonly appendedMs = new Map<string, number>();
   readonly replicas = new Set<ShadowLog>();
 
   constructor(name: string) {

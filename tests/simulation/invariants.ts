@@ -196,9 +196,12 @@ export class Invariants {
 
   /** A write is acknowledged to whoever asked for it. */
   acknowledging(name: string, writes: readonly Pick<Change, "kind" | "key">[], revision: number): void {
-    const record = this.group(name).committed[revision - 1];
+    const { committed } = this.group(name);
+    const record = committed[revision - 1];
     for (const { kind, key } of writes) {
       if (!this.isRingClosed) this.violated(`${kind} ${key} is acknowledged before the ring is closed`);
+      // Of a repeated request: nobody may know the record any more.
+      if (record === undefined && revision <= committed.length) continue;
       if (changeOf(record, key)?.kind === kind) continue;
       this.violated(`${kind} ${key} is acknowledged with revision ${revision}, which is not committed`);
     }

@@ -1,7 +1,8 @@
 import type { LogRecord, LogStore } from "../../src/cluster/log-store.ts";
+import { earlyExpiry } from "./expiry-check.ts";
 import type { Invariants } from "./invariants.ts";
 import type { SimProcess } from "./process.ts";
-import { beginsEpoch, type ShadowLog } from "./shadow-log.ts";
+import { beginsEpoch, nameOf, type ShadowLog } from "./shadow-log.ts";
 
 /** Lets the invariants see what a replica does to its log. */
 export function observe(
@@ -9,11 +10,23 @@ export function observe(
   replica: ShadowLog,
   process: SimProcess,
   invariants: Invariants,
+  nowMs: () => number,
 ): void {
-  const { append, commit, get, truncate, beginCopy, compact } = store;
+  const { append, commit, get, openScan, onVisible, truncate, beginCopy, compact } = store;
+  const group = invariants.group(replica.group);
+  /** What watchers are told of is committed, whoever else may serve by now. */
+  let isTelling = false;
 
   store.append = (records) => {
     const [first] = records;
+    for (const record of records) {
+      const name = nameOf(record);
+      if (group.appendedMs.has(name)) continue;
+      // It is new, so that this is its primary.
+      group.appendedMs.set(name, nowMs());
+      const early = earlyExpiry(record, group.committed, replica, process.clock.wallMs());
+      if (early !== undefined) invariants.violated(`${replica.name} ${early}`);
+    }
     const done = append.call(store, records);
     if (first?.seq === store.last.seq - records.length + 1) replica.append(records);
     if (first !== undefined && beginsEpoch(first)) invariants.moment("take-over", replica.group);
@@ -21,12 +34,27 @@ export function observe(
   };
   store.commit = (seq) => {
     invariants.committing(replica, seq);
+    for (let at = group.committedMs.length; at < group.committed.length; at++)
+      group.committedMs.push(nowMs());
     commit.call(store, seq);
   };
   store.get = (key) => {
-    invariants.reading(replica, process);
+    if (!isTelling) invariants.reading(replica, process);
     return get.call(store, key);
   };
+  store.openScan = (range) => {
+    invariants.reading(replica, process);
+    return openScan.call(store, range);
+  };
+  store.onVisible = (listener) =>
+    onVisible.call(store, (record) => {
+      isTelling = true;
+      try {
+        listener(record);
+      } finally {
+        isTelling = false;
+      }
+    });
   store.truncate = async (seq) => {
     if (seq < store.last.seq) invariants.cutting(replica, seq);
     replica.beginCut(seq);

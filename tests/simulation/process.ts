@@ -10,6 +10,9 @@ import type { Trace } from "./trace.ts";
 const slowestClock = 0.954;
 const fastestClock = 1.048;
 
+/** The time of day when the simulation begins, in milliseconds since 1970. */
+export const wallStartMs = 1_700_000_000_000;
+
 export type ProcessState = "running" | "paused" | "dead";
 
 interface Held {
@@ -31,7 +34,7 @@ export class SimProcess {
   readonly #rate: number;
   readonly #startMs: number;
   #state: ProcessState = "running";
-  #wallOffsetMs = 1_700_000_000_000;
+  #wallOffsetMs: number;
   #held: Held[] = [];
   readonly #deathListeners = new Set<() => void>();
 
@@ -44,6 +47,8 @@ export class SimProcess {
     // A clock belongs to the machine, and keeps its rate over restarts.
     this.#rate = new Random(`${seed} ${name} clock`).between(slowestClock, fastestClock);
     this.#startMs = this.#random.between(0, 1e6);
+    // Machines agree on the time of day but for what their clocks have gone wrong since.
+    this.#wallOffsetMs = wallStartMs - this.#startMs;
     this.clock = {
       monotonicMs: () => this.monotonicAt(scheduler.nowMs),
       wallMs: () => this.#wallOffsetMs + this.monotonicAt(scheduler.nowMs),

@@ -1,5 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { KvError } from "../../src/cluster/errors.ts";
+import type { WriteOptions } from "../../src/cluster/key-calls.ts";
+import type { WriteRequest } from "../../src/cluster/replication/write-plan.ts";
 import { RouterNode } from "../../src/cluster/router-node.ts";
 import { answering, toConnectError } from "../../src/rpc/errors.ts";
 import { untilApplied } from "../../src/rpc/forwarding-service.ts";
@@ -38,7 +40,7 @@ export class RouterHost extends Host {
       );
     const forward = <T>(
       key: string,
-      kind: "read" | "write",
+      kind: "read" | "write" | "named write",
       caller: AbortSignal,
       call: (services: Services, signal: AbortSignal) => Promise<T>,
     ) =>
@@ -65,10 +67,18 @@ export class RouterHost extends Host {
         throw new Error("this is a router");
       },
       reportSilence: (report) => node.reportSilence(report),
+      group: undefined,
       get: (key, caller) => forward(key, "read", caller, (data, signal) => data.get(key, signal)),
-      put: (key, value, caller) =>
-        forward(key, "write", caller, (data, signal) => data.put(key, Uint8Array.from(value), signal)),
-      delete: (key, caller) => forward(key, "write", caller, (data, signal) => data.delete(key, signal)),
+      put: (key, value, options, caller) =>
+        forward(key, kindOf(options), caller, (data, signal) =>
+          data.put(key, Uint8Array.from(value), options, signal),
+        ),
+      delete: (key, options, caller) =>
+        forward(key, kindOf(options), caller, (data, signal) => data.delete(key, options, signal)),
+      write: (request, caller) => {
+        const key = request.compares[0]?.key ?? request.operations[0]?.key ?? "";
+        return forward(key, kindOf(request), caller, (data, signal) => data.write(copyOf(request), signal));
+      },
     });
     await node.join(`${this.name}:1926`);
   }
@@ -76,6 +86,17 @@ export class RouterHost extends Host {
   protected override ended(): void {
     this.transfer = undefined;
   }
+}
+
+function kindOf({ requestId }: WriteOptions): "write" | "named write" {
+  return requestId === undefined ? "write" : "named write";
+}
+
+function copyOf(request: WriteRequest): WriteRequest {
+  const operations = request.operations.map((operation) =>
+    operation.kind === "put" ? { ...operation, value: Uint8Array.from(operation.value) } : operation,
+  );
+  return { ...request, operations };
 }
 
 /** What the transport makes of a call that has failed on the way. */

@@ -1,8 +1,10 @@
-import { keyValueModel } from "../checker/key-value-model.ts";
 import { checkLinearizability } from "../checker/linearizability.ts";
 import { describeViolation } from "../checker/report.ts";
+import { storeModel } from "../checker/store-model.ts";
 import { Cluster } from "./cluster.ts";
 import { guard } from "./guards.ts";
+import { withLog } from "./learnt.ts";
+import { flawOfLog } from "./log-check.ts";
 import { Nemesis } from "./nemesis.ts";
 import { type FaultKind, type PlannedFault, planOf } from "./plan.ts";
 import { createWorld, type World } from "./world.ts";
@@ -70,27 +72,37 @@ async function heal(world: World, cluster: Cluster, nemesis: Nemesis): Promise<v
   const [client] = cluster.clients;
   const serve = async (key: string) => {
     left.add(key);
-    while (!(await client?.act({ kind: "put", key }))) {}
-    while (!(await client?.act({ kind: "get", key }))) {}
+    while (!(await client?.probe("put", key))) {}
+    while (!(await client?.probe("get", key))) {}
     left.delete(key);
   };
   for (const key of profile.keys) void serve(key);
+  const isServed = (group: string) =>
+    cluster.isWhole(group) && ![...left].some((key) => cluster.groupOf(key) === group);
+  const isTold = (group: string) =>
+    cluster.watches.every((watch) => watch.group !== group || watch.isCurrent);
   const isHealed = () => {
     const whole = profile.groups.filter((group) => !cluster.isLost(group));
-    return whole.every(
-      (group) => cluster.isWhole(group) && ![...left].some((key) => cluster.groupOf(key) === group),
-    );
+    return whole.every(isServed) && whole.every(isTold);
   };
   const isOver = () => isHealed() || invariants.violation !== undefined;
   await scheduler.runUntil(scheduler.nowMs + healedWithinMs, isOver);
   if (isHealed()) return;
-  const what = left.size > 0 ? `${[...left].join(", ")} cannot be used` : "not all nodes are in sync";
+  const served = profile.groups.every(isServed) ? "a watch is not told" : "not all nodes are in sync";
+  const what = left.size > 0 ? `${[...left].join(", ")} cannot be used` : served;
   invariants.violated(`${healedWithinMs / 1000} s after the last fault ${what}`);
 }
 
-function check({ invariants }: World, { history }: Cluster): void {
-  const verdict = checkLinearizability(keyValueModel, history.history());
+function check({ invariants }: World, cluster: Cluster): void {
+  const groups = [...invariants.groups.values()];
+  const history = withLog(cluster.history.history(), groups);
+  for (const group of groups) {
+    const flaw = flawOfLog(group, history, (key) => cluster.groupOf(key));
+    if (flaw !== undefined) invariants.violated(`group ${group.name}: ${flaw}`);
+  }
+  if (invariants.violation !== undefined) return;
+  const verdict = checkLinearizability(storeModel, history);
   if (verdict.verdict === "violation") {
-    invariants.violated(describeViolation(keyValueModel, verdict.violation).join("\n"));
+    invariants.violated(describeViolation(storeModel, verdict.violation).join("\n"));
   } else if (verdict.verdict === "undecided") invariants.violated(`undecided: ${verdict.parts.join(", ")}`);
 }

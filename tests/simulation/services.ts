@@ -1,21 +1,43 @@
-import type { Position, StoredValue } from "../../src/cluster/log-store.ts";
+import type { PutOptions, WriteOptions } from "../../src/cluster/key-calls.ts";
+import type { KeyRange, Position, StoredValue } from "../../src/cluster/log-store.ts";
 import type {
   AppendRequest,
   AppendResponse,
   CountMisplacedRequest,
   SilenceReport,
 } from "../../src/cluster/peer.ts";
+import type { WriteRequest } from "../../src/cluster/replication/write-plan.ts";
+import type { WatchOptions } from "../../src/cluster/watch/watcher.ts";
+import type { OpenedWatch, ToldStep } from "./open-watches.ts";
 
 /** What a process answers over the network. Clients call routers, and routers call data nodes, for the same things. */
-export interface Services {
+export interface Services extends KeyServices {
   append(request: AppendRequest): Promise<AppendResponse>;
   countMisplaced(request: CountMisplacedRequest): number;
   handOver(request: { group: string; number: number }, signal: AbortSignal): Promise<number>;
   position(group: string): Position | undefined;
   reportSilence(report: SilenceReport): Promise<boolean>;
+  /** Of data nodes only. */
+  readonly group: GroupServices | undefined;
+}
+
+export interface KeyServices {
   get(key: string, signal: AbortSignal): Promise<StoredValue>;
   /** Returns the revision. */
-  put(key: string, value: Uint8Array, signal: AbortSignal): Promise<number>;
+  put(key: string, value: Uint8Array, options: PutOptions, signal: AbortSignal): Promise<number>;
   /** Returns the revision. */
-  delete(key: string, signal: AbortSignal): Promise<number>;
+  delete(key: string, options: WriteOptions, signal: AbortSignal): Promise<number>;
+  /** Returns the revision. */
+  write(request: WriteRequest, signal: AbortSignal): Promise<number>;
+}
+
+export interface Scanned extends StoredValue {
+  readonly key: string;
+}
+
+export interface GroupServices {
+  scan(range: KeyRange, signal: AbortSignal): Promise<{ readonly at: Position; readonly found: Scanned[] }>;
+  watch(options: WatchOptions, signal: AbortSignal): Promise<OpenedWatch>;
+  /** What comes next of an open watch; undefined when nothing has come for a while. */
+  nextOf(watch: number): Promise<ToldStep | undefined>;
 }

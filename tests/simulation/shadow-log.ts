@@ -72,7 +72,8 @@ export class ShadowLog {
     this.#pending = undefined;
     this.records.clear();
     this.copiedSeq = seq;
-    this.checkedSeq = seq;
+    // A copy may have what is not committed yet.
+    this.checkedSeq = 0;
     this.isSpoiled = false;
   }
 
@@ -134,4 +135,9 @@ export function changeOf(record: LogRecord | undefined, key: string): Change | u
 
 export function beginsEpoch({ changes, requestId }: LogRecord): boolean {
   return changes.length === 0 && requestId === undefined;
+}
+
+/** Tells a record from all others that a group has ever had. */
+export function nameOf({ epoch, seq }: LogRecord): string {
+  return `${epoch}.${seq}`;
 }

@@ -7,14 +7,14 @@ import { Random } from "./random.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Services } from "./services.ts";
 import { Trace } from "./trace.ts";
+import { type Uses, usesOf } from "./uses.ts";
 
 /** What kind of cluster a seed stands for. */
-export interface Profile {
+export interface Profile extends Uses {
   readonly groups: readonly string[];
   readonly nodesPerGroup: number;
   readonly routers: number;
   readonly clients: number;
-  readonly keys: readonly string[];
   /** Part of the puts with a value so large that logs are compacted, and sent in several messages. */
   readonly largeValues: number;
   readonly replication: ReplicationSettings;
@@ -32,12 +32,13 @@ export function profileOf(seed: number): Profile {
   const random = new Random(`${seed} profile`);
   const leaseMs = random.pick([200, 300, 500]);
   const nodesPerGroup = random.pick([2, 2, 3, 3, 3, 4]);
+  const groups = random.chance(0.3) ? ["g", "h"] : ["g"];
   return {
-    groups: random.chance(0.3) ? ["g", "h"] : ["g"],
+    groups,
     nodesPerGroup,
     routers: random.pick([1, 2, 2, 3]),
     clients: 2 + random.below(4),
-    keys: Array.from({ length: 2 + random.below(5) }, (_, index) => `k${index}`),
+    ...usesOf(seed, groups.length, 2 + random.below(5)),
     largeValues: random.chance(0.03) ? 0.2 : 0,
     replication: {
       leaseMs,
