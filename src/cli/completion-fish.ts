@@ -21,7 +21,8 @@ export function fishCompletion(commands: readonly Completed[]): string {
 function __kvlab_calls
     set -l given (commandline -opc)
     for index in (seq (count $argv))
-        test "$given[(math $index + 1)]" = "$argv[$index]"; or return 1
+        set -l at (math $index + 1)
+        test (count $given) -ge $at; and test $given[$at] = $argv[$index]; or return 1
     end
 end
 complete -c kvlab -f

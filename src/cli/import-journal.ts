@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { ExitError } from "../settings/run-main.ts";
 import { NOT_ALLOWED } from "./exit-codes.ts";
+import { unusable } from "./files.ts";
 import type { LineStart } from "./json-lines.ts";
 
 /** How far the import of a file has come: everything before `next` is in the store. */
@@ -74,7 +75,9 @@ async function readEntry(path: string): Promise<Entry | undefined> {
 /** A digest of what stands before `offset`; of another length when the file is too short. */
 async function digestBefore(file: string, offset: number): Promise<string> {
   const length = Math.min(offset, comparedBytes);
-  const handle = await open(file, "r");
+  const handle = await open(file, "r").catch((error) => {
+    throw unusable(file, error);
+  });
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset - length);
     return `${bytesRead}:${createHash("sha256").update(buffer.subarray(0, bytesRead)).digest("base64")}`;

@@ -49,7 +49,7 @@ export const importCommand = keyCommand(
   },
   async ({ file, "from-line": fromLine, restart, "skip-bad": skipBad, quiet, json }, session) => {
     const isFresh = restart || fromLine !== undefined;
-    const journal = file === "-" ? undefined : await journalOf(file, session, isFresh);
+    const journal = file === "-" ? undefined : await openJournal(file, session.routers, isFresh);
     const from = journal?.next ?? { number: 1, start: 0 };
     const run = await load({ file, from, fromLine: fromLine ?? 1, skipBad, quiet, journal }, session);
     const { done, bad, seconds } = run;
@@ -64,12 +64,6 @@ export const importCommand = keyCommand(
     return 0;
   },
 );
-
-async function journalOf(file: string, { routers }: Session, restart: boolean): Promise<Journal> {
-  // Says in its own words when the file cannot be read.
-  await openInput(file);
-  return openJournal(file, routers, restart);
-}
 
 interface Run {
   readonly file: string;

@@ -59,6 +59,21 @@ describe("kvlab completion", () => {
     assert.deepEqual(offered("get", "key"), []);
   });
 
+  it("makes fish offer the same", { timeout, skip: !has("fish") }, () => {
+    const fish = (line: string) => {
+      const script = 'source $argv[1]; complete -C"$argv[2]"';
+      const args = ["--no-config", "-c", script, files.get("fish") ?? "", line];
+      const { stdout } = spawnSync("fish", args, { encoding: "utf8", cwd: folder });
+      return stdout.split("\n").flatMap((offer) => (offer === "" ? [] : [offer.split("\t")[0]]));
+    };
+    assert.deepEqual(fish("kvlab lo"), ["locate", "log"]);
+    assert.deepEqual(fish("kvlab log "), ["dump", "repair", "verify"]);
+    assert.deepEqual(fish("kvlab put a 1 --if"), ["--if-absent", "--if-present", "--if-revision"]);
+    assert.deepEqual(fish("kvlab completion f"), ["fish"]);
+    assert.deepEqual(fish("kvlab import key"), ["keys of mine.jsonl"]);
+    assert.deepEqual(fish("kvlab get key"), []);
+  });
+
   for (const shell of shells) {
     it(`makes a script that ${shell} can read`, { timeout, skip: !has(shell) }, () => {
       const { status, stderr } = spawnSync(shell, ["-n", files.get(shell) ?? ""], { encoding: "utf8" });
