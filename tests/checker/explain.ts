@@ -2,6 +2,9 @@ import type { Call, History } from "./history.ts";
 import type { Model } from "./model.ts";
 import { search, type Witness } from "./search.ts";
 
+/** After so many searches that have come to no end, whatever is left counts as needed. */
+const undecidedMax = 20;
+
 /** What is wrong with calls that violate a model. */
 export interface Explanation<State, Operation> {
   /**
@@ -28,13 +31,17 @@ export function explain<State, Operation>(
   const byReturn = calls.filter((call) => call.returned !== undefined);
   byReturn.sort((a, b) => (a.returned ?? 0) - (b.returned ?? 0));
   const conflict: Call<Operation>[] = [];
+  let undecided = 0;
   const isViolatedBy = (known: History<Operation>) => {
+    if (undecided >= undecidedMax) return false;
     const kept = new Set(known);
     const relaxed = calls.map((call) => {
       if (call.returned === undefined || kept.has(call)) return call;
       return { ...call, operation: model.withoutAnswer(call.operation), returned: undefined };
     });
-    return search(model, relaxed, stepsMax).verdict === "violation";
+    const { verdict } = search(model, relaxed, stepsMax);
+    if (verdict === "undecided") undecided++;
+    return verdict === "violation";
   };
 
   /** The shortest beginning of `others` that violates the model together with `conflict`, when all of them do. */

@@ -236,15 +236,21 @@ function signsOf(key: string, signs: readonly string[] | undefined): string[] | 
   return signs?.map((sign) => `${key} ${sign}`);
 }
 
-function neededByBatch({ compares, result }: BatchOperation): string[] {
-  if (result?.refused !== undefined) {
-    return [`${result.refused} ${result.revision === 0 ? "absent" : "exists"}`];
-  }
-  return compares.map(({ key, condition }) => {
+function neededByBatch({ compares, writes, result }: BatchOperation): string[] {
+  const refused = compares.findIndex(({ key }) => key === result?.refused);
+  // Those before the one that did not hold did.
+  const held = refused < 0 ? compares : compares.slice(0, refused);
+  const needed = held.map(({ key, condition }) => {
     const isAbsent =
       condition.kind === "absent" || (condition.kind === "revision" && condition.revision === 0);
     return `${key} ${isAbsent ? "absent" : "exists"}`;
   });
+  // A batch does not tell what its deletes found, but its revision may.
+  const deleted = writes.filter(({ kind }) => kind === "delete");
+  if (result?.refused === undefined) {
+    return [...needed, ...deleted.flatMap(({ key }) => [`${key} absent`, `${key} exists`])];
+  }
+  return [...needed, `${result.refused} ${result.revision === 0 ? "absent" : "exists"}`];
 }
 
 function neededByScan({ keys, result }: ScanOperation): string[] {

@@ -26,7 +26,7 @@ const compare = fc.record({
 
 /** How a call of a linearizable history comes about. */
 const plan = fc.record({
-  kind: fc.constantFrom("get", "scan", "write", "write", "write", "expire"),
+  kind: fc.constantFrom("get", "scan", "put", "delete", "write", "write", "expire"),
   key: fc.constantFrom(...keys),
   compares: fc.uniqueArray(compare, { maxLength: 2, selector: ({ key }) => key }),
   writes: fc.uniqueArray(write, { minLength: 1, maxLength: 2, selector: ({ key }) => key }),
@@ -58,9 +58,25 @@ class Store {
         if (found === undefined) return undefined;
         this.#values.delete(key);
         return { kind, key, previous: found.revision, result: { revision: ++this.#revision } };
+      case "put":
+      case "delete":
+        return this.#single(plan, kind);
       default:
         return this.#write(plan);
     }
+  }
+
+  #single({ key, outcome }: Plan, kind: "put" | "delete"): StoreOperation {
+    const value = `v${++this.#written}`;
+    const isDone = outcome !== "never" && (kind === "put" || this.#values.has(key));
+    if (isDone) {
+      this.#revision++;
+      if (kind === "delete") this.#values.delete(key);
+      else this.#values.set(key, { value, revision: this.#revision });
+    }
+    const told = outcome === "known" ? { revision: this.#revision } : undefined;
+    if (kind === "put") return { kind, key, value, result: told };
+    return { kind, key, result: told === undefined || isDone ? told : "not-found" };
   }
 
   #write({ compares, writes, outcome }: Plan): BatchOperation {
@@ -105,11 +121,15 @@ function carryOut(plans: readonly Plan[]): History<StoreOperation> {
     const { called, effectAfter, answerAfter, outcome } = plan;
     const operation = store.effectOf(plan);
     if (operation === undefined) return [];
-    const isOpen = operation.kind === "batch" && outcome !== "known";
+    const isOpen = isWrite(operation) && outcome !== "known";
     return [
       { client: 1, operation, called, returned: isOpen ? undefined : called + effectAfter + answerAfter },
     ];
   });
+}
+
+function isWrite({ kind }: StoreOperation): boolean {
+  return kind === "put" || kind === "delete" || kind === "batch";
 }
 
 /** Exchanges what two calls asked and were told, and moves one in time. */
