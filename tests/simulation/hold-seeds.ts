@@ -3,6 +3,7 @@ import { faultKinds } from "./plan.ts";
 import { runSeed } from "./run.ts";
 import { shrink } from "./shrink.ts";
 import { tellStory } from "./story.ts";
+import { type CallKind, callKinds } from "./uses.ts";
 
 /** Fails with the story of the first seed that does not hold; and when too little happens for that to mean anything. */
 export async function holdSeeds(from: number, seeds: number): Promise<void> {
@@ -17,4 +18,19 @@ export async function holdSeeds(from: number, seeds: number): Promise<void> {
   const calls = counts.get("call ok") ?? 0;
   assert.ok(calls > 100 * seeds, `only ${calls} calls have succeeded in ${seeds} runs`);
   for (const kind of faultKinds) assert.ok((counts.get(`fault ${kind}`) ?? 0) > 0, `no fault was: ${kind}`);
+  const uses = [
+    "request forgotten",
+    "call ok after all",
+    "watch told",
+    "watch resumed",
+    "watch history lost",
+  ];
+  for (const what of [...callKinds.map(outcomeOf), ...uses]) {
+    assert.ok((counts.get(what) ?? 0) > 0, `this has not happened: ${what}`);
+  }
+}
+
+/** How the history calls what becomes of a kind of calls when all is well. */
+function outcomeOf(kind: CallKind): string {
+  return `${kind === "conditional" ? "batch" : kind} ok`;
 }

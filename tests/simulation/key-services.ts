@@ -1,3 +1,4 @@
+import { sleep } from "../../src/cluster/clock.ts";
 import type { DataNode } from "../../src/cluster/data-node.ts";
 import type { LogStore, StoredValue } from "../../src/cluster/log-store.ts";
 import type { WriteOperation } from "../../src/cluster/replication/write-plan.ts";
@@ -98,6 +99,7 @@ function groupServices(
           const found: Scanned[] = [];
           // So few at a time that writes come between.
           for (let keys = reader.next(2); keys.length > 0; keys = reader.next(2)) {
+            if (clock.random() < 0.3) await sleep(clock, clock.random() * 50, signal);
             for (const each of keys) {
               const value = await each.value();
               const { key } = each;

@@ -35,6 +35,9 @@ export interface RunOptions {
 /** How long a cluster without faults may take until everything works again. */
 const healedWithinMs = 60_000;
 
+/** How long a watch may take then to be told of everything: less than what is told of itself now and then. */
+const toldWithinMs = 8000;
+
 /** Runs one cluster from its start to its end. A pure function of the seed and the plan. */
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunResult> {
   const world = createWorld(seed, options.keepLines ?? false);
@@ -77,20 +80,28 @@ async function heal(world: World, cluster: Cluster, nemesis: Nemesis): Promise<v
     left.delete(key);
   };
   for (const key of profile.keys) void serve(key);
-  const isServed = (group: string) =>
-    cluster.isWhole(group) && ![...left].some((key) => cluster.groupOf(key) === group);
-  const isTold = (group: string) =>
-    cluster.watches.every((watch) => watch.group !== group || watch.isCurrent);
-  const isHealed = () => {
-    const whole = profile.groups.filter((group) => !cluster.isLost(group));
-    return whole.every(isServed) && whole.every(isTold);
+  const whole = () => profile.groups.filter((group) => !cluster.isLost(group));
+  const isServed = () =>
+    whole().every(
+      (group) => cluster.isWhole(group) && ![...left].some((key) => cluster.groupOf(key) === group),
+    );
+  const holdsUntil = async (withinMs: number, isOver: () => boolean) => {
+    await scheduler.runUntil(
+      scheduler.nowMs + withinMs,
+      () => isOver() || invariants.violation !== undefined,
+    );
+    return isOver();
   };
-  const isOver = () => isHealed() || invariants.violation !== undefined;
-  await scheduler.runUntil(scheduler.nowMs + healedWithinMs, isOver);
-  if (isHealed()) return;
-  const served = profile.groups.every(isServed) ? "a watch is not told" : "not all nodes are in sync";
-  const what = left.size > 0 ? `${[...left].join(", ")} cannot be used` : served;
-  invariants.violated(`${healedWithinMs / 1000} s after the last fault ${what}`);
+  if (!(await holdsUntil(healedWithinMs, isServed))) {
+    const what = left.size > 0 ? `${[...left].join(", ")} cannot be used` : "not all nodes are in sync";
+    invariants.violated(`${healedWithinMs / 1000} s after the last fault ${what}`);
+  }
+  for (const watch of cluster.watches) watch.hurry();
+  const behind = () => cluster.watches.find(({ group, isCurrent }) => whole().includes(group) && !isCurrent);
+  if (await holdsUntil(toldWithinMs, () => behind() === undefined)) return;
+  invariants.violated(
+    `${toldWithinMs / 1000} s after everything works a watch is not told: ${behind()?.name}`,
+  );
 }
 
 function check({ invariants }: World, cluster: Cluster): void {

@@ -25,7 +25,7 @@ export class WatchClient {
   readonly #scope: WatchScope;
   readonly #previous: boolean;
   /** Between two questions, about: who is slow gets behind, and is told from the log. */
-  readonly #pauseMs: number;
+  #pauseMs: number;
   /** Everything up to here was told; undefined before the first watch, and when the history was lost. */
   #at: Position | undefined;
 
@@ -59,6 +59,15 @@ export class WatchClient {
       if (committed[seq - 1]?.changes.some(({ key }) => includes(this.#scope, key))) return false;
     }
     return true;
+  }
+
+  get name(): string {
+    return this.#process.name;
+  }
+
+  /** From now on it is not slow. */
+  hurry(): void {
+    this.#pauseMs = 0;
   }
 
   async #run(): Promise<never> {

@@ -1,0 +1,181 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Change, LogRecord } from "../../src/cluster/log-store.ts";
+import { includes, type WatchScope } from "../../src/cluster/watch/scope.ts";
+import type { WatchEvent } from "../../src/cluster/watch/watcher.ts";
+import { at } from "../checker/hand-written.ts";
+import type { History } from "../checker/history.ts";
+import type { StoreOperation } from "../checker/store-model.ts";
+import { GroupFacts } from "./group-facts.ts";
+import { withLog } from "./learnt.ts";
+import { flawOfLog } from "./log-check.ts";
+import type { ToldStep } from "./open-watches.ts";
+import { flawOfStep, type Watched } from "./watch-check.ts";
+
+function put(key: string, value: string, previous = 0): Change {
+  return { kind: "put", key, value: Buffer.from(value), text: true, previous };
+}
+
+function end(kind: "delete" | "expire", key: string, previous: number): Change {
+  return { kind, key, value: new Uint8Array(), text: false, previous };
+}
+
+/** A log of one epoch, each record committed a millisecond after the one before. */
+function groupOf(...changes: (readonly Change[])[]): GroupFacts {
+  const group = new GroupFacts("g");
+  for (const [index, each] of changes.entries()) {
+    group.committed.push({ epoch: 1, seq: index + 1, changes: each });
+    group.committedMs.push(index);
+  }
+  return group;
+}
+
+function named(group: GroupFacts, seq: number, requestId: string): GroupFacts {
+  const record = group.committed[seq - 1];
+  if (record !== undefined) group.committed[seq - 1] = { ...record, requestId };
+  return group;
+}
+
+const flawOf = (group: GroupFacts, history: History<StoreOperation> = []) =>
+  flawOfLog(group, withLog(history, [group]), () => "g");
+
+describe("the check of a log", () => {
+  it("takes a log in which each record continues from those before", () => {
+    const log = groupOf([], [put("k", "a"), put("l", "b")], [end("expire", "k", 2)], [put("k", "c")]);
+    assert.equal(flawOf(log), undefined);
+  });
+
+  it("finds a request that was carried out twice", () => {
+    const log = named(named(groupOf([put("k", "a")], [put("k", "a", 1)]), 1, "r"), 2, "r");
+    assert.match(flawOf(log) ?? "", /request r was carried out twice/);
+  });
+
+  it("finds a change that replaces another value than the last, and the end of what is not there", () => {
+    assert.match(flawOf(groupOf([put("k", "a")], [put("k", "b")])) ?? "", /replaces revision 0/);
+    assert.match(flawOf(groupOf([end("expire", "k", 0)])) ?? "", /does not exist/);
+  });
+
+  it("finds a batch that was acknowledged and is there in part, or with something else", () => {
+    const operation: StoreOperation = {
+      kind: "batch",
+      compares: [],
+      writes: [
+        { kind: "put", key: "k", value: "a" },
+        { kind: "put", key: "l", value: "b" },
+      ],
+      result: { revision: 1 },
+    };
+    const history = [at(0, 9, operation)];
+    assert.equal(flawOf(groupOf([put("k", "a"), put("l", "b")]), history), undefined);
+    assert.match(flawOf(groupOf([put("k", "a")]), history) ?? "", /nothing for l/);
+    assert.match(flawOf(groupOf([put("k", "a"), put("l", "b"), put("m", "c")]), history) ?? "", /put m/);
+  });
+
+  it("finds a scan that shows another state than that of its revision", () => {
+    const log = groupOf([put("k", "a"), put("l", "b")], [put("k", "c", 1)]);
+    const scan = (at: number, value: string, revision: number): StoreOperation => ({
+      kind: "scan",
+      keys: ["k", "l"],
+      result: {
+        at,
+        found: [
+          { key: "k", value, revision },
+          { key: "l", value: "b", revision: 1 },
+        ],
+      },
+    });
+    assert.equal(flawOf(log, [at(0, 9, scan(2, "c", 2)), at(0, 9, scan(1, "a", 1))]), undefined);
+    assert.match(flawOf(log, [at(0, 9, scan(1, "c", 2))]) ?? "", /scan at revision 1/);
+  });
+});
+
+describe("a history with what the log tells", () => {
+  const unknown: StoreOperation = { kind: "put", key: "k", value: "a", result: undefined };
+  const asked = { client: 1, operation: unknown, called: 0.5, returned: undefined };
+
+  it("has the outcome of a write of which nobody was told, from when it was committed", () => {
+    const [call, ...more] = withLog([asked], [groupOf([], [put("k", "a")])]);
+    assert.deepEqual(call, { ...asked, operation: { ...unknown, result: { revision: 2 } }, returned: 1 });
+    assert.deepEqual(more, []);
+  });
+
+  it("is without a write that is in no log, unless a log is not known whole", () => {
+    const log = groupOf([put("k", "b")]);
+    assert.deepEqual(withLog([asked], [log]), []);
+    log.committed.unshift(undefined);
+    assert.deepEqual(withLog([asked], [log]), [asked]);
+  });
+
+  it("has the ends of keys whose time was over", () => {
+    const log = groupOf([put("k", "a")], [end("expire", "k", 1)]);
+    log.appendedMs.set("1.2", 0.5);
+    const operation = { kind: "expire", key: "k", previous: 1, result: { revision: 2 } };
+    assert.deepEqual(withLog([], [log]), [{ client: 0, operation, called: 0.5, returned: 1 }]);
+  });
+});
+
+describe("the check of a watch", () => {
+  const { committed } = groupOf(
+    [],
+    [put("k", "a"), put("l", "a")],
+    [put("k", "b", 2)],
+    [end("delete", "l", 2)],
+  );
+  const all: WatchScope = { kind: "all" };
+
+  function eventsOf(scope: WatchScope, records: readonly (LogRecord | undefined)[]): WatchEvent[] {
+    return records.flatMap((record) => {
+      const changes = record?.changes.filter(({ key }) => includes(scope, key)) ?? [];
+      return changes.map((change) => ({ change, revision: record?.seq ?? 0, previous: undefined }));
+    });
+  }
+  const step = (events: readonly WatchEvent[], seq: number, epoch = 1): ToldStep => ({
+    events,
+    at: { epoch, seq },
+    baseSeq: 0,
+  });
+  const flaw = (told: ToldStep, watched: Partial<Watched> = {}) =>
+    flawOfStep(committed, { scope: all, previous: false, after: { epoch: 0, seq: 0 }, ...watched }, told);
+  const events = eventsOf(all, committed);
+
+  it("takes all changes of its scope in their order, in one step or several", () => {
+    assert.equal(flaw(step(events, 4)), undefined);
+    const scope: WatchScope = { kind: "key", key: "k" };
+    assert.equal(flaw(step(eventsOf(scope, committed), 4), { scope }), undefined);
+    assert.equal(flaw(step(events.slice(2), 4), { after: { epoch: 1, seq: 2 } }), undefined);
+    assert.equal(flaw(step([], 4), { after: { epoch: 1, seq: 4 } }), undefined);
+  });
+
+  it("finds what is missed, doubled, out of order, or of no record", () => {
+    const [first, second, third, fourth] = events as [WatchEvent, WatchEvent, WatchEvent, WatchEvent];
+    assert.match(flaw(step(events.slice(0, 3), 4)) ?? "", /without delete l/);
+    assert.match(flaw(step([first, second, third, third, fourth], 4)) ?? "", /in place of delete l/);
+    assert.match(flaw(step([second, first, third, fourth], 4)) ?? "", /in place of put k/);
+    assert.match(flaw(step(events, 3)) ?? "", /and tells of delete l/);
+    assert.match(
+      flaw(step(events, 4), { after: { epoch: 1, seq: 2 } }) ?? "",
+      /tells of put k of revision 2/,
+    );
+  });
+
+  it("finds half of a batch, what is not committed, and another history", () => {
+    assert.match(flaw(step(events.slice(0, 1), 2)) ?? "", /without put l of revision 2/);
+    assert.match(flaw(step(events, 5)) ?? "", /4 is committed/);
+    assert.match(flaw(step(events, 4, 2)) ?? "", /has come to 2\.4/);
+    assert.match(flaw(step([], 3), { after: { epoch: 1, seq: 4 } }) ?? "", /goes back/);
+  });
+
+  it("finds another value before than there was, or none where the log still has it", () => {
+    const after = { epoch: 1, seq: 2 };
+    const before = (text: string | undefined, baseSeq = 0): ToldStep => {
+      const value = text === undefined ? undefined : { value: Buffer.from(text), text: true, revision: 2 };
+      const told = events.slice(2).map((event) => ({ ...event, previous: { revision: 2, value } }));
+      return { events: told, at: { epoch: 1, seq: 4 }, baseSeq };
+    };
+    assert.equal(flaw(before("a"), { previous: true, after }), undefined);
+    assert.equal(flaw(before(undefined, 2), { previous: true, after }), undefined);
+    assert.match(flaw(before(undefined), { previous: true, after }) ?? "", /without the value of revision 2/);
+    assert.match(flaw(before("z"), { previous: true, after }) ?? "", /another value/);
+    assert.match(flaw(step(events.slice(2), 4), { previous: true, after }) ?? "", /not after 2/);
+  });
+});
