@@ -4,6 +4,7 @@ import type { Http2Session } from "node:http2";
 import { constants } from "node:http2";
 import type { Socket } from "node:net";
 import type { Request, Response } from "./http.ts";
+import { keepMoving } from "./unstall.ts";
 
 export interface ConnectionLimits {
   /** A new connection has to bring a whole request head within this time. */
@@ -130,6 +131,7 @@ export function trackConnections(limits: ConnectionLimits): Connections {
         connection.served = true;
         connection.calls.add(call);
         response.once("close", () => end(connection, call));
+        if (session !== undefined && streams.out) keepMoving(session, response);
       }
       return call;
     },

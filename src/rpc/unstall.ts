@@ -1,0 +1,60 @@
+/**
+ * Bun's HTTP/2 server (1.4) forgets responses that wait for their windows: while one waits because its reader is slow,
+ * another of the same session is not sent on when its window opens, until something else is sent. A PING is enough.
+ */
+
+import type { Http2Session } from "node:http2";
+import type { Response } from "./http.ts";
+
+/** Between two pings: at first, and when none of them has helped for long, since all readers are slow. */
+const pauseMsMin = 5;
+const pauseMsMax = 500;
+
+interface Waiting {
+  readonly responses: Set<Response>;
+  pauseMs: number;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+const waitingBySession = new WeakMap<Http2Session, Waiting>();
+
+/** Sees to it that a response of a session is sent on whenever its reader lets it. To be called before it begins. */
+export function keepMoving(session: Http2Session, response: Response): void {
+  if (!("Bun" in globalThis)) return;
+  const waiting = waitingOf(session);
+  const write = Reflect.get(response, "write") as (...args: unknown[]) => boolean;
+  Reflect.set(response, "write", (...args: unknown[]) => {
+    const flushed = Reflect.apply(write, response, args);
+    if (!flushed) {
+      waiting.responses.add(response);
+      waiting.pauseMs = pauseMsMin;
+      pingOn(session, waiting);
+    }
+    return flushed;
+  });
+  response.on("drain", () => {
+    waiting.responses.delete(response);
+    waiting.pauseMs = pauseMsMin;
+  });
+  response.once("close", () => waiting.responses.delete(response));
+}
+
+function waitingOf(session: Http2Session): Waiting {
+  const known = waitingBySession.get(session);
+  if (known !== undefined) return known;
+  const waiting = { responses: new Set<Response>(), pauseMs: pauseMsMin, timer: undefined };
+  waitingBySession.set(session, waiting);
+  return waiting;
+}
+
+function pingOn(session: Http2Session, waiting: Waiting): void {
+  if (waiting.timer !== undefined) return;
+  waiting.timer = setTimeout(() => {
+    waiting.timer = undefined;
+    // One alone is sent on by itself.
+    if (waiting.responses.size < 2 || session.destroyed || session.closed) return;
+    session.ping(() => {});
+    waiting.pauseMs = Math.min(pauseMsMax, waiting.pauseMs * 1.2);
+    pingOn(session, waiting);
+  }, waiting.pauseMs);
+}
