@@ -130,6 +130,7 @@ export class Replica {
       return; // The store stops the process.
     }
     const state = this.#view?.state;
+    if (this.#stopped.signal.aborted) return;
     // A later epoch may have begun meanwhile.
     if (store.promisedEpoch !== epoch || state?.value.epoch !== epoch || this.#self === undefined) return;
     log(`becoming primary of epoch ${epoch}`);
