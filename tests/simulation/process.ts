@@ -11,7 +11,7 @@ const slowestClock = 0.954;
 const fastestClock = 1.048;
 
 /** The time of day when the simulation begins, in milliseconds since 1970. */
-export const wallStartMs = 1_700_000_000_000;
+const wallStartMs = 1_700_000_000_000;
 
 export type ProcessState = "running" | "paused" | "dead";
 
