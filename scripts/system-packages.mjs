@@ -8,6 +8,8 @@ const needed = [
   { what: "Java", package: "default-jre-headless", present: () => onPath("java") },
   { what: "OpenSSL", package: "openssl", present: () => onPath("openssl") },
   { what: "Chromium", package: "chromium", present: () => existsSync("/usr/bin/chromium") },
+  { what: "zsh", package: "zsh", present: () => onPath("zsh") },
+  { what: "fish", package: "fish", present: () => onPath("fish") },
 ];
 
 /** Installs with apt-get what is missing, if we are root. Returns what is still missing after that, in words. */
