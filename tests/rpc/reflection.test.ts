@@ -74,7 +74,7 @@ for (const version of [V1, V1Alpha] as const) {
       assert.deepEqual(
         answers.map(({ value }) => value),
         [
-          ["kvlab/v1/data.proto", "kvlab/v1/topology.proto"],
+          ["kvlab/v1/data.proto", "google/protobuf/any.proto", "kvlab/v1/topology.proto"],
           ["kvlab/v1/router.proto"],
           ["kvlab/v1/data.proto"],
         ],
