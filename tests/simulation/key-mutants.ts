@@ -141,7 +141,7 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         keyspace,
-        "      await this.#untilExpired([key], wallMs, signal);",
+        "      await this.#untilExpired([key], signal);",
         '      throw new KvError("not-found", "its time is over");',
       ],
     ],
@@ -153,7 +153,7 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         keyspace,
-        "      await this.#untilExpired([key], wallMs, signal);",
+        "      await this.#untilExpired([key], signal);",
         '      throw new KvError("not-found", "its time is over");',
       ],
       ["cluster/replication/primary.ts", "if (this.unavailable === undefined) this.keys.expireDue();", ""],
@@ -166,8 +166,8 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         keyspace,
-        "if (found.expiresMs === undefined || found.expiresMs > wallMs) return found;",
-        "if (wallMs > 0) return found;",
+        "if (found.expiresMs === undefined || found.expiresMs > this.#clock.wallMs()) return found;",
+        "if (key.length > 0) return found;",
       ],
     ],
   },
@@ -231,6 +231,12 @@ export const keyMutants: readonly Mutant[] = [
     promise: "a primary that was cut off or paused answers nothing stale",
     withinSeeds: 30,
     focus: ["late news", "zookeeper cut"],
-    edits: [[keyspace, "    await this.#primary.serve(signal);\n    const reader", "    const reader"]],
+    edits: [
+      [
+        keyspace,
+        "      await this.#primary.serve(signal);\n      // What is committed",
+        "      // What is committed",
+      ],
+    ],
   },
 ];

@@ -92,21 +92,22 @@ export class Keyspace {
       // Looked up in the same turn in which it was certain that nobody else serves.
       const found = await this.#store.get(key);
       if (found === undefined) throw new KvError("not-found", `key ${JSON.stringify(key)} does not exist`);
-      const wallMs = this.#clock.wallMs();
-      if (found.expiresMs === undefined || found.expiresMs > wallMs) return found;
-      await this.#untilExpired([key], wallMs, signal);
+      if (found.expiresMs === undefined || found.expiresMs > this.#clock.wallMs()) return found;
+      await this.#untilExpired([key], signal);
     }
   }
 
   /** Opens a scan over the last committed values. Errors: unavailable, exhausted; of its `next`: scan-overrun. */
   async scan(range: KeyRange, signal: AbortSignal): Promise<ScanReader> {
+    const calledMs = this.#clock.wallMs();
     for (;;) {
-      const wallMs = this.#clock.wallMs();
-      const keys = this.#store.expired(wallMs, expiredKeysMax);
+      await this.#primary.serve(signal);
+      // What is committed during such a wait may be past its time already. Keys whose time comes only then are shown: a
+      // scan that waited for them, too, might never begin where keys keep expiring.
+      const keys = this.#store.expired(Math.min(calledMs, this.#clock.wallMs()), expiredKeysMax);
       if (keys.length === 0) break;
-      await this.#untilExpired(keys, wallMs, signal);
+      await this.#untilExpired(keys, signal);
     }
-    await this.#primary.serve(signal);
     const reader = asking("exhausted", () => this.#store.openScan(range));
     return {
       at: reader.at,
@@ -127,10 +128,10 @@ export class Keyspace {
    * Waits until those keys whose time is over have ended. They are gone only with a record that says so: otherwise
    * another primary, whose clock is behind, would show them again.
    */
-  async #untilExpired(keys: readonly string[], wallMs: number, signal: AbortSignal): Promise<void> {
+  async #untilExpired(keys: readonly string[], signal: AbortSignal): Promise<void> {
     this.#primary.checkServing();
     while (!this.#primary.isWritable) await this.#primary.untilWritable(signal);
-    this.#expire(keys, wallMs);
+    this.#expire(keys, this.#clock.wallMs());
     await this.#confirm(signal);
   }
 

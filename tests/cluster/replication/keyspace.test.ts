@@ -168,6 +168,38 @@ test("a key whose time is over is not shown again by a primary whose clock is be
   await assert.rejects(clock.settled(group.get(2, "a")), { code: "not-found" });
 });
 
+test("a scan does not show what gets visible while it waits for its lease, and was past its time before", async () => {
+  const group = await twoNodes();
+  const { clock } = group;
+  const disk = Promise.withResolvers<void>();
+  group.store(2).hold = disk.promise;
+  const write = group.write(1, { operations: [putOf("a", "1", 100), putOf("b", "1")] });
+  await clock.pass(group.settings.leaseMs + 50);
+  const scan = group.primary(1).keys.scan({}, never);
+  disk.resolve();
+  await clock.settled(write);
+  // With another message the lease is renewed before any timer has looked for keys to end.
+  await clock.settled(group.put(1, "c", "1"));
+  const reader = await clock.settled(scan);
+  assert.deepEqual(
+    reader.next(10).map(({ key }) => key),
+    ["b", "c"],
+  );
+  await reader.close();
+});
+
+test("a scan begins although keys keep expiring", async () => {
+  const group = await twoNodes();
+  const { clock } = group;
+  const operations = Array.from({ length: 200 }, (_, index) => putOf(`a${index}`, "1", 1000 + index));
+  await clock.settled(group.write(1, { operations }));
+  await clock.pass(1020);
+  const reader = await clock.settled(group.primary(1).keys.scan({}, never));
+  const shown = reader.next(operations.length);
+  assert.ok(shown.length > 150 && shown.length < 200, `${shown.length} are shown`);
+  await reader.close();
+});
+
 test("a put without a time to live makes a key last, and a later expiry leaves it alone", async () => {
   const group = await twoNodes();
   const { clock } = group;
