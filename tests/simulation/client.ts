@@ -69,8 +69,9 @@ export class Client {
     const group = this.#groupOf(errand.operation);
     const { history } = this.#cluster;
     const operation = group === undefined ? errand.operation : this.#scanning(errand.operation, group);
-    // Which group a scan is of is not known before there is a ring.
-    if (operation.kind === "scan" && operation.keys.length === 0) return false;
+    // Of which group a key is, and so what a scan must show, can change until the first write.
+    const isSettled = this.#world.invariants.isRingClosed;
+    if (operation.kind === "scan" && (!isSettled || operation.keys.length === 0)) return false;
     const id = history.invoke(this.#number, operation);
     const shown = `${describe(errand)}${errand.request === undefined ? "" : ` as ${errand.request}`}`;
     this.#process.log(shown);
