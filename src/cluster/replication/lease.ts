@@ -27,14 +27,14 @@ export interface LeaseOptions {
 /** The right of a primary to answer without asking anybody. */
 export class Lease {
   readonly #options: LeaseOptions;
-  /** Rings when a standby has answered. */
+  /** Rings when it may hold again. */
   readonly #answered = new Alarm();
 
   constructor(options: LeaseOptions) {
     this.#options = options;
   }
 
-  /** To be called when a standby has answered, or this primary has ended. */
+  /** To be called when a standby has answered, others are required to, or this primary has ended. */
   renew(): void {
     this.#answered.ring();
   }

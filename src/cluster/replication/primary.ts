@@ -80,7 +80,10 @@ export class Primary implements Committer {
       register: options.register,
       clock: options.clock,
       signal: this.#stopped.signal,
-      onChange: () => this.#advance(),
+      onChange: () => {
+        this.#advance();
+        this.#lease.renew();
+      },
       onDeposed: (state) =>
         this.#depose(
           `epoch ${state.epoch} has begun with node ${state.primary?.number ?? "none"} as its primary`,

@@ -65,6 +65,22 @@ test("a silent standby is dropped from the in-sync set before a write is acknowl
   assert.deepEqual(group.contents(2), []);
 });
 
+test("a read that waits for a silent standby is answered as soon as that is dropped", async () => {
+  const group = await groupOf([1, 2]);
+  const { clock, settings } = group;
+  await clock.settled(group.put(1, "a", "1"));
+  group.cut.add("1>2");
+  await clock.pass(settings.leaseMs);
+  let inSyncAtAnswer: number[] = [];
+  const read = group.get(1, "a").then(() => {
+    inSyncAtAnswer = group.inSync;
+  });
+  await clock.until("node 2 is dropped", () => group.inSync.length === 1);
+  await clock.pass(0);
+  assert.deepEqual(inSyncAtAnswer, [1]);
+  await read;
+});
+
 test("while ZooKeeper is away no standby can be dropped, and a write waits for it", async () => {
   const group = await groupOf([1, 2]);
   group.registerFault = "down";
