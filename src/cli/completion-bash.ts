@@ -1,4 +1,4 @@
-import { type Completed, type Completions, firstWords, subcommands } from "./completion.ts";
+import { type Completed, type Completions, firstWords, subcommands } from "./completed.ts";
 
 /** The script for bash 4.2 or later. It needs nothing else, not even the package bash-completion. */
 export function bashCompletion(commands: readonly Completed[]): string {

@@ -4,7 +4,7 @@ import {
   type Completions,
   firstWords,
   subcommands,
-} from "./completion.ts";
+} from "./completed.ts";
 
 /** The script for fish. */
 export function fishCompletion(commands: readonly Completed[]): string {

@@ -4,7 +4,7 @@ import {
   type Completions,
   firstWords,
   subcommands,
-} from "./completion.ts";
+} from "./completed.ts";
 
 /** The script for zsh: a file `_kvlab` in a folder of `fpath`, or to be sourced after compinit. */
 export function zshCompletion(commands: readonly Completed[]): string {

@@ -2,31 +2,11 @@ import type { Program } from "../settings/read-settings.ts";
 import { print } from "../settings/run-main.ts";
 import { choice, type SettingsTable } from "../settings/setting.ts";
 import { type Command, command } from "./command.ts";
+import type { Completed, Completions } from "./completed.ts";
 import { bashCompletion } from "./completion-bash.ts";
 import { fishCompletion } from "./completion-fish.ts";
 import { zshCompletion } from "./completion-zsh.ts";
 import { firstSentence } from "./summary.ts";
-
-/** A command, as far as shells complete it. */
-export interface Completed {
-  /** `put`, or `log verify`. */
-  readonly words: readonly string[];
-  readonly meaning: string;
-  readonly flags: readonly CompletedFlag[];
-  /** What its operands can be, if that is known. */
-  readonly operands: Completions;
-}
-
-export interface CompletedFlag {
-  readonly name: string;
-  readonly meaning: string;
-  /** Word that stands for its value; undefined for a switch. */
-  readonly placeholder: string | undefined;
-  readonly values: Completions;
-}
-
-/** Files, words, or nothing that is known. */
-export type Completions = "files" | readonly string[];
 
 const scripts = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion };
 
@@ -80,25 +60,4 @@ function operandsOf({ settings }: Program<SettingsTable>): Completions {
     source === "operand" && completes !== undefined ? [completes] : [],
   );
   return known.includes("files") ? "files" : known.flat();
-}
-
-/** The second words of commands of two, by their first. */
-export function subcommands(commands: readonly Completed[]): Map<string, Completed[]> {
-  const found = new Map<string, Completed[]>();
-  for (const each of commands) {
-    const [first = "", second] = each.words;
-    if (second !== undefined) found.set(first, [...(found.get(first) ?? []), each]);
-  }
-  return found;
-}
-
-/** The first words of commands, once each, with what they mean. */
-export function firstWords(commands: readonly Completed[]): Map<string, string> {
-  const several = subcommands(commands);
-  return new Map(
-    commands.map(({ words: [first = ""], meaning }) => {
-      const seconds = several.get(first)?.map(({ words }) => words[1]);
-      return [first, seconds === undefined ? meaning : `${seconds.join(", ")}.`];
-    }),
-  );
 }

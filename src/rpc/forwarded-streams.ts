@@ -1,12 +1,12 @@
 import { ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { ScanRequest, WatchRequest } from "../../gen/kvlab/v1/data_pb.ts";
+import type { DataClient } from "../client/channel/channel.ts";
 import { KvError } from "../cluster/errors.ts";
 import type { Topology } from "../cluster/model.ts";
 import { primaryOf } from "../cluster/placement.ts";
 import type { TopologySource } from "../cluster/topology.ts";
 import { deadlineOf } from "./deadline.ts";
 import { relayed, toConnectError } from "./errors.ts";
-import type { DataClient } from "./forwarding-service.ts";
 
 /** Scan and Watch of a router: handed on to the primary of the group that they name. */
 export function forwardedStreamHandlers(source: TopologySource, clientAt: (address: string) => DataClient) {

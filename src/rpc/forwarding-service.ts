@@ -1,7 +1,8 @@
 import type { Transport } from "@connectrpc/connect";
-import { type Client, Code, ConnectError, type ConnectRouter, createClient } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, createClient } from "@connectrpc/connect";
 import { type BatchRequest, DataService, type RequestId } from "../../gen/kvlab/v1/data_pb.ts";
 import { OutcomeUnknownSchema } from "../../gen/kvlab/v1/errors_pb.ts";
+import type { DataClient } from "../client/channel/channel.ts";
 import { type Clock, sleep, withTimeout } from "../cluster/clock.ts";
 import { KvError } from "../cluster/errors.ts";
 import { checkKey } from "../cluster/limits.ts";
@@ -22,8 +23,6 @@ const replacedGraceMs = 1000;
 
 /** Time for a group without a live node to come back before its keys are called unavailable. */
 const downGraceMs = 2000;
-
-export type DataClient = Client<typeof DataService>;
 
 type CallKind = "read" | "write" | "named write";
 
