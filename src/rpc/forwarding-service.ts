@@ -21,8 +21,8 @@ const retryMs = 50;
 /** Time for a primary that has been replaced to answer the calls that it has already: most it can refuse by itself. */
 const replacedGraceMs = 1000;
 
-/** Time for a group without a live node to come back before its keys are called unavailable. */
-const downGraceMs = 2000;
+/** Time for a group without a live node to come back before its keys are called unavailable: to register takes seconds. */
+const downGraceMs = 5000;
 
 type CallKind = "read" | "write" | "named write";
 
