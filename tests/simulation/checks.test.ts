@@ -6,10 +6,14 @@ import type { WatchEvent } from "../../src/cluster/watch/watcher.ts";
 import { at } from "../checker/hand-written.ts";
 import type { History } from "../checker/history.ts";
 import type { StoreOperation } from "../checker/store-model.ts";
+import { flawOfTime, isOverdue } from "./expiry-check.ts";
 import { GroupFacts } from "./group-facts.ts";
 import { withLog } from "./learnt.ts";
 import { flawOfLog } from "./log-check.ts";
 import type { ToldStep } from "./open-watches.ts";
+import { SimProcess } from "./process.ts";
+import { Scheduler } from "./scheduler.ts";
+import { Trace } from "./trace.ts";
 import { flawOfStep, type Watched } from "./watch-check.ts";
 
 function put(key: string, value: string, previous = 0): Change {
@@ -111,6 +115,33 @@ describe("a history with what the log tells", () => {
     log.appendedMs.set("1.2", 0.5);
     const operation = { kind: "expire", key: "k", previous: 1, result: { revision: 2 } };
     assert.deepEqual(withLog([], [log]), [{ client: 0, operation, called: 0.5, returned: 1 }]);
+  });
+});
+
+describe("the checks of when keys expire", () => {
+  /** A call during which 10 ms pass, and in its middle the clock jumps. */
+  function wallsAround(jumpMs: number): { beforeMs: number; wallsMs: readonly number[] } {
+    const trace = new Trace(false);
+    const process = new SimProcess("n", 1, 1, new Scheduler(1, trace), trace);
+    const beforeMs = process.clock.wallMs();
+    const walls = process.watchWall();
+    process.jumpWall(jumpMs);
+    return { beforeMs, wallsMs: [...walls().slice(0, -1), beforeMs + jumpMs + 10] };
+  }
+
+  it("take any time that the clock has shown during the call", () => {
+    const { beforeMs, wallsMs } = wallsAround(-1000);
+    for (const takenMs of [beforeMs, beforeMs - 1000]) {
+      assert.equal(flawOfTime(takenMs + 50, { ttlMs: 50 }, wallsMs), undefined);
+    }
+    assert.equal(isOverdue({ expiresMs: beforeMs - 999 }, wallsMs), false);
+  });
+
+  it("find what is before and after all of them", () => {
+    const { beforeMs, wallsMs } = wallsAround(1000);
+    assert.match(flawOfTime(beforeMs + 49, { ttlMs: 50 }, wallsMs) ?? "", /too soon/);
+    assert.match(flawOfTime(beforeMs + 1062, { ttlMs: 50 }, wallsMs) ?? "", /too late/);
+    assert.equal(isOverdue({ expiresMs: beforeMs }, wallsMs), true);
   });
 });
 

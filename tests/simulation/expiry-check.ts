@@ -21,7 +21,7 @@ export function earlyExpiry(
   return undefined;
 }
 
-/** Whether a value is shown after its time, by the clock of who shows it: over both before and after the call. */
+/** Whether a value is shown after its time, by the clock of who shows it: over all that this showed during the call. */
 export function isOverdue(
   { expiresMs }: Pick<StoredValue, "expiresMs">,
   wallsMs: readonly number[],
@@ -29,7 +29,7 @@ export function isOverdue(
   return expiresMs !== undefined && wallsMs.every((wallMs) => wallMs >= expiresMs);
 }
 
-/** What is wrong with the time at which a key is to expire that was put between these times of the clock. */
+/** What is wrong with the time at which a key is to expire that was put while the clock showed times between these. */
 export function flawOfTime(
   expiresMs: number | undefined,
   { ttlMs, requestId }: PutOptions,

@@ -40,7 +40,7 @@ export function keyServices({
       invariants.acknowledging(group, writes, revision);
       return revision;
     });
-  const checkShown = (key: string, value: StoredValue, beganMs: number, lookedMs: number) => {
+  const checkShown = (key: string, value: StoredValue, wallsMs: readonly number[]) => {
     const record = invariants.group(group).committed[value.revision - 1];
     const told = record === undefined ? value : (changeOf(record, key) ?? value);
     if (told.expiresMs !== value.expiresMs) {
@@ -48,23 +48,23 @@ export function keyServices({
         `${process.name} shows ${key} of revision ${value.revision} with another time to live`,
       );
     }
-    if (!isOverdue(told, [beganMs, lookedMs])) return;
+    if (!isOverdue(told, wallsMs)) return;
     invariants.violated(`${process.name} shows ${key} of revision ${value.revision} after its time`);
   };
   return {
     get: (key, caller) =>
       answer(caller, async (signal) => {
-        const beganMs = clock.wallMs();
+        const wallsMs = process.watchWall();
         const value = await calls.get(key, signal);
-        checkShown(key, value, beganMs, clock.wallMs());
+        checkShown(key, value, wallsMs());
         return value;
       }),
     put: (key, value, options, caller) =>
       writing(caller, [{ kind: "put", key }], async (signal) => {
-        const beganMs = clock.wallMs();
+        const wallsMs = process.watchWall();
         const revision = await calls.put(key, value, true, signal, options);
         const { expiresMs } = changeOf(invariants.group(group).committed[revision - 1], key) ?? {};
-        const flaw = flawOfTime(expiresMs, options, [beganMs, clock.wallMs()]);
+        const flaw = flawOfTime(expiresMs, options, wallsMs());
         if (flaw !== undefined) invariants.violated(`${process.name} puts ${key}, which is to ${flaw}`);
         return revision;
       }),
@@ -84,17 +84,18 @@ export function keyServices({
 function groupServices(
   { calls, group }: DataNode,
   store: LogStore,
-  { clock }: SimProcess,
+  process: SimProcess,
   answer: <T>(caller: AbortSignal, call: (signal: AbortSignal) => Promise<T>) => Promise<T>,
-  checkShown: (key: string, value: StoredValue, beganMs: number, lookedMs: number) => void,
+  checkShown: (key: string, value: StoredValue, wallsMs: readonly number[]) => void,
 ): GroupServices {
+  const { clock } = process;
   const watches = new OpenWatches(clock, () => store.base.seq);
   return {
     scan: (range, caller) =>
       answer(caller, async (signal) => {
-        const beganMs = clock.wallMs();
+        const walls = process.watchWall();
         const reader = await calls.scan(range, signal);
-        const openedMs = clock.wallMs();
+        const wallsMs = walls();
         try {
           const found: Scanned[] = [];
           // So few at a time that writes come between.
@@ -103,7 +104,7 @@ function groupServices(
             for (const each of keys) {
               const value = await each.value();
               const { key } = each;
-              checkShown(key, value, beganMs, openedMs);
+              checkShown(key, value, wallsMs);
               found.push({ key, ...value });
             }
           }

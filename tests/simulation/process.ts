@@ -35,6 +35,8 @@ export class SimProcess {
   readonly #startMs: number;
   #state: ProcessState = "running";
   #wallOffsetMs: number;
+  /** What the wall clock showed just before and after each of its jumps. */
+  readonly #turnsMs: number[] = [];
   #held: Held[] = [];
   readonly #deathListeners = new Set<() => void>();
 
@@ -110,7 +112,16 @@ export class SimProcess {
   }
 
   jumpWall(byMs: number): void {
+    const beforeMs = this.clock.wallMs();
     this.#wallOffsetMs += byMs;
+    this.#turnsMs.push(beforeMs, beforeMs + byMs);
+  }
+
+  /** Returns a function that tells what the wall clock has shown since: first, around its jumps, and last. */
+  watchWall(): () => readonly number[] {
+    const firstMs = this.clock.wallMs();
+    const turns = this.#turnsMs.length;
+    return () => [firstMs, ...this.#turnsMs.slice(turns), this.clock.wallMs()];
   }
 
   #schedule(kind: Held["kind"], delayMs: number, what: string, run: () => void): () => void {
