@@ -28,6 +28,7 @@ export class WatchClient {
   #pauseMs: number;
   /** Everything up to here was told; undefined before the first watch, and when the history was lost. */
   #at: Position | undefined;
+  #openSinceMs = Number.POSITIVE_INFINITY;
 
   constructor(cluster: Cluster, number: number) {
     const { world } = cluster;
@@ -65,6 +66,11 @@ export class WatchClient {
     return this.#process.name;
   }
 
+  /** Since when the present watch has been open; infinite while none is. */
+  get openSinceMs(): number {
+    return this.#openSinceMs;
+  }
+
   /** From now on it is not slow. */
   hurry(): void {
     this.#pauseMs = 0;
@@ -75,6 +81,7 @@ export class WatchClient {
       try {
         await this.#watch();
       } catch (error) {
+        this.#openSinceMs = Number.POSITIVE_INFINITY;
         this.#failed(error);
       }
       await sleep(this.#process.clock, this.#random.between(10, 1000));
@@ -86,6 +93,7 @@ export class WatchClient {
     const node = this.#cluster.likelyPrimary(this.group, this.#random);
     if (this.#at !== undefined && this.#random.chance(0.1)) await this.#tryForeign(node, this.#at);
     const { id, first } = await this.#open(node, this.#at);
+    this.#openSinceMs = this.#world.scheduler.nowMs;
     // Of those that last for ever nobody would see how they go on.
     const untilMs = this.#process.clock.monotonicMs() + this.#random.between(500, 15_000);
     this.#take(first);
