@@ -41,7 +41,7 @@ export const batchCommand = keyCommand(
     await print(
       json
         ? `${JSON.stringify({ steps: steps.length, revision })}\n`
-        : `ok, ${steps.length} steps, revision ${revision}\n`,
+        : `ok, revision ${revision}\n`,
     );
     return 0;
   },
