@@ -9,7 +9,9 @@ import type {
   PipeRequest,
   PipeResponseSchema,
 } from "../../gen/kvlab/v1/data_pb.ts";
+import { KvError } from "../cluster/errors.ts";
 import { defaultDeadlineMs } from "./deadline.ts";
+import { toConnectError } from "./errors.ts";
 import type { UnaryCalls } from "./unary-calls.ts";
 
 type Answer = MessageInitShape<typeof AnswerSchema>;
@@ -20,15 +22,45 @@ const callsMax = 256;
 /** Of answers that the caller has not taken; no further call is read then. */
 const answerBytesMax = 1024 * 1024;
 
+/** Calls of one exchange, and how many of them are under way at once: each may read a value of full length. */
+const exchangeCallsMax = 1000;
+const exchangeCallsAtOnce = 64;
+
 /** The handlers of Pipe and Exchange. */
 export function pipeHandlers(calls: UnaryCalls) {
   return {
     pipe: (requests: AsyncIterable<PipeRequest>, context: HandlerContext) =>
       runPipe(calls, requests, context.signal),
-    exchange: async ({ operations }: ExchangeRequest) => ({
-      answers: await Promise.all(operations.map((operation) => answerTo(calls, operation))),
-    }),
+    exchange: async ({ operations }: ExchangeRequest) => ({ answers: await exchange(calls, operations) }),
   };
+}
+
+/** Carries out the calls of one message. Those whose answers it has no room for are answered so. */
+async function exchange(calls: UnaryCalls, operations: readonly Operation[]): Promise<Answer[]> {
+  if (operations.length > exchangeCallsMax) {
+    const message = `the exchange has ${operations.length} operations; at most ${exchangeCallsMax} are allowed`;
+    throw new ConnectError(message, Code.InvalidArgument);
+  }
+  const answers: Answer[] = [];
+  let bytes = 0;
+  const left = operations.values();
+  const carryOut = async () => {
+    for (const operation of left) {
+      const isFull = operation.call.case === "get" && bytes >= answerBytesMax;
+      const answer = isFull ? noRoom(operation) : await answerTo(calls, operation);
+      const fits = bytes === 0 || bytes + bytesOf(answer) <= answerBytesMax;
+      if (fits) bytes += bytesOf(answer);
+      answers.push(fits ? answer : noRoom(operation));
+    }
+  };
+  await Promise.all(Array.from({ length: exchangeCallsAtOnce }, carryOut));
+  return answers;
+}
+
+/** Only a read can come to this, so it can be made again. */
+function noRoom({ id }: Operation): Answer {
+  const error = new KvError("unavailable", "the answers of the exchange are too long together: ask again");
+  return { id, answer: { case: "failure", value: toFailure(toConnectError(error)) } };
 }
 
 async function* runPipe(

@@ -1,20 +1,12 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
-import {
-  type Answer,
-  DataService,
-  EventKind,
-  type PipeRequestSchema,
-  type WatchResponse,
-} from "../../gen/kvlab/v1/data_pb.ts";
+import { DataService, EventKind, type WatchResponse } from "../../gen/kvlab/v1/data_pb.ts";
 import { ConditionFailedSchema, HistoryLostSchema } from "../../gen/kvlab/v1/errors_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import { startEmbeddedCluster } from "../support/embedded-cluster.ts";
 
-// Conditions, batches, request ids, expiry, scans, watches and pipes as a caller of the services sees them.
+// Conditions, batches, request ids, expiry, scans and watches as a caller of the services sees them.
 
 const cluster = await startEmbeddedCluster({ valueBytesMax: 100_000 });
 after(() => cluster.close());
@@ -206,80 +198,3 @@ test("a watch goes on after the revision that it is given, and says when that is
   assert.equal(ahead.code, Code.OutOfRange);
   assert.equal(ahead.findDetails(HistoryLostSchema).length, 1);
 });
-
-test("calls of a pipe are answered in any order, each with its own outcome", async () => {
-  const value = text("piped");
-  const answers = await pipe(address, [
-    [
-      { id: 1, call: { case: "put", value: { key: "p1", value } } },
-      { id: 2, call: { case: "get", value: { key: "no such key" } } },
-      { id: 3 },
-    ],
-    [{ id: 4, call: { case: "put", value: { key: "p1", condition: { case: "ifRevision", value: 1n } } } }],
-  ]);
-  assert.deepEqual([...answers.keys()].sort(), [1, 2, 3, 4]);
-  assert.equal(answers.get(1)?.answer.case, "put");
-  const codes = [2, 3, 4].map((id) => {
-    const answer = answers.get(id)?.answer;
-    return answer?.case === "failure" ? answer.value.code : undefined;
-  });
-  assert.deepEqual(codes, [Code.NotFound, Code.InvalidArgument, Code.FailedPrecondition]);
-  const refusal = answers.get(4)?.answer;
-  assert.ok(refusal?.case === "failure");
-  assert.equal(refusal.value.details[0]?.typeUrl, "type.googleapis.com/kvlab.v1.ConditionFailed");
-});
-
-test("thousands of calls with much more than 64 KiB of answers pass through one pipe", async () => {
-  const value = { case: "bytes" as const, value: new Uint8Array(50_000) };
-  await data.put({ key: "large", value });
-  const { address: primary } = await router.locate({ key: "large" });
-  const messages = Array.from({ length: 30 }, (_, message) =>
-    Array.from({ length: 100 }, (_, index) => {
-      const id = message * 100 + index + 1;
-      return { id, call: { case: "get" as const, value: { key: id % 10 === 0 ? "large" : "no such key" } } };
-    }),
-  );
-  for (const to of [address, primary]) {
-    const answers = await pipe(to, messages);
-    assert.equal(answers.size, 3000);
-    const large = [...answers.values()].filter(({ answer }) => answer.case === "get");
-    assert.equal(large.length, 300);
-  }
-});
-
-test("an exchange is a message of a pipe as a call of its own", async () => {
-  const { answers } = await data.exchange({
-    operations: [
-      { id: 7, call: { case: "put", value: { key: "x", value: text("1") } } },
-      { id: 8, call: { case: "get", value: { key: "no such key" } } },
-    ],
-  });
-  assert.deepEqual(
-    answers.map(({ id, answer }) => [id, answer.case]),
-    [
-      [7, "put"],
-      [8, "failure"],
-    ],
-  );
-});
-
-/** Sends messages through one pipe and returns the answers by id. */
-async function pipe(
-  to: string,
-  messages: MessageInitShape<typeof PipeRequestSchema>["operations"][],
-): Promise<Map<number, Answer>> {
-  // Deno's client loses what it has not read when a stream ends; our own transport, over Connect, makes up for that.
-  const transport =
-    "Deno" in globalThis
-      ? cluster.transports.transportTo(to)
-      : createGrpcTransport({ baseUrl: `http://${to}` });
-  const client = createClient(DataService, transport);
-  async function* requests() {
-    for (const operations of messages) yield operations === undefined ? {} : { operations };
-  }
-  const answers = new Map<number, Answer>();
-  for await (const { answers: some } of client.pipe(requests(), { timeoutMs: 30_000 })) {
-    for (const answer of some) answers.set(answer.id, answer);
-  }
-  return answers;
-}

@@ -1385,7 +1385,9 @@ export const DataService: GenService<{
     output: typeof PipeResponseSchema;
   },
   /**
-   * One message of a Pipe as a call of its own, for callers that cannot send streams, such as browsers.
+   * One message of a Pipe as a call of its own, for callers that cannot send streams, such as browsers. Reads that the
+   * answer has no room for (1 MiB, if there are several) are answered UNAVAILABLE, to be made again.
+   * Errors: INVALID_ARGUMENT (more than 1,000 operations).
    *
    * @generated from rpc kvlab.v1.DataService.Exchange
    */
