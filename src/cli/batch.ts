@@ -1,4 +1,5 @@
 import type { BatchStep } from "../client/index.ts";
+import { batchOperationsMax } from "../cluster/key-limits.ts";
 import { ExitError, print } from "../settings/run-main.ts";
 import { keyCommand } from "./command.ts";
 import { NOT_ALLOWED } from "./exit-codes.ts";
@@ -7,9 +8,6 @@ import { conditionFields, textField, ttlField, valueFields } from "./json-fields
 import { BadLine, parseObject, readLines } from "./json-lines.ts";
 import { told } from "./key-failure.ts";
 import { jsonSetting } from "./router-settings.ts";
-
-/** Most compares and operations of a batch; the client says so again. Reading stops beyond. */
-const stepsMax = 1_000;
 
 const fieldsAllowed = [
   "compare",
@@ -39,9 +37,7 @@ export const batchCommand = keyCommand(
     const steps = await readSteps(file);
     const { revision } = await told(`batch of ${steps.length}`, "write", client.batch(steps, { signal }));
     await print(
-      json
-        ? `${JSON.stringify({ steps: steps.length, revision })}\n`
-        : `ok, revision ${revision}\n`,
+      json ? `${JSON.stringify({ steps: steps.length, revision })}\n` : `ok, revision ${revision}\n`,
     );
     return 0;
   },
@@ -58,7 +54,8 @@ async function readSteps(file: string): Promise<BatchStep[]> {
         ({ number } = line);
         const fields = parseObject(line.bytes, fieldsAllowed);
         if (fields) steps.push(stepOf(fields));
-        if (steps.length > stepsMax) throw new BadLine(`a batch has at most ${stepsMax} steps`);
+        if (steps.length > batchOperationsMax)
+          throw new BadLine(`a batch has at most ${batchOperationsMax} steps`);
       }
       number++;
     }

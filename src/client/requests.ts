@@ -11,6 +11,7 @@ import {
   PutRequestSchema,
   type RequestId,
 } from "../../gen/kvlab/v1/data_pb.ts";
+import { batchOperationsMax, flawOfKeyLength } from "../cluster/key-limits.ts";
 import { KvError } from "./errors.ts";
 import { type KvValue, toWire } from "./values.ts";
 
@@ -54,14 +55,6 @@ export type Call = Exclude<Operation["call"], { case: undefined }>;
 /** A write, but for its name. */
 export type Write = Extract<Call, { case: "put" | "delete" | "batch" }>;
 
-/** Longest key in bytes of UTF-8. */
-const keyBytesMax = 4096;
-
-/** Most compares and operations in one batch. */
-const stepsMax = 1_000;
-
-const utf8 = new TextEncoder();
-
 export function getCall(key: string): Call {
   checkKey(key);
   return { case: "get", value: { $typeName: "kvlab.v1.GetRequest", key } };
@@ -76,8 +69,11 @@ export function deleteCall(step: DeleteStep): Write {
 }
 
 export function batchCall(steps: readonly BatchStep[]): Write {
-  if (steps.length === 0 || steps.length > stepsMax) {
-    throw new KvError("invalid", `the batch has ${steps.length} steps; allowed are 1 to ${stepsMax}`);
+  if (steps.length === 0 || steps.length > batchOperationsMax) {
+    throw new KvError(
+      "invalid",
+      `the batch has ${steps.length} steps; allowed are 1 to ${batchOperationsMax}`,
+    );
   }
   const compares: Compare[] = [];
   const operations: BatchOperation[] = [];
@@ -142,12 +138,8 @@ export function checkKey(key: string): void {
     throw new KvError("invalid", `the key is a ${typeof key}; it must be a string`);
   if (!key.isWellFormed())
     throw new KvError("invalid", "the key has half of a surrogate pair, which UTF-8 lacks");
-  // A UTF-16 unit takes at most three bytes, so that most keys need not be counted.
-  if (key.length * 3 <= keyBytesMax) return;
-  const bytes = utf8.encode(key).length;
-  if (bytes > keyBytesMax) {
-    throw new KvError("invalid", `the key has ${bytes} bytes of UTF-8; at most ${keyBytesMax} are allowed`);
-  }
+  const flaw = flawOfKeyLength(key);
+  if (flaw !== undefined) throw new KvError("invalid", flaw);
 }
 
 function putRequest(step: PutStep) {

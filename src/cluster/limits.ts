@@ -1,26 +1,17 @@
 import { KvError } from "./errors.ts";
+import { batchOperationsMax, flawOfKeyLength } from "./key-limits.ts";
 import type { Compare, WriteOperation } from "./replication/write-plan.ts";
-
-/** Longest key in bytes of UTF-8. */
-const keyBytesMax = 4096;
 
 /** Longest value in bytes, unless set otherwise. */
 export const defaultValueBytesMax = 4 * 1024 * 1024;
-
-/** Most compares and operations of a batch together. */
-const batchOperationsMax = 1000;
 
 /** Longest time to live: 100 years, far below where milliseconds since 1970 lose their precision. */
 const ttlMsMax = 100 * 365 * 24 * 3600 * 1000;
 
 /** Throws `invalid` for a key that is too long. */
 export function checkKey(key: string): void {
-  // A UTF-16 unit takes at most three bytes, so that most keys need not be counted.
-  if (key.length * 3 <= keyBytesMax) return;
-  const bytes = Buffer.byteLength(key);
-  if (bytes > keyBytesMax) {
-    throw new KvError("invalid", `the key has ${bytes} bytes of UTF-8; at most ${keyBytesMax} are allowed`);
-  }
+  const flaw = flawOfKeyLength(key);
+  if (flaw !== undefined) throw new KvError("invalid", flaw);
 }
 
 /** Throws `invalid` for a value that is too long. */
