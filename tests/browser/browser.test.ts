@@ -1,12 +1,7 @@
 // runtimes: node, bun
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { once } from "node:events";
-import { createServer, type Server as HttpServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
-import { promisify } from "node:util";
-import { chromium } from "playwright-core";
+import { openScriptPage } from "../support/chromium.ts";
 import { startEmbeddedCluster } from "../support/embedded-cluster.ts";
 import type { Connect, Watch } from "./page.ts";
 
@@ -21,44 +16,11 @@ declare global {
 
 // Not in a hook: Bun gives hooks five seconds, whatever they ask for.
 const cluster = await startEmbeddedCluster();
-const site = await servePage(await bundle());
-const browser = await chromium.launch({
-  executablePath: "/usr/bin/chromium",
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
-const page = await browser.newPage();
-await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`);
+const { page, close } = await openScriptPage("tests/browser/page.ts");
 after(async () => {
-  await browser.close();
-  site.close();
+  await close();
   await cluster.close();
 });
-
-/** The page's script in one piece. */
-async function bundle(): Promise<string> {
-  const root = new URL("../../", import.meta.url).pathname;
-  const args = ["build", `${root}tests/browser/page.ts`, "--target=browser"];
-  const { stdout } = await promisify(execFile)(`${root}node_modules/.bin/bun`, args, { maxBuffer: 1e8 });
-  return stdout;
-}
-
-async function servePage(script: string): Promise<HttpServer> {
-  const server = createServer((request, response) => {
-    const isScript = request.url === "/page.js";
-    response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
-    response.end(isScript ? script : '<!doctype html><script type="module" src="/page.js"></script>');
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return server;
-}
 
 function url(index: number): string {
   return `http://${cluster.routers[index]?.address}`;

@@ -1,7 +1,8 @@
 // runtimes: node
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { chromium, type Page } from "playwright-core";
+import type { Page } from "playwright-core";
+import { launchChromium } from "../support/chromium.ts";
 import { startEmbeddedCluster } from "../support/embedded-cluster.ts";
 import { startExample } from "./example-process.ts";
 
@@ -11,10 +12,7 @@ const sites = {
   notepad: startExample("examples/notepad/notepad.ts", { PORT: "0", NODE_ENV: "production" }),
   todo: startExample("examples/todo/todo.ts", { PORT: "0", NODE_ENV: "production" }),
 };
-const browser = await chromium.launch({
-  executablePath: "/usr/bin/chromium",
-  args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"],
-});
+const browser = await launchChromium();
 after(async () => {
   await browser.close();
   await Promise.all(Object.values(sites).map((site) => site.kill()));
