@@ -156,7 +156,7 @@ test("the topology names every router and node, the shares of the ring, and who 
   }
 });
 
-test("a call that is over before it could be applied says that it was not", async () => {
+test("a call that is over before it could be applied says that it was not", { timeout: 60_000 }, async () => {
   const lonely = await startEmbeddedCluster();
   const { group } = await createClient(
     RouterService,
