@@ -51,8 +51,11 @@ export function systemError(code: string, path: string): Error {
   return Object.assign(new Error(`${code}: simulated, '${path}'`), { code });
 }
 
-export function createSimulatedDisk(): SimulatedDisk {
+/** `device` tells this disk from others. */
+export function createSimulatedDisk(device = 1): SimulatedDisk {
   let names = new Map<string, Inode>();
+  let inodes = 0;
+  const newInode = () => new Inode(++inodes);
   let syncedNames = new Map<string, Inode>();
   let nameChanges: ((names: Map<string, Inode>) => void)[] = [];
   let life = 1;
@@ -123,15 +126,17 @@ export function createSimulatedDisk(): SimulatedDisk {
     open: (path, mode) =>
       run(mode === "create" ? "create" : "open", path, () => {
         if (mode !== "create") return openFile(path, find(path));
-        const inode = names.get(path) ?? new Inode();
+        const inode = names.get(path) ?? newInode();
         if (names.has(path)) inode.write({ length: 0 });
         else changeNames((all) => all.set(path, inode));
         return openFile(path, inode);
       }),
 
     async look(path) {
-      if (names.has(path)) return { kind: "file", fileSystem: 1 };
-      return path.includes(".") ? undefined : { kind: "directory", fileSystem: 1 };
+      const inode = names.get(path);
+      const kind = inode === undefined ? "directory" : "file";
+      if (kind === "directory" && path.includes(".")) return undefined;
+      return { kind, fileSystem: device, fileId: `${device}:${inode?.number ?? path}` };
     },
 
     rename: (from, to) =>
@@ -157,7 +162,7 @@ export function createSimulatedDisk(): SimulatedDisk {
     createExclusive: (path, content) =>
       run("create-exclusive", path, () => {
         if (names.has(path)) return false;
-        const inode = new Inode();
+        const inode = newInode();
         inode.write({ position: 0, bytes: Buffer.from(content) });
         changeNames((all) => all.set(path, inode));
         return true;
@@ -184,7 +189,7 @@ export function createSimulatedDisk(): SimulatedDisk {
     },
 
     place(path, bytes) {
-      const inode = new Inode();
+      const inode = newInode();
       inode.write({ position: 0, bytes: Buffer.from(bytes) });
       inode.sync();
       names.set(path, inode);
@@ -204,11 +209,16 @@ type Change = { readonly position: number; readonly bytes: Buffer } | { readonly
 
 /** A file's content, whatever its names are. */
 class Inode {
+  readonly number: number;
   #now: Buffer = Buffer.alloc(0);
   #nowLength = 0;
   #synced: Buffer = Buffer.alloc(0);
   #syncedLength = 0;
   #changes: Change[] = [];
+
+  constructor(number: number) {
+    this.number = number;
+  }
 
   get bytes(): Buffer {
     return this.#now.subarray(0, this.#nowLength);

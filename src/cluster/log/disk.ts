@@ -35,6 +35,11 @@ export interface DiskEntry {
   readonly kind: "file" | "directory" | "other";
   /** The same for all that can be renamed to one another. */
   readonly fileSystem: number;
+  /**
+   * Tells a file from all others that are there: a rename keeps it, and a copy has another. Not for ever: what
+   * overwrites a file in its place has that file's, and a file system gives a removed file's to a later one.
+   */
+  readonly fileId: string;
 }
 
 export interface DiskFile {

@@ -12,10 +12,11 @@ export const nodeDisk: Disk = {
   },
 
   async look(path) {
-    const found = await unlessMissing(lstat(path));
+    // As bigint: inode numbers of some file systems are not safe as a number.
+    const found = await unlessMissing(lstat(path, { bigint: true }));
     if (found === undefined) return undefined;
     const kind = found.isFile() ? "file" : found.isDirectory() ? "directory" : "other";
-    return { kind, fileSystem: found.dev };
+    return { kind, fileSystem: Number(found.dev), fileId: `${found.dev}:${found.ino}` };
   },
 
   rename,
