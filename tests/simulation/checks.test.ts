@@ -6,13 +6,16 @@ import type { WatchEvent } from "../../src/cluster/watch/watcher.ts";
 import { at } from "../checker/hand-written.ts";
 import type { History } from "../checker/history.ts";
 import type { StoreOperation } from "../checker/store-model.ts";
+import { MemoryLog } from "../support/memory-log.ts";
 import { flawOfTime, isOverdue } from "./expiry-check.ts";
 import { GroupFacts } from "./group-facts.ts";
+import { Invariants } from "./invariants.ts";
 import { withLog } from "./learnt.ts";
 import { flawOfLog } from "./log-check.ts";
 import type { ToldStep } from "./open-watches.ts";
 import { SimProcess } from "./process.ts";
 import { Scheduler } from "./scheduler.ts";
+import { ShadowLog } from "./shadow-log.ts";
 import { Trace } from "./trace.ts";
 import { flawOfStep, type Watched } from "./watch-check.ts";
 
@@ -90,6 +93,84 @@ describe("the check of a log", () => {
     });
     assert.equal(flawOf(log, [at(0, 9, scan(2, "c", 2)), at(0, 9, scan(1, "a", 1))]), undefined);
     assert.match(flawOf(log, [at(0, 9, scan(1, "c", 2))]) ?? "", /scan at revision 1/);
+  });
+});
+
+describe("the check of what goes from a log", () => {
+  const first = { epoch: 1, seq: 1, changes: [] };
+  const asked = { epoch: 1, seq: 2, changes: [put("k", "a")], requestId: "r" };
+
+  /**
+   * Node 2 has followed epoch 1, or also 2, and has a record of epoch 1 that the primary of epoch 2, node 1, has
+   * committed; these are in sync by then.
+   */
+  async function lateCommit({ followed, inSync }: { followed: number; inSync: readonly number[] }) {
+    const invariants = new Invariants({ leaseMs: 1, minSync: 1 }, () => 0);
+    const [one, two] = await Promise.all(
+      [1, 2].map(async (number) => {
+        const store = new MemoryLog();
+        await store.adopt({ group: "g", number });
+        const replica = new ShadowLog(`n${number}`, "g");
+        invariants.group("g").replicas.add(replica);
+        invariants.opened(replica, store);
+        await store.append([first, asked]);
+        replica.append([first, asked]);
+        return { replica, store };
+      }),
+    );
+    assert.ok(one !== undefined && two !== undefined);
+    const member = (number: number) => ({ number, incarnation: "a" });
+    const state = { epoch: 2, primary: member(1), inSync: inSync.map(member) };
+    await one.store.promise(2);
+    await two.store.promise(followed);
+    invariants.stateChanged("g", state, "n1");
+    invariants.committing(one.replica, 2);
+    assert.equal(invariants.violation, undefined);
+    return { invariants, replica: two.replica };
+  }
+
+  const cases = [
+    {
+      what: "takes an end that a later epoch has committed without it",
+      followed: 1,
+      inSync: [1],
+      flaw: false,
+    },
+    { what: "finds what a member of the in-sync set had", followed: 1, inSync: [1, 2], flaw: true },
+    {
+      what: "finds what was committed in the epoch that it has followed",
+      followed: 2,
+      inSync: [1],
+      flaw: true,
+    },
+  ];
+  for (const { what, followed, inSync, flaw } of cases) {
+    it(`${what}, if it is cut off`, async () => {
+      const { invariants, replica } = await lateCommit({ followed, inSync });
+      invariants.cutting(replica, 1);
+      assert.match(
+        invariants.violation ?? "",
+        flaw ? /n2 cuts off 1\.2 \(put k\), which is committed/ : /^$/,
+      );
+    });
+
+    it(`${what}, if a copy lacks it or has another`, async () => {
+      for (const [changes, told] of [
+        [[put("l", "b")], /copy for n2 has/],
+        [[], /copy for n2 lacks 1\.2/],
+      ] as const) {
+        const { invariants, replica } = await lateCommit({ followed, inSync });
+        invariants.replacing(replica, 2, [{ epoch: 1, seq: 2, changes }]);
+        assert.match(invariants.violation ?? "", flaw ? told : /^$/);
+      }
+    });
+  }
+
+  it("finds what its own epoch has committed, though a later one has seen it first", async () => {
+    const { invariants, replica } = await lateCommit({ followed: 1, inSync: [1] });
+    invariants.committing(replica, 2);
+    invariants.cutting(replica, 1);
+    assert.match(invariants.violation ?? "", /cuts off/);
   });
 });
 

@@ -14,6 +14,11 @@ export class GroupFacts {
   lastServedEpoch = 0;
   /** Every record that a primary has committed, by seq from 1; undefined where nobody knows it any more. */
   readonly committed: (LogRecord | undefined)[] = [];
+  /**
+   * The epoch under which each of them was committed. Who has followed only earlier ones has not been asked for it: a
+   * primary whose time is over, and does not know it, may still have such a standby cut it off.
+   */
+  readonly committedIn: number[] = [];
   /** When a primary first took each of them for committed. */
   readonly committedMs: number[] = [];
   /** When each record, named by its epoch and seq, was first added to a log. */
@@ -22,6 +27,17 @@ export class GroupFacts {
 
   constructor(name: string) {
     this.name = name;
+  }
+
+  /** What whoever has followed `epoch`, or is in sync, must have kept. */
+  committedBy(epoch: number, isInSync: boolean): readonly (LogRecord | undefined)[] {
+    if (isInSync) return this.committed;
+    const later = this.committedIn.findIndex((committedIn) => committedIn > epoch);
+    return later === -1 ? this.committed : this.committed.slice(0, later);
+  }
+
+  isInSync({ number }: ShadowLog): boolean {
+    return this.state?.inSync.some((member) => member.number === number) ?? false;
   }
 
   replica(number: number): ShadowLog | undefined {

@@ -92,7 +92,7 @@ export class Invariants {
 
   /** Records are about to be cut off a log. */
   cutting(replica: ShadowLog, seq: number): void {
-    const { committed } = this.group(replica.group);
+    const committed = this.#owedBy(replica);
     for (const record of replica.records.values()) {
       const known = committed[record.seq - 1];
       if (record.seq <= seq || known === undefined || !isSame(known, record)) continue;
@@ -107,7 +107,9 @@ export class Invariants {
     const group = this.group(replica.group);
     const from = replica.checkedSeq + 1;
     replica.checkedSeq = Math.max(replica.checkedSeq, seq);
+    const epoch = replica.store?.promisedEpoch ?? 0;
     for (let at = from; at <= seq; at++) {
+      group.committedIn[at - 1] = Math.min(group.committedIn[at - 1] ?? epoch, epoch);
       const record = replica.records.get(at) ?? copiedRecord(group, replica, at);
       const known = group.committed[at - 1];
       if (known !== undefined) {
@@ -120,7 +122,8 @@ export class Invariants {
 
   /** A copy is to replace a log. */
   replacing(replica: ShadowLog, baseSeq: number, records: readonly LogRecord[]): void {
-    const { committed, replicas } = this.group(replica.group);
+    const { replicas } = this.group(replica.group);
+    const committed = this.#owedBy(replica);
     const seq = Math.min(baseSeq, committed.length);
     const copied = new Map<string, LogRecord>();
     for (const record of records) {
@@ -205,6 +208,12 @@ export class Invariants {
       if (changeOf(record, key)?.kind === kind) continue;
       this.violated(`${kind} ${key} is acknowledged with revision ${revision}, which is not committed`);
     }
+  }
+
+  /** The committed records that a replica must keep, as things stand. */
+  #owedBy(replica: ShadowLog): readonly (LogRecord | undefined)[] {
+    const group = this.group(replica.group);
+    return group.committedBy(replica.store?.promisedEpoch ?? 0, group.isInSync(replica));
   }
 
   #checkStep({ name }: GroupFacts, before: GroupState, next: GroupState): void {

@@ -45,6 +45,8 @@ export class ReplicaGroup {
   /** What happens to the next call that writes the state. */
   registerFault: "none" | "down" | "lose-answer" | "lose-request" = "none";
   state: Versioned<GroupState> | undefined;
+  /** Nodes that do not reach ZooKeeper, and hear of changes only by `tell` with their number. */
+  readonly apart = new Set<number>();
   /** Whether there is a master that acts on reports of silence. */
   replacesSilent = false;
   readonly #nodes = new Map<number, Node>();
@@ -67,13 +69,13 @@ export class ReplicaGroup {
     const node = this.#node(number);
     if (node.store.identity === undefined) await node.store.adopt({ group, number });
     const incarnation = String(++this.#incarnations);
-    await claimMembership({ number, incarnation }, node.store, this.#register());
+    await claimMembership({ number, incarnation }, node.store, this.#register(number));
     const replica = new Replica({
       group,
       store: node.store,
       clock: this.clock,
       peerAt: (address) => this.#peer(number, Number(address)),
-      register: this.#register(),
+      register: this.#register(number),
       settings: this.settings,
       reportSilence: async (epoch, reporter) => {
         if (!this.replacesSilent) return false;
@@ -112,9 +114,20 @@ export class ReplicaGroup {
     this.tell(hearing);
   }
 
-  /** All nodes, or only some, see the group as it is now. */
-  tell(numbers: readonly number[] = [...this.#nodes.keys()]): void {
+  /** All nodes that reach ZooKeeper, or these, see the group as it is now. */
+  tell(
+    numbers: readonly number[] = [...this.#nodes.keys()].filter((number) => !this.apart.has(number)),
+  ): void {
     for (const number of numbers) this.#node(number).replica?.observe(this.#view());
+  }
+
+  /** Makes an in-sync node the primary of the next epoch, whether the one before is gone or not. */
+  replace(number: number, hearing?: readonly number[]): void {
+    if (this.state === undefined) throw new Error("the group has no state");
+    const { value, version } = this.state;
+    const primary = value.inSync.find((member) => member.number === number);
+    this.state = { value: { ...value, epoch: value.epoch + 1, primary }, version: version + 1 };
+    this.tell(hearing);
   }
 
   primary(number: number): Primary {
@@ -194,11 +207,12 @@ export class ReplicaGroup {
     });
   }
 
-  #register(): Register<GroupState> {
+  #register(number: number): Register<GroupState> {
     const group = this;
+    const isAway = () => group.registerFault === "down" || group.apart.has(number);
     const write = async (change: () => void) => {
+      if (isAway()) throw new Error("ZooKeeper is away");
       const fault = group.registerFault;
-      if (fault === "down") throw new Error("ZooKeeper is away");
       group.registerFault = "none";
       if (fault !== "lose-request") change();
       if (fault !== "none") throw new Error("connection lost");
@@ -206,10 +220,10 @@ export class ReplicaGroup {
     };
     return {
       get connected() {
-        return group.registerFault !== "down";
+        return !isAway();
       },
       async read() {
-        if (group.registerFault === "down") throw new Error("ZooKeeper is away");
+        if (isAway()) throw new Error("ZooKeeper is away");
         return group.state;
       },
       async create(value) {
@@ -220,7 +234,7 @@ export class ReplicaGroup {
       },
       async compareAndSet(next, version) {
         const state = { value: next, version: version + 1 };
-        if (group.state?.version !== version) throw new Error("bad version");
+        if (!isAway() && group.state?.version !== version) throw new Error("bad version");
         await write(() => {
           group.state = state;
         });

@@ -221,12 +221,9 @@ test("a cut-off primary answers no read once another may serve", async () => {
 test("a standby that becomes primary waits until the old one can rely on it no longer", async () => {
   const group = await groupOf([1, 2]);
   await group.clock.settled(group.put(1, "a", "1"));
-  const { value, version } = group.state ?? assert.fail("there is a state");
-  const second = value.inSync.find((member) => member.number === 2);
   // Node 1 is alive and hears nothing of this.
   group.cut.add("1>2");
-  group.state = { value: { ...value, epoch: value.epoch + 1, primary: second }, version: version + 1 };
-  group.tell([2]);
+  group.replace(2, [2]);
   await group.clock.until("node 2 has begun", () => group.isPrimary(2));
   await group.clock.pass(group.settings.leaseMs * 0.9);
   assert.equal(group.serves(2), false);
@@ -372,6 +369,47 @@ test("fewer in-sync nodes than minsync take no write, and reads go on", async ()
   group.cut.clear();
   await group.clock.until("node 2 is back", () => group.inSync.includes(2));
   await group.clock.settled(group.put(1, "b", "1"));
+});
+
+test("a primary whose time is over commits nothing, whatever it has those cut off that are not in sync any more", async () => {
+  const group = await groupOf([1, 2, 3]);
+  // Node 2 has the record, node 3 has not: so it is not committed.
+  group.cut.add("1>3");
+  const write = group.put(1, "a", "1");
+  const unknown = assert.rejects(write, { code: "outcome-unknown" });
+  await group.clock.until("node 2 has the record", () => group.contents(2).includes("a=1"));
+  // Node 3 is made primary. While it waits for the lease of the one before, that is primary again, and only that knows.
+  group.apart.add(3);
+  group.cut.add("1>2").add("3>1").add("3>2");
+  group.replace(3, [3]);
+  group.replace(1, [1]);
+  await unknown;
+  await group.clock.until("node 1 goes on without the others", () => group.serves(1));
+  assert.deepEqual(group.inSync, [1]);
+  assert.equal(await group.get(1, "a"), "1");
+  // Node 2 hears of the epoch between first, and follows it.
+  group.cut.delete("3>2");
+  await group.clock.until("node 2 has the log of node 3", () => group.store(2).last.epoch === 2);
+  assert.deepEqual(group.contents(2), []);
+  await group.clock.pass(60_000);
+  assert.equal(group.serves(3), false);
+  // Neither can take over without node 1.
+  group.crash(1);
+  group.forget(1);
+  group.promote();
+  await group.clock.pass(60_000);
+  assert.deepEqual(
+    [2, 3].filter((number) => group.serves(number)),
+    [],
+  );
+  // They take its log, once they hear of it.
+  await group.start(1);
+  group.apart.clear();
+  group.cut.clear();
+  group.tell();
+  group.promote();
+  await group.clock.until("all are in sync", () => group.inSync.length === 3);
+  for (const number of [1, 2, 3]) assert.deepEqual(group.contents(number), ["a=1"]);
 });
 
 test("a primary's messages of an earlier epoch are refused", async () => {
