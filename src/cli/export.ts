@@ -124,8 +124,9 @@ interface Run {
 
 /** Resolves with the number of keys. Errors: ExitError. */
 async function write(run: Run, session: Session, lines: LineOutput): Promise<number> {
+  const { prefix, after } = run;
   const signal = session.interruption();
-  const isWhole = run.prefix === undefined && run.after === undefined;
+  const isWhole = prefix === undefined && after === undefined;
   const total = isWhole && !run.quiet ? await keysOf(session) : undefined;
   let count = 0;
   const progress = showProgress("keys", run.quiet, () => ({
@@ -133,7 +134,7 @@ async function write(run: Run, session: Session, lines: LineOutput): Promise<num
     part: total === undefined ? undefined : Math.min(1, count / Math.max(total, 1)),
   }));
   try {
-    for await (const { key, value, ttlLeftMs } of session.client.scan({ ...run, signal })) {
+    for await (const { key, value, ttlLeftMs } of session.client.scan({ prefix, after, signal })) {
       await lines.add(
         JSON.stringify({ key, ...valueJson(value), ttlMs: ttlLeftMs && Math.max(1, ttlLeftMs) }),
       );

@@ -71,9 +71,9 @@ export const deleteCommand = keyCommand(
     examples: ["kvlab delete greeting", "kvlab delete lock --if-revision 41"],
   },
   async ({ key, json, ...flags }, { client, signal }) => {
-    const condition = conditionOf(flags);
+    const { ifRevision, ifPresent } = conditionOf(flags);
     const what = `delete ${quoted(key)}`;
-    const done = await told(what, "write", client.delete(key, { ...condition, signal }));
+    const done = await told(what, "write", client.delete(key, { ifRevision, ifPresent, signal }));
     const { revision } = done ?? notFound(what);
     await printLine(json ? JSON.stringify({ key, revision }) : `deleted, revision ${revision}`);
     return 0;

@@ -1,4 +1,6 @@
 import { isIPv6 } from "node:net";
+import { parseRouters, routerAllowed } from "../client/router-urls.ts";
+import { SettingError } from "../settings/read-settings.ts";
 import {
   host,
   number,
@@ -14,8 +16,8 @@ const router: Setting<readonly string[] | undefined> = {
   placeholder: "URL",
   source: "flag",
   repeatable: true,
-  allowed: "http://host:port, several separated by commas",
-  parse: parseRouters,
+  allowed: `${routerAllowed}, several separated by commas`,
+  parse: routersSetting,
   fallback: { value: undefined, shown: "the one that serverip and serverport name" },
 };
 
@@ -63,12 +65,11 @@ export function routersOf(settings: ReachSettings): readonly string[] {
   return router ?? [`http://${authority}`];
 }
 
-function parseRouters(given: string): string[] | undefined {
-  const urls = given.split(",").map((part) => {
-    const url = URL.parse(part.includes("://") ? part : `http://${part}`);
-    return url?.protocol === "http:" && url.pathname === "/" && !url.search
-      ? `http://${url.host}`
-      : undefined;
-  });
-  return urls.includes(undefined) ? undefined : urls.filter((url) => url !== undefined);
+/** Errors: SettingError, which says what is wrong with which of them. */
+function routersSetting(given: string): string[] {
+  try {
+    return parseRouters(given);
+  } catch (error) {
+    throw new SettingError(error instanceof Error ? error.message : String(error));
+  }
 }

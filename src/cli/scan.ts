@@ -51,7 +51,8 @@ export const scanCommand = keyCommand(
     ],
   },
   async ({ "keys-only": keysOnly, json, ...options }, { client, signal }) => {
-    const given = { ...options, signal };
+    const { prefix, start, end, after, limit, reverse } = options;
+    const given = { prefix, start, end, after, limit, reverse, signal };
     const lines = bufferLines(print);
     const scan = async () => {
       for await (const entry of keysOnly ? client.scan({ ...given, keysOnly }) : client.scan(given)) {

@@ -43,14 +43,14 @@ export const watchCommand = keyCommand(
       "kvlab watch --prefix user: --previous",
     ],
   },
-  async ({ json, ...options }, { client, interruption }) => {
-    if (options.key !== undefined && options.prefix !== undefined) {
+  async ({ json, key, prefix, after, previous }, { client, interruption }) => {
+    if (key !== undefined && prefix !== undefined) {
       throw new SettingError("KEY and --prefix are given; allowed: one of them");
     }
     const signal = interruption();
     let last: KvEvent | KvProgress | undefined;
     try {
-      const watch = client.watch({ ...options, progress: true, signal });
+      const watch = client.watch({ key, prefix, after, previous, progress: true, signal });
       const begun = () => tell("watching");
       watch.ready().then(begun, () => {});
       for await (const event of watch) {

@@ -1,23 +1,27 @@
-import { fullDuplex } from "#transport";
+import { fullDuplex, schemes } from "#transport";
 import { read, write } from "./attempts.ts";
 import { type Cluster, openCluster } from "./cluster.ts";
 import { type Deadline, startDeadline } from "./deadline.ts";
 import { KvError } from "./errors.ts";
-import type { CallOptions, KvClientOptions } from "./options.ts";
+import { type CallOptions, callKinds, clientKinds, type KvClientOptions } from "./options.ts";
+import { checkOptions, type Kinds } from "./options-check.ts";
 import {
   type BatchStep,
   batchCall,
   checkKey,
   type DeleteCondition,
   deleteCall,
+  deleteKinds,
   getCall,
   keysOf,
   type PutCondition,
   putCall,
+  putKinds,
 } from "./requests.ts";
-import { type Scan, type ScanOptions, scanEntries, scanKeys } from "./scan.ts";
+import { parseRouters } from "./router-urls.ts";
+import { type Scan, type ScanOptions, scanEntries, scanKeys, scanKinds } from "./scan.ts";
 import { fromOptional, fromWire, KvEntry, type KvKey, type KvValue } from "./values.ts";
-import { type Watch, type WatchOptions, watchEvents } from "./watch.ts";
+import { type Watch, type WatchOptions, watchEvents, watchKinds } from "./watch.ts";
 import type { KvEvent, KvProgress } from "./watch-events.ts";
 
 export interface PutOptions extends CallOptions, PutCondition {
@@ -26,6 +30,9 @@ export interface PutOptions extends CallOptions, PutCondition {
 }
 
 export interface DeleteOptions extends CallOptions, DeleteCondition {}
+
+const putOptionKinds: Kinds<PutOptions> = { ...callKinds, ...putKinds };
+const deleteOptionKinds: Kinds<DeleteOptions> = { ...callKinds, ...deleteKinds };
 
 /** What a write has done. */
 export interface KvWritten {
@@ -48,6 +55,9 @@ export interface KvPlace {
  * deadline. All errors are KvErrors; every call can fail with `invalid`, `unavailable`, `deadline`, `exhausted`,
  * `refused`, `aborted`, `closed` and `internal`, and a write with `outcome-unknown` besides.
  *
+ * A call takes its arguments as they are when it is made: what becomes of them later, such as a buffer that is written
+ * anew, does not concern it. An option that is not known is `invalid`.
+ *
  * Connects when it is first used; until it is closed, it may keep the process running.
  */
 export class KvClient implements AsyncDisposable {
@@ -56,19 +66,20 @@ export class KvClient implements AsyncDisposable {
 
   /** Errors: `invalid`. */
   constructor(options: KvClientOptions) {
+    checkOptions("the client", options, clientKinds);
     const { deadlineMs = 10_000, direct = fullDuplex } = options;
-    this.#deadlineMs = checkedDeadline(deadlineMs);
+    this.#deadlineMs = deadlineMs;
     this.#cluster = openCluster({
-      routers: checkedRouters(options.routers),
+      routers: parseRouters(options.routers, schemes),
       direct,
-      operationsInFlightMax: checkedCount("operationsInFlightMax", options.operationsInFlightMax ?? 10_000),
-      bytesInFlightMax: checkedCount("bytesInFlightMax", options.bytesInFlightMax ?? 8 * 1024 * 1024),
+      operationsInFlightMax: options.operationsInFlightMax ?? 10_000,
+      bytesInFlightMax: options.bytesInFlightMax ?? 8 * 1024 * 1024,
     });
   }
 
   /** The key's value; undefined when there is no such key. Sees every write that was acknowledged before the call. */
   get(key: string, options: CallOptions = {}): Promise<KvEntry | undefined> {
-    return this.#within(options, async (deadline) => {
+    return this.#within(options, callKinds, async (deadline) => {
       const found = await read(this.#cluster, key, getCall(key), deadline);
       if (found === undefined) return undefined;
       const { value, revision, ttlLeftMs } = found;
@@ -78,7 +89,7 @@ export class KvClient implements AsyncDisposable {
 
   /** Writes a key. Resolves once every in-sync replica has it on disk. Errors: also `condition-failed`. */
   put(key: string, value: KvValue, options: PutOptions = {}): Promise<KvWritten> {
-    return this.#within(options, async (deadline) => {
+    return this.#within(options, putOptionKinds, async (deadline) => {
       const call = putCall({ ...options, put: key, value });
       return written((await write(this.#cluster, key, call, deadline)) ?? unasked());
     });
@@ -89,7 +100,7 @@ export class KvClient implements AsyncDisposable {
    * and no condition. Errors: also `condition-failed`.
    */
   delete(key: string, options: DeleteOptions = {}): Promise<KvWritten | undefined> {
-    return this.#within(options, async (deadline) => {
+    return this.#within(options, deleteOptionKinds, async (deadline) => {
       const call = deleteCall({ ...options, delete: key });
       const revision = await write(this.#cluster, key, call, deadline);
       return revision === undefined ? undefined : written(revision);
@@ -102,7 +113,7 @@ export class KvClient implements AsyncDisposable {
    * Errors: also `condition-failed`.
    */
   batch(steps: readonly BatchStep[], options: CallOptions = {}): Promise<KvWritten> {
-    return this.#within(options, async (deadline) => {
+    return this.#within(options, callKinds, async (deadline) => {
       const call = batchCall(steps);
       const key = await this.#keyOfOneGroup(keysOf(steps), deadline);
       return written((await write(this.#cluster, key, call, deadline)) ?? unasked());
@@ -113,6 +124,7 @@ export class KvClient implements AsyncDisposable {
   scan(options: ScanOptions & { keysOnly: true }): Scan<KvKey>;
   scan(options?: ScanOptions): Scan<KvEntry>;
   scan(options: ScanOptions & { keysOnly?: boolean } = {}): Scan<KvKey> {
+    checkOptions("the scan", options, scanKinds);
     const given = { ...options, deadlineMs: this.#deadlineOf(options) };
     return options.keysOnly ? scanKeys(this.#cluster, given) : scanEntries(this.#cluster, given);
   }
@@ -121,12 +133,13 @@ export class KvClient implements AsyncDisposable {
   watch(options: WatchOptions & { progress: true }): Watch<KvEvent | KvProgress>;
   watch(options?: WatchOptions & { progress?: false }): Watch<KvEvent>;
   watch(options: WatchOptions = {}): Watch<KvEvent | KvProgress> {
+    checkOptions("the watch", options, watchKinds);
     return watchEvents(this.#cluster, { ...options, deadlineMs: this.#deadlineOf(options) });
   }
 
   /** Where a key is kept, as far as the routers know now; it need not exist. */
   locate(key: string, options: CallOptions = {}): Promise<KvPlace> {
-    return this.#within(options, async (deadline) => {
+    return this.#within(options, callKinds, async (deadline) => {
       checkKey(key);
       return await this.#cluster.topology.find(({ ring, groups }) => {
         const group = ring.owner(key);
@@ -145,10 +158,16 @@ export class KvClient implements AsyncDisposable {
   }
 
   #deadlineOf({ deadlineMs }: CallOptions): number {
-    return deadlineMs === undefined ? this.#deadlineMs : checkedDeadline(deadlineMs);
+    return deadlineMs ?? this.#deadlineMs;
   }
 
-  async #within<T>(options: CallOptions, call: (deadline: Deadline) => Promise<T>): Promise<T> {
+  /** What `call` does before it first waits, it does at once: later changes of its arguments do not concern it. */
+  async #within<T>(
+    options: CallOptions,
+    kinds: Kinds<CallOptions>,
+    call: (deadline: Deadline) => Promise<T>,
+  ): Promise<T> {
+    checkOptions("the call", options, kinds);
     const deadline = startDeadline(this.#deadlineOf(options), options.signal);
     const forget = this.#cluster.track(deadline);
     try {
@@ -181,24 +200,4 @@ function written(revision: bigint): KvWritten {
 /** For writes of which no server says that the key does not exist. */
 function unasked(): never {
   throw new KvError("internal", "the server has answered that there is no such key, which was not asked");
-}
-
-function checkedRouters(routers: string | readonly string[]): string[] {
-  const urls = (typeof routers === "string" ? [routers] : [...routers]).map((text) => {
-    const url = URL.parse(text.includes("://") ? text : `http://${text}`);
-    if (url?.protocol === "http:" || url?.protocol === "https:") return url.href;
-    throw new KvError("invalid", `the router "${text}" is no URL; it must be like http://10.0.0.1:1926`);
-  });
-  if (urls.length === 0) throw new KvError("invalid", "there are no routers; at least one is needed");
-  return urls;
-}
-
-function checkedDeadline(deadlineMs: number): number {
-  if (deadlineMs > 0) return deadlineMs;
-  throw new KvError("invalid", `deadlineMs is ${deadlineMs}; it must be a number of milliseconds above 0`);
-}
-
-function checkedCount(name: string, count: number): number {
-  if (Number.isInteger(count) && count >= 1) return count;
-  throw new KvError("invalid", `${name} is ${count}; it must be a whole number, at least 1`);
 }

@@ -1,3 +1,5 @@
+import { abortSignal, anything, count, durationMs, type Kinds, yesOrNo } from "./options-check.ts";
+
 /** What every call takes. */
 export interface CallOptions {
   /** Gives the call up; it then fails with `aborted`. */
@@ -6,11 +8,13 @@ export interface CallOptions {
   readonly deadlineMs?: number | undefined;
 }
 
+export const callKinds: Kinds<CallOptions> = { signal: abortSignal, deadlineMs: durationMs };
+
 /** How a client is set up. */
 export interface KvClientOptions {
   /**
-   * Routers of one cluster, as URLs or `host:port`: one at least, better all. One is asked at a time; when it fails, the
-   * next.
+   * Routers of one cluster, as `http://host:port` or `host:port`: one at least, better all. One is asked at a time; when
+   * it fails, the next. In browsers also `https:`, where a proxy speaks TLS; elsewhere there is no TLS yet.
    */
   readonly routers: string | readonly string[];
   /** Milliseconds that a call may take, retries included, unless it says otherwise. Default 10,000. */
@@ -25,3 +29,11 @@ export interface KvClientOptions {
   /** Bytes of calls under way to one server at a time; more wait for their turn. Default 8 MiB. */
   readonly bytesInFlightMax?: number | undefined;
 }
+
+export const clientKinds: Kinds<KvClientOptions> = {
+  routers: anything,
+  deadlineMs: durationMs,
+  direct: yesOrNo,
+  operationsInFlightMax: count,
+  bytesInFlightMax: count,
+};

@@ -13,6 +13,7 @@ import {
 } from "../../gen/kvlab/v1/data_pb.ts";
 import { batchOperationsMax, flawOfKeyLength } from "../cluster/key-limits.ts";
 import { KvError } from "./errors.ts";
+import { anything, checkOptions, type Kinds, revision, wholeMs, yesOrNo } from "./options-check.ts";
 import { type KvValue, toWire } from "./values.ts";
 
 /** One of these at most. */
@@ -49,6 +50,19 @@ export interface DeleteStep extends DeleteCondition {
 /** One part of a batch. */
 export type BatchStep = CompareStep | PutStep | DeleteStep;
 
+const conditionKinds: Kinds<PutCondition> = { ifRevision: revision, ifAbsent: yesOrNo, ifPresent: yesOrNo };
+
+/** What a put can be told beside its key and value. */
+export const putKinds: Kinds<Omit<PutStep, "put" | "value">> = { ttlMs: wholeMs, ...conditionKinds };
+
+/** What a delete can be told beside its key. */
+export const deleteKinds: Kinds<DeleteCondition> = { ifRevision: revision, ifPresent: yesOrNo };
+
+// Keys and values have checks of their own, which say more.
+const compareStepKinds: Kinds<CompareStep> = { compare: anything, ...conditionKinds };
+const putStepKinds: Kinds<PutStep> = { put: anything, value: anything, ...putKinds };
+const deleteStepKinds: Kinds<DeleteStep> = { delete: anything, ...deleteKinds };
+
 /** One call, as a pipe carries it. */
 export type Call = Exclude<Operation["call"], { case: undefined }>;
 
@@ -69,6 +83,7 @@ export function deleteCall(step: DeleteStep): Write {
 }
 
 export function batchCall(steps: readonly BatchStep[]): Write {
+  if (!Array.isArray(steps)) throw new KvError("invalid", "the steps of a batch must be an array");
   if (steps.length === 0 || steps.length > batchOperationsMax) {
     throw new KvError(
       "invalid",
@@ -77,7 +92,8 @@ export function batchCall(steps: readonly BatchStep[]): Write {
   }
   const compares: Compare[] = [];
   const operations: BatchOperation[] = [];
-  for (const step of steps) {
+  for (const [index, step] of steps.entries()) {
+    checkStep(`step ${index + 1} of the batch`, step);
     if ("compare" in step) {
       compares.push(compareOf(step));
     } else if ("put" in step) {
@@ -88,6 +104,13 @@ export function batchCall(steps: readonly BatchStep[]): Write {
     }
   }
   return { case: "batch", value: { $typeName: "kvlab.v1.BatchRequest", compares, operations } };
+}
+
+function checkStep(what: string, step: unknown): void {
+  const has = (name: string) => typeof step === "object" && step !== null && name in step;
+  if (has("compare")) checkOptions(what, step, compareStepKinds);
+  else if (has("put")) checkOptions(what, step, putStepKinds);
+  else checkOptions(what, step, deleteStepKinds);
 }
 
 /** The keys that a batch names. */
@@ -154,9 +177,6 @@ function putRequest(step: PutStep) {
       "the value has half of a surrogate pair, which UTF-8 lacks: put it as bytes",
     );
   }
-  if (ttlMs !== undefined && !(Number.isSafeInteger(ttlMs) && ttlMs >= 1)) {
-    throw new KvError("invalid", `ttlMs is ${ttlMs}; it must be a whole number of milliseconds, at least 1`);
-  }
   return create(PutRequestSchema, {
     key,
     value: toWire(value),
@@ -185,15 +205,7 @@ function conditionOf({ ifRevision, ifAbsent, ifPresent }: PutCondition) {
   if (Number(ifRevision !== undefined) + Number(ifAbsent === true) + Number(ifPresent === true) > 1) {
     throw new KvError("invalid", "only one of ifRevision, ifAbsent and ifPresent can be asked for");
   }
-  if (ifRevision !== undefined) {
-    if (!Number.isSafeInteger(ifRevision) || ifRevision < 1) {
-      throw new KvError(
-        "invalid",
-        `ifRevision is ${ifRevision}; it must be a revision, a whole number above 0`,
-      );
-    }
-    return { case: "ifRevision", value: BigInt(ifRevision) } as const;
-  }
+  if (ifRevision !== undefined) return { case: "ifRevision", value: BigInt(ifRevision) } as const;
   if (ifAbsent) return { case: "ifAbsent", value: true } as const;
   if (ifPresent) return { case: "ifPresent", value: true } as const;
   return { case: undefined };

@@ -4,7 +4,8 @@ import { compareKeys } from "../cluster/log/key-order.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Deadline, startDeadline } from "./deadline.ts";
 import { KvError } from "./errors.ts";
-import type { CallOptions } from "./options.ts";
+import { type CallOptions, callKinds } from "./options.ts";
+import { count, type Kinds, text, yesOrNo } from "./options-check.ts";
 import { type Position, tokenOf } from "./positions.ts";
 import { checkKey } from "./requests.ts";
 import { resumed } from "./resumed.ts";
@@ -25,6 +26,18 @@ export interface ScanOptions extends CallOptions {
   /** Keys at most: a whole number, at least 1. Default: all. */
   readonly limit?: number | undefined;
 }
+
+/** `keysOnly` is of the call, not of what it is told. */
+export const scanKinds: Kinds<ScanOptions & { keysOnly: boolean }> = {
+  ...callKinds,
+  prefix: text,
+  start: text,
+  end: text,
+  after: text,
+  reverse: yesOrNo,
+  limit: count,
+  keysOnly: yesOrNo,
+};
 
 /**
  * Keys of all groups in the order of their UTF-8 bytes. Each group's are those that it had at one moment; when its
@@ -101,9 +114,6 @@ function scanAs<T>(
 function requestOf(options: ScanOptions, keysOnly: boolean): ScanRequest {
   const { prefix = "", start = "", end, after, reverse = false, limit } = options;
   for (const key of [prefix, start, end ?? "", after ?? ""]) checkKey(key);
-  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 1)) {
-    throw new KvError("invalid", `limit is ${limit}; it must be a whole number, at least 1`);
-  }
   return create(ScanRequestSchema, {
     prefix,
     start,

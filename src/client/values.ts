@@ -48,16 +48,17 @@ export function textOf(value: KvValue): string {
 /** The form of a value in messages. */
 export function toWire(value: KvValue): PutRequest["value"] {
   if (typeof value === "string") return { case: "text", value };
-  // A view of whatever buffer the caller has.
-  return { case: "bytes", value: value as Uint8Array<ArrayBuffer> };
+  // A copy: the caller may write into his buffer at once, and what is put is what was there at the call. (The `slice` of
+  // a Buffer is none.)
+  return { case: "bytes", value: new Uint8Array(value) };
 }
 
 /** A value out of a message. */
 export function fromWire({ value }: GetResponse["value"]): KvValue {
   if (value === undefined) return new Uint8Array();
   if (typeof value === "string") return value;
-  // A small part of a message must not keep all of it in memory.
-  return value.length * 2 < value.buffer.byteLength ? value.slice() : value;
+  // A copy: it must not keep the message in memory, and its `buffer` is of nothing else.
+  return new Uint8Array(value);
 }
 
 export function fromOptional(value: bigint | undefined): number | undefined {

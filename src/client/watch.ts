@@ -3,7 +3,8 @@ import type { Cluster } from "./cluster.ts";
 import { type Deadline, startDeadline } from "./deadline.ts";
 import { KvError } from "./errors.ts";
 import { createMailbox } from "./mailbox.ts";
-import type { CallOptions } from "./options.ts";
+import { type CallOptions, callKinds } from "./options.ts";
+import { durationMs, type Kinds, text, yesOrNo } from "./options-check.ts";
 import { type Position, type Positions, positionsOf, tokenOf } from "./positions.ts";
 import { checkKey } from "./requests.ts";
 import { resumed } from "./resumed.ts";
@@ -24,6 +25,16 @@ export interface WatchOptions extends CallOptions {
   /** Milliseconds for which a group may be out of reach before the watch fails. Default: any time. */
   readonly outageMs?: number | undefined;
 }
+
+export const watchKinds: Kinds<WatchOptions> = {
+  ...callKinds,
+  key: text,
+  prefix: text,
+  after: text,
+  previous: yesOrNo,
+  progress: yesOrNo,
+  outageMs: durationMs,
+};
 
 /**
  * Changes, each key's in the order in which they happened; nothing is missed or told twice, over failovers and broken

@@ -59,7 +59,7 @@ describe("the kvlab command line", () => {
       [["get", "a", "--timeout", "soon"], 'timeout is "soon"; allowed: a number from 0.001 to 86400'],
       [
         ["get", "a", "--router", "ftp://x"],
-        'router is "ftp://x"; allowed: http://host:port, several separated by commas',
+        'the router "ftp://x" has the scheme ftp; allowed: http://host:port',
       ],
       [
         ["put", "a", "1", "--ttl", "30"],

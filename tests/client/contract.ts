@@ -4,6 +4,7 @@ import type { KvClient, KvClientOptions } from "kvlab";
 import { basicCases } from "./contract/basics.ts";
 import { batchCases } from "./contract/batches.ts";
 import { endingCases } from "./contract/endings.ts";
+import { mistakeCases } from "./contract/mistakes.ts";
 import { scanCases } from "./contract/scans.ts";
 import { watchCases } from "./contract/watches.ts";
 
@@ -27,4 +28,5 @@ export const contract: readonly ContractCase[] = [
   ...scanCases,
   ...watchCases,
   ...endingCases,
+  ...mistakeCases,
 ];

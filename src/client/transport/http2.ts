@@ -18,6 +18,9 @@ import { shareSession } from "./shared-session.ts";
 /** Calls may stream both ways, and any number of them share a connection. */
 export const fullDuplex = true;
 
+/** Of the URLs that it can call. */
+export const schemes = ["http"];
+
 export interface TransportOptions {
   /** Limit of one message, read or written. Default 8 MiB, as the listener's. */
   readonly messageBytesMax?: number;

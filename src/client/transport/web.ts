@@ -6,6 +6,9 @@ import { createConnectTransport } from "@connectrpc/connect-web";
 /** Browsers send no streams, and open no more than six connections to one address over HTTP/1.1. */
 export const fullDuplex = false;
 
+/** Of the URLs that it can call. TLS ends at a proxy, since routers have none. */
+export const schemes = ["http", "https"];
+
 /** As in http2.ts. A connection that breaks is UNAVAILABLE, and leaves open what became of the call. */
 export function createTransports() {
   const closing = new AbortController();
