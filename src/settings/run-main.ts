@@ -1,4 +1,6 @@
+import { writeSync } from "node:fs";
 import process from "node:process";
+import { inspect } from "node:util";
 import { HelpRequested, SettingError, type SettingsInput } from "./read-settings.ts";
 
 /** Ends a program with one line on standard error and an exit code of its own. */
@@ -20,10 +22,16 @@ export function print(output: string | Uint8Array): Promise<void> {
   return write(process.stdout, output);
 }
 
+/** The exit code after an error that nothing has caught: a fault of the program (EX_SOFTWARE of sysexits.h). */
+const unexpectedErrorCode = 70;
+
 /**
  * Runs the program of an entry point and ends the process when it is over, also if something is still open.
- * The exit code is what `main` resolves to; 2 after a SettingError; that of an ExitError; 1 after any other error.
- * An error is told in one line; its stack is shown only when KVLAB_DEBUG is set.
+ * The exit code is what `main` resolves to; 2 after a SettingError; that of an ExitError; 1 after any other error that
+ * `main` rejects with. Such an error is told in one line; its stack is shown only when KVLAB_DEBUG is set.
+ *
+ * An error that nothing has caught, wherever in the process, ends it with 70 and its stack: what it broke off may hold
+ * up everything else, and nobody would know.
  */
 export async function runMain(
   command: string,
@@ -31,6 +39,10 @@ export async function runMain(
 ): Promise<never> {
   // Whoever waits for a write is told by it; a lost terminal or log is no reason for a server to end.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+    // The runtimes do not agree on what becomes of these by themselves: Bun goes on after a rejection.
+    process.on(event, (error: unknown) => endAtOnce(command, error));
+  }
   let exitCode: number;
   try {
     exitCode = await main({ args: process.argv.slice(2), env: process.env });
@@ -38,6 +50,16 @@ export async function runMain(
     exitCode = await report(command, error).catch(() => 1);
   }
   process.exit(exitCode);
+}
+
+/** Nothing is cleaned up, and nothing waited for: whatever that needs may be what has failed. */
+function endAtOnce(command: string, error: unknown): never {
+  try {
+    writeSync(2, `${command}: unexpected error: ${inspect(error)}\n`);
+  } catch {
+    // There is nobody to tell.
+  }
+  process.exit(unexpectedErrorCode);
 }
 
 /** Tells why a program ends, and returns its exit code. */

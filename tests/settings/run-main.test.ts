@@ -18,7 +18,7 @@ describe("running a program", { timeout: 30_000 }, () => {
       exitCode: 2,
       stdout: "",
       stderr:
-        'sample: HOW is "badly"; allowed: well or seven or setting or exit or error or open or output\n',
+        'sample: HOW is "badly"; allowed: well or seven or setting or exit or error or open or output or throw or reject or nothing\n',
     });
     assert.deepEqual(await runProgram(sample, ["setting"]), {
       exitCode: 2,
@@ -38,6 +38,20 @@ describe("running a program", { timeout: 30_000 }, () => {
     assert.match(plain.stderr, /^sample: [^\n]*\/nonexistent\/file[^\n]*\n$/);
     const debugged = await runProgram(sample, ["error"], { env: { KVLAB_DEBUG: "1" } });
     assert.match(debugged.stderr, /sample-program\.ts:\d+/);
+  });
+
+  it("ends at an error that nothing has caught, with 70 and its stack", { timeout: 30_000 }, async () => {
+    for (const [how, message] of [
+      ["throw", "TypeError: it is thrown"],
+      ["reject", "TypeError: it is rejected"],
+    ] as const) {
+      const { exitCode, stderr } = await runProgram(sample, [how]);
+      assert.equal(exitCode, 70);
+      assert.ok(stderr.includes(`${message}\n`), stderr);
+      assert.match(stderr, /^sample: unexpected error: [\s\S]*sample-program\.ts:\d+/);
+    }
+    const { exitCode, stderr } = await runProgram(sample, ["nothing"]);
+    assert.deepEqual({ exitCode, stderr }, { exitCode: 70, stderr: "sample: unexpected error: undefined\n" });
   });
 
   it("prints help and ends with 0", { timeout: 30_000 }, async () => {

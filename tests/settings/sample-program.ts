@@ -13,7 +13,7 @@ const program = {
         meaning: "How to end.",
         placeholder: "HOW",
         source: "operand",
-        words: ["well", "seven", "setting", "exit", "error", "open", "output"],
+        words: ["well", "seven", "setting", "exit", "error", "open", "output", "throw", "reject", "nothing"],
       }),
       "well",
     ),
@@ -27,6 +27,15 @@ await runMain("sample", async (input) => {
   if (end === "exit") throw new ExitError(3, "nobody\n  answers");
   if (end === "error") readFileSync("/nonexistent/file");
   if (end === "open") setInterval(() => {}, 1000);
+  if (end === "throw") setTimeout(() => broken("thrown"), 1);
+  if (end === "reject") setTimeout(async () => broken("rejected"), 1);
+  if (end === "nothing") setTimeout(() => void Promise.reject(), 1);
+  // What lives on after an error that nothing has caught.
+  if (["throw", "reject", "nothing"].includes(end)) await new Promise(() => setInterval(() => {}, 1000));
   if (end === "output") for (let i = 0; i < 30; i++) await print("x".repeat(100_000));
   return 0;
 });
+
+function broken(how: string): never {
+  throw new TypeError(`it is ${how}`);
+}
