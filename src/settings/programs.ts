@@ -26,7 +26,7 @@ const settings = {
     text({
       meaning: "ZooKeeper servers to connect to, and the path below which everything of ours lies.",
       placeholder: "HOSTS",
-      allowed: "host[:port][,host[:port]...][/path]",
+      allowed: "host[:port][,host[:port]...][/path], where the path stands once, at the end",
       accepts: isConnectString,
     }),
     "localhost:2181",

@@ -19,13 +19,18 @@ const FORM = "host[:port][,host[:port]...][/chroot]";
 
 /**
  * Reads a ZooKeeper connect string: `host[:port][,host[:port]...][/chroot]`. The port is 2181 unless it is given; IPv6
- * addresses stand in brackets.
+ * addresses stand in brackets. The chroot holds for all servers.
  * Errors: BAD_ARGUMENTS, naming the part that is wrong.
  */
 export function parseConnectString(connectString: string): ConnectString {
   const slash = connectString.indexOf("/");
   const servers = slash < 0 ? connectString : connectString.slice(0, slash);
   const chroot = slash < 0 ? "/" : connectString.slice(slash);
+  // ZooKeeper itself would take such a path, so that each order of the servers would be a tree of its own.
+  if (/[,;]|:\d/.test(chroot)) {
+    const shown = JSON.stringify(chroot);
+    throw malformed(connectString, `its chroot ${shown} names servers; it stands once, after the last of them`);
+  }
   try {
     checkPath(chroot);
   } catch (cause) {
