@@ -38,7 +38,7 @@ export type Claim = (task: Task) => Promise<Claimed>;
 export function routerClaim(address: string): Claim {
   return async (task) => {
     await ensureParents(task, [serverPath, serverLockPath]);
-    return withLock(task, serverLockPath, async () => {
+    return withLock(task, serverLockPath, address, async () => {
       const others = (await ownNumbers(task, serverPath)).filter((number) => number !== masterNumber);
       const master = await occupy(task, routerPath(masterNumber), address, { replaceSameAddress: true });
       if (!master.own) {
@@ -92,7 +92,7 @@ export function dataNodeClaim(options: {
   return async (task) => {
     await ensureParents(task, [dataPath, dataLockPath, groupPath(group)]);
     for (;;) {
-      const [number, holder] = await withLock(task, dataLockPath, () => occupyNumber(task));
+      const [number, holder] = await withLock(task, dataLockPath, address, () => occupyNumber(task));
       if (holder.own) return claimed(number, holder);
       task.onTrouble(
         holder.ephemeral ? heldBy(holder, number) : squatted(holder, "this node cannot register"),

@@ -17,8 +17,13 @@ async function start() {
   return { clock, service, observer, open: service.opener() };
 }
 
-function taskOf(session: Coordination, clock: SkippingClock, signal = new AbortController().signal): Task {
-  return { session, clock, signal, access: "open", onTrouble: assert.fail };
+function taskOf(
+  session: Coordination,
+  clock: SkippingClock,
+  signal = new AbortController().signal,
+  onTrouble: (message: string) => void = () => {},
+): Task {
+  return { session, clock, signal, access: "open", onTrouble };
 }
 
 describe("withLock", () => {
@@ -29,7 +34,7 @@ describe("withLock", () => {
     const sessions = await Promise.all([open(), open(), open()]);
     const calls = [0, 1, 2, 3, 4, 5].map((caller) => {
       const session = sessions[caller % 3] ?? observer;
-      return withLock(taskOf(session, clock), "/lock", async () => {
+      return withLock(taskOf(session, clock), "/lock", "us:1", async () => {
         assert.equal(++inside, 1);
         await session.sync("/");
         order.push(caller);
@@ -45,12 +50,12 @@ describe("withLock", () => {
   it("wakes one waiter by each release", async () => {
     const { clock, service } = await start();
     const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
-    const holder = withLock(taskOf(await service.opener()(), clock), "/lock", () => held);
+    const holder = withLock(taskOf(await service.opener()(), clock), "/lock", "us:1", () => held);
     await clock.idle();
     const waiters = [1, 2, 3].map(() => faultySessions(service, () => undefined));
     const { promise: finish, resolve: finishAll } = Promise.withResolvers<void>();
     const calls = waiters.map(async ({ open }) =>
-      withLock(taskOf(await open(), clock), "/lock", () => finish),
+      withLock(taskOf(await open(), clock), "/lock", "us:1", () => finish),
     );
     await clock.idle();
     const before = waiters.map(({ operations }) => operations);
@@ -66,7 +71,7 @@ describe("withLock", () => {
   it("gives the lock back when the work fails", async () => {
     const { clock, observer } = await start();
     await assert.rejects(
-      withLock(taskOf(observer, clock), "/lock", () => Promise.reject(new Error("work"))),
+      withLock(taskOf(observer, clock), "/lock", "us:1", () => Promise.reject(new Error("work"))),
       /work/,
     );
     assert.deepEqual(await observer.children("/lock"), []);
@@ -75,9 +80,9 @@ describe("withLock", () => {
   it("stops waiting when it is called off, and leaves the line", async () => {
     const { clock, observer, open } = await start();
     const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
-    const holder = withLock(taskOf(observer, clock), "/lock", () => held);
+    const holder = withLock(taskOf(observer, clock), "/lock", "us:1", () => held);
     const controller = new AbortController();
-    const waiter = withLock(taskOf(await open(), clock, controller.signal), "/lock", assert.fail);
+    const waiter = withLock(taskOf(await open(), clock, controller.signal), "/lock", "us:1", assert.fail);
     await clock.idle();
     controller.abort(new Error("called off"));
     await assert.rejects(waiter, /called off/);
@@ -96,7 +101,7 @@ describe("withLock", () => {
     });
     service.loseNext(inner, "answer");
     const controller = new AbortController();
-    const waiter = withLock(taskOf(session, clock, controller.signal), "/lock", assert.fail);
+    const waiter = withLock(taskOf(session, clock, controller.signal), "/lock", "us:1", assert.fail);
     inner.onState(() => controller.abort(new Error("called off")));
     clock.timer(1, () => service.reconnect(inner));
     await assert.rejects(waiter, /called off/);
@@ -112,12 +117,17 @@ describe("withLock", () => {
       const other = sameSession ? taskOf(session, clock) : taskOf(observer, skippingClock());
       const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
       let inside = 0;
-      const holder = withLock(other, "/lock", () => held.then(() => inside++));
+      const holder = withLock(other, "/lock", "us:1", () => held.then(() => inside++));
       await clock.idle();
       service.loseNext(session, "request");
-      const waiter = withLock(taskOf(session, sameSession ? clock : skippingClock()), "/lock", async () => {
-        assert.equal(inside, 1);
-      });
+      const waiter = withLock(
+        taskOf(session, sameSession ? clock : skippingClock()),
+        "/lock",
+        "us:1",
+        async () => {
+          assert.equal(inside, 1);
+        },
+      );
       clock.timer(1, () => service.reconnect(session));
       await clock.idle();
       letGo();
@@ -130,8 +140,8 @@ describe("withLock", () => {
     const { clock, service, observer, open } = await start();
     const session = await open();
     const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
-    const holder = withLock(taskOf(session, clock), "/lock", () => held);
-    const waiter = withLock(taskOf(await open(), clock), "/lock", async () => "next");
+    const holder = withLock(taskOf(session, clock), "/lock", "us:1", () => held);
+    const waiter = withLock(taskOf(await open(), clock), "/lock", "us:1", async () => "next");
     await clock.idle();
     service.expire(session);
     assert.equal(await waiter, "next");
@@ -140,24 +150,51 @@ describe("withLock", () => {
     assert.deepEqual(await observer.children("/lock"), []);
   });
 
-  it("touches no node but its own, and is not held up by children that are no lock nodes", async () => {
+  it("touches no node but its own, and is held up only by nodes of ours", async () => {
     const { clock, observer, open } = await start();
-    await observer.create("/lock/note", encodeText("1"), "persistent");
-    const other = await observer.create("/lock/other-", encodeText("2"), "ephemeral-sequential");
-    const waiter = withLock(taskOf(await open(), clock), "/lock", async () => "mine");
+    const others = ["note", "zzz-0000000000", "lock-", "lock-1", "lock-0000000000"];
+    for (const name of others) await observer.create(`/lock/${name}`, encodeText("1"), "persistent");
+    for (const name of ["other-", "lock", "write-lock-"]) {
+      others.push((await observer.create(`/lock/${name}`, encodeText("2"), "ephemeral-sequential")).slice(6));
+    }
+    assert.equal(await withLock(taskOf(await open(), clock), "/lock", "us:1", async () => "mine"), "mine");
+    assert.deepEqual((await observer.children("/lock")).sort(), others.sort());
+  });
+
+  it("says after a moment for whom it waits, once", async () => {
+    const { clock, observer, open } = await start();
+    const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+    const holder = withLock(taskOf(observer, clock), "/lock", "10.0.0.1:2000", () => held);
     await clock.idle();
-    assert.equal((await observer.children("/lock")).length, 3);
-    await observer.delete(other, 0);
+    const told: [number, string][] = [];
+    const onTrouble = (message: string) => told.push([clock.monotonicMs(), message]);
+    const waiter = withLock(
+      taskOf(await open(), clock, undefined, onTrouble),
+      "/lock",
+      "us:1",
+      async () => "mine",
+    );
+    await clock.idle();
+    assert.deepEqual(told, [
+      [
+        3000,
+        "waiting for 10.0.0.1:2000 to give the lock /lock/lock-0000000000 back; it goes with the session of that " +
+          "process, should that hang; if there is no such process, delete the znode",
+      ],
+    ]);
+    letGo();
+    await holder;
     assert.equal(await waiter, "mine");
-    assert.deepEqual(await observer.children("/lock"), ["note"]);
+    await clock.idle();
+    assert.equal(told.length, 1);
   });
 
   it("says so when somebody else has deleted its node while it waited", async () => {
     const { clock, observer, open } = await start();
     const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
-    const holder = withLock(taskOf(observer, clock), "/lock", () => held);
+    const holder = withLock(taskOf(observer, clock), "/lock", "us:1", () => held);
     await clock.idle();
-    const waiter = withLock(taskOf(await open(), clock), "/lock", assert.fail);
+    const waiter = withLock(taskOf(await open(), clock), "/lock", "us:1", assert.fail);
     await clock.idle();
     const [first, second] = (await observer.children("/lock")).sort();
     await observer.delete(`/lock/${second}`, 0);
@@ -173,7 +210,7 @@ describe("withLock", () => {
       const before = await observer.create("/lock/lock-", encodeText("x"), "ephemeral-sequential");
       const sessions = faultySessions(service, faultAt);
       let inside = 0;
-      const call = withLock(taskOf(await sessions.open(), clock), "/lock", async () => {
+      const call = withLock(taskOf(await sessions.open(), clock), "/lock", "us:1", async () => {
         assert.ok((await observer.children("/lock")).length <= 1);
         inside++;
       });

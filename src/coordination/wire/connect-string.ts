@@ -29,7 +29,10 @@ export function parseConnectString(connectString: string): ConnectString {
   // ZooKeeper itself would take such a path, so that each order of the servers would be a tree of its own.
   if (/[,;]|:\d/.test(chroot)) {
     const shown = JSON.stringify(chroot);
-    throw malformed(connectString, `its chroot ${shown} names servers; it stands once, after the last of them`);
+    throw malformed(
+      connectString,
+      `its chroot ${shown} names servers; it stands once, after the last of them`,
+    );
   }
   try {
     checkPath(chroot);
