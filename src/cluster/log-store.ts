@@ -112,6 +112,12 @@ export interface LogStore {
   promise(epoch: number): Promise<void>;
 
   /**
+   * Throws what `append` would refuse now, before anybody counts on it. Errors: RangeError (no log can hold the
+   * record), LogStoreError (this one takes nothing).
+   */
+  check(record: LogRecord): void;
+
+  /**
    * Appends records, which must continue `last` without a gap. Calls are written in their order; all that wait are
    * written and synced together. Resolves when these records are on disk. `last` moves at once.
    */

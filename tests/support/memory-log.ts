@@ -31,6 +31,8 @@ export class MemoryLog implements LogStore {
   epochs: EpochStart[] = [];
   /** While set, appends wait for it. */
   hold: Promise<void> | undefined;
+  /** What the next record is refused with. */
+  refusal: Error | undefined;
   requestsAfter = 0;
   #durableSeq = 0;
   #visibleSeq = 0;
@@ -83,6 +85,12 @@ export class MemoryLog implements LogStore {
 
   async promise(epoch: number): Promise<void> {
     this.promisedEpoch = Math.max(this.promisedEpoch, epoch);
+  }
+
+  check(): void {
+    const { refusal } = this;
+    this.refusal = undefined;
+    if (refusal !== undefined) throw refusal;
   }
 
   async append(records: readonly LogRecord[]): Promise<void> {

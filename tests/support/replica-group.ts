@@ -38,6 +38,8 @@ export class ReplicaGroup {
   readonly clock = new VirtualClock();
   readonly settings: ReplicationSettings;
   readonly log: string[] = [];
+  /** What would have ended which process. */
+  readonly failures: string[] = [];
   /** `from>to` of the links that swallow messages. */
   readonly cut = new Set<string>();
   /** Sees each message before it arrives; may hold it up. */
@@ -86,6 +88,7 @@ export class ReplicaGroup {
         return true;
       },
       log: (message) => this.log.push(`${number}: ${message}`),
+      onFailure: (error) => this.failures.push(`${number}: ${error}`),
     });
     node.replica = replica;
     node.view = { number, incarnation, address: String(number) };

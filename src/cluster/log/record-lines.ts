@@ -7,7 +7,7 @@ import { type Flaw, flaw } from "./flaw.ts";
  * are good only together; the last one names their number.
  */
 
-/** Longest line, and longest batch: 64 MiB in base64, and something more. */
+/** Longest line, and longest batch: `valueBytesLimit` in base64, with the overhead of the most entries of a batch. */
 export const recordBytesMax = 96 * 1024 * 1024;
 
 export interface ParsedRecord extends Position {
@@ -22,9 +22,13 @@ export interface ParsedRecord extends Position {
 export function encodedBytesMax({ changes }: LogRecord): number {
   let bytes = entryOverheadBytes;
   for (const { key, value } of changes) {
-    bytes += 4 * (key.length + 1) + 4 * Math.ceil(value.length / 3) + entryOverheadBytes;
+    bytes += base64Bytes(Buffer.byteLength(key)) + base64Bytes(value.length) + entryOverheadBytes;
   }
   return bytes;
+}
+
+function base64Bytes(bytes: number): number {
+  return 4 * Math.ceil(bytes / 3);
 }
 
 /** Roughly what a record takes in memory or in a message. */

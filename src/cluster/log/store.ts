@@ -86,6 +86,11 @@ export class Store implements LogStore {
     if (epoch > state.promisedOnDisk) await this.#writer.untilPromised(epoch);
   }
 
+  check(record: LogRecord): void {
+    this.#state.checkWritable();
+    checkRecord(record);
+  }
+
   async append(records: readonly LogRecord[]): Promise<void> {
     const state = this.#state;
     state.checkWritable();

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { KvError } from "../errors.ts";
+import { LogStoreError } from "../log/errors.ts";
 import type { Change, KeyRange, LogStore, ScanReader, StoredValue } from "../log-store.ts";
 import { pendingBytesMax } from "./settings.ts";
 import { planWrite, removal, type WriteRequest } from "./write-plan.ts";
@@ -21,7 +22,7 @@ export interface Committer {
   untilWritable(signal: AbortSignal): Promise<void>;
   /** Throws when a client's write is not to be taken for want of replicas. Errors: unavailable. */
   checkReplicas(): void;
-  /** Adds a record to the log, in this turn. Returns its seq. */
+  /** Adds a record to the log, in this turn. Returns its seq. Errors: invalid, unavailable; nothing is added then. */
   append(changes: readonly Change[], requestId?: string): number;
   /** Resolves when the record is committed. Errors: outcome-unknown. */
   committed(seq: number, bytes: number, signal: AbortSignal): Promise<void>;
@@ -42,7 +43,7 @@ export class Keyspace {
   /**
    * Carries a request out and waits until it is committed. Returns its revision; when there was nothing to write, one
    * at which its conditions held.
-   * Errors: unavailable, exhausted, condition-failed, request-forgotten, outcome-unknown (`signal` was aborted, or the
+   * Errors: unavailable, exhausted, invalid, condition-failed, request-forgotten, outcome-unknown (`signal` was aborted, or the
    * primary replaced, while it waited).
    */
   async write(request: WriteRequest, signal: AbortSignal): Promise<number> {
@@ -52,8 +53,12 @@ export class Keyspace {
     primary.checkServing();
     while (!primary.isWritable) await primary.untilWritable(signal);
     primary.checkReplicas();
-    if (primary.pendingBytes + bytes > pendingBytesMax) {
-      throw new KvError("exhausted", `${primary.pendingBytes} bytes of writes wait for their commit already`);
+    // By what waits already: else a write of full length would never be taken beside a stream of small ones.
+    if (primary.pendingBytes >= pendingBytesMax) {
+      throw new KvError(
+        "exhausted",
+        `${primary.pendingBytes} bytes of writes wait for their commit already; at most ${pendingBytesMax} are to`,
+      );
     }
     const wallMs = this.#clock.wallMs();
     this.#expire(keysOf(request), wallMs);
@@ -108,10 +113,18 @@ export class Keyspace {
       if (keys.length === 0) break;
       await this.#untilExpired(keys, signal);
     }
-    const reader = asking("exhausted", () => this.#store.openScan(range));
+    const reader = opening(() => this.#store.openScan(range));
     return {
       at: reader.at,
-      next: (max) => asking("scan-overrun", () => reader.next(max)),
+      next: (max) => {
+        try {
+          return reader
+            .next(max)
+            .map((scanned) => ({ ...scanned, value: () => scanned.value().catch(lostScan) }));
+        } catch (error) {
+          return lostScan(error);
+        }
+      },
       close: () => reader.close(),
     };
   }
@@ -155,13 +168,22 @@ export class Keyspace {
   }
 }
 
-/** What the log refuses in the terms of a call. */
-function asking<T>(code: "exhausted" | "scan-overrun", action: () => T): T {
+/** Opens a scan. Errors: exhausted, unavailable (the node is stopping), those of the disk. */
+function opening<T>(open: () => T): T {
   try {
-    return action();
+    return open();
   } catch (error) {
-    throw new KvError(code, error instanceof Error ? error.message : String(error), { cause: error });
+    if (!(error instanceof LogStoreError)) throw error;
+    if (error.code === "overrun") throw new KvError("exhausted", error.message, { cause: error });
+    if (error.code === "closed") throw new KvError("unavailable", error.message, { cause: error });
+    throw error;
   }
+}
+
+/** Throws why an open scan cannot go on: in words for its caller where another scan can. */
+function lostScan(error: unknown): never {
+  const canGoOn = error instanceof LogStoreError && ["overrun", "superseded", "closed"].includes(error.code);
+  throw canGoOn ? new KvError("scan-overrun", error.message, { cause: error }) : error;
 }
 
 function keysOf({ compares, operations }: WriteRequest): Set<string> {

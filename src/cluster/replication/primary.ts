@@ -30,6 +30,8 @@ export interface PrimaryOptions {
   readonly settings: ReplicationSettings;
   /** Called once, when this primary has learned that it is one no longer. */
   readonly onDeposed: (reason: string) => void;
+  /** Called when the log takes nothing any more: the process must end. */
+  readonly onFailure: (error: unknown) => void;
   readonly log: (message: string) => void;
 }
 
@@ -165,12 +167,33 @@ export class Primary implements Committer {
   append(changes: readonly Change[], requestId?: string): number {
     const { store } = this.#options;
     const record = { epoch: this.epoch, seq: store.last.seq + 1, changes, requestId };
+    try {
+      store.check(record);
+    } catch (error) {
+      throw this.#refused(error);
+    }
+    // From here on the seq stands for this record, and for no other.
     store.append([record]).then(
       () => this.#advance(),
-      () => {}, // The store stops the process.
+      (error) => this.#fail(error),
     );
     this.#replicators.wake();
     return record.seq;
+  }
+
+  /** The log has not taken a record: in terms of the call. What is not the record's fault ends this primary. */
+  #refused(error: unknown): KvError {
+    if (error instanceof RangeError) return new KvError("invalid", error.message, { cause: error });
+    this.#fail(error);
+    return new KvError("unavailable", "the log takes no more records", { cause: error });
+  }
+
+  /** A log that has lost a record, or takes none, would have this primary acknowledge what is not there. */
+  #fail(error: unknown): void {
+    // Another primary may have cut off what this one has added.
+    if (this.#stopped.signal.aborted) return;
+    this.stop(`the log takes no more records: ${error instanceof Error ? error.message : String(error)}`);
+    this.#options.onFailure(error);
   }
 
   committed(seq: number, bytes: number, signal: AbortSignal): Promise<void> {
@@ -205,8 +228,9 @@ export class Primary implements Committer {
     const record = { epoch: this.epoch, seq: store.last.seq + 1, changes: [] };
     try {
       await store.append([record]);
-    } catch {
-      return; // The store stops the process.
+    } catch (error) {
+      this.#fail(error);
+      return;
     }
     if (signal.aborted) return;
     this.#epochSeq = record.seq;

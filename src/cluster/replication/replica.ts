@@ -18,6 +18,8 @@ export interface ReplicaOptions {
   /** Tells the master that the primary of this epoch is silent; whether this node has become primary instead. */
   readonly reportSilence: (epoch: number, self: Member) => Promise<boolean>;
   readonly log: (message: string) => void;
+  /** Told of what ends the process. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 /** One replica of a group: always able to stand by, and the primary while the group's state names it. */

@@ -40,7 +40,7 @@ export const clockDriftMax = 0.1;
 /** Records sent in one message, about. Small enough that a message never takes long, large enough to fill a link. */
 export const batchBytesMax = 256 * 1024;
 
-/** Bytes of writes that may wait for their commit; more are refused. */
+/** When so many bytes of writes wait for their commit, no more are taken. */
 export const pendingBytesMax = 64 * 1024 * 1024;
 
 /** Longest wait for the answer to one message: a batch on a slow disk; a link that swallows messages. */

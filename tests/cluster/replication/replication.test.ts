@@ -39,6 +39,39 @@ test("a write is acknowledged only once every in-sync standby has it on disk", a
   assert.deepEqual(group.contents(3), ["a=1"]);
 });
 
+test("a write that the log cannot hold is refused, and counts for nothing", async () => {
+  const group = await groupOf([1, 2]);
+  const before = await group.clock.settled(group.put(1, "a", "1"));
+  group.store(1).refusal = new RangeError("too long");
+  const refused = group.put(1, "a", "2");
+  const behind = group.put(1, "b", "3");
+  await assert.rejects(group.clock.settled(refused), { code: "invalid", message: "too long" });
+  assert.equal(await group.clock.settled(behind), before + 1);
+  assert.equal(await group.get(1, "a"), "1");
+  assert.deepEqual(group.failures, []);
+});
+
+test("a primary whose log takes nothing more acknowledges nothing more, and ends its process", async () => {
+  const group = await groupOf([1, 2]);
+  group.store(1).refusal = new Error("it is closed");
+  await assert.rejects(group.clock.settled(group.put(1, "a", "1")), { code: "unavailable" });
+  await assert.rejects(group.clock.settled(group.put(1, "b", "2")), { code: "unavailable" });
+  assert.deepEqual(group.failures, ["1: Error: it is closed"]);
+});
+
+test("a primary whose log loses what it has taken acknowledges nothing more, and ends its process", async () => {
+  const group = await groupOf([1, 2]);
+  const disk = Promise.withResolvers<void>();
+  group.store(1).hold = disk.promise;
+  const writes = Promise.allSettled(["a", "b"].map((key) => group.put(1, key, "1")));
+  disk.reject(new Error("it is gone"));
+  const codes = (await group.clock.settled(writes)).map(
+    (end) => end.status === "rejected" && end.reason.code,
+  );
+  assert.deepEqual(codes, ["outcome-unknown", "outcome-unknown"]);
+  assert.deepEqual(group.failures, ["1: Error: it is gone"]);
+});
+
 test("a write that is not committed yet cannot be read", async () => {
   const group = await groupOf([1, 2]);
   await group.clock.settled(group.put(1, "a", "old"));
