@@ -9,13 +9,16 @@ import type {
 import type { Clock } from "../cluster/clock.ts";
 import { KvError } from "../cluster/errors.ts";
 import type { KeyCalls } from "../cluster/key-calls.ts";
-import type { ScannedKey } from "../cluster/log-store.ts";
+import type { ScannedKey, StoredValue } from "../cluster/log-store.ts";
 import { deadlineOf } from "./deadline.ts";
 import { toConnectError } from "./errors.ts";
 import { fromScan, fromWatch, toTtlLeft, toValue, toWatchResponse } from "./key-messages.ts";
 
-/** Bytes of keys and values in one answer, about. */
+/** Bytes of keys and values in one answer, unless a single value is longer. */
 const answerBytesMax = 256 * 1024;
+
+/** Of a key in an answer, beside its bytes and those of its value. */
+const itemOverheadBytes = 64;
 
 /** A scan keeps the old values of what is written meanwhile: a caller that has not read for so long loses it. */
 const idleMs = 60_000;
@@ -53,11 +56,21 @@ async function* scan(
   const at = { revision: BigInt(reader.at.seq), epoch: BigInt(reader.at.epoch) };
   let left = request.limit === 0n ? Number.POSITIVE_INFINITY : Number(request.limit);
   let isFirst = true;
-  /** Hands an answer over. Whoever does not take it for long loses the scan. */
+  /** Hands an answer over. Whoever does not take it for long loses the scan, and can go on with another. */
   function* awaited<T>(answer: T): Generator<T, void, void> {
-    const cancel = clock.timer(idleMs, () => void reader.close());
-    yield answer;
-    cancel();
+    let isLost = false;
+    const cancel = clock.timer(idleMs, () => {
+      isLost = true;
+      void reader.close();
+    });
+    try {
+      yield answer;
+    } finally {
+      cancel();
+    }
+    if (!isLost) return;
+    const message = `nothing was read of the scan for ${idleMs} ms; another can go on after its last key`;
+    throw new KvError("scan-overrun", message);
   }
   try {
     while (left > 0 || isFirst) {
@@ -66,14 +79,16 @@ async function* scan(
       let items: MessageInitShape<typeof KeyValueSchema>[] = [];
       let bytes = 0;
       for (const key of keys) {
-        const item = await itemOf(key, request.keysOnly, clock.wallMs());
-        items.push(item);
-        bytes += key.key.length + (item.value?.value?.length ?? 0);
-        if (bytes < answerBytesMax) continue;
-        yield* awaited({ ...at, items });
-        isFirst = false;
-        items = [];
-        bytes = 0;
+        const stored = request.keysOnly ? undefined : await key.value();
+        const itemBytes = itemOverheadBytes + Buffer.byteLength(key.key) + (stored?.value.length ?? 0);
+        if (items.length > 0 && bytes + itemBytes > answerBytesMax) {
+          yield* awaited({ ...at, items });
+          isFirst = false;
+          items = [];
+          bytes = 0;
+        }
+        items.push(itemOf(key, stored, clock.wallMs()));
+        bytes += itemBytes;
       }
       // The first answer comes in any case: it says which moment the scan shows.
       if (items.length > 0 || isFirst) yield* awaited({ ...at, items });
@@ -85,14 +100,13 @@ async function* scan(
   }
 }
 
-async function itemOf(
-  scanned: ScannedKey,
-  keysOnly: boolean,
+function itemOf(
+  { key, revision, expiresMs }: ScannedKey,
+  stored: StoredValue | undefined,
   wallMs: number,
-): Promise<MessageInitShape<typeof KeyValueSchema>> {
-  const { key, revision, expiresMs } = scanned;
+): MessageInitShape<typeof KeyValueSchema> {
   const item = { key, revision: BigInt(revision), ...toTtlLeft(expiresMs, wallMs) };
-  return keysOnly ? item : { ...item, value: toValue(await scanned.value()) };
+  return stored === undefined ? item : { ...item, value: toValue(stored) };
 }
 
 /** A stream with the errors of the core turned into those of the protocol. */
