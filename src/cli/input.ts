@@ -1,5 +1,5 @@
 import process from "node:process";
-import { valueBytesLimit } from "../settings/programs.ts";
+import { valueBytesLimit } from "../cluster/key-limits.ts";
 import { ExitError } from "../settings/run-main.ts";
 
 /** All of standard input. Errors: ExitError (more than any cluster can be set to take). */

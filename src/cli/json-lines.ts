@@ -1,4 +1,4 @@
-import { valueBytesLimit } from "../settings/programs.ts";
+import { valueBytesLimit } from "../cluster/key-limits.ts";
 
 /** One line of a file of JSON lines. */
 export interface Line {

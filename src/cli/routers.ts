@@ -3,8 +3,8 @@ import { AdminService } from "../../gen/kvlab/v1/admin_pb.ts";
 import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import { createTransports } from "../client/transport/http2.ts";
+import { messageBytesLimit } from "../cluster/key-limits.ts";
 import { isNotApplied } from "../rpc/errors.ts";
-import { valueBytesLimit } from "../settings/programs.ts";
 import { callFailure, type Failure } from "./call-failure.ts";
 
 interface RouterClients {
@@ -32,7 +32,7 @@ export interface Routers {
 /** Routers at some URLs (one at least), which know the same and can stand in for each other. */
 export function connectRouters(urls: readonly string[], timeoutMs: number): Routers {
   // A value of the largest size that can be put, in JSON, still passes.
-  const transports = createTransports({ messageBytesMax: 2 * valueBytesLimit });
+  const transports = createTransports({ messageBytesMax: messageBytesLimit });
   const clients = new Map<string, RouterClients>();
   const clientsOf = (url: string): RouterClients => {
     const known = clients.get(url);

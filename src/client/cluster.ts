@@ -1,4 +1,5 @@
 import { createTransports, fullDuplex } from "#transport";
+import { messageBytesLimit } from "../cluster/key-limits.ts";
 import type { Deadline } from "./deadline.ts";
 import { KvError } from "./errors.ts";
 import { createRequestNames, type RequestNames } from "./request-names.ts";
@@ -33,14 +34,11 @@ export interface ClusterOptions {
   readonly bytesInFlightMax: number;
 }
 
-/** As long as the largest message of a server that allows the longest values. */
-const messageBytesMax = 128 * 1024 * 1024;
-
 export function openCluster(options: ClusterOptions): Cluster {
   const { routers, direct } = options;
   const closing = new AbortController();
   const tracked = new Set<Deadline>();
-  const transports = createTransports({ messageBytesMax });
+  const transports = createTransports({ messageBytesMax: messageBytesLimit });
   const transportTo = (address: string) => transports.transportTo(address);
   const servers = createServers(transportTo, fullDuplex, {
     operationsMax: options.operationsInFlightMax,

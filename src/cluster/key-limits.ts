@@ -3,6 +3,15 @@
 /** Longest key in bytes of UTF-8. */
 const keyBytesMax = 4096;
 
+/** Longest value in bytes, unless set otherwise: gRPC clients take messages of 4 MiB, and a value is not all of one. */
+export const defaultValueBytesMax = 4 * 1024 * 1024 - 64 * 1024;
+
+/** The greatest `maxvaluebytes`: a value is in memory, more than once, while it is put and read. */
+export const valueBytesLimit = 64 * 1024 * 1024;
+
+/** The longest message between programs of ours: a change with its value and the one before. */
+export const messageBytesLimit = 2 * valueBytesLimit + 1024 * 1024;
+
 /** Most compares and operations of a batch together. */
 export const batchOperationsMax = 1000;
 

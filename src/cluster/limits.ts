@@ -2,9 +2,6 @@ import { KvError } from "./errors.ts";
 import { batchOperationsMax, flawOfKeyLength } from "./key-limits.ts";
 import type { Compare, WriteOperation } from "./replication/write-plan.ts";
 
-/** Longest value in bytes, unless set otherwise. */
-export const defaultValueBytesMax = 4 * 1024 * 1024;
-
 /** Longest time to live: 100 years, far below where milliseconds since 1970 lose their precision. */
 const ttlMsMax = 100 * 365 * 24 * 3600 * 1000;
 
@@ -24,7 +21,10 @@ export function checkValue(value: Uint8Array, valueBytesMax: number): void {
   }
 }
 
-/** Throws `invalid` for a batch that is too large, or writes a key twice. A single write never is. */
+/**
+ * Throws `invalid` for a batch that is too large, or writes a key twice. A single write never is. What passes, with any
+ * `valueBytesMax` up to `valueBytesLimit`, fits into a record of the log.
+ */
 export function checkBatch(
   compares: readonly Compare[],
   operations: readonly WriteOperation[],
@@ -47,7 +47,7 @@ export function checkBatch(
       throw new KvError("invalid", `the batch writes key ${JSON.stringify(key)} twice; each key may be once`);
     }
     keys.add(key);
-    bytes += key.length + (kind === "put" ? operation.value.length : 0);
+    bytes += Buffer.byteLength(key) + (kind === "put" ? operation.value.length : 0);
   }
   if (bytes > valueBytesMax) {
     throw new KvError(

@@ -1,5 +1,6 @@
 import { createTransports } from "../client/transport/http2.ts";
 import { DataNode } from "../cluster/data-node.ts";
+import { messageBytesLimit } from "../cluster/key-limits.ts";
 import { nodeDisk } from "../cluster/log/node-disk.ts";
 import { openLog } from "../cluster/log/open-log.ts";
 import type { LogStore } from "../cluster/log-store.ts";
@@ -7,7 +8,7 @@ import type { ReplicationSettings } from "../cluster/replication/settings.ts";
 import { dataRoutes } from "./data-service.ts";
 import { peerOver } from "./peer-client.ts";
 import { replicationRoutes } from "./replication-service.ts";
-import { addressOf, failure, listenFor, messageBytesMax, type Server, type ServerOptions } from "./server.ts";
+import { addressOf, failure, listenFor, type Server, type ServerOptions } from "./server.ts";
 
 export interface DataServerOptions extends ServerOptions {
   readonly group: string;
@@ -25,10 +26,10 @@ export class ForeignLog extends Error {
 
 /** Runs a data node: first its log, then its port, then its place in the cluster. */
 export async function startDataServer(options: DataServerOptions): Promise<Server> {
-  const { host, replication, valueBytesMax, log } = options;
+  const { host, replication, log } = options;
   const { failed, fail } = failure();
   const store = await openLog({ ...options, disk: nodeDisk, onFatal: fail });
-  const transports = createTransports({ messageBytesMax: messageBytesMax(valueBytesMax) });
+  const transports = createTransports({ messageBytesMax: messageBytesLimit });
   let node: DataNode | undefined;
   const leave = async () => {
     await node?.leave();

@@ -30,8 +30,8 @@ export interface DispatchOptions {
 export function createDispatcher(options: DispatchOptions): (request: Request, response: Response) => void {
   const router = createConnectRouter({
     acceptCompression: [compressionGzip, compressionBrotli],
+    // What is read only: what was once accepted is answered in every form, and in JSON text may take six times its bytes.
     readMaxBytes: options.messageBytesMax,
-    writeMaxBytes: options.messageBytesMax,
     jsonOptions: strictJson,
     interceptors: [endStreamsOn(options.closing)],
     requestGate: (context) => {

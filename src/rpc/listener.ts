@@ -25,8 +25,8 @@ export interface ListenOptions extends Partial<ConnectionLimits> {
   /** Registers the services. */
   readonly routes: (router: ConnectRouter) => void;
   /**
-   * Limit of one message, read or written, after decompression; more is RESOURCE_EXHAUSTED. Default 8 MiB: room for
-   * the largest value in JSON, where bytes take a third more.
+   * Limit of one message that is read, after decompression; more is RESOURCE_EXHAUSTED. Default 8 MiB: room for the
+   * largest value in JSON, where bytes take a third more.
    */
   readonly messageBytesMax?: number;
   /** Pages of which origins may call. Default: any, since whoever reaches the port may call anyway. */

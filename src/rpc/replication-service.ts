@@ -1,9 +1,10 @@
-import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, type ServiceImpl } from "@connectrpc/connect";
 import {
   type AppendRequest as AppendRequestMessage,
   AppendResult,
   ReplicationService,
 } from "../../gen/kvlab/internal/v1/replication_pb.ts";
+import { messageBytesLimit } from "../cluster/key-limits.ts";
 import type { Position } from "../cluster/log-store.ts";
 import type { AppendRequest, AppendResponse, CountMisplacedRequest } from "../cluster/peer.ts";
 import { collectBuffers } from "./collect-buffers.ts";
@@ -26,7 +27,7 @@ const results = {
 } as const;
 
 export function replicationRoutes(router: ConnectRouter, node: ReplicationHandler): void {
-  router.service(ReplicationService, {
+  const handlers: ServiceImpl<typeof ReplicationService> = {
     async append(message) {
       if (message.records.length > 0) collectBuffers();
       const response = await refusing(async () => node.append(fromRequest(message)));
@@ -53,7 +54,9 @@ export function replicationRoutes(router: ConnectRouter, node: ReplicationHandle
         const position = node.position(group);
         return position === undefined ? { damaged: true } : { position: toPosition(position) };
       }),
-  });
+  };
+  // A log may hold what was put when longer values were allowed, or with another setting on the primary.
+  router.service(ReplicationService, handlers, { readMaxBytes: messageBytesLimit });
 }
 
 async function refusing<T>(call: () => Promise<T>): Promise<T> {

@@ -1,11 +1,12 @@
 import { createTransports } from "../client/transport/http2.ts";
+import { messageBytesLimit } from "../cluster/key-limits.ts";
 import { RouterNode } from "../cluster/router-node.ts";
 import { adminRoutes } from "./admin-service.ts";
 import { electionRoutes } from "./election-service.ts";
 import { forwardingRoutes } from "./forwarding-service.ts";
 import { peerOver } from "./peer-client.ts";
 import { routerRoutes } from "./router-service.ts";
-import { addressOf, failure, listenFor, messageBytesMax, type Server, type ServerOptions } from "./server.ts";
+import { addressOf, failure, listenFor, type Server, type ServerOptions } from "./server.ts";
 
 export interface RouterServerOptions extends ServerOptions {
   /** Given to the ring if this router, as master, is the one that makes it. */
@@ -14,9 +15,9 @@ export interface RouterServerOptions extends ServerOptions {
 
 /** Runs a router: first its port, then its place in the cluster. */
 export async function startRouterServer(options: RouterServerOptions): Promise<Server> {
-  const { host, clock, valueBytesMax, log } = options;
+  const { host, clock, log } = options;
   const { failed, fail } = failure();
-  const transports = createTransports({ messageBytesMax: messageBytesMax(valueBytesMax) });
+  const transports = createTransports({ messageBytesMax: messageBytesLimit });
   const node = new RouterNode({
     ...options,
     peerAt: (address) => peerOver(transports.transportTo(address)),

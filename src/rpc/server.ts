@@ -54,11 +54,8 @@ export function listenFor(
   });
 }
 
-/**
- * Room for the largest value in JSON, where bytes take a third more; and for a batch of replication, which is a part of
- * a MiB beyond a value.
- */
-export function messageBytesMax(valueBytesMax: number): number {
+/** Room for the largest value in JSON, where bytes take a third more, and for the keys of a batch. */
+function messageBytesMax(valueBytesMax: number): number {
   return Math.ceil(valueBytesMax * 1.34) + 2 * 1024 * 1024;
 }
 

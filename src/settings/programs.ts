@@ -1,5 +1,5 @@
 import { networkInterfaces } from "node:os";
-import { defaultValueBytesMax } from "../cluster/limits.ts";
+import { defaultValueBytesMax, valueBytesLimit } from "../cluster/key-limits.ts";
 import { groupNameAllowed, isGroupName } from "../cluster/paths.ts";
 import { defaultReplicationSettings, type ReplicationSettings } from "../cluster/replication/settings.ts";
 import { virtualNodesMax } from "../cluster/ring.ts";
@@ -16,9 +16,6 @@ import {
   text,
   withDefault,
 } from "./setting.ts";
-
-/** The greatest `maxvaluebytes`: a value is in memory, more than once, while it is put and read. */
-export const valueBytesLimit = 64 * 1024 * 1024;
 
 /** The settings of the servers, by their names; a program takes those that it needs. */
 const settings = {
@@ -126,7 +123,8 @@ const settings = {
   ),
   maxvaluebytes: withDefault(
     number({
-      meaning: "Greatest length of a value, in bytes.",
+      meaning:
+        "Greatest length of a value, in bytes. gRPC clients with default settings take messages of 4 MiB, and a value is not all of one.",
       placeholder: "BYTES",
       min: 1,
       max: valueBytesLimit,

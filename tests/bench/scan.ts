@@ -8,7 +8,7 @@ import { finished } from "node:stream/promises";
 import { parseArgs } from "node:util";
 import { KvClient } from "../../src/client/index.ts";
 import { systemClock } from "../../src/cluster/clock.ts";
-import { defaultValueBytesMax } from "../../src/cluster/limits.ts";
+import { defaultValueBytesMax } from "../../src/cluster/key-limits.ts";
 import { defaultReplicationSettings } from "../../src/cluster/replication/settings.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
 import { startDataServer } from "../../src/rpc/data-server.ts";

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { WrongNodeSchema } from "../../gen/kvlab/v1/errors_pb.ts";
+import { defaultValueBytesMax } from "../../src/cluster/key-limits.ts";
 import { isWhole, makeProcessCluster, type ProcessCluster } from "../support/process-cluster.ts";
 import type { ServerProcess } from "../support/server-process.ts";
 import { assertKept, writeSteadily } from "../support/steady-writes.ts";
@@ -105,7 +106,7 @@ test("a standby that has missed more than 4 MiB catches up, values of the larges
   timeout: 150_000,
 }, async () => {
   const { primary, standby } = await replicas();
-  const sizes = [4 * 1024 * 1024, 4 * 1024 * 1024, ...keys.slice(2).map(() => 512 * 1024)];
+  const sizes = [defaultValueBytesMax, defaultValueBytesMax, ...keys.slice(2).map(() => 512 * 1024)];
   const values = sizes.map((size) => randomBytes(size));
   await standby.kill();
   const { data } = anyRouter();

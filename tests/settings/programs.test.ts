@@ -19,7 +19,7 @@ describe("settings of the servers", () => {
       standbytimeoutms: rest.standbytimeoutms,
       leasems: rest.leasems,
       historybytes: 16 * 1024 * 1024,
-      maxvaluebytes: 4 * 1024 * 1024,
+      maxvaluebytes: 4 * 1024 * 1024 - 64 * 1024,
       sessiontimeoutms: 10_000,
       zooauth: undefined,
       zkdriver: "wire",

@@ -6,7 +6,7 @@ import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import type { Topology } from "../../gen/kvlab/v1/topology_pb.ts";
 import { createTransports, type Transports } from "../../src/client/transport/http2.ts";
 import { systemClock } from "../../src/cluster/clock.ts";
-import { defaultValueBytesMax } from "../../src/cluster/limits.ts";
+import { defaultValueBytesMax } from "../../src/cluster/key-limits.ts";
 import { defaultReplicationSettings } from "../../src/cluster/replication/settings.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
 import { startDataServer } from "../../src/rpc/data-server.ts";

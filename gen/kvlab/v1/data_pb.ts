@@ -131,7 +131,7 @@ export type PutRequest = Message<"kvlab.v1.PutRequest"> & {
   key: string;
 
   /**
-   * The value, at most 4 MiB by default; none is the same as empty bytes.
+   * The value, at most 4 MiB less 64 KiB by default; none is the same as empty bytes.
    *
    * @generated from oneof kvlab.v1.PutRequest.value
    */
