@@ -2,7 +2,7 @@ import { systemClock } from "./cluster/clock.ts";
 import { openCoordination } from "./coordination/open.ts";
 import { startDataServer } from "./rpc/data-server.ts";
 import { logger, runServers } from "./serve.ts";
-import { dataProgram, replicationOf } from "./settings/programs.ts";
+import { dataProgram, rbfileFor, replicationOf } from "./settings/programs.ts";
 import { readSettings } from "./settings/read-settings.ts";
 import { runMain } from "./settings/run-main.ts";
 
@@ -13,7 +13,7 @@ await runMain("data", async (input) => {
       await startDataServer({
         group: settings.name,
         dbfile: settings.dbfile,
-        rbfile: settings.rbfile,
+        rbfile: settings.rbfile ?? rbfileFor(settings.dbfile),
         host: settings.serverip,
         port: settings.serverport,
         announce: settings.announce,

@@ -9,7 +9,7 @@ import { startDataServer } from "./rpc/data-server.ts";
 import { startRouterServer } from "./rpc/router-server.ts";
 import type { Server } from "./rpc/server.ts";
 import { logger, runServers } from "./serve.ts";
-import { devProgram, replicationOf } from "./settings/programs.ts";
+import { devProgram, rbfileFor, replicationOf } from "./settings/programs.ts";
 import { readSettings, type SettingsInput } from "./settings/read-settings.ts";
 import { ExitError, runMain } from "./settings/run-main.ts";
 import type { SettingsOf } from "./settings/setting.ts";
@@ -38,7 +38,8 @@ async function startCluster(
   const { serverip: host, dataport, routerport, datadir } = settings;
   await makeFolder(datadir);
   const file = join(datadir, "coordination.jsonl");
-  releases.push(await lockFile(nodeDisk, file));
+  const lock = await lockFile(nodeDisk, file);
+  releases.push(() => lock.release());
   const coordination = await EmbeddedCoordination.start({
     clock: systemClock,
     file,
@@ -58,12 +59,13 @@ async function startCluster(
     const port = dataport + index;
     const folder = join(datadir, String(port));
     await makeFolder(folder);
+    const dbfile = join(folder, "db.txt");
     const server = await startDataServer({
       ...common,
       group,
       port,
-      dbfile: join(folder, "db.txt"),
-      rbfile: join(folder, "rollback.txt"),
+      dbfile,
+      rbfile: rbfileFor(dbfile),
       replication: replicationOf(settings),
       historyBytes: settings.historybytes,
       log: logger(`data ${port}`),

@@ -1,4 +1,5 @@
 import { networkInterfaces } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { defaultValueBytesMax, valueBytesLimit } from "../cluster/key-limits.ts";
 import { groupNameAllowed, isGroupName } from "../cluster/paths.ts";
 import { defaultReplicationSettings, type ReplicationSettings } from "../cluster/replication/settings.ts";
@@ -167,13 +168,15 @@ export const dataProgram = {
       text({ meaning: "Log file with the keys and values.", placeholder: "FILE", allowed: "a path" }),
       "db.txt",
     ),
-    rbfile: withDefault(
+    rbfile: withDefault<string | undefined>(
       text({
-        meaning: "File that a rewritten log is made in before it replaces the log. On the same file system.",
+        meaning:
+          "File that a rewritten log is made in before it replaces the log. On the same file system; no other node may use it.",
         placeholder: "FILE",
         allowed: "a path",
       }),
-      "rollback.txt",
+      undefined,
+      "rollback.txt beside a dbfile named db.txt, else dbfile with .rollback at its end",
     ),
     minsync: settings.minsync,
     standbytimeoutms: settings.standbytimeoutms,
@@ -222,6 +225,11 @@ export const devProgram = {
     maxvaluebytes: settings.maxvaluebytes,
   },
 } satisfies Program<SettingsTable>;
+
+/** The default of `rbfile`. Two nodes in one folder have different ones, as they have different logs. */
+export function rbfileFor(dbfile: string): string {
+  return basename(dbfile) === "db.txt" ? join(dirname(dbfile), "rollback.txt") : `${dbfile}.rollback`;
+}
 
 /** What replication is given of a program's settings. */
 export function replicationOf(settings: {

@@ -1,10 +1,17 @@
 import assert from "node:assert/strict";
 import { isIPv4 } from "node:net";
 import { describe, it } from "node:test";
-import { dataProgram, devProgram, routerProgram } from "../../src/settings/programs.ts";
+import { dataProgram, devProgram, rbfileFor, routerProgram } from "../../src/settings/programs.ts";
 import { readSettings, SettingError } from "../../src/settings/read-settings.ts";
 
 describe("settings of the servers", () => {
+  it("derive rbfile from dbfile, so that two nodes in one folder have their own", () => {
+    assert.equal(rbfileFor("db.txt"), "rollback.txt");
+    assert.equal(rbfileFor("/data/db.txt"), "/data/rollback.txt");
+    assert.equal(rbfileFor("2000.txt"), "2000.txt.rollback");
+    assert.equal(rbfileFor("/data/db.txt.old"), "/data/db.txt.old.rollback");
+  });
+
   it("have the documented defaults", () => {
     const { serverip, ...rest } = readSettings(dataProgram, { args: [], env: { name: "g" } });
     assert.ok(isIPv4(serverip));
@@ -14,7 +21,7 @@ describe("settings of the servers", () => {
       serverport: 1926,
       announce: undefined,
       dbfile: "db.txt",
-      rbfile: "rollback.txt",
+      rbfile: undefined,
       minsync: 1,
       standbytimeoutms: rest.standbytimeoutms,
       leasems: rest.leasems,

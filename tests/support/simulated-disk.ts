@@ -1,3 +1,4 @@
+import { basename, dirname } from "node:path";
 import type { Disk, DiskFile } from "../../src/cluster/log/disk.ts";
 
 /** One operation, before it is carried out. */
@@ -12,7 +13,7 @@ export interface DiskOperation {
     | "rename"
     | "remove"
     | "sync-directory"
-    | "create-exclusive";
+    | "lock";
   /** Name that the file has now, if it still has one. */
   readonly path: string;
 }
@@ -59,6 +60,8 @@ export function createSimulatedDisk(device = 1): SimulatedDisk {
   let syncedNames = new Map<string, Inode>();
   let nameChanges: ((names: Map<string, Inode>) => void)[] = [];
   let life = 1;
+  /** By path, the life of the process that holds it. */
+  const locks = new Map<string, number>();
 
   const changeNames = (change: (names: Map<string, Inode>) => void) => {
     change(names);
@@ -118,11 +121,6 @@ export function createSimulatedDisk(device = 1): SimulatedDisk {
     intercept: undefined,
     freeBytes: Number.MAX_SAFE_INTEGER,
 
-    get owner() {
-      return `${life}@simulated`;
-    },
-    isRunning: async (owner) => owner === disk.owner,
-
     open: (path, mode) =>
       run(mode === "create" ? "create" : "open", path, () => {
         if (mode !== "create") return openFile(path, find(path));
@@ -132,12 +130,17 @@ export function createSimulatedDisk(device = 1): SimulatedDisk {
         return openFile(path, inode);
       }),
 
-    async look(path) {
+    async look(given) {
+      const path = given.replace(/\/\.$/, "");
       const inode = names.get(path);
       const kind = inode === undefined ? "directory" : "file";
       if (kind === "directory" && path.includes(".")) return undefined;
-      return { kind, fileSystem: device, fileId: `${device}:${inode?.number ?? path}` };
+      const fileId = `${device}:${inode?.number ?? path}`;
+      return { kind, fileSystem: device, fileId, names: 1, bytes: inode?.bytes.length ?? 0 };
     },
+
+    list: async (directory) =>
+      [...names.keys()].filter((path) => dirname(path) === directory).map((path) => basename(path)),
 
     rename: (from, to) =>
       run("rename", from, () => {
@@ -159,16 +162,18 @@ export function createSimulatedDisk(device = 1): SimulatedDisk {
         nameChanges = [];
       }),
 
-    createExclusive: (path, content) =>
-      run("create-exclusive", path, () => {
-        if (names.has(path)) return false;
-        const inode = newInode();
-        inode.write({ position: 0, bytes: Buffer.from(content) });
-        changeNames((all) => all.set(path, inode));
-        return true;
+    lock: (path) =>
+      run("lock", path, () => {
+        if (locks.get(path) === life) return { holder: "process 7" };
+        const own = life;
+        locks.set(path, own);
+        return {
+          isHeld: async () => locks.get(path) === own,
+          async release() {
+            if (locks.get(path) === own) locks.delete(path);
+          },
+        };
       }),
-
-    readText: async (path) => names.get(path)?.bytes.toString(),
 
     kill() {
       life++;
@@ -207,6 +212,8 @@ export function createSimulatedDisk(device = 1): SimulatedDisk {
 
 type Change = { readonly position: number; readonly bytes: Buffer } | { readonly length: number };
 
+const sectorBytes = 512;
+
 /** A file's content, whatever its names are. */
 class Inode {
   readonly number: number;
@@ -239,14 +246,24 @@ class Inode {
   crash(keep: () => number): void {
     const changes = this.#changes;
     this.#changes = [];
-    for (const change of changes) {
-      const share = keep();
-      if (share === 0 || ("length" in change && share < 1)) continue;
-      const kept =
-        "length" in change
-          ? change
-          : { ...change, bytes: change.bytes.subarray(0, share * change.bytes.length) };
+    /** What the machine's memory had after the change. */
+    let [memory, memoryLength]: [Buffer, number] = [Buffer.from(this.#synced), this.#syncedLength];
+    const keepPart = (from: number, to: number) => {
+      // Sectors reach the disk whole, with all that was written to them before.
+      const position = from - (from % sectorBytes);
+      const kept = { position, bytes: memory.subarray(position, to) };
       [this.#synced, this.#syncedLength] = changed(this.#synced, this.#syncedLength, kept);
+    };
+    for (const change of changes) {
+      [memory, memoryLength] = changed(memory, memoryLength, change);
+      const share = keep();
+      if ("length" in change) {
+        if (share === 1)
+          [this.#synced, this.#syncedLength] = changed(this.#synced, this.#syncedLength, change);
+      } else if (share > 0) {
+        const { position, bytes } = change;
+        keepPart(position, position + Math.floor(share * bytes.length));
+      }
     }
     this.#now = Buffer.from(this.#synced);
     this.#nowLength = this.#syncedLength;

@@ -9,6 +9,9 @@ export interface Disk {
   /** Undefined when nothing is there. A symbolic link is `other`. */
   look(path: string): Promise<DiskEntry | undefined>;
 
+  /** The names in a directory. */
+  list(directory: string): Promise<string[]>;
+
   /** Replaces what is at `to`. On the disk for good only after `syncDirectory`. */
   rename(from: string, to: string): Promise<void>;
 
@@ -18,17 +21,11 @@ export interface Disk {
   /** Makes creations, renames and removals in the directory that `path` lies in durable. */
   syncDirectory(path: string): Promise<void>;
 
-  /** Makes a file with this content, in one step and only if nothing is there; says whether it has. */
-  createExclusive(path: string, content: string): Promise<boolean>;
-
-  /** Content of a small file; undefined when nothing is there. */
-  readText(path: string): Promise<string | undefined>;
-
-  /** This process, as it signs its locks: one word, the process id first. */
-  readonly owner: string;
-
-  /** Whether the process that signs so still runs. False for what no process signs with. */
-  isRunning(owner: string): Promise<boolean>;
+  /**
+   * Makes a file at `path`, which nothing else may ever open, and locks it against everyone, in this process and all
+   * others. The end of the process ends the lock. Says who holds it when it is locked already.
+   */
+  lock(path: string): Promise<FileLock | { readonly holder: string }>;
 }
 
 export interface DiskEntry {
@@ -40,6 +37,15 @@ export interface DiskEntry {
    * overwrites a file in its place has that file's, and a file system gives a removed file's to a later one.
    */
   readonly fileId: string;
+  /** Names that the file has: more than one when there are hard links. */
+  readonly names: number;
+  readonly bytes: number;
+}
+
+export interface FileLock {
+  /** False once somebody has removed or replaced the locked file: then others can lock it, too. */
+  isHeld(): Promise<boolean>;
+  release(): Promise<void>;
 }
 
 export interface DiskFile {

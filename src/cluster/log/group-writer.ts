@@ -1,5 +1,6 @@
 import { Appender } from "./appender.ts";
 import { formatControlLine } from "./control-line.ts";
+import type { FileLock } from "./disk.ts";
 import { LogStoreError } from "./errors.ts";
 import type { LogState } from "./state.ts";
 
@@ -19,14 +20,16 @@ interface Waiter {
 /** Group commit: one write and one sync for all records, and the promise, that wait while the last one is under way. */
 export class GroupWriter {
   readonly #state: LogState;
+  readonly #lock: FileLock;
   readonly #appender: Appender;
   #waiters: Waiter[] = [];
   #isAwake = false;
   /** Highest epoch that `promise` was called with: records bear theirs themselves. */
   #epochToWrite = 0;
 
-  constructor(state: LogState) {
+  constructor(state: LogState, lock: FileLock) {
     this.#state = state;
+    this.#lock = lock;
     this.#appender = new Appender(state.file.file, state.endBytes);
   }
 
@@ -116,7 +119,8 @@ export class GroupWriter {
     if (appender.gatheredBytes === 0) return;
     const recordBytes = durable.seq > state.durable.seq ? appender.end - recordsFrom : 0;
     await appender.flush();
-    await file.datasync();
+    const [isLocked] = await Promise.all([this.#lock.isHeld(), file.datasync()]);
+    if (!isLocked) throw new Error("its lock file was removed or replaced, so that others can use it, too");
     state.endBytes = appender.end;
     state.invisibleBytes += recordBytes;
     state.durable = { epoch: durable.epoch, seq: durable.seq };

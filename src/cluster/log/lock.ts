@@ -1,44 +1,22 @@
-import type { Disk } from "./disk.ts";
+import type { Disk, FileLock } from "./disk.ts";
 import { LogFileError } from "./errors.ts";
 
 /**
- * Takes the lock file beside `path`, which names its holder. Returns how to give it back.
- *
- * A lock whose holder has ended is taken over. Only who holds the lock on that lock may do so, and only after another
- * look: otherwise, of two that saw the same dead holder, the slower would take the lock from the faster one.
+ * Locks the file at `path` against every other process that locks it, by a lock file beside it: `<path>.lock`, which is
+ * empty and stays. So a path means the same however it is spelt, and it need not exist. Returns how to unlock it.
  * Errors: LogFileError.
  */
-export async function lockFile(disk: Disk, path: string): Promise<() => Promise<void>> {
+export async function lockFile(disk: Disk, path: string): Promise<FileLock> {
   const lockPath = `${path}.lock`;
+  let taken: Awaited<ReturnType<Disk["lock"]>>;
   try {
-    while (!(await disk.createExclusive(lockPath, `${disk.owner}\n`))) {
-      const holder = await readHolder(disk, lockPath);
-      if (holder === undefined) continue; // Given back meanwhile.
-      if (await disk.isRunning(holder)) throw inUse(path, lockPath, holder);
-      const unlock = await lockFile(disk, lockPath);
-      try {
-        if ((await readHolder(disk, lockPath)) === holder) await disk.remove(lockPath);
-      } finally {
-        await unlock();
-      }
-    }
+    taken = await disk.lock(lockPath);
   } catch (error) {
-    throw LogFileError.from(lockPath, "make this lock file", error);
+    throw LogFileError.from(lockPath, "lock this file", error);
   }
-  return async () => {
-    // Somebody may have removed it by hand, and another process have begun.
-    if ((await readHolder(disk, lockPath)) === disk.owner) await disk.remove(lockPath);
-  };
-}
-
-async function readHolder(disk: Disk, lockPath: string): Promise<string | undefined> {
-  return (await disk.readText(lockPath))?.trim();
-}
-
-function inUse(path: string, lockPath: string, holder: string): LogFileError {
-  const pid = holder.slice(0, holder.indexOf("@"));
-  return new LogFileError(
+  if ("release" in taken) return taken;
+  throw new LogFileError(
     path,
-    `is in use by process ${pid} (${lockPath}); only one process at a time can have it open`,
+    `is in use by ${taken.holder} (${lockPath} is locked); only one process at a time can have it open`,
   );
 }

@@ -1,8 +1,8 @@
-import { randomUUID } from "node:crypto";
-import { type FileHandle, link, lstat, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { type FileHandle, lstat, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import process from "node:process";
 import type { Disk, DiskFile } from "./disk.ts";
+import { lockPath } from "./node-lock.ts";
 
 /** The machine's file systems. */
 export const nodeDisk: Disk = {
@@ -16,8 +16,16 @@ export const nodeDisk: Disk = {
     const found = await unlessMissing(lstat(path, { bigint: true }));
     if (found === undefined) return undefined;
     const kind = found.isFile() ? "file" : found.isDirectory() ? "directory" : "other";
-    return { kind, fileSystem: Number(found.dev), fileId: `${found.dev}:${found.ino}` };
+    return {
+      kind,
+      fileSystem: Number(found.dev),
+      fileId: `${found.dev}:${found.ino}`,
+      names: Number(found.nlink),
+      bytes: Number(found.size),
+    };
   },
+
+  list: readdir,
 
   rename,
 
@@ -34,62 +42,8 @@ export const nodeDisk: Disk = {
     }
   },
 
-  async createExclusive(path, content) {
-    // A link appears together with the file's content, so that nobody ever reads half of it.
-    const draft = `${path}.${randomUUID()}`;
-    await writeFile(draft, content, { flag: "wx" });
-    try {
-      await link(draft, path);
-      return true;
-    } catch (error) {
-      if (hasCode(error, "EEXIST")) return false;
-      throw error;
-    } finally {
-      await rm(draft, { force: true });
-    }
-  },
-
-  readText: (path) => unlessMissing(readFile(path, "utf8")),
-
-  // Read here once: a process keeps its start for as long as it runs.
-  owner: signature(process.pid, await startOf(process.pid)),
-
-  async isRunning(owner) {
-    const pid = /^[1-9]\d{0,9}(?=@)/.exec(owner)?.[0];
-    if (pid === undefined) return false;
-    const start = await startOf(Number(pid));
-    return start !== undefined && signature(Number(pid), start) === owner;
-  },
+  lock: lockPath,
 };
-
-function signature(pid: number, start: string | undefined): string {
-  return `${pid}@${start}`;
-}
-
-/**
- * Tells one process with a given id from the next: the machine's boot and the clock ticks since then (proc(5)). Where
- * there is no /proc, only whether the id is in use. Undefined when no such process runs.
- */
-async function startOf(pid: number): Promise<string | undefined> {
-  const boot = await unlessMissing(readFile("/proc/sys/kernel/random/boot_id", "utf8"));
-  if (boot === undefined) return isInUse(pid) ? "unknown" : undefined;
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
-  // The second field, a name in parentheses, may hold anything. After it come the state and, as 22nd, the start.
-  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const state = fields?.[0];
-  // A zombie has ended; only its parent has not asked yet.
-  if (fields === undefined || state === "Z" || state === "X") return undefined;
-  return `${boot.trim()}:${fields[19]}`;
-}
-
-function isInUse(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return hasCode(error, "EPERM");
-  }
-}
 
 function nodeFile(handle: FileHandle): DiskFile {
   return {

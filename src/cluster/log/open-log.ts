@@ -1,36 +1,52 @@
-import { dirname, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import type { LogStore } from "../log-store.ts";
+import type { Disk, FileLock } from "./disk.ts";
 import { LogFileError } from "./errors.ts";
 import { loadLog } from "./load.ts";
 import { lockFile } from "./lock.ts";
 import { type LogOptions, type LogSettings, withDefaults } from "./options.ts";
+import { clearRbfile } from "./rbfile.ts";
 import { SharedFile } from "./shared-file.ts";
 import { LogState } from "./state.ts";
 import { Store } from "./store.ts";
 
 /**
- * Opens the log at `dbfile`; makes an empty one if there is none. Keeps other processes from it until it is closed.
- * Errors: LogFileError.
+ * Opens the log at `dbfile`; makes an empty one if there is none. Keeps other processes from it, and from `rbfile`,
+ * until it is closed. What cannot be opened is left as it is. Errors: LogFileError.
  */
 export async function openLog(given: LogOptions): Promise<LogStore> {
   const options = withDefaults(given);
-  const { disk, dbfile } = options;
+  const { disk, dbfile, rbfile } = options;
   await checkPaths(options);
-  const unlock = await lockFile(disk, dbfile);
+  const lock = await lockBoth(disk, dbfile, rbfile);
   try {
-    await settleRewriting(options);
-    return new Store(await openState(options), unlock);
+    await takeRewritten(options);
+    return new Store(await openState(options), lock);
   } catch (error) {
-    await unlock();
+    await lock.release();
     throw LogFileError.from(dbfile, "open it", error);
   }
 }
 
-async function checkPaths({ disk, dbfile, rbfile }: LogSettings): Promise<void> {
-  if (resolve(dbfile) === resolve(rbfile)) {
-    throw new LogFileError(rbfile, "is both dbfile and rbfile; the two must be different files");
+async function lockBoth(disk: Disk, dbfile: string, rbfile: string): Promise<FileLock> {
+  const db = await lockFile(disk, dbfile);
+  try {
+    const rb = await lockFile(disk, rbfile);
+    return {
+      isHeld: async () => (await db.isHeld()) && (await rb.isHeld()),
+      release: async () => {
+        await rb.release();
+        await db.release();
+      },
+    };
+  } catch (error) {
+    await db.release();
+    throw error;
   }
-  const found: number[] = [];
+}
+
+async function checkPaths({ disk, dbfile, rbfile }: LogSettings): Promise<void> {
+  const places: { fileSystem: number; name: string }[] = [];
   for (const path of [dbfile, rbfile]) {
     try {
       const entry = await disk.look(path);
@@ -38,42 +54,47 @@ async function checkPaths({ disk, dbfile, rbfile }: LogSettings): Promise<void> 
         const kind = entry.kind === "directory" ? "a directory" : "no regular file";
         throw new LogFileError(path, `is ${kind}; it must be a regular file or not there yet`);
       }
-      const directory = await disk.look(dirname(resolve(path)));
-      if (directory === undefined) throw new LogFileError(path, "its directory must exist");
-      found.push(directory.fileSystem);
+      // A rewritten log would take the place of one of them, and the other would stay as it is.
+      if (entry !== undefined && entry.names > 1) {
+        throw new LogFileError(path, `is one file with ${entry.names} names (hard links); it must have one`);
+      }
+      // So written, it is the directory itself and no link to it.
+      const folder = await disk.look(`${dirname(resolve(path))}/.`);
+      if (folder === undefined) throw new LogFileError(path, "its directory must exist");
+      places.push({ fileSystem: folder.fileSystem, name: `${folder.fileId}/${basename(path)}` });
     } catch (error) {
       throw LogFileError.from(path, "look at it", error);
     }
   }
-  if (found[0] !== found[1]) {
+  const [db, rb] = places;
+  if (db?.name === rb?.name) {
+    throw new LogFileError(rbfile, "is both dbfile and rbfile; the two must be different files");
+  }
+  if (db?.fileSystem !== rb?.fileSystem) {
     throw new LogFileError(rbfile, `must lie on the same file system as ${dbfile}, which it is to replace`);
   }
 }
 
-/** Ends what a crash in the middle of a rewriting has left; and makes sure that there can be another one. */
-async function settleRewriting(options: LogSettings): Promise<void> {
+/** If only a rewritten log is there, it becomes the log. */
+async function takeRewritten(options: LogSettings): Promise<void> {
   const { disk, dbfile, rbfile, log } = options;
-  const hasDb = (await disk.look(dbfile)) !== undefined;
-  const hasRb = (await disk.look(rbfile)) !== undefined;
-  if (!hasDb && hasRb) {
-    await checkWhole(options);
-    await disk.rename(rbfile, dbfile);
-    await disk.syncDirectory(dbfile);
-    log(`${dbfile} was not there: ${rbfile}, which is whole, has taken its place`);
-    return;
-  }
-  try {
-    await (await disk.open(rbfile, "create")).close();
-    await disk.remove(rbfile);
-  } catch (error) {
-    throw LogFileError.from(rbfile, "make it", error);
-  }
+  if ((await disk.look(dbfile)) !== undefined || (await disk.look(rbfile)) === undefined) return;
+  await checkRewritten(options);
+  await disk.rename(rbfile, dbfile);
+  await disk.syncDirectory(dbfile);
+  log(`${dbfile} was not there: ${rbfile}, which is whole, has taken its place`);
 }
 
-async function checkWhole({ disk, dbfile, rbfile, requestsMax }: LogSettings): Promise<void> {
+async function checkRewritten({ disk, dbfile, rbfile, requestsMax, group }: LogSettings): Promise<void> {
   const file = await disk.open(rbfile, "write");
   try {
-    const { condition } = await loadLog(rbfile, file, requestsMax);
+    const { condition, identity } = await loadLog(rbfile, file, requestsMax);
+    if (identity !== undefined && group !== undefined && identity.group !== group) {
+      throw new LogFileError(
+        rbfile,
+        `is a log of group "${identity.group}", and ${dbfile} is not there; allowed is one of group "${group}", or none`,
+      );
+    }
     // What only the machine's memory has must not become the log.
     if (condition.kind === "intact") return await file.datasync();
     throw new LogFileError(
@@ -92,6 +113,7 @@ async function openState(options: LogSettings): Promise<LogState> {
   const file = await disk.open(dbfile, isThere ? "write" : "create");
   try {
     const loaded = await loadLog(dbfile, file, options.requestsMax);
+    await clearRbfile(options, loaded.identity);
     if (loaded.condition.kind === "torn") await file.truncate(loaded.endBytes);
     // A process that was killed may have left what only the machine's memory has: it counts as durable from here on.
     await file.datasync();

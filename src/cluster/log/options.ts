@@ -7,6 +7,8 @@ export interface LogOptions {
   readonly dbfile: string;
   /** A rewritten log is made here before it replaces `dbfile`. On the same file system. */
   readonly rbfile: string;
+  /** Of the node: a rewritten log of another group is not taken for its own. */
+  readonly group?: string;
   /** For the name of a new log. */
   readonly clock: Pick<Clock, "random">;
   /** Told once, when a write or sync has failed: what is on the disk is uncertain, so the process must end. */
@@ -20,7 +22,7 @@ export interface LogOptions {
 }
 
 /** Options with all that is left out. */
-export type LogSettings = Required<LogOptions>;
+export type LogSettings = Required<Omit<LogOptions, "group">> & Pick<LogOptions, "group">;
 
 export function withDefaults(options: LogOptions): LogSettings {
   return { ...options, requestsMax: options.requestsMax ?? 100_000, historyBytes: options.historyBytes ?? 0 };

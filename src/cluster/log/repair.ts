@@ -36,11 +36,11 @@ export interface RepairReport {
 export async function repairLog(disk: Disk, path: string): Promise<RepairReport> {
   const source = await openForReading(disk, path);
   try {
-    const unlock = await lockFile(disk, path);
+    const lock = await lockFile(disk, path);
     try {
       return await new Repair(disk, path, source, await source.size()).run();
     } finally {
-      await unlock();
+      await lock.release();
     }
   } catch (error) {
     throw LogFileError.from(path, "repair it", error);

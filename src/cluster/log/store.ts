@@ -17,6 +17,7 @@ import { adoptLog } from "./adopt.ts";
 import { Compactor } from "./compaction.ts";
 import { readCopy } from "./copy-reader.ts";
 import { beginCopy } from "./copy-writer.ts";
+import type { FileLock } from "./disk.ts";
 import { GroupWriter } from "./group-writer.ts";
 import { readRecords, readValue } from "./read.ts";
 import { checkRecord } from "./record-check.ts";
@@ -32,14 +33,14 @@ export class Store implements LogStore {
   readonly #writer: GroupWriter;
   readonly #turn = new RewriteTurn();
   readonly #compactor: Compactor;
-  readonly #unlock: () => Promise<void>;
+  readonly #lock: FileLock;
   #closing: Promise<void> | undefined;
 
-  constructor(state: LogState, unlock: () => Promise<void>) {
+  constructor(state: LogState, lock: FileLock) {
     this.#state = state;
-    this.#writer = new GroupWriter(state);
+    this.#writer = new GroupWriter(state, lock);
     this.#compactor = new Compactor(state, this.#turn);
-    this.#unlock = unlock;
+    this.#lock = lock;
   }
 
   get identity(): LogIdentity | undefined {
@@ -210,7 +211,7 @@ export class Store implements LogStore {
     await this.#turn.take(() => {});
     await this.#writer.flush();
     await state.lane.run(() => state.file.release());
-    await this.#unlock();
+    await this.#lock.release();
   }
 
   /** Runs what needs the log to stand still while it makes a new file of it. */

@@ -150,16 +150,7 @@ const scenarios: Record<string, Scenario> = {
   },
 };
 
-const changes = [
-  "create",
-  "write",
-  "truncate",
-  "datasync",
-  "rename",
-  "remove",
-  "sync-directory",
-  "create-exclusive",
-];
+const changes = ["create", "write", "truncate", "datasync", "rename", "remove", "sync-directory", "lock"];
 
 /** Runs `action` until it ends or has begun its change number `limit`: then the machine loses power. */
 function untilCrash(

@@ -148,12 +148,12 @@ describe("a log that cannot be opened is refused with its name, the reason and w
   const refusals: [string, DiskOperation["kind"] | undefined, string, RegExp][] = [
     [
       "a read-only directory",
-      "create-exclusive",
+      "lock",
       "EACCES",
-      /^\/data\/db\.txt\.lock: cannot make this lock file: EACCES.*must be writable/,
+      /^\/data\/db\.txt\.lock: cannot lock this file: EACCES.*must be writable/,
     ],
-    ["a read-only file system", "create-exclusive", "EROFS", /EROFS.*can be written to/],
-    ["a full disk", "create-exclusive", "ENOSPC", /ENOSPC.*free some space/],
+    ["a read-only file system", "lock", "EROFS", /EROFS.*can be written to/],
+    ["a full disk", "lock", "ENOSPC", /ENOSPC.*free some space/],
     [
       "a log that is not ours to write",
       "open",

@@ -1,21 +1,17 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { link, mkdir, mkdtemp, readdir, readFile, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { after, before, describe, it } from "node:test";
 import { systemClock } from "../../../src/cluster/clock.ts";
-import type { Disk } from "../../../src/cluster/log/disk.ts";
 import { LogFileError } from "../../../src/cluster/log/errors.ts";
-import { lockFile } from "../../../src/cluster/log/lock.ts";
 import { nodeDisk } from "../../../src/cluster/log/node-disk.ts";
 import { openLog } from "../../../src/cluster/log/open-log.ts";
-import { dbfile, put, text } from "../../support/log-fixtures.ts";
+import { put, text } from "../../support/log-fixtures.ts";
 import { commandFor } from "../../support/run-program.ts";
-import { seededRandom } from "../../support/seeded-random.ts";
-import { createSimulatedDisk } from "../../support/simulated-disk.ts";
 
 const timeout = 60_000;
 const children: ChildProcess[] = [];
@@ -30,26 +26,32 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function open(name: string) {
+function open(name: string, rbname = `${name}.rollback`, onFatal: (error: Error) => void = fail) {
   return openLog({
     disk: nodeDisk,
     dbfile: join(folder, name),
-    rbfile: join(folder, `${name}.rollback`),
+    rbfile: join(folder, rbname),
     clock: systemClock,
-    onFatal: (error) => {
-      throw error;
-    },
+    onFatal,
     log: () => {},
   });
 }
 
+function fail(error: Error): never {
+  throw error;
+}
+
+/** Its own process ids, as a container has them; the end of the first process is that of the second. */
+const container = ["--pid", "--fork", "--mount-proc", "--kill-child"];
+
 /** Another process that has the log open and appends to it. */
-async function holder(name: string) {
+async function holder(name: string, inContainer = false) {
   const program = new URL("./log-holder-program.ts", import.meta.url);
   const [command, args] = commandFor(program, [join(folder, name), join(folder, `${name}.rollback`)]);
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const [called = "", ...given] = [...(inContainer ? ["unshare", ...container] : []), command, ...args];
+  const child = spawn(called, given, { stdio: ["ignore", "pipe", "inherit"] });
   children.push(child);
-  const exited = new Promise<void>((resolve) => child.on("exit", () => resolve()));
+  const exited = new Promise<void>((resolve) => child.on("close", () => resolve()));
   const lines = createInterface({ input: child.stdout });
   let acknowledged = 0;
   const many = Promise.withResolvers<void>();
@@ -68,6 +70,15 @@ async function holder(name: string) {
   };
 }
 
+/** What another process says that cannot open the log. */
+async function run(name: string, prefix: readonly string[]): Promise<string> {
+  const program = new URL("./log-holder-program.ts", import.meta.url);
+  const [command, args] = commandFor(program, [join(folder, name), join(folder, `${name}.rollback`)]);
+  const [called = "", ...given] = [...prefix, command, ...args];
+  const { stdout, stderr } = spawnSync(called, given, { encoding: "utf8", timeout });
+  return stdout + stderr;
+}
+
 describe("a log on a real disk", () => {
   it("is refused to a second store of the same process until it is closed", async () => {
     const store = await open("same.txt");
@@ -75,7 +86,7 @@ describe("a log on a real disk", () => {
       assert.ok(error instanceof LogFileError);
       assert.match(
         error.message,
-        new RegExp(`same\\.txt: is in use by process ${process.pid} \\(.*same\\.txt\\.lock\\)`),
+        new RegExp(`same\\.txt: is in use by process ${process.pid} \\(.*same\\.txt\\.lock is locked`),
       );
       return true;
     });
@@ -97,20 +108,84 @@ describe("a log on a real disk", () => {
     assert.ok(acknowledged >= 300 && store.last.seq >= acknowledged);
     assert.equal(text((await store.get(`key ${store.last.seq % 100}`))?.value), `value ${store.last.seq}`);
     await store.close();
-    assert.deepEqual(
-      (await readdir(folder)).filter((name) => name.startsWith("killed")),
-      ["killed.txt"],
-    );
+    assert.deepEqual((await readdir(folder)).filter((name) => name.startsWith("killed")).sort(), [
+      "killed.txt",
+      "killed.txt.lock",
+      "killed.txt.rollback.lock",
+    ]);
   });
 
-  it("is not kept from us by what an earlier process with our number has left", async () => {
-    await writeFile(join(folder, "number.txt.lock"), `${process.pid}@some-earlier-boot:1\n`);
-    await (await open("number.txt")).close();
+  it("is refused to a process in another container, and free as soon as its holder is killed", {
+    timeout,
+  }, async (t) => {
+    if (spawnSync("unshare", [...container, "true"]).status !== 0) return t.skip("no containers here");
+    const other = await holder("shared.txt", true);
+    await assert.rejects(open("shared.txt"), /shared\.txt: is in use by .*shared\.txt\.lock is locked/);
+    const second = await run("shared.txt", ["unshare", ...container]);
+    assert.match(second, /shared\.txt: is in use by another process, perhaps in another container/);
+    const acknowledged = await other.kill();
+    const store = await open("shared.txt");
+    assert.equal(store.condition.kind === "damaged", false);
+    assert.ok(store.last.seq >= acknowledged);
+    await store.close();
   });
 
-  it("is not kept from us by half a lock file", async () => {
-    await writeFile(join(folder, "half.txt.lock"), "");
-    await (await open("half.txt")).close();
+  it("leaves the same files beside it after each start", async () => {
+    const names = async () => (await readdir(folder)).filter((name) => name.startsWith("often")).sort();
+    await (await open("often.txt")).close();
+    const first = await names();
+    assert.deepEqual(first, ["often.txt", "often.txt.lock", "often.txt.rollback.lock"]);
+    for (let start = 0; start < 3; start++) await (await open("often.txt")).close();
+    assert.deepEqual(await names(), first);
+  });
+
+  it("is refused under another spelling, and to whom it is the rbfile", async () => {
+    await mkdir(join(folder, "real"));
+    await symlink(join(folder, "real"), join(folder, "alias"));
+    const store = await open("real/db.txt", "real/rb.txt");
+    await assert.rejects(open("alias/db.txt", "alias/other.txt"), /alias\/db\.txt: is in use by process/);
+    await assert.rejects(open("real/../real/db.txt", "real/other.txt"), /is in use by process/);
+    await assert.rejects(open("real/another.txt", "alias/rb.txt"), /alias\/rb\.txt: is in use by process/);
+    await assert.rejects(open("real/another.txt", "real/db.txt"), /real\/db\.txt: is in use by process/);
+    await assert.rejects(open("real/rb.txt", "real/another.txt"), /real\/rb\.txt: is in use by process/);
+    await assert.rejects(open("real/one.txt", "alias/one.txt"), /is both dbfile and rbfile/);
+    await store.close();
+  });
+
+  it("is refused while the file has another name", async () => {
+    await (await open("linked.txt")).close();
+    await link(join(folder, "linked.txt"), join(folder, "link-of-it.txt"));
+    for (const name of ["linked.txt", "link-of-it.txt"]) {
+      await assert.rejects(open(name), /is one file with 2 names \(hard links\); it must have one/);
+    }
+    await unlink(join(folder, "link-of-it.txt"));
+    await (await open("linked.txt")).close();
+  });
+
+  it("acknowledges nothing more once its lock file is removed or replaced", async () => {
+    for (const [name, change] of [
+      ["removed.txt", (path: string) => unlink(path)],
+      ["replaced.txt", (path: string) => unlink(path).then(() => writeFile(path, ""))],
+    ] as const) {
+      const fatal: Error[] = [];
+      const store = await open(name, undefined, (error) => fatal.push(error));
+      await store.append([put(1, 1, "a", "1")]);
+      await change(join(folder, `${name}.lock`));
+      await assert.rejects(store.append([put(1, 2, "a", "2")]), /its lock file was removed or replaced/);
+      assert.equal(fatal.length, 1);
+      await store.close();
+    }
+  });
+
+  it("is refused with what to do when an earlier version has left its lock", async () => {
+    await writeFile(join(folder, "earlier.txt.lock"), "4711@some-boot:1\n");
+    await assert.rejects(open("earlier.txt"), (error) => {
+      assert.ok(error instanceof LogFileError);
+      assert.match(error.message, /earlier\.txt\.lock: cannot lock this file.*earlier version.*remove it$/);
+      return true;
+    });
+    await unlink(join(folder, "earlier.txt.lock"));
+    await (await open("earlier.txt")).close();
   });
 
   it("keeps what is appended over a compaction and a restart", async () => {
@@ -142,39 +217,5 @@ describe("a log on a real disk", () => {
       ["missing/log.txt", /its directory must exist/],
     ];
     for (const [name, message] of refusals) await assert.rejects(open(name), message);
-  });
-});
-
-describe("of several that take a lock at once, in whatever order their steps come,", () => {
-  /** A disk as one process of several sees it. */
-  function seenBy(disk: Disk, owner: string, running: ReadonlySet<string>): Disk {
-    return { ...disk, owner, isRunning: async (other) => running.has(other) };
-  }
-
-  it("exactly one gets it when there was none, or a dead one's", async () => {
-    for (let seed = 1; seed <= 400; seed++) {
-      const random = seededRandom(seed);
-      const disk = createSimulatedDisk();
-      if (seed % 4 > 0) disk.place(`${dbfile}.lock`, Buffer.from("7@dead\n"));
-      // Somebody has died while he took over the lock of a dead one.
-      if (seed % 4 > 1) disk.place(`${dbfile}.lock.lock`, Buffer.from("8@dead\n"));
-      disk.intercept = async () => {
-        for (let turns = Math.floor(random() * 8); turns > 0; turns--) await Promise.resolve();
-      };
-      const owners = ["1@a", "2@b", "3@c"];
-      const running = new Set(owners);
-      const results = await Promise.allSettled(
-        owners.map((owner) => lockFile(seenBy(disk, owner, running), dbfile)),
-      );
-      const winners = results.filter(({ status }) => status === "fulfilled");
-      assert.equal(winners.length, 1, `seed ${seed}`);
-      const winner = owners[results.findIndex(({ status }) => status === "fulfilled")];
-      assert.equal(disk.contents(`${dbfile}.lock`)?.toString().trim(), winner, `seed ${seed}`);
-      for (const result of results) {
-        if (result.status === "rejected") assert.match(String(result.reason), /in use by process/);
-        else await result.value();
-      }
-      assert.deepEqual(disk.paths(), []);
-    }
   });
 });
