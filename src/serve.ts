@@ -1,4 +1,5 @@
 import process from "node:process";
+import { ForeignCluster } from "./cluster/cluster-id.ts";
 import { LogFileError } from "./cluster/log/errors.ts";
 import { CoordinationError } from "./coordination/coordination.ts";
 import { ForeignLog } from "./rpc/data-server.ts";
@@ -51,6 +52,7 @@ function isUnusableSetting(error: unknown): error is Error {
     error instanceof ListenError ||
     error instanceof LogFileError ||
     error instanceof ForeignLog ||
+    error instanceof ForeignCluster ||
     CoordinationError.is(error, "BAD_ARGUMENTS", "AUTH_FAILED")
   );
 }

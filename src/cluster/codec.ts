@@ -1,4 +1,5 @@
-import { type GroupState, isSameMember, type Member, type RingState } from "./model.ts";
+import type { Position } from "./log-store.ts";
+import { type GroupLogs, type GroupState, isSameMember, type Member, type RingState } from "./model.ts";
 import { groupNameAllowed, isGroupName, numberMax, parseNumber } from "./paths.ts";
 import { virtualNodesMax } from "./ring.ts";
 
@@ -69,6 +70,34 @@ export function parseGroupState(path: string, data: Uint8Array): GroupState {
   return { epoch, primary, inSync };
 }
 
+export function formatGroupLogs({ floor: { epoch, seq }, stores }: GroupLogs): Uint8Array {
+  return encodeText(JSON.stringify({ floor: { epoch, seq }, stores: Object.fromEntries(stores) }));
+}
+
+/** Errors: ForeignContentError. */
+export function parseGroupLogs(path: string, data: Uint8Array): GroupLogs {
+  const value = decodeObject(data, ["floor", "stores"]);
+  const floor = parsePosition(value?.floor);
+  const stores = parseStores(value?.stores);
+  if (floor === undefined || stores === undefined) {
+    throw new ForeignContentError(
+      path,
+      data,
+      'what is known of a group\'s logs like {"floor":{"epoch":1,"seq":20},"stores":{"1":"5ca1ab1e00c0ffee"}}',
+    );
+  }
+  return { floor, stores };
+}
+
+/** The id of a cluster. Errors: ForeignContentError. */
+export function parseClusterId(path: string, data: Uint8Array): string {
+  const text = decodeText(data);
+  if (text === undefined || !/^[0-9a-f]{32}$/.test(text)) {
+    throw new ForeignContentError(path, data, "the id of a cluster, 32 hexadecimal digits");
+  }
+  return text;
+}
+
 export function formatRingState(ring: RingState): Uint8Array {
   const { version, virtualNodes, groups, written } = ring;
   return encodeText(JSON.stringify({ version, virtualNodes, groups, written }));
@@ -97,6 +126,24 @@ export function parseRingState(path: string, data: Uint8Array): RingState {
     );
   }
   return { version, virtualNodes, groups, written };
+}
+
+function parsePosition(value: unknown): Position | undefined {
+  const fields = asObject(value, ["epoch", "seq"]);
+  const epoch = fields?.epoch;
+  const seq = fields?.seq;
+  return isCount(epoch) && isCount(seq) ? { epoch, seq } : undefined;
+}
+
+function parseStores(value: unknown): Map<number, string> | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const stores = new Map<number, string>();
+  for (const [name, store] of Object.entries(value)) {
+    const number = parseNumber(name);
+    if (number === undefined || typeof store !== "string") return undefined;
+    stores.set(number, store);
+  }
+  return stores;
 }
 
 function parseMember(value: unknown): Member | undefined {

@@ -1,27 +1,41 @@
 import type { Access, OpenSession } from "../coordination/coordination.ts";
 import { createBackoff } from "./backoff.ts";
 import { type Clock, withTimeout } from "./clock.ts";
-import { formatGroupState, parseGroupState } from "./codec.ts";
+import { checkCaller, ForeignCluster, settleClusterId } from "./cluster-id.ts";
+import { formatGroupLogs, formatGroupState, parseGroupLogs, parseGroupState } from "./codec.ts";
 import { KvError } from "./errors.ts";
 import { keepRegistered } from "./keep-registered.ts";
 import { KeyCalls } from "./key-calls.ts";
 import type { LogStore, Position } from "./log-store.ts";
-import type { GroupState, Member } from "./model.ts";
+import type { GroupLogs, GroupState, Member } from "./model.ts";
 import { Ownership } from "./ownership.ts";
-import { groupStatePath, masterNumber } from "./paths.ts";
-import type { AppendRequest, AppendResponse, CountMisplacedRequest, PeerAt, SilenceReport } from "./peer.ts";
+import { groupLogsPath, groupStatePath, masterNumber } from "./paths.ts";
+import {
+  type AppendRequest,
+  type AppendResponse,
+  type CountMisplacedRequest,
+  type HandOverRequest,
+  type PeerAt,
+  type PositionRequest,
+  type SilenceReport,
+  withinCluster,
+} from "./peer.ts";
 import { type Register, znodeRegister } from "./register.ts";
 import { dataNodeClaim } from "./registration.ts";
-import { ClaimRefused, claimMembership } from "./replication/claim.ts";
+import { ClaimRefused, claimMembership, OperatorAwaited } from "./replication/claim.ts";
 import type { StandbyProgress } from "./replication/primary.ts";
 import { Replica } from "./replication/replica.ts";
 import type { ReplicationSettings } from "./replication/settings.ts";
 import { HashRing } from "./ring.ts";
 import { ringGate } from "./ring-gate.ts";
 import { keepSessions, type Sessions } from "./sessions.ts";
+import type { Task } from "./settle.ts";
 import { type TopologySource, watchTopology } from "./topology.ts";
-import { explain } from "./trouble.ts";
+import { explain, withoutRepetition } from "./trouble.ts";
 import { WatchHub } from "./watch/hub.ts";
+
+/** Longest wait of a primary that leaves until it is known how far the group has come. */
+const settleTimeoutMs = 1000;
 
 /** Longest wait for the master's answer; the next report may go to another master. */
 const reportTimeoutMs = 1000;
@@ -67,15 +81,17 @@ export class DataNode {
   readonly #sessions: Sessions;
   readonly #replica: Replica;
   readonly #state: Register<GroupState>;
+  readonly #logs: Register<GroupLogs>;
   readonly #stopped = new AbortController();
   /** What clients ask of it. */
   readonly calls: KeyCalls;
   #self: Member | undefined;
+  #cluster: string | undefined;
 
   constructor(options: DataNodeOptions) {
     const { group, clock, access, log, onFailure } = options;
     this.group = group;
-    this.#options = options;
+    this.#options = { ...options, peerAt: withinCluster(options.peerAt, () => this.#cluster) };
     const sessions = keepSessions({ open: options.openSession, clock, onTrouble: log });
     sessions.done.catch(onFailure);
     this.#sessions = sessions;
@@ -87,9 +103,17 @@ export class DataNode {
       parse: parseGroupState,
       format: formatGroupState,
     });
+    this.#logs = znodeRegister({
+      sessions,
+      access,
+      path: groupLogsPath(group),
+      parse: parseGroupLogs,
+      format: formatGroupLogs,
+    });
     this.#replica = new Replica({
-      ...options,
+      ...this.#options,
       register: this.#state,
+      logs: this.#logs,
       reportSilence: (epoch, reporter) => this.#reportSilence({ group, epoch, reporter }),
     });
     const { signal } = this.#stopped;
@@ -118,13 +142,23 @@ export class DataNode {
   join(address: string): Promise<void> {
     const joined = Promise.withResolvers<void>();
     const { group, store, clock, access, log, onFailure } = this.#options;
-    const number = store.identity?.number;
+    if (store.isCopy) {
+      log("the log is a copy, whose original may have gone on: it gets a number of its own, and catches up");
+    }
+    const claim = dataNodeClaim({
+      group,
+      address,
+      number: store.isCopy ? undefined : store.identity?.number,
+    });
     let life = new AbortController();
     keepRegistered({
       sessions: this.#sessions,
       clock,
       access,
-      claim: dataNodeClaim({ group, address, number }),
+      claim: async (task) => {
+        await this.#enterCluster(task);
+        return await claim(task);
+      },
       onTrouble: log,
       onChange: (registration) => {
         life.abort(new Error("the registration is over"));
@@ -144,17 +178,24 @@ export class DataNode {
 
   /** Leaves the cluster at once, so that others take over. */
   async leave(): Promise<void> {
+    const primary = this.#replica.primary;
+    if (primary !== undefined && this.#logs.connected) {
+      const { clock } = this.#options;
+      await withTimeout(clock, settleTimeoutMs, this.#stopped.signal, () => primary.settle()).catch(() => {});
+    }
     this.#stopped.abort(new Error("the node is stopping"));
     await this.#sessions.stop();
     this.#replica.stop();
   }
 
-  append(request: AppendRequest): Promise<AppendResponse> {
-    return this.#replica.append(request);
+  async append(request: AppendRequest): Promise<AppendResponse> {
+    checkCaller(this.#cluster, request.cluster);
+    return await this.#replica.append(request);
   }
 
   /** How many keys another ring would place in other groups. Errors: this node is not the primary. */
-  countMisplaced({ group, ringGroups, virtualNodes }: CountMisplacedRequest): number {
+  countMisplaced({ cluster, group, ringGroups, virtualNodes }: CountMisplacedRequest): number {
+    checkCaller(this.#cluster, cluster);
     const reason = group === this.group ? this.#unavailable() : `it belongs to group "${this.group}"`;
     if (reason !== undefined) throw new Error(`this node cannot speak for group "${group}": ${reason}`);
     const ring = new HashRing(ringGroups, { virtualNodes });
@@ -164,7 +205,8 @@ export class DataNode {
   }
 
   /** As `Peer.handOver`. Errors: unavailable, refused. */
-  async handOver({ group, number }: { group: string; number: number }, signal: AbortSignal): Promise<number> {
+  async handOver({ cluster, group, number }: HandOverRequest, signal: AbortSignal): Promise<number> {
+    checkCaller(this.#cluster, cluster);
     const { primary } = this.#replica;
     if (group !== this.group || primary === undefined) {
       throw new KvError("unavailable", `this node is not the primary of group "${group}"`);
@@ -173,7 +215,8 @@ export class DataNode {
   }
 
   /** As `Peer.position`. */
-  position(group: string): Position | undefined {
+  position({ cluster, group }: PositionRequest): Position | undefined {
+    checkCaller(this.#cluster, cluster);
     if (group !== this.group) throw new KvError("refused", `this node belongs to group "${this.group}"`);
     const { condition, durable } = this.#options.store;
     return condition.kind === "damaged" ? undefined : durable;
@@ -200,11 +243,12 @@ export class DataNode {
   /** Takes up the place that a registration has given; tries until it is done. False when that has ended before. */
   async #takePlace(self: Member, signal: AbortSignal): Promise<boolean> {
     const { store, group, clock, log } = this.#options;
-    if (store.identity === undefined) await store.adopt({ group, number: self.number });
+    await this.#adopt(self.number);
+    const tell = withoutRepetition(log);
     const pause = createBackoff(clock, 50, 2000);
     while (!signal.aborted) {
       try {
-        await claimMembership(self, store, this.#state);
+        await claimMembership({ group, self, store, state: this.#state, logs: this.#logs });
         if (signal.aborted) break;
         this.#self = self;
         this.#replica.registered(self);
@@ -212,11 +256,38 @@ export class DataNode {
         return true;
       } catch (error) {
         if (error instanceof ClaimRefused) throw error;
+        if (error instanceof OperatorAwaited) tell(error.message);
         await pause.wait(signal);
-        if (!signal.aborted) log(`joining group "${group}" again: ${explain(error)}`);
+        if (signal.aborted || error instanceof OperatorAwaited) continue;
+        log(`joining group "${group}" again: ${explain(error)}`);
       }
     }
     return false;
+  }
+
+  /** Makes sure that these znodes are of our cluster, and of the log's. */
+  async #enterCluster(task: Task): Promise<void> {
+    const { store, onFailure } = this.#options;
+    const own = this.#cluster ?? store.identity?.cluster;
+    const found = await settleClusterId(task);
+    if (own !== undefined && own !== found) {
+      const whose = this.#cluster === undefined ? "the log" : "this node";
+      const error = new ForeignCluster(
+        `${whose} is of cluster ${own}, and ZooKeeper holds cluster ${found}: is zooaddr, or dbfile, another's?`,
+      );
+      onFailure(error);
+      throw error;
+    }
+    this.#cluster = found;
+  }
+
+  /** Has the log's header name this node, unless it does, or cannot be written before a copy has replaced the log. */
+  async #adopt(number: number): Promise<void> {
+    const { store, group } = this.#options;
+    const { identity, isCopy, condition } = store;
+    if (identity?.cluster !== undefined && !isCopy) return;
+    if (identity !== undefined && !isCopy && condition.kind === "damaged") return;
+    await store.adopt({ cluster: this.#cluster ?? "", group, number });
   }
 
   async #reportSilence(report: SilenceReport): Promise<boolean> {

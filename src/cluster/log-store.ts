@@ -45,6 +45,17 @@ export interface LogIdentity {
   readonly number: number;
   /** Random name of this very log, given when its header was first written. */
   readonly storeId: string;
+  /** Id of the cluster; undefined in a log of an earlier version, until `adopt`. */
+  readonly cluster?: string | undefined;
+  /** Whether `kvlab log repair` has made the log of what was good of another: records may be missing anywhere in it. */
+  readonly repaired?: boolean | undefined;
+}
+
+/** Whom a log is given to. */
+export interface LogOwner {
+  readonly cluster: string;
+  readonly group: string;
+  readonly number: number;
 }
 
 export interface StoredValue {
@@ -89,6 +100,13 @@ export interface LogStore {
   /** Undefined until `adopt`: a new log, or one of the original program. */
   readonly identity: LogIdentity | undefined;
   readonly condition: LogCondition;
+  /**
+   * Whether the file is not the one that its header was written for: somebody has copied it, and another log may have
+   * gone on since.
+   */
+  readonly isCopy: boolean;
+  /** The last life that was begun on this log: see `beginLife`. */
+  readonly life: string | undefined;
   /** The last record handed to `append` (or found on opening), on disk or not. */
   readonly last: Position;
   /** The last record that is on disk. */
@@ -105,8 +123,17 @@ export interface LogStore {
   /** Bytes that compaction would remove. */
   readonly garbageBytes: number;
 
-  /** Gives a log without identity its header, durably. Errors: it has one already. */
-  adopt(identity: Omit<LogIdentity, "storeId">): Promise<void>;
+  /**
+   * Writes a header that names the owner, durably: of a log without identity; of a copy, which becomes a log of its own
+   * with another store id; of one of an earlier version, whose header names no cluster. Errors: it belongs to another.
+   */
+  adopt(owner: LogOwner): Promise<void>;
+
+  /**
+   * Notes, durably, that a process has registered with this log as this incarnation. Of two copies of a log the one that
+   * does not know the later incarnation is known to be the older one.
+   */
+  beginLife(incarnation: string): Promise<void>;
 
   /** Raises `promisedEpoch`, durably. Does nothing for an epoch that is not higher. */
   promise(epoch: number): Promise<void>;

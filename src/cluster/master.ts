@@ -1,17 +1,21 @@
 import { type Access, type Coordination, CoordinationError } from "../coordination/coordination.ts";
 import { type Clock, withTimeout } from "./clock.ts";
 import { encodeText, formatGroupState, formatRingState } from "./codec.ts";
-import type { GroupState, GroupView, RingState, Topology, Versioned } from "./model.ts";
+import type { GroupState, GroupView, NodeView, RingState, Topology, Versioned } from "./model.ts";
 import { groupPrimaryPath, groupStatePath, ringPath } from "./paths.ts";
 import type { PeerAt, SilenceReport } from "./peer.ts";
 import { primaryOf } from "./placement.ts";
-import { promotion, replacement } from "./promotion.ts";
+import { positionsOf } from "./positions.ts";
+import { candidates, promotion, replacements } from "./promotion.ts";
 import { getIfThere } from "./settle.ts";
 import type { TopologySource } from "./topology.ts";
 import { explain } from "./trouble.ts";
 
 /** Pause before something that has failed is tried again, if nothing changes before. */
 const retryMs = 1000;
+
+/** Longest wait for the positions of those who can be made primary. */
+const positionTimeoutMs = 300;
 
 /** Longest wait for a primary's answer about its keys. */
 const countTimeoutMs = 5000;
@@ -48,12 +52,14 @@ export async function lead(
         if (!signal.aborted && isWorthTelling(error)) options.log(`${what}: ${explain(error)}`);
       }
     };
-    for (const group of topology.groups.values()) {
-      await attempt(`group "${group.name}" cannot be given a primary`, async () => {
-        await promote(options, session, group);
-        await project(options, session, group, projected);
-      });
-    }
+    await Promise.all(
+      [...topology.groups.values()].map((group) =>
+        attempt(`group "${group.name}" cannot be given a primary`, async () => {
+          await promote(options, session, group, signal);
+          await project(options, session, group, projected);
+        }),
+      ),
+    );
     await attempt("the ring cannot be extended", () => admitGroups(options, session, topology, signal));
     await withTimeout(clock, retryMs, signal, (given) =>
       source.waitUntil((next) => next !== topology, given),
@@ -63,21 +69,23 @@ export async function lead(
 
 /** What a standby tells of a primary that it hears nothing of; see `Peer.reportSilence`. */
 export async function replaceSilentPrimary(
-  { topology, log }: Pick<MasterOptions, "topology" | "log">,
+  options: Pick<MasterOptions, "topology" | "clock" | "peerAt" | "log">,
   session: Coordination,
   { group, epoch, reporter }: SilenceReport,
+  signal: AbortSignal,
 ): Promise<boolean> {
-  const view = topology.current?.groups.get(group);
-  const next = view && replacement(view, epoch, reporter);
-  if (view?.state === undefined || next === undefined) return false;
+  const view = options.topology.current?.groups.get(group);
+  if (view?.state === undefined) return false;
+  const next = await choose(options, view, replacements(view, epoch, reporter), signal);
+  if (next === undefined) return false;
   try {
     await session.set(groupStatePath(group), formatGroupState(next), view.state.version);
   } catch (error) {
     if (CoordinationError.is(error, "BAD_VERSION")) return false;
     throw error;
   }
-  log(
-    `node ${reporter.number} is now primary of group "${group}", epoch ${next.epoch}: the old one is silent`,
+  options.log(
+    `node ${next.primary?.number} is now primary of group "${group}", epoch ${next.epoch}: the old one is silent`,
   );
   return true;
 }
@@ -94,11 +102,31 @@ function isWorthTelling(error: unknown): boolean {
   );
 }
 
-async function promote(options: MasterOptions, session: Coordination, group: GroupView): Promise<void> {
-  const next = promotion(group);
+async function promote(
+  options: MasterOptions,
+  session: Coordination,
+  group: GroupView,
+  signal: AbortSignal,
+): Promise<void> {
+  const next = await choose(options, group, candidates(group), signal);
   if (next === undefined || group.state === undefined) return;
   await session.set(groupStatePath(group.name), formatGroupState(next), group.state.version);
   options.log(`node ${next.primary?.number} is now primary of group "${group.name}", epoch ${next.epoch}`);
+}
+
+/** The state in which one of `nodes` is primary; where there is a choice, they are asked where their logs end. */
+async function choose(
+  options: Pick<MasterOptions, "clock" | "peerAt">,
+  { name, state }: GroupView,
+  nodes: readonly NodeView[],
+  signal: AbortSignal,
+): Promise<GroupState | undefined> {
+  if (state === undefined) return undefined;
+  const positions =
+    nodes.length > 1
+      ? await positionsOf(options, name, nodes, positionTimeoutMs, signal)
+      : new Map<number, never>();
+  return promotion(state.value, nodes, positions);
 }
 
 /** Keeps `/data/[name]/primary` in step with the state; `projected` holds what it is known to say. */

@@ -1,5 +1,7 @@
 /** The cluster's truth as it stands in ZooKeeper, in types; and its written forms. */
 
+import type { Position } from "./log-store.ts";
+
 /** One life of a replica's registration. A replica that registers again is the same number, another incarnation. */
 export interface Member {
   readonly number: number;
@@ -20,6 +22,17 @@ export interface GroupState {
   readonly primary: Member | undefined;
   /** Those that hold every acknowledged write, the primary among them. */
   readonly inSync: readonly Member[];
+}
+
+/**
+ * `/data/[name]/logs`: what is known of the logs of a group's replicas, to tell a log that has been put in the place of
+ * another. Beside the state, since it changes every few seconds and everybody watches the state.
+ */
+export interface GroupLogs {
+  /** Every in-sync replica has this record: what ends before it is not its log, or an older one. */
+  readonly floor: Position;
+  /** Store id of each replica by its number, as of its last registration. */
+  readonly stores: ReadonlyMap<number, string>;
 }
 
 /** `/ring`. */
@@ -57,6 +70,8 @@ export interface GroupView {
 
 /** All of it, as one process sees it. Immutable: each change makes a new one. */
 export interface Topology {
+  /** The cluster's id; undefined until it is made. */
+  readonly cluster: string | undefined;
   /** Undefined until the ring is made. */
   readonly ring: Versioned<RingState> | undefined;
   /** By name. */

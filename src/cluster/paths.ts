@@ -6,6 +6,8 @@ export const serverTopPath = "/server/top";
 export const dataPath = "/data";
 export const dataLockPath = "/data/lock";
 export const ringPath = "/ring";
+/** The cluster's id: see `settleClusterId`. */
+export const clusterPath = "/cluster";
 
 /** Number of the router that is the master. */
 export const masterNumber = 0;
@@ -28,6 +30,11 @@ export function groupTopPath(group: string): string {
 
 export function groupStatePath(group: string): string {
   return `${dataPath}/${group}/state`;
+}
+
+/** See `GroupLogs`. */
+export function groupLogsPath(group: string): string {
+  return `${dataPath}/${group}/logs`;
 }
 
 /** The primary's number once more, for people and old tools. Nothing of ours reads it. */

@@ -8,12 +8,9 @@ export interface Peer {
   /** How many keys of the peer's group a ring of these groups would place elsewhere. */
   countMisplaced(request: CountMisplacedRequest, signal: AbortSignal): Promise<number>;
   /** Makes a primary hand its office over to an in-sync standby. Returns the new epoch. */
-  handOver(
-    request: { readonly group: string; readonly number: number },
-    signal: AbortSignal,
-  ): Promise<number>;
+  handOver(request: HandOverRequest, signal: AbortSignal): Promise<number>;
   /** Where a replica's log ends on disk; undefined when it is damaged. */
-  position(group: string, signal: AbortSignal): Promise<Position | undefined>;
+  position(request: PositionRequest, signal: AbortSignal): Promise<Position | undefined>;
   /**
    * Tells the master that a primary is silent; whether the reporter has become primary in its place. Rejects when the
    * peer is not the master.
@@ -24,7 +21,37 @@ export interface Peer {
 /** The peer that listens on `host:port`. */
 export type PeerAt = (address: string) => Peer;
 
-export interface AppendRequest {
+/** What every request says. */
+export interface PeerRequest {
+  /** Id of the caller's cluster; set by `withinCluster`, and by no node of an earlier version. */
+  readonly cluster?: string;
+}
+
+/** Has every call name the cluster that it is of. */
+export function withinCluster(peerAt: PeerAt, cluster: () => string | undefined): PeerAt {
+  return (address) => {
+    const peer = peerAt(address);
+    const named = <T extends PeerRequest>(request: T): T => ({ ...request, cluster: cluster() ?? "" });
+    return {
+      append: (request, signal) => peer.append(named(request), signal),
+      countMisplaced: (request, signal) => peer.countMisplaced(named(request), signal),
+      handOver: (request, signal) => peer.handOver(named(request), signal),
+      position: (request, signal) => peer.position(named(request), signal),
+      reportSilence: (report, signal) => peer.reportSilence(named(report), signal),
+    };
+  };
+}
+
+export interface HandOverRequest extends PeerRequest {
+  readonly group: string;
+  readonly number: number;
+}
+
+export interface PositionRequest extends PeerRequest {
+  readonly group: string;
+}
+
+export interface AppendRequest extends PeerRequest {
   readonly group: string;
   /** The primary's epoch. */
   readonly epoch: number;
@@ -65,14 +92,14 @@ export interface AppendResponse {
   readonly needsCopy: boolean;
 }
 
-export interface CountMisplacedRequest {
+export interface CountMisplacedRequest extends PeerRequest {
   readonly group: string;
   readonly ringGroups: readonly string[];
   readonly virtualNodes: number;
 }
 
 /** An in-sync standby hears nothing of the primary of this epoch, and does not answer it any more. */
-export interface SilenceReport {
+export interface SilenceReport extends PeerRequest {
   readonly group: string;
   readonly epoch: number;
   readonly reporter: Member;

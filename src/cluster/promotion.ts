@@ -1,31 +1,54 @@
-import { type GroupState, type GroupView, isSameMember, type Member } from "./model.ts";
+import type { Position } from "./log-store.ts";
+import { type GroupState, type GroupView, isSameMember, type Member, type NodeView } from "./model.ts";
+import { comparePositions } from "./positions.ts";
 
 /**
- * The state that gives a group a new primary: undefined while it has a live one, or nobody can be promoted. Only a
- * member of the in-sync set can: it alone is certain to hold every acknowledged write.
+ * Who can be made primary of a group that has no live one. Only members of the in-sync set can: they alone are certain
+ * to hold every acknowledged write.
+ */
+export function candidates(group: GroupView): NodeView[] {
+  const state = group.state?.value;
+  if (state === undefined || (state.primary !== undefined && isLive(group, state.primary))) return [];
+  return liveInSync(group);
+}
+
+/**
+ * Who can be made primary in the place of one that `reporter` hears nothing of; nobody when the group's state has moved
+ * on since, or the reporter is not in sync.
+ */
+export function replacements(group: GroupView, epoch: number, reporter: Member): NodeView[] {
+  const state = group.state?.value;
+  const { primary } = state ?? {};
+  if (primary === undefined || state?.epoch !== epoch) return [];
+  const others = liveInSync(group).filter((node) => !isSameMember(node, primary));
+  return others.some((node) => isSameMember(node, reporter)) ? others : [];
+}
+
+/**
+ * The state in which one of `nodes`, all of them in sync and live, is primary: the one whose log ends last, by what is
+ * known of their positions; of equal ones the first. All of them hold what was acknowledged, unless somebody has put an
+ * old log in a node's place: the longest log is then the right one.
  *
  * All members stay in the set, live or not: until the new primary has taken over, each of them holds everything, and
  * may be the only one whose disk can be read. It is for the new primary to drop those that are gone.
  */
-export function promotion(group: GroupView): GroupState | undefined {
-  if (group.state === undefined) return undefined;
-  const { epoch, primary, inSync } = group.state.value;
-  if (primary !== undefined && isLive(group, primary)) return undefined;
-  const [chosen] = inSync.filter((member) => isLive(group, member)).sort((a, b) => a.number - b.number);
-  return chosen && { epoch: epoch + 1, primary: chosen, inSync };
+export function promotion(
+  { epoch, inSync }: GroupState,
+  nodes: readonly Member[],
+  positions: ReadonlyMap<number, Position>,
+): GroupState | undefined {
+  const none = { epoch: -1, seq: 0 };
+  const positionOf = ({ number }: Member) => positions.get(number) ?? none;
+  const [chosen] = [...nodes].sort(
+    (a, b) => comparePositions(positionOf(b), positionOf(a)) || a.number - b.number,
+  );
+  const primary = inSync.find((member) => chosen !== undefined && isSameMember(member, chosen));
+  return primary && { epoch: epoch + 1, primary, inSync };
 }
 
-/**
- * The state that puts `reporter` in the place of a primary that it hears nothing of; undefined when the group's state
- * has moved on since, or the reporter cannot be promoted.
- */
-export function replacement(group: GroupView, epoch: number, reporter: Member): GroupState | undefined {
-  const state = group.state?.value;
-  if (state?.primary === undefined || state.epoch !== epoch || isSameMember(state.primary, reporter))
-    return undefined;
-  if (!isLive(group, reporter) || !state.inSync.some((member) => isSameMember(member, reporter)))
-    return undefined;
-  return { epoch: epoch + 1, primary: reporter, inSync: state.inSync };
+function liveInSync({ state, nodes }: GroupView): NodeView[] {
+  const inSync = state?.value.inSync ?? [];
+  return nodes.filter((node) => inSync.some((member) => isSameMember(member, node)));
 }
 
 /** Whether a member is registered now, in the same life. */

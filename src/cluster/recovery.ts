@@ -1,6 +1,7 @@
 import { KvError } from "./errors.ts";
 import type { Position } from "./log-store.ts";
 import type { GroupState, GroupView, Member } from "./model.ts";
+import { comparePositions } from "./positions.ts";
 import { isLive } from "./promotion.ts";
 
 /** A live replica, and where its log ends. */
@@ -17,10 +18,11 @@ export interface Recovery {
 }
 
 /**
- * Chooses, for a group whose in-sync replicas are all gone, the survivor that has most of the log.
+ * Chooses, for a group whose in-sync replicas are all gone, the survivor that has most of the log. `floor`: up to where
+ * the group is known to have acknowledged.
  * Errors: refused (an in-sync replica is live; there is no survivor).
  */
-export function planRecovery(group: GroupView, survivors: readonly Survivor[]): Recovery {
+export function planRecovery(group: GroupView, survivors: readonly Survivor[], floor: Position): Recovery {
   const { name, state } = group;
   if (state === undefined)
     throw new KvError("refused", `group "${name}" has no state yet: there is nothing to recover`);
@@ -32,7 +34,9 @@ export function planRecovery(group: GroupView, survivors: readonly Survivor[]): 
       `node ${live.number} of group "${name}" is in sync and live: nothing needs to be lost`,
     );
   }
-  const [primary] = [...survivors].sort((a, b) => compare(b.position, a.position) || a.number - b.number);
+  const [primary] = [...survivors].sort(
+    (a, b) => comparePositions(b.position, a.position) || a.number - b.number,
+  );
   if (primary === undefined) {
     throw new KvError("refused", `group "${name}" has no live node with a log that could be used`);
   }
@@ -44,10 +48,9 @@ export function planRecovery(group: GroupView, survivors: readonly Survivor[]): 
     primary,
     loss:
       `node ${number} has the log of group "${name}" up to record ${position.seq} of epoch ${position.epoch}; ` +
-      `every write that was acknowledged after that is on node ${gone} alone, and is lost`,
+      `every write that was acknowledged after that was on node ${gone} alone, and is lost: ` +
+      (comparePositions(position, floor) < 0
+        ? `there were such, up to record ${floor.seq} of epoch ${floor.epoch} at least`
+        : "none is known of, but those of the last seconds before the group stopped would not be"),
   };
-}
-
-function compare(a: Position, b: Position): number {
-  return a.epoch - b.epoch || a.seq - b.seq;
 }

@@ -1,17 +1,24 @@
 import type { Access, Coordination, OpenSession } from "../coordination/coordination.ts";
 import type { Clock } from "./clock.ts";
-import { formatGroupState } from "./codec.ts";
+import { checkCaller, ForeignCluster, settleClusterId } from "./cluster-id.ts";
+import { formatGroupLogs, formatGroupState, parseGroupLogs } from "./codec.ts";
 import { KvError } from "./errors.ts";
 import { isMaster, keepRegistered } from "./keep-registered.ts";
 import { lead, replaceSilentPrimary } from "./master.ts";
-import type { GroupView } from "./model.ts";
-import { groupStatePath } from "./paths.ts";
-import type { PeerAt, SilenceReport } from "./peer.ts";
+import type { GroupLogs, GroupView } from "./model.ts";
+import { groupLogsPath, groupStatePath } from "./paths.ts";
+import { type PeerAt, type SilenceReport, withinCluster } from "./peer.ts";
 import { primaryOf } from "./placement.ts";
-import { planRecovery, type Recovery, type Survivor } from "./recovery.ts";
+import { positionsOf } from "./positions.ts";
+import { planRecovery, type Recovery } from "./recovery.ts";
+import { type Register, znodeRegister } from "./register.ts";
 import { routerClaim } from "./registration.ts";
 import { keepSessions, type Sessions } from "./sessions.ts";
+import type { Task } from "./settle.ts";
 import { type TopologySource, watchTopology } from "./topology.ts";
+
+/** Longest wait for the position of a replica that may have survived. */
+const survivorTimeoutMs = 3000;
 
 export interface RouterNodeOptions {
   readonly openSession: OpenSession;
@@ -34,10 +41,11 @@ export class RouterNode {
   #office = new AbortController();
   /** Set while this router is the master. */
   #mastership: Coordination | undefined;
+  #cluster: string | undefined;
 
   constructor(options: RouterNodeOptions) {
     const { openSession, clock, log, onFailure } = options;
-    this.#options = options;
+    this.#options = { ...options, peerAt: withinCluster(options.peerAt, () => this.#cluster) };
     this.#sessions = keepSessions({ open: openSession, clock, onTrouble: log });
     this.#sessions.done.catch(onFailure);
     this.topology = watchTopology({ sessions: this.#sessions, clock, onTrouble: log });
@@ -59,6 +67,7 @@ export class RouterNode {
       // Who finds this router must get answers from it.
       claim: async (task) => {
         await this.topology.waitUntil(() => true, task.signal);
+        await this.#enterCluster(task);
         return await claim(task);
       },
       onChange: (registration) => {
@@ -81,12 +90,24 @@ export class RouterNode {
     return joined.promise;
   }
 
+  async #enterCluster(task: Task): Promise<void> {
+    const found = await settleClusterId(task);
+    this.#cluster ??= found;
+    if (found === this.#cluster) return;
+    const error = new ForeignCluster(
+      `ZooKeeper holds cluster ${found} now; this router is of cluster ${this.#cluster}, and has to be started anew`,
+    );
+    this.#options.onFailure(error);
+    throw error;
+  }
+
   /** As `Peer.reportSilence`. */
   async reportSilence(report: SilenceReport): Promise<boolean> {
+    checkCaller(this.#cluster, report.cluster);
     if (this.#mastership?.state !== "connected")
       throw new KvError("unavailable", "this router is not the master");
-    const { log } = this.#options;
-    return await replaceSilentPrimary({ topology: this.topology, log }, this.#mastership, report);
+    const options = { ...this.#options, topology: this.topology };
+    return await replaceSilentPrimary(options, this.#mastership, report, this.#office.signal);
   }
 
   /** Hands the office of a group's primary over. Returns the new epoch. Errors: not-found, refused, unavailable. */
@@ -106,7 +127,16 @@ export class RouterNode {
    */
   async recover(group: string, acceptDataLoss: boolean, signal: AbortSignal): Promise<Recovery> {
     const view = this.#groupOf(group);
-    const recovery = planRecovery(view, await this.#survivorsOf(view, signal));
+    const positions = await positionsOf(this.#options, group, view.nodes, survivorTimeoutMs, signal);
+    const survivors = view.nodes.flatMap(({ number, incarnation }) => {
+      const position = positions.get(number);
+      return position === undefined ? [] : { number, incarnation, position };
+    });
+    const logs = this.#logsOf(group);
+    const known = await logs.read().catch((error) => {
+      throw new KvError("unavailable", "ZooKeeper cannot be asked now", { cause: error });
+    });
+    const recovery = planRecovery(view, survivors, known?.value.floor ?? { epoch: 0, seq: 0 });
     if (!acceptDataLoss) throw new KvError("refused", `${recovery.loss}; set accept_data_loss to go on`);
     const session = this.#sessions.current;
     if (session?.state !== "connected" || view.state === undefined) {
@@ -117,6 +147,10 @@ export class RouterNode {
     } catch (error) {
       throw new KvError("unavailable", `group "${group}" could not be changed: try again`, { cause: error });
     }
+    // What is given up must not be asked for again.
+    const floor = recovery.primary.position;
+    if (known !== undefined)
+      await logs.compareAndSet({ ...known.value, floor }, known.version).catch(() => {});
     this.#options.log(`recovered with data loss, on an operator's word: ${recovery.loss}`);
     return recovery;
   }
@@ -127,17 +161,14 @@ export class RouterNode {
     return group;
   }
 
-  async #survivorsOf({ name, nodes }: GroupView, signal: AbortSignal): Promise<Survivor[]> {
-    const found = await Promise.all(
-      nodes.map(async ({ number, incarnation, address }) => {
-        const position = await this.#options
-          .peerAt(address)
-          .position(name, signal)
-          .catch(() => undefined);
-        return position && { number, incarnation, position };
-      }),
-    );
-    return found.filter((survivor) => survivor !== undefined);
+  #logsOf(group: string): Register<GroupLogs> {
+    return znodeRegister({
+      sessions: this.#sessions,
+      access: this.#options.access,
+      path: groupLogsPath(group),
+      parse: parseGroupLogs,
+      format: formatGroupLogs,
+    });
   }
 
   /** Leaves the cluster at once, so that others take over. */

@@ -1,9 +1,16 @@
 import { type Coordination, CoordinationError, type Watcher } from "../coordination/coordination.ts";
 import { type Clock, sleep } from "./clock.ts";
-import { ForeignContentError, parseAddress, parseGroupState, parseRingState } from "./codec.ts";
+import {
+  ForeignContentError,
+  parseAddress,
+  parseClusterId,
+  parseGroupState,
+  parseRingState,
+} from "./codec.ts";
 import type { GroupView, NodeView, RingState, Topology, Versioned } from "./model.ts";
 import { createPart, type Part } from "./part.ts";
 import {
+  clusterPath,
   dataPath,
   groupPath,
   groupStatePath,
@@ -39,6 +46,7 @@ export class TopologyReader {
   readonly #options: ReaderOptions;
   /** How often the session has been connected. */
   #connections = 0;
+  readonly #cluster: Part<Versioned<string> | undefined>;
   readonly #routers: Part<NodeView[]>;
   readonly #ring: Part<Versioned<RingState> | undefined>;
   readonly #groupList: Part<void>;
@@ -49,6 +57,7 @@ export class TopologyReader {
 
   constructor(options: ReaderOptions) {
     this.#options = options;
+    this.#cluster = this.#part((touch) => this.#value(clusterPath, touch, parseClusterId));
     this.#routers = this.#part((touch) => this.#nodes(serverPath, touch));
     this.#ring = this.#part((touch) => this.#value(ringPath, touch, parseRingState));
     this.#groupList = this.#part((touch) => this.#readGroupList(touch));
@@ -64,7 +73,7 @@ export class TopologyReader {
 
   #readAll(): void {
     this.#connections++;
-    const parts = [this.#routers, this.#ring, this.#groupList, ...this.#groups.values()];
+    const parts = [this.#cluster, this.#routers, this.#ring, this.#groupList, ...this.#groups.values()];
     for (const part of parts) this.#unread.add(part);
     for (const part of parts) part.touch();
   }
@@ -85,6 +94,7 @@ export class TopologyReader {
     const groups = new Map<string, GroupView>();
     for (const [name, { value }] of this.#groups) if (value !== undefined) groups.set(name, value);
     onRead({
+      cluster: this.#cluster.value?.value,
       ring: this.#ring.value,
       groups,
       routers: this.#routers.value ?? [],

@@ -10,9 +10,10 @@ export interface ElectionHandler {
 
 export function electionRoutes(router: ConnectRouter, master: ElectionHandler): void {
   router.service(ElectionService, {
-    reportSilence: ({ group, epoch, number, incarnation }) =>
+    reportSilence: ({ cluster, group, epoch, number, incarnation }) =>
       answering(async () => ({
         promoted: await master.reportSilence({
+          cluster,
           group,
           epoch: Number(epoch),
           reporter: { number, incarnation },

@@ -21,17 +21,16 @@ export function peerOver(transport: Transport): Peer {
       return fromResponse(await client.append(toRequest(request), { signal }));
     },
     countMisplaced: async (request, signal) => {
-      const { group, virtualNodes } = request;
-      const message = { group, virtualNodes, ringGroups: [...request.ringGroups] };
+      const message = { ...request, ringGroups: [...request.ringGroups] };
       return Number((await client.countMisplaced(message, { signal })).keys);
     },
     handOver: async (request, signal) => Number((await client.handOver(request, { signal })).epoch),
-    position: async (group, signal) => {
-      const { position, damaged } = await client.getPosition({ group }, { signal });
+    position: async (request, signal) => {
+      const { position, damaged } = await client.getPosition(request, { signal });
       return damaged ? undefined : fromPosition(position);
     },
-    reportSilence: async ({ group, epoch, reporter }, signal) => {
-      const message = { group, epoch: BigInt(epoch), ...reporter };
+    reportSilence: async ({ cluster = "", group, epoch, reporter: { number, incarnation } }, signal) => {
+      const message = { cluster, group, epoch: BigInt(epoch), number, incarnation };
       return (await election.reportSilence(message, { signal })).promoted;
     },
   };
@@ -49,6 +48,7 @@ function toRequest(request: AppendRequest) {
     records: request.records.map(toRecord),
     committedSeq: BigInt(request.committedSeq),
     leaseMs: BigInt(Math.ceil(request.leaseMs)),
+    cluster: request.cluster ?? "",
     ...(copy === undefined
       ? {}
       : {

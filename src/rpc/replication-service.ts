@@ -6,7 +6,13 @@ import {
 } from "../../gen/kvlab/internal/v1/replication_pb.ts";
 import { messageBytesLimit } from "../cluster/key-limits.ts";
 import type { Position } from "../cluster/log-store.ts";
-import type { AppendRequest, AppendResponse, CountMisplacedRequest } from "../cluster/peer.ts";
+import type {
+  AppendRequest,
+  AppendResponse,
+  CountMisplacedRequest,
+  HandOverRequest,
+  PositionRequest,
+} from "../cluster/peer.ts";
 import { collectBuffers } from "./collect-buffers.ts";
 import { deadlineOf } from "./deadline.ts";
 import { answering } from "./errors.ts";
@@ -16,8 +22,8 @@ import { fromEpochs, fromPosition, fromRecord, toEpochs, toPosition } from "./re
 export interface ReplicationHandler {
   append(request: AppendRequest): Promise<AppendResponse>;
   countMisplaced(request: CountMisplacedRequest): number;
-  handOver(request: { group: string; number: number }, signal: AbortSignal): Promise<number>;
-  position(group: string): Position | undefined;
+  handOver(request: HandOverRequest, signal: AbortSignal): Promise<number>;
+  position(request: PositionRequest): Position | undefined;
 }
 
 const results = {
@@ -40,18 +46,18 @@ export function replicationRoutes(router: ConnectRouter, node: ReplicationHandle
         needsCopy: response.needsCopy,
       };
     },
-    async countMisplaced({ group, ringGroups, virtualNodes }) {
-      const keys = await refusing(async () => node.countMisplaced({ group, ringGroups, virtualNodes }));
+    async countMisplaced(request) {
+      const keys = await refusing(async () => node.countMisplaced(request));
       return { keys: BigInt(keys) };
     },
-    handOver: ({ group, number }, context) =>
+    handOver: (request, context) =>
       answering(async () => {
-        const epoch = await node.handOver({ group, number }, deadlineOf(context));
+        const epoch = await node.handOver(request, deadlineOf(context));
         return { epoch: BigInt(epoch) };
       }),
-    getPosition: ({ group }) =>
+    getPosition: (request) =>
       answering(async () => {
-        const position = node.position(group);
+        const position = node.position(request);
         return position === undefined ? { damaged: true } : { position: toPosition(position) };
       }),
   };
@@ -79,6 +85,7 @@ function fromRequest(message: AppendRequestMessage): AppendRequest {
     records: message.records.map(fromRecord),
     committedSeq: Number(message.committedSeq),
     leaseMs: Number(message.leaseMs),
+    cluster: message.cluster,
     ...(copy === undefined
       ? {}
       : {

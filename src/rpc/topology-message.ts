@@ -15,6 +15,7 @@ export function toTopologyMessage(topology: Topology, nowMs: number): TopologyMe
   const shares = ring === undefined ? new Map<string, number>() : ringOf(ring).shares();
   const groups = [...topology.groups.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   return create(TopologySchema, {
+    clusterId: topology.cluster ?? "",
     ringVersion: BigInt(ring?.version ?? 0),
     virtualNodes: ring?.virtualNodes ?? 0,
     groups: groups.map((group) =>

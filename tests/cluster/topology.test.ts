@@ -18,7 +18,9 @@ describe("watchTopology", () => {
     const { source, seen } = watch(members);
     assert.equal(source.current, undefined);
     await members.idle();
-    assert.deepEqual(seen, [{ ring: undefined, groups: new Map(), routers: [], staleSinceMs: undefined }]);
+    assert.deepEqual(seen, [
+      { cluster: undefined, ring: undefined, groups: new Map(), routers: [], staleSinceMs: undefined },
+    ]);
     assert.equal(source.current, seen[0]);
   });
 

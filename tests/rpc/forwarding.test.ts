@@ -19,6 +19,7 @@ class OneGroup implements TopologySource {
     const nodes = address === undefined ? [] : [{ ...member, address }];
     const state = { version: 1, value: { epoch: 1, primary: member, inSync: [member] } };
     this.current = {
+      cluster: "c1",
       ring: { version: 1, value: { version: 1, virtualNodes: 2, groups: ["g"], written: true } },
       groups: new Map([["g", { name: "g", nodes, state }]]),
       routers: [],

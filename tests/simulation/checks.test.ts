@@ -109,7 +109,7 @@ describe("the check of what goes from a log", () => {
     const [one, two] = await Promise.all(
       [1, 2].map(async (number) => {
         const store = new MemoryLog();
-        await store.adopt({ group: "g", number });
+        await store.adopt({ cluster: "c1", group: "g", number });
         const replica = new ShadowLog(`n${number}`, "g");
         invariants.group("g").replicas.add(replica);
         invariants.opened(replica, store);

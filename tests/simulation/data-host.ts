@@ -118,7 +118,7 @@ export class DataHost extends Host {
       },
       countMisplaced: (request) => node.countMisplaced(request),
       handOver: (request, signal) => node.handOver(request, signal),
-      position: (group) => node.position(group),
+      position: (request) => node.position(request),
       reportSilence: () => Promise.reject(new Error("this is a data node")),
       ...keyServices({ node, store, process, invariants }),
     });

@@ -72,13 +72,15 @@ export const mutants: readonly Mutant[] = [
     edits: [
       [
         promotion,
-        "inSync.filter((member) => isLive(group, member)).sort(",
-        "(inSync.length > 0 ? [...group.nodes] : []).sort(",
+        "return nodes.filter((node) => inSync.some((member) => isSameMember(member, node)));",
+        "return inSync.length > 0 ? [...nodes] : [];",
       ],
       [
         promotion,
-        "primary: chosen, inSync };",
-        "primary: chosen, inSync: [chosen, ...inSync.filter(({ number }) => number !== chosen.number)] };",
+        "  const primary = inSync.find((member) => chosen !== undefined && isSameMember(member, chosen));\n" +
+          "  return primary && { epoch: epoch + 1, primary, inSync };",
+        "  const others = inSync.filter(({ number }) => number !== chosen?.number);\n" +
+          "  return chosen && { epoch: epoch + 1, primary: chosen, inSync: [chosen, ...others] };",
       ],
     ],
   },
@@ -90,8 +92,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       [
         promotion,
-        "primary: chosen, inSync };",
-        "primary: chosen, inSync: inSync.filter((member) => isLive(group, member)) };",
+        "primary, inSync };",
+        "primary, inSync: inSync.filter((member) => nodes.some((node) => isSameMember(node, member))) };",
       ],
     ],
   },
@@ -250,8 +252,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/replication/claim.ts",
-        'if (store.condition.kind !== "damaged") {',
-        "if (others.length >= 0) {",
+        'if (condition.kind === "damaged") return `it is',
+        "if (store.keyCount < 0) return `it is",
       ],
     ],
   },

@@ -47,13 +47,13 @@ export function peersOf(
           signal,
           handle: ({ handOver }, given) => handOver(request, given),
         }),
-      position: (group, signal) =>
+      position: (request, signal) =>
         network.call({
           from: process,
           to,
           what: "position",
           signal,
-          handle: async ({ position }) => position(group),
+          handle: async ({ position }) => position(request),
         }),
       reportSilence: (report, signal) =>
         network.call({

@@ -4,6 +4,8 @@ import type {
   AppendRequest,
   AppendResponse,
   CountMisplacedRequest,
+  HandOverRequest,
+  PositionRequest,
   SilenceReport,
 } from "../../src/cluster/peer.ts";
 import type { WriteRequest } from "../../src/cluster/replication/write-plan.ts";
@@ -14,8 +16,8 @@ import type { OpenedWatch, ToldStep } from "./open-watches.ts";
 export interface Services extends KeyServices {
   append(request: AppendRequest): Promise<AppendResponse>;
   countMisplaced(request: CountMisplacedRequest): number;
-  handOver(request: { group: string; number: number }, signal: AbortSignal): Promise<number>;
-  position(group: string): Position | undefined;
+  handOver(request: HandOverRequest, signal: AbortSignal): Promise<number>;
+  position(request: PositionRequest): Position | undefined;
   reportSilence(report: SilenceReport): Promise<boolean>;
   /** Of data nodes only. */
   readonly group: GroupServices | undefined;

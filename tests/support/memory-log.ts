@@ -10,6 +10,7 @@ import type {
   KeyRange,
   LogCondition,
   LogIdentity,
+  LogOwner,
   LogRecord,
   LogStore,
   Position,
@@ -25,6 +26,8 @@ import type {
 export class MemoryLog implements LogStore {
   identity: LogIdentity | undefined;
   condition: LogCondition = { kind: "intact" };
+  isCopy = false;
+  life: string | undefined;
   base: Position = { epoch: 0, seq: 0 };
   promisedEpoch = 0;
   records: LogRecord[] = [];
@@ -63,6 +66,7 @@ export class MemoryLog implements LogStore {
     const next = new MemoryLog();
     next.identity = this.identity;
     next.condition = this.condition;
+    next.life = this.life;
     next.base = this.base;
     next.promisedEpoch = this.promisedEpoch;
     next.records = this.records.filter((record) => record.seq <= this.#durableSeq);
@@ -79,8 +83,13 @@ export class MemoryLog implements LogStore {
     return this.reopen();
   }
 
-  async adopt(identity: Omit<LogIdentity, "storeId">): Promise<void> {
-    this.identity = { ...identity, storeId: "memory" };
+  async adopt(owner: LogOwner): Promise<void> {
+    this.identity = { ...owner, storeId: `memory-${owner.number}` };
+    this.isCopy = false;
+  }
+
+  async beginLife(incarnation: string): Promise<void> {
+    this.life = incarnation;
   }
 
   async promise(epoch: number): Promise<void> {

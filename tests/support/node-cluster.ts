@@ -84,7 +84,7 @@ export class NodeCluster {
       append: async (request) => data().append(request),
       countMisplaced: async (request) => data().countMisplaced(request),
       handOver: async (request, signal) => data().handOver(request, signal),
-      position: async (group) => data().position(group),
+      position: async (request) => data().position(request),
       reportSilence: async (report) => router().reportSilence(report),
     };
   };

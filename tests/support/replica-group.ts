@@ -1,7 +1,7 @@
-import type { Change } from "../../src/cluster/log-store.ts";
-import type { GroupState, GroupView, NodeView, Versioned } from "../../src/cluster/model.ts";
+import type { Change, Position } from "../../src/cluster/log-store.ts";
+import type { GroupLogs, GroupState, GroupView, NodeView, Versioned } from "../../src/cluster/model.ts";
 import type { AppendRequest, Peer } from "../../src/cluster/peer.ts";
-import { promotion, replacement } from "../../src/cluster/promotion.ts";
+import { candidates, promotion, replacements } from "../../src/cluster/promotion.ts";
 import type { Register } from "../../src/cluster/register.ts";
 import { claimMembership } from "../../src/cluster/replication/claim.ts";
 import type { Primary } from "../../src/cluster/replication/primary.ts";
@@ -47,6 +47,7 @@ export class ReplicaGroup {
   /** What happens to the next call that writes the state. */
   registerFault: "none" | "down" | "lose-answer" | "lose-request" = "none";
   state: Versioned<GroupState> | undefined;
+  logs: Versioned<GroupLogs> | undefined;
   /** Nodes that do not reach ZooKeeper, and hear of changes only by `tell` with their number. */
   readonly apart = new Set<number>();
   /** Whether there is a master that acts on reports of silence. */
@@ -69,23 +70,26 @@ export class ReplicaGroup {
   /** Starts the process of a node, registers it and lets it claim its place. */
   async start(number: number): Promise<void> {
     const node = this.#node(number);
-    if (node.store.identity === undefined) await node.store.adopt({ group, number });
+    if (node.store.identity === undefined) await node.store.adopt({ cluster: "c1", group, number });
     const incarnation = String(++this.#incarnations);
-    await claimMembership({ number, incarnation }, node.store, this.#register(number));
+    await claimMembership({
+      group,
+      self: { number, incarnation },
+      store: node.store,
+      state: this.#register(number),
+      logs: this.#logsRegister(number),
+    });
     const replica = new Replica({
       group,
       store: node.store,
       clock: this.clock,
       peerAt: (address) => this.#peer(number, Number(address)),
       register: this.#register(number),
+      logs: this.#logsRegister(number),
       settings: this.settings,
       reportSilence: async (epoch, reporter) => {
         if (!this.replacesSilent) return false;
-        const next = replacement(this.#view(), epoch, reporter);
-        if (next === undefined) return false;
-        this.state = { value: next, version: (this.state?.version ?? 0) + 1 };
-        this.tell();
-        return true;
+        return this.#choose(replacements(this.#view(), epoch, reporter));
       },
       log: (message) => this.log.push(`${number}: ${message}`),
       onFailure: (error) => this.failures.push(`${number}: ${error}`),
@@ -111,10 +115,17 @@ export class ReplicaGroup {
 
   /** Does what a master does; only some nodes may hear of it at first. */
   promote(hearing?: readonly number[]): void {
-    const next = promotion(this.#view());
-    if (next === undefined) return;
+    this.#choose(candidates(this.#view()), hearing);
+  }
+
+  #choose(nodes: readonly NodeView[], hearing?: readonly number[]): boolean {
+    const positions = new Map<number, Position>();
+    for (const { number } of nodes) positions.set(number, this.#node(number).store.durable);
+    const next = this.state && promotion(this.state.value, nodes, positions);
+    if (next === undefined) return false;
     this.state = { value: next, version: (this.state?.version ?? 0) + 1 };
     this.tell(hearing);
+    return true;
   }
 
   /** All nodes that reach ZooKeeper, or these, see the group as it is now. */
@@ -212,14 +223,47 @@ export class ReplicaGroup {
 
   #register(number: number): Register<GroupState> {
     const group = this;
-    const isAway = () => group.registerFault === "down" || group.apart.has(number);
-    const write = async (change: () => void) => {
+    return this.#registerOf(number, {
+      get: () => group.state,
+      set(state) {
+        group.state = state;
+        group.tell();
+      },
+      takesFaults: true,
+    });
+  }
+
+  #logsRegister(number: number): Register<GroupLogs> {
+    const group = this;
+    return this.#registerOf(number, {
+      get: () => group.logs,
+      set(logs) {
+        group.logs = logs;
+      },
+      takesFaults: false,
+    });
+  }
+
+  #registerOf<T>(
+    number: number,
+    {
+      get,
+      set,
+      takesFaults,
+    }: {
+      get(): Versioned<T> | undefined;
+      set(value: Versioned<T>): void;
+      /** Whether a lost answer or request may be one of these. */
+      takesFaults: boolean;
+    },
+  ): Register<T> {
+    const isAway = () => this.registerFault === "down" || this.apart.has(number);
+    const write = (next: Versioned<T>) => {
       if (isAway()) throw new Error("ZooKeeper is away");
-      const fault = group.registerFault;
-      group.registerFault = "none";
-      if (fault !== "lose-request") change();
+      const fault = takesFaults ? this.registerFault : "none";
+      if (takesFaults) this.registerFault = "none";
+      if (fault !== "lose-request") set(next);
       if (fault !== "none") throw new Error("connection lost");
-      group.tell();
     };
     return {
       get connected() {
@@ -227,21 +271,19 @@ export class ReplicaGroup {
       },
       async read() {
         if (isAway()) throw new Error("ZooKeeper is away");
-        return group.state;
+        return get();
       },
       async create(value) {
-        if (group.state !== undefined) throw new Error("exists");
-        const state = { value, version: 0 };
-        group.state = state;
-        return state;
+        if (get() !== undefined) throw new Error("exists");
+        const first = { value, version: 0 };
+        set(first);
+        return first;
       },
-      async compareAndSet(next, version) {
-        const state = { value: next, version: version + 1 };
-        if (!isAway() && group.state?.version !== version) throw new Error("bad version");
-        await write(() => {
-          group.state = state;
-        });
-        return state;
+      async compareAndSet(value, version) {
+        const next = { value, version: version + 1 };
+        if (!isAway() && get()?.version !== version) throw new Error("bad version");
+        write(next);
+        return next;
       },
     };
   }

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file kvlab/v1/topology.proto.
  */
 export const file_kvlab_v1_topology: GenFile = /*@__PURE__*/
-  fileDesc("ChdrdmxhYi92MS90b3BvbG9neS5wcm90bxIIa3ZsYWIudjEiWgoETm9kZRIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCRIgCgRyb2xlGAMgASgOMhIua3ZsYWIudjEuTm9kZVJvbGUSDwoHaW5fc3luYxgEIAEoCCJjCgVHcm91cBIMCgRuYW1lGAEgASgJEg0KBWVwb2NoGAIgASgEEh0KBW5vZGVzGAMgAygLMg4ua3ZsYWIudjEuTm9kZRINCgVzaGFyZRgEIAEoARIPCgd3YWl0aW5nGAUgASgJIikKBlJvdXRlchIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCSKLAQoIVG9wb2xvZ3kSFAoMcmluZ192ZXJzaW9uGAEgASgEEhUKDXZpcnR1YWxfbm9kZXMYAiABKA0SHwoGZ3JvdXBzGAMgAygLMg8ua3ZsYWIudjEuR3JvdXASIQoHcm91dGVycxgEIAMoCzIQLmt2bGFiLnYxLlJvdXRlchIOCgZhZ2VfbXMYBSABKAQqUwoITm9kZVJvbGUSGQoVTk9ERV9ST0xFX1VOU1BFQ0lGSUVEEAASFQoRTk9ERV9ST0xFX1BSSU1BUlkQARIVChFOT0RFX1JPTEVfU1RBTkRCWRACYgZwcm90bzM");
+  fileDesc("ChdrdmxhYi92MS90b3BvbG9neS5wcm90bxIIa3ZsYWIudjEiWgoETm9kZRIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCRIgCgRyb2xlGAMgASgOMhIua3ZsYWIudjEuTm9kZVJvbGUSDwoHaW5fc3luYxgEIAEoCCJjCgVHcm91cBIMCgRuYW1lGAEgASgJEg0KBWVwb2NoGAIgASgEEh0KBW5vZGVzGAMgAygLMg4ua3ZsYWIudjEuTm9kZRINCgVzaGFyZRgEIAEoARIPCgd3YWl0aW5nGAUgASgJIikKBlJvdXRlchIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCSKfAQoIVG9wb2xvZ3kSFAoMcmluZ192ZXJzaW9uGAEgASgEEhUKDXZpcnR1YWxfbm9kZXMYAiABKA0SHwoGZ3JvdXBzGAMgAygLMg8ua3ZsYWIudjEuR3JvdXASIQoHcm91dGVycxgEIAMoCzIQLmt2bGFiLnYxLlJvdXRlchIOCgZhZ2VfbXMYBSABKAQSEgoKY2x1c3Rlcl9pZBgGIAEoCSpTCghOb2RlUm9sZRIZChVOT0RFX1JPTEVfVU5TUEVDSUZJRUQQABIVChFOT0RFX1JPTEVfUFJJTUFSWRABEhUKEU5PREVfUk9MRV9TVEFOREJZEAJiBnByb3RvMw");
 
 /**
  * One replica of a group, as registered at this moment.
@@ -171,6 +171,14 @@ export type Topology = Message<"kvlab.v1.Topology"> & {
    * @generated from field: uint64 age_ms = 5;
    */
   ageMs: bigint;
+
+  /**
+   * Random id of the cluster, made with its first znode. Another id is another cluster, whose ring versions and epochs
+   * have nothing to do with those before. Empty while it is not known.
+   *
+   * @generated from field: string cluster_id = 6;
+   */
+  clusterId: string;
 };
 
 /**

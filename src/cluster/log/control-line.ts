@@ -16,6 +16,10 @@ const bang = 33; // "!"
 export interface Header {
   readonly kind: "header";
   readonly identity: LogIdentity | undefined;
+  /** The file that the header was written for, as `DiskEntry.fileId`; an earlier version did not tell. */
+  readonly fileId?: string | undefined;
+  /** The last life begun when the header was written. */
+  readonly life?: bigint | undefined;
   /** Whether a snapshot part follows, up to its base line. */
   readonly snapshot: boolean;
 }
@@ -31,12 +35,18 @@ export interface BaseLine {
   readonly requestsAfter: number;
 }
 
+/** See `LogStore.beginLife`. */
+export interface LifeLine {
+  readonly kind: "life";
+  readonly life: bigint;
+}
+
 export interface PromiseLine {
   readonly kind: "promise";
   readonly epoch: number;
 }
 
-export type ControlLine = Header | BaseLine | PromiseLine;
+export type ControlLine = Header | BaseLine | PromiseLine | LifeLine;
 
 export function isControlLine(bytes: Uint8Array, start: number): boolean {
   return bytes[start] === bang;
@@ -50,16 +60,20 @@ export function formatControlLine(line: ControlLine): string {
 function controlBody(line: ControlLine): string {
   switch (line.kind) {
     case "header": {
-      const { identity, snapshot } = line;
+      const { identity, fileId, life, snapshot } = line;
       const fields = [`!kvlab ${formatVersion}`];
       if (identity !== undefined) {
-        const { group, number, storeId } = identity;
+        const { group, number, storeId, cluster, repaired } = identity;
         fields.push(
           `group=${encodeURIComponent(group)}`,
           `number=${number}`,
           `store=${encodeURIComponent(storeId)}`,
         );
+        if (cluster !== undefined) fields.push(`cluster=${cluster}`);
+        if (repaired) fields.push("repaired=1");
       }
+      if (fileId !== undefined) fields.push(`file=${encodeURIComponent(fileId)}`);
+      if (life !== undefined) fields.push(`life=${life}`);
       if (snapshot) fields.push("snapshot=1");
       return fields.join(" ");
     }
@@ -71,6 +85,8 @@ function controlBody(line: ControlLine): string {
     }
     case "promise":
       return `!promise ${line.epoch}`;
+    case "life":
+      return `!life ${line.life}`;
   }
 }
 
@@ -94,9 +110,17 @@ export function parseControlLine(bytes: Buffer, start: number, end: number): Con
       const epoch = fields.length === 1 ? parseCount(fields[0]) : undefined;
       return epoch === undefined ? newerFlaw(body.toString("latin1")) : { kind: "promise", epoch };
     }
+    case "!life": {
+      const life = fields.length === 1 ? parseLife(fields[0]) : undefined;
+      return life === undefined ? newerFlaw(body.toString("latin1")) : { kind: "life", life };
+    }
     default:
       return newerFlaw(body.toString("latin1"));
   }
+}
+
+function parseLife(text: string | undefined): bigint | undefined {
+  return text !== undefined && /^\d{1,20}$/.test(text) ? BigInt(text) : undefined;
 }
 
 function parseHeader([version, ...fields]: string[]): Header | Flaw {
@@ -107,13 +131,20 @@ function parseHeader([version, ...fields]: string[]): Header | Flaw {
       reason: `format ${version}; this program knows format ${formatVersion}`,
     };
   }
-  const { group, number, store, snapshot, ...others } = parseFields(fields);
+  const { group, number, store, cluster, repaired, file, life, snapshot, ...others } = parseFields(fields);
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) return newerFlaw(`header field ${unknown}`);
-  if (snapshot !== undefined && snapshot !== "1") return newerFlaw(`snapshot=${snapshot}`);
-  const isSnapshot = snapshot === "1";
+  for (const [name, flag] of Object.entries({ snapshot, repaired })) {
+    if (flag !== undefined && flag !== "1") return newerFlaw(`${name}=${flag}`);
+  }
+  const parsedLife = parseLife(life);
+  const fileId = decodeName(file);
+  if ((life !== undefined && parsedLife === undefined) || (file !== undefined && fileId === undefined)) {
+    return newerFlaw(fields.join(" "));
+  }
+  const header = { kind: "header", fileId, life: parsedLife, snapshot: snapshot === "1" } as const;
   if (group === undefined && number === undefined && store === undefined) {
-    return { kind: "header", identity: undefined, snapshot: isSnapshot };
+    return { ...header, identity: undefined };
   }
   const groupName = decodeName(group);
   const storeId = decodeName(store);
@@ -121,11 +152,14 @@ function parseHeader([version, ...fields]: string[]): Header | Flaw {
   if (groupName === undefined || storeId === undefined || parsedNumber === undefined) {
     return newerFlaw(fields.join(" "));
   }
-  return {
-    kind: "header",
-    identity: { group: groupName, number: parsedNumber, storeId },
-    snapshot: isSnapshot,
+  const identity = {
+    group: groupName,
+    number: parsedNumber,
+    storeId,
+    ...(cluster !== undefined && { cluster }),
+    ...(repaired !== undefined && { repaired: true }),
   };
+  return { ...header, identity };
 }
 
 function decodeName(text: string | undefined): string | undefined {

@@ -1,4 +1,4 @@
-import type { CopyHead, CopyWriter, LogRecord } from "../log-store.ts";
+import type { CopyHead, CopyWriter, LogIdentity, LogRecord } from "../log-store.ts";
 import { Appender } from "./appender.ts";
 import { formatControlLine } from "./control-line.ts";
 import type { DiskFile } from "./disk.ts";
@@ -9,7 +9,7 @@ import { LiveKeys } from "./live-keys.ts";
 import { Milestones } from "./milestones.ts";
 import { checkRecord } from "./record-check.ts";
 import { Requests } from "./requests.ts";
-import { replaceLog } from "./rewrite.ts";
+import { headerOfDraft, replaceLog } from "./rewrite.ts";
 import type { RewriteTurn } from "./rewrite-turn.ts";
 import type { LogState } from "./state.ts";
 
@@ -54,6 +54,12 @@ class Copy implements CopyWriter {
     this.#requests = new Requests(state.options.requestsMax, requestsAfter);
   }
 
+  /** A full copy lacks nothing, whatever the log before it lacked. */
+  get #identity(): LogIdentity | undefined {
+    const { identity } = this.#state;
+    return identity && { ...identity, repaired: undefined };
+  }
+
   begin(turn: RewriteTurn): Promise<void> {
     const taking = turn.take(() => {
       // What it leaves, if it fails, is written over by the next one.
@@ -61,11 +67,11 @@ class Copy implements CopyWriter {
     });
     return this.#lane.run(async () => {
       const endTurn = await taking;
-      const { identity, options } = this.#state;
+      const { options } = this.#state;
       try {
         const file = await options.disk.open(options.rbfile, "create");
         const appender = new Appender(file, 0);
-        appender.addLine(formatControlLine({ kind: "header", identity, snapshot: true }));
+        appender.addLine(await headerOfDraft(this.#state, this.#identity, true));
         this.#headerBytes = appender.end;
         this.#open = { file, appender, endTurn };
       } catch (error) {
@@ -132,7 +138,9 @@ class Copy implements CopyWriter {
       state.load({
         condition: { kind: "intact" },
         hasLostHeader: false,
-        identity: state.identity,
+        identity: this.#identity,
+        fileId: undefined,
+        life: state.life,
         base,
         last: base,
         epochs,

@@ -33,8 +33,8 @@ export interface DiskEntry {
   /** The same for all that can be renamed to one another. */
   readonly fileSystem: number;
   /**
-   * Tells a file from all others that are there: a rename keeps it, and a copy has another. Not for ever: what
-   * overwrites a file in its place has that file's, and a file system gives a removed file's to a later one.
+   * Tells a file from its copies: a rename keeps it, and so does a restart of the machine. What is written over a file
+   * in its place, or restored with the whole file system, has that file's.
    */
   readonly fileId: string;
   /** Names that the file has: more than one when there are hard links. */

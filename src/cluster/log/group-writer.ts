@@ -13,6 +13,7 @@ const batchBytesMax = 4 * 1024 * 1024;
 interface Waiter {
   readonly seq: number;
   readonly epoch: number;
+  readonly life: bigint;
   readonly resolve: () => void;
   readonly reject: (error: LogStoreError) => void;
 }
@@ -26,6 +27,8 @@ export class GroupWriter {
   #isAwake = false;
   /** Highest epoch that `promise` was called with: records bear theirs themselves. */
   #epochToWrite = 0;
+  /** Latest life that was begun. */
+  #lifeToWrite = 0n;
 
   constructor(state: LogState, lock: FileLock) {
     this.#state = state;
@@ -35,13 +38,19 @@ export class GroupWriter {
 
   /** Resolves when all records up to `seq` are on disk. */
   untilDurable(seq: number): Promise<void> {
-    return this.#wait(seq, 0);
+    return this.#wait({ seq });
   }
 
   /** Resolves when the promise of `epoch` is on disk. */
   untilPromised(epoch: number): Promise<void> {
     this.#epochToWrite = Math.max(this.#epochToWrite, epoch);
-    return this.#wait(0, epoch);
+    return this.#wait({ epoch });
+  }
+
+  /** Resolves when it is on disk that this life has begun. */
+  untilBegun(life: bigint): Promise<void> {
+    if (life > this.#lifeToWrite) this.#lifeToWrite = life;
+    return this.#wait({ life });
   }
 
   /** Resolves when all that waits has been written, or has failed. */
@@ -49,6 +58,7 @@ export class GroupWriter {
     await Promise.allSettled([
       this.untilDurable(this.#state.last.seq),
       this.untilPromised(this.#epochToWrite),
+      this.untilBegun(this.#lifeToWrite),
     ]);
   }
 
@@ -63,22 +73,28 @@ export class GroupWriter {
 
   /** Tells waiters what has become of what they wait for. */
   settle(): void {
-    const { failure, durable, promisedOnDisk } = this.#state;
+    const { failure } = this.#state;
     const waiting: Waiter[] = [];
     for (const waiter of this.#waiters) {
-      if (waiter.seq <= durable.seq && waiter.epoch <= promisedOnDisk) waiter.resolve();
+      if (this.#isDone(waiter)) waiter.resolve();
       else if (failure !== undefined) waiter.reject(failure);
       else waiting.push(waiter);
     }
     this.#waiters = waiting;
   }
 
-  #wait(seq: number, epoch: number): Promise<void> {
+  #wait({ seq = 0, epoch = 0, life = 0n }: Partial<Waiter>): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiters.push({ seq, epoch, resolve, reject });
-      if (seq <= this.#state.durable.seq && epoch <= this.#state.promisedOnDisk) this.settle();
+      const waiter = { seq, epoch, life, resolve, reject };
+      this.#waiters.push(waiter);
+      if (this.#isDone(waiter)) this.settle();
       else this.#wake();
     });
+  }
+
+  #isDone({ seq, epoch, life }: Waiter): boolean {
+    const { durable, promisedOnDisk } = this.#state;
+    return seq <= durable.seq && epoch <= promisedOnDisk && life <= (this.#state.life ?? 0n);
   }
 
   #wake(): void {
@@ -101,11 +117,13 @@ export class GroupWriter {
     const appender = this.#appender;
     appender.moveTo(file, state.endBytes);
     const epoch = this.#epochToWrite;
-    if (epoch > state.promisedOnDisk) {
-      // What ends without a line end would swallow the line.
-      if (state.condition.kind === "damaged") appender.addLine("\n");
-      appender.addLine(formatControlLine({ kind: "promise", epoch }));
-    }
+    const life = this.#lifeToWrite;
+    const isNewEpoch = epoch > state.promisedOnDisk;
+    const isNewLife = life > (state.life ?? 0n);
+    // What ends without a line end would swallow the line.
+    if ((isNewEpoch || isNewLife) && state.condition.kind === "damaged") appender.addLine("\n");
+    if (isNewEpoch) appender.addLine(formatControlLine({ kind: "promise", epoch }));
+    if (isNewLife) appender.addLine(formatControlLine({ kind: "life", life }));
     let { durable } = state;
     const recordsFrom = appender.end;
     while (appender.gatheredBytes < batchBytesMax) {
@@ -125,6 +143,7 @@ export class GroupWriter {
     state.invisibleBytes += recordBytes;
     state.durable = { epoch: durable.epoch, seq: durable.seq };
     state.promisedOnDisk = Math.max(state.promisedOnDisk, epoch, durable.epoch);
+    if (isNewLife) state.life = life;
     state.advance();
   }
 }

@@ -16,6 +16,9 @@ export interface LoadedLog {
   /** Whether damage has taken the header. */
   readonly hasLostHeader: boolean;
   readonly identity: LogIdentity | undefined;
+  /** See `Header.fileId`. */
+  readonly fileId: string | undefined;
+  readonly life: bigint | undefined;
   readonly base: Position;
   readonly last: Position;
   readonly epochs: readonly EpochStart[];
@@ -88,6 +91,8 @@ export async function loadLog(
     condition,
     hasLostHeader: judge.hasLostHeader,
     identity: sequence.identity,
+    fileId: sequence.fileId,
+    life: sequence.life,
     base: standing.base,
     last: standing.last,
     epochs: standing.epochs,

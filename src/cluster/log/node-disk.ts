@@ -19,7 +19,7 @@ export const nodeDisk: Disk = {
     return {
       kind,
       fileSystem: Number(found.dev),
-      fileId: `${found.dev}:${found.ino}`,
+      fileId: `${found.ino}:${found.birthtimeMs}`,
       names: Number(found.nlink),
       bytes: Number(found.size),
     };

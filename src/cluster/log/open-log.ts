@@ -118,7 +118,8 @@ async function openState(options: LogSettings): Promise<LogState> {
     // A process that was killed may have left what only the machine's memory has: it counts as durable from here on.
     await file.datasync();
     await disk.syncDirectory(dbfile);
-    return new LogState(options, new SharedFile(file), loaded);
+    const fileId = (await disk.look(dbfile))?.fileId;
+    return new LogState(options, new SharedFile(file), loaded, fileId);
   } catch (error) {
     await file.close();
     throw error;

@@ -124,11 +124,13 @@ class Repair {
 
   async #rewrite(): Promise<void> {
     const draft = `${this.#path}.repaired`;
-    const { identity, promisedEpoch } = this.#judge.sequence;
+    const { identity: owner, life, promisedEpoch } = this.#judge.sequence;
+    const identity = owner && { ...owner, repaired: true };
     const judge = new Judge(this.#path);
     let records = 0;
     await this.#writing(draft, async (appender) => {
-      appender.addLine(formatControlLine({ kind: "header", identity, snapshot: true }));
+      const fileId = (await this.#disk.look(draft))?.fileId;
+      appender.addLine(formatControlLine({ kind: "header", identity, fileId, life, snapshot: true }));
       for await (const unit of this.#units()) {
         const before = judge.sequence.last;
         if (!judge.take(unit) || unit.kind !== "record") continue;

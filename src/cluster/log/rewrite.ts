@@ -72,7 +72,7 @@ export class Rewrite {
     const { horizon, identity } = this.#options;
     const { epochs, promisedOnDisk, endBytes } = this.#state;
     const snapshot = horizon.seq > 0;
-    this.#appender.addLine(formatControlLine({ kind: "header", identity, snapshot }));
+    this.#appender.addLine(await headerOfDraft(this.#state, identity, snapshot));
     this.#frameBytes = this.#appender.end;
     const records = await this.#copyLive(endBytes);
     if (snapshot) {
@@ -109,8 +109,9 @@ export class Rewrite {
         const flaw = unit.kind === "bad" ? unit.reason : sequence.take(unit);
         if (flaw !== undefined) throw new Error(`line ${unit.line} has become unreadable: ${flaw}`);
         if (sequence.seq > horizon.seq) return records;
-        const isPromise = unit.kind === "control" && unit.control.kind === "promise";
-        if (!isPromise) this.#tailFrom = unit.offset + unit.bytes;
+        // A promise or a life has no place in the history: those after the last record belong to the tail.
+        const isFrame = unit.kind === "control" && ["header", "base"].includes(unit.control.kind);
+        if (unit.kind === "record" || isFrame) this.#tailFrom = unit.offset + unit.bytes;
         if (unit.kind === "record" && this.#copyRecord(unit, sequence)) records++;
       }
       await this.#appender.flush();
@@ -219,8 +220,19 @@ export async function replaceLog(state: LogState, target: DiskFile, adjust: () =
   }
   const before = state.file;
   state.file = new SharedFile(target);
+  state.isCopy = false;
   adjust();
   await before.release();
+}
+
+/** The first line of the new file at `rbfile`, which is there already. */
+export async function headerOfDraft(
+  { options, life }: LogState,
+  identity: LogIdentity | undefined,
+  snapshot: boolean,
+): Promise<string> {
+  const fileId = (await options.disk.look(options.rbfile))?.fileId;
+  return formatControlLine({ kind: "header", identity, fileId, life, snapshot });
 }
 
 /** The place of a record in the log's history. */

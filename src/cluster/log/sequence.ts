@@ -6,6 +6,10 @@ import type { ControlUnit, RecordUnit } from "./scan.ts";
 /** The order that the units of a log must stand in, and what they say together. Is shown each, from the first on. */
 export class Sequence {
   identity: LogIdentity | undefined;
+  /** See `Header.fileId`. */
+  fileId: string | undefined;
+  /** See `LogStore.life`. */
+  life: bigint | undefined;
   base: Position = { epoch: 0, seq: 0 };
   /** Of the last record. */
   epoch = 0;
@@ -42,11 +46,17 @@ export class Sequence {
       this.#promise(control.epoch);
       return flaw;
     }
+    if (control.kind === "life") {
+      this.#live(control.life);
+      return flaw;
+    }
     this.frameBytes += bytes;
     if (control.kind === "base") {
       this.#takeBase(control);
     } else {
       this.identity ??= control.identity;
+      this.fileId ??= control.fileId;
+      if (control.life !== undefined) this.#live(control.life);
       this.isInSnapshot = control.snapshot;
     }
     return flaw;
@@ -60,6 +70,8 @@ export class Sequence {
         return unit.offset === 0 ? undefined : "a header stands within the file";
       case "promise":
         return this.isInSnapshot ? "a promise stands within the snapshot part" : undefined;
+      case "life":
+        return this.isInSnapshot ? "a life begins within the snapshot part" : undefined;
       case "base":
         return this.#flawOfBase(unit.control);
     }
@@ -110,6 +122,11 @@ export class Sequence {
     this.epochs = epochs;
     this.requestsAfter = requestsAfter;
     this.#promise(Math.max(promisedEpoch, base.epoch));
+  }
+
+  /** Of several the latest counts: a header may be written while another life begins. */
+  #live(life: bigint): void {
+    if (this.life === undefined || life > this.life) this.life = life;
   }
 
   #promise(epoch: number): void {

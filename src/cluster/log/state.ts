@@ -20,6 +20,9 @@ export class LogState {
   /** End of what is on disk. */
   endBytes = 0;
   identity: LogIdentity | undefined;
+  /** Whether the header was written for another file: see `LogStore.isCopy`. */
+  isCopy: boolean;
+  life: bigint | undefined;
   condition: LogCondition = { kind: "intact" };
   /** Whether damage has taken the header: nobody can say whose log it was. */
   hasLostHeader = false;
@@ -49,8 +52,10 @@ export class LogState {
   failure: LogStoreError | undefined;
   isClosed = false;
 
-  constructor(options: LogSettings, file: SharedFile, loaded: LoadedLog) {
+  /** `fileId`: of the file. */
+  constructor(options: LogSettings, file: SharedFile, loaded: LoadedLog, fileId: string | undefined) {
     this.options = options;
+    this.isCopy = loaded.fileId !== undefined && loaded.fileId !== fileId;
     this.file = file;
     this.committedSeq = loaded.base.seq;
     this.requests = loaded.requests;
@@ -64,6 +69,7 @@ export class LogState {
     const { base, last, epochs, pending } = loaded;
     this.endBytes = loaded.endBytes;
     this.identity = loaded.identity;
+    this.life = loaded.life;
     this.base = base;
     this.durable = last;
     this.last = last;

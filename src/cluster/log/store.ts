@@ -7,6 +7,7 @@ import type {
   KeyRange,
   LogCondition,
   LogIdentity,
+  LogOwner,
   LogRecord,
   LogStore,
   Position,
@@ -49,6 +50,12 @@ export class Store implements LogStore {
   get condition(): LogCondition {
     return this.#state.condition;
   }
+  get isCopy(): boolean {
+    return this.#state.isCopy;
+  }
+  get life(): string | undefined {
+    return this.#state.life?.toString();
+  }
   get last(): Position {
     return this.#state.last;
   }
@@ -74,10 +81,17 @@ export class Store implements LogStore {
     return this.#state.garbageBytes;
   }
 
-  async adopt({ group, number }: Omit<LogIdentity, "storeId">): Promise<void> {
-    if (this.#state.hasLostHeader) this.#state.checkOpen();
-    else this.#state.checkWritable();
-    await this.#rewriting(() => adoptLog(this.#state, group, number));
+  async adopt(owner: LogOwner): Promise<void> {
+    const state = this.#state;
+    // What nobody can use any more is kept beside by this, damaged as it is.
+    if (state.hasLostHeader || state.isCopy) state.checkOpen();
+    else state.checkWritable();
+    await this.#rewriting(() => adoptLog(state, owner));
+  }
+
+  async beginLife(incarnation: string): Promise<void> {
+    this.#state.checkOpen();
+    await this.#writer.untilBegun(BigInt(incarnation));
   }
 
   async promise(epoch: number): Promise<void> {

@@ -1,10 +1,11 @@
 import { type Clock, sleep } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import type { Change, LogStore } from "../log-store.ts";
-import type { GroupState, NodeView, Versioned } from "../model.ts";
+import type { GroupLogs, GroupState, NodeView, Versioned } from "../model.ts";
 import type { PeerAt } from "../peer.ts";
 import type { Register } from "../register.ts";
 import { CommitQueue } from "./commit-queue.ts";
+import { Floor } from "./floor.ts";
 import { HandOver } from "./hand-over.ts";
 import { InSyncSet } from "./in-sync-set.ts";
 import { type Committer, Keyspace } from "./keyspace.ts";
@@ -27,6 +28,7 @@ export interface PrimaryOptions {
   readonly clock: Clock;
   readonly peerAt: PeerAt;
   readonly register: Register<GroupState>;
+  readonly logs: Register<GroupLogs>;
   readonly settings: ReplicationSettings;
   /** Called once, when this primary has learned that it is one no longer. */
   readonly onDeposed: (reason: string) => void;
@@ -60,6 +62,7 @@ export class Primary implements Committer {
   /** Of the record that begins this epoch; nothing is served before it is committed. */
   #epochSeq = Number.POSITIVE_INFINITY;
   readonly #handOver: HandOver;
+  readonly #floor: Floor;
   readonly #lease: Lease;
   /** The keys that it serves. */
   readonly keys: Keyspace;
@@ -76,6 +79,12 @@ export class Primary implements Committer {
       ask: () => this.#replicators.wake(),
       check: () => this.checkServing(),
     });
+    this.#floor = new Floor({
+      register: options.logs,
+      clock: options.clock,
+      committed: () =>
+        this.#committedSeq < this.#epochSeq ? undefined : { epoch: this.epoch, seq: this.#committedSeq },
+    });
     this.#inSync = new InSyncSet({
       state: options.state,
       self: options.self,
@@ -83,6 +92,7 @@ export class Primary implements Committer {
       clock: options.clock,
       signal: this.#stopped.signal,
       onChange: () => {
+        this.#floor.hurry();
         this.#advance();
         this.#lease.renew();
       },
@@ -209,6 +219,11 @@ export class Primary implements Committer {
     return await this.#handOver.run(number, signal);
   }
 
+  /** Has it known how far the group has come, before this node goes. Rejects when that cannot be done. */
+  async settle(): Promise<void> {
+    await this.#floor.raise();
+  }
+
   /** Ends this primary. Writes that wait have an unknown outcome. */
   stop(reason: string): void {
     if (this.#stopped.signal.aborted) return;
@@ -274,6 +289,7 @@ export class Primary implements Committer {
     const { clock, settings } = this.#options;
     if (this.#stopped.signal.aborted) return;
     this.#dropSilent();
+    this.#floor.tick();
     if (this.unavailable === undefined) this.keys.expireDue();
     clock.timer(heartbeatMs(settings), () => this.#tick());
   }

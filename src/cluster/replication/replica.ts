@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { LogStore } from "../log-store.ts";
-import { type GroupState, type GroupView, isSameMember, type Member } from "../model.ts";
+import { type GroupLogs, type GroupState, type GroupView, isSameMember, type Member } from "../model.ts";
 import type { AppendRequest, AppendResponse, PeerAt } from "../peer.ts";
 import type { Register } from "../register.ts";
 import { Primary } from "./primary.ts";
@@ -14,6 +14,7 @@ export interface ReplicaOptions {
   readonly clock: Clock;
   readonly peerAt: PeerAt;
   readonly register: Register<GroupState>;
+  readonly logs: Register<GroupLogs>;
   readonly settings: ReplicationSettings;
   /** Tells the master that the primary of this epoch is silent; whether this node has become primary instead. */
   readonly reportSilence: (epoch: number, self: Member) => Promise<boolean>;

@@ -69,8 +69,7 @@ export class Standby {
     // The primary goes on without the copy that it has begun: it must not keep the log from being compacted.
     await this.#copy?.writer.abort();
     this.#copy = undefined;
-    const damaged = store.condition.kind === "damaged";
-    if (damaged || request.previous.seq < store.base.seq || !holds(store, request.previous)) {
+    if (this.#needsCopy || request.previous.seq < store.base.seq || !holds(store, request.previous)) {
       return this.#answer("mismatch");
     }
     await this.#takeRecords(request);
@@ -132,15 +131,20 @@ export class Standby {
     return this.#answer("ok");
   }
 
+  /** Whether records may be missing anywhere in the log. */
+  get #needsCopy(): boolean {
+    return this.#store.condition.kind === "damaged" || this.#store.identity?.repaired === true;
+  }
+
   #answer(result: AppendResponse["result"]): AppendResponse {
-    const { promisedEpoch, durable, base, epochs, condition } = this.#store;
+    const { promisedEpoch, durable, base, epochs } = this.#store;
     return {
       result,
       epoch: promisedEpoch,
       last: durable,
       base,
       epochs,
-      needsCopy: condition.kind === "damaged",
+      needsCopy: this.#needsCopy,
     };
   }
 }

@@ -18,7 +18,7 @@ import { createSimulatedDisk, type SimulatedDisk, systemError } from "../../supp
 async function logWith(records: readonly LogRecord[]) {
   const disk = createSimulatedDisk();
   const store = await openOn(disk);
-  await store.adopt({ group: "zdata1", number: 1 });
+  await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
   await store.append(records);
   return { disk, store };
 }
@@ -160,7 +160,7 @@ describe("compaction", () => {
   it("begins by itself when more than half of a log of some size is garbage", async () => {
     const disk = createSimulatedDisk();
     const store = await openOn(disk);
-    await store.adopt({ group: "zdata1", number: 1 });
+    await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
     const value = "x".repeat(10_000);
     let largest = 0;
     for (let seq = 1; seq <= 1000; seq++) {

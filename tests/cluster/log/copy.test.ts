@@ -17,7 +17,7 @@ import { createSimulatedDisk } from "../../support/simulated-disk.ts";
 async function logWith(records: readonly LogRecord[]) {
   const disk = createSimulatedDisk();
   const store = await openOn(disk);
-  await store.adopt({ group: "zdata1", number: 1 });
+  await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
   await store.append(records);
   return { disk, store };
 }

@@ -66,7 +66,7 @@ const open = (disk: SimulatedDisk) => openOn(disk, { onFatal: () => {} });
 const scenarios: Record<string, Scenario> = {
   "the first start and the first writes": async (disk, expected) => {
     const store = await open(disk);
-    await store.adopt({ group: "g", number: 1 });
+    await store.adopt({ cluster: "c1", group: "g", number: 1 });
     expected.isAdopted = true;
     await store.promise(1);
     expected.promisedEpoch = 1;
@@ -82,7 +82,7 @@ const scenarios: Record<string, Scenario> = {
     disk.place(dbfile, Buffer.from(`${legacyFile}YQ`));
     expected.allowed = [{ records: legacyRecords, ackedSeq: 3 }];
     const store = await open(disk);
-    await store.adopt({ group: "g", number: 1 });
+    await store.adopt({ cluster: "c1", group: "g", number: 1 });
     expected.isAdopted = true;
     await expected.appending([put(1, 4, "c", "x")], () => store.append([put(1, 4, "c", "x")]));
     await store.close();
@@ -91,7 +91,7 @@ const scenarios: Record<string, Scenario> = {
   "a compaction while records are appended": async (disk, expected) => {
     const records = allKindsOfRecords(60, 5);
     const store = await open(disk);
-    await store.adopt({ group: "g", number: 1 });
+    await store.adopt({ cluster: "c1", group: "g", number: 1 });
     await expected.appending(records.slice(0, 40), () => store.append(records.slice(0, 40)));
     expected.isAdopted = true;
     store.commit(35);
@@ -109,7 +109,7 @@ const scenarios: Record<string, Scenario> = {
   "cutting off records behind a promise": async (disk, expected) => {
     const records = allKindsOfRecords(20, 5);
     const store = await open(disk);
-    await store.adopt({ group: "g", number: 1 });
+    await store.adopt({ cluster: "c1", group: "g", number: 1 });
     expected.isAdopted = true;
     await expected.appending(records, () => store.append(records));
     store.commit(8);
@@ -124,7 +124,7 @@ const scenarios: Record<string, Scenario> = {
   "a full copy in the place of a log": async (disk, expected) => {
     const records = allKindsOfRecords(20, 5);
     const store = await open(disk);
-    await store.adopt({ group: "g", number: 1 });
+    await store.adopt({ cluster: "c1", group: "g", number: 1 });
     expected.isAdopted = true;
     await expected.appending(records, () => store.append(records));
     await store.promise(6);

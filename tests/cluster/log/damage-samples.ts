@@ -41,7 +41,7 @@ const samples: Partial<Record<Kind, Promise<Sample>>> = {};
 async function makeSample(kind: Kind): Promise<Sample> {
   const disk = createSimulatedDisk();
   const store = await openOn(disk);
-  await store.adopt({ group: "zdata1", number: 1 });
+  await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
   const records = kind.startsWith("mixed") ? allKindsOfRecords(80) : someRecords(210);
   const half = Math.floor(records.length * 0.6);
   await store.append(records.slice(0, half));

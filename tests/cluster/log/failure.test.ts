@@ -18,7 +18,7 @@ async function newLog() {
   const disk = createSimulatedDisk();
   const fatal: Error[] = [];
   const store = await openOn(disk, { onFatal: (error) => fatal.push(error) });
-  await store.adopt({ group: "zdata1", number: 1 });
+  await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
   return { disk, fatal, store };
 }
 

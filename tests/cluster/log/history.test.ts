@@ -9,7 +9,7 @@ describe("a log with a history", () => {
   async function logOf(count: number) {
     const disk = createSimulatedDisk();
     const store = await openOn(disk, { historyBytes });
-    await store.adopt({ group: "zdata1", number: 1 });
+    await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
     const records = Array.from({ length: count }, (_, index) => {
       return put(1, index + 1, `key ${index % 10}`, `${index} ${"x".repeat(1000)}`);
     });
@@ -44,7 +44,7 @@ describe("a log with a history", () => {
   it("is compacted by itself only when there is enough of garbage beside it", async () => {
     const disk = createSimulatedDisk();
     const store = await openOn(disk, { historyBytes: 2 * 1024 * 1024 });
-    await store.adopt({ group: "zdata1", number: 1 });
+    await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
     let largest = 0;
     let bases = 0;
     for (let seq = 1; seq <= 1500; seq++) {

@@ -190,7 +190,7 @@ describe("a log on a real disk", () => {
 
   it("keeps what is appended over a compaction and a restart", async () => {
     const store = await open("compacted.txt");
-    await store.adopt({ group: "g", number: 1 });
+    await store.adopt({ cluster: "c1", group: "g", number: 1 });
     for (let seq = 1; seq <= 200; seq++) {
       const appended = store.append([put(1, seq, `key ${seq % 10}`, `value ${seq}`)]);
       if (seq % 20 === 0) await appended;

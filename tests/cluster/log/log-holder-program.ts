@@ -16,7 +16,7 @@ const store = await openLog({
   },
   log: () => {},
 });
-if (store.identity === undefined) await store.adopt({ group: "g", number: 1 });
+if (store.identity === undefined) await store.adopt({ cluster: "c1", group: "g", number: 1 });
 process.stdout.write("open\n");
 for (;;) {
   const seq = store.last.seq + 1;

@@ -7,18 +7,23 @@ import { createSimulatedDisk, systemError } from "../../support/simulated-disk.t
 const records = someRecords(50);
 const keptIn = `${dbfile}.damaged-1`;
 
-/** A log of 50 records, 30 of them compacted, whose header is damaged by `damage`. */
-async function withoutHeader(damage: (bytes: Buffer) => void) {
+/** A disk with a log of 50 records, 30 of them compacted. */
+async function withLog() {
   const disk = createSimulatedDisk();
   const store = await openOn(disk);
-  await store.adopt({ group: "g", number: 3 });
+  await store.adopt({ cluster: "c1", group: "g", number: 3 });
   await store.append(records.slice(0, 30));
   store.commit(30);
   await store.compact();
   await store.append(records.slice(30));
   await store.promise(6);
   await store.close();
-  const bytes = disk.contents(dbfile) ?? assert.fail();
+  return { disk, bytes: disk.contents(dbfile) ?? assert.fail() };
+}
+
+/** The header of that log is damaged by `damage`. */
+async function withoutHeader(damage: (bytes: Buffer) => void) {
+  const { disk, bytes } = await withLog();
   damage(bytes);
   disk.place(dbfile, bytes);
   return { disk, bytes };
@@ -39,7 +44,7 @@ describe("a log whose header is lost", () => {
       assert.equal(store.condition.kind, "damaged");
       assert.equal(typeof store.identity, "undefined");
       await assert.rejects(store.append([put(6, 51, "a", "1")]), { code: "damaged" });
-      await store.adopt({ group: "g", number: 9 });
+      await store.adopt({ cluster: "c1", group: "g", number: 9 });
       assert.deepEqual(disk.contents(keptIn), bytes);
       assert.match(said.join("\n"), /had lost its header: it is kept as \/data\/db\.txt\.damaged-1/);
       assert.deepEqual(store.condition, { kind: "intact" });
@@ -67,7 +72,7 @@ describe("a log whose header is lost", () => {
   it("loses nothing of what is left, which a repair brings back", async () => {
     const { disk } = await withoutHeader((bytes) => bytes.writeUInt8(0, 0));
     const store = await openOn(disk);
-    await store.adopt({ group: "g", number: 9 });
+    await store.adopt({ cluster: "c1", group: "g", number: 9 });
     await store.close();
     await repairLog(disk, keptIn);
     disk.place(dbfile, disk.contents(keptIn) ?? assert.fail());
@@ -89,7 +94,7 @@ describe("a log whose header is lost", () => {
           disk.crash(() => share);
         };
         await store
-          .adopt({ group: "g", number: 9 })
+          .adopt({ cluster: "c1", group: "g", number: 9 })
           .catch((error: unknown) => assert.ok(crashed, String(error)));
         disk.intercept = undefined;
         if (!crashed) await store.close();
@@ -108,21 +113,21 @@ describe("a log whose header is lost", () => {
     disk.intercept = ({ kind, path }) => {
       if (kind === "write") throw systemError("ENOSPC", path);
     };
-    await assert.rejects(store.adopt({ group: "g", number: 9 }), /ENOSPC/);
+    await assert.rejects(store.adopt({ cluster: "c1", group: "g", number: 9 }), /ENOSPC/);
     disk.intercept = undefined;
     assert.deepEqual(disk.contents(dbfile), bytes);
-    await store.adopt({ group: "g", number: 9 });
+    await store.adopt({ cluster: "c1", group: "g", number: 9 });
     assert.equal(store.condition.kind, "intact");
     await store.close();
   });
 });
 
 it("a log with a good header is never set aside, whatever else is damaged in it", async () => {
-  const { disk, bytes } = await withoutHeader(() => {});
+  const { disk, bytes } = await withLog();
   disk.flip(dbfile, bytes.length - 200, 1);
   const store = await openOn(disk);
   assert.equal(store.condition.kind, "damaged");
-  await assert.rejects(store.adopt({ group: "g", number: 9 }), /is damaged/);
+  await assert.rejects(store.adopt({ cluster: "c1", group: "g", number: 9 }), /is damaged/);
   assert.equal(disk.contents(keptIn), undefined);
   await store.close();
 });

@@ -156,7 +156,7 @@ async function run(steps: readonly Step[]): Promise<void> {
   // A process that has died learns that its handles are dead.
   const open = () => openOn(disk, { onFatal: () => {}, requestsMax });
   let store = await open();
-  await store.adopt({ group: "g", number: 1 });
+  await store.adopt({ cluster: "c1", group: "g", number: 1 });
   let scans: OpenScan[] = [];
   let compactions = 0;
   const endScans = async () => {

@@ -59,7 +59,7 @@ describe("files of the original program", () => {
     assert.equal(store.condition.kind === "damaged" && store.condition.line, 91);
     assert.deepEqual(await contentsOf(store), recoveredBy("garbage_commit.db"));
     await assert.rejects(store.append([put(1, store.last.seq + 1, "a", "b")]), /damaged at line 91/);
-    await assert.rejects(store.adopt({ group: "g", number: 1 }), /damaged at line 91/);
+    await assert.rejects(store.adopt({ cluster: "c1", group: "g", number: 1 }), /damaged at line 91/);
     await store.close();
     assert.deepEqual(disk.contents(dbfile), before);
   });
@@ -87,7 +87,7 @@ describe("files of the original program", () => {
       const disk = diskWith(name);
       const store = await openOn(disk);
       const { last } = store;
-      await store.adopt({ group: "zdata 1", number: 3 });
+      await store.adopt({ cluster: "c1", group: "zdata 1", number: 3 });
       assert.deepEqual(store.last, last);
       assert.deepEqual(store.base, last);
       assert.deepEqual(await contentsOf(store), recoveredBy(name));
@@ -119,7 +119,7 @@ describe("files of the original program", () => {
       records?.map(({ epoch, seq }) => ({ epoch, seq })),
       [{ epoch: 0, seq: 50 }],
     );
-    await again.adopt({ group: "g", number: 1 });
+    await again.adopt({ cluster: "c1", group: "g", number: 1 });
     assert.deepEqual(again.base, { epoch: 0, seq: 50 });
     assert.equal((await contentsOf(again)).size, 51);
     await again.close();

@@ -9,7 +9,7 @@ import { createSimulatedDisk } from "../../support/simulated-disk.ts";
 async function logOf(number: number, group = "g"): Promise<Buffer> {
   const disk = createSimulatedDisk();
   const store = await openOn(disk);
-  await store.adopt({ group, number });
+  await store.adopt({ cluster: "c1", group, number });
   await store.append([put(1, 1, "a", `of ${number}`)]);
   await store.close();
   return disk.contents(dbfile) ?? assert.fail();

@@ -13,7 +13,7 @@ function answer(seq: number, epoch = 1): LogRecord {
 async function newLog(requestsMax = 100_000) {
   const disk = createSimulatedDisk();
   const store = await openOn(disk, { requestsMax });
-  await store.adopt({ group: "g", number: 1 });
+  await store.adopt({ cluster: "c1", group: "g", number: 1 });
   return { disk, store };
 }
 

@@ -7,7 +7,7 @@ import { createSimulatedDisk } from "../../support/simulated-disk.ts";
 async function logWith(keys: readonly string[]) {
   const disk = createSimulatedDisk();
   const store = await openOn(disk);
-  await store.adopt({ group: "g", number: 1 });
+  await store.adopt({ cluster: "c1", group: "g", number: 1 });
   await store.append(keys.map((key, index) => put(1, index + 1, key, `first ${key}`)));
   store.commit(store.last.seq);
   return { disk, store };

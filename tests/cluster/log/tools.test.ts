@@ -20,7 +20,7 @@ const records = someRecords(100);
 async function compactedLog() {
   const disk = createSimulatedDisk();
   const store = await openOn(disk);
-  await store.adopt({ group: "zdata1", number: 4 });
+  await store.adopt({ cluster: "c1", group: "zdata1", number: 4 });
   await store.append(records.slice(0, 60));
   store.commit(60);
   await store.compact();
@@ -169,7 +169,7 @@ describe("repair", () => {
   it("keeps what is live of batches, and says that lost requests are not known", async () => {
     const disk = createSimulatedDisk();
     const store = await openOn(disk);
-    await store.adopt({ group: "g", number: 1 });
+    await store.adopt({ cluster: "c1", group: "g", number: 1 });
     const batch = (seq: number, ...keys: string[]) => {
       return { epoch: 1, seq, requestId: `r${seq}`, changes: keys.map((key) => putting(key, `${seq}`)) };
     };
@@ -210,7 +210,7 @@ describe("repair", () => {
     const good = records.filter(({ seq }) => seq !== 70 && seq !== 80);
     assert.deepEqual(await contentsOf(store), contentsAfter(good));
     assert.equal(store.keyCount, report.liveKeys);
-    assert.deepEqual(store.identity, before.identity);
+    assert.deepEqual(store.identity, { ...before.identity, repaired: true });
     assert.deepEqual(store.last, { epoch: 3, seq: 100 });
     assert.equal(store.promisedEpoch, 9);
     await store.append([put(9, 101, "a", "b")]);

@@ -6,7 +6,7 @@ import { createSimulatedDisk } from "../../support/simulated-disk.ts";
 async function newLog() {
   const disk = createSimulatedDisk();
   const store = await openOn(disk);
-  await store.adopt({ group: "g", number: 1 });
+  await store.adopt({ cluster: "c1", group: "g", number: 1 });
   return { disk, store };
 }
 

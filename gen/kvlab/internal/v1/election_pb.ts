@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file kvlab/internal/v1/election.proto.
  */
 export const file_kvlab_internal_v1_election: GenFile = /*@__PURE__*/
-  fileDesc("CiBrdmxhYi9pbnRlcm5hbC92MS9lbGVjdGlvbi5wcm90bxIRa3ZsYWIuaW50ZXJuYWwudjEiWQoUUmVwb3J0U2lsZW5jZVJlcXVlc3QSDQoFZ3JvdXAYASABKAkSDQoFZXBvY2gYAiABKAQSDgoGbnVtYmVyGAMgASgNEhMKC2luY2FybmF0aW9uGAQgASgJIikKFVJlcG9ydFNpbGVuY2VSZXNwb25zZRIQCghwcm9tb3RlZBgBIAEoCDJ1Cg9FbGVjdGlvblNlcnZpY2USYgoNUmVwb3J0U2lsZW5jZRInLmt2bGFiLmludGVybmFsLnYxLlJlcG9ydFNpbGVuY2VSZXF1ZXN0Gigua3ZsYWIuaW50ZXJuYWwudjEuUmVwb3J0U2lsZW5jZVJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("CiBrdmxhYi9pbnRlcm5hbC92MS9lbGVjdGlvbi5wcm90bxIRa3ZsYWIuaW50ZXJuYWwudjEiagoUUmVwb3J0U2lsZW5jZVJlcXVlc3QSDQoFZ3JvdXAYASABKAkSDQoFZXBvY2gYAiABKAQSDgoGbnVtYmVyGAMgASgNEhMKC2luY2FybmF0aW9uGAQgASgJEg8KB2NsdXN0ZXIYBSABKAkiKQoVUmVwb3J0U2lsZW5jZVJlc3BvbnNlEhAKCHByb21vdGVkGAEgASgIMnUKD0VsZWN0aW9uU2VydmljZRJiCg1SZXBvcnRTaWxlbmNlEicua3ZsYWIuaW50ZXJuYWwudjEuUmVwb3J0U2lsZW5jZVJlcXVlc3QaKC5rdmxhYi5pbnRlcm5hbC52MS5SZXBvcnRTaWxlbmNlUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * Request of ReportSilence.
@@ -45,6 +45,13 @@ export type ReportSilenceRequest = Message<"kvlab.internal.v1.ReportSilenceReque
    * @generated from field: string incarnation = 4;
    */
   incarnation: string;
+
+  /**
+   * Id of the cluster that the caller is of; a node of another refuses the call. Empty in earlier versions.
+   *
+   * @generated from field: string cluster = 5;
+   */
+  cluster: string;
 };
 
 /**

@@ -1,0 +1,67 @@
+import type { Clock } from "../clock.ts";
+import type { Position } from "../log-store.ts";
+import type { GroupLogs } from "../model.ts";
+import { comparePositions } from "../positions.ts";
+import type { Register } from "../register.ts";
+
+/** While writes go on the floor is raised this often: what an older copy lacks is noticed if it is more than this. */
+const raiseMs = 2000;
+
+/** Keeps the floor of a group's logs close below what is committed, for as long as its primary lives. */
+export class Floor {
+  readonly #register: Register<GroupLogs>;
+  readonly #clock: Clock;
+  /** The last committed record of the primary's own epoch; undefined before there is one. */
+  readonly #committed: () => Position | undefined;
+  #raised: Position = { epoch: 0, seq: 0 };
+  #raisedMs = Number.NEGATIVE_INFINITY;
+  #running: Promise<void> | undefined;
+
+  constructor(options: {
+    register: Register<GroupLogs>;
+    clock: Clock;
+    committed: () => Position | undefined;
+  }) {
+    this.#register = options.register;
+    this.#clock = options.clock;
+    this.#committed = options.committed;
+  }
+
+  /** Raises the floor if it is time to; the first write after a pause does not wait for that. */
+  tick(): void {
+    if (!this.#register.connected || !this.#isBehind()) return;
+    if (this.#clock.monotonicMs() - this.#raisedMs < raiseMs) return;
+    this.raise().catch(() => {}); // The next tick tries again.
+  }
+
+  /** The in-sync set has changed: the floor is raised with the next tick. */
+  hurry(): void {
+    this.#raisedMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Raises the floor to what is committed now. Rejects as the register does. */
+  raise(): Promise<void> {
+    this.#running ??= this.#raise().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #raise(): Promise<void> {
+    if (!this.#isBehind()) return;
+    this.#raisedMs = this.#clock.monotonicMs();
+    const found = await this.#register.read();
+    const floor = this.#committed();
+    if (found === undefined || floor === undefined) return;
+    // A later primary has been here: it knows better.
+    if (comparePositions(floor, found.value.floor) > 0) {
+      await this.#register.compareAndSet({ ...found.value, floor }, found.version);
+    }
+    this.#raised = floor;
+  }
+
+  #isBehind(): boolean {
+    const committed = this.#committed();
+    return committed !== undefined && comparePositions(committed, this.#raised) > 0;
+  }
+}
