@@ -2,6 +2,7 @@ import { systemClock } from "./cluster/clock.ts";
 import { openCoordination } from "./coordination/open.ts";
 import { startDataServer } from "./rpc/data-server.ts";
 import { logger, runServers } from "./serve.ts";
+import { announcedAddress } from "./settings/announced.ts";
 import { dataProgram, rbfileFor, replicationOf } from "./settings/programs.ts";
 import { readSettings } from "./settings/read-settings.ts";
 import { runMain } from "./settings/run-main.ts";
@@ -16,7 +17,7 @@ await runMain("data", async (input) => {
         rbfile: settings.rbfile ?? rbfileFor(settings.dbfile),
         host: settings.serverip,
         port: settings.serverport,
-        announce: settings.announce,
+        announce: announcedAddress(settings),
         openSession: openCoordination(settings),
         access: settings.zooauth === undefined ? "open" : "creator-writes",
         clock: systemClock,

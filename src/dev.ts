@@ -9,6 +9,7 @@ import { startDataServer } from "./rpc/data-server.ts";
 import { startRouterServer } from "./rpc/router-server.ts";
 import type { Server } from "./rpc/server.ts";
 import { logger, runServers } from "./serve.ts";
+import { announcedAddress } from "./settings/announced.ts";
 import { devProgram, rbfileFor, replicationOf } from "./settings/programs.ts";
 import { readSettings, type SettingsInput } from "./settings/read-settings.ts";
 import { ExitError, runMain } from "./settings/run-main.ts";
@@ -64,6 +65,7 @@ async function startCluster(
       ...common,
       group,
       port,
+      announce: announcedAddress({ serverip: host, serverport: port }),
       dbfile,
       rbfile: rbfileFor(dbfile),
       replication: replicationOf(settings),
@@ -79,7 +81,13 @@ async function startCluster(
   const routers: Server[] = [];
   for (let port = routerport; port < routerport + routerCount; port++) {
     const log = logger(`router ${port}`);
-    const server = await startRouterServer({ ...common, port, virtualNodes: settings.virtualnodes, log });
+    const server = await startRouterServer({
+      ...common,
+      port,
+      announce: announcedAddress({ serverip: host, serverport: port }),
+      virtualNodes: settings.virtualnodes,
+      log,
+    });
     servers.push(server);
     routers.push(server);
   }

@@ -2,6 +2,7 @@ import { systemClock } from "./cluster/clock.ts";
 import { openCoordination } from "./coordination/open.ts";
 import { startRouterServer } from "./rpc/router-server.ts";
 import { logger, runServers } from "./serve.ts";
+import { announcedAddress } from "./settings/announced.ts";
 import { routerProgram } from "./settings/programs.ts";
 import { readSettings } from "./settings/read-settings.ts";
 import { runMain } from "./settings/run-main.ts";
@@ -13,7 +14,7 @@ await runMain("router", async (input) => {
       await startRouterServer({
         host: settings.serverip,
         port: settings.serverport,
-        announce: settings.announce,
+        announce: announcedAddress(settings),
         openSession: openCoordination(settings),
         access: settings.zooauth === undefined ? "open" : "creator-writes",
         clock: systemClock,

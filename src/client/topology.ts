@@ -1,4 +1,5 @@
 import { NodeRole, type Topology } from "../../gen/kvlab/v1/topology_pb.ts";
+import { type Address, parseAddress } from "../cluster/address.ts";
 import { HashRing } from "../cluster/ring.ts";
 
 /** A group of the ring. */
@@ -6,8 +7,8 @@ export interface GroupView {
   readonly name: string;
   /** Rises by one with every new primary. */
   readonly epoch: bigint;
-  /** `host:port` of its primary; undefined while it has none. */
-  readonly primary: string | undefined;
+  /** Of its primary; undefined while it has none. */
+  readonly primary: Address | undefined;
 }
 
 /** The cluster as a client needs to know it. Immutable: each change makes a new one. */
@@ -26,7 +27,7 @@ export function viewOf(message: Topology, before?: ClusterView): ClusterView {
   for (const { name, epoch, nodes, waiting } of message.groups) {
     if (waiting !== "") continue;
     const known = before?.groups.get(name);
-    const primary = nodes.find(({ role }) => role === NodeRole.PRIMARY)?.address;
+    const primary = parseAddress(nodes.find(({ role }) => role === NodeRole.PRIMARY)?.address ?? "");
     groups.set(name, known !== undefined && known.epoch > epoch ? known : { name, epoch, primary });
   }
   if (behind) {

@@ -5,13 +5,14 @@ import {
   RequestForgottenSchema,
   WrongNodeSchema,
 } from "../../gen/kvlab/v1/errors_pb.ts";
+import { type Address, parseAddress } from "../cluster/address.ts";
 import { KvError } from "./errors.ts";
 import { fromRevision } from "./values.ts";
 
 /** What follows from the error of one attempt. */
 export type Verdict =
   /** Not applied: another server has the keys, or nobody knows who. */
-  | { readonly next: "redirect"; readonly address: string | undefined }
+  | { readonly next: "redirect"; readonly address: Address | undefined }
   /** Not applied: it can be sent as if for the first time, after this revision. */
   | { readonly next: "forgotten"; readonly revision: bigint }
   /** It can be sent again; it may have been applied, unless `applied` is "no". */
@@ -21,7 +22,7 @@ export type Verdict =
 
 export function judge(error: ConnectError): Verdict {
   const [wrongNode] = error.findDetails(WrongNodeSchema);
-  if (wrongNode) return { next: "redirect", address: wrongNode.address || undefined };
+  if (wrongNode) return { next: "redirect", address: parseAddress(wrongNode.address) };
   const [forgotten] = error.findDetails(RequestForgottenSchema);
   if (forgotten) return { next: "forgotten", revision: forgotten.revision };
   const [failed] = error.findDetails(ConditionFailedSchema);

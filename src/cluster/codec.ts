@@ -1,3 +1,4 @@
+import { type Address, addressAllowed, parseAddress } from "./address.ts";
 import type { Position } from "./log-store.ts";
 import { type GroupLogs, type GroupState, isSameMember, type Member, type RingState } from "./model.ts";
 import { groupNameAllowed, isGroupName, numberMax, parseNumber } from "./paths.ts";
@@ -21,14 +22,13 @@ export function encodeText(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** `host:port` of a router or data node. Errors: ForeignContentError. */
-export function parseAddress(path: string, data: Uint8Array): string {
-  const text = decodeText(data);
-  const port = text?.match(/^[^\s\p{C}]{1,255}:(\d{1,5})$/u)?.[1];
-  if (text === undefined || port === undefined || Number(port) < 1 || Number(port) > 65_535) {
-    throw new ForeignContentError(path, data, "the address of a node as host:port");
+/** Of a router or data node. Errors: ForeignContentError. */
+export function parseAddressData(path: string, data: Uint8Array): Address {
+  const address = parseAddress(decodeText(data) ?? "");
+  if (address === undefined) {
+    throw new ForeignContentError(path, data, `the address of a node: ${addressAllowed}`);
   }
-  return text;
+  return address;
 }
 
 /** The number that a `top` gives away next. Errors: ForeignContentError. */

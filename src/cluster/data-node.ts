@@ -1,4 +1,5 @@
 import type { Access, OpenSession } from "../coordination/coordination.ts";
+import type { Address } from "./address.ts";
 import { createBackoff } from "./backoff.ts";
 import { type Clock, withTimeout } from "./clock.ts";
 import { checkCaller, ForeignCluster, settleClusterId } from "./cluster-id.ts";
@@ -136,10 +137,10 @@ export class DataNode {
   }
 
   /**
-   * Registers the node at `host:port`, where it listens already, and keeps it registered. Resolves when it has its
+   * Registers the node at its address, where it listens already, and keeps it registered. Resolves when it has its
    * place for the first time.
    */
-  join(address: string): Promise<void> {
+  join(address: Address): Promise<void> {
     const joined = Promise.withResolvers<void>();
     const { group, store, clock, access, log, onFailure } = this.#options;
     if (store.isCopy) {

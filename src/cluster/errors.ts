@@ -1,3 +1,5 @@
+import type { Address } from "./address.ts";
+
 /** Why an operation on keys failed. `src/rpc` turns each into one status of the protocol. */
 export type KvErrorCode =
   /** There is no such key. */
@@ -26,8 +28,8 @@ export type KvErrorCode =
 /** Where a key is served, as far as the node that was asked knows. */
 export interface Owner {
   readonly group: string;
-  /** `host:port`; undefined when the group has no primary now. */
-  readonly address: string | undefined;
+  /** Undefined when the group has no primary now. */
+  readonly address: Address | undefined;
   readonly ringVersion: number;
 }
 

@@ -1,5 +1,6 @@
 /** The cluster's truth as it stands in ZooKeeper, in types; and its written forms. */
 
+import type { Address } from "./address.ts";
 import type { Position } from "./log-store.ts";
 
 /** One life of a replica's registration. A replica that registers again is the same number, another incarnation. */
@@ -56,8 +57,7 @@ export interface Versioned<T> {
 }
 
 export interface NodeView extends Member {
-  /** `host:port` */
-  readonly address: string;
+  readonly address: Address;
 }
 
 export interface GroupView {
@@ -77,7 +77,7 @@ export interface Topology {
   /** By name. */
   readonly groups: ReadonlyMap<string, GroupView>;
   /** By number; number 0 is the master. */
-  readonly routers: readonly { readonly number: number; readonly address: string }[];
+  readonly routers: readonly { readonly number: number; readonly address: Address }[];
   /** Monotonic milliseconds since which this could not be checked against ZooKeeper; undefined while it is current. */
   readonly staleSinceMs: number | undefined;
 }

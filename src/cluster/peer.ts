@@ -1,3 +1,4 @@
+import type { Address } from "./address.ts";
 import type { CopyHead, EpochStart, LogRecord, Position } from "./log-store.ts";
 import type { Member } from "./model.ts";
 
@@ -18,8 +19,8 @@ export interface Peer {
   reportSilence(report: SilenceReport, signal: AbortSignal): Promise<boolean>;
 }
 
-/** The peer that listens on `host:port`. */
-export type PeerAt = (address: string) => Peer;
+/** The peer that is reached at an address. */
+export type PeerAt = (address: Address) => Peer;
 
 /** What every request says. */
 export interface PeerRequest {

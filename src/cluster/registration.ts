@@ -1,3 +1,4 @@
+import type { Address } from "./address.ts";
 import { parseGroupState } from "./codec.ts";
 import { withLock } from "./lock.ts";
 import type { Member } from "./model.ts";
@@ -35,7 +36,7 @@ export type Claim = (task: Task) => Promise<Claimed>;
  * A router becomes master (number 0) if there is none, or only what an earlier process at its own address has left;
  * else it gets the next number and covets the master's place.
  */
-export function routerClaim(address: string): Claim {
+export function routerClaim(address: Address): Claim {
   return async (task) => {
     await ensureParents(task, [serverPath, serverLockPath]);
     return withLock(task, serverLockPath, address, async () => {
@@ -51,7 +52,7 @@ export function routerClaim(address: string): Claim {
   };
 }
 
-async function claimRouterNumber(task: Task, address: string, own: number | undefined): Promise<Claimed> {
+async function claimRouterNumber(task: Task, address: Address, own: number | undefined): Promise<Claimed> {
   for (let number = own; ; number = undefined) {
     number ??= await takeNumber(task, serverTopPath);
     const holder = await occupy(task, routerPath(number), address, { replaceSameAddress: false });
@@ -66,7 +67,7 @@ async function claimRouterNumber(task: Task, address: string, own: number | unde
  */
 export function dataNodeClaim(options: {
   group: string;
-  address: string;
+  address: Address;
   number: number | undefined;
 }): Claim {
   const { group, address } = options;

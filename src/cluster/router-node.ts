@@ -1,4 +1,5 @@
 import type { Access, Coordination, OpenSession } from "../coordination/coordination.ts";
+import type { Address } from "./address.ts";
 import type { Clock } from "./clock.ts";
 import { checkCaller, ForeignCluster, settleClusterId } from "./cluster-id.ts";
 import { formatGroupLogs, formatGroupState, parseGroupLogs } from "./codec.ts";
@@ -52,10 +53,10 @@ export class RouterNode {
   }
 
   /**
-   * Registers the router at `host:port`, where it listens already, and keeps it registered. Resolves when it has its
+   * Registers the router at its address, where it listens already, and keeps it registered. Resolves when it has its
    * place for the first time.
    */
-  join(address: string): Promise<void> {
+  join(address: Address): Promise<void> {
     const joined = Promise.withResolvers<void>();
     const { clock, access, log, onFailure } = this.#options;
     const claim = routerClaim(address);

@@ -2,7 +2,7 @@ import { type Coordination, CoordinationError, type Watcher } from "../coordinat
 import { type Clock, sleep } from "./clock.ts";
 import {
   ForeignContentError,
-  parseAddress,
+  parseAddressData,
   parseClusterId,
   parseGroupState,
   parseRingState,
@@ -207,5 +207,5 @@ function isLoss(error: CoordinationError): boolean {
 function parseNode(path: string, number: number, { data, stat }: Found): NodeView {
   if (!stat.ephemeral)
     throw new ForeignContentError(path, data, "an ephemeral znode with the address of a node");
-  return { number, incarnation: stat.czxid, address: parseAddress(path, data) };
+  return { number, incarnation: stat.czxid, address: parseAddressData(path, data) };
 }

@@ -1,4 +1,5 @@
 import { CoordinationError, type CoordinationErrorCode } from "../coordination/coordination.ts";
+import { type Address, parseAddress } from "./address.ts";
 import { encodeText, parseTop } from "./codec.ts";
 import { parseNumber } from "./paths.ts";
 import { getIfThere, settle, type Task } from "./settle.ts";
@@ -61,7 +62,7 @@ export interface Holder {
 export async function occupy(
   task: Task,
   path: string,
-  address: string,
+  address: Address,
   options: { replaceSameAddress: boolean },
 ): Promise<Holder> {
   const { session, access } = task;
@@ -74,7 +75,7 @@ export async function occupy(
       }
       const { czxid, own, ephemeral, version } = found.stat;
       const holder = new TextDecoder().decode(found.data);
-      const isSame = holder === address;
+      const isSame = parseAddress(holder) === address;
       if (own ? isSame : !(isSame && options.replaceSameAddress)) {
         return { path, czxid, own, ephemeral, address: holder };
       }

@@ -1,4 +1,5 @@
 import { createTransports } from "../client/transport/http2.ts";
+import { joinHostPort } from "../cluster/address.ts";
 import { DataNode } from "../cluster/data-node.ts";
 import { messageBytesLimit } from "../cluster/key-limits.ts";
 import { nodeDisk } from "../cluster/log/node-disk.ts";
@@ -8,7 +9,7 @@ import type { ReplicationSettings } from "../cluster/replication/settings.ts";
 import { dataRoutes } from "./data-service.ts";
 import { peerOver } from "./peer-client.ts";
 import { replicationRoutes } from "./replication-service.ts";
-import { addressOf, failure, listenFor, type Server, type ServerOptions } from "./server.ts";
+import { announcedBy, failure, listenFor, type Server, type ServerOptions } from "./server.ts";
 
 export interface DataServerOptions extends ServerOptions {
   readonly group: string;
@@ -54,11 +55,12 @@ export async function startDataServer(options: DataServerOptions): Promise<Serve
       dataRoutes(router, made, options.clock);
       replicationRoutes(router, made);
     });
-    const address = addressOf(host, listener.port);
-    log(`listening on ${address}`);
+    const address = joinHostPort(host, listener.port);
+    const announced = announcedBy(options, listener.port);
+    log(`listening on ${address}${announced === address ? "" : `, announced as ${announced}`}`);
     return {
       address,
-      joined: made.join(options.announce ?? address),
+      joined: made.join(announced),
       failed,
       async stop() {
         await listener.close();

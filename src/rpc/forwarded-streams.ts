@@ -1,6 +1,7 @@
 import { ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { ScanRequest, WatchRequest } from "../../gen/kvlab/v1/data_pb.ts";
 import type { DataClient } from "../client/channel/channel.ts";
+import type { Address } from "../cluster/address.ts";
 import { KvError } from "../cluster/errors.ts";
 import type { Topology } from "../cluster/model.ts";
 import { primaryOf } from "../cluster/placement.ts";
@@ -9,7 +10,7 @@ import { deadlineOf } from "./deadline.ts";
 import { relayed, toConnectError } from "./errors.ts";
 
 /** Scan and Watch of a router: handed on to the primary of the group that they name. */
-export function forwardedStreamHandlers(source: TopologySource, clientAt: (address: string) => DataClient) {
+export function forwardedStreamHandlers(source: TopologySource, clientAt: (address: Address) => DataClient) {
   return {
     scan: (request: ScanRequest, context: HandlerContext) =>
       relaying(source, request.group, context, (address, group) =>
@@ -26,7 +27,7 @@ async function* relaying<T>(
   source: TopologySource,
   asked: string,
   context: HandlerContext,
-  open: (address: string, group: string) => AsyncIterable<T>,
+  open: (address: Address, group: string) => AsyncIterable<T>,
 ): AsyncGenerator<T, void, void> {
   try {
     const { group, address } = await primaryFor(source, asked, deadlineOf(context));

@@ -3,6 +3,7 @@ import { Code, ConnectError, type ConnectRouter, createClient } from "@connectrp
 import { type BatchRequest, DataService, type RequestId } from "../../gen/kvlab/v1/data_pb.ts";
 import { OutcomeUnknownSchema } from "../../gen/kvlab/v1/errors_pb.ts";
 import type { DataClient } from "../client/channel/channel.ts";
+import type { Address } from "../cluster/address.ts";
 import { type Clock, sleep, withTimeout } from "../cluster/clock.ts";
 import { KvError } from "../cluster/errors.ts";
 import { checkKey } from "../cluster/limits.ts";
@@ -33,10 +34,10 @@ type CallKind = "read" | "write" | "named write";
 export function forwardingRoutes(
   router: ConnectRouter,
   source: TopologySource,
-  transportTo: (address: string) => Transport,
+  transportTo: (address: Address) => Transport,
   clock: Clock,
 ): void {
-  const clientAt = (address: string) => createClient(DataService, transportTo(address));
+  const clientAt = (address: Address) => createClient(DataService, transportTo(address));
   const forward = <T>(
     key: string,
     kind: CallKind,
@@ -96,7 +97,7 @@ export async function untilApplied<T>(
   key: string,
   kind: CallKind,
   signal: AbortSignal,
-  call: (address: string, signal: AbortSignal) => Promise<T>,
+  call: (address: Address, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   /** Whether an attempt may have been applied. */
   let isUnsure = false;
@@ -124,9 +125,9 @@ async function unlessReplaced<T>(
   source: TopologySource,
   clock: Clock,
   key: string,
-  address: string,
+  address: Address,
   signal: AbortSignal,
-  call: (address: string, signal: AbortSignal) => Promise<T>,
+  call: (address: Address, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const replaced = new AbortController();
   let cancel: (() => void) | undefined;

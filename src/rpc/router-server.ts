@@ -1,4 +1,5 @@
 import { createTransports } from "../client/transport/http2.ts";
+import { joinHostPort } from "../cluster/address.ts";
 import { messageBytesLimit } from "../cluster/key-limits.ts";
 import { RouterNode } from "../cluster/router-node.ts";
 import { adminRoutes } from "./admin-service.ts";
@@ -6,7 +7,7 @@ import { electionRoutes } from "./election-service.ts";
 import { forwardingRoutes } from "./forwarding-service.ts";
 import { peerOver } from "./peer-client.ts";
 import { routerRoutes } from "./router-service.ts";
-import { addressOf, failure, listenFor, type Server, type ServerOptions } from "./server.ts";
+import { announcedBy, failure, listenFor, type Server, type ServerOptions } from "./server.ts";
 
 export interface RouterServerOptions extends ServerOptions {
   /** Given to the ring if this router, as master, is the one that makes it. */
@@ -35,11 +36,12 @@ export async function startRouterServer(options: RouterServerOptions): Promise<S
       routerRoutes(router, node.topology, clock);
       forwardingRoutes(router, node.topology, (address) => transports.transportTo(address), clock);
     });
-    const address = addressOf(host, listener.port);
-    log(`listening on ${address}`);
+    const address = joinHostPort(host, listener.port);
+    const announced = announcedBy(options, listener.port);
+    log(`listening on ${address}${announced === address ? "" : `, announced as ${announced}`}`);
     return {
       address,
-      joined: node.join(options.announce ?? address),
+      joined: node.join(announced),
       failed,
       async stop() {
         await listener.close();

@@ -1,4 +1,5 @@
 import type { ConnectRouter } from "@connectrpc/connect";
+import { type Address, joinHostPort, parseAddress } from "../cluster/address.ts";
 import type { Clock } from "../cluster/clock.ts";
 import type { Access, OpenSession } from "../coordination/coordination.ts";
 import { addHealth, type Health } from "./health.ts";
@@ -10,8 +11,8 @@ export interface ServerOptions {
   /** Address to listen on. */
   readonly host: string;
   readonly port: number;
-  /** `host:port` where the others reach the server, if that is not where it listens. */
-  readonly announce?: string | undefined;
+  /** Where the others reach the server. Default: where it listens, which must be an address for others then. */
+  readonly announce?: Address;
   readonly openSession: OpenSession;
   /** Of the znodes that the server makes. */
   readonly access: Access;
@@ -59,9 +60,11 @@ function messageBytesMax(valueBytesMax: number): number {
   return Math.ceil(valueBytesMax * 1.34) + 2 * 1024 * 1024;
 }
 
-/** `host:port`, with brackets around IPv6, as in URLs. */
-export function addressOf(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+/** Where others reach a server that listens on this port. */
+export function announcedBy({ announce, host }: ServerOptions, port: number): Address {
+  const address = announce ?? parseAddress(joinHostPort(host, port));
+  if (address === undefined) throw new Error(`${host} is no address for others, and no other is announced`);
+  return address;
 }
 
 /** A promise that only rejects, and the function that makes it do so. */

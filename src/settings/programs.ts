@@ -1,15 +1,16 @@
-import { networkInterfaces } from "node:os";
 import { basename, dirname, join } from "node:path";
+import type { Address } from "../cluster/address.ts";
 import { defaultValueBytesMax, valueBytesLimit } from "../cluster/key-limits.ts";
 import { groupNameAllowed, isGroupName } from "../cluster/paths.ts";
 import { defaultReplicationSettings, type ReplicationSettings } from "../cluster/replication/settings.ts";
 import { virtualNodesMax } from "../cluster/ring.ts";
 import { parseConnectString } from "../coordination/wire/connect-string.ts";
+import { firstOuterAddress } from "./announced.ts";
 import type { Program } from "./read-settings.ts";
 import {
+  address,
   choice,
   host,
-  hostAndPort,
   number,
   optional,
   port,
@@ -17,6 +18,8 @@ import {
   text,
   withDefault,
 } from "./setting.ts";
+
+const outerAddress = firstOuterAddress() ?? "127.0.0.1";
 
 /** The settings of the servers, by their names; a program takes those that it needs. */
 const settings = {
@@ -58,13 +61,17 @@ const settings = {
     10_000,
   ),
   serverip: withDefault(
-    host({ meaning: "Address to listen on, and to announce to the others.", placeholder: "HOST" }),
-    firstOuterAddress(),
-    `the first IPv4 address that is not loopback, here ${firstOuterAddress()}`,
+    host({
+      meaning:
+        "Address to listen on, and to announce to the others. With 0.0.0.0 or :: it listens on all, and announces the default.",
+      placeholder: "HOST",
+    }),
+    outerAddress,
+    `the first IPv4 address that is not loopback, here ${outerAddress}`,
   ),
   serverport: withDefault(port({ meaning: "Port for every protocol.", placeholder: "PORT" }), 1926),
-  announce: withDefault<string | undefined>(
-    hostAndPort({
+  announce: withDefault<Address | undefined>(
+    address({
       meaning:
         "Where the others and the clients reach this server, if that is not where it listens: behind a proxy, an address translation, or in a container.",
       placeholder: "HOST:PORT",
@@ -251,9 +258,4 @@ function isConnectString(given: string): boolean {
   } catch {
     return false;
   }
-}
-
-function firstOuterAddress(): string {
-  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  return addresses.find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "127.0.0.1";
 }

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { type Address, addressAllowed, joinHostPort, parseAddress } from "../cluster/address.ts";
 
 /** One thing that can be set. Made by the functions below; a program's settings are a record of these by name. */
 export interface Setting<T> {
@@ -97,25 +98,13 @@ export function host(description: Description): Setting<string> {
   return text({
     ...description,
     allowed: "an IP address or a host name",
-    accepts: (given) => isIP(given) !== 0 || isHostName(given),
+    accepts: (given) => isIP(given) !== 0 || parseAddress(joinHostPort(given, 1)) !== undefined,
   });
 }
 
-/** A host and a TCP port, as in URLs, which must be given. */
-export function hostAndPort(description: Description): Setting<string> {
-  return text({
-    ...description,
-    allowed: "host:port, with brackets around an IPv6 address",
-    accepts(given) {
-      const [, ipv6, name = "", digits = ""] = /^(?:\[(.*)\]|([^:]*)):(\d{1,5})$/.exec(given) ?? [];
-      const isHost = ipv6 === undefined ? isHostName(name) : isIP(ipv6) === 6;
-      return isHost && Number(digits) >= 1 && Number(digits) <= 65_535;
-    },
-  });
-}
-
-function isHostName(given: string): boolean {
-  return /^[a-z\d]([a-z\d._-]*[a-z\d])?$/i.test(given);
+/** Where others reach a server, which must be given. */
+export function address(description: Description): Setting<Address> {
+  return { ...description, allowed: addressAllowed, parse: parseAddress };
 }
 
 /** A TCP port, which must be given. */

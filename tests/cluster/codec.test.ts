@@ -6,7 +6,7 @@ import {
   ForeignContentError,
   formatGroupState,
   formatRingState,
-  parseAddress,
+  parseAddressData,
   parseGroupState,
   parseRingState,
   parseTop,
@@ -18,8 +18,21 @@ const member = { number: 1, incarnation: "17" };
 const foreign: [string, (path: string, data: Uint8Array) => unknown, string[]][] = [
   [
     "an address",
-    parseAddress,
-    ["", "localhost", ":1", "a:", "a:0", "a:65536", "a:1 ", "a b:1", "a\u0000:1", `${"x".repeat(256)}:1`],
+    parseAddressData,
+    [
+      "",
+      "localhost",
+      ":1",
+      "a:",
+      "a:0",
+      "a:65536",
+      "a:1 ",
+      "a b:1",
+      "a\u0000:1",
+      "data.1:1",
+      "0.0.0.0:1",
+      `${"x".repeat(256)}:1`,
+    ],
   ],
   ["a top", parseTop, ["", "x", "-1", "01", "1.5", "4294967296", " 1", "1\n"]],
   [
@@ -105,7 +118,7 @@ describe("written forms", () => {
 
   it("read addresses of every kind, and numbers", () => {
     for (const address of ["127.0.0.1:1926", "node-1.example:65535", "[::1]:2000"]) {
-      assert.equal(parseAddress("/p", encodeText(address)), address);
+      assert.equal(parseAddressData("/p", encodeText(address)), address);
     }
     assert.equal(parseTop("/p", encodeText("12")), 12);
   });
@@ -144,7 +157,7 @@ describe("written forms", () => {
   it("shorten what is long and make it visible", () => {
     const data = new Uint8Array(1_000_000).fill(0x1b);
     assert.throws(
-      () => parseAddress("/p", data),
+      () => parseAddressData("/p", data),
       (error: Error) => error.message.length < 600 && /\\u001b.* … \(1000000 bytes\)/.test(error.message),
     );
   });

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { GroupView, NodeView } from "../../src/cluster/model.ts";
 import { planRecovery } from "../../src/cluster/recovery.ts";
+import { addressOf } from "../support/address.ts";
 
 function node(number: number, incarnation = `${number}0`): NodeView {
-  return { number, incarnation, address: `127.0.0.1:${2000 + number}` };
+  return { number, incarnation, address: addressOf(`127.0.0.1:${2000 + number}`) };
 }
 
 /** Node 1 was in sync; these are registered now. */

@@ -160,6 +160,9 @@ describe("watchTopology", () => {
     await observer.create("/data/g/state", encodeText("{}"), "persistent");
     await observer.create("/data/h/state", formatGroupState(state), "persistent");
     await observer.create("/data/h/7", encodeText("c:1"), "persistent");
+    // No link could lead there, or it would lead each node to itself.
+    await observer.create("/data/h/8", encodeText("data.1:2001"), "ephemeral");
+    await observer.create("/data/h/9", encodeText("0.0.0.0:2001"), "ephemeral");
     await observer.create("/data/not a group", noData, "persistent");
     await observer.create("/server/note", noData, "persistent");
     await observer.create("/server/5", encodeText("nowhere"), "ephemeral");
@@ -178,6 +181,8 @@ describe("watchTopology", () => {
     assert.deepEqual(troubles.map((message) => message.split(" ")[0]).sort(), [
       "/data/g/state",
       "/data/h/7",
+      "/data/h/8",
+      "/data/h/9",
       "/ring",
       "/server/5",
     ]);
@@ -191,7 +196,7 @@ describe("watchTopology", () => {
       groups: { g: { nodes: { 1: "a:1", 2: "d:1" }, epoch: 1 }, h: { nodes: { 1: "b:1" }, epoch: 1 } },
       ring: 1,
     });
-    assert.equal(troubles.length, 4);
+    assert.equal(troubles.length, 6);
   });
 
   it("is stale for good once its sessions have stopped", async () => {

@@ -13,6 +13,7 @@ import { defaultReplicationSettings } from "../../src/cluster/replication/settin
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
 import { startDataServer } from "../../src/rpc/data-server.ts";
 import { startRouterServer } from "../../src/rpc/router-server.ts";
+import { addressOf } from "../support/address.ts";
 import { freePorts } from "../support/free-ports.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { until } from "../support/until.ts";
@@ -36,7 +37,7 @@ test("a server that announces another address than its own is located there, and
   const node = await startDataServer({
     ...common,
     port,
-    announce: proxy.address,
+    announce: addressOf(proxy.address),
     group: "zdata1",
     dbfile: join(folder, "db.txt"),
     rbfile: join(folder, "rb.txt"),

@@ -7,6 +7,7 @@ import type { Topology } from "../../src/cluster/model.ts";
 import type { TopologySource } from "../../src/cluster/topology.ts";
 import { toConnectError } from "../../src/rpc/errors.ts";
 import { untilApplied } from "../../src/rpc/forwarding-service.ts";
+import { addressOf } from "../support/address.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
 /** One group whose primary the test chooses. */
@@ -16,7 +17,7 @@ class OneGroup implements TopologySource {
 
   primary(address: string | undefined): void {
     const member = { number: 1, incarnation: "1" };
-    const nodes = address === undefined ? [] : [{ ...member, address }];
+    const nodes = address === undefined ? [] : [{ ...member, address: addressOf(address) }];
     const state = { version: 1, value: { epoch: 1, primary: member, inSync: [member] } };
     this.current = {
       cluster: "c1",

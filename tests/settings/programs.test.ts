@@ -45,7 +45,7 @@ describe("settings of the servers", () => {
 
   const accepted = {
     zooaddr: ["zoo1:2181,zoo2:2181/kvlab", "[::1]:2181", "zoo"],
-    serverip: ["10.0.0.1", "::1", "data-1.example.org", "data_1"],
+    serverip: ["10.0.0.1", "0.0.0.0", "::", "::1", "fe80::1%eth0", "data-1.example.org", "data_1"],
     serverport: ["1", "65535"],
     announce: ["10.0.0.1:1926", "data-1.example.org:1", "[::1]:65535"],
     name: ["zdata1"],
@@ -57,9 +57,21 @@ describe("settings of the servers", () => {
   };
   const refused = {
     zooaddr: ["", "zoo1:2181,", "zoo1:http", "http://zoo1:2181"],
-    serverip: ["", "10.0.0.1:1926", "a b", "-a"],
+    serverip: ["", "10.0.0.1:1926", "a b", "-a", "data.1"],
     serverport: ["", "0", "65536", "19.5", "0x10", "http", "１９２６"],
-    announce: ["", "10.0.0.1", ":1926", "::1:1926", "[10.0.0.1]:1926", "a:0", "a:65536", "a b:1"],
+    announce: [
+      "",
+      "10.0.0.1",
+      ":1926",
+      "::1:1926",
+      "[10.0.0.1]:1926",
+      "a:0",
+      "a:65536",
+      "a b:1",
+      "data.1:2001",
+      "0.0.0.0:1",
+      "[fe80::1%eth0]:1",
+    ],
     name: ["", "a/b", "lock", ".."],
     zooauth: ["", "me", ":pass"],
     zkdriver: ["", "Wire"],

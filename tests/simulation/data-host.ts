@@ -1,6 +1,7 @@
 import { DataNode } from "../../src/cluster/data-node.ts";
 import { openLog } from "../../src/cluster/log/open-log.ts";
 import type { LogStore } from "../../src/cluster/log-store.ts";
+import { addressOf } from "../support/address.ts";
 import {
   createSimulatedDisk,
   type DiskOperation,
@@ -122,7 +123,7 @@ export class DataHost extends Host {
       reportSilence: () => Promise.reject(new Error("this is a data node")),
       ...keyServices({ node, store, process, invariants }),
     });
-    await node.join(`${this.name}:1926`);
+    await node.join(addressOf(`${this.name}:1926`));
     invariants.moment("registration", group);
   }
 

@@ -5,6 +5,7 @@ import type { WriteRequest } from "../../src/cluster/replication/write-plan.ts";
 import { RouterNode } from "../../src/cluster/router-node.ts";
 import { answering, toConnectError } from "../../src/rpc/errors.ts";
 import { untilApplied } from "../../src/rpc/forwarding-service.ts";
+import { addressOf } from "../support/address.ts";
 import { sessionOpener } from "./coordination-client.ts";
 import { withDeadline } from "./deadline.ts";
 import { Host } from "./host.ts";
@@ -80,7 +81,7 @@ export class RouterHost extends Host {
         return forward(key, kindOf(request), caller, (data, signal) => data.write(copyOf(request), signal));
       },
     });
-    await node.join(`${this.name}:1926`);
+    await node.join(addressOf(`${this.name}:1926`));
   }
 
   protected override ended(): void {

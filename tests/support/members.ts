@@ -4,6 +4,7 @@ import { type Claim, dataNodeClaim, routerClaim } from "../../src/cluster/regist
 import { keepSessions, type Sessions } from "../../src/cluster/sessions.ts";
 import type { Access, Coordination, OpenSession } from "../../src/coordination/coordination.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
+import { addressOf } from "./address.ts";
 import { type SkippingClock, skippingClock } from "./skipping-clock.ts";
 
 /** A process that does nothing but register. */
@@ -38,11 +39,11 @@ export class Members {
   }
 
   router(address: string, open?: OpenSession, access?: Access): Member {
-    return this.#member(routerClaim(address), open, access);
+    return this.#member(routerClaim(addressOf(address)), open, access);
   }
 
   node(group: string, address: string, number?: number, open?: OpenSession): Member {
-    return this.#member(dataNodeClaim({ group, address, number }), open);
+    return this.#member(dataNodeClaim({ group, address: addressOf(address), number }), open);
   }
 
   #member(claim: Claim, open = this.service.opener(), access: Access = "open"): Member {

@@ -5,6 +5,7 @@ import { defaultReplicationSettings } from "../../src/cluster/replication/settin
 import { RouterNode } from "../../src/cluster/router-node.ts";
 import type { Coordination } from "../../src/coordination/coordination.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
+import { addressOf } from "./address.ts";
 import { MemoryLog } from "./memory-log.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
@@ -32,7 +33,7 @@ export class NodeCluster {
   async router(address: string): Promise<RouterNode> {
     const node = new RouterNode({ ...this.#common(), virtualNodes: 2 });
     this.#routers.set(address, node);
-    await this.clock.settled(node.join(address));
+    await this.clock.settled(node.join(addressOf(address)));
     return node;
   }
 
@@ -40,7 +41,7 @@ export class NodeCluster {
     const settings = defaultReplicationSettings;
     const node = new DataNode({ ...this.#common(), group, store, settings, valueBytesMax: 1000 });
     this.#data.set(address, node);
-    await this.clock.settled(node.join(address));
+    await this.clock.settled(node.join(addressOf(address)));
     return node;
   }
 

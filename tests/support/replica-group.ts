@@ -11,6 +11,7 @@ import {
   type ReplicationSettings,
 } from "../../src/cluster/replication/settings.ts";
 import type { WriteOperation, WriteRequest } from "../../src/cluster/replication/write-plan.ts";
+import { addressOf } from "./address.ts";
 import { MemoryLog } from "./memory-log.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
@@ -83,7 +84,7 @@ export class ReplicaGroup {
       group,
       store: node.store,
       clock: this.clock,
-      peerAt: (address) => this.#peer(number, Number(address)),
+      peerAt: (address) => this.#peer(number, Number(address.split(":")[1])),
       register: this.#register(number),
       logs: this.#logsRegister(number),
       settings: this.settings,
@@ -95,7 +96,7 @@ export class ReplicaGroup {
       onFailure: (error) => this.failures.push(`${number}: ${error}`),
     });
     node.replica = replica;
-    node.view = { number, incarnation, address: String(number) };
+    node.view = { number, incarnation, address: addressOf(`host:${number}`) };
     replica.registered({ number, incarnation });
     this.tell();
   }

@@ -1,0 +1,42 @@
+import { networkInterfaces } from "node:os";
+import { type Address, joinHostPort, parseAddress } from "../cluster/address.ts";
+import { SettingError } from "./read-settings.ts";
+
+/**
+ * Where the others reach a server: what it is given to announce, else where it listens. One that listens on all addresses
+ * is reached at the first that is not loopback. Errors: SettingError, where there is no such address.
+ */
+export function announcedAddress(settings: {
+  readonly serverip: string;
+  readonly serverport: number;
+  readonly announce?: Address | undefined;
+}): Address {
+  const { serverip, serverport, announce } = settings;
+  if (announce !== undefined) return announce;
+  const host = isWildcard(serverip) ? firstOuterAddress() : serverip;
+  const address = host === undefined ? undefined : parseAddress(joinHostPort(host, serverport));
+  if (address !== undefined) return address;
+  const reason =
+    host === undefined
+      ? "this machine has no address but loopback"
+      : "it means something on this machine only, so that it cannot be announced";
+  const hint = "announce" in settings ? ", or the setting announce (host:port) beside it" : "";
+  throw new SettingError(
+    `serverip is ${JSON.stringify(serverip)}: ${reason}; allowed: an address that others can reach${hint}`,
+  );
+}
+
+/** The first address that is not loopback, IPv4 if there is one. */
+export function firstOuterAddress(): string | undefined {
+  const outer = Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .filter(({ internal, address }) => !internal && parseAddress(joinHostPort(address, 1)) !== undefined);
+  return (outer.find(({ family }) => family === "IPv4") ?? outer[0])?.address;
+}
+
+/** Whether it stands for all addresses of the machine, in any of its forms. */
+function isWildcard(host: string): boolean {
+  const url = `http://${joinHostPort(host, 1)}`;
+  const { hostname } = URL.canParse(url) ? new URL(url) : { hostname: "" };
+  return ["0.0.0.0", "[::]", "[::ffff:0:0]"].includes(hostname);
+}
