@@ -14,6 +14,8 @@ export interface NodeStatus {
   readonly inSync: boolean;
   /** Records of the primary that it has not on disk; undefined on the primary, and when the primary has not said. */
   readonly lag?: number;
+  /** True when its disk has no room, as the primary says. */
+  readonly diskFull?: boolean;
 }
 
 export interface GroupStatus {
@@ -25,6 +27,8 @@ export interface GroupStatus {
   readonly waiting?: string;
   /** Why it takes no reads and writes now; absent when it does. */
   readonly unavailable?: string;
+  /** What keeps the disk of its primary from taking writes; absent when nothing does. */
+  readonly diskTrouble?: string;
   /** Keys, and bytes of the log file, as the primary says. */
   readonly keys?: number;
   readonly logBytes?: number;
@@ -75,6 +79,7 @@ async function readGroupStatus(ask: Ask, group: Group): Promise<GroupStatus> {
     share: group.share,
     ...(group.waiting && { waiting: group.waiting }),
     ...(unavailable && { unavailable: String(unavailable) }),
+    ...(said?.diskTrouble && { diskTrouble: said.diskTrouble }),
     ...(said && { keys: Number(said.keys), logBytes: Number(said.logBytes) }),
     nodes: group.nodes.map(({ number, address, role, inSync }) => {
       const standby = said?.standbys.find((each) => each.number === number);
@@ -84,6 +89,7 @@ async function readGroupStatus(ask: Ask, group: Group): Promise<GroupStatus> {
         role: role === NodeRole.PRIMARY ? "primary" : "standby",
         inSync,
         ...(standby && { lag: Number(standby.lag) }),
+        ...(standby?.diskFull && { diskFull: true }),
       };
     }),
   };
@@ -112,8 +118,12 @@ function warningsOf(topology: Topology, groups: readonly GroupStatus[]): string[
     );
   }
   if (!topology.routers.some(({ number }) => number === 0)) warnings.push("there is no master");
-  for (const { name, unavailable, waiting } of groups) {
+  for (const { name, unavailable, diskTrouble, waiting, nodes } of groups) {
     if (unavailable) warnings.push(`the keys of ${name} are unavailable: ${unavailable}`);
+    else if (diskTrouble) warnings.push(`the primary of ${name} takes no writes: ${diskTrouble}`);
+    for (const { number } of nodes.filter(({ diskFull }) => diskFull)) {
+      warnings.push(`node ${number} of ${name} has no room on its disk`);
+    }
     if (waiting) warnings.push(`${name} waits outside the ring: ${waiting}`);
   }
   const uneven = unevenRing(groups);

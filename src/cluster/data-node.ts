@@ -24,6 +24,7 @@ import {
 import { type Register, znodeRegister } from "./register.ts";
 import { dataNodeClaim } from "./registration.ts";
 import { ClaimRefused, claimMembership, OperatorAwaited } from "./replication/claim.ts";
+import { diskTrouble, isFull } from "./replication/disk-trouble.ts";
 import type { StandbyProgress } from "./replication/primary.ts";
 import { Replica } from "./replication/replica.ts";
 import type { ReplicationSettings } from "./replication/settings.ts";
@@ -72,6 +73,8 @@ export interface NodeStatus {
   readonly standbys: readonly StandbyProgress[];
   /** Why it takes no calls; undefined while it does. */
   readonly unavailable: string | undefined;
+  /** What keeps its disk from taking writes; undefined when nothing does. */
+  readonly diskTrouble: string | undefined;
 }
 
 /** One data node: a replica of a group, and the server of the group's keys while it is the primary. */
@@ -238,6 +241,7 @@ export class DataNode {
       garbageBytes: store.garbageBytes,
       standbys: primary?.standbys ?? [],
       unavailable: this.#unavailable(),
+      diskTrouble: diskTrouble(store, this.#options.settings),
     };
   }
 
@@ -257,9 +261,10 @@ export class DataNode {
         return true;
       } catch (error) {
         if (error instanceof ClaimRefused) throw error;
-        if (error instanceof OperatorAwaited) tell(error.message);
+        const lasts = error instanceof OperatorAwaited || isFull(error);
+        if (lasts) tell(error.message);
         await pause.wait(signal);
-        if (signal.aborted || error instanceof OperatorAwaited) continue;
+        if (signal.aborted || lasts) continue;
         log(`joining group "${group}" again: ${explain(error)}`);
       }
     }

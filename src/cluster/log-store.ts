@@ -96,6 +96,14 @@ export type LogCondition =
   | { readonly kind: "torn"; readonly line: number; readonly bytesCut: number }
   | { readonly kind: "damaged"; readonly line: number; readonly reason: string };
 
+/** Is told in the very turn in which it happens. */
+export interface LogEndListener {
+  /** `written` has moved on. */
+  written(): void;
+  /** There was no room for the records after `afterSeq`: it is as if they had never been appended. */
+  withdrawn(afterSeq: number, reason: Error): void;
+}
+
 export interface LogStore {
   /** Undefined until `adopt`: a new log, or one of the original program. */
   readonly identity: LogIdentity | undefined;
@@ -111,6 +119,15 @@ export interface LogStore {
   readonly last: Position;
   /** The last record that is on disk. */
   readonly durable: Position;
+  /**
+   * The last record that is in the file, on disk or not: there was room for it, so that it will not be withdrawn. Only
+   * up to here others may be told of.
+   */
+  readonly written: Position;
+  /** Why there was no room when something was last written; undefined when there was. */
+  readonly full: string | undefined;
+  /** For how long the disk has done nothing for what waits to be on disk; 0 when nothing does. */
+  readonly stalledMs: number;
   /** Records up to here have been compacted or copied: there may be gaps among them. */
   readonly base: Position;
   /** Every epoch of the log, up to `last`. Kept over compaction. */
@@ -147,6 +164,7 @@ export interface LogStore {
   /**
    * Appends records, which must continue `last` without a gap. Calls are written in their order; all that wait are
    * written and synced together. Resolves when these records are on disk. `last` moves at once.
+   * Errors: LogStoreError `full` (there was no room: all that was not written yet is withdrawn), `failed`, `dropped`.
    */
   append(records: readonly LogRecord[]): Promise<void>;
 
@@ -161,6 +179,9 @@ export interface LogStore {
    * that it replaces. Returns how to end that.
    */
   onVisible(listener: (record: LogRecord) => void): () => void;
+
+  /** Lets `listener` be told how the end of the log moves by itself. Returns how to end that. */
+  onEnd(listener: LogEndListener): () => void;
 
   /** The visible value of a key. Reads the disk: may take a moment. */
   get(key: string): Promise<StoredValue | undefined>;
@@ -190,8 +211,8 @@ export interface LogStore {
   keys(): IterableIterator<string>;
 
   /**
-   * Records after `afterSeq`, in order, together about `maxBytes` (one at least, if there is one), also those not yet
-   * on disk. `afterSeq` must be at least `base.seq`; undefined when compaction has meanwhile passed it.
+   * Records after `afterSeq` up to `written`, in order, together about `maxBytes` (one at least, if there is one).
+   * `afterSeq` must be at least `base.seq`; undefined when compaction has meanwhile passed it.
    */
   read(afterSeq: number, maxBytes: number): Promise<LogRecord[] | undefined>;
 

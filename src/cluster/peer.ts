@@ -81,8 +81,11 @@ export interface CopyChunk extends CopyHead {
 }
 
 export interface AppendResponse {
-  /** `mismatch`: the standby's log does not continue from `previous`; the other fields say what it holds. */
-  readonly result: "ok" | "stale-epoch" | "mismatch";
+  /**
+   * `mismatch`: the standby's log does not continue from `previous`; the other fields say what it holds. `full`: there
+   * is no room on its disk for what was sent, which has left no trace.
+   */
+  readonly result: "ok" | "stale-epoch" | "mismatch" | "full";
   /** Highest epoch that the standby knows of. */
   readonly epoch: number;
   /** Its last record on disk. */

@@ -41,12 +41,14 @@ function toStatus(status: NodeStatus) {
     keys: BigInt(status.keys),
     logBytes: BigInt(status.logBytes),
     garbageBytes: BigInt(status.garbageBytes),
-    standbys: status.standbys.map(({ number, ackedSeq, inSync }) => ({
+    standbys: status.standbys.map(({ number, ackedSeq, inSync, diskFull }) => ({
       number,
       ackedSeq: BigInt(ackedSeq),
       lag: BigInt(Math.max(0, status.lastSeq - ackedSeq)),
       inSync,
+      diskFull,
     })),
     unavailable: status.unavailable ?? "",
+    diskTrouble: status.diskTrouble ?? "",
   };
 }

@@ -83,6 +83,8 @@ function fromResult(result: AppendResult): AppendResponse["result"] {
       return "stale-epoch";
     case AppendResult.MISMATCH:
       return "mismatch";
+    case AppendResult.FULL:
+      return "full";
     default:
       throw new Error(`a standby has answered with the unknown result ${result}`);
   }

@@ -30,6 +30,7 @@ const results = {
   ok: AppendResult.OK,
   "stale-epoch": AppendResult.STALE_EPOCH,
   mismatch: AppendResult.MISMATCH,
+  full: AppendResult.FULL,
 } as const;
 
 export function replicationRoutes(router: ConnectRouter, node: ReplicationHandler): void {

@@ -51,6 +51,11 @@ export class DataHost extends Host {
     return this.#disk.contents(dbfile) ?? Buffer.alloc(0);
   }
 
+  /** What the files may still grow by. */
+  set freeBytes(bytes: number) {
+    this.#disk.freeBytes = bytes;
+  }
+
   /** The machine loses power: what was not synced is lost, torn or there. */
   losePower(): void {
     this.kill();

@@ -16,7 +16,8 @@ export type Moment =
   | "cut"
   | "compaction"
   | "first write"
-  | "registration";
+  | "registration"
+  | "full";
 
 interface Settings {
   readonly leaseMs: number;
@@ -173,7 +174,8 @@ export class Invariants {
 
   /** A standby answers a primary. */
   answering(standby: ShadowLog, request: AppendRequest, response: AppendResponse): void {
-    if (response.result === "stale-epoch") return;
+    // Who had no room for its promise has made none.
+    if (response.result === "stale-epoch" || response.result === "full") return;
     if (request.epoch < standby.promisedEpoch) {
       this.violated(
         `${standby.name} has answered epoch ${standby.promisedEpoch}, and follows epoch ${request.epoch} again`,

@@ -211,13 +211,7 @@ export const mutants: readonly Mutant[] = [
     name: "a write can be read before it is committed",
     promise: "what is read stays",
     withinSeeds: 5,
-    edits: [
-      [
-        primary,
-        "    this.#replicators.wake();\n    return record.seq;",
-        "    store.commit(record.seq);\n    return record.seq;",
-      ],
-    ],
+    edits: [[primary, "    return record.seq;", "    store.commit(record.seq);\n    return record.seq;"]],
   },
   {
     name: "a new primary serves before its epoch has begun",
@@ -346,6 +340,53 @@ export const mutants: readonly Mutant[] = [
     focus: ["kill", "pause"],
     edits: [
       ["rpc/forwarding-service.ts", 'return kind !== "write" && connectionBroke;', "return connectionBroke;"],
+    ],
+  },
+  {
+    name: "a withdrawn record is acknowledged with the one that comes in its place",
+    promise: "what there was no room for is refused",
+    withinSeeds: 30,
+    focus: ["full disk"],
+    edits: [
+      [
+        primary,
+        "withdrawn: (afterSeq, reason) => this.#queue.withdrawn(afterSeq, refusedFor(reason)),",
+        "withdrawn() {},",
+      ],
+    ],
+  },
+  {
+    name: "what a withdrawn record would have made of its keys is kept",
+    promise: "a withdrawn record is as if it had never been",
+    withinSeeds: 30,
+    focus: ["full disk"],
+    edits: [["cluster/log/truncate.ts", "  state.live.forgetNotes();\n", ""]],
+  },
+  {
+    name: "the request of a withdrawn record is taken for answered",
+    promise: "a withdrawn record is as if it had never been",
+    withinSeeds: 60,
+    focus: ["full disk"],
+    edits: [["cluster/log/truncate.ts", "  state.requests.truncate(seq);\n", ""]],
+  },
+  {
+    name: "records are sent before there is room for them",
+    promise: "what is withdrawn has never left its primary",
+    withinSeeds: 60,
+    focus: ["full disk"],
+    edits: [["cluster/log/read.ts", "seq <= state.written.seq; seq++", "seq <= state.last.seq; seq++"]],
+  },
+  {
+    name: "what had no room is cut off without a sync",
+    promise: "what was refused for want of room is not found after a crash",
+    withinSeeds: 100,
+    focus: ["full disk", "power loss", "double crash"],
+    edits: [
+      [
+        "cluster/log/group-writer.ts",
+        "    await file.truncate(state.endBytes);\n    await file.datasync();\n",
+        "    await file.truncate(state.endBytes);\n",
+      ],
     ],
   },
   {

@@ -171,6 +171,16 @@ export class Nemesis {
           host.diskSlowness = 1;
         });
         return host.name;
+      case "full disk": {
+        // Now and then of all nodes of a group: they write the same.
+        const isShared = random.chance(0.4);
+        const full = isShared ? this.#cluster.nodes.filter(({ group }) => group === host.group) : [host];
+        for (const each of full) each.freeBytes = random.pick([0, random.below(100), random.below(1000)]);
+        this.#lasting(durationMs, () => {
+          for (const each of full) each.freeBytes = Number.MAX_SAFE_INTEGER;
+        });
+        return full.map(({ name }) => name).join(" ");
+      }
       case "disk error":
         host.failsNextWrite = true;
         return host.name;

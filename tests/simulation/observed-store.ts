@@ -2,7 +2,7 @@ import type { LogRecord, LogStore } from "../../src/cluster/log-store.ts";
 import { earlyExpiry } from "./expiry-check.ts";
 import type { Invariants } from "./invariants.ts";
 import type { SimProcess } from "./process.ts";
-import { beginsEpoch, nameOf, type ShadowLog } from "./shadow-log.ts";
+import { beginsEpoch, isSame, nameOf, type ShadowLog } from "./shadow-log.ts";
 
 /** Lets the invariants see what a replica does to its log. */
 export function observe(
@@ -32,6 +32,17 @@ export function observe(
     if (first !== undefined && beginsEpoch(first)) invariants.moment("take-over", replica.group);
     return done;
   };
+  store.onEnd({
+    written() {},
+    withdrawn(afterSeq) {
+      for (const record of replica.withdraw(afterSeq)) {
+        // Of its primary: nobody else has ever had it, and another record may come in its place.
+        const isGone = [...group.replicas].every(({ records }) => !isSame(records.get(record.seq), record));
+        if (isGone) group.appendedMs.delete(nameOf(record));
+      }
+      invariants.moment("full", replica.group);
+    },
+  });
   store.commit = (seq) => {
     invariants.committing(replica, seq);
     for (let at = group.committedMs.length; at < group.committed.length; at++)

@@ -23,6 +23,7 @@ const weights = {
   "answer lost": 3,
   "slow disk": 3,
   "disk error": 2,
+  "full disk": 4,
   "bit flip": 2,
   "wiped disk": 2,
   compaction: 4,
@@ -74,6 +75,7 @@ const aimedKinds: readonly FaultKind[] = [
   "answer lost",
   "slow link",
   "slow disk",
+  "full disk",
   "compaction",
 ];
 
@@ -87,6 +89,7 @@ const moments: readonly Moment[] = [
   "compaction",
   "first write",
   "registration",
+  "full",
 ];
 
 /** The faults of a run, in no order; most of them of the kinds in `focus`, if there are any. */

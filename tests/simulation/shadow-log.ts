@@ -55,6 +55,13 @@ export class ShadowLog {
     for (const record of records) this.records.set(record.seq, record);
   }
 
+  /** Takes back what was appended after `seq`. Returns it. */
+  withdraw(seq: number): LogRecord[] {
+    const withdrawn = [...this.records.values()].filter((record) => record.seq > seq);
+    for (const record of withdrawn) this.records.delete(record.seq);
+    return withdrawn;
+  }
+
   beginCut(seq: number): void {
     this.#pending = { cutSeq: seq };
   }

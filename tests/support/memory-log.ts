@@ -1,3 +1,4 @@
+import { LogStoreError } from "../../src/cluster/log/errors.ts";
 import { compareKeys } from "../../src/cluster/log/key-order.ts";
 import { boundsOf, isWithin } from "../../src/cluster/log/key-range.ts";
 import type {
@@ -9,6 +10,7 @@ import type {
   KeyFacts,
   KeyRange,
   LogCondition,
+  LogEndListener,
   LogIdentity,
   LogOwner,
   LogRecord,
@@ -36,10 +38,15 @@ export class MemoryLog implements LogStore {
   hold: Promise<void> | undefined;
   /** What the next record is refused with. */
   refusal: Error | undefined;
+  /** Whether there is no room for what is appended, or promised, from now on. */
+  isFull = false;
+  stalledMs = 0;
   requestsAfter = 0;
+  #writtenSeq = 0;
   #durableSeq = 0;
   #visibleSeq = 0;
   readonly #listeners = new Set<(record: LogRecord) => void>();
+  readonly #endListeners = new Set<LogEndListener>();
 
   get last(): Position {
     return this.#at(this.records.at(-1));
@@ -47,6 +54,19 @@ export class MemoryLog implements LogStore {
 
   get durable(): Position {
     return this.#at(this.records.findLast((record) => record.seq <= this.#durableSeq));
+  }
+
+  get written(): Position {
+    return this.#at(this.records.findLast((record) => record.seq <= this.#writtenSeq));
+  }
+
+  get full(): string | undefined {
+    return this.isFull ? "ENOSPC: simulated" : undefined;
+  }
+
+  onEnd(listener: LogEndListener): () => void {
+    this.#endListeners.add(listener);
+    return () => this.#endListeners.delete(listener);
   }
 
   get keyCount(): number {
@@ -73,6 +93,7 @@ export class MemoryLog implements LogStore {
     next.requestsAfter = this.requestsAfter;
     next.epochs = this.epochs.filter((start) => start.firstSeq <= this.#durableSeq);
     next.#durableSeq = next.last.seq;
+    next.#writtenSeq = next.last.seq;
     next.#visibleSeq = next.last.seq;
     return next;
   }
@@ -93,6 +114,7 @@ export class MemoryLog implements LogStore {
   }
 
   async promise(epoch: number): Promise<void> {
+    if (epoch > this.promisedEpoch) this.#checkRoom();
     this.promisedEpoch = Math.max(this.promisedEpoch, epoch);
   }
 
@@ -113,8 +135,29 @@ export class MemoryLog implements LogStore {
       this.records.push(record);
     }
     const { seq } = this.last;
+    await Promise.resolve();
+    if (this.isFull && this.last.seq > this.#writtenSeq) this.#withdraw();
+    this.#checkRoom(seq);
+    if (this.#writtenSeq < this.last.seq) {
+      this.#writtenSeq = this.last.seq;
+      for (const listener of this.#endListeners) listener.written();
+    }
     await this.hold;
     this.#durableSeq = Math.max(this.#durableSeq, Math.min(seq, this.last.seq));
+  }
+
+  #withdraw(): void {
+    const seq = this.#writtenSeq;
+    this.records = this.records.filter((record) => record.seq <= seq);
+    this.epochs = this.epochs.filter((start) => start.firstSeq <= seq);
+    for (const listener of this.#endListeners) {
+      listener.withdrawn(seq, new LogStoreError("full", "ENOSPC: simulated"));
+    }
+  }
+
+  /** Throws when there is none for what comes after what has been written; or for the record `seq`. */
+  #checkRoom(seq = Number.POSITIVE_INFINITY): void {
+    if (this.isFull && seq > this.#writtenSeq) throw new LogStoreError("full", "ENOSPC: simulated");
   }
 
   commit(seq: number): void {
@@ -186,7 +229,7 @@ export class MemoryLog implements LogStore {
     const records: LogRecord[] = [];
     for (let bytes = 0; bytes < maxBytes; ) {
       const next = this.records.find((record) => record.seq > (records.at(-1)?.seq ?? afterSeq));
-      if (next === undefined) break;
+      if (next === undefined || next.seq > this.#writtenSeq) break;
       records.push(next);
       bytes += next.changes.reduce((sum, { key, value }) => sum + key.length + value.length, 1);
     }
@@ -198,6 +241,7 @@ export class MemoryLog implements LogStore {
     this.records = this.records.filter((record) => record.seq <= seq);
     this.epochs = this.epochs.filter((start) => start.firstSeq <= seq);
     this.#durableSeq = Math.min(this.#durableSeq, seq);
+    this.#writtenSeq = Math.min(this.#writtenSeq, seq);
     this.#visibleSeq = Math.min(this.#visibleSeq, seq);
   }
 
@@ -225,6 +269,7 @@ export class MemoryLog implements LogStore {
         this.records = records;
         this.condition = { kind: "intact" };
         this.#durableSeq = base.seq;
+        this.#writtenSeq = base.seq;
         this.#visibleSeq = base.seq;
       },
       abort: async () => {},

@@ -125,8 +125,10 @@ export function createSimulatedDisk(device = 1): SimulatedDisk {
       run(mode === "create" ? "create" : "open", path, () => {
         if (mode !== "create") return openFile(path, find(path));
         const inode = names.get(path) ?? newInode();
-        if (names.has(path)) inode.write({ length: 0 });
-        else changeNames((all) => all.set(path, inode));
+        if (names.has(path)) {
+          disk.freeBytes += inode.bytes.length;
+          inode.write({ length: 0 });
+        } else changeNames((all) => all.set(path, inode));
         return openFile(path, inode);
       }),
 
@@ -145,6 +147,7 @@ export function createSimulatedDisk(device = 1): SimulatedDisk {
     rename: (from, to) =>
       run("rename", from, () => {
         const inode = find(from);
+        disk.freeBytes += names.get(to)?.bytes.length ?? 0;
         changeNames((all) => {
           all.delete(from);
           all.set(to, inode);
@@ -153,6 +156,7 @@ export function createSimulatedDisk(device = 1): SimulatedDisk {
 
     remove: (path) =>
       run("remove", path, () => {
+        disk.freeBytes += names.get(path)?.bytes.length ?? 0;
         if (names.has(path)) changeNames((all) => all.delete(path));
       }),
 

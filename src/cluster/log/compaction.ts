@@ -1,4 +1,4 @@
-import { LogStoreError } from "./errors.ts";
+import { isNoRoom, LogFileError, LogStoreError } from "./errors.ts";
 import { positionAt, Rewrite } from "./rewrite.ts";
 import type { RewriteTurn } from "./rewrite-turn.ts";
 import type { LogState } from "./state.ts";
@@ -12,6 +12,10 @@ const lastStepBytes = 64 * 1024;
 /** Rounds of catching up with what is appended meanwhile; each is much shorter than the one before. */
 const roundsMax = 8;
 
+/** On a full disk so much garbage is worth an attempt, and this is the pause after one that has gained nothing. */
+const fullGarbageBytesMin = 64 * 1024;
+const fullPauseMs = 60_000;
+
 /** Removes garbage from the log while it goes on growing. */
 export class Compactor {
   readonly #state: LogState;
@@ -19,6 +23,7 @@ export class Compactor {
   #run: Promise<void> | undefined;
   /** A smaller log is not tried again: the last attempt has left it as it is. */
   #nextBytes = fileBytesMin;
+  #endedMs = Number.NEGATIVE_INFINITY;
   #openCopies = 0;
   #copiesClosed: PromiseWithResolvers<void> | undefined;
 
@@ -31,7 +36,8 @@ export class Compactor {
   compact(): Promise<void> {
     this.#run ??= this.#compact().finally(() => {
       this.#run = undefined;
-      const { endBytes } = this.#state;
+      const { endBytes, options } = this.#state;
+      this.#endedMs = options.clock.monotonicMs();
       this.#nextBytes = endBytes + Math.max(fileBytesMin, endBytes / 4);
     });
     return this.#run;
@@ -39,12 +45,21 @@ export class Compactor {
 
   /** Begins a compaction when it is worth it. */
   consider(): void {
-    const { garbageBytes, endBytes, committedSeq, base, condition, failure, isClosed, options } = this.#state;
+    const { garbageBytes, endBytes, committedSeq, base, condition, failure, full, isClosed, options } =
+      this.#state;
     if (this.#run !== undefined || this.#openCopies > 0 || this.#turn.isTaken) return;
     if (condition.kind === "damaged" || failure !== undefined || isClosed) return;
-    if (endBytes < this.#nextBytes || garbageBytes * 2 < endBytes || committedSeq <= base.seq) return;
+    if (committedSeq <= base.seq) return;
+    if (full === undefined) {
+      if (endBytes < this.#nextBytes || garbageBytes * 2 < endBytes) return;
+    } else if (
+      garbageBytes < fullGarbageBytesMin ||
+      options.clock.monotonicMs() - this.#endedMs < fullPauseMs
+    ) {
+      return;
+    }
     this.compact().catch((error: unknown) => {
-      if (error instanceof LogStoreError) return;
+      if (error instanceof LogStoreError && error.code !== "full") return;
       const said = error instanceof Error ? error.message : String(error);
       options.log(`${options.dbfile} could not be compacted and grows on: ${said}`);
     });
@@ -68,14 +83,17 @@ export class Compactor {
       this.#state.checkWritable();
       await this.#copiesClosed?.promise;
       let isGivenUp = false;
-      const endTurn = await this.#turn.takeWhenFree(() => {
+      let isRoomNeeded = false;
+      const endTurn = await this.#turn.takeWhenFree((forRoom) => {
         isGivenUp = true;
+        isRoomNeeded ||= forRoom;
       });
       try {
         isDone = await this.#tryCompact(() => isGivenUp);
       } finally {
         endTurn();
       }
+      if (!isDone && isRoomNeeded) throw new LogStoreError("full", "its room was needed for writes");
     }
   }
 
@@ -104,6 +122,11 @@ export class Compactor {
     } catch (error) {
       await rewrite.abandon();
       if (error instanceof GivenUp) return false;
+      if (isNoRoom(error)) {
+        throw new LogStoreError("full", LogFileError.from(state.options.rbfile, "write it", error).message, {
+          cause: error,
+        });
+      }
       throw error;
     }
   }

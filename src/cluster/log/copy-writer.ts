@@ -2,7 +2,7 @@ import type { CopyHead, CopyWriter, LogIdentity, LogRecord } from "../log-store.
 import { Appender } from "./appender.ts";
 import { formatControlLine } from "./control-line.ts";
 import type { DiskFile } from "./disk.ts";
-import { LogStoreError } from "./errors.ts";
+import { isNoRoom, LogStoreError } from "./errors.ts";
 import type { GroupWriter } from "./group-writer.ts";
 import { Lane } from "./lane.ts";
 import { LiveKeys } from "./live-keys.ts";
@@ -76,7 +76,7 @@ class Copy implements CopyWriter {
         this.#open = { file, appender, endTurn };
       } catch (error) {
         endTurn();
-        throw error;
+        throw this.#reasonOf(error);
       }
     });
   }
@@ -168,9 +168,13 @@ class Copy implements CopyWriter {
         await action(this.#open);
       } catch (error) {
         await this.#forget();
-        throw error;
+        throw this.#reasonOf(error);
       }
     });
+  }
+
+  #reasonOf(error: unknown): unknown {
+    return isNoRoom(error) ? this.#state.noRoom("take a copy", error) : error;
   }
 
   async #forget(): Promise<void> {

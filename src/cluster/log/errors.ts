@@ -30,13 +30,24 @@ const hints: Readonly<Record<string, string>> = {
   EISDIR: "it must be a file",
   ENOSPC: "free some space first",
   EDQUOT: "free some space first",
+  EFBIG: "raise the limit of a file's size (ulimit -f) first",
   EXDEV: "both files must lie on the same file system",
 };
+
+/** What the system says when there is no room: on the disk, under the user's quota, or within the limit of a file's size. */
+const noRoom: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
+
+/** Whether the system had no room for what was to be written: it has written a part of it at most. */
+export function isNoRoom(error: unknown): boolean {
+  return error instanceof Error && "code" in error && noRoom.has(error.code);
+}
 
 /** Why a store refuses an operation. */
 export type LogStoreErrorCode =
   /** A write or a sync has failed: nothing is taken any more. The cause has the system's error. */
   | "failed"
+  /** There is no room on the disk. Nothing of it has happened, and it may be tried again. The cause has the system's error. */
+  | "full"
   /** The log is damaged; see its condition. */
   | "damaged"
   /** The record was dropped by `truncate` or a finished copy before it was on disk. */

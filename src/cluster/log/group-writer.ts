@@ -1,8 +1,10 @@
 import { Appender } from "./appender.ts";
 import { formatControlLine } from "./control-line.ts";
 import type { FileLock } from "./disk.ts";
-import { LogStoreError } from "./errors.ts";
+import { isNoRoom, LogStoreError } from "./errors.ts";
+import type { RewriteTurn } from "./rewrite-turn.ts";
 import type { LogState } from "./state.ts";
+import { dropUnwritten } from "./truncate.ts";
 
 /**
  * Bytes that are written and synced together, about. More is split, each part synced before the next is written: so
@@ -22,6 +24,7 @@ interface Waiter {
 export class GroupWriter {
   readonly #state: LogState;
   readonly #lock: FileLock;
+  readonly #turn: RewriteTurn;
   readonly #appender: Appender;
   #waiters: Waiter[] = [];
   #isAwake = false;
@@ -29,10 +32,15 @@ export class GroupWriter {
   #epochToWrite = 0;
   /** Latest life that was begun. */
   #lifeToWrite = 0n;
+  /** When something was last done for those who wait, or the first of them came. */
+  #progressMs = 0;
+  /** Whether a rewriting has been asked to give its room to what waits. */
+  #hasAskedForRoom = false;
 
-  constructor(state: LogState, lock: FileLock) {
+  constructor(state: LogState, lock: FileLock, turn: RewriteTurn) {
     this.#state = state;
     this.#lock = lock;
+    this.#turn = turn;
     this.#appender = new Appender(state.file.file, state.endBytes);
   }
 
@@ -53,6 +61,12 @@ export class GroupWriter {
     return this.#wait({ life });
   }
 
+  /** For how long the disk has done nothing for those who wait; 0 when nobody does. */
+  get stalledMs(): number {
+    if (this.#waiters.length === 0) return 0;
+    return this.#state.options.clock.monotonicMs() - this.#progressMs;
+  }
+
   /** Resolves when all that waits has been written, or has failed. */
   async flush(): Promise<void> {
     await Promise.allSettled([
@@ -64,11 +78,16 @@ export class GroupWriter {
 
   /** Tells those who wait for records after `seq` that these will never be there. */
   drop(seq: number): void {
-    const dropped = this.#waiters.filter((waiter) => waiter.seq > seq);
-    this.#waiters = this.#waiters.filter((waiter) => waiter.seq <= seq);
-    for (const waiter of dropped) {
-      waiter.reject(new LogStoreError("dropped", `record ${waiter.seq} was dropped before it was on disk`));
-    }
+    this.#refuse(
+      (waiter) => waiter.seq > seq,
+      ({ seq }) => new LogStoreError("dropped", `record ${seq} was dropped before it was on disk`),
+    );
+  }
+
+  #refuse(isMeant: (waiter: Waiter) => boolean, reason: (waiter: Waiter) => LogStoreError): void {
+    const refused = this.#waiters.filter(isMeant);
+    this.#waiters = this.#waiters.filter((waiter) => !isMeant(waiter));
+    for (const waiter of refused) waiter.reject(reason(waiter));
   }
 
   /** Tells waiters what has become of what they wait for. */
@@ -85,6 +104,7 @@ export class GroupWriter {
 
   #wait({ seq = 0, epoch = 0, life = 0n }: Partial<Waiter>): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.#waiters.length === 0) this.#progressMs = this.#state.options.clock.monotonicMs();
       const waiter = { seq, epoch, life, resolve, reject };
       this.#waiters.push(waiter);
       if (this.#isDone(waiter)) this.settle();
@@ -102,17 +122,20 @@ export class GroupWriter {
     this.#isAwake = true;
     void this.#state.lane
       .run(() => this.#write())
-      .catch((error: unknown) => this.#state.fail("write to", error))
-      .then(() => {
+      .catch((error: unknown) => void this.#state.fail("write to", error))
+      .then(async (rewriting) => {
+        await rewriting?.over;
         this.#isAwake = false;
+        this.#progressMs = this.#state.options.clock.monotonicMs();
         this.settle();
         if (this.#waiters.length > 0) this.#wake();
       });
   }
 
-  async #write(): Promise<void> {
+  /** Returns the rewriting whose room is needed, and whose end must be waited for before the next attempt. */
+  async #write(): Promise<{ readonly over: Promise<void> } | undefined> {
     const state = this.#state;
-    if (state.failure !== undefined) return;
+    if (state.failure !== undefined) return undefined;
     const { file } = state.file;
     const appender = this.#appender;
     appender.moveTo(file, state.endBytes);
@@ -134,9 +157,18 @@ export class GroupWriter {
       durable = placed.record;
       state.milestones.add(durable.seq, placed.offset);
     }
-    if (appender.gatheredBytes === 0) return;
+    if (appender.gatheredBytes === 0) return undefined;
     const recordBytes = durable.seq > state.durable.seq ? appender.end - recordsFrom : 0;
-    await appender.flush();
+    try {
+      await appender.flush();
+    } catch (error) {
+      if (!isNoRoom(error)) throw error;
+      return await this.#cutBack(error);
+    }
+    this.#hasAskedForRoom = false;
+    state.hasRoom();
+    state.written = { epoch: durable.epoch, seq: durable.seq };
+    for (const listener of state.endListeners) listener.written();
     const [isLocked] = await Promise.all([this.#lock.isHeld(), file.datasync()]);
     if (!isLocked) throw new Error("its lock file was removed or replaced, so that others can use it, too");
     state.endBytes = appender.end;
@@ -145,5 +177,32 @@ export class GroupWriter {
     state.promisedOnDisk = Math.max(state.promisedOnDisk, epoch, durable.epoch);
     if (isNewLife) state.life = life;
     state.advance();
+    return undefined;
+  }
+
+  /**
+   * There was no room. What waits is withdrawn, unless a rewriting can be asked to give its room up first. Durably:
+   * what is refused now must not be found in the file after a crash.
+   */
+  async #cutBack(cause: unknown): Promise<{ readonly over: Promise<void> } | undefined> {
+    const state = this.#state;
+    const { file } = state.file;
+    await file.truncate(state.endBytes);
+    await file.datasync();
+    state.milestones.truncate(state.durable.seq);
+    const rewriting = this.#hasAskedForRoom ? undefined : this.#turn.askToGiveUp();
+    this.#hasAskedForRoom = rewriting !== undefined;
+    if (rewriting !== undefined) return rewriting;
+    const reason = state.noRoom("write to it", cause);
+    const { seq } = state.durable;
+    if (state.last.seq > seq) {
+      dropUnwritten(state, seq);
+      for (const listener of state.endListeners) listener.withdrawn(seq, reason);
+    }
+    this.#refuse(
+      (waiter) => !this.#isDone(waiter),
+      () => reason,
+    );
+    return undefined;
   }
 }

@@ -82,7 +82,7 @@ export async function readRecords(
     return bytes < maxBytes;
   };
   if (afterSeq >= state.recent.firstSeq - 1) {
-    for (let seq = afterSeq + 1; seq <= state.last.seq; seq++) {
+    for (let seq = afterSeq + 1; seq <= state.written.seq; seq++) {
       const placed = state.recent.at(seq);
       if (placed === undefined || !add(placed.record)) break;
     }

@@ -221,6 +221,7 @@ export async function replaceLog(state: LogState, target: DiskFile, adjust: () =
   const before = state.file;
   state.file = new SharedFile(target);
   state.isCopy = false;
+  state.hasRoom();
   adjust();
   await before.release();
 }

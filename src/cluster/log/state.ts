@@ -1,5 +1,12 @@
-import type { EpochStart, LogCondition, LogIdentity, LogRecord, Position } from "../log-store.ts";
-import { LogStoreError } from "./errors.ts";
+import type {
+  EpochStart,
+  LogCondition,
+  LogEndListener,
+  LogIdentity,
+  LogRecord,
+  Position,
+} from "../log-store.ts";
+import { LogFileError, LogStoreError } from "./errors.ts";
 import { Lane } from "./lane.ts";
 import { LiveKeys } from "./live-keys.ts";
 import type { LoadedLog } from "./load.ts";
@@ -10,6 +17,9 @@ import { placeValue } from "./read.ts";
 import { type PlacedRecord, Recent } from "./recent.ts";
 import type { Requests } from "./requests.ts";
 import type { SharedFile } from "./shared-file.ts";
+
+/** Where small writes find room and large ones do not, not each of them is worth a line. */
+const fullAgainMs = 60_000;
 
 /** What the parts of one open log share. */
 export class LogState {
@@ -28,6 +38,7 @@ export class LogState {
   hasLostHeader = false;
   base: Position = { epoch: 0, seq: 0 };
   durable: Position = { epoch: 0, seq: 0 };
+  written: Position = { epoch: 0, seq: 0 };
   last: Position = { epoch: 0, seq: 0 };
   epochs: readonly EpochStart[] = [];
   promisedEpoch = 0;
@@ -47,9 +58,13 @@ export class LogState {
   readonly scans = new OpenScans();
   /** Are told of each record that becomes visible. */
   readonly listeners = new Set<(record: LogRecord) => void>();
+  readonly endListeners = new Set<LogEndListener>();
   /** Seqs that readers of a copy ask `mayBeLive` about. */
   readonly horizons = new Set<{ readonly seq: number }>();
   failure: LogStoreError | undefined;
+  /** Why the last attempt to write has found no room; undefined when it has found some. */
+  full: LogStoreError | undefined;
+  #toldFullMs = Number.NEGATIVE_INFINITY;
   isClosed = false;
 
   /** `fileId`: of the file. */
@@ -72,6 +87,7 @@ export class LogState {
     this.life = loaded.life;
     this.base = base;
     this.durable = last;
+    this.written = last;
     this.last = last;
     this.epochs = epochs;
     this.promisedEpoch = Math.max(this.promisedEpoch, loaded.promisedEpoch);
@@ -147,6 +163,26 @@ export class LogState {
       `${this.options.dbfile} is damaged at line ${condition.line}: ${condition.reason}; ` +
         "it takes nothing before it is repaired or replaced by a copy",
     );
+  }
+
+  /** There is no room for what was to be done, of which nothing is left. Returns the reason, which it tells. */
+  noRoom(action: string, cause: unknown): LogStoreError {
+    const { dbfile, log, clock } = this.options;
+    const { message } = LogFileError.from(dbfile, action, cause);
+    const nowMs = clock.monotonicMs();
+    if (this.full === undefined && nowMs - this.#toldFullMs >= fullAgainMs) {
+      this.#toldFullMs = nowMs;
+      log(`${message}; until there is room, writes are refused and reads go on`);
+    }
+    this.full = new LogStoreError("full", message, { cause });
+    return this.full;
+  }
+
+  /** Something has been written. */
+  hasRoom(): void {
+    if (this.full === undefined) return;
+    this.full = undefined;
+    this.options.log(`${this.options.dbfile} has room again`);
   }
 
   /** Ends all writing: what a failed write or sync has left on the disk is uncertain, and a second try may lie. */

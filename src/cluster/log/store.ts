@@ -6,6 +6,7 @@ import type {
   KeyFacts,
   KeyRange,
   LogCondition,
+  LogEndListener,
   LogIdentity,
   LogOwner,
   LogRecord,
@@ -39,7 +40,7 @@ export class Store implements LogStore {
 
   constructor(state: LogState, lock: FileLock) {
     this.#state = state;
-    this.#writer = new GroupWriter(state, lock);
+    this.#writer = new GroupWriter(state, lock, this.#turn);
     this.#compactor = new Compactor(state, this.#turn);
     this.#lock = lock;
   }
@@ -61,6 +62,15 @@ export class Store implements LogStore {
   }
   get durable(): Position {
     return this.#state.durable;
+  }
+  get written(): Position {
+    return this.#state.written;
+  }
+  get full(): string | undefined {
+    return this.#state.full?.message;
+  }
+  get stalledMs(): number {
+    return this.#writer.stalledMs;
   }
   get base(): Position {
     return this.#state.base;
@@ -120,8 +130,11 @@ export class Store implements LogStore {
       state.requests.note(record.requestId, record.seq);
     }
     state.promisedEpoch = Math.max(state.promisedEpoch, state.last.epoch);
-    if (state.durable.seq < state.last.seq) await this.#writer.untilDurable(state.last.seq);
-    this.#compactor.consider();
+    try {
+      if (state.durable.seq < state.last.seq) await this.#writer.untilDurable(state.last.seq);
+    } finally {
+      this.#compactor.consider();
+    }
   }
 
   commit(seq: number): void {
@@ -147,6 +160,12 @@ export class Store implements LogStore {
     const { listeners } = this.#state;
     listeners.add(listener);
     return () => listeners.delete(listener);
+  }
+
+  onEnd(listener: LogEndListener): () => void {
+    const { endListeners } = this.#state;
+    endListeners.add(listener);
+    return () => endListeners.delete(listener);
   }
 
   willBe(key: string): KeyFacts | undefined {

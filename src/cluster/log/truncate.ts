@@ -1,3 +1,4 @@
+import { isNoRoom } from "./errors.ts";
 import { loadLog } from "./load.ts";
 import { findRecord } from "./read.ts";
 import { positionAt, Rewrite } from "./rewrite.ts";
@@ -6,12 +7,13 @@ import type { LogState } from "./state.ts";
 /**
  * Drops records after `seq`, the last of which are on disk. A new file takes the place of the old one, since the
  * promise of an epoch usually stands in what is cut off, and must not be lost for a moment. To be called in the log's
- * lane. A failure is fatal.
+ * lane. A failure is fatal, unless it is for want of room: then the log is as it was.
  */
 export async function cutFile(state: LogState, seq: number): Promise<void> {
   const { base, identity, legacySeq, options, promisedEpoch, visibleSeq } = state;
+  let rewrite: Rewrite | undefined;
   try {
-    const rewrite = await Rewrite.begin(state, {
+    rewrite = await Rewrite.begin(state, {
       identity,
       horizon: positionAt(state, Math.max(base.seq, Math.min(seq, legacySeq))),
       keeps: () => true,
@@ -29,7 +31,9 @@ export async function cutFile(state: LogState, seq: number): Promise<void> {
     );
     await rewrite.replace(() => state.load(loaded));
   } catch (error) {
-    throw state.fail("cut", error);
+    if (!isNoRoom(error)) throw state.fail("cut", error);
+    await rewrite?.abandon();
+    throw state.noRoom("cut off its end", error);
   }
 }
 

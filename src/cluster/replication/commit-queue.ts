@@ -18,7 +18,7 @@ export class CommitQueue {
 
   /**
    * Resolves when `seq`, which is not below that of earlier calls, is committed. Errors: outcome-unknown (`signal` was
-   * aborted, or the queue ended, before).
+   * aborted, or the queue ended, before); what `withdrawn` is given.
    */
   wait(seq: number, bytes: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -57,6 +57,13 @@ export class CommitQueue {
       done++;
     }
     this.#waiters.splice(0, done);
+  }
+
+  /** The records after `seq` will never be: it is as if they had never been ordered. */
+  withdrawn(seq: number, reason: KvError): void {
+    const first = this.#waiters.findIndex((waiter) => waiter.seq > seq);
+    if (first < 0) return;
+    for (const waiter of this.#waiters.splice(first)) waiter.reject(reason);
   }
 
   /** Nobody will tell any more what becomes of the rest. */

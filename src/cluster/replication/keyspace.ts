@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import { LogStoreError } from "../log/errors.ts";
 import type { Change, KeyRange, LogStore, ScanReader, StoredValue } from "../log-store.ts";
+import { fullRetryMs } from "./disk-trouble.ts";
 import { pendingBytesMax } from "./settings.ts";
 import { planWrite, removal, type WriteRequest } from "./write-plan.ts";
 
@@ -33,6 +34,8 @@ export class Keyspace {
   readonly #store: LogStore;
   readonly #clock: Clock;
   readonly #primary: Committer;
+  /** On a full disk. */
+  #expiryRestsUntilMs = 0;
 
   constructor(store: LogStore, clock: Clock, primary: Committer) {
     this.#store = store;
@@ -132,6 +135,11 @@ export class Keyspace {
   /** Begins to end the keys whose time is over, some at a time. */
   expireDue(): void {
     if (!this.#primary.isWritable) return;
+    if (this.#store.full !== undefined) {
+      const nowMs = this.#clock.monotonicMs();
+      if (nowMs < this.#expiryRestsUntilMs) return;
+      this.#expiryRestsUntilMs = nowMs + fullRetryMs;
+    }
     const wallMs = this.#clock.wallMs();
     if ((this.#store.nextExpiryMs ?? Number.POSITIVE_INFINITY) > wallMs) return;
     this.#expire(this.#store.expired(wallMs, expiredKeysMax), wallMs);
@@ -162,6 +170,7 @@ export class Keyspace {
   /** What the log says now is only certain once all of it is committed. */
   async #confirm(signal: AbortSignal): Promise<void> {
     await this.#primary.committed(this.#store.last.seq, 0, signal).catch((error: unknown) => {
+      if (error instanceof KvError && error.code === "exhausted") throw error;
       throw new KvError("unavailable", "the state of the keys could not be confirmed", { cause: error });
     });
     await this.#primary.serve(signal);

@@ -1,10 +1,18 @@
 import { type Clock, sleep } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import type { Change, LogStore } from "../log-store.ts";
-import type { GroupLogs, GroupState, NodeView, Versioned } from "../model.ts";
+import {
+  type GroupLogs,
+  type GroupState,
+  isSameMember,
+  type Member,
+  type NodeView,
+  type Versioned,
+} from "../model.ts";
 import type { PeerAt } from "../peer.ts";
 import type { Register } from "../register.ts";
 import { CommitQueue } from "./commit-queue.ts";
+import { diskTrouble, fullRetryMs, isFull, refusedFor } from "./disk-trouble.ts";
 import { Floor } from "./floor.ts";
 import { HandOver } from "./hand-over.ts";
 import { InSyncSet } from "./in-sync-set.ts";
@@ -42,6 +50,8 @@ export interface StandbyProgress {
   readonly number: number;
   readonly ackedSeq: number;
   readonly inSync: boolean;
+  /** Whether its disk had no room for what it was sent last. */
+  readonly diskFull: boolean;
 }
 
 /**
@@ -106,8 +116,13 @@ export class Primary implements Committer {
       epoch: this.epoch,
       inSync: this.#inSync,
       register: options.register,
-      settled: (signal) => this.committed(options.store.last.seq, 0, signal),
+      settled: (signal) => this.#settled(signal),
     });
+    const stopListening = options.store.onEnd({
+      written: () => this.#replicators.wake(),
+      withdrawn: (afterSeq, reason) => this.#queue.withdrawn(afterSeq, refusedFor(reason)),
+    });
+    this.#stopped.signal.addEventListener("abort", stopListening, { once: true });
     // From the start, so that the standbys hear of this primary while it waits.
     this.#updateReplicators();
     void this.#begin();
@@ -120,15 +135,17 @@ export class Primary implements Committer {
   /** Why no call is taken now; undefined while they are. */
   get unavailable(): string | undefined {
     if (this.#stopped.signal.aborted) return "the primary has been replaced";
-    if (this.#committedSeq < this.#epochSeq) return "the new primary is still taking over";
-    return undefined;
+    if (this.#committedSeq >= this.#epochSeq) return undefined;
+    const trouble = diskTrouble(this.#options.store, this.#options.settings);
+    return `the new primary is still taking over${trouble === undefined ? "" : `: ${trouble}`}`;
   }
 
   get standbys(): StandbyProgress[] {
-    return this.#replicators.all().map(({ member, ackedSeq }) => ({
+    return this.#replicators.all().map(({ member, ackedSeq, isFull }) => ({
       number: member.number,
       ackedSeq,
       inSync: this.#inSync.has(member),
+      diskFull: isFull,
     }));
   }
 
@@ -187,7 +204,6 @@ export class Primary implements Committer {
       () => this.#advance(),
       (error) => this.#fail(error),
     );
-    this.#replicators.wake();
     return record.seq;
   }
 
@@ -200,8 +216,8 @@ export class Primary implements Committer {
 
   /** A log that has lost a record, or takes none, would have this primary acknowledge what is not there. */
   #fail(error: unknown): void {
-    // Another primary may have cut off what this one has added.
-    if (this.#stopped.signal.aborted) return;
+    // Another primary may have cut off what this one has added; and what had no room was told to those who wait for it.
+    if (this.#stopped.signal.aborted || isFull(error)) return;
     this.stop(`the log takes no more records: ${error instanceof Error ? error.message : String(error)}`);
     this.#options.onFailure(error);
   }
@@ -224,6 +240,16 @@ export class Primary implements Committer {
     await this.#floor.raise();
   }
 
+  /** Resolves when everything in the log is committed; what is withdrawn meanwhile was none of it. */
+  async #settled(signal: AbortSignal): Promise<void> {
+    const { store } = this.#options;
+    while (this.#committedSeq < store.last.seq) {
+      await this.committed(store.last.seq, 0, signal).catch((error: unknown) => {
+        if (!(error instanceof KvError && error.code === "exhausted")) throw error;
+      });
+    }
+  }
+
   /** Ends this primary. Writes that wait have an unknown outcome. */
   stop(reason: string): void {
     if (this.#stopped.signal.aborted) return;
@@ -235,24 +261,34 @@ export class Primary implements Committer {
 
   /** Begins the epoch: everything in the log is committed under it before anything is served. */
   async #begin(): Promise<void> {
-    const { clock, leaseLeftMs, store } = this.#options;
+    const { clock, leaseLeftMs } = this.#options;
     const { signal } = this.#stopped;
     if (leaseLeftMs > 0) await sleep(clock, leaseLeftMs, signal);
     if (signal.aborted) return;
     this.#dropFormer();
-    const record = { epoch: this.epoch, seq: store.last.seq + 1, changes: [] };
-    try {
-      await store.append([record]);
-    } catch (error) {
-      this.#fail(error);
-      return;
-    }
-    if (signal.aborted) return;
-    this.#epochSeq = record.seq;
+    const seq = await this.#appendEpoch();
+    if (signal.aborted || seq === undefined) return;
+    this.#epochSeq = seq;
     this.#begunMs = clock.monotonicMs();
-    this.#replicators.wake();
     this.#advance();
     this.#tick();
+  }
+
+  /** Tries until there is room. Returns the seq of the record that begins the epoch. */
+  async #appendEpoch(): Promise<number | undefined> {
+    const { clock, store } = this.#options;
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      const seq = store.last.seq + 1;
+      try {
+        await store.append([{ epoch: this.epoch, seq, changes: [] }]);
+        return seq;
+      } catch (error) {
+        this.#fail(error);
+        await sleep(clock, fullRetryMs, signal);
+      }
+    }
+    return undefined;
   }
 
   #updateReplicators(): void {
@@ -277,7 +313,8 @@ export class Primary implements Committer {
 
   #onAck(replicator: Replicator): void {
     const { member } = replicator;
-    if (this.#inSync.has(member)) this.#inSync.keep(member);
+    if (replicator.isFull) this.#drop(member, "has no room on its disk");
+    else if (this.#inSync.has(member)) this.#inSync.keep(member);
     // Before its epoch is committed, a primary cannot tell what of its log has been acknowledged: all of it counts.
     else if (replicator.ackedSeq >= Math.max(this.#committedSeq, this.#epochSeq)) this.#inSync.join(member);
     this.#advance();
@@ -304,13 +341,23 @@ export class Primary implements Committer {
 
   /** Drops members that have been silent for too long. */
   #dropSilent(): void {
-    const { clock, settings, log } = this.#options;
+    const { clock, settings, store } = this.#options;
     const limitMs = clock.monotonicMs() - settings.standbyTimeoutMs;
+    const isOver = (sinceMs = 0) => Math.max(sinceMs, this.#begunMs) < limitMs;
     for (const member of this.#inSync.required) {
-      const heardMs = this.#replicators.of(member)?.ackedSent?.monotonicMs ?? 0;
-      if (Math.max(heardMs, this.#begunMs) >= limitMs || !this.#inSync.leave(member)) continue;
-      log(`node ${member.number} has not answered for ${settings.standbyTimeoutMs} ms: going on without it`);
+      const replicator = this.#replicators.of(member);
+      if (isOver(replicator?.ackedSent?.monotonicMs)) {
+        this.#drop(member, `has not answered for ${settings.standbyTimeoutMs} ms`);
+      } else if ((replicator?.ackedSeq ?? 0) < store.written.seq && isOver(replicator?.progressMs)) {
+        this.#drop(member, `has put nothing on its disk for ${settings.standbyTimeoutMs} ms`);
+      }
     }
+  }
+
+  #drop(member: Member, reason: string): void {
+    const isRequired = this.#inSync.required.some((other) => isSameMember(other, member));
+    if (!isRequired || !this.#inSync.leave(member)) return;
+    this.#options.log(`node ${member.number} ${reason}: going on without it`);
   }
 
   /** Commits what every required member has on disk. */

@@ -1,8 +1,9 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, sleep } from "../clock.ts";
 import type { LogStore } from "../log-store.ts";
 import { type GroupLogs, type GroupState, type GroupView, isSameMember, type Member } from "../model.ts";
 import type { AppendRequest, AppendResponse, PeerAt } from "../peer.ts";
 import type { Register } from "../register.ts";
+import { fullRetryMs, isFull } from "./disk-trouble.ts";
 import { Primary } from "./primary.ts";
 import { heartbeatMs, type ReplicationSettings, silenceMs } from "./settings.ts";
 import { SilenceWatch } from "./silence-watch.ts";
@@ -127,11 +128,7 @@ export class Replica {
   async #takeOver(epoch: number, former: number | undefined): Promise<void> {
     const { store, log, ...options } = this.#options;
     this.#stepDown(`epoch ${epoch} begins`);
-    try {
-      await this.#standby.promise(epoch);
-    } catch {
-      return; // The store stops the process.
-    }
+    if (!(await this.#promise(epoch))) return;
     const state = this.#view?.state;
     if (this.#stopped.signal.aborted) return;
     // A later epoch may have begun meanwhile.
@@ -152,6 +149,22 @@ export class Replica {
       },
     });
     this.#primary = primary;
+  }
+
+  /** Tries until there is room, or another epoch has begun. False when there is nothing to be taken over. */
+  async #promise(epoch: number): Promise<boolean> {
+    const { clock } = this.#options;
+    const { signal } = this.#stopped;
+    while (!signal.aborted && this.#taking === epoch && this.#view?.state?.value.epoch === epoch) {
+      try {
+        await this.#standby.promise(epoch);
+        return true;
+      } catch (error) {
+        if (!isFull(error)) return false; // The store stops the process.
+        await sleep(clock, fullRetryMs, signal);
+      }
+    }
+    return false;
   }
 
   #stepDown(reason: string): void {

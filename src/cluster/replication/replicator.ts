@@ -2,12 +2,16 @@ import { type Clock, sleep, withTimeout } from "../clock.ts";
 import type { CopyHead, CopyReader, LogRecord, LogStore } from "../log-store.ts";
 import type { Member, NodeView } from "../model.ts";
 import type { AppendRequest, AppendResponse, CopyChunk, Peer } from "../peer.ts";
+import { fullRetryMs } from "./disk-trouble.ts";
 import { commonSeq, epochAt } from "./history.ts";
 import { type Moment, momentOf } from "./lease.ts";
 import { batchBytesMax, heartbeatMs, peerTimeoutMs, type ReplicationSettings } from "./settings.ts";
 
 /** Pause after a standby could not be reached. */
 const retryMs = 100;
+
+/** Longest pause before a standby whose disk is full is sent records again: it may be a whole copy in vain. */
+const fullPauseMsMax = 10_000;
 
 /** What a replicator needs of its primary. */
 export interface ReplicatorContext {
@@ -31,6 +35,10 @@ export class Replicator {
   ackedSeq = 0;
   /** When the last message that the standby acknowledged was sent; the lease runs from here. */
   ackedSent: Moment | undefined;
+  /** When it last acknowledged records, or that it has all of them; monotonic. */
+  progressMs: number | undefined;
+  /** Whether its disk had no room when records were last sent. */
+  isFull = false;
 
   readonly #context: ReplicatorContext;
   readonly #peer: Peer;
@@ -38,6 +46,9 @@ export class Replicator {
   /** Cuts the wait for new records short. */
   #wake: (() => void) | undefined;
   #copyId = 0;
+  /** Only heartbeats are sent before: there was no room for what was sent last. */
+  #fullUntilMs = Number.NEGATIVE_INFINITY;
+  #fullPauseMs = fullRetryMs;
 
   constructor(node: NodeView, peer: Peer, context: ReplicatorContext) {
     this.member = { number: node.number, incarnation: node.incarnation };
@@ -73,24 +84,33 @@ export class Replicator {
   /** Asks the standby where its log stands. A copy is made when our log does not reach back to there. */
   async #findMatch(): Promise<number | undefined> {
     const { store } = this.#context;
-    const { last } = store;
-    const response = await this.#send(last.seq, []);
+    const { written } = store;
+    const response = await this.#send(written.seq, []);
     if (response === undefined) return undefined;
-    if (response.result === "ok") return last.seq;
+    if (response.result === "ok") return written.seq;
     const common = commonSeq(store, response);
     const reachable = common >= store.base.seq && common >= response.base.seq;
-    return reachable && !response.needsCopy ? common : await this.#sendCopy();
+    if (reachable && !response.needsCopy) return common;
+    if (!this.#waitsForRoom) return await this.#sendCopy();
+    await this.#idle();
+    return undefined;
+  }
+
+  get #waitsForRoom(): boolean {
+    return this.#context.clock.monotonicMs() < this.#fullUntilMs;
   }
 
   /** Sends what comes after `matched`, or a heartbeat when nothing came for its time. */
   async #sendNext(matched: number): Promise<number | undefined> {
     const { store } = this.#context;
-    if (store.last.seq === matched && this.ackedSeq === matched) await this.#idle();
+    const waitsForRoom = this.#waitsForRoom;
+    if (waitsForRoom || (store.written.seq === matched && this.ackedSeq === matched)) await this.#idle();
     if (this.#stopped.signal.aborted) return matched;
-    const records = await store.read(matched, batchBytesMax);
+    const records = waitsForRoom ? [] : await store.read(matched, batchBytesMax);
     // Compaction has passed the standby.
     if (records === undefined) return await this.#sendCopy();
     const response = await this.#send(matched, records);
+    if (response?.result === "full") return matched;
     return response?.result === "ok" ? matched + records.length : undefined;
   }
 
@@ -156,8 +176,24 @@ export class Replicator {
     if (response.result === "ok" && (copy === undefined || copy.last)) {
       this.ackedSeq = previousSeq + (copy === undefined ? records.length : 0);
     }
+    this.#notePace(response, records.length > 0 || copy !== undefined);
     this.#context.onAck(this);
     return response;
+  }
+
+  /** Takes note of whether the standby keeps up; a heartbeat alone does not show that. */
+  #notePace({ result }: AppendResponse, hadRecords: boolean): void {
+    const { clock, store } = this.#context;
+    const nowMs = clock.monotonicMs();
+    if (result === "full") {
+      this.isFull = true;
+      this.#fullUntilMs = nowMs + this.#fullPauseMs;
+      this.#fullPauseMs = Math.min(2 * this.#fullPauseMs, fullPauseMsMax);
+    } else if (result === "ok" && hadRecords) {
+      this.isFull = false;
+      this.#fullPauseMs = fullRetryMs;
+    }
+    if (result === "ok" && (hadRecords || this.ackedSeq >= store.written.seq)) this.progressMs = nowMs;
   }
 }
 

@@ -1,8 +1,12 @@
 import type { Clock } from "../clock.ts";
 import type { CopyWriter, LogStore } from "../log-store.ts";
 import type { AppendRequest, AppendResponse, CopyChunk } from "../peer.ts";
+import { isFull } from "./disk-trouble.ts";
 import { epochAt, holds } from "./history.ts";
 import { clockDriftMax } from "./settings.ts";
+
+/** Messages that wait for those before them: a primary sends one at a time, and gives up on it after a while. */
+const waitingMax = 8;
 
 /**
  * The receiving half of replication: makes the log of this node the same as the primary's.
@@ -13,6 +17,8 @@ export class Standby {
   readonly #store: LogStore;
   readonly #clock: Clock;
   #turn: Promise<unknown> = Promise.resolve();
+  /** Messages that are being handled, or wait for that. */
+  #messages = 0;
   #copy: { epoch: number; primary: number; copyId: number; next: number; writer: CopyWriter } | undefined;
   /** Everything up to here is known to be committed: it must never be cut off. */
   #committedSeq = 0;
@@ -27,9 +33,12 @@ export class Standby {
     this.#leasedUntilMs = clock.monotonicMs() + leaseMs * (1 + clockDriftMax);
   }
 
-  /** When the last message of a primary was answered, monotonic. */
+  /**
+   * When the last message of a primary was answered, monotonic. While this node still has one to answer, be it because
+   * its disk hangs, it is not the primary that is silent.
+   */
   get heardMs(): number {
-    return this.#heardMs;
+    return this.#messages > 0 ? this.#clock.monotonicMs() : this.#heardMs;
   }
 
   get committedSeq(): number {
@@ -41,9 +50,17 @@ export class Standby {
     return Math.max(0, this.#leasedUntilMs - this.#clock.monotonicMs());
   }
 
-  /** Handles one message. Rejects when the disk fails. */
-  append(request: AppendRequest): Promise<AppendResponse> {
-    return this.#inTurn(() => this.#append(request));
+  /** Handles one message. Rejects when the disk fails, or has not done yet what came before. */
+  async append(request: AppendRequest): Promise<AppendResponse> {
+    if (this.#messages >= waitingMax) {
+      throw new Error(`${this.#messages} messages wait for the disk of this node already`);
+    }
+    this.#messages++;
+    try {
+      return await this.#inTurn(() => this.#append(request));
+    } finally {
+      this.#messages--;
+    }
   }
 
   /** Promises to follow no epoch below `epoch`, durably and in turn with the messages. */
@@ -60,11 +77,20 @@ export class Standby {
   async #append(request: AppendRequest): Promise<AppendResponse> {
     const store = this.#store;
     if (request.epoch < store.promisedEpoch) return this.#answer("stale-epoch");
-    await store.promise(request.epoch);
     this.#heardMs = this.#clock.monotonicMs();
     const leasedUntilMs = this.#heardMs + request.leaseMs * (1 + clockDriftMax);
     this.#leasedUntilMs = Math.max(this.#leasedUntilMs, leasedUntilMs);
+    try {
+      await store.promise(request.epoch);
+      return await this.#take(request);
+    } catch (error) {
+      if (isFull(error)) return this.#answer("full");
+      throw error;
+    }
+  }
 
+  async #take(request: AppendRequest): Promise<AppendResponse> {
+    const store = this.#store;
     if (request.copy !== undefined) return await this.#takeCopy(request, request.copy);
     // The primary goes on without the copy that it has begun: it must not keep the log from being compacted.
     await this.#copy?.writer.abort();

@@ -56,36 +56,6 @@ describe("a failed write or sync", () => {
     });
   }
 
-  it("on a full disk leaves every acknowledged record, and is told once", async () => {
-    const { disk, fatal, store } = await newLog();
-    const records = someRecords(100).map((record) => ({ ...record, epoch: 1 }));
-    disk.freeBytes = 2000;
-    let acknowledged = 0;
-    let refused = false;
-    for (const record of records) {
-      await store.append([record]).then(
-        () => {
-          acknowledged = record.seq;
-        },
-        () => {
-          refused = true;
-        },
-      );
-      if (refused) break;
-    }
-    assert.ok(acknowledged > 10 && acknowledged < 100, `${acknowledged}`);
-    assert.equal(fatal.length, 1);
-    assert.match(fatal[0]?.message ?? "", /ENOSPC/);
-    await store.close();
-
-    disk.freeBytes = 1_000_000;
-    const again = await openOn(disk);
-    assert.ok(again.last.seq >= acknowledged);
-    assert.deepEqual(await contentsOf(again), contentsAfter(records.slice(0, again.last.seq)));
-    await again.append([put(1, again.last.seq + 1, "new", "x")]);
-    await again.close();
-  });
-
   it("in the replacement of the log is fatal too", async () => {
     for (const failing of ["rename", "sync-directory"]) {
       const { disk, fatal, store } = await newLog();

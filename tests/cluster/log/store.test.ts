@@ -220,13 +220,26 @@ describe("read", () => {
     await again.close();
   });
 
-  it("gives records that are not on disk yet", async () => {
-    const { store } = await newLog();
+  it("gives records that are in the file, on disk or not, and no others", async () => {
+    const { disk, store } = await newLog();
+    const reached = { write: Promise.withResolvers<void>(), datasync: Promise.withResolvers<void>() };
+    const goOn = { write: Promise.withResolvers<void>(), datasync: Promise.withResolvers<void>() };
+    disk.intercept = async ({ kind }) => {
+      if (kind !== "write" && kind !== "datasync") return;
+      reached[kind].resolve();
+      await goOn[kind].promise;
+    };
+    const keysRead = async () => (await store.read(0, 100))?.map(({ changes }) => changes[0]?.key);
     const appended = store.append([put(1, 1, "a", "1")]);
-    assert.deepEqual(
-      (await store.read(0, 100))?.map(({ changes }) => changes[0]?.key),
-      ["a"],
-    );
+    await reached.write.promise;
+    assert.equal(store.written.seq, 0);
+    assert.deepEqual(await keysRead(), []);
+    goOn.write.resolve();
+    await reached.datasync.promise;
+    assert.equal(store.durable.seq, 0);
+    assert.equal(store.written.seq, 1);
+    assert.deepEqual(await keysRead(), ["a"]);
+    goOn.datasync.resolve();
     await appended;
     await store.close();
   });
