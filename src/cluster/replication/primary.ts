@@ -297,7 +297,7 @@ export class Primary implements Committer {
   }
 
   #replicate(node: NodeView): Replicator {
-    const { group, self, store, clock, settings, peerAt } = this.#options;
+    const { group, self, store, clock, settings, peerAt, log } = this.#options;
     return new Replicator(node, peerAt(node.address), {
       group,
       epoch: this.epoch,
@@ -308,6 +308,7 @@ export class Primary implements Committer {
       committedSeq: () => this.#committedSeq,
       onAck: (replicator) => this.#onAck(replicator),
       onStale: (epoch) => this.#depose(`node ${node.number} follows epoch ${epoch}`),
+      log,
     });
   }
 
@@ -346,7 +347,9 @@ export class Primary implements Committer {
     const isOver = (sinceMs = 0) => Math.max(sinceMs, this.#begunMs) < limitMs;
     for (const member of this.#inSync.required) {
       const replicator = this.#replicators.of(member);
-      if (isOver(replicator?.ackedSent?.monotonicMs)) {
+      if (replicator === undefined && isOver()) {
+        this.#drop(member, "has left (it is not registered)");
+      } else if (isOver(replicator?.ackedSent?.monotonicMs)) {
         this.#drop(member, `has not answered for ${settings.standbyTimeoutMs} ms`);
       } else if ((replicator?.ackedSeq ?? 0) < store.written.seq && isOver(replicator?.progressMs)) {
         this.#drop(member, `has put nothing on its disk for ${settings.standbyTimeoutMs} ms`);

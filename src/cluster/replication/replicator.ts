@@ -2,6 +2,7 @@ import { type Clock, sleep, withTimeout } from "../clock.ts";
 import type { CopyHead, CopyReader, LogRecord, LogStore } from "../log-store.ts";
 import type { Member, NodeView } from "../model.ts";
 import type { AppendRequest, AppendResponse, CopyChunk, Peer } from "../peer.ts";
+import { explain } from "../trouble.ts";
 import { fullRetryMs } from "./disk-trouble.ts";
 import { commonSeq, epochAt } from "./history.ts";
 import { type Moment, momentOf } from "./lease.ts";
@@ -12,6 +13,9 @@ const retryMs = 100;
 
 /** Longest pause before a standby whose disk is full is sent records again: it may be a whole copy in vain. */
 const fullPauseMsMax = 10_000;
+
+/** A reason why a standby cannot be fed is told no sooner than this after another. */
+const tellAgainMs = 60_000;
 
 /** What a replicator needs of its primary. */
 export interface ReplicatorContext {
@@ -26,6 +30,7 @@ export interface ReplicatorContext {
   onAck(replicator: Replicator): void;
   /** The standby follows a later epoch. */
   onStale(epoch: number): void;
+  readonly log: (message: string) => void;
 }
 
 /** Keeps one standby in step: finds where its log continues, then sends it everything, one message at a time. */
@@ -49,9 +54,15 @@ export class Replicator {
   /** Only heartbeats are sent before: there was no room for what was sent last. */
   #fullUntilMs = Number.NEGATIVE_INFINITY;
   #fullPauseMs = fullRetryMs;
+  readonly #name: string;
+  /** Nothing has been acknowledged since, monotonic; undefined while nothing has failed. */
+  #failingSinceMs: number | undefined;
+  /** The last reason that was told of such a time. */
+  #told: { readonly reason: string; readonly ms: number } | undefined;
 
   constructor(node: NodeView, peer: Peer, context: ReplicatorContext) {
     this.member = { number: node.number, incarnation: node.incarnation };
+    this.#name = `node ${node.number} at ${node.address}`;
     this.#peer = peer;
     this.#context = context;
     void this.#run();
@@ -74,11 +85,25 @@ export class Replicator {
     while (!signal.aborted) {
       try {
         matched = matched === undefined ? await this.#findMatch() : await this.#sendNext(matched);
-      } catch {
+      } catch (error) {
         matched = undefined;
+        this.#failed(error);
         await sleep(this.#context.clock, retryMs, signal);
       }
     }
+  }
+
+  /** Tells why the standby has not been fed for a while: it may be that nobody but this primary can know. */
+  #failed(error: unknown): void {
+    const { clock, settings, log } = this.#context;
+    if (this.#stopped.signal.aborted) return;
+    const nowMs = clock.monotonicMs();
+    const reason = explain(error);
+    this.#failingSinceMs ??= nowMs;
+    if (nowMs - this.#failingSinceMs < settings.standbyTimeoutMs) return;
+    if (reason === this.#told?.reason || nowMs - (this.#told?.ms ?? -tellAgainMs) < tellAgainMs) return;
+    this.#told = { reason, ms: nowMs };
+    log(`${this.#name} cannot be fed: ${reason}`);
   }
 
   /** Asks the standby where its log stands. A copy is made when our log does not reach back to there. */
@@ -173,6 +198,9 @@ export class Replicator {
       return undefined;
     }
     this.ackedSent = sent;
+    if (this.#told !== undefined) this.#context.log(`${this.#name} can be fed again`);
+    this.#failingSinceMs = undefined;
+    this.#told = undefined;
     if (response.result === "ok" && (copy === undefined || copy.last)) {
       this.ackedSeq = previousSeq + (copy === undefined ? records.length : 0);
     }

@@ -98,6 +98,47 @@ test("a silent standby is dropped from the in-sync set before a write is acknowl
   assert.deepEqual(group.contents(2), []);
 });
 
+test("a primary says which standby it cannot feed, and why, once; and when it can again", async () => {
+  const group = await groupOf([1, 2]);
+  const { clock, settings } = group;
+  group.onMessage = async () => {
+    throw new Error("this is not node 2");
+  };
+  await clock.pass(settings.standbyTimeoutMs - 200);
+  assert.deepEqual(linesOfFeeding(group), []);
+  await clock.pass(100_000);
+  const reason = "1: node 2 at host:2 cannot be fed: this is not node 2";
+  assert.deepEqual(linesOfFeeding(group), [reason]);
+  assert.ok(group.log.includes("1: node 2 has not answered for 1000 ms: going on without it"));
+  group.onMessage = async () => {
+    throw new Error("no room");
+  };
+  await clock.pass(1000);
+  group.onMessage = undefined;
+  await clock.pass(1000);
+  assert.deepEqual(linesOfFeeding(group), [
+    reason,
+    "1: node 2 at host:2 cannot be fed: no room",
+    "1: node 2 at host:2 can be fed again",
+  ]);
+});
+
+test("of a standby that has left, a primary does not say that it does not answer", async () => {
+  const group = await groupOf([1, 2]);
+  group.crash(2);
+  group.forget(2);
+  group.tell();
+  await group.clock.until("node 2 is dropped", () => group.inSync.length === 1);
+  assert.deepEqual(
+    group.log.filter((line) => line.includes("node 2")),
+    ["1: node 2 has left (it is not registered): going on without it"],
+  );
+});
+
+function linesOfFeeding(group: ReplicaGroup): string[] {
+  return group.log.filter((line) => line.includes("fed"));
+}
+
 test("a read that waits for a silent standby is answered as soon as that is dropped", async () => {
   const group = await groupOf([1, 2]);
   const { clock, settings } = group;
