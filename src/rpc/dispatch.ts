@@ -9,7 +9,6 @@ import {
   compressionBrotli,
   compressionGzip,
   universalRequestFromNodeRequest,
-  universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import { NotAppliedSchema } from "../../gen/kvlab/v1/errors_pb.ts";
 import type { Call, Connections } from "./connections.ts";
@@ -17,6 +16,7 @@ import type { AllowedOrigins } from "./cors.ts";
 import { answerCors } from "./cors.ts";
 import type { Request, Response } from "./http.ts";
 import { refuse } from "./refuse.ts";
+import { writeAnswer } from "./write-answer.ts";
 
 export interface DispatchOptions {
   readonly routes: (router: ConnectRouter) => void;
@@ -73,13 +73,9 @@ function answer(handler: UniversalHandler, request: Request, response: Response,
     refuse(request, response, new ConnectError("a Host header is needed", Code.InvalidArgument));
     return;
   }
-  handler({ ...universal, body: bodyOf(request) })
-    .then((answered) => {
-      call.answered();
-      return universalResponseToNodeResponse(answered, response);
-    })
-    // All that services throw has become an answer by now: what is left is a client that went away.
-    .catch(() => response.destroy());
+  const answering = handler({ ...universal, body: bodyOf(request) });
+  // All that services throw has become an answer by now: what is left is a client that went away.
+  writeAnswer(answering, response, call.answered).catch(() => response.destroy());
 }
 
 /**
