@@ -268,6 +268,7 @@ export class MemoryLog implements LogStore {
         this.requestsAfter = requestsAfter;
         this.records = records;
         this.condition = { kind: "intact" };
+        this.identity = this.identity && { ...this.identity, repaired: undefined };
         this.#durableSeq = base.seq;
         this.#writtenSeq = base.seq;
         this.#visibleSeq = base.seq;

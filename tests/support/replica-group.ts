@@ -64,6 +64,16 @@ export class ReplicaGroup {
     return this.#node(number).store;
   }
 
+  /** Somebody puts another log in the place of a stopped node's. */
+  replaceStore(number: number, store: MemoryLog): void {
+    this.#node(number).store = store;
+  }
+
+  /** What the next registration will be. */
+  get nextIncarnation(): string {
+    return String(this.#incarnations + 1);
+  }
+
   get inSync(): number[] {
     return (this.state?.value.inSync ?? []).map((member) => member.number);
   }
