@@ -96,8 +96,9 @@ async function readGroupStatus(ask: Ask, group: Group): Promise<GroupStatus> {
 }
 
 /** What the primary of a group reports, or why there is no report. */
-async function askPrimary(ask: Ask, { name, nodes }: Group): Promise<StatusResponse | string> {
-  if (nodes.length === 0) return "it has no live node";
+async function askPrimary(ask: Ask, { name, nodes, unavailable }: Group): Promise<StatusResponse | string> {
+  if (unavailable !== "") return unavailable;
+  // A router of an earlier version does not say why.
   if (!nodes.some(({ role }) => role === NodeRole.PRIMARY)) return "it has no primary";
   try {
     return await ask({

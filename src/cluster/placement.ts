@@ -30,6 +30,26 @@ export function primaryOf(group: GroupView | undefined): NodeView | undefined {
   return group?.nodes.find((node) => isSameMember(node, primary));
 }
 
+/** Why a group has no primary now, for whoever waits for it and whoever can mend it. */
+export function noPrimaryReason(name: string, group: GroupView | undefined): string {
+  const what = `group "${name}" has no primary now`;
+  const state = group?.state?.value;
+  if (group === undefined || state === undefined) return `${what}: none of its nodes has registered yet`;
+  const { nodes } = group;
+  if (state.inSync.some((member) => nodes.some((node) => isSameMember(node, member)))) {
+    return `${what}: one is being made`;
+  }
+  const numbers = state.inSync.map(({ number }) => number);
+  const shown = `${numbers.length > 1 ? "nodes" : "node"} ${numbers.join(", ")}`;
+  const doubtful = nodes.filter(({ number }) => numbers.includes(number)).map(({ number }) => number);
+  if (doubtful.length > 0) {
+    return `${what}: node ${doubtful.join(", ")} is there, but has not shown that its log is the one that was in sync`;
+  }
+  const others =
+    nodes.length > 0 ? `; only node ${nodes.map(({ number }) => number).join(", ")} is there` : "";
+  return `${what}: of its in-sync replicas (${shown}) none is there${others}`;
+}
+
 /** Why a group is outside the ring, for an operator; undefined when it is in the ring. */
 export function waitingReason({ ring }: Topology, group: string): string | undefined {
   if (ring?.value.groups.includes(group)) return undefined;

@@ -9,7 +9,7 @@ import { lead, replaceSilentPrimary } from "./master.ts";
 import type { GroupLogs, GroupView } from "./model.ts";
 import { groupLogsPath, groupStatePath } from "./paths.ts";
 import { type PeerAt, type SilenceReport, withinCluster } from "./peer.ts";
-import { primaryOf } from "./placement.ts";
+import { noPrimaryReason, primaryOf } from "./placement.ts";
 import { positionsOf } from "./positions.ts";
 import { planRecovery, type Recovery } from "./recovery.ts";
 import { type Register, znodeRegister } from "./register.ts";
@@ -118,7 +118,7 @@ export class RouterNode {
       throw new KvError("not-found", `group "${group}" has no live node ${number}`);
     }
     const primary = primaryOf(view);
-    if (primary === undefined) throw new KvError("unavailable", `group "${group}" has no primary now`);
+    if (primary === undefined) throw new KvError("unavailable", noPrimaryReason(group, view));
     return await this.#options.peerAt(primary.address).handOver({ group, number }, signal);
   }
 

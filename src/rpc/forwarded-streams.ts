@@ -4,7 +4,7 @@ import type { DataClient } from "../client/channel/channel.ts";
 import type { Address } from "../cluster/address.ts";
 import { KvError } from "../cluster/errors.ts";
 import type { Topology } from "../cluster/model.ts";
-import { primaryOf } from "../cluster/placement.ts";
+import { noPrimaryReason, primaryOf } from "../cluster/placement.ts";
 import type { TopologySource } from "../cluster/topology.ts";
 import { deadlineOf } from "./deadline.ts";
 import { relayed, toConnectError } from "./errors.ts";
@@ -54,7 +54,7 @@ async function primaryFor(source: TopologySource, asked: string, signal: AbortSi
     const view = topology.groups.get(group);
     const primary = view && primaryOf(view);
     if (primary !== undefined) return { group, address: primary.address };
-    reason = group === "" ? "no group is in the ring yet" : `group "${group}" has no primary now`;
+    reason = group === "" ? "no group is in the ring yet" : noPrimaryReason(group, view);
     return undefined;
   };
   let found: ReturnType<typeof find>;

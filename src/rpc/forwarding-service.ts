@@ -8,7 +8,7 @@ import { type Clock, sleep, withTimeout } from "../cluster/clock.ts";
 import { KvError } from "../cluster/errors.ts";
 import { checkKey } from "../cluster/limits.ts";
 import type { GroupView, NodeView, Topology } from "../cluster/model.ts";
-import { ownerOf, primaryOf } from "../cluster/placement.ts";
+import { noPrimaryReason, ownerOf, primaryOf } from "../cluster/placement.ts";
 import type { TopologySource } from "../cluster/topology.ts";
 import { deadlineOf } from "./deadline.ts";
 import { answering, isNotApplied, relayed, toConnectError } from "./errors.ts";
@@ -156,7 +156,7 @@ async function ownerWithPrimary(source: TopologySource, clock: Clock, key: strin
       reason = "no group is in the ring yet";
       return false;
     }
-    reason = `group "${owner.group}" has no primary now`;
+    reason = noPrimaryReason(owner.group, topology.groups.get(owner.group));
     return owner.address !== undefined || isDown(topology.groups.get(owner.group));
   };
   try {
@@ -214,6 +214,6 @@ function findNode(topology: Topology, name: string, number: number | undefined):
   const node =
     number === undefined ? primaryOf(group) : group.nodes.find((candidate) => candidate.number === number);
   if (node !== undefined) return node;
-  if (number === undefined) throw new KvError("unavailable", `group "${name}" has no primary now`);
+  if (number === undefined) throw new KvError("unavailable", noPrimaryReason(name, group));
   throw new KvError("not-found", `group "${name}" has no live node ${number}`);
 }

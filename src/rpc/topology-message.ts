@@ -7,7 +7,7 @@ import {
 } from "../../gen/kvlab/v1/topology_pb.ts";
 
 import { type GroupView, isSameMember, type Topology } from "../cluster/model.ts";
-import { primaryOf, ringOf, waitingReason } from "../cluster/placement.ts";
+import { noPrimaryReason, primaryOf, ringOf, waitingReason } from "../cluster/placement.ts";
 
 /** The cluster as `GetTopology` shows it; `nowMs` is monotonic. */
 export function toTopologyMessage(topology: Topology, nowMs: number): TopologyMessage {
@@ -41,6 +41,7 @@ function toGroup(view: GroupView, share: number, waiting = ""): MessageInitShape
     epoch: BigInt(view.state?.value.epoch ?? 0),
     share,
     waiting,
+    unavailable: primary === undefined ? noPrimaryReason(view.name, view) : "",
     nodes: view.nodes.map((node) => ({
       number: node.number,
       address: node.address,

@@ -156,7 +156,13 @@ ring version 3, 2 virtual nodes a group
       groups: [
         { ...first, share: 0.9 },
         { ...first, name: "mute", share: 0.1 },
-        { name: "gone", share: 0, nodes: [], waiting: "the ring has keys already" },
+        {
+          name: "gone",
+          share: 0,
+          nodes: [],
+          unavailable: "none is there",
+          waiting: "the ring has keys already",
+        },
       ],
       ageMs: 2500n,
     });
@@ -169,7 +175,7 @@ ring version 3, 2 virtual nodes a group
         "warning: there is no master",
         `warning: the keys of mute are unavailable: status of mute: unavailable (${at}: the primary does not answer); ` +
           "`kvlab status` shows how the groups are",
-        "warning: the keys of gone are unavailable: it has no live node",
+        "warning: the keys of gone are unavailable: none is there",
         "warning: gone waits outside the ring: the ring has keys already",
         "warning: the ring is uneven: zdata1 has 90.0 %, mute has 10.0 %, where 50.0 % would be fair; more virtual nodes make it even",
       ],

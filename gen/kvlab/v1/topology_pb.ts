@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file kvlab/v1/topology.proto.
  */
 export const file_kvlab_v1_topology: GenFile = /*@__PURE__*/
-  fileDesc("ChdrdmxhYi92MS90b3BvbG9neS5wcm90bxIIa3ZsYWIudjEiWgoETm9kZRIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCRIgCgRyb2xlGAMgASgOMhIua3ZsYWIudjEuTm9kZVJvbGUSDwoHaW5fc3luYxgEIAEoCCJjCgVHcm91cBIMCgRuYW1lGAEgASgJEg0KBWVwb2NoGAIgASgEEh0KBW5vZGVzGAMgAygLMg4ua3ZsYWIudjEuTm9kZRINCgVzaGFyZRgEIAEoARIPCgd3YWl0aW5nGAUgASgJIikKBlJvdXRlchIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCSKfAQoIVG9wb2xvZ3kSFAoMcmluZ192ZXJzaW9uGAEgASgEEhUKDXZpcnR1YWxfbm9kZXMYAiABKA0SHwoGZ3JvdXBzGAMgAygLMg8ua3ZsYWIudjEuR3JvdXASIQoHcm91dGVycxgEIAMoCzIQLmt2bGFiLnYxLlJvdXRlchIOCgZhZ2VfbXMYBSABKAQSEgoKY2x1c3Rlcl9pZBgGIAEoCSpTCghOb2RlUm9sZRIZChVOT0RFX1JPTEVfVU5TUEVDSUZJRUQQABIVChFOT0RFX1JPTEVfUFJJTUFSWRABEhUKEU5PREVfUk9MRV9TVEFOREJZEAJiBnByb3RvMw");
+  fileDesc("ChdrdmxhYi92MS90b3BvbG9neS5wcm90bxIIa3ZsYWIudjEiWgoETm9kZRIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCRIgCgRyb2xlGAMgASgOMhIua3ZsYWIudjEuTm9kZVJvbGUSDwoHaW5fc3luYxgEIAEoCCJ4CgVHcm91cBIMCgRuYW1lGAEgASgJEg0KBWVwb2NoGAIgASgEEh0KBW5vZGVzGAMgAygLMg4ua3ZsYWIudjEuTm9kZRINCgVzaGFyZRgEIAEoARIPCgd3YWl0aW5nGAUgASgJEhMKC3VuYXZhaWxhYmxlGAYgASgJIikKBlJvdXRlchIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCSKfAQoIVG9wb2xvZ3kSFAoMcmluZ192ZXJzaW9uGAEgASgEEhUKDXZpcnR1YWxfbm9kZXMYAiABKA0SHwoGZ3JvdXBzGAMgAygLMg8ua3ZsYWIudjEuR3JvdXASIQoHcm91dGVycxgEIAMoCzIQLmt2bGFiLnYxLlJvdXRlchIOCgZhZ2VfbXMYBSABKAQSEgoKY2x1c3Rlcl9pZBgGIAEoCSpTCghOb2RlUm9sZRIZChVOT0RFX1JPTEVfVU5TUEVDSUZJRUQQABIVChFOT0RFX1JPTEVfUFJJTUFSWRABEhUKEU5PREVfUk9MRV9TVEFOREJZEAJiBnByb3RvMw");
 
 /**
  * One replica of a group, as registered at this moment.
@@ -94,6 +94,13 @@ export type Group = Message<"kvlab.v1.Group"> & {
    * @generated from field: string waiting = 5;
    */
   waiting: string;
+
+  /**
+   * Why the group has no primary now, in words. Empty when it has one.
+   *
+   * @generated from field: string unavailable = 6;
+   */
+  unavailable: string;
 };
 
 /**
