@@ -15,7 +15,9 @@ import type { Call, Connections } from "./connections.ts";
 import type { AllowedOrigins } from "./cors.ts";
 import { answerCors } from "./cors.ts";
 import type { Request, Response } from "./http.ts";
+import { flawOfQuery } from "./query.ts";
 import { refuse } from "./refuse.ts";
+import { refusingUnknownFields } from "./unknown-fields.ts";
 import { writeAnswer } from "./write-answer.ts";
 
 export interface DispatchOptions {
@@ -33,7 +35,7 @@ export function createDispatcher(options: DispatchOptions): (request: Request, r
     // What is read only: what was once accepted is answered in every form, and in JSON text may take six times its bytes.
     readMaxBytes: options.messageBytesMax,
     jsonOptions: strictJson,
-    interceptors: [endStreamsOn(options.closing)],
+    interceptors: [endStreamsOn(options.closing), refusingUnknownFields],
     requestGate: (context) => {
       if (options.closing.aborted) throw notTaken();
       blameSenderForMalformedMessages(context);
@@ -46,14 +48,15 @@ export function createDispatcher(options: DispatchOptions): (request: Request, r
     // Whatever fails on a connection ends its calls; nothing more is to be done about it, least of all crash.
     request.on("error", ignore);
     response.on("error", ignore);
-    const [path = "", query] = (request.url ?? "").split("?", 2);
+    const [path = "", ...queries] = (request.url ?? "").split("?");
     const handler = handlers.get(path);
     const call = options.connections.begin(request, response, streamsOf(handler));
     if (answerCors(request, response, options.allowedOrigins)) return;
+    const flaw = flawOfQuery(request.method, queries.join("?"));
     if (handler === undefined) {
       refuse(request, response, new ConnectError(`no such method: ${path}`, Code.Unimplemented));
-    } else if (!isUtf8(query)) {
-      refuse(request, response, new ConnectError("the query is not UTF-8", Code.InvalidArgument));
+    } else if (flaw !== undefined) {
+      refuse(request, response, new ConnectError(flaw, Code.InvalidArgument));
     } else {
       answer(handler, request, response, call);
     }
@@ -90,20 +93,15 @@ async function* bodyOf(request: Request): AsyncIterable<Uint8Array<ArrayBuffer>>
   }
 }
 
-/** JSON is UTF-8 (RFC 8259, 8.1). By default what is not would become U+FFFD: another key than was meant. */
+/**
+ * A field that is not known is refused, as is one that is there twice: Connect's default passes over the condition that
+ * is written wrong. JSON is UTF-8 (RFC 8259, 8.1); by default what is not would become U+FFFD: another key than was
+ * meant.
+ */
 const strictJson: Partial<JsonReadOptions> & { textDecoder: TextDecoder } = {
+  ignoreUnknownFields: false,
   textDecoder: new TextDecoder("utf-8", { fatal: true }),
 };
-
-/** Likewise for a message in the query of a GET. */
-function isUtf8(query = ""): boolean {
-  try {
-    decodeURIComponent(query);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /**
  * A message that cannot be parsed is the caller's error, but Connect reports INTERNAL for the binary format. Its

@@ -27,9 +27,12 @@ import type { WatchEvent, WatchOptions, WatchStep } from "../cluster/watch/watch
 
 type ValueMessage = PutRequest["value"];
 
+/** Errors: KvError `invalid`: whoever has written the name of the value wrong does not want an empty one. */
 export function fromValue(value: ValueMessage): Uint8Array {
-  if (value.case === "text") return Buffer.from(value.value);
-  return value.value ?? new Uint8Array();
+  if (value.case === undefined) {
+    throw new KvError("invalid", "a put has no value; one of text and bytes is needed, which may be empty");
+  }
+  return value.case === "text" ? Buffer.from(value.value) : value.value;
 }
 
 export function toValue({ value, text }: Pick<StoredValue, "value" | "text">) {
@@ -51,7 +54,7 @@ export function fromCondition(
 ): Condition | undefined {
   switch (condition.case) {
     case "ifRevision":
-      return { kind: "revision", revision: Number(condition.value) };
+      return { kind: "revision", revision: checkedRevision(condition.value) };
     case "ifAbsent":
       return condition.value ? { kind: "absent" } : undefined;
     case "ifPresent":
@@ -59,6 +62,15 @@ export function fromCondition(
     default:
       return undefined;
   }
+}
+
+/** 0 is no revision of a key that exists, and numbers above are not told from each other. */
+function checkedRevision(revision: bigint): number {
+  if (revision > 0n && revision <= Number.MAX_SAFE_INTEGER) return Number(revision);
+  throw new KvError(
+    "invalid",
+    `if_revision is ${revision}; allowed are 1 to ${Number.MAX_SAFE_INTEGER}, or if_absent for a key that is not there`,
+  );
 }
 
 export function fromRequestId(message: RequestIdMessage | undefined): RequestId | undefined {

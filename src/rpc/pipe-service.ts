@@ -13,6 +13,7 @@ import { KvError } from "../cluster/errors.ts";
 import { defaultDeadlineMs } from "./deadline.ts";
 import { toConnectError } from "./errors.ts";
 import type { UnaryCalls } from "./unary-calls.ts";
+import { checkFields } from "./unknown-fields.ts";
 
 type Answer = MessageInitShape<typeof AnswerSchema>;
 
@@ -69,9 +70,7 @@ async function* runPipe(
   signal: AbortSignal,
 ): AsyncGenerator<MessageInitShape<typeof PipeResponseSchema>, void, void> {
   const pipe = new Pipe();
-  const reading = readCalls(calls, requests, signal, pipe);
-  // A caller who has gone is of no interest to whoever waits for the answers.
-  reading.catch(() => {});
+  void readCalls(calls, requests, signal, pipe);
   try {
     for (;;) {
       const answers = await pipe.takeAnswers();
@@ -83,7 +82,10 @@ async function* runPipe(
   }
 }
 
-/** Starts the calls as they come and as there is room for them, until the caller or the server has had enough. */
+/**
+ * Starts the calls as they come and as there is room for them, until the caller or the server has had enough. Never
+ * rejects: what is wrong with what comes is told when the calls before it are answered.
+ */
 async function readCalls(
   calls: UnaryCalls,
   requests: AsyncIterable<PipeRequest>,
@@ -96,15 +98,17 @@ async function readCalls(
   try {
     for await (const { operations } of requests) {
       for (const operation of operations) {
-        if (!(await pipe.room())) return;
+        if (!(await pipe.room())) return stop();
         // The call is carried out even if the pipe breaks: it has its own deadline.
         pipe.begin();
         void answerTo(calls, operation).then((answer) => pipe.end(answer));
       }
     }
+    stop();
+  } catch (reason) {
+    pipe.close(reason);
   } finally {
     signal.removeEventListener("abort", stop);
-    pipe.close();
   }
 }
 
@@ -114,6 +118,7 @@ class Pipe {
   #answers: Answer[] = [];
   #answerBytes = 0;
   #isClosed = false;
+  #reason: unknown;
   #onRoom: (() => void) | undefined;
   #onAnswer: (() => void) | undefined;
 
@@ -139,17 +144,21 @@ class Pipe {
     this.#onRoom?.();
   }
 
-  /** No further call begins. */
-  close(): void {
+  /** No further call begins. `reason`: what is wrong, if something is. */
+  close(reason?: unknown): void {
     this.#isClosed = true;
+    this.#reason ??= reason;
     this.#onAnswer?.();
     this.#onRoom?.();
   }
 
-  /** Some answers, at least one; undefined when no more will come. */
+  /** Some answers, at least one; undefined when no more will come. Rejects in its place with the reason of the end. */
   async takeAnswers(): Promise<Answer[] | undefined> {
     while (this.#answers.length === 0) {
-      if (this.#isClosed && this.#underWay === 0) return undefined;
+      if (this.#isClosed && this.#underWay === 0) {
+        if (this.#reason !== undefined) throw this.#reason;
+        return undefined;
+      }
       await new Promise<void>((resolve) => {
         this.#onAnswer = resolve;
       });
@@ -173,9 +182,11 @@ function bytesOf({ answer }: Answer): number {
 }
 
 /** Carries out one call. Never rejects. */
-async function answerTo(calls: UnaryCalls, { id, timeoutMs, call }: Operation): Promise<Answer> {
+async function answerTo(calls: UnaryCalls, operation: Operation): Promise<Answer> {
+  const { id, timeoutMs, call } = operation;
   const signal = AbortSignal.timeout(timeoutMs === 0 ? defaultDeadlineMs : timeoutMs);
   try {
+    checkFields(operation);
     switch (call.case) {
       case "get":
         return { id, answer: { case: "get", value: await calls.get(call.value, signal) } };

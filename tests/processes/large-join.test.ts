@@ -115,7 +115,7 @@ test("a standby joins a primary with 200 MB under 500 writes a second; neither g
   await router.start();
   const client = createClient(DataService, transports.transportTo(first.address));
   await until("the group serves", 30_000, () =>
-    client.put({ key: "first" }).then(
+    client.put({ key: "first", value: { case: "text", value: "" } }).then(
       () => true,
       () => false,
     ),

@@ -25,12 +25,16 @@ async function failureOf(call: Promise<unknown>): Promise<ConnectError> {
 }
 
 test("a refused condition is FAILED_PRECONDITION with the key and its revision", async () => {
-  const { revision } = await data.put({ key: "c", condition: { case: "ifAbsent", value: true } });
+  const { revision } = await data.put({
+    key: "c",
+    value: text(""),
+    condition: { case: "ifAbsent", value: true },
+  });
   for (const condition of [
     { case: "ifAbsent" as const, value: true },
     { case: "ifRevision" as const, value: revision + 1n },
   ]) {
-    const error = await failureOf(data.put({ key: "c", condition }));
+    const error = await failureOf(data.put({ key: "c", value: text(""), condition }));
     assert.equal(error.code, Code.FailedPrecondition);
     assert.deepEqual(
       error.findDetails(ConditionFailedSchema).map(({ key, revision }) => ({ key, revision })),
@@ -72,10 +76,18 @@ test("a batch is done as a whole, and its keys must be of one group", async () =
 });
 
 test("bad input of a write names the thing, its value and what is allowed, and writes nothing", async () => {
-  const put = { operation: { case: "put" as const, value: { key: "bad" } } };
+  const put = { operation: { case: "put" as const, value: { key: "bad", value: text("") } } };
   const cases: [() => Promise<unknown>, RegExp][] = [
-    [() => data.put({ key: "bad", ttlMs: 0n }), /ttl_ms is 0; allowed are 1 to/],
-    [() => data.put({ key: "bad", requestId: { id: "a b" } }), /request id is "a b"; allowed are 1 to 64/],
+    [() => data.put({ key: "bad", value: text(""), ttlMs: 0n }), /ttl_ms is 0; allowed are 1 to/],
+    [
+      () => data.put({ key: "bad", value: text(""), requestId: { id: "a b" } }),
+      /request id is "a b"; allowed are 1 to 64/,
+    ],
+    [() => data.put({ key: "bad" }), /has no value; one of text and bytes is needed/],
+    [
+      () => data.put({ key: "bad", value: text(""), condition: { case: "ifRevision", value: 0n } }),
+      /if_revision is 0; allowed are 1 to/,
+    ],
     [() => data.batch({}), /no compares and no operations/],
     [() => data.batch({ operations: [{}] }), /must be a put or a delete/],
     [() => data.batch({ operations: [put, put] }), /writes key "bad" twice/],
@@ -102,7 +114,7 @@ test("a request with an id is done once however often it is sent", async () => {
 });
 
 test("a key with a time to live tells what is left of it, and goes", async () => {
-  await data.put({ key: "ttl", ttlMs: 60_000n });
+  await data.put({ key: "ttl", value: text(""), ttlMs: 60_000n });
   const { ttlLeftMs = 0n } = await data.get({ key: "ttl" });
   assert.ok(ttlLeftMs > 0n && ttlLeftMs <= 60_000n);
   const { group } = await router.locate({ key: "short" });
@@ -110,7 +122,7 @@ test("a key with a time to live tells what is left of it, and goes", async () =>
   const events = data.watch({ group, scope: { case: "key", value: "short" } }, { signal: gone.signal });
   let isPut = false;
   for await (const { events: told } of events) {
-    if (!isPut) await data.put({ key: "short", ttlMs: 1n });
+    if (!isPut) await data.put({ key: "short", value: text(""), ttlMs: 1n });
     isPut = true;
     if (told.some(({ kind }) => kind === EventKind.EXPIRE)) break;
   }

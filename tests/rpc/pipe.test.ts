@@ -24,7 +24,12 @@ test("calls of a pipe are answered in any order, each with its own outcome", asy
       { id: 2, call: { case: "get", value: { key: "no such key" } } },
       { id: 3 },
     ],
-    [{ id: 4, call: { case: "put", value: { key: "p1", condition: { case: "ifRevision", value: 1n } } } }],
+    [
+      {
+        id: 4,
+        call: { case: "put", value: { key: "p1", value, condition: { case: "ifRevision", value: 1n } } },
+      },
+    ],
   ]);
   assert.deepEqual([...answers.keys()].sort(), [1, 2, 3, 4]);
   assert.equal(answers.get(1)?.answer.case, "put");

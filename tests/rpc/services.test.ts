@@ -33,23 +33,24 @@ async function failureOf(call: Promise<unknown>): Promise<ConnectError> {
 test("a value comes back in the form in which it was put, with the revision of its write", async () => {
   const text = await data.put({ key: "text", value: { case: "text", value: "grün 😀" } });
   const bytes = await data.put({ key: "bytes", value: { case: "bytes", value: new Uint8Array([0, 255]) } });
-  const none = await data.put({ key: "none" });
-  const answers = await Promise.all(["text", "bytes", "none"].map((key) => data.get({ key })));
+  const empty = await data.put({ key: "empty", value: { case: "bytes", value: new Uint8Array() } });
+  const answers = await Promise.all(["text", "bytes", "empty"].map((key) => data.get({ key })));
   assert.deepEqual(
     answers.map(({ value, revision }) => [value.case, value.value, revision]),
     [
       ["text", "grün 😀", text.revision],
       ["bytes", new Uint8Array([0, 255]), bytes.revision],
-      ["bytes", new Uint8Array(), none.revision],
+      ["bytes", new Uint8Array(), empty.revision],
     ],
   );
 });
 
 test("revisions rise over overwrites and deletes", async () => {
-  const first = await data.put({ key: "r" });
-  const second = await data.put({ key: "r" });
+  const value = { case: "text", value: "" } as const;
+  const first = await data.put({ key: "r", value });
+  const second = await data.put({ key: "r", value });
   const third = await data.delete({ key: "r" });
-  const fourth = await data.put({ key: "r" });
+  const fourth = await data.put({ key: "r", value });
   const revisions = [first, second, third, fourth].map(({ revision }) => revision);
   assert.deepEqual(
     revisions,
@@ -72,7 +73,7 @@ test("any text is a key: empty, with line ends, with NUL", async () => {
 
 test("a key of 4 KiB is taken; a longer one is refused with its length and the limit", async () => {
   const longest = "é".repeat(2048);
-  await data.put({ key: longest });
+  await data.put({ key: longest, value: { case: "text", value: "" } });
   for (const call of [
     data.put({ key: `${longest}x` }),
     data.get({ key: `${longest}x` }),
@@ -114,7 +115,7 @@ test("every node that does not serve a key names the one that does", async () =>
 });
 
 test("status shows a group's primary and how far its standby is, through any router", async () => {
-  await data.put({ key: "status" });
+  await data.put({ key: "status", value: { case: "text", value: "" } });
   for (const index of [0, 1, 2]) {
     const client = dataAt(cluster.routers[index]?.address);
     const primary = await client.status({ group: "zdata1" });

@@ -131,7 +131,7 @@ export type PutRequest = Message<"kvlab.v1.PutRequest"> & {
   key: string;
 
   /**
-   * The value, at most 4 MiB less 64 KiB by default; none is the same as empty bytes.
+   * The value, at most 4 MiB less 64 KiB by default; one is needed, which may be empty.
    *
    * @generated from oneof kvlab.v1.PutRequest.value
    */
@@ -1304,6 +1304,10 @@ export const EventKindSchema: GenEnum<EventKind> = /*@__PURE__*/
 /**
  * Reads and writes keys. A data node answers for the keys of its own group while it is the primary; a router
  * answers for every key by forwarding the call to the primary that owns it.
+ *
+ * What a server does not understand it refuses with INVALID_ARGUMENT: a field that is not in its schema, in JSON or in
+ * binary form; one that is there twice, as JSON; a parameter of a GET that is not known. So no condition is ever passed
+ * over.
  *
  * Errors of every call that names a key: INVALID_ARGUMENT (key over 4 KiB or not UTF-8), FAILED_PRECONDITION
  * with a WrongNode detail (this node is not the key's primary), UNAVAILABLE (not applied: may be retried).
