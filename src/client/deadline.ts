@@ -1,13 +1,11 @@
+import { systemClock, timerMsMax } from "../cluster/clock.ts";
 import { KvError } from "./errors.ts";
-
-/** The longest time that the timers of JavaScript can count. */
-const timerMsMax = 2 ** 31 - 1;
 
 /** When a call has to end: in time, or when its caller or the client gives up. */
 export interface Deadline {
   /** Why it has ended; undefined while it has not. */
   readonly ended: KvError | undefined;
-  /** Whole milliseconds that are left, at least 1; undefined without a limit. */
+  /** Whole milliseconds that are left, from 1 to what timers can count; undefined without a limit. */
   remainingMs(): number | undefined;
   /** Calls `listener` once at the end, at once if that was before. Returns how to stop that. */
   onEnd(listener: (reason: KvError) => void): () => void;
@@ -24,7 +22,7 @@ export function startDeadline(limitMs: number, signal?: AbortSignal): Deadline {
   const endMs = performance.now() + limitMs;
   const listeners = new Set<(reason: KvError) => void>();
   let ended: KvError | undefined;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let cancel = () => {};
 
   const end = (reason: KvError) => {
     if (ended !== undefined) return;
@@ -40,15 +38,17 @@ export function startDeadline(limitMs: number, signal?: AbortSignal): Deadline {
     );
   };
   const release = () => {
-    clearTimeout(timer);
+    cancel();
     signal?.removeEventListener("abort", onAbort);
   };
   if (signal?.aborted) {
     onAbort();
   } else {
     signal?.addEventListener("abort", onAbort, { once: true });
-    if (limitMs <= timerMsMax) {
-      timer = setTimeout(() => end(new KvError("deadline", `no answer within ${limitMs} ms`)), limitMs);
+    if (limitMs < Number.POSITIVE_INFINITY) {
+      cancel = systemClock.timer(limitMs, () =>
+        end(new KvError("deadline", `no answer within ${limitMs} ms`)),
+      );
     }
   }
 
@@ -56,7 +56,10 @@ export function startDeadline(limitMs: number, signal?: AbortSignal): Deadline {
     get ended() {
       return ended;
     },
-    remainingMs: () => (limitMs > timerMsMax ? undefined : Math.max(1, Math.ceil(endMs - performance.now()))),
+    remainingMs() {
+      if (limitMs === Number.POSITIVE_INFINITY) return undefined;
+      return Math.min(timerMsMax, Math.max(1, Math.ceil(endMs - performance.now())));
+    },
     onEnd(listener) {
       if (ended !== undefined) {
         listener(ended);

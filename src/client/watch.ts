@@ -56,6 +56,10 @@ export function watchEvents(
   options: WatchOptions & { deadlineMs: number },
 ): Watch<KvEvent | KvProgress> {
   const scope = scopeOf(options);
+  const { outageMs } = options;
+  if (outageMs !== undefined && !(outageMs > 0)) {
+    throw new KvError("invalid", `outageMs is ${outageMs}; it must be a number of milliseconds above 0`);
+  }
   const known = options.after === undefined ? undefined : positionsOf(options.after);
   const lifetime = startDeadline(Number.POSITIVE_INFINITY, options.signal);
   const forget = cluster.track(lifetime);

@@ -10,11 +10,20 @@ export interface Clock {
   random(): number;
 }
 
+/** The longest time that the timers of JavaScript can count: 24 days. With a longer one they are over at once. */
+export const timerMsMax = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   wallMs: () => Date.now(),
   timer(delayMs, callback) {
-    const handle = setTimeout(callback, delayMs);
+    const endMs = performance.now() + delayMs;
+    const isLong = delayMs > timerMsMax;
+    let handle = setTimeout(isLong ? goOn : callback, isLong ? timerMsMax : delayMs);
+    function goOn(): void {
+      const leftMs = endMs - performance.now();
+      handle = leftMs > timerMsMax ? setTimeout(goOn, timerMsMax) : setTimeout(callback, leftMs);
+    }
     return () => clearTimeout(handle);
   },
   random: () => Math.random(),

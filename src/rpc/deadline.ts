@@ -1,4 +1,7 @@
-import type { HandlerContext } from "@connectrpc/connect";
+/** How long a call may take: what its caller says, or so long as we say. */
+
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { systemClock, timerMsMax } from "../cluster/clock.ts";
 
 /** For calls that set no deadline of their own: longer than a failover takes, short enough for a person to wait. */
 export const defaultDeadlineMs = 10_000;
@@ -6,5 +9,46 @@ export const defaultDeadlineMs = 10_000;
 /** Aborted when the caller has gone, its deadline has passed, or the server shuts down. */
 export function deadlineOf(context: HandlerContext): AbortSignal {
   if (context.timeoutMs() !== undefined) return context.signal;
-  return AbortSignal.any([context.signal, AbortSignal.timeout(defaultDeadlineMs)]);
+  return startDeadline(defaultDeadlineMs, context.signal).signal;
 }
+
+/** A signal that is aborted after `limitMs`, or as `given` is. To be released when nobody waits for it any more. */
+export function startDeadline(
+  limitMs: number,
+  given?: AbortSignal,
+): { signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  const cancel = systemClock.timer(limitMs, () => {
+    release();
+    controller.abort(new ConnectError(`no answer within ${limitMs} ms`, Code.DeadlineExceeded));
+  });
+  const onAbort = () => {
+    release();
+    controller.abort(given?.reason);
+  };
+  function release(): void {
+    cancel();
+    given?.removeEventListener("abort", onAbort);
+  }
+  if (given?.aborted) onAbort();
+  else given?.addEventListener("abort", onAbort);
+  return { signal: controller.signal, release };
+}
+
+/**
+ * Shortens the time-out in the headers of a call to what a timer can count: with a longer one the libraries' are over at
+ * once. Headers that are none are left for the libraries to refuse.
+ */
+export function clampTimeout(headers: Headers): void {
+  const connect = headers.get("connect-timeout-ms");
+  if (connect !== null && Number(connect) > timerMsMax && /^\d{1,10}$/.test(connect)) {
+    headers.set("connect-timeout-ms", String(timerMsMax));
+  }
+  const [, digits = "", unit = ""] = /^(\d{1,8})([HMS])$/.exec(headers.get("grpc-timeout") ?? "") ?? [];
+  if (Number(digits) * (secondsOf[unit] ?? 0) > timerSecondsMax) {
+    headers.set("grpc-timeout", `${timerSecondsMax}S`);
+  }
+}
+
+const secondsOf: Readonly<Record<string, number>> = { H: 3_600, M: 60, S: 1 };
+const timerSecondsMax = Math.floor(timerMsMax / 1_000);

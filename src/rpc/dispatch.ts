@@ -14,6 +14,7 @@ import { NotAppliedSchema } from "../../gen/kvlab/v1/errors_pb.ts";
 import type { Call, Connections } from "./connections.ts";
 import type { AllowedOrigins } from "./cors.ts";
 import { answerCors } from "./cors.ts";
+import { clampTimeout } from "./deadline.ts";
 import type { Request, Response } from "./http.ts";
 import { flawOfQuery } from "./query.ts";
 import { refuse } from "./refuse.ts";
@@ -76,6 +77,7 @@ function answer(handler: UniversalHandler, request: Request, response: Response,
     refuse(request, response, new ConnectError("a Host header is needed", Code.InvalidArgument));
     return;
   }
+  clampTimeout(universal.header);
   const answering = handler({ ...universal, body: bodyOf(request) });
   // All that services throw has become an answer by now: what is left is a client that went away.
   writeAnswer(answering, response, call.answered).catch(() => response.destroy());

@@ -10,7 +10,7 @@ import type {
   PipeResponseSchema,
 } from "../../gen/kvlab/v1/data_pb.ts";
 import { KvError } from "../cluster/errors.ts";
-import { defaultDeadlineMs } from "./deadline.ts";
+import { defaultDeadlineMs, startDeadline } from "./deadline.ts";
 import { toConnectError } from "./errors.ts";
 import type { UnaryCalls } from "./unary-calls.ts";
 import { checkFields } from "./unknown-fields.ts";
@@ -184,7 +184,7 @@ function bytesOf({ answer }: Answer): number {
 /** Carries out one call. Never rejects. */
 async function answerTo(calls: UnaryCalls, operation: Operation): Promise<Answer> {
   const { id, timeoutMs, call } = operation;
-  const signal = AbortSignal.timeout(timeoutMs === 0 ? defaultDeadlineMs : timeoutMs);
+  const { signal, release } = startDeadline(timeoutMs === 0 ? defaultDeadlineMs : timeoutMs);
   try {
     checkFields(operation);
     switch (call.case) {
@@ -204,6 +204,8 @@ async function answerTo(calls: UnaryCalls, operation: Operation): Promise<Answer
     }
   } catch (error) {
     return { id, answer: { case: "failure", value: toFailure(ConnectError.from(error, Code.Internal)) } };
+  } finally {
+    release();
   }
 }
 
