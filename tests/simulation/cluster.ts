@@ -1,4 +1,4 @@
-import { parseGroupState, parseRingState } from "../../src/cluster/codec.ts";
+import { parseGroupLogs, parseGroupState, parseRingState } from "../../src/cluster/codec.ts";
 import type { RingState } from "../../src/cluster/model.ts";
 import { ringPath } from "../../src/cluster/paths.ts";
 import { ringOf } from "../../src/cluster/placement.ts";
@@ -28,8 +28,11 @@ export class Cluster {
     this.world = world;
     const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
     this.routers = numbers(profile.routers).map((number) => new RouterHost(world, `r${number}`));
+    let machines = 0;
     this.nodes = profile.groups.flatMap((group) =>
-      numbers(profile.nodesPerGroup).map((number) => new DataHost(world, `${group}${number}`, group)),
+      numbers(profile.nodesPerGroup).map(
+        (number) => new DataHost(world, `${group}${number}`, group, ++machines),
+      ),
     );
     this.history = new HistoryRecorder<StoreOperation>(() => scheduler.nowMs);
     this.clients = numbers(profile.clients).map((number) => new Client(this, number));
@@ -67,14 +70,14 @@ export class Cluster {
     const inSync = this.world.invariants.group(group).state?.inSync ?? [];
     return this.nodes
       .filter((node) => node.group === group)
-      .every(({ replica }) => inSync.some(({ number }) => number === replica.number));
+      .every(({ replica }) => !replica.isSpoiled && inSync.some(({ number }) => number === replica.number));
   }
 
   /** Whether all disks of the in-sync set are wiped or damaged: then the group must stay away, not lose silently. */
   isLost(group: string): boolean {
     const facts = this.world.invariants.group(group);
     const inSync = facts.state?.inSync ?? [];
-    return inSync.length > 0 && inSync.every(({ number }) => facts.replica(number)?.isSpoiled);
+    return inSync.length > 0 && inSync.every((member) => facts.logOf(member)?.isSpoiled);
   }
 
   /** The group of the ring that a key belongs to. */
@@ -84,7 +87,14 @@ export class Cluster {
 
   #observe(author: string, { name, path, data }: Operation, outcome: Outcome): void {
     if ((name !== "set" && name !== "create") || data === undefined || "error" in outcome) return;
-    const { invariants, trace, scheduler } = this.world;
+    const { invariants, trace, scheduler, coordination } = this.world;
+    const node = /^\/data\/.+\/\d+$/.test(path) && this.nodes.find(({ name }) => name === author);
+    const incarnation = node && coordination.czxid(path);
+    if (node && incarnation) {
+      const { group, replica } = node;
+      invariants.group(group).lives.set(incarnation, { log: replica, spoils: replica.spoils });
+    }
+    const logsOf = /^\/data\/(.+)\/logs$/.exec(path)?.[1];
     const group = /^\/data\/(.+)\/state$/.exec(path)?.[1];
     if (group !== undefined) {
       const state = parseGroupState(path, data);
@@ -95,6 +105,8 @@ export class Cluster {
         `group ${group}: epoch ${state.epoch}, primary ${state.primary?.number ?? "none"}, in sync ${inSync}`,
       );
       invariants.stateChanged(group, state, author);
+    } else if (logsOf !== undefined) {
+      invariants.group(logsOf).floorSeq = parseGroupLogs(path, data).floor.seq;
     } else if (path === ringPath) {
       this.#ring = parseRingState(path, data);
       if (!this.#ring.written || invariants.isRingClosed) return;

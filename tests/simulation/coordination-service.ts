@@ -185,6 +185,11 @@ export class CoordinationService {
     });
   }
 
+  /** The change that has created a znode, as the leader knows it. */
+  czxid(path: string): string | undefined {
+    return this.#leader.find(path)?.czxid.toString();
+  }
+
   #change(session: ServerSession, process: SimProcess, operation: Operation): Outcome {
     const outcome = attempt(() => {
       if (session.isOver) throw new CoordinationError("SESSION_EXPIRED", "the session has expired");

@@ -15,11 +15,20 @@ import { observe } from "./observed-store.ts";
 import { peersOf } from "./peers.ts";
 import type { SimProcess } from "./process.ts";
 import { Random } from "./random.ts";
-import { ShadowLog } from "./shadow-log.ts";
+import { type LogFacts, ShadowLog } from "./shadow-log.ts";
 import { count, type World } from "./world.ts";
 
 const dbfile = "db.txt";
 const rbfile = "rollback.txt";
+
+/** After which time an operator looks after a node that cannot start. */
+const operatorMs = 3000;
+
+/** A copy of a log's file, and what is in it. */
+export interface LogCopy {
+  readonly bytes: Uint8Array;
+  readonly facts: LogFacts;
+}
 
 /** A machine with a data node: its disk stays when the process ends. */
 export class DataHost extends Host {
@@ -31,13 +40,19 @@ export class DataHost extends Host {
   failsNextWrite = false;
   #disk: SimulatedDisk;
   #store: LogStore | undefined;
+  /** No two machines have a device of the same number. */
+  #device: number;
+  /** Whether an operator may have to take the log away, since a node refuses to start with it. */
+  #mayBeRefused = false;
   readonly #random: Random;
 
-  constructor(world: World, name: string, group: string) {
+  /** `number` tells it from all other machines. */
+  constructor(world: World, name: string, group: string, number: number) {
     super(world, name);
     this.group = group;
     this.#random = new Random(`${world.seed} ${name} disk`);
-    this.#disk = createSimulatedDisk();
+    this.#device = 1000 * number;
+    this.#disk = createSimulatedDisk(this.#device);
     this.replica = this.#newReplica();
   }
 
@@ -56,6 +71,13 @@ export class DataHost extends Host {
     this.#disk.freeBytes = bytes;
   }
 
+  /** A copy of the log as it is now; undefined while no node has a place with it. */
+  copyLog(): LogCopy | undefined {
+    const { replica, logBytes } = this;
+    const hasPlace = replica.number !== undefined && replica.registrations > 0;
+    return hasPlace ? { bytes: logBytes, facts: replica.facts } : undefined;
+  }
+
   /** The machine loses power: what was not synced is lost, torn or there. */
   losePower(): void {
     this.kill();
@@ -64,10 +86,45 @@ export class DataHost extends Host {
 
   /** The disk is replaced by an empty one. */
   wipe(): void {
+    this.#lose();
+    this.#disk = createSimulatedDisk(++this.#device);
+    this.#mayBeRefused = false;
+  }
+
+  /** An older copy of this very log comes back, over the file that is there or as another one. */
+  restore({ bytes, facts }: LogCopy, inPlace: boolean): void {
     this.kill();
-    this.replica.isSpoiled = true;
-    this.#disk = createSimulatedDisk();
-    this.replica = this.#newReplica();
+    this.replica.overwritten(facts);
+    this.#put(bytes, inPlace);
+  }
+
+  /** Another log takes the place of this one, which is lost. */
+  replaceLog({ bytes, facts }: LogCopy, inPlace: boolean): void {
+    this.#lose();
+    this.replica.overwritten(facts);
+    this.#put(bytes, inPlace);
+  }
+
+  /** Two machines swap the files of their logs, and so their replicas: nothing is lost. */
+  swapFiles(other: DataHost): void {
+    for (const host of [this, other]) host.kill();
+    const [own, foreign] = [this.#disk.take(dbfile), other.#disk.take(dbfile)];
+    this.#disk.give(dbfile, foreign);
+    other.#disk.give(dbfile, own);
+    [this.replica, other.replica] = [other.replica, this.replica];
+    for (const host of [this, other]) host.replica.name = host.name;
+  }
+
+  /** A bit of the log changes, wherever. */
+  flipBit(): void {
+    const { logBytes } = this;
+    const offset = this.#random.below(logBytes.length);
+    // Without its header nobody knows whose log it was.
+    if (offset <= logBytes.indexOf("\n")) this.#lose();
+    else this.kill();
+    this.#mayBeRefused = true;
+    this.replica.spoil();
+    this.#disk.flip(dbfile, offset, 1 << this.#random.below(8));
   }
 
   /**
@@ -80,7 +137,7 @@ export class DataHost extends Host {
     const offset = Math.floor(this.#random.between(bytes.indexOf("\n") + 1, bytes.length / 2));
     if (bytes.length < 400) return;
     this.#disk.flip(dbfile, offset, 1 << this.#random.below(8));
-    this.replica.isSpoiled = true;
+    this.replica.spoil();
   }
 
   protected async run(process: SimProcess): Promise<void> {
@@ -96,6 +153,8 @@ export class DataHost extends Host {
       requestsMax: profile.requestsMax,
     });
     this.#store = store;
+    const of = store.identity?.group;
+    if (of !== undefined && of !== this.group) throw new Error(`the log of group "${of}"`);
     if (store.condition.kind !== "intact") count(this.world, `log ${store.condition.kind}`);
     const { replica, group } = this;
     invariants.opened(replica, store);
@@ -129,6 +188,8 @@ export class DataHost extends Host {
       ...keyServices({ node, store, process, invariants }),
     });
     await node.join(addressOf(`${this.name}:1926`));
+    replica.registrations++;
+    this.#mayBeRefused = false;
     invariants.moment("registration", group);
   }
 
@@ -136,6 +197,32 @@ export class DataHost extends Host {
     this.replica.closed();
     this.#store = undefined;
     this.#disk.kill();
+  }
+
+  protected override failed(process: SimProcess, error: unknown): void {
+    super.failed(process, error);
+    // Whoever runs the cluster reads why, and lets the node begin anew, where that is no loss.
+    const { invariants, scheduler } = this.world;
+    if (!this.#mayBeRefused) return;
+    scheduler.after(operatorMs, `operator at ${this.name}`, () => {
+      const isLost = !invariants.group(this.group).isWholeBeside(this.replica);
+      if (!this.#mayBeRefused || isLost) return;
+      this.wipe();
+      this.start();
+    });
+  }
+
+  #put(bytes: Uint8Array, inPlace: boolean): void {
+    if (inPlace) this.#disk.overwrite(dbfile, bytes);
+    else this.#disk.place(dbfile, bytes);
+  }
+
+  /** The replica that was here is no more. */
+  #lose(): void {
+    this.kill();
+    this.replica.spoil();
+    this.replica = this.#newReplica();
+    this.#mayBeRefused = true;
   }
 
   #newReplica(): ShadowLog {

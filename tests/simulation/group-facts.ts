@@ -1,5 +1,5 @@
 import type { LogRecord } from "../../src/cluster/log-store.ts";
-import type { GroupState } from "../../src/cluster/model.ts";
+import type { GroupState, Member } from "../../src/cluster/model.ts";
 import { epochAt } from "../../src/cluster/replication/history.ts";
 import type { ShadowLog } from "./shadow-log.ts";
 
@@ -23,7 +23,11 @@ export class GroupFacts {
   readonly committedMs: number[] = [];
   /** When each record, named by its epoch and seq, was first added to a log. */
   readonly appendedMs = new Map<string, number>();
+  /** Every log of an in-sync member must have the record at this seq: coordination has it. */
+  floorSeq = 0;
   readonly replicas = new Set<ShadowLog>();
+  /** Which log each life of a replica was registered with, by incarnation; and how often it had been spoiled by then. */
+  readonly lives = new Map<string, { readonly log: ShadowLog; readonly spoils: number }>();
 
   constructor(name: string) {
     this.name = name;
@@ -36,13 +40,27 @@ export class GroupFacts {
     return later === -1 ? this.committed : this.committed.slice(0, later);
   }
 
+  /** The log of a member of the in-sync set. */
+  logOf({ number, incarnation }: Member): ShadowLog | undefined {
+    return this.lives.get(incarnation)?.log ?? this.replica(number);
+  }
+
   isInSync({ number }: ShadowLog): boolean {
     return this.state?.inSync.some((member) => member.number === number) ?? false;
   }
 
+  /** Of several logs with this number, as after somebody has copied one, the one that counts: that is whole, or runs. */
   replica(number: number): ShadowLog | undefined {
-    for (const replica of this.replicas) if (replica.number === number) return replica;
-    return undefined;
+    const all = [...this.replicas].filter((replica) => replica.number === number);
+    return all.find(({ isSpoiled }) => !isSpoiled) ?? all.find(({ store }) => store !== undefined) ?? all[0];
+  }
+
+  /** Whether a member of the in-sync set has a whole log, besides these. */
+  isWholeBeside(...others: readonly ShadowLog[]): boolean {
+    return (this.state?.inSync ?? []).some((member) => {
+      const replica = this.logOf(member);
+      return replica !== undefined && !others.includes(replica) && !replica.isSpoiled;
+    });
   }
 }
 

@@ -75,8 +75,11 @@ export class Invariants {
     group.states.set(next.epoch, next);
     if (before !== undefined) this.#checkStep(group, before, next);
     for (const member of next.inSync) {
-      const replica = group.replica(member.number);
+      const replica = group.logOf(member);
       const isNew = !before?.inSync.some((other) => isSameMember(other, member));
+      // What has happened to the log since this life began is another matter: it has ended with that.
+      const wasLost = replica?.isSpoiled && group.lives.get(member.incarnation)?.spoils === replica.spoils;
+      if (isNew && wasLost) this.#enteringAnew(group, replica);
       if (isNew && replica?.name === author && replica.store?.condition.kind === "damaged") {
         this.violated(`${replica.name}, whose log is damaged, claims a place in sync in group ${name}`);
       }
@@ -212,10 +215,28 @@ export class Invariants {
     }
   }
 
+  /** A log that was lost takes a place in sync again: it must have everything again. */
+  #enteringAnew(group: GroupFacts, replica: ShadowLog): void {
+    const last = group.committed.at(-1);
+    if (last !== undefined && !replica.holds(last)) {
+      this.violated(
+        `${replica.name}, whose log was lost, enters the in-sync set of group ${group.name} without ` +
+          `${shown(last)}, which is committed (its log ends at ${replica.durableSeq})`,
+      );
+      return;
+    }
+    replica.isSpoiled = false;
+    // It has the place of whatever else has this number.
+    for (const other of group.replicas) {
+      if (other !== replica && other.number === replica.number) other.spoil();
+    }
+  }
+
   /** The committed records that a replica must keep, as things stand. */
   #owedBy(replica: ShadowLog): readonly (LogRecord | undefined)[] {
     const group = this.group(replica.group);
-    return group.committedBy(replica.store?.promisedEpoch ?? 0, group.isInSync(replica));
+    const counts = !replica.isSpoiled && group.isInSync(replica);
+    return group.committedBy(replica.store?.promisedEpoch ?? 0, counts);
   }
 
   #checkStep({ name }: GroupFacts, before: GroupState, next: GroupState): void {
@@ -273,7 +294,7 @@ export class Invariants {
     const last = group.committed.at(-1);
     if (last === undefined) return;
     for (const member of group.state?.inSync ?? []) {
-      const replica = group.replica(member.number);
+      const replica = group.logOf(member);
       if (replica === undefined || replica.isSpoiled || replica.holds(last)) continue;
       this.violated(
         `${replica.name} ${why}, and does not hold ${shown(last)}, which is committed ` +

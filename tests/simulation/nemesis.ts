@@ -8,8 +8,9 @@ import { DataHost } from "./data-host.ts";
 import type { Host } from "./host.ts";
 import type { Moment } from "./invariants.ts";
 import { cutFromService, linkFault, serviceRule } from "./link-faults.ts";
+import { type Mistake, maySpoil, planMistake } from "./log-mistakes.ts";
 import type { LinkRule } from "./network.ts";
-import type { PlannedFault } from "./plan.ts";
+import { type FaultKind, isMistakeKind, type PlannedFault } from "./plan.ts";
 import type { SimProcess } from "./process.ts";
 import { Random } from "./random.ts";
 import { targetOf } from "./targets.ts";
@@ -94,10 +95,13 @@ export class Nemesis {
   #begin(fault: PlannedFault): void {
     if (this.#isOver) return;
     const what = this.#inject(fault, new Random(fault.chance));
-    if (what === undefined) return;
-    count(this.#world, `fault ${fault.kind}`);
+    if (what !== undefined) this.#note(fault.kind, what, fault.durationMs);
+  }
+
+  #note(kind: FaultKind, what: string, durationMs: number): void {
+    count(this.#world, `fault ${kind}`);
     const { trace, scheduler } = this.#world;
-    trace.note(scheduler.nowMs, "nemesis", `${fault.kind} ${what} (${fault.durationMs.toFixed(0)} ms)`);
+    trace.note(scheduler.nowMs, "nemesis", `${kind} ${what} (${durationMs.toFixed(0)} ms)`);
   }
 
   /** Returns what was hit; undefined when the fault is not possible now. */
@@ -163,7 +167,16 @@ export class Nemesis {
     }
   }
 
-  #injectDisk(kind: string, host: DataHost, durationMs: number, random: Random): string | undefined {
+  #injectDisk(kind: FaultKind, host: DataHost, durationMs: number, random: Random): string | undefined {
+    if (isMistakeKind(kind)) {
+      const { delayMs, make } = planMistake(kind, this.#cluster, host, random);
+      if (delayMs === 0) return this.#mistake(make(), durationMs, random);
+      this.#world.scheduler.after(delayMs, kind, () => {
+        const what = this.#isOver ? undefined : this.#mistake(make(), durationMs, random);
+        if (what !== undefined) this.#note(kind, what, durationMs);
+      });
+      return undefined;
+    }
     switch (kind) {
       case "slow disk":
         host.diskSlowness = random.pick([10, 100, 1000]);
@@ -185,10 +198,10 @@ export class Nemesis {
         host.failsNextWrite = true;
         return host.name;
       case "bit flip":
-        if (!this.#maySpoil(host)) return undefined;
+        if (!maySpoil(this.#cluster, host)) return undefined;
         return this.#down(host, durationMs, () => host.flipByte());
       case "wiped disk":
-        if (!this.#maySpoil(host)) return undefined;
+        if (!maySpoil(this.#cluster, host)) return undefined;
         return this.#down(host, durationMs, () => host.wipe());
       case "compaction": {
         const { store, process } = host;
@@ -198,16 +211,6 @@ export class Nemesis {
       }
     }
     return undefined;
-  }
-
-  /** Whether the group keeps an undamaged member in sync without this node. */
-  #maySpoil(host: DataHost): boolean {
-    const group = this.#world.invariants.group(host.group);
-    if (group.state === undefined || host.replica.number === undefined) return false;
-    return group.state.inSync.some(({ number }) => {
-      const replica = group.replica(number);
-      return replica !== undefined && replica !== host.replica && !replica.isSpoiled;
-    });
   }
 
   /** Some members of the ensemble learn of no changes. */
@@ -273,6 +276,17 @@ export class Nemesis {
     stop();
     this.#lasting(durationMs, () => host.start());
     return host.name;
+  }
+
+  /** Somebody makes a mistake with logs; the nodes come back one after another. */
+  #mistake(mistake: Mistake | undefined, durationMs: number, random: Random): string | undefined {
+    if (mistake === undefined) return undefined;
+    const { nodes, what, carryOut } = mistake;
+    void carryOut();
+    for (const [index, node] of nodes.entries()) {
+      this.#lasting(index === 0 ? durationMs : random.between(10, 4000), () => node.start());
+    }
+    return what;
   }
 
   /** The process is killed, and when it has just come back, the machine loses power. */

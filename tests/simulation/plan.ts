@@ -34,12 +34,34 @@ const weights = {
   "full stop": 1,
 };
 
-export type FaultKind = keyof typeof weights;
+/** What people do to the files of logs: see log-mistakes.ts. */
+const mistakeWeights = {
+  "copied log": 1,
+  "old log": 1,
+  "swapped logs": 1,
+  "foreign log": 1,
+  "flipped bit": 1,
+};
 
-export const faultKinds = Object.keys(weights).filter(isFaultKind);
+/** Whether seeds draw mistakes with log files, too. Off until a log knows whose it is. */
+export const logMistakes: boolean = false;
+
+export type MistakeKind = keyof typeof mistakeWeights;
+export type FaultKind = keyof typeof weights | MistakeKind;
+
+const drawn: Partial<Record<FaultKind, number>> = logMistakes ? { ...weights, ...mistakeWeights } : weights;
+
+export const mistakeKinds = Object.keys(mistakeWeights).filter(isMistakeKind);
+
+/** The kinds that a seed draws from. */
+export const faultKinds = Object.keys(drawn).filter(isFaultKind);
 
 function isFaultKind(name: string): name is FaultKind {
-  return name in weights;
+  return name in drawn;
+}
+
+export function isMistakeKind(name: string): name is MistakeKind {
+  return name in mistakeWeights;
 }
 
 /** Which process a fault hits, by its part at the moment when it does. */
@@ -134,10 +156,10 @@ function durationOf(random: Random, { replication, sessionTimeoutMs }: Profile):
 function weighted(random: Random): FaultKind {
   let left = random.between(
     0,
-    faultKinds.reduce((sum, kind) => sum + weights[kind], 0),
+    faultKinds.reduce((sum, kind) => sum + (drawn[kind] ?? 0), 0),
   );
   for (const kind of faultKinds) {
-    left -= weights[kind];
+    left -= drawn[kind] ?? 0;
     if (left < 0) return kind;
   }
   return "kill";

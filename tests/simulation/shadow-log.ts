@@ -1,8 +1,24 @@
 import type { Change, LogRecord, LogStore } from "../../src/cluster/log-store.ts";
 
+/** What is known of a log at some moment: what a copy of its file has. */
+export interface LogFacts {
+  /** The log that this was. */
+  readonly of: ShadowLog;
+  readonly lastSeq: number;
+  readonly records: ReadonlyMap<number, LogRecord>;
+  readonly copiedSeq: number;
+  readonly promisedEpoch: number;
+  readonly registrations: number;
+  readonly pending: Pending;
+}
+
+/** A cut or a copy that a crash may leave done or undone. */
+type Pending = { readonly cutSeq: number } | { readonly copySeq: number } | undefined;
+
 /** What the simulation knows of one replica's log, from what the replica has done to it; kept over its crashes. */
 export class ShadowLog {
-  readonly name: string;
+  /** Of the machine that has it. */
+  name: string;
   readonly group: string;
   /** Open now. */
   store: LogStore | undefined;
@@ -14,22 +30,57 @@ export class ShadowLog {
   checkedSeq = 0;
   /** Highest epoch whose messages the replica has answered. */
   promisedEpoch = 0;
-  /** The disk was damaged or wiped, and no copy has replaced what was lost. */
+  /** The disk was damaged or wiped, or has another log, and what was lost has not been replaced. */
   isSpoiled = false;
+  /** How often that has happened. */
+  spoils = 0;
+  /** How often a node has taken its place in the group with this log. */
+  registrations = 0;
+  /** The log that this was before somebody copied it. */
+  origin: ShadowLog = this;
   #number: number | undefined;
   #durableSeq = 0;
-  /** A cut or a copy that a crash may leave done or undone. */
-  #pending: { readonly cutSeq: number } | { readonly copySeq: number } | undefined;
+  #pending: Pending;
 
   constructor(name: string, group: string) {
     this.name = name;
     this.group = group;
   }
 
-  /** Undefined until it has one; not changed by wiping, which makes another shadow. */
+  /** Undefined until it has one; not changed by wiping, which makes another shadow. A copy may be given a new one. */
   get number(): number | undefined {
-    this.#number ??= this.store?.identity?.number;
+    this.#number = this.store?.identity?.number ?? this.#number;
     return this.#number;
+  }
+
+  get facts(): LogFacts {
+    const { origin, store, durableSeq, records, copiedSeq, promisedEpoch, registrations } = this;
+    return {
+      of: origin,
+      lastSeq: store?.last.seq ?? durableSeq,
+      records: new Map(records),
+      copiedSeq,
+      promisedEpoch,
+      registrations,
+      pending: this.#pending,
+    };
+  }
+
+  /** The file is replaced by a copy, of this log or another; what it had is lost. */
+  overwritten({ of, records, copiedSeq, promisedEpoch, registrations, pending }: LogFacts): void {
+    this.origin = of;
+    this.records = new Map(records);
+    this.copiedSeq = copiedSeq;
+    this.checkedSeq = 0;
+    this.promisedEpoch = promisedEpoch;
+    this.registrations = registrations;
+    this.#pending = pending;
+    this.spoil();
+  }
+
+  spoil(): void {
+    this.isSpoiled = true;
+    this.spoils++;
   }
 
   get durableSeq(): number {

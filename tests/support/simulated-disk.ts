@@ -40,12 +40,20 @@ export interface SimulatedDisk extends Disk {
 
   /** What a program would read now; undefined when there is no such file. */
   contents(path: string): Buffer | undefined;
-  /** Makes a file, synced. */
+  /** Makes a file, synced: another one than was there before. */
   place(path: string, bytes: Uint8Array): void;
+  /** Writes over a file, synced, as `cp` does: it stays the same file. */
+  overwrite(path: string, bytes: Uint8Array): void;
+  /** Takes a file away, synced, and gives one its place that was taken, here or from another disk of the same machine. */
+  take(path: string): SimulatedFile;
+  give(path: string, file: SimulatedFile): void;
   /** Inverts the bits of `mask` in one byte, as a failing disk does. */
   flip(path: string, offset: number, mask: number): void;
   paths(): string[];
 }
+
+/** A file without a name. */
+export type SimulatedFile = Inode;
 
 /** An error as the system gives it. */
 export function systemError(code: string, path: string): Error {
@@ -56,7 +64,7 @@ export function systemError(code: string, path: string): Error {
 export function createSimulatedDisk(device = 1): SimulatedDisk {
   let names = new Map<string, Inode>();
   let inodes = 0;
-  const newInode = () => new Inode(++inodes);
+  const newInode = () => new Inode(`${device}:${++inodes}`);
   let syncedNames = new Map<string, Inode>();
   let nameChanges: ((names: Map<string, Inode>) => void)[] = [];
   let life = 1;
@@ -66,6 +74,11 @@ export function createSimulatedDisk(device = 1): SimulatedDisk {
   const changeNames = (change: (names: Map<string, Inode>) => void) => {
     change(names);
     nameChanges.push(change);
+  };
+
+  const syncNames = () => {
+    syncedNames = new Map(names);
+    nameChanges = [];
   };
 
   /** Runs one operation of the process that lives now. */
@@ -137,7 +150,7 @@ export function createSimulatedDisk(device = 1): SimulatedDisk {
       const inode = names.get(path);
       const kind = inode === undefined ? "directory" : "file";
       if (kind === "directory" && path.includes(".")) return undefined;
-      const fileId = `${device}:${inode?.number ?? path}`;
+      const fileId = inode?.id ?? `${device}:${path}`;
       return { kind, fileSystem: device, fileId, names: 1, bytes: inode?.bytes.length ?? 0 };
     },
 
@@ -160,11 +173,7 @@ export function createSimulatedDisk(device = 1): SimulatedDisk {
         if (names.has(path)) changeNames((all) => all.delete(path));
       }),
 
-    syncDirectory: (path) =>
-      run("sync-directory", path, () => {
-        syncedNames = new Map(names);
-        nameChanges = [];
-      }),
+    syncDirectory: (path) => run("sync-directory", path, syncNames),
 
     lock: (path) =>
       run("lock", path, () => {
@@ -201,8 +210,28 @@ export function createSimulatedDisk(device = 1): SimulatedDisk {
       const inode = newInode();
       inode.write({ position: 0, bytes: Buffer.from(bytes) });
       inode.sync();
-      names.set(path, inode);
-      syncedNames.set(path, inode);
+      disk.give(path, inode);
+    },
+
+    overwrite(path, bytes) {
+      const inode = find(path);
+      inode.write({ length: 0 });
+      inode.write({ position: 0, bytes: Buffer.from(bytes) });
+      inode.sync();
+      syncNames();
+    },
+
+    take(path) {
+      const inode = find(path);
+      inode.sync();
+      names.delete(path);
+      syncNames();
+      return inode;
+    },
+
+    give(path, file) {
+      names.set(path, file);
+      syncNames();
     },
 
     flip(path, offset, mask) {
@@ -220,15 +249,15 @@ const sectorBytes = 512;
 
 /** A file's content, whatever its names are. */
 class Inode {
-  readonly number: number;
+  readonly id: string;
   #now: Buffer = Buffer.alloc(0);
   #nowLength = 0;
   #synced: Buffer = Buffer.alloc(0);
   #syncedLength = 0;
   #changes: Change[] = [];
 
-  constructor(number: number) {
-    this.number = number;
+  constructor(id: string) {
+    this.id = id;
   }
 
   get bytes(): Buffer {

@@ -21,6 +21,22 @@ describe("a file's identity", () => {
     const disk = createSimulatedDisk();
     await check(disk, "/data", (from, to) => disk.place(to, disk.contents(from) ?? Buffer.alloc(0)));
   });
+
+  it("on a simulated disk: what overwrites a file keeps it, and a file takes it along to another disk", async () => {
+    const [disk, other] = [createSimulatedDisk(1), createSimulatedDisk(2)];
+    for (const each of [disk, other]) each.place("db.txt", Buffer.from("old"));
+    const idOn = async (each: Disk) => (await each.look("db.txt"))?.fileId;
+    const [own, foreign] = [await idOn(disk), await idOn(other)];
+    assert.notEqual(own, foreign);
+    disk.overwrite("db.txt", Buffer.from("of another"));
+    assert.equal(await idOn(disk), own);
+    const files = [disk.take("db.txt"), other.take("db.txt")] as const;
+    disk.give("db.txt", files[1]);
+    other.give("db.txt", files[0]);
+    assert.deepEqual([await idOn(disk), await idOn(other)], [foreign, own]);
+    other.crash(() => 0);
+    assert.equal(other.contents("db.txt")?.toString(), "of another");
+  });
 });
 
 async function check(disk: Disk, folder: string, copy: (from: string, to: string) => unknown) {
