@@ -189,11 +189,8 @@ export interface LogStore {
   /** What a key is once all of the log is committed; undefined when it does not exist then. */
   willBe(key: string): KeyFacts | undefined;
 
-  /** When the next visible key expires, in milliseconds since 1970; undefined when none does. */
-  readonly nextExpiryMs: number | undefined;
-
-  /** Visible keys that expire up to `nowMs`, at most `max`, the earliest first. */
-  expired(nowMs: number, max: number): string[];
+  /** Visible keys, of a range if one is given, that expire up to `nowMs`; at most `max`, in the order of their bytes. */
+  expired(nowMs: number, max: number, range?: KeyRange): string[];
 
   /** `seq` of the record, committed or not, that answers a request, if it is after `requestsAfter`. */
   seqOfRequest(requestId: string): number | undefined;

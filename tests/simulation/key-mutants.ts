@@ -187,17 +187,12 @@ export const keyMutants: readonly Mutant[] = [
   {
     name: "a value that was put anew expires with the one before",
     promise: "a key stays until its own time",
-    withinSeeds: 5,
+    withinSeeds: 30,
     edits: [
       [
-        keyspace,
-        "if (facts?.expiresMs === undefined || facts.expiresMs > wallMs) continue;",
-        "if (facts === undefined) continue;",
-      ],
-      [
-        "cluster/log/expiry-queue.ts",
-        "return this.#index.seqOf(key) === seq;",
-        "return (this.#index.seqOf(key) ?? 0) >= seq;",
+        "cluster/log/key-index.ts",
+        "this.#expiresMs[slot] = expiresMs ?? 0;",
+        "this.#expiresMs[slot] = expiresMs ?? this.#expiresMs[slot] ?? 0;",
       ],
     ],
   },

@@ -187,13 +187,12 @@ export class MemoryLog implements LogStore {
     return found === undefined ? undefined : { revision: found.revision, expiresMs: found.expiresMs };
   }
 
-  get nextExpiryMs(): number | undefined {
-    return this.#expiries()[0]?.expiresMs;
-  }
-
-  expired(nowMs: number, max: number): string[] {
-    const due = this.#expiries().filter(({ expiresMs }) => expiresMs <= nowMs);
-    return due.slice(0, max).map(({ key }) => key);
+  expired(nowMs: number, max: number, range: KeyRange = {}): string[] {
+    const bounds = boundsOf(range);
+    const isDue = (key: string) =>
+      (this.#lastOf(key, this.#visibleSeq)?.expiresMs ?? Number.POSITIVE_INFINITY) <= nowMs;
+    const due = [...this.keys()].filter((key) => isWithin(key, bounds) && isDue(key));
+    return due.sort(compareKeys).slice(0, max);
   }
 
   seqOfRequest(requestId: string): number | undefined {
@@ -301,15 +300,6 @@ export class MemoryLog implements LogStore {
     if (record === undefined || change?.kind !== "put") return undefined;
     const { value, text, expiresMs } = change;
     return { value, text, expiresMs, revision: record.seq };
-  }
-
-  /** Visible keys that expire, the earliest first. */
-  #expiries(): { key: string; expiresMs: number }[] {
-    const found = [...this.keys()].flatMap((key) => {
-      const expiresMs = this.#lastOf(key, this.#visibleSeq)?.expiresMs;
-      return expiresMs === undefined ? [] : { key, expiresMs };
-    });
-    return found.sort((a, b) => a.expiresMs - b.expiresMs);
   }
 
   #at(record: LogRecord | undefined): Position {

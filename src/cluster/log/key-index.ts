@@ -27,7 +27,6 @@ export class KeyIndex {
   /** Entries after `#shiftedAfter` stand so many bytes behind what `#places` says. */
   #shift = 0;
   #shiftedAfter = 0;
-  #expiring = 0;
 
   get size(): number {
     return this.#slots.size;
@@ -36,11 +35,6 @@ export class KeyIndex {
   /** Bytes in the file of all entries that the index names. */
   get liveBytes(): number {
     return this.#places.liveBytes;
-  }
-
-  /** Number of keys that expire. */
-  get expiring(): number {
-    return this.#expiring;
   }
 
   keys(): MapIterator<string> {
@@ -67,6 +61,12 @@ export class KeyIndex {
     return { revision: this.#seqs[slot] ?? 0, expiresMs: this.#expiresMs[slot] || undefined };
   }
 
+  /** When the key expires; undefined when it does not, or is not there. */
+  expiresMsOf(key: string): number | undefined {
+    const slot = this.#slots.get(key);
+    return slot === undefined ? undefined : this.#expiresMs[slot] || undefined;
+  }
+
   /** Returns whether the key is new. */
   set(key: string, { seq, offset, bytes }: EntryPlace, expiresMs: number | undefined): boolean {
     let slot = this.#slots.get(key);
@@ -74,15 +74,12 @@ export class KeyIndex {
     if (slot === undefined) {
       slot = this.#freeSlots.pop() ?? this.#newSlot();
       this.#slots.set(key, slot);
-    } else if (this.#expiresMs[slot] !== 0) {
-      this.#expiring--;
     }
     this.#seqs[slot] = seq;
     this.#expiresMs[slot] = expiresMs ?? 0;
     const stored = offset - this.#shiftAt(seq);
     this.#places.set(slot, stored, bytes);
     this.#nextPlaces?.set(slot, stored, bytes);
-    if (expiresMs !== undefined) this.#expiring++;
     return isNew;
   }
 
@@ -90,7 +87,6 @@ export class KeyIndex {
   delete(key: string): boolean {
     const slot = this.#slots.get(key);
     if (slot === undefined) return false;
-    if (this.#expiresMs[slot] !== 0) this.#expiring--;
     this.#expiresMs[slot] = 0;
     this.#places.set(slot, 0, 0);
     this.#nextPlaces?.set(slot, 0, 0);

@@ -1,7 +1,7 @@
-import type { Change, KeyFacts, LogRecord } from "../log-store.ts";
-import { ExpiryQueue } from "./expiry-queue.ts";
+import type { Change, KeyFacts, KeyRange, LogRecord } from "../log-store.ts";
 import { type EntryPlace, KeyIndex } from "./key-index.ts";
-import { KeyOrder } from "./key-order.ts";
+import { compareKeys, KeyOrder } from "./key-order.ts";
+import { boundsOf, isWithin } from "./key-range.ts";
 
 /** What becomes of a key by a record that is not visible yet. */
 interface ComingChange {
@@ -10,27 +10,25 @@ interface ComingChange {
   readonly facts: KeyFacts | undefined;
 }
 
+/** A log that is loaded may have a million: to forget them all would hold up everything else for long. */
+const forgottenAtOnceMax = 10_000;
+
 /** Which keys have a value, visible or to come, and which records a rewriting must keep. */
 export class LiveKeys {
   readonly index: KeyIndex;
   /** The keys of the index. */
   readonly order: KeyOrder;
-  readonly expiries: ExpiryQueue;
   /** Visible deletions that may be asked for by `mayBeLive`, in their order: key to seq. */
   readonly #deletions: Map<string, number>;
   /** Last change of each key among the records that are not visible yet. */
   readonly #coming = new Map<string, ComingChange>();
 
+  readonly #expiryOf = (key: string) => this.index.expiresMsOf(key);
+
   constructor(index = new KeyIndex(), deletions = new Map<string, number>()) {
     this.index = index;
-    this.order = KeyOrder.of(index.keys());
-    this.expiries = new ExpiryQueue(index);
+    this.order = KeyOrder.of(index.keys(), this.#expiryOf);
     this.#deletions = deletions;
-    if (index.expiring === 0) return;
-    for (const key of index.keys()) {
-      const { revision, expiresMs } = index.factsOf(key) ?? {};
-      if (revision !== undefined && expiresMs !== undefined) this.expiries.add(key, revision, expiresMs);
-    }
   }
 
   /** Takes note of a record that is not visible yet. */
@@ -49,12 +47,24 @@ export class LiveKeys {
     if (this.#coming.get(key)?.seq === place.seq) this.#coming.delete(key);
     this.#deletions.delete(key);
     if (kind === "put") {
-      if (this.index.set(key, place, expiresMs)) this.order.add(key);
-      if (expiresMs !== undefined) this.expiries.add(key, place.seq, expiresMs);
+      const isNew = this.index.set(key, place, expiresMs);
+      if (isNew || expiresMs !== undefined) this.order.add(key, expiresMs);
     } else {
       if (this.index.delete(key)) this.order.delete(key);
       this.#deletions.set(key, place.seq);
     }
+  }
+
+  /** Keys of a range, in its order whichever way it is read, that expire up to `nowMs`; at most `max`. */
+  expired(nowMs: number, max: number, range: KeyRange): string[] {
+    const found: string[] = [];
+    const bounds = boundsOf(range);
+    const { low, high } = bounds;
+    for (const key of this.order.due(nowMs, low, this.#expiryOf)) {
+      if (found.length === max || (high !== undefined && compareKeys(key, high) >= 0)) break;
+      if (isWithin(key, bounds)) found.push(key);
+    }
+    return found;
   }
 
   /** What a key is once all noted records are visible. */
@@ -73,11 +83,13 @@ export class LiveKeys {
     return liveSeq === seq || (liveSeq ?? this.#deletions.get(key) ?? 0) > horizon;
   }
 
-  /** Forgets deletions up to `seq`: nobody will ask for a horizon before. */
+  /** Forgets deletions up to `seq`, some at a time: nobody will ask for a horizon before. */
   forgetDeletions(seq: number): void {
+    let forgotten = 0;
     for (const [key, deletedSeq] of this.#deletions) {
-      if (deletedSeq > seq) break;
+      if (deletedSeq > seq || forgotten === forgottenAtOnceMax) break;
       this.#deletions.delete(key);
+      forgotten++;
     }
   }
 }

@@ -172,12 +172,8 @@ export class Store implements LogStore {
     return this.#state.live.willBe(key);
   }
 
-  get nextExpiryMs(): number | undefined {
-    return this.#state.live.expiries.nextMs;
-  }
-
-  expired(nowMs: number, max: number): string[] {
-    return this.#state.live.expiries.due(nowMs, max);
+  expired(nowMs: number, max: number, range: KeyRange = {}): string[] {
+    return this.#state.live.expired(nowMs, max, range);
   }
 
   seqOfRequest(requestId: string): number | undefined {

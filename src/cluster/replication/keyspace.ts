@@ -9,6 +9,8 @@ import { planWrite, removal, type WriteRequest } from "./write-plan.ts";
 /** Keys that one record removes when their time is over: so that no record gets large, and no turn long. */
 const expiredKeysMax = 1000;
 
+const endless = new AbortController().signal;
+
 /** What the keys need of the primary that serves them. */
 export interface Committer {
   /** Bytes of writes that wait for their commit. */
@@ -36,6 +38,9 @@ export class Keyspace {
   readonly #primary: Committer;
   /** On a full disk. */
   #expiryRestsUntilMs = 0;
+  #isExpiring = false;
+  /** The last key that a turn of `#expireAll` has looked at; undefined: the next one begins with the first. */
+  #expiredTo: string | undefined;
 
   constructor(store: LogStore, clock: Clock, primary: Committer) {
     this.#store = store;
@@ -112,7 +117,7 @@ export class Keyspace {
       await this.#primary.serve(signal);
       // What is committed during such a wait may be past its time already. Keys whose time comes only then are shown: a
       // scan that waited for them, too, might never begin where keys keep expiring.
-      const keys = this.#store.expired(Math.min(calledMs, this.#clock.wallMs()), expiredKeysMax);
+      const keys = this.#store.expired(Math.min(calledMs, this.#clock.wallMs()), expiredKeysMax, range);
       if (keys.length === 0) break;
       await this.#untilExpired(keys, signal);
     }
@@ -132,17 +137,39 @@ export class Keyspace {
     };
   }
 
-  /** Begins to end the keys whose time is over, some at a time. */
+  /**
+   * Ends the keys whose time is over, some at a time: between two turns there is a commit, and whatever else waits. Does
+   * nothing while that is under way.
+   */
   expireDue(): void {
-    if (!this.#primary.isWritable) return;
+    if (this.#isExpiring || !this.#primary.isWritable) return;
     if (this.#store.full !== undefined) {
       const nowMs = this.#clock.monotonicMs();
       if (nowMs < this.#expiryRestsUntilMs) return;
       this.#expiryRestsUntilMs = nowMs + fullRetryMs;
     }
-    const wallMs = this.#clock.wallMs();
-    if ((this.#store.nextExpiryMs ?? Number.POSITIVE_INFINITY) > wallMs) return;
-    this.#expire(this.#store.expired(wallMs, expiredKeysMax), wallMs);
+    this.#isExpiring = true;
+    this.#expireAll()
+      .catch((error: unknown) => {
+        // The next tick goes on with it, here or where the group is served then.
+        if (!(error instanceof KvError)) throw error;
+      })
+      .finally(() => {
+        this.#isExpiring = false;
+      });
+  }
+
+  async #expireAll(): Promise<void> {
+    while (this.#primary.isWritable) {
+      const wallMs = this.#clock.wallMs();
+      // From where the last turn ended, so that all have theirs where keys expire faster than they can be ended.
+      const after = this.#expiredTo;
+      const keys = this.#store.expired(wallMs, expiredKeysMax, { after });
+      this.#expiredTo = keys.length < expiredKeysMax ? undefined : keys.at(-1);
+      if (keys.length === 0 && after === undefined) return;
+      this.#expire(keys, wallMs);
+      await this.#primary.committed(this.#store.last.seq, 0, endless);
+    }
   }
 
   /**

@@ -54,6 +54,45 @@ describe("the order of keys", () => {
     );
   });
 
+  it("tells which keys are due, whatever has been added, changed and deleted", () => {
+    const step = fc.record({ key, expiresMs: fc.option(fc.integer({ min: 0, max: 9 }), { nil: undefined }) });
+    fc.assert(
+      fc.property(fc.array(step), fc.array(step, { size: "+1" }), key, (first, steps, from) => {
+        const model = new Map(first.map(({ key, expiresMs }) => [key, expiresMs]));
+        const expiryOf = (key: string) => model.get(key);
+        const order = KeyOrder.of(model.keys(), expiryOf);
+        for (const [index, { key, expiresMs }] of steps.entries()) {
+          if (index % 3 === 0 && model.delete(key)) {
+            order.delete(key);
+            continue;
+          }
+          model.set(key, expiresMs);
+          order.add(key, expiresMs);
+          if (index % 10 > 0) continue;
+          const nowMs = index % 9;
+          const due = sorted(model.keys()).filter((key) => (model.get(key) ?? 10) <= nowMs);
+          assert.deepEqual([...order.due(nowMs, "", expiryOf)], due);
+          const above = due.filter((other) => byBytes(other, from) >= 0);
+          assert.deepEqual([...order.due(nowMs, from, expiryOf)], above);
+        }
+      }),
+    );
+  });
+
+  it("looks for due keys only where some may be", () => {
+    const keys = Array.from({ length: 100_000 }, (_, index) => String(index).padStart(6, "0"));
+    const expiries = new Map(keys.map((key, index) => [key, index < 1000 ? 1 : 2]));
+    let looks = 0;
+    const expiryOf = (key: string) => {
+      looks++;
+      return expiries.get(key);
+    };
+    const order = KeyOrder.of(keys, expiryOf);
+    looks = 0;
+    assert.deepEqual([...order.due(1, "", expiryOf)], keys.slice(0, 1000));
+    assert.ok(looks < 5000, `${looks} keys were looked at`);
+  });
+
   it("holds over many blocks, which grow, split, shrink and join", () => {
     const random = seededRandom(7);
     const model = new Set<string>();

@@ -73,23 +73,26 @@ describe("keys that expire", () => {
       return putting(key, "1", { expiresMs: 400 - 100 * index });
     });
     await store.append([{ epoch: 1, seq: 1, changes: expiring }]);
-    assert.equal(store.nextExpiryMs, undefined);
+    assert.deepEqual(store.expired(1000, 10), []);
     store.commit(1);
-    assert.equal(store.nextExpiryMs, 100);
     assert.deepEqual(store.expired(99, 10), []);
-    assert.deepEqual(store.expired(300, 10), ["d", "c", "b"]);
-    assert.deepEqual(store.expired(300, 2), ["d", "c"]);
+    assert.deepEqual(store.expired(300, 10), ["b", "c", "d"]);
+    assert.deepEqual(store.expired(300, 2), ["b", "c"]);
+    assert.deepEqual(store.expired(300, 10, { start: "c" }), ["c", "d"]);
+    assert.deepEqual(store.expired(300, 10, { after: "b", end: "d" }), ["c"]);
+    assert.deepEqual(store.expired(300, 10, { after: "d", reverse: true }), ["b", "c"]);
+    assert.deepEqual(store.expired(300, 10, { prefix: "a" }), []);
     await store.append([
       { epoch: 1, seq: 2, changes: [deleting("d", { kind: "expire", previous: 1 }), putting("c", "2")] },
       { epoch: 1, seq: 3, changes: [putting("b", "2", { expiresMs: 500 })] },
     ]);
-    assert.deepEqual(store.expired(300, 10), ["d", "c", "b"]);
+    assert.deepEqual(store.expired(300, 10), ["b", "c", "d"]);
     store.commit(3);
     assert.deepEqual(store.expired(1000, 10), ["a", "b"]);
     await store.compact();
     await store.close();
     const again = await openOn(disk);
-    assert.equal(again.nextExpiryMs, 400);
+    assert.deepEqual(again.expired(399, 10), []);
     assert.deepEqual(again.expired(1000, 10), ["a", "b"]);
     assert.equal((await again.get("b"))?.expiresMs, 500);
     assert.equal(await again.get("d"), undefined);

@@ -200,6 +200,51 @@ test("a scan begins although keys keep expiring", async () => {
   await reader.close();
 });
 
+test("a scan waits for what has expired in its range, and for nothing else", async () => {
+  const group = await twoNodes();
+  const { clock } = group;
+  const operations = [putOf("a1", "1", 1000), putOf("a2", "1"), putOf("b1", "1")];
+  await clock.settled(group.write(1, { operations }));
+  const disk = Promise.withResolvers<void>();
+  group.store(1).hold = disk.promise;
+  await clock.pass(1500);
+  const { keys } = group.primary(1);
+  for (const range of [{ prefix: "b" }, { start: "a2" }, { end: "a1" }, { after: "a1" }]) {
+    await (await clock.settled(keys.scan(range, never), 100)).close();
+  }
+  const waiting = keys.scan({ prefix: "a", reverse: true }, never);
+  await assert.rejects(clock.settled(waiting, 100), /did not happen/);
+  disk.resolve();
+  const reader = await clock.settled(waiting);
+  assert.deepEqual(
+    reader.next(10).map(({ key }) => key),
+    ["a2"],
+  );
+});
+
+test("keys that expire at one moment end in short turns, one commit after another, and writes go between", async () => {
+  const group = await twoNodes();
+  const { clock } = group;
+  const nameOf = (index: number) => `k${String(index).padStart(5, "0")}`;
+  const total = 1500;
+  for (let from = 0; from < total; from += 1000) {
+    const count = Math.min(1000, total - from);
+    const operations = Array.from({ length: count }, (_, index) => putOf(nameOf(from + index), "1", 10_000));
+    await clock.settled(group.write(1, { operations }));
+  }
+  const { seq } = group.store(1).last;
+  clock.wallOffsetMs = 10_000;
+  await clock.until("some are gone, and some not", () => group.store(1).last.seq > seq, 1000);
+  const written = await clock.settled(group.put(1, "b", "2"));
+  await clock.until("all are gone", () => group.store(1).keyCount === 1, 100);
+  const turns = group.store(1).records.filter((record) => record.seq > seq && record.seq !== written);
+  assert.deepEqual(
+    turns.map(({ changes }) => changes.length),
+    [1000, 500],
+  );
+  assert.ok(written < (turns.at(-1)?.seq ?? 0), "the write has waited for all of them");
+});
+
 test("a put without a time to live makes a key last, and a later expiry leaves it alone", async () => {
   const group = await twoNodes();
   const { clock } = group;
