@@ -22,7 +22,7 @@ import {
   withinCluster,
 } from "./peer.ts";
 import { type Register, znodeRegister } from "./register.ts";
-import { dataNodeClaim } from "./registration.ts";
+import { type AskWhoAnswers, dataNodeClaim } from "./registration.ts";
 import { ClaimRefused, claimMembership, OperatorAwaited } from "./replication/claim.ts";
 import { diskTrouble, isFull } from "./replication/disk-trouble.ts";
 import type { StandbyProgress } from "./replication/primary.ts";
@@ -51,6 +51,7 @@ export interface DataNodeOptions {
   /** Of the znodes that the node makes. */
   readonly access: Access;
   readonly peerAt: PeerAt;
+  readonly whoAnswers: AskWhoAnswers;
   readonly settings: ReplicationSettings;
   readonly valueBytesMax: number;
   readonly log: (message: string) => void;
@@ -145,7 +146,7 @@ export class DataNode {
    */
   join(address: Address): Promise<void> {
     const joined = Promise.withResolvers<void>();
-    const { group, store, clock, access, log, onFailure } = this.#options;
+    const { group, store, clock, access, whoAnswers, log, onFailure } = this.#options;
     if (store.isCopy) {
       log("the log is a copy, whose original may have gone on: it gets a number of its own, and catches up");
     }
@@ -153,6 +154,7 @@ export class DataNode {
       group,
       address,
       number: store.isCopy ? undefined : store.identity?.number,
+      whoAnswers,
     });
     let life = new AbortController();
     keepRegistered({

@@ -16,7 +16,16 @@ import {
   serverTopPath,
 } from "./paths.ts";
 import { getIfThere, settle, type Task, untilTouched, type Znode } from "./settle.ts";
-import { ensureParents, type Holder, occupy, ownNumbers, raiseTop, takeNumber, vacate } from "./znodes.ts";
+import {
+  clearOthers,
+  ensureParents,
+  type Holder,
+  occupy,
+  ownNumbers,
+  raiseTop,
+  takeNumber,
+  vacate,
+} from "./znodes.ts";
 
 /** A place in the cluster that a process has got. */
 export interface Claimed extends Member {
@@ -32,16 +41,21 @@ export interface Claimed extends Member {
  */
 export type Claim = (task: Task) => Promise<Claimed>;
 
+/** Who answers at an address: the process that asks, another, or nobody whom it can reach from where it is. */
+export type AskWhoAnswers = (address: Address, signal: AbortSignal) => Promise<"self" | "other" | "nobody">;
+
 /**
- * A router becomes master (number 0) if there is none, or only what an earlier process at its own address has left;
- * else it gets the next number and covets the master's place.
+ * A router becomes master (number 0) if there is none; else it gets the next number and covets the master's place.
  */
-export function routerClaim(address: Address): Claim {
+export function routerClaim(address: Address, whoAnswers: AskWhoAnswers): Claim {
+  const prove = addressProof(address, whoAnswers);
   return async (task) => {
+    const clear = await prove(task);
     await ensureParents(task, [serverPath, serverLockPath]);
     return withLock(task, serverLockPath, address, async () => {
+      await clear(serverPath);
       const others = (await ownNumbers(task, serverPath)).filter((number) => number !== masterNumber);
-      const master = await occupy(task, routerPath(masterNumber), address, { replaceSameAddress: true });
+      const master = await occupy(task, routerPath(masterNumber), address);
       if (!master.own) {
         if (!master.ephemeral) task.onTrouble(squatted(master, "no router can become master"));
         return { ...(await claimRouterNumber(task, address, others[0])), coveted: master };
@@ -55,22 +69,23 @@ export function routerClaim(address: Address): Claim {
 async function claimRouterNumber(task: Task, address: Address, own: number | undefined): Promise<Claimed> {
   for (let number = own; ; number = undefined) {
     number ??= await takeNumber(task, serverTopPath);
-    const holder = await occupy(task, routerPath(number), address, { replaceSameAddress: false });
+    const holder = await occupy(task, routerPath(number), address);
     if (holder.own) return claimed(number, holder);
   }
 }
 
 /**
  * A data node gets the number that its log's header names, else the next one, which it keeps from then on: the number
- * stands for the replica. Waits, and says so, while another session holds its number; but the znode of a process that
- * listened at our own address is a leftover, since we listen there now.
+ * stands for the replica. Waits, and says so, while another session holds its number.
  */
 export function dataNodeClaim(options: {
   group: string;
   address: Address;
   number: number | undefined;
+  whoAnswers: AskWhoAnswers;
 }): Claim {
   const { group, address } = options;
+  const prove = addressProof(address, options.whoAnswers);
   const topPath = groupTopPath(group);
   let kept = options.number;
 
@@ -78,22 +93,26 @@ export function dataNodeClaim(options: {
     if (kept !== undefined) {
       // The top may be missing or behind, if ZooKeeper was emptied.
       await raiseTop(task, topPath, kept + 1);
-      return [kept, await occupy(task, nodePath(group, kept), address, { replaceSameAddress: true })];
+      return [kept, await occupy(task, nodePath(group, kept), address)];
     }
     await raiseTop(task, topPath, (await highestInSync(task, group)) + 1);
     for (;;) {
       const number = await takeNumber(task, topPath);
       kept = number;
-      const holder = await occupy(task, nodePath(group, number), address, { replaceSameAddress: false });
+      const holder = await occupy(task, nodePath(group, number), address);
       if (holder.own) return [number, holder];
       kept = undefined;
     }
   };
 
   return async (task) => {
-    await ensureParents(task, [dataPath, dataLockPath, groupPath(group)]);
     for (;;) {
-      const [number, holder] = await withLock(task, dataLockPath, address, () => occupyNumber(task));
+      const clear = await prove(task);
+      await ensureParents(task, [dataPath, dataLockPath, groupPath(group)]);
+      const [number, holder] = await withLock(task, dataLockPath, address, async () => {
+        await clear(groupPath(group));
+        return await occupyNumber(task);
+      });
       if (holder.own) return claimed(number, holder);
       task.onTrouble(
         holder.ephemeral ? heldBy(holder, number) : squatted(holder, "this node cannot register"),
@@ -101,6 +120,44 @@ export function dataNodeClaim(options: {
       await untilTouched(task, holder);
     }
   };
+}
+
+/**
+ * Proves before each claim that the address leads to this process, and not to another that has been given the same one to
+ * announce: that is left alone. Returns how to clear away, when the lock is held, what an earlier process at the address
+ * has left, so that a restart need not wait for its session to end.
+ *
+ * That is done once. Later, whoever registers with the address is another process: two machines may have the same private
+ * address, and each of them reach itself at it.
+ */
+function addressProof(address: Address, whoAnswers: AskWhoAnswers) {
+  let isCleared = false;
+  return async (task: Task): Promise<(parent: string) => Promise<void>> => {
+    const answerer = await whoAnswers(address, task.signal);
+    if (answerer === "other") throw new AddressTaken(address);
+    if (answerer === "nobody") {
+      task.onTrouble(
+        `nobody answers at ${address}, which this process announces (announce), as far as can be seen from here`,
+      );
+    }
+    return async (parent) => {
+      if (answerer !== "self" || isCleared) return;
+      await clearOthers(task, parent, address);
+      isCleared = true;
+    };
+  };
+}
+
+/** Another process answers at the address that this one announces. */
+class AddressTaken extends Error {
+  override readonly name = "AddressTaken";
+
+  constructor(address: Address) {
+    super(
+      `another process answers at ${address}, which this one announces too (announce); it is left alone, and this one ` +
+        "waits until that has ended; give each process an address of its own",
+    );
+  }
 }
 
 /**

@@ -13,7 +13,7 @@ import { noPrimaryReason, primaryOf } from "./placement.ts";
 import { positionsOf } from "./positions.ts";
 import { planRecovery, type Recovery } from "./recovery.ts";
 import { type Register, znodeRegister } from "./register.ts";
-import { routerClaim } from "./registration.ts";
+import { type AskWhoAnswers, routerClaim } from "./registration.ts";
 import { keepSessions, type Sessions } from "./sessions.ts";
 import type { Task } from "./settle.ts";
 import { type TopologySource, watchTopology } from "./topology.ts";
@@ -27,6 +27,7 @@ export interface RouterNodeOptions {
   /** Of the znodes that the router makes. */
   readonly access: Access;
   readonly peerAt: PeerAt;
+  readonly whoAnswers: AskWhoAnswers;
   /** Given to the ring if this router, as master, is the one that makes it. */
   readonly virtualNodes: number;
   readonly log: (message: string) => void;
@@ -59,7 +60,7 @@ export class RouterNode {
   join(address: Address): Promise<void> {
     const joined = Promise.withResolvers<void>();
     const { clock, access, log, onFailure } = this.#options;
-    const claim = routerClaim(address);
+    const claim = routerClaim(address, this.#options.whoAnswers);
     keepRegistered({
       sessions: this.#sessions,
       clock,

@@ -55,16 +55,8 @@ export interface Holder {
   readonly address: string;
 }
 
-/**
- * Makes the ephemeral znode of this session with this address, unless another has it; says who has it now.
- * `replaceSameAddress`: one of another session with the same address is deleted first.
- */
-export async function occupy(
-  task: Task,
-  path: string,
-  address: Address,
-  options: { replaceSameAddress: boolean },
-): Promise<Holder> {
+/** Makes the ephemeral znode of this session with this address, unless another has it; says who has it now. */
+export async function occupy(task: Task, path: string, address: Address): Promise<Holder> {
   const { session, access } = task;
   return settle(task, async () => {
     for (;;) {
@@ -75,11 +67,23 @@ export async function occupy(
       }
       const { czxid, own, ephemeral, version } = found.stat;
       const holder = new TextDecoder().decode(found.data);
-      const isSame = parseAddress(holder) === address;
-      if (own ? isSame : !(isSame && options.replaceSameAddress)) {
-        return { path, czxid, own, ephemeral, address: holder };
-      }
+      if (!own || holder === address) return { path, czxid, own, ephemeral, address: holder };
       await ignoring(["BAD_VERSION", "NO_NODE"], session.delete(path, version));
+    }
+  });
+}
+
+/** Deletes the numbered ephemeral znodes of other sessions in `parent` that have this address. */
+export async function clearOthers(task: Task, parent: string, address: Address): Promise<void> {
+  const { session } = task;
+  await settle(task, async () => {
+    for (const name of await session.children(parent)) {
+      if (parseNumber(name) === undefined) continue;
+      const path = `${parent}/${name}`;
+      const found = await getIfThere(session, path);
+      if (found === undefined || found.stat.own || !found.stat.ephemeral) continue;
+      if (parseAddress(new TextDecoder().decode(found.data)) !== address) continue;
+      await ignoring(["BAD_VERSION", "NO_NODE"], session.delete(path, found.stat.version));
     }
   });
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { createTransports } from "../client/transport/http2.ts";
 import { joinHostPort } from "../cluster/address.ts";
 import { DataNode } from "../cluster/data-node.ts";
@@ -7,6 +8,7 @@ import { openLog } from "../cluster/log/open-log.ts";
 import type { LogStore } from "../cluster/log-store.ts";
 import type { ReplicationSettings } from "../cluster/replication/settings.ts";
 import { dataRoutes } from "./data-service.ts";
+import { askingFor } from "./instance-service.ts";
 import { peerOver } from "./peer-client.ts";
 import { replicationRoutes } from "./replication-service.ts";
 import { announcedBy, failure, listenFor, type Server, type ServerOptions } from "./server.ts";
@@ -29,6 +31,7 @@ export class ForeignLog extends Error {
 export async function startDataServer(options: DataServerOptions): Promise<Server> {
   const { host, replication, log } = options;
   const { failed, fail } = failure();
+  const instance = randomUUID();
   const store = await openLog({ ...options, disk: nodeDisk, onFatal: fail });
   const transports = createTransports({ messageBytesMax: messageBytesLimit });
   let node: DataNode | undefined;
@@ -44,6 +47,7 @@ export async function startDataServer(options: DataServerOptions): Promise<Serve
       store,
       settings: replication,
       peerAt: (address) => peerOver(transports.transportTo(address)),
+      whoAnswers: askingFor(instance),
       onFailure: fail,
     });
     node = made;
@@ -51,7 +55,7 @@ export async function startDataServer(options: DataServerOptions): Promise<Serve
       serving: () => made.registered && made.topology.current !== undefined,
       onChange: made.topology.onChange,
     };
-    const listener = await listenFor(options, health, (router) => {
+    const listener = await listenFor(options, instance, health, (router) => {
       dataRoutes(router, made, options.clock);
       replicationRoutes(router, made);
     });

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { createTransports } from "../client/transport/http2.ts";
 import { joinHostPort } from "../cluster/address.ts";
 import { messageBytesLimit } from "../cluster/key-limits.ts";
@@ -5,6 +6,7 @@ import { RouterNode } from "../cluster/router-node.ts";
 import { adminRoutes } from "./admin-service.ts";
 import { electionRoutes } from "./election-service.ts";
 import { forwardingRoutes } from "./forwarding-service.ts";
+import { askingFor } from "./instance-service.ts";
 import { peerOver } from "./peer-client.ts";
 import { routerRoutes } from "./router-service.ts";
 import { announcedBy, failure, listenFor, type Server, type ServerOptions } from "./server.ts";
@@ -18,10 +20,12 @@ export interface RouterServerOptions extends ServerOptions {
 export async function startRouterServer(options: RouterServerOptions): Promise<Server> {
   const { host, clock, log } = options;
   const { failed, fail } = failure();
+  const instance = randomUUID();
   const transports = createTransports({ messageBytesMax: messageBytesLimit });
   const node = new RouterNode({
     ...options,
     peerAt: (address) => peerOver(transports.transportTo(address)),
+    whoAnswers: askingFor(instance),
     onFailure: fail,
   });
   const leave = async () => {
@@ -30,7 +34,7 @@ export async function startRouterServer(options: RouterServerOptions): Promise<S
   };
   const health = { serving: () => node.topology.current !== undefined, onChange: node.topology.onChange };
   try {
-    const listener = await listenFor(options, health, (router) => {
+    const listener = await listenFor(options, instance, health, (router) => {
       electionRoutes(router, node);
       adminRoutes(router, node);
       routerRoutes(router, node.topology, clock);

@@ -3,6 +3,7 @@ import { type Address, joinHostPort, parseAddress } from "../cluster/address.ts"
 import type { Clock } from "../cluster/clock.ts";
 import type { Access, OpenSession } from "../coordination/coordination.ts";
 import { addHealth, type Health } from "./health.ts";
+import { instanceRoutes } from "./instance-service.ts";
 import { type Listener, listen } from "./listener.ts";
 import { addReflection } from "./reflection.ts";
 
@@ -35,9 +36,10 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** Listens for the services of `routes`, and for the health and reflection services that every server has. */
+/** Listens for the services of `routes`, and for those that every server has. */
 export function listenFor(
   options: ServerOptions,
+  instance: string,
   health: Health,
   routes: (router: ConnectRouter) => void,
 ): Promise<Listener> {
@@ -49,6 +51,7 @@ export function listenFor(
     messageBytesMax: messageBytesMax(valueBytesMax),
     routes(router) {
       routes(router);
+      instanceRoutes(router, instance);
       addHealth(router, health);
       addReflection(router);
     },

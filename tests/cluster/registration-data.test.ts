@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { sleep } from "../../src/cluster/clock.ts";
 import { encodeText, formatGroupState } from "../../src/cluster/codec.ts";
 import { Members } from "../support/members.ts";
 
@@ -89,6 +90,21 @@ describe("registration of data nodes", () => {
     assert.equal(members.clock.monotonicMs(), 0);
     assert.notEqual((await members.observer.exists("/data/g/1"))?.czxid, stat?.czxid);
     assert.deepEqual(after.troubles, []);
+  });
+
+  it("leaves another alone that answers at the address that it announces, says so once, and waits", async () => {
+    const members = await Members.start();
+    const first = members.node("g", "a:1");
+    await members.idle();
+    members.whoAnswers = async () => "other";
+    for (const number of [undefined, 1, 2]) {
+      const second = members.node("g", "a:1", number);
+      assert.match(await second.troubled, /^another process answers at a:1, which this one announces too/);
+      await sleep(members.clock, 60_000);
+      assert.deepEqual(await members.numbered("/data/g"), { 1: "a:1" });
+      assert.deepEqual([first.numbers, second.numbers, second.troubles.length], [[1], [], 1]);
+      await second.sessions.stop();
+    }
   });
 
   it("waits, says so once and holds nobody up while another address has its number", async () => {

@@ -94,6 +94,62 @@ describe("registration of routers", () => {
     assert.equal(members.clock.monotonicMs(), 0);
   });
 
+  it("leaves another alone that answers at the address that it announces, says so once, and waits", async () => {
+    const members = await Members.start();
+    const first = members.router("a:1");
+    await members.idle();
+    let isAlive = true;
+    members.whoAnswers = async () => (isAlive ? "other" : "self");
+    const second = members.router("a:1");
+    assert.match(await second.troubled, /^another process answers at a:1, which this one announces too/);
+    await sleep(members.clock, 60_000);
+    assert.deepEqual(await members.numbered("/server"), { 0: "a:1" });
+    assert.deepEqual(
+      [first.numbers, first.troubles, second.numbers, second.troubles.length],
+      [[0], [], [], 1],
+    );
+    isAlive = false;
+    await first.sessions.stop();
+    assert.equal(await second.registered, 0);
+    await second.sessions.stop();
+  });
+
+  it("waits for the session of what has its address, when it cannot see itself there", async () => {
+    const members = await Members.start();
+    const before = members.router("a:1");
+    await members.idle();
+    members.whoAnswers = async () => "nobody";
+    const after = members.router("a:1");
+    assert.match(await after.troubled, /^nobody answers at a:1, which this process announces/);
+    assert.equal(await after.registered, 1);
+    members.expire(before);
+    await before.sessions.stop();
+    await members.idle();
+    assert.deepEqual(after.numbers, [1, 0]);
+  });
+
+  it("does not take its place back from another machine at which the address means something else", async () => {
+    const members = await Members.start();
+    const first = members.router("127.0.0.1:1");
+    await members.idle();
+    const second = members.router("127.0.0.1:1");
+    await members.idle();
+    await sleep(members.clock, 60_000);
+    assert.deepEqual([first.numbers.at(-1), second.numbers], [1, [0]]);
+  });
+
+  it("clears away what an earlier process at its address has left, whatever its number", async () => {
+    const members = await Members.start();
+    members.router("a:1");
+    await members.idle();
+    const before = members.router("b:1");
+    await members.idle();
+    assert.ok(before.sessions.current);
+    members.service.disconnect(before.sessions.current);
+    await members.router("b:1").registered;
+    assert.deepEqual(await members.numbered("/server"), { 0: "a:1", 2: "b:1" });
+  });
+
   it("is not deterred by somebody who registers without the lock", async () => {
     const members = await Members.start();
     const open: OpenSession = async (options) =>

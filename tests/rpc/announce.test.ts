@@ -64,3 +64,67 @@ test("a server that announces another address than its own is located there, and
     await rm(folder, { recursive: true, force: true });
   }
 });
+
+test("a second server with the same announced address says so and waits; it takes over when the first has gone", {
+  timeout: 60_000,
+}, async () => {
+  const coordination = await EmbeddedCoordination.start({ clock: systemClock });
+  const session = await coordination.opener()();
+  const folder = await mkdtemp(join(tmpdir(), "kvlab-announce-"));
+  const ports = await freePorts(4);
+  const logs: string[][] = [];
+  const common = (port: number, announced: number) => {
+    const lines: string[] = [];
+    logs.push(lines);
+    return {
+      host: "127.0.0.1",
+      port,
+      announce: addressOf(`127.0.0.1:${announced}`),
+      openSession: coordination.opener(),
+      access: "open",
+      clock: systemClock,
+      valueBytesMax: defaultValueBytesMax,
+      log: (line: string) => lines.push(line),
+    } as const;
+  };
+  const [a = 0, b = 0, c = 0, d = 0] = ports;
+  const router = (port: number, announced: number) =>
+    startRouterServer({ ...common(port, announced), virtualNodes: 2 });
+  const node = (port: number, announced: number) =>
+    startDataServer({
+      ...common(port, announced),
+      group: "g",
+      dbfile: join(folder, `${port}.txt`),
+      rbfile: join(folder, `${port}.rb.txt`),
+      replication: defaultReplicationSettings,
+    });
+  const servers = [await router(a, a), await node(b, b)];
+  const [firstRouter, firstNode] = servers;
+  try {
+    await Promise.all(servers.map(({ joined }) => joined));
+    const second = await router(c, a);
+    const secondNode = await node(d, b);
+    servers.push(second, secondNode);
+    const isTold = (lines: string[] = []) =>
+      lines.filter((line) => line.startsWith("another process answers"));
+    await until("both say so", 30_000, async () => logs.slice(2).every((lines) => isTold(lines).length > 0));
+    assert.equal((await session.children("/server")).filter((name) => /^\d+$/.test(name)).length, 1);
+    assert.equal((await session.children("/data/g")).filter((name) => /^\d+$/.test(name)).length, 1);
+    assert.match(
+      isTold(logs[2])[0] ?? "",
+      new RegExp(`at 127\\.0\\.0\\.1:${a}, which this one announces too`),
+    );
+    // The first are left alone: they have never had to register again.
+    for (const lines of logs.slice(0, 2)) {
+      assert.equal(lines.filter((line) => line.startsWith("registered as")).length, 1, lines.join("\n"));
+    }
+    await Promise.all([firstRouter?.stop(), firstNode?.stop()]);
+    await Promise.all([second.joined, secondNode.joined]);
+    for (const lines of logs.slice(2)) assert.equal(isTold(lines).length, 1);
+  } finally {
+    await Promise.all(servers.map((server) => server.stop()));
+    await session.close();
+    await coordination.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+});

@@ -166,6 +166,7 @@ export class DataHost extends Host {
       clock: process.clock,
       access: "open",
       peerAt: peersOf(process, network, invariants, () => scheduler.nowMs, replica),
+      whoAnswers: async () => "self",
       settings: profile.replication,
       valueBytesMax: 1024 * 1024,
       log: (message) => process.log(message),

@@ -28,6 +28,7 @@ export class RouterHost extends Host {
       access: "open",
       peerAt: peersOf(process, network, invariants, () => scheduler.nowMs),
       virtualNodes: 8,
+      whoAnswers: async () => "self",
       log: (message) => process.log(message),
       onFailure: (error) => this.failed(process, error),
     });

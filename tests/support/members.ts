@@ -1,6 +1,11 @@
 import { encodeText } from "../../src/cluster/codec.ts";
 import { type KeptRegistration, keepRegistered } from "../../src/cluster/keep-registered.ts";
-import { type Claim, dataNodeClaim, routerClaim } from "../../src/cluster/registration.ts";
+import {
+  type AskWhoAnswers,
+  type Claim,
+  dataNodeClaim,
+  routerClaim,
+} from "../../src/cluster/registration.ts";
 import { keepSessions, type Sessions } from "../../src/cluster/sessions.ts";
 import type { Access, Coordination, OpenSession } from "../../src/coordination/coordination.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
@@ -38,12 +43,18 @@ export class Members {
     return new Members(clock, service, await service.opener()());
   }
 
+  /** Who answers at an address. Default: whoever asks. */
+  whoAnswers: AskWhoAnswers = async () => "self";
+
   router(address: string, open?: OpenSession, access?: Access): Member {
-    return this.#member(routerClaim(addressOf(address)), open, access);
+    return this.#member(routerClaim(addressOf(address), this.whoAnswers), open, access);
   }
 
   node(group: string, address: string, number?: number, open?: OpenSession): Member {
-    return this.#member(dataNodeClaim({ group, address: addressOf(address), number }), open);
+    return this.#member(
+      dataNodeClaim({ group, address: addressOf(address), number, whoAnswers: this.whoAnswers }),
+      open,
+    );
   }
 
   #member(claim: Claim, open = this.service.opener(), access: Access = "open"): Member {

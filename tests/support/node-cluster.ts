@@ -73,6 +73,7 @@ export class NodeCluster {
       clock: this.clock,
       access: "open",
       peerAt: this.#peerAt,
+      whoAnswers: async () => "self" as const,
       log: (message: string) => this.log.push(message),
       onFailure: (error: unknown) => this.log.push(`failed: ${error}`),
     } as const;
