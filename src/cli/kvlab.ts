@@ -1,4 +1,5 @@
 import { HelpRequested, SettingError, type SettingsInput } from "../settings/read-settings.ts";
+import { refuseUndecodable } from "../settings/undecodable.ts";
 import { recoverCommand, transferCommand } from "./admin-commands.ts";
 import { batchCommand } from "./batch.ts";
 import type { Command } from "./command.ts";
@@ -6,6 +7,7 @@ import { completionCommand } from "./completion.ts";
 import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
 import { deleteCommand, getCommand, locateCommand, putCommand } from "./key-commands.ts";
+import { quoted } from "./key-failure.ts";
 import { dumpCommand, repairCommand, verifyCommand } from "./log-commands.ts";
 import { replCommand } from "./repl.ts";
 import { scanCommand } from "./scan.ts";
@@ -35,6 +37,7 @@ const commands: readonly Command[] = [
 
 /** The `kvlab` command: runs the command that its first words name, and resolves to the exit code. */
 export async function kvlab({ args, env }: SettingsInput): Promise<number> {
+  for (const argument of args) refuseUndecodable(`the argument ${quoted(argument)}`, argument);
   const [first, ...rest] = args;
   if (first === undefined || first === "--help" || first === "-h") throw new HelpRequested(overview());
   if (first === "help") {

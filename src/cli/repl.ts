@@ -1,8 +1,10 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { HelpRequested } from "../settings/read-settings.ts";
-import { print } from "../settings/run-main.ts";
+import { ExitError, print } from "../settings/run-main.ts";
+import { refuseUndecodable } from "../settings/undecodable.ts";
 import { type ClusterCommand, keyCommand } from "./command.ts";
+import { NOT_ALLOWED } from "./exit-codes.ts";
 import { deleteCommand, getCommand, locateCommand, putCommand } from "./key-commands.ts";
 import { scanCommand } from "./scan.ts";
 import { lineOf, type Session } from "./session.ts";
@@ -27,17 +29,15 @@ export const replCommand = keyCommand(
   {
     command: "kvlab repl",
     summary:
-      "Reads commands from standard input, line by line, and carries them out. An error does not end it; Ctrl-C ends a command.",
+      "Reads commands from standard input, line by line, and carries them out. An error does not end it; Ctrl-C ends a command. The exit code is that of the first error, unless a person types.",
     settings: {},
     examples: ["kvlab repl", "printf 'put a 1 --ttl 5m\\nget a --json\\n' | kvlab repl"],
   },
-  async (_settings, session) => {
-    await runRepl(session);
-    return 0;
-  },
+  (_settings, session) => runRepl(session),
 );
 
-async function runRepl(session: Session): Promise<void> {
+/** Resolves to the exit code. */
+async function runRepl(session: Session): Promise<number> {
   const terminal = Boolean(process.stdin.isTTY && process.stdout.isTTY);
   const lines = createInterface({
     input: process.stdin,
@@ -51,6 +51,7 @@ async function runRepl(session: Session): Promise<void> {
     if (terminal) lines.prompt();
   };
   let underWay: AbortController | undefined;
+  let exitCode = 0;
   lines.on("SIGINT", () => {
     if (underWay) underWay.abort();
     else if (lines.line !== "") lines.write(null, { ctrl: true, name: "u" });
@@ -59,22 +60,33 @@ async function runRepl(session: Session): Promise<void> {
 
   prompt();
   for await (const line of lines) {
-    if (line.trim() === "quit") return lines.close();
+    if (line.trim() === "quit") {
+      lines.close();
+      return exitCode;
+    }
     underWay = new AbortController();
-    await carryOut(lineOf(session, underWay.signal), line).catch(tell);
+    const failed = await carryOut(lineOf(session, underWay.signal), line).then(() => 0, tell);
+    if (!terminal) exitCode ||= failed;
     underWay = undefined;
     prompt();
   }
   // The end of input leaves the cursor behind the prompt.
   if (terminal) await print("\n");
+  return exitCode;
 }
 
-async function tell(reason: unknown): Promise<void> {
-  if (reason instanceof HelpRequested) return print(reason.help);
+/** Resolves to the exit code that a command with this end would have. */
+async function tell(reason: unknown): Promise<number> {
+  if (reason instanceof HelpRequested) {
+    await print(reason.help);
+    return 0;
+  }
   process.stderr.write(`error: ${reason instanceof Error ? reason.message : reason}\n`);
+  return reason instanceof ExitError ? reason.exitCode : NOT_ALLOWED;
 }
 
 async function carryOut(session: Session, line: string): Promise<void> {
+  refuseUndecodable("the line", line);
   const [name, ...args] = splitWords(line);
   if (name === undefined) return;
   if (name === "help") return print(overview());

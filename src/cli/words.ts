@@ -9,46 +9,89 @@ const ESCAPES: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", 0
 export function splitWords(line: string): string[] {
   const words: string[] = [];
   let word: string | undefined;
-  let rest = line;
-  while (rest !== "") {
-    const { taken, text } = takePart(rest);
-    rest = rest.slice(taken);
-    if (text !== undefined) {
-      word = (word ?? "") + text;
-    } else if (word !== undefined) {
-      words.push(word);
+  for (let at = 0; at < line.length; ) {
+    const end = spaceEnd(line, at);
+    if (end > at) {
+      if (word !== undefined) words.push(word);
       word = undefined;
+      at = end;
+      continue;
     }
+    const part = takePart(line, at);
+    word = (word ?? "") + part.text;
+    at = part.end;
   }
   return word === undefined ? words : [...words, word];
 }
 
-/** The first part of a line and its length: white space (without text), a quoted part, an escape, or plain text. */
-function takePart(line: string): { taken: number; text?: string } {
-  const space = /^\s+/.exec(line);
-  if (space) return { taken: space[0].length };
-
-  const quote = line[0];
-  if (quote === "'" || quote === '"') {
-    const closed = quote === "'" ? /^'([^']*)'/.exec(line) : /^"((?:[^"\\]|\\.)*)"/su.exec(line);
-    if (!closed) throw new SyntaxError(`a ${quote} is not closed`);
-    const text = closed[1] ?? "";
-    return { taken: closed[0].length, text: quote === "'" ? text : unescaped(text) };
-  }
-
-  const plain = /^(?:[^\s'"\\]|\\.)+/su.exec(line);
-  if (!plain) throw new SyntaxError("a backslash ends the line");
-  return { taken: plain[0].length, text: unescaped(plain[0]) };
+/** A part of a word, and where it ends. */
+interface Part {
+  readonly text: string;
+  readonly end: number;
 }
 
-function unescaped(text: string): string {
-  return text.replace(/\\(?:u\{([\da-fA-F]+)\}|(.))/gsu, (whole, hex?: string, letter = "") => {
-    if (hex === undefined) return ESCAPES[letter] ?? letter;
-    const codePoint = Number.parseInt(hex, 16);
-    // Half of a surrogate pair has no form in UTF-8.
-    if (codePoint > 0x10ffff || (codePoint >= 0xd800 && codePoint <= 0xdfff)) {
-      throw new SyntaxError(`${whole} is not a character`);
-    }
-    return String.fromCodePoint(codePoint);
-  });
+/** What begins at `at`: a quoted part, or plain text up to a quote or white space. */
+function takePart(line: string, at: number): Part {
+  const quote = line[at];
+  if (quote === "'") {
+    const end = line.indexOf("'", at + 1);
+    if (end < 0) throw new SyntaxError("a ' is not closed");
+    return { text: line.slice(at + 1, end), end: end + 1 };
+  }
+  if (quote === '"') {
+    const { text, end } = takeEscaped(line, at + 1, (char) => char === '"');
+    if (end >= line.length) throw new SyntaxError('a " is not closed');
+    return { text, end: end + 1 };
+  }
+  return takeEscaped(line, at, (char) => char === "'" || char === '"' || isSpace(char));
+}
+
+/**
+ * Text with escapes, up to the first character that ends it. Not with regular expressions: those of some runtimes give
+ * up on a long line.
+ */
+function takeEscaped(line: string, from: number, ends: (char: string) => boolean): Part {
+  const pieces: string[] = [];
+  let at = from;
+  let plain = at;
+  for (; at < line.length; at++) {
+    const char = line.charAt(at);
+    if (ends(char)) break;
+    if (char !== "\\") continue;
+    const escaped = takeEscape(line, at);
+    pieces.push(line.slice(plain, at), escaped.text);
+    plain = escaped.end;
+    at = plain - 1;
+  }
+  return { text: pieces.join("") + line.slice(plain, at), end: at };
+}
+
+/** The longest escape, with some zeros. */
+const escapeCharsMax = 16;
+
+/** The escape whose backslash is at `at`. */
+function takeEscape(line: string, at: number): Part {
+  const codePoint = line.codePointAt(at + 1);
+  if (codePoint === undefined) throw new SyntaxError("a backslash ends the line");
+  const letter = String.fromCodePoint(codePoint);
+  const [braced, hex] = /^\\u\{([\da-fA-F]+)\}/.exec(line.slice(at, at + escapeCharsMax)) ?? [];
+  if (braced === undefined || hex === undefined) {
+    return { text: ESCAPES[letter] ?? letter, end: at + 1 + letter.length };
+  }
+  const named = Number.parseInt(hex, 16);
+  // Half of a surrogate pair has no form in UTF-8.
+  if (named > 0x10ffff || (named >= 0xd800 && named <= 0xdfff)) {
+    throw new SyntaxError(`${braced} is not a character`);
+  }
+  return { text: String.fromCodePoint(named), end: at + braced.length };
+}
+
+function spaceEnd(line: string, from: number): number {
+  let at = from;
+  while (at < line.length && isSpace(line.charAt(at))) at++;
+  return at;
+}
+
+function isSpace(char: string): boolean {
+  return /^\s$/.test(char);
 }

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
 import { describe, it } from "node:test";
-import { runProgram } from "../support/run-program.ts";
+import { commandFor, runProgram } from "../support/run-program.ts";
 
 const cli = new URL("../../src/cli.ts", import.meta.url);
 // Each test runs a few processes, which on a busy machine take a second each.
@@ -49,6 +52,23 @@ describe("the kvlab command line", () => {
       assert.match(stdout, new RegExp(`Usage: kvlab ${name}[^]*--router[^]*Examples:\n  [^]*kvlab ${name}`));
     }
     assert.deepEqual(await kvlab(["help", "put"]), await kvlab(["put", "--help"]));
+  });
+
+  it("refuses arguments that are not UTF-8, of which different ones would be one key", {
+    timeout,
+  }, async () => {
+    // Only a shell can say such bytes.
+    for (const word of ["put 'k\\377' v", "put k 'v\\377'", "get 'k\\376'", "scan --start '\\377'"]) {
+      const [command, args] = commandFor(cli, []);
+      const script = word.replace(/'(.*?)'/g, "\"$(printf '$1')\"");
+      const child = spawn("sh", ["-c", `exec "$@" ${script}`, "sh", command, ...args], { stdio: "pipe" });
+      const [stderr, [exitCode]] = await Promise.all([text(child.stderr), once(child, "close")]);
+      assert.match(
+        stderr,
+        /^kvlab: the argument "[^"]*\ufffd" has U\+FFFD, [^\n]*; allowed: UTF-8, [^\n]*\n$/,
+      );
+      assert.equal(exitCode, 2);
+    }
   });
 
   it("ends with 2 on wrong usage, in one line", { timeout }, async () => {

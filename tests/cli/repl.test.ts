@@ -49,7 +49,8 @@ ok, revision 4
   it("tells errors and goes on", { timeout }, async () => {
     const lines = ["reed a", "put a", 'put "a b', "read nope", "put is\\ invalid 1", "put b 2", "read b"];
     const { exitCode, stdout, stderr } = await repl(`${lines.join("\n")}\n`);
-    assert.equal(exitCode, 0);
+    // As of the first error.
+    assert.equal(exitCode, 2);
     assert.match(stdout, /^ok, revision \d+\n2\n$/);
     assert.deepEqual(stderr.split("\n"), [
       'error: "reed" is not a command; allowed: locate, put, get, read, delete, scan, watch, status, help, quit',
@@ -72,6 +73,28 @@ ok, revision 4
     assert.deepEqual(JSON.parse(get ?? ""), { key: "a b", text: "1", revision });
     assert.ok(help.includes("  --ttl TIME") && !help.includes("  --router URL"));
     assert.match(stderr, /^error: --router is not a known flag [^\n]*\n$/);
+  });
+
+  it("stores values of millions of characters, quoted, escaped or neither", { timeout }, async () => {
+    const characters = 1_500_000;
+    const lines = [`put a "${"x".repeat(characters)}"`, `put b ${"\\n".repeat(characters / 2)}`];
+    const { exitCode, stderr } = await repl(`${lines.join("\n")}\nput c '${"é".repeat(characters)}'\n`);
+    assert.deepEqual({ exitCode, stderr }, { exitCode: 0, stderr: "" });
+    const lengths = ["a", "b", "c"].map((key) => toy.values.get(key)?.value?.length);
+    assert.deepEqual(lengths, [characters, characters / 2, characters]);
+  });
+
+  it("refuses a line that is not UTF-8, and goes on", { timeout }, async () => {
+    const stdin = Buffer.concat([
+      Buffer.from("put k"),
+      Buffer.of(0xff),
+      Buffer.from(" v1\nput \\u{fffd} meant\nget \\u{fffd}\n"),
+    ]);
+    const { exitCode, stdout, stderr } = await repl(stdin);
+    assert.equal(exitCode, 2);
+    assert.match(stdout, /^ok, revision \d+\nmeant\n$/);
+    assert.match(stderr, /^error: the line has U\+FFFD, [^\n]*\n$/);
+    assert.equal(toy.values.has("k\ufffd"), false);
   });
 
   it("ends with quit, and explains itself with help", { timeout }, async () => {
@@ -125,6 +148,6 @@ ok, revision 4
   });
 });
 
-function repl(stdin: string) {
+function repl(stdin: string | Uint8Array) {
   return runProgram(cli, ["repl", "--router", toy.url], { stdin });
 }
