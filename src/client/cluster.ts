@@ -4,7 +4,7 @@ import type { Deadline } from "./deadline.ts";
 import { KvError } from "./errors.ts";
 import { createRequestNames, type RequestNames } from "./request-names.ts";
 import { createServers, type ServerLink } from "./servers.ts";
-import type { ClusterView } from "./topology.ts";
+import { type ClusterView, isOtherCluster } from "./topology.ts";
 import { createTopologyCache, type TopologyCache } from "./topology-cache.ts";
 
 /** What all calls of one client share. */
@@ -52,10 +52,14 @@ export function openCluster(options: ClusterOptions): Cluster {
     closing: closing.signal,
   });
   if (direct) topology.onChange((view, before) => retireReplaced(view, before, servers.replaced));
+  const names = createRequestNames();
+  topology.onChange((view, before) => {
+    if (isOtherCluster(view, before)) names.forget();
+  });
 
   return {
     topology,
-    names: createRequestNames(),
+    names,
     track(deadline) {
       if (closing.signal.aborted) deadline.end(closed());
       tracked.add(deadline);
@@ -67,9 +71,14 @@ export function openCluster(options: ClusterOptions): Cluster {
     async serverOf(group, deadline, redirected) {
       if (!direct) return servers.at(topology.router);
       if (redirected !== undefined) return servers.at(redirected);
-      const primary = (view: ClusterView) => view.groups.get(group)?.primary;
-      const address = await topology.find(primary, deadline).catch((reason) => {
-        throw KvError.from(reason).code === "deadline" ? withoutPrimary(group, reason) : reason;
+      let why = "";
+      const look = (view: ClusterView) => {
+        const found = view.groups.get(group);
+        why = found?.unavailable ?? "";
+        return found?.primary;
+      };
+      const address = await topology.find(look, deadline).catch((reason) => {
+        throw KvError.from(reason).code === "deadline" ? withoutPrimary(group, why, reason) : reason;
       });
       return servers.at(address);
     },
@@ -101,6 +110,6 @@ function retireReplaced(
   }
 }
 
-function withoutPrimary(group: string, cause: unknown): KvError {
-  return new KvError("unavailable", `group "${group}" has no primary now`, { cause });
+function withoutPrimary(group: string, why: string, cause: unknown): KvError {
+  return new KvError("unavailable", why || `group "${group}" has no primary now`, { cause });
 }

@@ -9,6 +9,8 @@ export interface RequestNames {
   requestId(id: string, group: string): RequestId;
   /** Keeps in mind that the group has come to this revision. */
   saw(group: string, revision: bigint): void;
+  /** The groups are those of another cluster now. */
+  forget(): void;
 }
 
 export function createRequestNames(): RequestNames {
@@ -21,6 +23,7 @@ export function createRequestNames(): RequestNames {
     saw(group, revision) {
       if (revision > (seen.get(group) ?? 0n)) seen.set(group, revision);
     },
+    forget: () => seen.clear(),
   };
 }
 

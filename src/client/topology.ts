@@ -9,10 +9,14 @@ export interface GroupView {
   readonly epoch: bigint;
   /** Of its primary; undefined while it has none. */
   readonly primary: Address | undefined;
+  /** Why it has none, in words. */
+  readonly unavailable: string;
 }
 
 /** The cluster as a client needs to know it. Immutable: each change makes a new one. */
 export interface ClusterView {
+  /** Random id of the cluster; empty where a router of an earlier version told. */
+  readonly clusterId: string;
   readonly ringVersion: bigint;
   readonly virtualNodes: number;
   readonly ring: HashRing;
@@ -20,26 +24,38 @@ export interface ClusterView {
   readonly groups: ReadonlyMap<string, GroupView>;
 }
 
-/** What a router has told, unless something later was known before: another router may be behind. */
-export function viewOf(message: Topology, before?: ClusterView): ClusterView {
+/** Whether a view is of another cluster than the one before: its data was removed, and a new one has begun. */
+export function isOtherCluster(view: { clusterId: string }, before: ClusterView | undefined): boolean {
+  const known = before?.clusterId ?? "";
+  return view.clusterId !== "" && known !== "" && view.clusterId !== known;
+}
+
+/**
+ * What a router has told, unless something later was known before: another router may be behind. The epochs and ring
+ * versions of another cluster begin anew.
+ */
+export function viewOf(message: Topology, known?: ClusterView): ClusterView {
+  const before = isOtherCluster(message, known) ? undefined : known;
   const behind = before !== undefined && message.ringVersion < before.ringVersion;
   const groups = new Map<string, GroupView>();
-  for (const { name, epoch, nodes, waiting } of message.groups) {
+  for (const { name, epoch, nodes, waiting, unavailable } of message.groups) {
     if (waiting !== "") continue;
-    const known = before?.groups.get(name);
+    const earlier = before?.groups.get(name);
     const primary = parseAddress(nodes.find(({ role }) => role === NodeRole.PRIMARY)?.address ?? "");
-    groups.set(name, known !== undefined && known.epoch > epoch ? known : { name, epoch, primary });
+    const isBehind = earlier !== undefined && earlier.epoch > epoch;
+    groups.set(name, isBehind ? earlier : { name, epoch, primary, unavailable });
   }
   if (behind) {
     for (const [name, known] of before.groups) groups.set(name, groups.get(name) ?? known);
     return { ...before, groups };
   }
   const { ringVersion, virtualNodes } = message;
+  const clusterId = message.clusterId || (before?.clusterId ?? "");
   const ring =
     before !== undefined && before.virtualNodes === virtualNodes && sameKeys(before.groups, groups)
       ? before.ring
       : new HashRing(groups.keys(), { virtualNodes });
-  return { ringVersion, virtualNodes, ring, groups };
+  return { clusterId, ringVersion, virtualNodes, ring, groups };
 }
 
 function sameKeys(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean {

@@ -8,6 +8,7 @@ import { durationMs, type Kinds, text, yesOrNo } from "./options-check.ts";
 import { type Position, type Positions, positionsOf, tokenOf } from "./positions.ts";
 import { checkKey } from "./requests.ts";
 import { resumed } from "./resumed.ts";
+import { isOtherCluster } from "./topology.ts";
 import { after, eventsOf, type KvEvent, type KvProgress } from "./watch-events.ts";
 
 /** What to watch, and from where. `deadlineMs` is the longest time until all groups have answered first. */
@@ -113,7 +114,9 @@ export function watchEvents(
     };
     for (const name of names) start(name, known === undefined ? undefined : (known.get(name) ?? beginning));
     // All that is in a group that was not there before is new.
-    unwatch = cluster.topology.onChange(({ groups, ring }) => {
+    unwatch = cluster.topology.onChange((view, before) => {
+      if (isOtherCluster(view, before)) return stop(otherCluster());
+      const { groups, ring } = view;
       const owner = scope.case === "key" ? ring.owner(scope.value) : undefined;
       for (const name of scope.case === "key" ? (owner ? [owner] : []) : groups.keys())
         start(name, beginning);
@@ -141,6 +144,10 @@ export function watchEvents(
     },
   };
   return { [Symbol.asyncIterator]: () => iterator, ready: () => gate.promise };
+}
+
+function otherCluster(): KvError {
+  return new KvError("history-lost", "the routers serve another cluster now, with a history of its own");
 }
 
 function left(): KvError {
