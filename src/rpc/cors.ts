@@ -11,8 +11,8 @@ export type AllowedOrigins = "any" | readonly string[];
 const maxAgeSeconds = 7_200;
 
 const allowedMethods = cors.allowedMethods.join(", ");
-const allowedHeaders = cors.allowedHeaders.join(", ");
-const exposedHeaders = cors.exposedHeaders.join(", ");
+/** Beside those of the protocols, what says how a refused request should have been. */
+const exposedHeaders = [...cors.exposedHeaders, "Grpc-Encoding", "Accept-Post", "Allow"].join(", ");
 
 /** Lets the pages of allowed origins read the answer. Returns true when the request was a preflight, now answered. */
 export function answerCors(request: Request, response: Response, allowed: AllowedOrigins): boolean {
@@ -28,8 +28,10 @@ export function answerCors(request: Request, response: Response, allowed: Allowe
   if (!preflight) return false;
   respond(response, 204, {
     "Access-Control-Allow-Methods": allowedMethods,
-    "Access-Control-Allow-Headers": allowedHeaders,
+    // Whatever is asked for: tracing, authentication and proxies add fields of their own, and none does anything here.
+    "Access-Control-Allow-Headers": String(request.headers["access-control-request-headers"] ?? "*"),
     "Access-Control-Max-Age": String(maxAgeSeconds),
+    Vary: allowed === "any" ? "Access-Control-Request-Headers" : "Origin, Access-Control-Request-Headers",
   });
   return true;
 }

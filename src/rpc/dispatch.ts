@@ -5,19 +5,20 @@ import { create } from "@bufbuild/protobuf";
 import type { ConnectRouter, HandlerContext, Interceptor } from "@connectrpc/connect";
 import { Code, ConnectError, createConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import {
-  compressionBrotli,
-  compressionGzip,
-  universalRequestFromNodeRequest,
-} from "@connectrpc/connect-node";
+import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { NotAppliedSchema } from "../../gen/kvlab/v1/errors_pb.ts";
+import { compressions } from "./compression.ts";
 import type { Call, Connections } from "./connections.ts";
 import type { AllowedOrigins } from "./cors.ts";
 import { answerCors } from "./cors.ts";
 import { clampTimeout } from "./deadline.ts";
 import type { Request, Response } from "./http.ts";
+import { respond } from "./http.ts";
+import type { Rewrite } from "./negotiate.ts";
+import { negotiate } from "./negotiate.ts";
 import { flawOfQuery } from "./query.ts";
-import { refuse } from "./refuse.ts";
+import { refuse, shortened } from "./refuse.ts";
+import { readTarget } from "./target.ts";
 import { refusingUnknownFields } from "./unknown-fields.ts";
 import { writeAnswer } from "./write-answer.ts";
 
@@ -32,7 +33,7 @@ export interface DispatchOptions {
 
 export function createDispatcher(options: DispatchOptions): (request: Request, response: Response) => void {
   const router = createConnectRouter({
-    acceptCompression: [compressionGzip, compressionBrotli],
+    acceptCompression: [...compressions],
     // What is read only: what was once accepted is answered in every form, and in JSON text may take six times its bytes.
     readMaxBytes: options.messageBytesMax,
     jsonOptions: strictJson,
@@ -49,19 +50,36 @@ export function createDispatcher(options: DispatchOptions): (request: Request, r
     // Whatever fails on a connection ends its calls; nothing more is to be done about it, least of all crash.
     request.on("error", ignore);
     response.on("error", ignore);
-    const [path = "", ...queries] = (request.url ?? "").split("?");
-    const handler = handlers.get(path);
+    const target = readTarget(request);
+    const handler = handlers.get(target.path);
     const call = options.connections.begin(request, response, streamsOf(handler));
     if (answerCors(request, response, options.allowedOrigins)) return;
-    const flaw = flawOfQuery(request.method, queries.join("?"));
-    if (handler === undefined) {
-      refuse(request, response, new ConnectError(`no such method: ${path}`, Code.Unimplemented));
+    const flaw = target.hasHost
+      ? flawOfQuery(request.method, target.query)
+      : "no Host header, or one that names no host";
+    if (request.method === "OPTIONS") {
+      const verbs = handler?.allowedMethods ?? ["GET", "POST"];
+      respond(response, 204, { Allow: ["OPTIONS", ...verbs].join(", ") });
+    } else if (handler === undefined && target.path === "/" && isReading(request)) {
+      respond(response, 200, { "Content-Type": "text/plain; charset=utf-8" }, greeting);
+    } else if (handler === undefined) {
+      const message = `no such method: ${shortened(target.path)}`;
+      refuse(request, response, { code: Code.Unimplemented, message });
     } else if (flaw !== undefined) {
-      refuse(request, response, new ConnectError(flaw, Code.InvalidArgument));
+      refuse(request, response, { status: 400, code: Code.InvalidArgument, message: flaw });
     } else {
-      answer(handler, request, response, call);
+      const negotiated = negotiate(request, handler, target.query);
+      if (typeof negotiated === "function") answer(handler, request, response, call, negotiated);
+      else refuse(request, response, negotiated);
     }
   };
+}
+
+/** For people who come with a browser. */
+const greeting = "This port serves gRPC, gRPC-Web and Connect; the services are listed by gRPC reflection.\n";
+
+function isReading({ method }: Request): boolean {
+  return method === "GET" || method === "HEAD";
 }
 
 function notTaken(): ConnectError {
@@ -69,14 +87,15 @@ function notTaken(): ConnectError {
   return new ConnectError("this node is shutting down", Code.Unavailable, undefined, [notApplied]);
 }
 
-function answer(handler: UniversalHandler, request: Request, response: Response, call: Call): void {
-  let universal: Parameters<UniversalHandler>[0];
-  try {
-    universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
-  } catch {
-    refuse(request, response, new ConnectError("a Host header is needed", Code.InvalidArgument));
-    return;
-  }
+function answer(
+  handler: UniversalHandler,
+  request: Request,
+  response: Response,
+  call: Call,
+  rewrite: Rewrite,
+): void {
+  const universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
+  rewrite(universal.header);
   clampTimeout(universal.header);
   const answering = handler({ ...universal, body: bodyOf(request) });
   // All that services throw has become an answer by now: what is left is a client that went away.

@@ -10,9 +10,11 @@ export function respond(
   response: Response,
   status: number,
   headers: Readonly<Record<string, string>> = {},
-  body = "",
+  body?: string | Uint8Array,
 ): void {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   response.statusCode = status;
-  response.end(body);
+  // An empty body would be a DATA frame of HTTP/2; without one, the headers end the stream, as gRPC demands.
+  if (body === undefined) response.end();
+  else response.end(body);
 }

@@ -140,9 +140,9 @@ function createInnerServers(
   dispatch: ReturnType<typeof createDispatcher>,
   idleTimeoutMs: number,
 ): Record<"http1" | "http2", (socket: Socket) => void> {
-  const first = http1.createServer({ keepAliveTimeout: idleTimeoutMs }, dispatch);
-  first.on("clientError", (_error, socket) => {
-    if (socket.writable) socket.end(badRequest);
+  const first = http1.createServer({ keepAliveTimeout: idleTimeoutMs, requireHostHeader: false }, dispatch);
+  first.on("clientError", (error, socket) => {
+    if (socket.writable) socket.end(answerToNoRequest(error));
     else socket.destroy();
   });
   // Deno closes every connection of a server that does not listen after its first response.
@@ -165,7 +165,22 @@ function createInnerServers(
   };
 }
 
-const badRequest = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+/** What was sent is no request of HTTP/1.1, or none that fits. */
+function answerToNoRequest({ code = "", message }: NodeJS.ErrnoException): string {
+  const status =
+    code === "HPE_HEADER_OVERFLOW"
+      ? "431 Request Header Fields Too Large"
+      : code === "HPE_INVALID_VERSION"
+        ? "505 HTTP Version Not Supported"
+        : "400 Bad Request";
+  const body = JSON.stringify({ code: "invalid_argument", message: `no HTTP/1.1: ${message}` });
+  const fields = [
+    "Content-Type: application/json",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    "Connection: close",
+  ];
+  return [`HTTP/1.1 ${status}`, ...fields, "", body].join("\r\n");
+}
 
 function startListening(server: net.Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -1,32 +1,50 @@
 /** Errors for requests that no service ever sees, in the protocol in which the client asked. */
 
-import type { ConnectError } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
-import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { encodeEnvelope } from "@connectrpc/connect/protocol";
+import { codeToString, endStreamFlag } from "@connectrpc/connect/protocol-connect";
 import type { Request, Response } from "./http.ts";
 import { respond } from "./http.ts";
 
-/** Status line of an error in the Connect protocol: https://connectrpc.com/docs/protocol/#error-codes */
-const httpStatus: Partial<Record<Code, number>> = { [Code.InvalidArgument]: 400, [Code.Unimplemented]: 501 };
+export interface Refusal {
+  /** HTTP status of a request that is wrong as such; without it, only the call cannot be done. */
+  readonly status?: number;
+  readonly code: Code.InvalidArgument | Code.Unimplemented;
+  readonly message: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
-export function refuse(request: Request, response: Response, error: ConnectError): void {
-  const type = request.headers["content-type"] ?? "";
+/** What of a request is repeated in a message: answers must not grow with it. */
+const repeatedMax = 200;
+
+export function shortened(text: string): string {
+  return text.length > repeatedMax ? `${text.slice(0, repeatedMax)}…` : text;
+}
+
+/** The types of which answers can be written, those included of which no request can be read. */
+const protocols =
+  /^application\/(?:(grpc(?:-web(?:-text)?)?)|(connect)(?=\+))(?:\+(?:proto|json)\b)?(?![\w-])/;
+
+export function refuse(request: Request, response: Response, refusal: Refusal): void {
+  const { status, code, message, headers } = refusal;
   // What was sent with it is of no use, but has to be read before the connection can carry the next call.
   request.resume();
-  if (type.startsWith("application/grpc")) {
-    // A response of trailers only, which both gRPC and gRPC-Web allow.
-    respond(response, 200, {
-      "Content-Type": type,
-      "Grpc-Status": String(error.code),
-      "Grpc-Message": encodeURIComponent(error.rawMessage),
+  const [contentType = "", isGrpc, isConnectStream] =
+    protocols.exec((request.headers["content-type"] ?? "").toLowerCase()) ?? [];
+  const error = { code: codeToString(code), message };
+  if (isGrpc !== undefined) {
+    // An answer of headers only, in which clients look for these before they look at the HTTP status.
+    respond(response, status ?? 200, {
+      ...headers,
+      "Content-Type": contentType,
+      "Grpc-Status": String(code),
+      "Grpc-Message": encodeURIComponent(message),
     });
+  } else if (isConnectStream !== undefined && status === undefined) {
+    const end = encodeEnvelope(endStreamFlag, new TextEncoder().encode(JSON.stringify({ error })));
+    respond(response, 200, { ...headers, "Content-Type": contentType }, end);
   } else {
-    const body = { code: codeToString(error.code), message: error.rawMessage };
-    respond(
-      response,
-      httpStatus[error.code] ?? 500,
-      { "Content-Type": "application/json" },
-      JSON.stringify(body),
-    );
+    const httpStatus = status ?? (code === Code.Unimplemented ? 501 : 400);
+    respond(response, httpStatus, { ...headers, "Content-Type": "application/json" }, JSON.stringify(error));
   }
 }

@@ -191,10 +191,6 @@ describe("what is no HTTP", () => {
     ["a request for a tunnel", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"],
     ["a Redis command", "*1\r\n$4\r\nPING\r\n"],
     [
-      "HTTP/1.0 without a host",
-      "POST /kvlab.v1.DataService/Put HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
-    ],
-    [
       "a host that is none",
       "POST /kvlab.v1.DataService/Put HTTP/1.1\r\nHost: [\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
     ],

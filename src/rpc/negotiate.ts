@@ -1,0 +1,119 @@
+/** Whether a method takes a request in the form in which it came: verb, HTTP version, content type, compression. */
+
+import { Code } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { compressionIsBusy, compressions } from "./compression.ts";
+import type { Request } from "./http.ts";
+import { type Refusal, shortened } from "./refuse.ts";
+
+/** Brings header fields into the one spelling that the handlers know. */
+export type Rewrite = (header: Headers) => void;
+
+export function negotiate(request: Request, handler: UniversalHandler, query: string): Rewrite | Refusal {
+  const { method = "" } = request;
+  if (!handler.allowedMethods.includes(method)) {
+    const allowed = handler.allowedMethods.join(", ");
+    return {
+      status: 405,
+      code: Code.Unimplemented,
+      message: `${method} ${handler.requestPath}: allowed is ${allowed}`,
+      headers: { Allow: allowed },
+    };
+  }
+  return method === "GET" ? negotiateGet(query) : negotiatePost(request, handler);
+}
+
+/** A GET says everything in its query: https://connectrpc.com/docs/protocol/#unary-get-request */
+function negotiateGet(query: string): Rewrite | Refusal {
+  const encoding = new URLSearchParams(query).get("encoding") ?? "";
+  if (encoding !== "json" && encoding !== "proto") {
+    return {
+      status: 400,
+      code: Code.InvalidArgument,
+      message: `encoding ${quoted(encoding)} in the query of a GET: allowed are json and proto, as in ?encoding=json&message={}`,
+    };
+  }
+  return (header) => {
+    // Says nothing about a request without a body, though some clients always send it.
+    header.delete("content-type");
+    spareCompression(header);
+  };
+}
+
+function negotiatePost({ headers, httpVersion }: Request, handler: UniversalHandler): Rewrite | Refusal {
+  const given = headers["content-type"] ?? "";
+  const type = mediaType(given);
+  const taken = handler.method.methodKind === "unary" ? unaryTypes : streamTypes;
+  if (type === undefined || !taken.includes(type)) {
+    return {
+      status: 415,
+      code: Code.Unimplemented,
+      message: `content type ${quoted(given)}: allowed here are ${taken.join(", ")}`,
+      headers: { "Accept-Post": taken.join(", ") },
+    };
+  }
+  // Over HTTP/1.1 the status of gRPC, which comes in trailers, gets lost on the way.
+  const needsHttp2 = handler.method.methodKind === "bidi_streaming" || grpcTypes.includes(type);
+  if (needsHttp2 && httpVersion.startsWith("1.")) {
+    return {
+      status: 505,
+      code: Code.Unimplemented,
+      message: `HTTP/${httpVersion} with ${type} for ${handler.requestPath}: allowed is HTTP/2 (with prior knowledge)`,
+      // Else a client that means to send for ever would wait for an answer.
+      headers: { Connection: "close" },
+    };
+  }
+  const { sent, accepted } = compressionHeaders(type);
+  const encoding = nameOfEncoding(headers[sent]);
+  if (encoding !== "identity" && !encodings.includes(encoding)) {
+    return {
+      code: Code.Unimplemented,
+      message: `${sent} ${quoted(encoding)}: allowed are identity, ${encodings.join(", ")}`,
+      headers: { [accepted]: encodings.join(", ") },
+    };
+  }
+  return (header) => {
+    header.set("content-type", type);
+    if (encoding !== "identity") header.set(sent, encoding);
+    spareCompression(header);
+  };
+}
+
+const grpcTypes = ["application/grpc", "application/grpc+proto", "application/grpc+json"];
+const grpcWebTypes = ["application/grpc-web", "application/grpc-web+proto", "application/grpc-web+json"];
+const unaryTypes = ["application/json", "application/proto", ...grpcTypes, ...grpcWebTypes];
+const streamTypes = ["application/connect+json", "application/connect+proto", ...grpcTypes, ...grpcWebTypes];
+
+/** The type in lower case, without parameters; undefined when they say that the text is not UTF-8. */
+function mediaType(contentType: string): string | undefined {
+  const [type = "", ...parameters] = contentType.split(";").map((part) => part.trim().toLowerCase());
+  const isOther = (parameter: string) =>
+    parameter.startsWith("charset=") && !/^charset="?(utf-?8|us-ascii)"?$/.test(parameter);
+  return parameters.some(isOther) ? undefined : type;
+}
+
+const encodings = compressions.map(({ name }) => name);
+
+/** The names that clients also use: in any case, and RFC 9110, 8.4.1.3. */
+function nameOfEncoding(header: string | string[] | undefined): string {
+  const name = String(header ?? "").toLowerCase();
+  return name === "" ? "identity" : name === "x-gzip" ? "gzip" : name;
+}
+
+function compressionHeaders(type: string): { sent: string; accepted: string } {
+  if (type.startsWith("application/grpc")) return { sent: "grpc-encoding", accepted: "grpc-accept-encoding" };
+  const prefix = type.startsWith("application/connect+") ? "connect-" : "";
+  return { sent: `${prefix}content-encoding`, accepted: `${prefix}accept-encoding` };
+}
+
+/** Lets an answer go out as it is when too many are being compressed. */
+function spareCompression(header: Headers): void {
+  if (!compressionIsBusy()) return;
+  for (const name of ["accept-encoding", "connect-accept-encoding", "grpc-accept-encoding"]) {
+    header.set(name, "identity");
+  }
+}
+
+function quoted(value: string): string {
+  return JSON.stringify(shortened(value));
+}
