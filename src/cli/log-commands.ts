@@ -27,7 +27,7 @@ export const verifyCommand = command(
   {
     command: "kvlab log verify",
     summary:
-      "Checks a log file and says what is in it. Changes nothing; a node may be using the file. Exit code 1 when it is damaged; an unfinished end is not damage.",
+      "Checks a log file and says what is in it. Changes nothing; a node may be using the file. Exit code 1 when it is damaged or no log; an end that an interrupted write can have left is not damage.",
     settings,
     examples: ["kvlab log verify db.txt"],
   },
@@ -97,7 +97,7 @@ function describeCondition(condition: LogReport["condition"]): string {
     case "intact":
       return "intact";
     case "torn":
-      return `intact but for an unfinished end of ${condition.bytesCut} bytes at line ${condition.line}, which opening cuts off`;
+      return `intact but for an unfinished end of ${condition.bytesCut} bytes at line ${condition.line}, as an interrupted write leaves it; opening cuts it off`;
     case "damaged":
       return `damaged at line ${condition.line}: ${condition.reason}`;
   }

@@ -83,9 +83,7 @@ function checkLog({ group, dbfile, log }: DataServerOptions, { identity, conditi
       `dbfile ${dbfile}: the log of group "${identity.group}"; allowed is a log of group "${group}" (name), or none`,
     );
   }
-  if (condition.kind === "torn") {
-    log(`${dbfile}: cut off an unfinished record at line ${condition.line} (${condition.bytesCut} bytes)`);
-  } else if (condition.kind === "damaged") {
+  if (condition.kind === "damaged") {
     log(
       `${dbfile}: damaged at line ${condition.line} (${condition.reason}); it needs a copy of the primary's`,
     );

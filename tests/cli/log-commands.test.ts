@@ -95,7 +95,7 @@ describe("kvlab log repair", () => {
     const { exitCode, stdout } = await log("repair", damaged);
     assert.equal(exitCode, 0);
     assert.match(stdout, /: repaired; records kept: 2, keys: 1\n {2}12 bad bytes are now in .*damaged-1\n/);
-    assert.deepEqual((await readdir(folder)).sort(), ["db.txt", "db.txt.damaged-1"]);
+    assert.deepEqual((await readdir(folder)).sort(), ["db.txt", "db.txt.damaged-1", "db.txt.lock"]);
     assert.match(await readFile(`${file}.damaged-1`, "utf8"), /Yg==\nMg==\n\?\n/);
     const after = await runProgram(cli, ["log", "verify", file, "--json"]);
     assert.equal(JSON.parse(after.stdout).condition.kind, "intact");

@@ -127,14 +127,11 @@ export class DataHost extends Host {
     this.#disk.flip(dbfile, offset, 1 << this.#random.below(8));
   }
 
-  /**
-   * A byte of the log changes while nobody looks. Not in its header, without which nobody knows whose log it is; and
-   * in the first half, since a flaw in the very end cannot be told from a write that was not finished.
-   */
+  /** A byte of the log changes while nobody looks. Not in its header, without which nobody knows whose log it is. */
   flipByte(): void {
     this.kill();
     const bytes = this.logBytes;
-    const offset = Math.floor(this.#random.between(bytes.indexOf("\n") + 1, bytes.length / 2));
+    const offset = Math.floor(this.#random.between(bytes.indexOf("\n") + 1, bytes.length));
     if (bytes.length < 400) return;
     this.#disk.flip(dbfile, offset, 1 << this.#random.below(8));
     this.replica.spoil();

@@ -32,9 +32,10 @@ export interface SimulatedDisk extends Disk {
   kill(): void;
 
   /**
-   * The machine loses power. Of what was not synced each write is lost, cut off at some byte, or kept; of the changes
-   * of names, which file systems keep in their order, some first ones are kept. `keep` decides, from 0 (nothing is
-   * kept) to 1 (everything is).
+   * The machine loses power. Of what was not synced each write is lost, cut off at some byte, or kept; or the file has
+   * its length, but only some of the sectors, and zeros for the others, as ext4 and XFS show what no data has reached.
+   * Of the changes of names, which file systems keep in their order, some first ones are kept. `keep` decides, from 0
+   * (nothing is kept) to 1 (everything is).
    */
   crash(keep: () => number): void;
 
@@ -295,7 +296,17 @@ class Inode {
           [this.#synced, this.#syncedLength] = changed(this.#synced, this.#syncedLength, change);
       } else if (share > 0) {
         const { position, bytes } = change;
-        keepPart(position, position + Math.floor(share * bytes.length));
+        const end = position + bytes.length;
+        if (share === 1 || keep() < 0.5) {
+          keepPart(position, position + Math.floor(share * bytes.length));
+          continue;
+        }
+        // The file has grown, and some sectors of it have never been written.
+        const length = Math.max(this.#syncedLength, end);
+        [this.#synced, this.#syncedLength] = changed(this.#synced, this.#syncedLength, { length });
+        for (let from = position; from < end; from += sectorBytes - (from % sectorBytes)) {
+          if (keep() < share) keepPart(from, Math.min(end, from - (from % sectorBytes) + sectorBytes));
+        }
       }
     }
     this.#now = Buffer.from(this.#synced);

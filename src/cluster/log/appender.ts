@@ -36,10 +36,13 @@ export class Appender {
     return this.#filled;
   }
 
-  /** Returns the number of bytes that each entry of the record takes; the first stands at what was `end`. */
-  addRecord(record: LogRecord): number[] {
+  /**
+   * Returns the number of bytes that each entry of the record takes; the first stands at what was `end`. `back`: see
+   * `ParsedEntry`; 0 in a file that is synced as a whole before it is used.
+   */
+  addRecord(record: LogRecord, back = 0): number[] {
     this.#reserve(encodedBytesMax(record));
-    return encodeRecord(record, this.#buffer, this.#filled).map((end) => {
+    return encodeRecord(record, this.#buffer, this.#filled, back).map((end) => {
       const bytes = end - this.#filled;
       this.#filled = end;
       return bytes;

@@ -24,6 +24,24 @@ export function isBase64(bytes: Uint8Array, start: number, end: number): boolean
   return ((digits[bytes[digitsEnd - 1] ?? 0] ?? 0) & unusedBits) === 0;
 }
 
+/** Whether these bytes can be the beginning of what an encoder makes. */
+export function isBase64Start(bytes: Uint8Array, start: number, end: number): boolean {
+  const rest = (end - start) % 4;
+  const whole = end - rest;
+  // Padding ends the text.
+  const isLast = rest > 0 && bytes[whole - 1] === padding && whole > start;
+  if (isLast || !isBase64(bytes, start, whole)) return false;
+  if (rest === 3 && bytes[end - 1] === padding) {
+    return isDigit(bytes[whole]) && isDigit(bytes[whole + 1]);
+  }
+  for (let index = whole; index < end; index++) if (!isDigit(bytes[index])) return false;
+  return true;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return digits[byte ?? 0] !== notADigit;
+}
+
 /** Decodes what `isBase64` has accepted. */
 export function decodeBase64(bytes: Buffer, start: number, end: number): Buffer {
   return Buffer.from(bytes.toString("latin1", start, end), "base64");

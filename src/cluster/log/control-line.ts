@@ -46,14 +46,22 @@ export interface PromiseLine {
   readonly epoch: number;
 }
 
+/** A line with its place in the write that it was a part of: see `ParsedEntry.back`. */
+export interface ParsedLine {
+  readonly kind: "line";
+  readonly control: ControlLine;
+  readonly back: number;
+}
+
 export type ControlLine = Header | BaseLine | PromiseLine | LifeLine;
 
 export function isControlLine(bytes: Uint8Array, start: number): boolean {
   return bytes[start] === bang;
 }
 
-export function formatControlLine(line: ControlLine): string {
-  const body = controlBody(line);
+/** `back`: as `ParsedEntry.back`. */
+export function formatControlLine(line: ControlLine, back = 0): string {
+  const body = back > 0 ? `${controlBody(line)} back=${back}` : controlBody(line);
   return `${body} ${formatChecksum(crc32.buf(Buffer.from(body)))}\n`;
 }
 
@@ -91,7 +99,7 @@ function controlBody(line: ControlLine): string {
 }
 
 /** Parses a line that begins with `!` and ends, before its line end, at `end`. */
-export function parseControlLine(bytes: Buffer, start: number, end: number): ControlLine | Flaw {
+export function parseControlLine(bytes: Buffer, start: number, end: number): ParsedLine | Flaw {
   const checksumStart = end - 8;
   const body = bytes.subarray(start, Math.max(start, checksumStart - 1));
   if (
@@ -100,7 +108,14 @@ export function parseControlLine(bytes: Buffer, start: number, end: number): Con
   ) {
     return flaw("its checksum does not match");
   }
-  const [word = "", ...fields] = body.toString("latin1").split(" ");
+  const line = body.toString("latin1");
+  const [, content = line, back = "0"] = /^(.*) back=([1-9]\d{0,8})$/.exec(line) ?? [];
+  const control = parseContent(content);
+  return control.kind === "flaw" ? control : { kind: "line", control, back: Number(back) };
+}
+
+function parseContent(line: string): ControlLine | Flaw {
+  const [word = "", ...fields] = line.split(" ");
   switch (word) {
     case "!kvlab":
       return parseHeader(fields);
@@ -108,14 +123,14 @@ export function parseControlLine(bytes: Buffer, start: number, end: number): Con
       return parseBase(fields);
     case "!promise": {
       const epoch = fields.length === 1 ? parseCount(fields[0]) : undefined;
-      return epoch === undefined ? newerFlaw(body.toString("latin1")) : { kind: "promise", epoch };
+      return epoch === undefined ? newerFlaw(line) : { kind: "promise", epoch };
     }
     case "!life": {
       const life = fields.length === 1 ? parseLife(fields[0]) : undefined;
-      return life === undefined ? newerFlaw(body.toString("latin1")) : { kind: "life", life };
+      return life === undefined ? newerFlaw(line) : { kind: "life", life };
     }
     default:
-      return newerFlaw(body.toString("latin1"));
+      return newerFlaw(line);
   }
 }
 

@@ -32,16 +32,19 @@ export async function* dumpLog(disk: Disk, path: string): AsyncGenerator<DumpedC
   try {
     const judge = new Judge(path);
     const fileBytes = await file.size();
+    let line = 1;
     for await (const units of scan(file, wholeFile(fileBytes))) {
       for (const unit of units) {
-        const isGood = judge.take(unit);
-        checkGood(path, judge);
-        if (!isGood || unit.kind !== "record") continue;
+        line = unit.line;
+        if (!judge.take(unit) || !judge.isGood || unit.kind !== "record") continue;
         yield* dumpRecord(toLogRecord(unit.window, unit.record, judge.sequence.last));
       }
     }
-    judge.end(fileBytes, 0);
-    checkGood(path, judge);
+    await judge.end(file, fileBytes, line);
+    const { condition } = judge;
+    if (condition.kind === "damaged") {
+      throw new LogFileError(path, `is damaged at line ${condition.line}: ${condition.reason}`);
+    }
   } catch (error) {
     throw LogFileError.from(path, "read it", error);
   } finally {
@@ -71,9 +74,4 @@ function dumpRecord({ epoch, seq, changes, requestId }: LogRecord): DumpedChange
 
 function encode(value: Uint8Array): string {
   return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64");
-}
-
-function checkGood(path: string, { condition }: Judge): void {
-  if (condition.kind !== "damaged") return;
-  throw new LogFileError(path, `is damaged at line ${condition.line}: ${condition.reason}`);
 }

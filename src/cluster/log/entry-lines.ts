@@ -19,6 +19,11 @@ export interface ParsedEntry extends Position, Omit<Change, "kind" | "value"> {
   readonly requestId: string | undefined;
   /** Number of entries of the record that this one ends; 0 when more follow. */
   readonly ends: number;
+  /**
+   * Of a record that this entry ends: how far before its begin that of the write lies which it was a part of. What
+   * stands before that was synced.
+   */
+  readonly back: number;
   /** Whether the original program wrote it. Epoch and seq are 0 then. */
   readonly legacy: boolean;
   readonly start: number;
@@ -36,10 +41,9 @@ export interface Entry {
   readonly requestId: string | undefined;
   /** See `ParsedEntry.ends`. */
   readonly ends: number;
+  /** See `ParsedEntry.back`. */
+  readonly back: number;
 }
-
-/** An entry of the original program where none may stand. */
-export const legacyOutOfPlace: Flaw = flaw("its commit line has no checksum");
 
 /** More than a commit line of ours and the line ends take, with options that all have their longest values. */
 export const entryOverheadBytes = 256;
@@ -57,7 +61,7 @@ const minus = 45; // "-"
 
 /** Writes an entry into `into` and returns where it ends. There must be room. */
 export function encodeEntry(
-  { position, change, requestId, ends }: Entry,
+  { position, change, requestId, ends, back }: Entry,
   into: Buffer,
   start: number,
 ): number {
@@ -72,12 +76,17 @@ export function encodeEntry(
   }
   into[end++] = 10;
   end += into.write(`${ends > 0 ? "#" : "+"} ${position.epoch}.${position.seq}`, end, "latin1");
-  const options = formatOptions(change, requestId, ends);
+  const options = formatOptions(change, requestId, ends, back);
   const checksum = formatChecksum(entryChecksum(into.subarray(start, end), options));
   return end + into.write(` ${checksum}${options}\n`, end, "latin1");
 }
 
-function formatOptions(change: Change | undefined, requestId: string | undefined, ends: number): string {
+function formatOptions(
+  change: Change | undefined,
+  requestId: string | undefined,
+  ends: number,
+  back: number,
+): string {
   let options = "";
   if (change === undefined) {
     options = requestId === undefined ? " kind=epoch" : " kind=done";
@@ -88,6 +97,7 @@ function formatOptions(change: Change | undefined, requestId: string | undefined
     if (change.previous > 0) options += ` prev=${change.previous}`;
   }
   if (requestId !== undefined) options += ` id=${requestId}`;
+  if (back > 0) options += ` back=${back}`;
   return ends > 1 ? `${options} batch=${ends}` : options;
 }
 
@@ -111,7 +121,7 @@ export function parseEntry(
   const mark = bytes[commitStart];
   if (mark !== hash && mark !== plus) return flaw("its third line is no commit line");
   const legacy = commitEnd - commitStart === 1 && mark === hash;
-  if (legacy && !legacyAllowed) return legacyOutOfPlace;
+  if (legacy && !legacyAllowed) return flaw("its commit line has no checksum");
   if (legacy && isEmpty) return flaw("its value is not base64");
   const commit = legacy ? legacyCommit : parseCommit(bytes, start, commitStart, commitEnd);
   if (commit.kind === "flaw") return commit;
@@ -131,6 +141,7 @@ export function parseEntry(
     previous: options.previous,
     requestId: options.requestId,
     ends: mark === plus ? 0 : options.batch,
+    back: options.back,
     legacy,
     start,
     valueStart,
@@ -140,8 +151,8 @@ export function parseEntry(
 }
 
 function isFitting(options: Options, key: string, isEmpty: boolean, isContinued: boolean): boolean {
-  const { kind, text, expiresMs, previous, requestId, batch } = options;
-  if (isContinued && (requestId !== undefined || batch !== 1)) return false;
+  const { kind, text, expiresMs, previous, requestId, batch, back } = options;
+  if (isContinued && (requestId !== undefined || batch !== 1 || back !== 0)) return false;
   if (isEmpty ? text || expiresMs !== undefined : kind !== undefined) return false;
   if (kind === undefined || kind === "expire") return true;
   if (isContinued || batch !== 1 || previous !== 0 || key !== "") return false;
@@ -164,6 +175,7 @@ interface Options {
   requestId: string | undefined;
   /** Entries of the record. */
   batch: number;
+  back: number;
 }
 
 interface Commit {
@@ -179,6 +191,7 @@ const noOptions: Options = {
   previous: 0,
   requestId: undefined,
   batch: 1,
+  back: 0,
 };
 const legacyCommit: Commit = { kind: "commit", position: { epoch: 0, seq: 0 }, options: noOptions };
 
@@ -186,6 +199,14 @@ const legacyCommit: Commit = { kind: "commit", position: { epoch: 0, seq: 0 }, o
 const commitBytesMax = 4096;
 
 const commitPattern = /^[#+] (\d{1,16})\.(\d{1,16}) ([0-9a-f]{8})((?: [^ ]+)*)$/;
+
+/** Whether something can be added to the text from `start` on so that it is the commit line of an entry. */
+export function isCommitStart(text: Buffer, start: number): boolean {
+  if (text.length - start > commitBytesMax) return false;
+  return /^([#+]( (\d{1,16}(\.(\d{1,16}( ([0-9a-f]{0,8}|[0-9a-f]{8}( [!-~]*)+))?)?)?)?)?)?$/.test(
+    text.toString("latin1", start),
+  );
+}
 
 function parseCommit(bytes: Buffer, start: number, commitStart: number, end: number): Commit | Flaw {
   if (end - commitStart > commitBytesMax) return flaw("its commit line is malformed");
@@ -231,6 +252,9 @@ function takeOption(options: Options, part: string): boolean {
     case "id":
       options.requestId = text;
       return isRequestId(text);
+    case "back":
+      options.back = parseCount(text) ?? 0;
+      return options.back > 0;
     case "batch":
       options.batch = parseCount(text) ?? 0;
       return options.batch > 1;

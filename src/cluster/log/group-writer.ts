@@ -1,5 +1,5 @@
 import { Appender } from "./appender.ts";
-import { formatControlLine } from "./control-line.ts";
+import { type ControlLine, formatControlLine } from "./control-line.ts";
 import type { FileLock } from "./disk.ts";
 import { isNoRoom, LogStoreError } from "./errors.ts";
 import type { RewriteTurn } from "./rewrite-turn.ts";
@@ -145,15 +145,16 @@ export class GroupWriter {
     const isNewLife = life > (state.life ?? 0n);
     // What ends without a line end would swallow the line.
     if ((isNewEpoch || isNewLife) && state.condition.kind === "damaged") appender.addLine("\n");
-    if (isNewEpoch) appender.addLine(formatControlLine({ kind: "promise", epoch }));
-    if (isNewLife) appender.addLine(formatControlLine({ kind: "life", life }));
+    const addLine = (line: ControlLine) => appender.addLine(formatControlLine(line, appender.gatheredBytes));
+    if (isNewEpoch) addLine({ kind: "promise", epoch });
+    if (isNewLife) addLine({ kind: "life", life });
     let { durable } = state;
     const recordsFrom = appender.end;
     while (appender.gatheredBytes < batchBytesMax) {
       const placed = state.recent.at(durable.seq + 1);
       if (placed === undefined) break;
       placed.offset = appender.end;
-      placed.entryBytes = appender.addRecord(placed.record);
+      placed.entryBytes = appender.addRecord(placed.record, appender.gatheredBytes);
       durable = placed.record;
       state.milestones.add(durable.seq, placed.offset);
     }

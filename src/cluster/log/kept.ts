@@ -1,6 +1,10 @@
 import { basename, dirname } from "node:path";
+import type { EpochStart, Position } from "../log-store.ts";
 import { Appender } from "./appender.ts";
+import { formatControlLine } from "./control-line.ts";
 import type { Disk, DiskFile } from "./disk.ts";
+import { LogFileError } from "./errors.ts";
+import type { LogSettings } from "./options.ts";
 import { smallChunkBytes } from "./scan.ts";
 
 /**
@@ -16,46 +20,57 @@ export async function nameForKept(disk: Disk, path: string): Promise<string> {
   return keptName(path, newest + 1);
 }
 
-/**
- * Writes `head`, and what stands in the file from `from` to `to`, durably to a file beside the log at `path`. Returns
- * its name. Removes older ones.
- */
-export async function keepBeside(
-  disk: Disk,
-  path: string,
-  head: string,
-  { file, from, to }: { readonly file: DiskFile; readonly from: number; readonly to: number },
-): Promise<string> {
-  const name = await nameForKept(disk, path);
+/** Bytes of a log's file that are going to be no part of it any more. */
+interface CutPart {
+  readonly file: DiskFile;
+  readonly from: number;
+  readonly to: number;
+  /** The last record before them, and the epochs up to there. */
+  readonly after: Position;
+  readonly epochs: readonly EpochStart[];
+}
+
+/** Copies the part durably to a file beside the log, in the form of a log, and says so. `why` ends "cut off". */
+export async function keepBeside(options: LogSettings, part: CutPart, why: string): Promise<void> {
+  const { disk, dbfile, log } = options;
+  const { file, from, to, after, epochs } = part;
+  const name = await nameForKept(disk, dbfile);
   const target = await disk.open(name, "create");
   try {
     const appender = new Appender(target, 0);
-    appender.addLine(head);
+    appender.addLine(formatControlLine({ kind: "header", identity: undefined, snapshot: true }));
+    const known = epochs.filter(({ firstSeq }) => firstSeq <= after.seq);
+    const base = { base: after, records: 0, epochs: known, promisedEpoch: after.epoch, requestsAfter: 0 };
+    appender.addLine(formatControlLine({ kind: "base", ...base }));
     for (let at = from; at < to; at += smallChunkBytes) {
-      const part = Buffer.alloc(Math.min(smallChunkBytes, to - at));
-      await file.read(part, at);
-      appender.addBytes(part);
+      const chunk = Buffer.alloc(Math.min(smallChunkBytes, to - at));
+      await file.read(chunk, at);
+      appender.addBytes(chunk);
       await appender.flush();
     }
     await appender.flush();
     await target.datasync();
   } catch (error) {
     await disk.remove(name);
-    throw error;
+    throw LogFileError.from(name, "keep there what is cut off", error);
   } finally {
     await target.close();
   }
   await disk.syncDirectory(name);
-  await removeOlder(disk, path);
-  return name;
+  log(
+    `${dbfile}: ${to - from} bytes after record ${after.epoch}.${after.seq} are cut off ${why}; they are kept in ${name}`,
+  );
+  await removeOlder(options);
 }
 
-async function removeOlder(disk: Disk, path: string): Promise<void> {
+async function removeOlder({ disk, dbfile, log }: LogSettings): Promise<void> {
   let bytes = 0;
-  for (const [index, number] of (await numbersOf(disk, path)).entries()) {
-    const name = keptName(path, number);
+  for (const [index, number] of (await numbersOf(disk, dbfile)).entries()) {
+    const name = keptName(dbfile, number);
     bytes += (await disk.look(name))?.bytes ?? 0;
-    if (index > 0 && (index >= filesMax || bytes > bytesMax)) await disk.remove(name);
+    if (index === 0 || (index < filesMax && bytes <= bytesMax)) continue;
+    await disk.remove(name);
+    log(`${name} is removed: newer ones are there`);
   }
 }
 

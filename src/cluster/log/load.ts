@@ -79,24 +79,25 @@ export async function loadLog(
   for await (const units of scan(file, wholeFile(fileBytes))) {
     for (const unit of units) {
       line = unit.line;
+      // Behind damage, or in an unfinished end, nothing is taken over.
       if (!judge.take(unit) || !judge.isGood) continue;
       endBytes = unit.offset + unit.bytes;
       if (unit.kind === "record") takeRecord(unit);
     }
   }
-  judge.end(fileBytes, line);
+  await judge.end(file, fileBytes, line);
   requests.forget(sequence.requestsAfter);
-  const { condition, standing } = judge;
+  const { condition, standing, promises } = judge;
   return {
     condition,
     hasLostHeader: judge.hasLostHeader,
     identity: sequence.identity,
     fileId: sequence.fileId,
-    life: sequence.life,
+    life: promises.life,
     base: standing.base,
     last: standing.last,
     epochs: standing.epochs,
-    promisedEpoch: sequence.promisedEpoch,
+    promisedEpoch: promises.promisedEpoch,
     legacySeq: standing.legacySeq,
     frameBytes: sequence.frameBytes,
     endBytes: judge.isGood ? endBytes : fileBytes,

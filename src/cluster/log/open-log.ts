@@ -2,6 +2,7 @@ import { basename, dirname, resolve } from "node:path";
 import type { LogStore } from "../log-store.ts";
 import type { Disk, FileLock } from "./disk.ts";
 import { LogFileError } from "./errors.ts";
+import { keepBeside } from "./kept.ts";
 import { loadLog } from "./load.ts";
 import { lockFile } from "./lock.ts";
 import { type LogOptions, type LogSettings, withDefaults } from "./options.ts";
@@ -113,12 +114,19 @@ async function openState(options: LogSettings): Promise<LogState> {
   const file = await disk.open(dbfile, isThere ? "write" : "create");
   try {
     const loaded = await loadLog(dbfile, file, options.requestsMax);
-    await clearRbfile(options, loaded.identity);
-    if (loaded.condition.kind === "torn") await file.truncate(loaded.endBytes);
+    const fileId = (await disk.look(dbfile))?.fileId;
+    // A copy becomes a log with a name of its own: by a rewriting that may have been interrupted.
+    const isCopy = loaded.fileId !== undefined && loaded.fileId !== fileId;
+    await clearRbfile(options, isCopy ? undefined : loaded.identity);
+    const { condition, endBytes: from, last: after, epochs } = loaded;
+    if (condition.kind === "torn") {
+      const part = { file, from, to: from + condition.bytesCut, after, epochs };
+      await keepBeside(options, part, `at line ${condition.line}, which an interrupted write has left`);
+      await file.truncate(from);
+    }
     // A process that was killed may have left what only the machine's memory has: it counts as durable from here on.
     await file.datasync();
     await disk.syncDirectory(dbfile);
-    const fileId = (await disk.look(dbfile))?.fileId;
     return new LogState(options, new SharedFile(file), loaded, fileId);
   } catch (error) {
     await file.close();

@@ -61,9 +61,7 @@ async function lookInto(disk: Disk, path: string): Promise<Found> {
       return { kind: "log", owner: first.control.identity, isOriginal: false };
     }
     if (first?.kind === "record") return { kind: "log", owner: undefined, isOriginal: first.record.legacy };
-    const isBegun =
-      "!kvlab ".startsWith(start.toString("latin1", 0, 7)) || start.subarray(0, 512).every(isZero);
-    return { kind: isBegun ? "nothing" : "other" };
+    return { kind: isBegun(start) ? "nothing" : "other" };
   } finally {
     await file.close();
   }
@@ -82,7 +80,11 @@ async function firstUnits(start: Buffer): Promise<Unit[]> {
   return [];
 }
 
-const isZero = (byte: number) => byte === 0;
+/** Whether these bytes are no more than the beginning of a header; or nothing, where a sector was never written. */
+function isBegun(start: Buffer): boolean {
+  const [text = ""] = start.toString("latin1", 0, 7).split("\0");
+  return text === "" ? start.subarray(0, 512).every((byte) => byte === 0) : "!kvlab ".startsWith(text);
+}
 
 /** Whether a log with one of these headers is a rewritten one with the other. */
 function isSame(a: LogIdentity, b: LogIdentity): boolean {

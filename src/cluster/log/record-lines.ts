@@ -14,6 +14,8 @@ export interface ParsedRecord extends Position {
   readonly requestId: string | undefined;
   /** Whether the original program wrote it. Epoch and seq are 0 then. */
   readonly legacy: boolean;
+  /** See `ParsedEntry.back`. */
+  readonly back: number;
   /** The entries that change a key. */
   readonly changes: readonly ParsedEntry[];
 }
@@ -38,19 +40,22 @@ export function contentBytes({ changes, requestId }: LogRecord): number {
   return bytes;
 }
 
-/** Writes a record into `into` and returns where each entry ends. There must be room for `encodedBytesMax`. */
-export function encodeRecord(record: LogRecord, into: Buffer, start: number): number[] {
+/**
+ * Writes a record into `into` and returns where each entry ends. There must be room for `encodedBytesMax`. `back`: how
+ * far before it the begin of the write lies that it is a part of.
+ */
+export function encodeRecord(record: LogRecord, into: Buffer, start: number, back: number): number[] {
   const { changes, requestId } = record;
   if (changes.length === 0) {
-    return [encodeEntry({ position: record, change: undefined, requestId, ends: 1 }, into, start)];
+    return [encodeEntry({ position: record, change: undefined, requestId, ends: 1, back }, into, start)];
   }
   const ends: number[] = [];
   let end = start;
   for (const [index, change] of changes.entries()) {
     const isLast = index === changes.length - 1;
     const entry = isLast
-      ? { position: record, change, requestId, ends: changes.length }
-      : { position: record, change, requestId: undefined, ends: 0 };
+      ? { position: record, change, requestId, ends: changes.length, back }
+      : { position: record, change, requestId: undefined, ends: 0, back: 0 };
     end = encodeEntry(entry, into, end);
     ends.push(end);
   }
@@ -63,8 +68,8 @@ export function joinEntries(entries: readonly ParsedEntry[]): ParsedRecord | Fla
   if (last === undefined || last.ends !== entries.length) {
     return flaw(`it is ${entries.length} of ${last?.ends} changes of a batch`);
   }
-  const { epoch, seq, requestId, legacy, kind } = last;
-  return { epoch, seq, requestId, legacy, changes: kind === "epoch" || kind === "done" ? [] : entries };
+  const { epoch, seq, requestId, legacy, back, kind } = last;
+  return { epoch, seq, requestId, legacy, back, changes: kind === "epoch" || kind === "done" ? [] : entries };
 }
 
 /** The record that was parsed from `bytes`, with values of its own; or what is left of it with only these changes. */

@@ -97,7 +97,7 @@ class Repair {
       this.#records++;
       takeChanges(this.#index, unit, this.#judge.sequence.seq);
     }
-    this.#judge.end(this.#sourceBytes, line);
+    await this.#judge.end(this.#source, this.#sourceBytes, line);
   }
 
   async #keepBadBytes(): Promise<string> {

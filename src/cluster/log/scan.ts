@@ -17,23 +17,23 @@ export interface RecordUnit extends Place {
   /** Has the record from `start` on. Valid until the next units are asked for. */
   readonly window: Buffer;
   readonly start: number;
+  /** See `ParsedEntry.back`. */
+  readonly back: number;
 }
 
 export interface ControlUnit extends Place {
   readonly kind: "control";
   readonly control: ControlLine;
+  /** See `ParsedEntry.back`. */
+  readonly back: number;
 }
 
 /** Bytes that are nothing, up to the next good unit or the end. */
 export interface BadUnit extends Place {
   readonly kind: "bad";
   readonly reason: string;
-  /** Whether nothing good stands after it. */
-  readonly isLast: boolean;
   /** Whether they begin the file, and as a header does. */
   readonly isHeaderLike: boolean;
-  /** Whether a record of the original program is among them, which is out of place but not unfinished. */
-  readonly hasLegacy: boolean;
   /** Whether they are a record or control line of a later version. */
   readonly newer: boolean;
 }

@@ -1,6 +1,6 @@
 import { isBase64 } from "./base64.ts";
 import { isControlLine, parseControlLine } from "./control-line.ts";
-import { legacyOutOfPlace, type ParsedEntry, parseEntry } from "./entry-lines.ts";
+import { type ParsedEntry, parseEntry } from "./entry-lines.ts";
 import type { Flaw } from "./flaw.ts";
 import { joinEntries, recordBytesMax } from "./record-lines.ts";
 import type { Unit } from "./scan.ts";
@@ -14,7 +14,7 @@ export class Splitter {
   #line = 1;
   #legacyAllowed: boolean;
   /** Begin of a bad stretch that is still going on. */
-  #bad: { offset: number; line: number; flaw: Flaw; isHeaderLike: boolean; hasLegacy: boolean } | undefined;
+  #bad: { offset: number; line: number; flaw: Flaw; isHeaderLike: boolean } | undefined;
   /** Within a line that is too long. */
   #isSkipping = false;
 
@@ -33,7 +33,7 @@ export class Splitter {
       start = next;
     }
     this.#offset += start;
-    if (atEnd) this.#endBad(this.#offset, true, units);
+    if (atEnd) this.#endBad(this.#offset, units);
     return { units, consumed: start };
   }
 
@@ -45,11 +45,12 @@ export class Splitter {
     }
     if (firstEnd < 0) return atEnd ? this.#reject(window, start, firstEnd, unfinished) : undefined;
     if (isControlLine(window, start)) {
-      const control = parseControlLine(window, start, firstEnd);
-      if (control.kind === "flaw") return this.#reject(window, start, firstEnd, control);
+      const parsed = parseControlLine(window, start, firstEnd);
+      if (parsed.kind === "flaw") return this.#reject(window, start, firstEnd, parsed);
+      const { control, back } = parsed;
       const bytes = firstEnd + 1 - start;
       const { offset, line } = this.#accept(start, 1, units);
-      units.push({ kind: "control", control, offset, bytes, line });
+      units.push({ kind: "control", control, offset, bytes, line, back });
       this.#legacyAllowed = false;
       return firstEnd + 1;
     }
@@ -82,7 +83,7 @@ export class Splitter {
     if (!record.legacy) this.#legacyAllowed = false;
     const bytes = end - start;
     const { offset, line } = this.#accept(start, 3 * entries.length, units);
-    units.push({ kind: "record", record, window, start, offset, bytes, line });
+    units.push({ kind: "record", record, window, start, offset, bytes, line, back: record.back });
     return end;
   }
 
@@ -90,7 +91,7 @@ export class Splitter {
   #accept(start: number, lines: number, units: Unit[]): { offset: number; line: number } {
     const offset = this.#offset + start;
     const line = this.#line;
-    this.#endBad(offset, false, units);
+    this.#endBad(offset, units);
     this.#line += lines;
     return { offset, line };
   }
@@ -106,9 +107,8 @@ export class Splitter {
     if (this.#bad === undefined) {
       const offset = this.#offset + start;
       const isHeaderLike = offset === 0 && looksLikeHeader(window);
-      this.#bad = { offset, line: this.#line, flaw, isHeaderLike, hasLegacy: false };
+      this.#bad = { offset, line: this.#line, flaw, isHeaderLike };
     }
-    if (flaw === legacyOutOfPlace) this.#bad.hasLegacy = true;
     // What a later version has written is the better explanation of all around it.
     if (flaw.newer && !this.#bad.flaw.newer) this.#bad.flaw = flaw;
     this.#line += lines;
@@ -120,17 +120,11 @@ export class Splitter {
     return this.#reject(window, start, firstEnd, tooLong);
   }
 
-  #endBad(offset: number, isLast: boolean, units: Unit[]): void {
+  #endBad(offset: number, units: Unit[]): void {
     if (this.#bad === undefined) return;
     const { flaw, ...begin } = this.#bad;
-    units.push({
-      kind: "bad",
-      ...begin,
-      reason: flaw.reason,
-      newer: flaw.newer,
-      bytes: offset - begin.offset,
-      isLast,
-    });
+    const { reason, newer } = flaw;
+    units.push({ kind: "bad", ...begin, reason, newer, bytes: offset - begin.offset });
     this.#bad = undefined;
   }
 }

@@ -59,9 +59,10 @@ async function survey(file: DiskFile, fileBytes: number, path: string): Promise<
       takeChanges(index, unit, judge.sequence.seq);
     }
   }
-  judge.end(fileBytes, line);
+  await judge.end(file, fileBytes, line);
   const { sequence, condition, damages, damageCount } = judge;
-  const { identity, base, last, epochs, promisedEpoch, frameBytes } = sequence;
+  const { identity, frameBytes } = sequence;
+  const { base, last, epochs, promisedEpoch } = condition.kind === "torn" ? judge.standing : sequence;
   return {
     fileBytes,
     condition,

@@ -48,9 +48,9 @@ describe("a record", () => {
     assert.equal(
       disk.contents(dbfile)?.toString("latin1"),
       record("YQ==", "MQ==", "1.1", " text=1") +
-        record("w7w=", "", "1.2") +
-        record("YQ==", "-", "1.3") +
-        record("", "-", "2.4", " kind=epoch"),
+        record("w7w=", "", "1.2", " back=32") +
+        record("YQ==", "-", "1.3", " back=61") +
+        record("", "-", "2.4", " kind=epoch back=91"),
     );
   });
 
@@ -99,6 +99,10 @@ describe("a file of the original's form", () => {
   it("has every record before the cut when it is cut at any byte", async () => {
     for (let length = 0; length <= text.length; length++) {
       const cut = text.slice(0, length);
+      if (length > 0 && length < text.indexOf("#\n") + 2) {
+        await assert.rejects(openText(cut), /is no log/);
+        continue;
+      }
       const store = await openText(cut);
       assert.equal(store.last.seq, cut.split("\n#\n").length - 1, JSON.stringify(cut));
       assert.notEqual(store.condition.kind, "damaged");

@@ -3,16 +3,20 @@ import { describe, it } from "node:test";
 import { systemClock } from "../../../src/cluster/clock.ts";
 import { openLog } from "../../../src/cluster/log/open-log.ts";
 import { contentsOf, dbfile, openOn, put, rbfile } from "../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../support/simulated-disk.ts";
+import { createSimulatedDisk, type SimulatedDisk } from "../../support/simulated-disk.ts";
 
-/** The bytes of a log that a node has. */
-async function logOf(number: number, group = "g"): Promise<Buffer> {
+/** A disk with the log of a node. */
+async function diskOf(number: number, group = "g"): Promise<SimulatedDisk> {
   const disk = createSimulatedDisk();
   const store = await openOn(disk);
   await store.adopt({ cluster: "c1", group, number });
   await store.append([put(1, 1, "a", `of ${number}`)]);
   await store.close();
-  return disk.contents(dbfile) ?? assert.fail();
+  return disk;
+}
+
+async function logOf(number: number, group = "g"): Promise<Buffer> {
+  return (await diskOf(number, group)).contents(dbfile) ?? assert.fail();
 }
 
 const original = Buffer.from("YQ==\nMQ==\n#\n");
@@ -30,9 +34,8 @@ describe("what stands at rbfile when a log is opened", () => {
   ];
   for (const [name, make, message] of foreign) {
     it(`is refused and left as it is when it is ${name}`, async () => {
-      const disk = createSimulatedDisk();
-      const [own, other] = [await logOf(1), await make()];
-      disk.place(dbfile, own);
+      const disk = await diskOf(1);
+      const [own, other] = [disk.contents(dbfile), await make()];
       disk.place(rbfile, other);
       await assert.rejects(openOn(disk), message);
       assert.deepEqual(disk.contents(rbfile), other);
@@ -41,11 +44,16 @@ describe("what stands at rbfile when a log is opened", () => {
   }
 
   it("is removed when a rewriting of this log has left it, as far as it got", async () => {
-    const own = await logOf(1);
-    for (const left of [own, own.subarray(0, 3), own.subarray(0, 60), Buffer.alloc(2000), Buffer.alloc(0)]) {
-      const disk = createSimulatedDisk();
-      disk.place(dbfile, own);
-      disk.place(rbfile, left);
+    const parts = [
+      (own: Buffer) => own,
+      (own: Buffer) => own.subarray(0, 3),
+      (own: Buffer) => own.subarray(0, 60),
+      () => Buffer.alloc(2000),
+      () => Buffer.alloc(0),
+    ];
+    for (const part of parts) {
+      const disk = await diskOf(1);
+      disk.place(rbfile, part(disk.contents(dbfile) ?? assert.fail()));
       const store = await openOn(disk);
       assert.deepEqual([...(await contentsOf(store))], [["a", "of 1"]]);
       assert.deepEqual(disk.paths(), [dbfile]);
@@ -68,6 +76,17 @@ describe("what stands at rbfile when a log is opened", () => {
       assert.match(said.join("\n"), /rollback\.txt was there .* it is kept as \/data\/db\.txt\.cut-1/);
       assert.equal(disk.contents(rbfile), undefined);
     }
+  });
+
+  it("is kept beside when the log is a copy, which may have been getting an owner of its own", async () => {
+    const disk = createSimulatedDisk(2);
+    const begun = await logOf(2);
+    disk.place(dbfile, await logOf(1));
+    disk.place(rbfile, begun);
+    const store = await openOn(disk);
+    assert.equal(store.isCopy, true);
+    assert.deepEqual(disk.contents(`${dbfile}.cut-1`), begun);
+    await store.close();
   });
 
   it("is not taken for the log of a node of another group when there is no dbfile", async () => {
