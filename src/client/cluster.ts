@@ -66,20 +66,25 @@ export function openCluster(options: ClusterOptions): Cluster {
       return () => void tracked.delete(deadline);
     },
     groups: (deadline) =>
-      topology.find(({ groups }) => (groups.size > 0 ? [...groups.keys()] : undefined), deadline),
-    groupOf: (key, deadline) => topology.find(({ ring }) => ring.owner(key), deadline),
+      topology.find(
+        ({ groups }) => (groups.size > 0 ? [...groups.keys()] : undefined),
+        ({ empty }) => empty,
+        deadline,
+      ),
+    groupOf: (key, deadline) =>
+      topology.find(
+        ({ ring }) => ring.owner(key),
+        ({ empty }) => empty,
+        deadline,
+      ),
     async serverOf(group, deadline, redirected) {
       if (!direct) return servers.at(topology.router);
       if (redirected !== undefined) return servers.at(redirected);
-      let why = "";
-      const look = (view: ClusterView) => {
-        const found = view.groups.get(group);
-        why = found?.unavailable ?? "";
-        return found?.primary;
-      };
-      const address = await topology.find(look, deadline).catch((reason) => {
-        throw KvError.from(reason).code === "deadline" ? withoutPrimary(group, why, reason) : reason;
-      });
+      const address = await topology.find(
+        ({ groups }) => groups.get(group)?.primary,
+        ({ groups }) => groups.get(group)?.unavailable || `group "${group}" has no primary now`,
+        deadline,
+      );
       return servers.at(address);
     },
     failed(server) {
@@ -108,8 +113,4 @@ function retireReplaced(
     const next = view.groups.get(name)?.primary;
     if (primary !== undefined && next !== undefined && next !== primary) replaced(primary);
   }
-}
-
-function withoutPrimary(group: string, why: string, cause: unknown): KvError {
-  return new KvError("unavailable", why || `group "${group}" has no primary now`, { cause });
 }

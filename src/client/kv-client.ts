@@ -141,10 +141,14 @@ export class KvClient implements AsyncDisposable {
   locate(key: string, options: CallOptions = {}): Promise<KvPlace> {
     return this.#within(options, callKinds, async (deadline) => {
       checkKey(key);
-      return await this.#cluster.topology.find(({ ring, groups }) => {
-        const group = ring.owner(key);
-        return group === undefined ? undefined : { group, address: groups.get(group)?.primary };
-      }, deadline);
+      return await this.#cluster.topology.find(
+        ({ ring, groups }) => {
+          const group = ring.owner(key);
+          return group === undefined ? undefined : { group, address: groups.get(group)?.primary };
+        },
+        ({ empty }) => empty,
+        deadline,
+      );
     });
   }
 

@@ -1,4 +1,4 @@
-import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import { type Client, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import type { Topology } from "../../gen/kvlab/v1/topology_pb.ts";
 import { createBackoff } from "../cluster/backoff.ts";
@@ -11,8 +11,15 @@ import { type ClusterView, viewOf } from "./topology.ts";
 export interface TopologyCache {
   /** The router that is asked now. */
   readonly router: string;
-  /** Resolves with the first result of `look` that is not undefined, now or after a change. Rejects at the deadline. */
-  find<T>(look: (view: ClusterView) => T | undefined, deadline: Deadline): Promise<T>;
+  /**
+   * Resolves with the first result of `look` that is not undefined, now or after a change. Rejects at the deadline, with
+   * what is `missing` in the newest view.
+   */
+  find<T>(
+    look: (view: ClusterView) => T | undefined,
+    missing: (view: ClusterView) => string,
+    deadline: Deadline,
+  ): Promise<T>;
   /** Calls `listener` after every change. Returns how to stop that. */
   onChange(listener: (view: ClusterView, before: ClusterView | undefined) => void): () => void;
   /** Says that a router has failed a call: unless that was known, it is left for the next. */
@@ -109,7 +116,7 @@ export function createTopologyCache(options: TopologyCacheOptions): TopologyCach
       return router();
     },
 
-    find(look, deadline) {
+    find(look, missing, deadline) {
       begin();
       const found = current && look(current);
       if (found !== undefined) return Promise.resolve(found);
@@ -122,7 +129,9 @@ export function createTopologyCache(options: TopologyCacheOptions): TopologyCach
         };
         const leave = deadline.onEnd((reason) => {
           listeners.delete(onChange);
-          reject(current === undefined && reason.code === "deadline" ? unreached(routers, trouble) : reason);
+          if (reason.code !== "deadline") reject(reason);
+          else if (current === undefined) reject(unreached(routers, trouble));
+          else reject(new KvError("unavailable", missing(current), { cause: reason }));
         });
         const stop = () => {
           listeners.delete(onChange);
@@ -169,6 +178,10 @@ async function askAgainAndAgain(
 }
 
 function unreached(routers: readonly string[], trouble: unknown): KvError {
+  // A router that has answered so could be reached: it does not know the cluster yet, and says why.
+  if (trouble instanceof ConnectError && trouble.isWireError) {
+    return new KvError("unavailable", trouble.rawMessage, { cause: trouble });
+  }
   const why = trouble instanceof Error ? `: ${trouble.message}` : "";
   return new KvError("unavailable", `no router could be reached (${routers.join(", ")})${why}`, {
     cause: trouble,

@@ -22,6 +22,8 @@ export interface ClusterView {
   readonly ring: HashRing;
   /** Those in the ring, by name. */
   readonly groups: ReadonlyMap<string, GroupView>;
+  /** Why there are none, in words. */
+  readonly empty: string;
 }
 
 /** Whether a view is of another cluster than the one before: its data was removed, and a new one has begun. */
@@ -49,13 +51,15 @@ export function viewOf(message: Topology, known?: ClusterView): ClusterView {
     for (const [name, known] of before.groups) groups.set(name, groups.get(name) ?? known);
     return { ...before, groups };
   }
+  const why = message.groups.length === 0 ? "no data node has registered" : "the master has still to make it";
+  const empty = `no group is in the ring yet: ${why}`;
   const { ringVersion, virtualNodes } = message;
   const clusterId = message.clusterId || (before?.clusterId ?? "");
   const ring =
     before !== undefined && before.virtualNodes === virtualNodes && sameKeys(before.groups, groups)
       ? before.ring
       : new HashRing(groups.keys(), { virtualNodes });
-  return { clusterId, ringVersion, virtualNodes, ring, groups };
+  return { clusterId, ringVersion, virtualNodes, ring, groups, empty };
 }
 
 function sameKeys(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean {

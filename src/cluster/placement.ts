@@ -36,9 +36,7 @@ export function noPrimaryReason(name: string, group: GroupView | undefined): str
   const state = group?.state?.value;
   if (group === undefined || state === undefined) return `${what}: none of its nodes has registered yet`;
   const { nodes } = group;
-  if (state.inSync.some((member) => nodes.some((node) => isSameMember(node, member)))) {
-    return `${what}: one is being made`;
-  }
+  if (hasCandidate(group)) return `${what}: one is being made`;
   const numbers = state.inSync.map(({ number }) => number);
   const shown = `${numbers.length > 1 ? "nodes" : "node"} ${numbers.join(", ")}`;
   const doubtful = nodes.filter(({ number }) => numbers.includes(number)).map(({ number }) => number);
@@ -48,6 +46,17 @@ export function noPrimaryReason(name: string, group: GroupView | undefined): str
   const others =
     nodes.length > 0 ? `; only node ${nodes.map(({ number }) => number).join(", ")} is there` : "";
   return `${what}: of its in-sync replicas (${shown}) none is there${others}`;
+}
+
+/** Why no key has a group, while the ring has none. */
+export function noRingReason({ groups }: Topology): string {
+  return `no group is in the ring yet: ${groups.size === 0 ? "no data node has registered" : "the master has still to make it"}`;
+}
+
+/** Whether a group has a replica that is primary, or can be made primary now. */
+export function hasCandidate(group: GroupView | undefined): boolean {
+  const inSync = group?.state?.value.inSync ?? [];
+  return inSync.some((member) => group?.nodes.some((node) => isSameMember(node, member)));
 }
 
 /** Why a group is outside the ring, for an operator; undefined when it is in the ring. */

@@ -10,6 +10,8 @@ export type SessionUser = (session: Coordination, signal: AbortSignal) => void;
 export interface Sessions {
   /** The session of now, connected or not; undefined while there is none. */
   readonly current: Coordination | undefined;
+  /** What has last kept a session from being opened; undefined once one is. */
+  readonly trouble: string | undefined;
   /** Calls `user` with the session of now, if any, and with every later one. Returns how to stop that. */
   use(user: SessionUser): () => void;
   /** Settles when there will be no further session: after `stop`, or by rejecting with what no retry can mend. */
@@ -28,7 +30,12 @@ export function keepSessions(options: {
   onTrouble: (message: string) => void;
 }): Sessions {
   const { open, clock } = options;
-  const onTrouble = withoutRepetition(options.onTrouble);
+  const tell = withoutRepetition(options.onTrouble);
+  let trouble: string | undefined;
+  const onTrouble = (message: string) => {
+    if (current === undefined) trouble = message;
+    tell(message);
+  };
   const stopping = new AbortController();
   const users = new Map<SessionUser, AbortController | undefined>();
   let current: Coordination | undefined;
@@ -42,6 +49,7 @@ export function keepSessions(options: {
   const serveUsers = async (session: Coordination) => {
     const end = untilOver(session, stopping.signal);
     current = session;
+    trouble = undefined;
     for (const user of [...users.keys()]) begin(user, session);
     await end;
     current = undefined;
@@ -72,6 +80,9 @@ export function keepSessions(options: {
   return {
     get current() {
       return current;
+    },
+    get trouble() {
+      return trouble;
     },
     done,
     use(user) {

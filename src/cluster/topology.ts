@@ -8,6 +8,8 @@ import { TopologyReader } from "./topology-reader.ts";
 export interface TopologySource {
   /** Undefined before everything has been read once. */
   readonly current: Topology | undefined;
+  /** Why `current` is undefined, while it is. */
+  readonly unreadReason: string;
   /** Calls `listener` after each change of `current`. Returns how to stop that. */
   onChange(listener: (topology: Topology) => void): () => void;
   /** The first topology, from now on, for which `predicate` holds. Rejects with the signal's reason. */
@@ -53,6 +55,10 @@ export function watchTopology(options: {
   return {
     get current() {
       return current;
+    },
+    get unreadReason() {
+      const reason = "ZooKeeper has not been reached since this node started";
+      return sessions.trouble === undefined ? reason : `${reason}: ${sessions.trouble}`;
     },
     onChange,
     async waitUntil(predicate, signal) {

@@ -4,16 +4,18 @@ import { type BatchRequest, DataService, type RequestId } from "../../gen/kvlab/
 import { OutcomeUnknownSchema } from "../../gen/kvlab/v1/errors_pb.ts";
 import type { DataClient } from "../client/channel/channel.ts";
 import type { Address } from "../cluster/address.ts";
-import { type Clock, sleep, withTimeout } from "../cluster/clock.ts";
+import { type Clock, sleep } from "../cluster/clock.ts";
 import { KvError } from "../cluster/errors.ts";
 import { checkKey } from "../cluster/limits.ts";
-import type { GroupView, NodeView, Topology } from "../cluster/model.ts";
+import type { NodeView, Topology } from "../cluster/model.ts";
 import { noPrimaryReason, ownerOf, primaryOf } from "../cluster/placement.ts";
 import type { TopologySource } from "../cluster/topology.ts";
 import { deadlineOf } from "./deadline.ts";
 import { answering, isNotApplied, relayed, toConnectError } from "./errors.ts";
+import { firstTopology } from "./first-topology.ts";
 import { forwardedStreamHandlers } from "./forwarded-streams.ts";
 import { pipeHandlers } from "./pipe-service.ts";
+import { awaitPrimary } from "./primary-wait.ts";
 import { type UnaryCalls, unaryHandlers } from "./unary-calls.ts";
 
 /** Pause before a call is repeated when the topology gives no reason to do it sooner. */
@@ -21,9 +23,6 @@ const retryMs = 50;
 
 /** Time for a primary that has been replaced to answer the calls that it has already: most it can refuse by itself. */
 const replacedGraceMs = 1000;
-
-/** Time for a group without a live node to come back before its keys are called unavailable: to register takes seconds. */
-const downGraceMs = 5000;
 
 type CallKind = "read" | "write" | "named write";
 
@@ -66,11 +65,11 @@ export function forwardingRoutes(
   router.service(DataService, {
     ...unaryHandlers(calls),
     ...pipeHandlers(calls),
-    ...forwardedStreamHandlers(source, clientAt),
+    ...forwardedStreamHandlers(source, clock, clientAt),
     status: (request, context) =>
       answering(async () => {
         const signal = deadlineOf(context);
-        const topology = await source.waitUntil(() => true, signal);
+        const topology = await firstTopology(source, clock, signal);
         const node = findNode(topology, request.group, request.number);
         return await clientAt(node.address).status(request, { signal });
       }),
@@ -99,10 +98,11 @@ export async function untilApplied<T>(
   signal: AbortSignal,
   call: (address: Address, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  const groupIn = (topology: Topology) => ownerOf(topology, key)?.group;
   /** Whether an attempt may have been applied. */
   let isUnsure = false;
   for (;;) {
-    const { group, address } = await ownerWithPrimary(source, clock, key, signal).catch((error: unknown) => {
+    const { group, address } = await awaitPrimary(source, clock, groupIn, signal).catch((error: unknown) => {
       throw isUnsure ? outcomeUnknown("", error) : error;
     });
     try {
@@ -145,46 +145,6 @@ async function unlessReplaced<T>(
     stop();
     cancel?.();
   }
-}
-
-/** Waits out a group that is changing its primary; for one that has no live node, only a moment. */
-async function ownerWithPrimary(source: TopologySource, clock: Clock, key: string, signal: AbortSignal) {
-  let reason = "ZooKeeper has not been reached since this router started";
-  const settled = (topology: Topology) => {
-    const owner = ownerOf(topology, key);
-    if (owner === undefined) {
-      reason = "no group is in the ring yet";
-      return false;
-    }
-    reason = noPrimaryReason(owner.group, topology.groups.get(owner.group));
-    return owner.address !== undefined || isDown(topology.groups.get(owner.group));
-  };
-  try {
-    const topology = await source.waitUntil(settled, signal);
-    const found = ownerOf(topology, key);
-    if (found?.address !== undefined) return { group: found.group, address: found.address };
-    reason = `no node of group "${found?.group}" is up`;
-    const owner = ownerOf(await awaitReturn(source, clock, key, signal), key);
-    if (owner?.address !== undefined) return { group: owner.group, address: owner.address };
-  } catch {
-    // The time is over: `reason` says what was missing.
-  }
-  throw new KvError("unavailable", reason);
-}
-
-/** After an outage of ZooKeeper all nodes register afresh: a group may be down for a moment only. */
-function awaitReturn(
-  source: TopologySource,
-  clock: Clock,
-  key: string,
-  signal: AbortSignal,
-): Promise<Topology> {
-  const isBack = (topology: Topology) => ownerOf(topology, key)?.address !== undefined;
-  return withTimeout(clock, downGraceMs, signal, (given) => source.waitUntil(isBack, given));
-}
-
-function isDown(group: GroupView | undefined): boolean {
-  return group === undefined || group.nodes.length === 0;
 }
 
 function mayRepeat(error: ConnectError, kind: CallKind): boolean {

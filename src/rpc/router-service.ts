@@ -1,13 +1,14 @@
-import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import type { ConnectRouter } from "@connectrpc/connect";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import type { Clock } from "../cluster/clock.ts";
 import { KvError } from "../cluster/errors.ts";
 import { checkKey } from "../cluster/limits.ts";
 import type { Topology } from "../cluster/model.ts";
-import { ownerOf } from "../cluster/placement.ts";
+import { noRingReason, ownerOf } from "../cluster/placement.ts";
 import type { TopologySource } from "../cluster/topology.ts";
 import { deadlineOf } from "./deadline.ts";
 import { answering } from "./errors.ts";
+import { firstTopology } from "./first-topology.ts";
 import { ageOf, toTopologyMessage } from "./topology-message.ts";
 
 export function routerRoutes(router: ConnectRouter, source: TopologySource, clock: Clock): void {
@@ -15,9 +16,9 @@ export function routerRoutes(router: ConnectRouter, source: TopologySource, cloc
     async locate({ key }, context) {
       return await answering(async () => {
         checkKey(key);
-        const topology = await firstTopology(source, deadlineOf(context));
+        const topology = await firstTopology(source, clock, deadlineOf(context));
         const owner = ownerOf(topology, key);
-        if (owner === undefined) throw new KvError("unavailable", "no group is in the ring yet");
+        if (owner === undefined) throw new KvError("unavailable", noRingReason(topology));
         return {
           group: owner.group,
           address: owner.address ?? "",
@@ -27,12 +28,14 @@ export function routerRoutes(router: ConnectRouter, source: TopologySource, cloc
       });
     },
 
-    async getTopology(_request, context) {
-      const topology = await firstTopology(source, deadlineOf(context));
-      return { topology: toTopologyMessage(topology, clock.monotonicMs()) };
-    },
+    getTopology: (_request, context) =>
+      answering(async () => {
+        const topology = await firstTopology(source, clock, deadlineOf(context));
+        return { topology: toTopologyMessage(topology, clock.monotonicMs()) };
+      }),
 
     async *watchTopology(_request, context) {
+      await answering(() => firstTopology(source, clock, context.signal));
       let sent: Topology | undefined;
       while (!context.signal.aborted) {
         const before = sent;
@@ -46,19 +49,4 @@ export function routerRoutes(router: ConnectRouter, source: TopologySource, cloc
       }
     },
   });
-}
-
-/** The newest topology; right after the start, the first one. */
-async function firstTopology(source: TopologySource, signal: AbortSignal): Promise<Topology> {
-  try {
-    return source.current ?? (await source.waitUntil(() => true, signal));
-  } catch (error) {
-    throw new ConnectError(
-      "ZooKeeper has not been reached since this node started",
-      Code.Unavailable,
-      undefined,
-      undefined,
-      error,
-    );
-  }
 }

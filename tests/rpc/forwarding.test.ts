@@ -13,6 +13,7 @@ import { VirtualClock } from "../support/virtual-clock.ts";
 /** One group whose primary the test chooses. */
 class OneGroup implements TopologySource {
   current: Topology | undefined;
+  readonly unreadReason = "ZooKeeper has not been reached";
   readonly #listeners = new Set<(topology: Topology) => void>();
 
   primary(address: string | undefined): void {
@@ -27,6 +28,17 @@ class OneGroup implements TopologySource {
       staleSinceMs: undefined,
     };
     for (const listener of [...this.#listeners]) listener(this.current);
+  }
+
+  /** ZooKeeper has been reached, and holds nothing. */
+  empty(): void {
+    this.current = {
+      cluster: undefined,
+      ring: undefined,
+      groups: new Map(),
+      routers: [],
+      staleSinceMs: undefined,
+    };
   }
 
   onChange(listener: (topology: Topology) => void): () => void {
@@ -135,10 +147,34 @@ test("a group without a live node is unavailable after a moment; one that comes 
   const source = new OneGroup();
   source.primary(undefined);
   const down = untilApplied(source, clock, "a", "read", never, async () => "value");
-  const unavailable = assert.rejects(down, { code: "unavailable", message: /no node of group "g" is up/ });
+  const unavailable = assert.rejects(down, {
+    code: "unavailable",
+    message: /^group "g" has no primary now: of its in-sync replicas \(node 1\) none is there$/,
+  });
   await clock.settled(unavailable);
   const back = untilApplied(source, clock, "a", "read", never, async () => "value");
   await clock.pass(100);
   source.primary("a:1");
   assert.equal(await clock.settled(back), "value");
+});
+
+test("before ZooKeeper has been reached, and before there is a ring, callers are told so after a moment", async () => {
+  const source = new OneGroup();
+  const read = () => untilApplied(source, clock, "a", "read", never, async () => "value");
+  const began = clock.monotonicMs();
+  await assert.rejects(clock.settled(read()), {
+    code: "unavailable",
+    message: "ZooKeeper has not been reached",
+  });
+  assert.ok(clock.monotonicMs() - began <= 1000);
+  source.empty();
+  await assert.rejects(clock.settled(read()), {
+    code: "unavailable",
+    message: "no group is in the ring yet: no data node has registered",
+  });
+  assert.ok(clock.monotonicMs() - began <= 7000);
+  const early = read();
+  await clock.pass(100);
+  source.primary("a:1");
+  assert.equal(await clock.settled(early), "value");
 });

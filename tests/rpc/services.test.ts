@@ -168,7 +168,10 @@ test("a call that is over before it could be applied says that it was not", { ti
   const router = createClient(DataService, lonely.transports.transportTo(lonely.routers[0]?.address ?? ""));
   const error = await failureOf(router.put({ key: "a" }, { timeoutMs: 20_000 }));
   assert.equal(error.code, Code.Unavailable);
-  assert.match(error.message, new RegExp(`no node of group "${group}" is up`));
+  assert.match(
+    error.message,
+    new RegExp(`group "${group}" has no primary now: of its in-sync replicas .* none is there`),
+  );
   assert.equal(error.findDetails(NotAppliedSchema).length, 1);
   await lonely.close();
 });
