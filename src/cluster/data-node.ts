@@ -182,10 +182,10 @@ export class DataNode {
     return joined.promise;
   }
 
-  /** Leaves the cluster at once, so that others take over. */
-  async leave(): Promise<void> {
+  /** Leaves the cluster at once, so that others take over; in good order unless its store has failed. */
+  async leave(isFailed = false): Promise<void> {
     const primary = this.#replica.primary;
-    if (primary !== undefined && this.#logs.connected) {
+    if (primary !== undefined && !isFailed && this.#logs.connected) {
       const { clock } = this.#options;
       await withTimeout(clock, settleTimeoutMs, this.#stopped.signal, () => primary.settle()).catch(() => {});
     }
@@ -224,8 +224,10 @@ export class DataNode {
   position({ cluster, group }: PositionRequest): Position | undefined {
     checkCaller(this.#cluster, cluster);
     if (group !== this.group) throw new KvError("refused", `this node belongs to group "${this.group}"`);
-    const { condition, durable } = this.#options.store;
-    return condition.kind === "damaged" ? undefined : durable;
+    const { condition, durable, stalledMs } = this.#options.store;
+    // Who waits for its disk would not get far as primary.
+    const isStalled = stalledMs >= this.#options.settings.standbyTimeoutMs;
+    return condition.kind === "damaged" || isStalled ? undefined : durable;
   }
 
   status(): NodeStatus {

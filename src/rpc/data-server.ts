@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createTransports } from "../client/transport/http2.ts";
 import { joinHostPort } from "../cluster/address.ts";
+import { withTimeout } from "../cluster/clock.ts";
 import { DataNode } from "../cluster/data-node.ts";
 import { messageBytesLimit } from "../cluster/key-limits.ts";
 import { nodeDisk } from "../cluster/log/node-disk.ts";
@@ -22,6 +23,9 @@ export interface DataServerOptions extends ServerOptions {
   readonly replication: ReplicationSettings;
 }
 
+/** Longest wait for the last writes when the server stops. */
+const closeTimeoutMs = 5000;
+
 /** The log of another group. */
 export class ForeignLog extends Error {
   override readonly name = "ForeignLog";
@@ -29,16 +33,24 @@ export class ForeignLog extends Error {
 
 /** Runs a data node: first its log, then its port, then its place in the cluster. */
 export async function startDataServer(options: DataServerOptions): Promise<Server> {
-  const { host, replication, log } = options;
+  const { host, replication, log, clock } = options;
   const { failed, fail } = failure();
   const instance = randomUUID();
-  const store = await openLog({ ...options, disk: nodeDisk, onFatal: fail });
-  const transports = createTransports({ messageBytesMax: messageBytesLimit });
   let node: DataNode | undefined;
+  const onFatal = (error: Error) => {
+    // Before its calls are drained: others are to take over now.
+    void node?.leave(true);
+    fail(error);
+  };
+  const store = await openLog({ ...options, disk: nodeDisk, onFatal });
+  const transports = createTransports({ messageBytesMax: messageBytesLimit });
   const leave = async () => {
     await node?.leave();
     transports.close();
-    await store.close();
+    // A disk that hangs cannot be waited for; and closing does nothing that a restart needs.
+    await withTimeout(clock, closeTimeoutMs, new AbortController().signal, () => store.close()).catch(
+      () => {},
+    );
   };
   try {
     checkLog(options, store);

@@ -38,6 +38,8 @@ export class DataHost extends Host {
   diskSlowness = 1;
   /** Fails once, with the next write or sync. */
   failsNextWrite = false;
+  /** While set, nothing that changes the disk is done; each who waits is called when it goes on. */
+  #hung: Set<() => void> | undefined;
   #disk: SimulatedDisk;
   #store: LogStore | undefined;
   /** No two machines have a device of the same number. */
@@ -64,6 +66,16 @@ export class DataHost extends Host {
   /** Bytes of the log file on the disk. */
   get logBytes(): Buffer {
     return this.#disk.contents(dbfile) ?? Buffer.alloc(0);
+  }
+
+  hangDisk(): void {
+    this.#hung ??= new Set();
+  }
+
+  freeDisk(): void {
+    const waiting = this.#hung ?? [];
+    this.#hung = undefined;
+    for (const goOn of waiting) goOn();
   }
 
   /** What the files may still grow by. */
@@ -240,7 +252,14 @@ export class DataHost extends Host {
     const fails = isWrite && this.failsNextWrite;
     if (fails) this.failsNextWrite = false;
     return new Promise((resolve, reject) => {
-      process.deliver(delayMs, `disk ${kind}`, () => (fails ? reject(systemError("EIO", path)) : resolve()));
+      const end = () => {
+        process.deliver(delayMs, `disk ${kind}`, () =>
+          fails ? reject(systemError("EIO", path)) : resolve(),
+        );
+      };
+      // What is read may be in memory.
+      if (this.#hung === undefined || kind === "read" || kind === "open") end();
+      else this.#hung.add(end);
     });
   }
 }

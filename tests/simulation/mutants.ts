@@ -390,6 +390,45 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    name: "a primary whose disk hangs is replaced by whoever is registered",
+    promise: "only who holds every acknowledged write becomes primary",
+    withinSeeds: 60,
+    focus: ["hung disk", "full disk", "pause"],
+    edits: [
+      [
+        "cluster/replication/replica.ts",
+        "inSync.filter((member) => view.nodes.some((node) => isSameMember(node, member)))",
+        "view.nodes.map(({ number, incarnation }) => ({ number, incarnation }))",
+      ],
+      [
+        "cluster/replication/replica.ts",
+        "primary: heir, inSync };",
+        "primary: heir, inSync: [heir, ...inSync.filter(({ number }) => number !== heir.number)] };",
+      ],
+    ],
+  },
+  {
+    name: "a standby whose disk hangs acknowledges what it has not synced with its next heartbeat",
+    promise: "a heartbeat acknowledges nothing that is not on disk",
+    withinSeeds: 60,
+    focus: ["hung disk"],
+    edits: [
+      [
+        standby,
+        "return await this.#inTurn(() => this.#append(request));",
+        "return await (request.records.length > 0 ? this.#inTurn(() => this.#append(request)) : this.#append(request));",
+      ],
+      [standby, "} else if (store.durable.seq < store.last.seq) {", "} else if (store.durable.seq < 0) {"],
+    ],
+  },
+  {
+    name: "a primary counts what it has written before it is synced",
+    promise: "committed means on the disk of every in-sync member",
+    withinSeeds: 30,
+    focus: ["hung disk"],
+    edits: [[primary, "let seq = store.durable.seq;", "let seq = store.written.seq;"]],
+  },
+  {
     name: "a log takes what it finds for durable",
     promise: "what a replica has said to be on disk is on disk",
     withinSeeds: 60,

@@ -194,6 +194,10 @@ export class Nemesis {
         });
         return full.map(({ name }) => name).join(" ");
       }
+      case "hung disk":
+        host.hangDisk();
+        this.#lasting(durationMs, () => host.freeDisk());
+        return host.name;
       case "disk error":
         host.failsNextWrite = true;
         return host.name;

@@ -24,6 +24,7 @@ const weights = {
   "slow disk": 3,
   "disk error": 2,
   "full disk": 4,
+  "hung disk": 4,
   "bit flip": 2,
   "wiped disk": 2,
   compaction: 4,
@@ -98,6 +99,7 @@ const aimedKinds: readonly FaultKind[] = [
   "slow link",
   "slow disk",
   "full disk",
+  "hung disk",
   "compaction",
 ];
 

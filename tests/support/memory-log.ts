@@ -1,3 +1,4 @@
+import type { Clock } from "../../src/cluster/clock.ts";
 import { LogStoreError } from "../../src/cluster/log/errors.ts";
 import { compareKeys } from "../../src/cluster/log/key-order.ts";
 import { boundsOf, isWithin } from "../../src/cluster/log/key-range.ts";
@@ -40,7 +41,10 @@ export class MemoryLog implements LogStore {
   refusal: Error | undefined;
   /** Whether there is no room for what is appended, or promised, from now on. */
   isFull = false;
-  stalledMs = 0;
+  /** Tells for how long appends and promises have waited for `hold`; they are not told without it. */
+  clock: Pick<Clock, "monotonicMs"> | undefined;
+  #held = 0;
+  #heldSinceMs = 0;
   requestsAfter = 0;
   #writtenSeq = 0;
   #durableSeq = 0;
@@ -58,6 +62,17 @@ export class MemoryLog implements LogStore {
 
   get written(): Position {
     return this.#at(this.records.findLast((record) => record.seq <= this.#writtenSeq));
+  }
+
+  get stalledMs(): number {
+    return this.#held === 0 ? 0 : (this.clock?.monotonicMs() ?? 0) - this.#heldSinceMs;
+  }
+
+  async #untilOnDisk(): Promise<void> {
+    if (this.#held++ === 0) this.#heldSinceMs = this.clock?.monotonicMs() ?? 0;
+    await this.hold;
+    this.#held--;
+    this.#heldSinceMs = this.clock?.monotonicMs() ?? 0;
   }
 
   get full(): string | undefined {
@@ -84,6 +99,7 @@ export class MemoryLog implements LogStore {
   /** The log of the next process: what was not on disk is lost. */
   reopen(): MemoryLog {
     const next = new MemoryLog();
+    next.clock = this.clock;
     next.identity = this.identity;
     next.condition = this.condition;
     next.life = this.life;
@@ -114,7 +130,10 @@ export class MemoryLog implements LogStore {
   }
 
   async promise(epoch: number): Promise<void> {
-    if (epoch > this.promisedEpoch) this.#checkRoom();
+    if (epoch > this.promisedEpoch) {
+      this.#checkRoom();
+      await this.#untilOnDisk();
+    }
     this.promisedEpoch = Math.max(this.promisedEpoch, epoch);
   }
 
@@ -142,7 +161,7 @@ export class MemoryLog implements LogStore {
       this.#writtenSeq = this.last.seq;
       for (const listener of this.#endListeners) listener.written();
     }
-    await this.hold;
+    await this.#untilOnDisk();
     this.#durableSeq = Math.max(this.#durableSeq, Math.min(seq, this.last.seq));
   }
 

@@ -197,6 +197,7 @@ export class ReplicaGroup {
     let node = this.#nodes.get(number);
     if (node === undefined) {
       node = new Node(number);
+      node.store.clock = this.clock;
       this.#nodes.set(number, node);
     }
     return node;

@@ -149,6 +149,20 @@ export class Primary implements Committer {
     }));
   }
 
+  /** The state as last known. */
+  get state(): Versioned<GroupState> {
+    return this.#inSync.state;
+  }
+
+  /** Of these in-sync members the one that has most of the log, of those that answer and whose disk has room. */
+  heirOf(members: readonly Member[]): Member | undefined {
+    const { clock, settings } = this.#options;
+    const sinceMs = clock.monotonicMs() - settings.standbyTimeoutMs;
+    const known = members.flatMap((member) => this.#replicators.of(member) ?? []);
+    const able = known.filter(({ ackedSent, isFull }) => !isFull && (ackedSent?.monotonicMs ?? 0) >= sinceMs);
+    return able.sort((a, b) => b.ackedSeq - a.ackedSeq)[0]?.member;
+  }
+
   /** Takes in who is registered now, and the state as last read. */
   observe(nodes: readonly NodeView[], state: Versioned<GroupState> | undefined): void {
     this.#nodes = nodes;
@@ -171,7 +185,12 @@ export class Primary implements Committer {
   }
 
   checkReplicas(): void {
-    const { minSync } = this.#options.settings;
+    const { store, settings } = this.#options;
+    const { minSync } = settings;
+    // Nobody could say what becomes of a write that waits for a disk that does not answer.
+    if (store.stalledMs >= settings.standbyTimeoutMs) {
+      throw new KvError("unavailable", `the primary takes no writes: ${diskTrouble(store, settings)}`);
+    }
     const inSync = this.#inSync.members.length;
     if (inSync >= minSync) return;
     throw new KvError("unavailable", `${inSync} of at least ${minSync} replicas are in sync (minsync)`);

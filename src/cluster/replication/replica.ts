@@ -3,7 +3,8 @@ import type { LogStore } from "../log-store.ts";
 import { type GroupLogs, type GroupState, type GroupView, isSameMember, type Member } from "../model.ts";
 import type { AppendRequest, AppendResponse, PeerAt } from "../peer.ts";
 import type { Register } from "../register.ts";
-import { fullRetryMs, isFull } from "./disk-trouble.ts";
+import { diskTrouble, fullRetryMs, isFull } from "./disk-trouble.ts";
+import { DiskWatch } from "./disk-watch.ts";
 import { Primary } from "./primary.ts";
 import { heartbeatMs, type ReplicationSettings, silenceMs } from "./settings.ts";
 import { SilenceWatch } from "./silence-watch.ts";
@@ -36,6 +37,7 @@ export class Replica {
   readonly #stopped = new AbortController();
   /** Epoch that this node is being made primary of. */
   #taking = 0;
+  #takingSinceMs = 0;
   /** Number of the last primary that was seen. */
   #former: number | undefined;
 
@@ -50,6 +52,15 @@ export class Replica {
       awaited: () => this.#awaitedEpoch(),
       heardMs: () => this.#standby.heardMs,
       report: async (epoch) => this.#self !== undefined && (await options.reportSilence(epoch, this.#self)),
+      signal: this.#stopped.signal,
+    });
+    new DiskWatch({
+      clock,
+      tickMs: heartbeatMs(settings),
+      limitMs: settings.standbyTimeoutMs,
+      stuckMs: () => this.#stuckMs(),
+      serves: () => this.#primary !== undefined && this.#primary.unavailable === undefined,
+      passOn: () => this.#passOn(),
       signal: this.#stopped.signal,
     });
   }
@@ -83,6 +94,7 @@ export class Replica {
     const epoch = state.value.epoch;
     if (epoch <= Math.max(this.#taking, this.#primary?.epoch ?? 0)) return;
     this.#taking = epoch;
+    this.#takingSinceMs = this.#options.clock.monotonicMs();
     void this.#takeOver(epoch, former);
   }
 
@@ -123,6 +135,45 @@ export class Replica {
       return undefined;
     const inSync = state.inSync.some((member) => isSameMember(member, self));
     return inSync ? state.epoch : undefined;
+  }
+
+  /** Whether the state, as last read, names this life of this node as primary. */
+  get #isNamed(): boolean {
+    const named = this.#view?.state?.value.primary;
+    return named !== undefined && this.#self !== undefined && isSameMember(named, this.#self);
+  }
+
+  /** For how long the disk has kept this node from being of use as primary; 0 when it does not. */
+  #stuckMs(): number {
+    const { store, clock } = this.#options;
+    if (!this.#isNamed) return 0;
+    const isBeginning = this.#primary === undefined || this.#primary.unavailable !== undefined;
+    // One that has begun answers reads without room.
+    const fullMs = isBeginning && store.full !== undefined ? clock.monotonicMs() - this.#takingSinceMs : 0;
+    return Math.max(store.stalledMs, fullMs);
+  }
+
+  /**
+   * Makes another in-sync member primary, in the next epoch: it has everything that was acknowledged, so that nothing
+   * need be waited for. False when there is none, or the state has moved on. Rejects as the register does; if it has
+   * happened all the same, no write of this primary can be committed any more, and the state will tell us.
+   */
+  async #passOn(): Promise<boolean> {
+    const { register, store, settings, log } = this.#options;
+    const view = this.#view;
+    const state = this.#primary?.state ?? view?.state;
+    if (view === undefined || state === undefined) return false;
+    const { epoch, inSync } = state.value;
+    const live = inSync.filter((member) => view.nodes.some((node) => isSameMember(node, member)));
+    const others = live.filter(({ number }) => number !== this.#self?.number);
+    const heir = this.#primary === undefined ? others[0] : this.#primary.heirOf(others);
+    if (heir === undefined) return false;
+    const reason = diskTrouble(store, settings);
+    const next = { epoch: epoch + 1, primary: heir, inSync };
+    const done = await register.compareAndSet(next, state.version);
+    log(`node ${heir.number} takes the place of this node as primary of epoch ${epoch}: ${reason}`);
+    if (this.#view !== undefined) this.observe({ ...this.#view, state: done });
+    return true;
   }
 
   async #takeOver(epoch: number, former: number | undefined): Promise<void> {
