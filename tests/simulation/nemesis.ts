@@ -192,6 +192,12 @@ export class Nemesis {
         this.#lasting(durationMs, () => {
           for (const each of full) each.freeBytes = Number.MAX_SAFE_INTEGER;
         });
+        // What was refused must not be found after a crash either.
+        if (random.chance(0.3)) {
+          this.#world.scheduler.after(random.between(1, 500), "power loss on a full disk", () => {
+            if (!this.#isOver) this.#down(host, random.between(100, 1000), () => host.losePower());
+          });
+        }
         return full.map(({ name }) => name).join(" ");
       }
       case "hung disk":

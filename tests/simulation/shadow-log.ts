@@ -152,6 +152,10 @@ export class ShadowLog {
     if (isReplaced && store.last.seq === pending.copySeq) this.endReplacement(pending.copySeq);
     const isCut = pending !== undefined && "cutSeq" in pending && store.last.seq === pending.cutSeq;
     const keptSeq = isReplaced || isCut ? 0 : this.#durableSeq;
+    const lastSeq = Math.max(this.copiedSeq, ...this.records.keys());
+    if (store.last.seq > lastSeq && !this.isSpoiled) {
+      return `its log ends at ${store.last.seq}, and ${lastSeq} is the last record that it had not withdrawn`;
+    }
     if (store.condition.kind === "damaged") {
       if (!this.isSpoiled) return `its log is damaged without a fault of the disk: ${store.condition.reason}`;
     } else if (store.last.seq < keptSeq && !this.isSpoiled) {
