@@ -8,6 +8,7 @@ import { durationMs, type Kinds, text, yesOrNo } from "./options-check.ts";
 import { type Position, type Positions, positionsOf, tokenOf } from "./positions.ts";
 import { checkKey } from "./requests.ts";
 import { resumed } from "./resumed.ts";
+import { createToldInPart } from "./told-in-part.ts";
 import { isOtherCluster } from "./topology.ts";
 import { after, eventsOf, type KvEvent, type KvProgress } from "./watch-events.ts";
 
@@ -173,9 +174,11 @@ function answersOf(
   lifetime: Deadline,
 ): AsyncGenerator<WatchResponse> {
   const { previous = false } = options;
-  return resumed(cluster, {
+  const inPart = createToldInPart();
+  const answers = resumed(cluster, {
     group,
     open(data, call) {
+      inPart.beginAnew();
       const from = position();
       const place = from !== undefined && { afterRevision: from.revision, afterEpoch: from.epoch };
       return data.watch({ group, scope, previous, ...place }, call);
@@ -185,6 +188,11 @@ function answersOf(
     answerMs: options.outageMs ?? Number.POSITIVE_INFINITY,
     lifetime,
   });
+  return mapped(answers, inPart.fresh);
+}
+
+async function* mapped<T>(items: AsyncIterable<T>, map: (item: T) => T): AsyncGenerator<T> {
+  for await (const item of items) yield map(item);
 }
 
 function progressAt(positions: Positions): KvProgress {

@@ -4,7 +4,8 @@ import type { KeyRange, ScanReader, StoredValue } from "./log-store.ts";
 import type { Ownership } from "./ownership.ts";
 import type { Condition, RequestId, WriteOperation, WriteRequest } from "./replication/write-plan.ts";
 import type { WatchHub } from "./watch/hub.ts";
-import type { WatchOptions, WatchStep } from "./watch/watcher.ts";
+import type { WatchStep } from "./watch/step.ts";
+import type { WatchOptions } from "./watch/watcher.ts";
 
 export interface WriteOptions {
   readonly condition?: Condition | undefined;

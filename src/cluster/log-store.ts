@@ -186,6 +186,12 @@ export interface LogStore {
   /** The visible value of a key. Reads the disk: may take a moment. */
   get(key: string): Promise<StoredValue | undefined>;
 
+  /**
+   * How to read the value that is visible now, later, when it may be replaced: resolves to undefined once a rewriting of
+   * the log has moved or removed it. Undefined when the key has no value.
+   */
+  valueLater(key: string): (() => Promise<StoredValue | undefined>) | undefined;
+
   /** What a key is once all of the log is committed; undefined when it does not exist then. */
   willBe(key: string): KeyFacts | undefined;
 

@@ -21,7 +21,8 @@ import type {
   WriteRequest,
 } from "../cluster/replication/write-plan.ts";
 import type { WatchScope } from "../cluster/watch/scope.ts";
-import type { WatchEvent, WatchOptions, WatchStep } from "../cluster/watch/watcher.ts";
+import type { WatchEvent, WatchStep } from "../cluster/watch/step.ts";
+import type { WatchOptions } from "../cluster/watch/watcher.ts";
 
 /** The messages of `kvlab.v1.DataService` in the terms of the core. Numbers of the core are below 2^53. */
 

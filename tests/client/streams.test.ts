@@ -46,6 +46,26 @@ async function take(events: AsyncIterable<KvEvent>, count: number): Promise<KvEv
 }
 
 describe("a watch", () => {
+  it("tells a batch that comes in parts once, also when its stream breaks between them", { timeout }, () =>
+    withServer(async (kv, server) => {
+      let calls = 0;
+      server.watch = async function* (request, signal) {
+        yield { events: [], revision: request.afterRevision ?? 10n, epoch: 3n };
+        yield { events: [put("a", 11n)], revision: 10n, epoch: 3n };
+        if (++calls === 1) throw new ConnectError("it broke", Code.Unavailable);
+        yield { events: [put("b", 11n)], revision: 10n, epoch: 3n };
+        if (calls === 2) throw new ConnectError("it broke again", Code.Unavailable);
+        yield { events: [put("c", 11n), put("a", 12n)], revision: 12n, epoch: 3n };
+        await never(signal);
+      };
+      const events = await take(kv.watch(), 4);
+      assert.deepEqual(
+        events.map(({ key, revision }) => `${key}${revision}`),
+        ["a11", "b11", "c11", "a12"],
+      );
+    }),
+  );
+
   it("goes on from where it has come to when its stream breaks", { timeout }, () =>
     withServer(async (kv, server) => {
       const requests: WatchRequest[] = [];

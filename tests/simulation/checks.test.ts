@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Change, LogRecord } from "../../src/cluster/log-store.ts";
 import { includes, type WatchScope } from "../../src/cluster/watch/scope.ts";
-import type { WatchEvent } from "../../src/cluster/watch/watcher.ts";
+import type { WatchEvent } from "../../src/cluster/watch/step.ts";
 import { at } from "../checker/hand-written.ts";
 import type { History } from "../checker/history.ts";
 import type { StoreOperation } from "../checker/store-model.ts";

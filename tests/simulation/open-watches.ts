@@ -1,5 +1,5 @@
 import type { Clock } from "../../src/cluster/clock.ts";
-import type { WatchStep } from "../../src/cluster/watch/watcher.ts";
+import type { WatchStep } from "../../src/cluster/watch/step.ts";
 
 /** A step, and what was then compacted at the node that tells it. */
 export interface ToldStep extends WatchStep {

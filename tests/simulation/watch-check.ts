@@ -1,6 +1,6 @@
 import type { Change, LogRecord, Position } from "../../src/cluster/log-store.ts";
 import { includes, type WatchScope } from "../../src/cluster/watch/scope.ts";
-import type { WatchEvent } from "../../src/cluster/watch/watcher.ts";
+import type { WatchEvent } from "../../src/cluster/watch/step.ts";
 import type { ToldStep } from "./open-watches.ts";
 import { changeOf, isSameChange, type ShadowLog } from "./shadow-log.ts";
 

@@ -9,7 +9,13 @@ export const watchMutants: readonly Mutant[] = [
     name: "a watch goes live one record too early",
     promise: "a watch misses nothing when it has caught up",
     withinSeeds: 40,
-    edits: [[hub, "if (watcher.at.seq >= visible.seq) {", "if (watcher.at.seq >= visible.seq - 1) {"]],
+    edits: [
+      [
+        hub,
+        "return watcher.at.seq < this.#store.visible.seq;",
+        "return watcher.at.seq < this.#store.visible.seq - 1;",
+      ],
+    ],
   },
   {
     name: "a watch that falls behind is told again what waited for it",
@@ -28,8 +34,8 @@ export const watchMutants: readonly Mutant[] = [
       [watcher, "export const queueBytesMax = 256 * 1024;", "export const queueBytesMax = 1000;"],
       [
         hub,
-        "if (!watcher.push({ change, at, previous: told })) this.#drop(watcher);",
-        "watcher.push({ change, at, previous: told });",
+        "if (!watcher.push({ change, at, previous }, bytesLeft)) this.#drop(watcher);",
+        "watcher.push({ change, at, previous }, bytesLeft);",
       ],
     ],
   },
@@ -84,9 +90,9 @@ export const watchMutants: readonly Mutant[] = [
     withinSeeds: 5,
     edits: [
       [
-        watcher,
-        "return { revision, value: value?.revision === revision ? value : undefined };",
-        "return { revision, value: { ...change, revision } };",
+        "cluster/watch/previous.ts",
+        "const value = await read?.().catch(() => undefined);",
+        "const value = { ...change, revision };",
       ],
     ],
   },

@@ -201,6 +201,11 @@ export class MemoryLog implements LogStore {
     return this.#lastOf(key, this.#visibleSeq);
   }
 
+  valueLater(key: string): (() => Promise<StoredValue | undefined>) | undefined {
+    const found = this.#lastOf(key, this.#visibleSeq);
+    return found && (async () => (found.revision > this.base.seq ? found : undefined));
+  }
+
   willBe(key: string): KeyFacts | undefined {
     const found = this.#lastOf(key, this.last.seq);
     return found === undefined ? undefined : { revision: found.revision, expiresMs: found.expiresMs };

@@ -680,7 +680,8 @@ export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
  */
 export type WatchResponse = Message<"kvlab.v1.WatchResponse"> & {
   /**
-   * The changes; there may be none. Those of one batch come together.
+   * The changes; there may be none. Those of one batch come together, unless they are longer than 4 MiB with what was
+   * there before: then the rest comes in the next messages, and until it has, the revision below is before the batch.
    *
    * @generated from field: repeated kvlab.v1.WatchEvent events = 1;
    */

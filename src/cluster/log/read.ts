@@ -29,10 +29,22 @@ export function placeValue({ live, file, legacySeq }: LogState, key: string): Pl
 
 /** The visible value of a key as it is in this turn, whatever happens to the log while it is read. */
 export async function readValue(state: LogState, key: string): Promise<StoredValue | undefined> {
+  return await valueLater(state, key)?.();
+}
+
+/** See `LogStore.valueLater`. */
+export function valueLater(
+  state: LogState,
+  key: string,
+): (() => Promise<StoredValue | undefined>) | undefined {
   const place = placeValue(state, key);
   if (place === undefined) return undefined;
-  const recent = state.recent.at(place.seq)?.record.changes.find((change) => change.key === key);
-  return recent === undefined ? await readPlaced(place, state.options.dbfile) : toStored(recent, place.seq);
+  return async () => {
+    const recent = state.recent.at(place.seq)?.record.changes.find((change) => change.key === key);
+    if (recent !== undefined) return toStored(recent, place.seq);
+    // In a file that has been replaced since, it stands elsewhere, if at all.
+    return place.file === state.file ? await readPlaced(place, state.options.dbfile) : undefined;
+  };
 }
 
 export async function readPlaced(place: PlacedValue, dbfile: string): Promise<StoredValue> {

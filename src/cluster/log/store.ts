@@ -21,7 +21,7 @@ import { readCopy } from "./copy-reader.ts";
 import { beginCopy } from "./copy-writer.ts";
 import type { FileLock } from "./disk.ts";
 import { GroupWriter } from "./group-writer.ts";
-import { readRecords, readValue } from "./read.ts";
+import { readRecords, readValue, valueLater } from "./read.ts";
 import { checkRecord } from "./record-check.ts";
 import { positionAt } from "./rewrite.ts";
 import { RewriteTurn } from "./rewrite-turn.ts";
@@ -150,6 +150,10 @@ export class Store implements LogStore {
   async get(key: string): Promise<StoredValue | undefined> {
     this.#state.checkReadable();
     return await readValue(this.#state, key);
+  }
+
+  valueLater(key: string): (() => Promise<StoredValue | undefined>) | undefined {
+    return valueLater(this.#state, key);
   }
 
   get visible(): Position {

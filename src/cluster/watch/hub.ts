@@ -2,14 +2,27 @@ import type { Clock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import type { LogRecord, LogStore, Position } from "../log-store.ts";
 import { holds } from "../replication/history.ts";
+import { Budget } from "./budget.ts";
+import { previousLater } from "./previous.ts";
 import { ScopeIndex } from "./scope.ts";
-import { previousNow, Watcher, type WatchOptions, type WatchStep } from "./watcher.ts";
+import type { WatchStep } from "./step.ts";
+import { type Offer, Watcher, type WatchOptions } from "./watcher.ts";
 
 /** Watches of one node at a time. */
 const watchersMax = 20_000;
 
 /** Read of the log at once for a watcher that is behind, about. */
 const readBytes = 256 * 1024;
+
+/** What waits for all watchers together; who would need more reads on from the log. */
+const queuedBytesMax = 64 * 1024 * 1024;
+
+/** What all watchers together have been told and not taken yet. Short steps are not counted: all together are little. */
+const heldBytesMax = 256 * 1024 * 1024;
+const heldBytesMin = 16 * 1024;
+
+/** Steps that are read at a time: each may be as long as a message. */
+const readingMax = 16;
 
 /** A watcher that has nothing to be told is told how far it has come after this time: so it loses no history. */
 const progressMs = 10_000;
@@ -23,12 +36,17 @@ export class WatchHub {
   readonly #clock: Clock;
   readonly #live = new Set<Watcher>();
   readonly #scopes = new ScopeIndex<Watcher>();
+  readonly #queued = { bytes: 0 };
+  readonly #held: Budget;
+  readonly #reading: Budget;
   #watchers = 0;
   #isTicking = false;
 
   constructor(store: LogStore, clock: Clock) {
     this.#store = store;
     this.#clock = clock;
+    this.#held = new Budget(heldBytesMax, "what all watches have not read yet, in bytes,", clock);
+    this.#reading = new Budget(readingMax, "the number of watches that read the log at a time", clock);
     store.onVisible((record) => this.#dispatch(record));
   }
 
@@ -41,19 +59,39 @@ export class WatchHub {
     if (this.#watchers >= watchersMax) {
       throw new KvError("exhausted", `${watchersMax} watches are open on this node already`);
     }
-    const watcher = new Watcher(options, at, this.#clock.monotonicMs());
+    const watcher = new Watcher(options, at, this.#clock.monotonicMs(), this.#queued);
     const wake = () => watcher.wake();
     signal.addEventListener("abort", wake);
     this.#watchers++;
     try {
       yield { events: [], at };
       while (!signal.aborted) {
-        const step = this.#live.has(watcher) ? await this.#next(watcher) : await this.#readOn(watcher);
+        let offer = await this.#offer(watcher, signal);
         if (signal.aborted) return;
-        if (step === undefined) continue;
-        watcher.toldMs = this.#clock.monotonicMs();
-        yield step;
+        if (offer === undefined) continue;
+        let giveBack = this.#room(offer);
+        if (giveBack === undefined) {
+          // What cannot be told yet is not kept meanwhile, but made again.
+          const { bytes } = offer;
+          offer = undefined;
+          giveBack = await this.#held.take(bytes, signal);
+          offer = await this.#offer(watcher, signal);
+        }
+        try {
+          if (signal.aborted) return;
+          if (offer === undefined) continue;
+          offer.take();
+          watcher.toldMs = this.#clock.monotonicMs();
+          const { step } = offer;
+          // Of what it was made from nothing is kept while the step waits to be taken.
+          offer = undefined;
+          yield step;
+        } finally {
+          giveBack();
+        }
       }
+    } catch (error) {
+      if (!signal.aborted) throw error;
     } finally {
       this.#watchers--;
       this.#drop(watcher);
@@ -70,28 +108,46 @@ export class WatchHub {
     throw lost(`what came after revision ${after.seq}`, reason, base.seq);
   }
 
-  /** Of a live watcher: what waits for it, or how far it has come. */
-  async #next(watcher: Watcher): Promise<WatchStep | undefined> {
-    await watcher.wait();
-    const step = watcher.take();
-    if (step !== undefined) return await step;
-    // In this very turn nothing waits: everything visible has been told.
-    const isDue = this.#clock.monotonicMs() - watcher.toldMs >= progressMs;
-    if (!this.#live.has(watcher) || !isDue) return undefined;
-    watcher.at = this.#store.visible;
-    return { events: [], at: watcher.at };
+  /** Room for what a watcher is told, if there is some. Returns how to give it back. */
+  #room({ bytes }: Offer): (() => void) | undefined {
+    return bytes < heldBytesMin ? () => {} : this.#held.tryTake(bytes);
   }
 
-  /** Of a watcher that is behind: some of what it lacks. Makes it live when that is nothing. */
-  async #readOn(watcher: Watcher): Promise<WatchStep | undefined> {
-    const store = this.#store;
-    const { visible } = store;
-    if (watcher.at.seq >= visible.seq) {
+  /** What a watcher can be told now, if anything; of a live one, once there is something. */
+  async #offer(watcher: Watcher, signal: AbortSignal): Promise<Offer | undefined> {
+    if (!this.#live.has(watcher)) {
+      if (this.#isBehind(watcher)) return await this.#reads(signal, () => this.#readOn(watcher));
       this.#live.add(watcher);
       this.#scopes.add(watcher.scope, watcher);
       this.#tick();
       return undefined;
     }
+    await watcher.wait();
+    if (watcher.hasQueued) {
+      return watcher.wantsPrevious ? await this.#reads(signal, () => watcher.offer()) : await watcher.offer();
+    }
+    // In this very turn nothing waits: everything visible has been told.
+    const isDue = this.#clock.monotonicMs() - watcher.toldMs >= progressMs;
+    return this.#live.has(watcher) && isDue ? watcher.offerProgress(this.#store.visible) : undefined;
+  }
+
+  #isBehind(watcher: Watcher): boolean {
+    return watcher.at.seq < this.#store.visible.seq;
+  }
+
+  async #reads<T>(signal: AbortSignal, read: () => Promise<T>): Promise<T> {
+    const giveBack = await this.#reading.take(1, signal);
+    try {
+      return await read();
+    } finally {
+      giveBack();
+    }
+  }
+
+  /** Of a watcher that is behind: some of what it lacks. */
+  async #readOn(watcher: Watcher): Promise<Offer | undefined> {
+    const store = this.#store;
+    const { visible } = store;
     const records = (await store.read(watcher.at.seq, readBytes))?.filter(({ seq }) => seq <= visible.seq);
     const last = records?.at(-1);
     if (records === undefined || last === undefined) {
@@ -101,21 +157,23 @@ export class WatchHub {
         store.base.seq,
       );
     }
-    const events = await watcher.eventsOf(records, store);
-    watcher.at = { epoch: last.epoch, seq: last.seq };
+    const offer = await watcher.offerOf(records, store);
     const isDue = this.#clock.monotonicMs() - watcher.toldMs >= progressMs;
-    return events.length > 0 || isDue ? { events, at: watcher.at } : undefined;
+    if (offer.step.events.length > 0 || isDue) return offer;
+    offer.take();
+    return undefined;
   }
 
   #dispatch(record: LogRecord): void {
     if (this.#live.size === 0) return;
     const at = { epoch: record.epoch, seq: record.seq };
     for (const change of record.changes) {
-      let previous: ReturnType<typeof previousNow> | undefined;
+      let later: ReturnType<typeof previousLater>;
       for (const watcher of this.#scopes.find(change.key)) {
-        if (watcher.wantsPrevious) previous ??= previousNow(this.#store, change);
-        const told = watcher.wantsPrevious && previous !== undefined ? previous : nothing;
-        if (!watcher.push({ change, at, previous: told })) this.#drop(watcher);
+        if (watcher.wantsPrevious) later ??= previousLater(this.#store, change);
+        const previous = watcher.wantsPrevious ? later : undefined;
+        const bytesLeft = queuedBytesMax - this.#queued.bytes;
+        if (!watcher.push({ change, at, previous }, bytesLeft)) this.#drop(watcher);
       }
     }
   }
@@ -140,8 +198,6 @@ export class WatchHub {
     });
   }
 }
-
-const nothing = Promise.resolve(undefined);
 
 function lost(what: string, reason: string, oldest: number): KvError {
   return new KvError(

@@ -1,25 +1,7 @@
-import type { Change, LogRecord, LogStore, Position, StoredValue } from "../log-store.ts";
+import type { LogRecord, LogStore, Position } from "../log-store.ts";
+import { previousInLog } from "./previous.ts";
 import { includes, type WatchScope } from "./scope.ts";
-
-/** What a key was before a change; `value` is undefined when compaction has removed it. */
-export interface PreviousValue {
-  readonly revision: number;
-  readonly value: StoredValue | undefined;
-}
-
-export interface WatchEvent {
-  readonly change: Change;
-  readonly revision: number;
-  /** Undefined when there was nothing, or it was not asked for. */
-  readonly previous: PreviousValue | undefined;
-}
-
-/** Changes that belong together, and how far the watch has come with them. */
-export interface WatchStep {
-  readonly events: readonly WatchEvent[];
-  /** Everything up to here has been told. */
-  readonly at: Position;
-}
+import { type ComingEvent, nextStep, type WatchStep } from "./step.ts";
 
 export interface WatchOptions {
   readonly scope: WatchScope;
@@ -29,59 +11,108 @@ export interface WatchOptions {
   readonly previous: boolean;
 }
 
-interface QueuedEvent {
-  readonly change: Change;
-  readonly at: Position;
-  readonly previous: Promise<PreviousValue | undefined>;
-}
-
 /** What a watcher that does not keep up may have waiting for it; then it reads on from the log. */
 export const queueBytesMax = 256 * 1024;
 
 /** Of a change in a queue, beside its key and value. */
 const overheadBytes = 200;
 
+/** What waits for all watchers of a node together. */
+export interface Queued {
+  bytes: number;
+}
+
+/** A step that can be told; nothing counts as told before `take` is called. */
+export interface Offer {
+  readonly step: WatchStep;
+  readonly bytes: number;
+  take(): void;
+}
+
 /** One watch. It is `live` while it has all that is visible and is told of what comes, and reads the log otherwise. */
 export class Watcher {
   readonly scope: WatchScope;
   readonly wantsPrevious: boolean;
-  /** Everything up to here has been told, or waits in the queue. */
+  /** Everything up to here has been told. */
   at: Position;
+  /** Events that have been told of the next record that has some. */
+  #partial = 0;
   /** Monotonic. */
   toldMs: number;
-  #queue: QueuedEvent[] = [];
+  readonly #queued: Queued;
+  #queue: ComingEvent[] = [];
   #queueBytes = 0;
   #wake: (() => void) | undefined;
 
-  constructor({ scope, previous }: WatchOptions, at: Position, nowMs: number) {
+  constructor({ scope, previous }: WatchOptions, at: Position, nowMs: number, queued: Queued) {
     this.scope = scope;
     this.wantsPrevious = previous;
     this.at = at;
     this.toldMs = nowMs;
+    this.#queued = queued;
   }
 
-  /** Returns whether there was room. */
-  push(event: QueuedEvent): boolean {
-    this.#queueBytes += event.change.key.length * 2 + event.change.value.length + overheadBytes;
-    if (this.#queueBytes > queueBytesMax) return false;
+  /** Returns whether there was room, for this watcher; `bytesLeft` is there for all. */
+  push(event: ComingEvent, bytesLeft: number): boolean {
+    const bytes = queuedBytesOf(event);
+    if (this.#queueBytes + bytes > queueBytesMax || bytes > bytesLeft) return false;
+    this.#count(bytes);
     this.#queue.push(event);
     this.wake();
     return true;
   }
 
-  /** Takes what waits; undefined when nothing does. */
-  take(): Promise<WatchStep> | undefined {
+  get hasQueued(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  /** A step of what waits. */
+  async offer(): Promise<Offer> {
     const queue = this.#queue;
-    const last = queue.at(-1);
-    if (last === undefined) return undefined;
-    this.clear();
-    this.at = last.at;
-    return stepOf(queue, last.at);
+    const { bytes, ...step } = await nextStep([...queue], this.at);
+    const { events } = step;
+    return {
+      step,
+      bytes,
+      take: () => {
+        this.#tell(queue, step);
+        // Else it has been cleared meanwhile.
+        if (queue !== this.#queue) return;
+        for (const event of queue.splice(0, events.length)) this.#count(-queuedBytesOf(event));
+      },
+    };
+  }
+
+  /** A step of records of the log, which begin after `at`; without events when none concerns it. */
+  async offerOf(records: readonly LogRecord[], store: LogStore): Promise<Offer> {
+    const coming = records.flatMap(({ epoch, seq, changes }) =>
+      changes
+        .filter(({ key }) => includes(this.scope, key))
+        .map((change) => {
+          const wanted = this.wantsPrevious && change.previous > 0;
+          return {
+            change,
+            at: { epoch, seq },
+            previous: wanted ? () => previousInLog(store, change) : undefined,
+          };
+        }),
+    );
+    const left = coming.slice(this.#partial);
+    const { bytes, ...cut } = await nextStep(left, this.at);
+    const last = records.at(-1);
+    const isAll = cut.events.length === left.length && last !== undefined;
+    const step = isAll ? { events: cut.events, at: { epoch: last.epoch, seq: last.seq } } : cut;
+    return { step, bytes, take: () => this.#tell(left, step) };
+  }
+
+  /** That nothing has happened up to there. */
+  offerProgress(at: Position): Offer {
+    return { step: { events: [], at }, bytes: 0, take: () => this.#tell([], { events: [], at }) };
   }
 
   clear(): void {
     this.#queue = [];
-    this.#queueBytes = 0;
+    this.#count(-this.#queueBytes);
   }
 
   wake(): void {
@@ -100,47 +131,22 @@ export class Watcher {
     });
   }
 
-  /** The events of records of the log. */
-  async eventsOf(records: readonly LogRecord[], store: LogStore): Promise<WatchEvent[]> {
-    const events: WatchEvent[] = [];
-    for (const { seq, changes } of records) {
-      for (const change of changes) {
-        if (!includes(this.scope, change.key)) continue;
-        const previous = this.wantsPrevious ? await previousInLog(store, change) : undefined;
-        events.push({ change, revision: seq, previous });
-      }
-    }
-    return events;
+  #tell(coming: readonly ComingEvent[], { events, at }: WatchStep): void {
+    const last = coming[events.length - 1];
+    const isWhole = last === undefined || coming[events.length]?.at.seq !== last.at.seq;
+    let ofLast = 0;
+    while (!isWhole && coming[events.length - 1 - ofLast]?.at.seq === last.at.seq) ofLast++;
+    // Of a record that has been told in part before, too.
+    this.#partial = isWhole ? 0 : ofLast + (ofLast === events.length ? this.#partial : 0);
+    this.at = at;
+  }
+
+  #count(bytes: number): void {
+    this.#queueBytes += bytes;
+    this.#queued.bytes += bytes;
   }
 }
 
-async function stepOf(queue: readonly QueuedEvent[], at: Position): Promise<WatchStep> {
-  const events: WatchEvent[] = [];
-  for (const { change, at, previous } of queue) {
-    events.push({ change, revision: at.seq, previous: await previous });
-  }
-  return { events, at };
-}
-
-/** What a change replaces, before it is visible: the value is still there. */
-export async function previousNow(store: LogStore, change: Change): Promise<PreviousValue | undefined> {
-  const { key, previous: revision } = change;
-  if (revision === 0) return undefined;
-  try {
-    const value = await store.get(key);
-    return { revision, value: value?.revision === revision ? value : undefined };
-  } catch {
-    return { revision, value: undefined };
-  }
-}
-
-/** What a change has replaced some time ago, if the log still has it. */
-async function previousInLog(store: LogStore, change: Change): Promise<PreviousValue | undefined> {
-  const { key, previous: revision } = change;
-  if (revision === 0) return undefined;
-  const [record] = revision > store.base.seq ? ((await store.read(revision - 1, 1)) ?? []) : [];
-  const before = record?.changes.find((candidate) => candidate.key === key);
-  if (before === undefined) return { revision, value: undefined };
-  const { value, text, expiresMs } = before;
-  return { revision, value: { value, text, expiresMs, revision } };
+function queuedBytesOf({ change }: ComingEvent): number {
+  return change.key.length * 2 + change.value.length + overheadBytes;
 }

@@ -66,6 +66,27 @@ describe("willBe", () => {
   });
 });
 
+describe("a value that is to be read later", () => {
+  it("is the one that was visible, also when it is not any more; until the log is rewritten", async () => {
+    const { store } = await newLog();
+    assert.equal(store.valueLater("a"), undefined);
+    await store.append([put(1, 1, "a", "1"), put(1, 2, "a", "2"), put(1, 3, "a", "3")]);
+    store.commit(1);
+    const first = store.valueLater("a");
+    store.commit(2);
+    const second = store.valueLater("a");
+    store.commit(3);
+    // So that nothing of it is left in memory.
+    await store.append([put(1, 4, "b", "x".repeat(9 * 1024 * 1024))]);
+    store.commit(4);
+    assert.equal(String(Buffer.from((await first?.())?.value ?? [])), "1");
+    assert.equal((await second?.())?.revision, 2);
+    await store.compact();
+    assert.equal(await second?.(), undefined);
+    await store.close();
+  });
+});
+
 describe("keys that expire", () => {
   it("are named by their time once they are visible, until they are overwritten or removed", async () => {
     const { disk, store } = await newLog();

@@ -1,0 +1,84 @@
+import type { Clock } from "../clock.ts";
+import { KvError } from "../errors.ts";
+
+/** Longest wait for others to give back what they hold. */
+const waitMsMax = 30_000;
+
+interface Waiting {
+  readonly amount: number;
+  readonly begin: () => void;
+}
+
+/** An amount of something that its users share: bytes in memory, or reads at a time. Who waits first is served first. */
+export class Budget {
+  readonly #max: number;
+  readonly #what: string;
+  readonly #clock: Clock;
+  readonly #waiting = new Set<Waiting>();
+  #taken = 0;
+
+  /** `what` names it in errors. */
+  constructor(max: number, what: string, clock: Clock) {
+    this.#max = max;
+    this.#what = what;
+    this.#clock = clock;
+  }
+
+  /** Takes so much, if it is there now. Returns how to give it back. */
+  tryTake(amount: number): (() => void) | undefined {
+    if (this.#waiting.size > 0 || !this.#fits(amount)) return undefined;
+    return this.#take(amount);
+  }
+
+  /** Takes so much once it is there. Returns how to give it back. Errors: exhausted; the reason of `signal`. */
+  take(amount: number, signal: AbortSignal): Promise<() => void> {
+    const given = this.tryTake(amount);
+    if (given !== undefined) return Promise.resolve(given);
+    return new Promise((resolve, reject) => {
+      const waiting = {
+        amount,
+        begin: () => {
+          leave();
+          resolve(this.#take(amount));
+        },
+      };
+      const giveUp = (reason: unknown) => {
+        leave();
+        reject(reason);
+      };
+      const onAbort = () => giveUp(signal.reason);
+      const cancel = this.#clock.timer(waitMsMax, () => {
+        giveUp(
+          new KvError("exhausted", `no room for ${waitMsMax} ms: ${this.#what} is ${this.#max} at most`),
+        );
+      });
+      const leave = () => {
+        this.#waiting.delete(waiting);
+        signal.removeEventListener("abort", onAbort);
+        cancel();
+      };
+      this.#waiting.add(waiting);
+      signal.addEventListener("abort", onAbort, { once: true });
+      if (signal.aborted) onAbort();
+    });
+  }
+
+  /** What is more than there will ever be has to be alone. */
+  #fits(amount: number): boolean {
+    return this.#taken === 0 || this.#taken + amount <= this.#max;
+  }
+
+  #take(amount: number): () => void {
+    this.#taken += amount;
+    let isGivenBack = false;
+    return () => {
+      if (isGivenBack) return;
+      isGivenBack = true;
+      this.#taken -= amount;
+      for (const waiting of this.#waiting) {
+        if (!this.#fits(waiting.amount)) break;
+        waiting.begin();
+      }
+    };
+  }
+}

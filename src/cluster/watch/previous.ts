@@ -1,0 +1,26 @@
+import type { Change, LogStore } from "../log-store.ts";
+import type { PreviousValue } from "./step.ts";
+
+/**
+ * How to read what a change replaces, to be called before the change is visible. It is read only when it is told: until
+ * then nothing of it is in memory.
+ */
+export function previousLater(store: LogStore, change: Change): (() => Promise<PreviousValue>) | undefined {
+  const { key, previous: revision } = change;
+  if (revision === 0) return undefined;
+  const read = store.valueLater(key);
+  return async () => {
+    const value = await read?.().catch(() => undefined);
+    return value?.revision === revision ? { revision, value } : await previousInLog(store, change);
+  };
+}
+
+/** What a change has replaced some time ago, if the log still has it. */
+export async function previousInLog(store: LogStore, change: Change): Promise<PreviousValue> {
+  const { key, previous: revision } = change;
+  const [record] = revision > store.base.seq ? ((await store.read(revision - 1, 1)) ?? []) : [];
+  const before = record?.changes.find((candidate) => candidate.key === key);
+  if (before?.kind !== "put") return { revision, value: undefined };
+  const { value, text, expiresMs } = before;
+  return { revision, value: { value, text, expiresMs, revision } };
+}
