@@ -79,8 +79,9 @@ export function liveAt(committed: readonly (LogRecord | undefined)[], seq: numbe
 /** What stood at a place of a log that came as a copy, as those know who have the record still. */
 export function copiedRecord(group: GroupFacts, { store }: ShadowLog, seq: number): LogRecord | undefined {
   const epoch = epochAt(store?.epochs ?? [], seq);
-  for (const { records } of group.replicas) {
-    const record = records.get(seq);
+  for (const { records, origin } of group.replicas) {
+    // What somebody has taken from another group or cluster tells another story.
+    const record = group.replicas.has(origin) ? records.get(seq) : undefined;
     if (record?.epoch === epoch) return record;
   }
   return undefined;
