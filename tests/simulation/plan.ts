@@ -35,34 +35,29 @@ const weights = {
   "full stop": 1,
 };
 
-/** What people do to the files of logs: see log-mistakes.ts. */
-const mistakeWeights = {
-  "copied log": 1,
-  "old log": 1,
-  "swapped logs": 1,
-  "foreign log": 1,
-  "flipped bit": 1,
-};
+type CommonKind = keyof typeof weights;
 
-/** Whether seeds draw mistakes with log files, too. Off until a log knows whose it is. */
-export const logMistakes: boolean = false;
+/** What people do to the files of logs, once in a while: see log-mistakes.ts. */
+export const mistakeKinds = ["copied log", "old log", "swapped logs", "foreign log", "flipped bit"] as const;
 
-export type MistakeKind = keyof typeof mistakeWeights;
-export type FaultKind = keyof typeof weights | MistakeKind;
+export type MistakeKind = (typeof mistakeKinds)[number];
 
-const drawn: Partial<Record<FaultKind, number>> = logMistakes ? { ...weights, ...mistakeWeights } : weights;
+/** Whether seeds draw mistakes with logs, too. */
+const logMistakes: boolean = false;
 
-export const mistakeKinds = Object.keys(mistakeWeights).filter(isMistakeKind);
+export type FaultKind = CommonKind | MistakeKind;
 
-/** The kinds that a seed draws from. */
-export const faultKinds = Object.keys(drawn).filter(isFaultKind);
+const commonKinds = Object.keys(weights).filter(isCommonKind);
 
-function isFaultKind(name: string): name is FaultKind {
-  return name in drawn;
+/** The kinds that seeds draw from. */
+export const faultKinds: readonly FaultKind[] = logMistakes ? [...commonKinds, ...mistakeKinds] : commonKinds;
+
+function isCommonKind(name: string): name is CommonKind {
+  return name in weights;
 }
 
 export function isMistakeKind(name: string): name is MistakeKind {
-  return name in mistakeWeights;
+  return mistakeKinds.some((kind) => kind === name);
 }
 
 /** Which process a fault hits, by its part at the moment when it does. */
@@ -141,6 +136,11 @@ export function planOf(seed: number, profile: Profile, focus: readonly FaultKind
     const delayMs = random.pick([random.between(0, 5), random.between(0, 50), random.between(0, 600)]);
     add(random.pick(aimedKinds), { moment, nth: 1 + random.below(6), delayMs });
   }
+  // Last, and in no other's place: so what else happens stays as it is without them.
+  const mistakes = logMistakes ? random.pick([0, 0, 0, 0, 1, 1, 2]) : 0;
+  for (let i = 0; i < mistakes; i++) {
+    add(random.pick(mistakeKinds), { atMs: random.between(1000, profile.faultsMs) });
+  }
   return plan;
 }
 
@@ -158,10 +158,10 @@ function durationOf(random: Random, { replication, sessionTimeoutMs }: Profile):
 function weighted(random: Random): FaultKind {
   let left = random.between(
     0,
-    faultKinds.reduce((sum, kind) => sum + (drawn[kind] ?? 0), 0),
+    commonKinds.reduce((sum, kind) => sum + weights[kind], 0),
   );
-  for (const kind of faultKinds) {
-    left -= drawn[kind] ?? 0;
+  for (const kind of commonKinds) {
+    left -= weights[kind];
     if (left < 0) return kind;
   }
   return "kill";
