@@ -25,6 +25,8 @@ export interface Call {
 interface TrackedCall extends Call {
   /** When the client must have sent its message, or read the answer; undefined while it need do neither. */
   dueAt: number | undefined;
+  /** Whether the client has more to send, or would have to be there for as long as the answer lasts. */
+  readonly needsClient: () => boolean;
   readonly cut: () => void;
 }
 
@@ -90,7 +92,7 @@ export function trackConnections(limits: ConnectionLimits): Connections {
 
     open(socket) {
       const now = performance.now();
-      bySocket.set(socket, {
+      const connection: Connection = {
         socket,
         session: undefined,
         calls: new Set(),
@@ -99,7 +101,9 @@ export function trackConnections(limits: ConnectionLimits): Connections {
         pingedAt: now,
         pingDue: false,
         retired: false,
-      });
+      };
+      bySocket.set(socket, connection);
+      socket.once("end", () => setImmediate(() => endHalf(connection)));
       socket.once("close", () => {
         bySocket.delete(socket);
         if (bySocket.size === 0) onEmpty?.();
@@ -122,6 +126,7 @@ export function trackConnections(limits: ConnectionLimits): Connections {
         answered() {
           if (!streams.out) call.dueAt = inTime();
         },
+        needsClient: () => streams.out || !request.complete,
         cut: () => cut(request),
       };
       request.once("end", () => {
@@ -171,6 +176,15 @@ function sweep(connection: Connection, now: number, limits: ConnectionLimits): v
     }
     if (connection.session !== undefined) keepAlive(connection, connection.session, now, limits);
   }
+}
+
+/**
+ * A client of HTTP/1.1 that has closed its side may wait for one answer (RFC 9112, 9.6), but not for a stream: that it has
+ * gone altogether would not be seen until something is written. What is not whole by now never will be.
+ */
+function endHalf({ calls, socket }: Connection): void {
+  if (socket.writableEnded) return;
+  for (const call of calls) if (call.needsClient()) call.cut();
 }
 
 /** A client that vanished without a word would otherwise hold its streams for ever. */

@@ -81,7 +81,13 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   });
   const complain = atMostOnceAMinute(log);
 
-  const server = net.createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 });
+  const server = net.createServer({
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: 30_000,
+    // A client of HTTP/1.1 that sends no more may still wait for its answer (RFC 9112, 9.6).
+    allowHalfOpen: true,
+  });
   const inner = createInnerServers(server, connections, dispatch, limits.idleTimeoutMs);
   server.on("connection", (socket) => {
     // A broken connection ends its calls by itself; without a listener it would end the process.
@@ -145,6 +151,7 @@ function createInnerServers(
     if (socket.writable) socket.end(answerToNoRequest(error));
     else socket.destroy();
   });
+  Object.assign(first, { httpAllowHalfOpen: true });
   // Deno closes every connection of a server that does not listen after its first response.
   Object.defineProperty(first, "listening", { get: () => outer.listening });
 
@@ -156,6 +163,7 @@ function createInnerServers(
   return {
     http1: (socket) => first.emit("connection", socket),
     http2: (socket) => {
+      socket.allowHalfOpen = false;
       second.once("session", (session) => {
         session.on("error", () => {});
         connections.attach(session, socket);

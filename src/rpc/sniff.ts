@@ -12,17 +12,20 @@ const tlsHandshake = 0x16;
 
 /**
  * Calls `found` once the first bytes are there, with the socket as if nothing had been read. A client that sends
- * less than that and waits is the caller's to cut off; one that hangs up is gone.
+ * less than that and waits is the caller's to cut off; one that hangs up is hung up on.
  */
 export function sniff(socket: Socket, found: (opening: Opening) => void): void {
   const onReadable = () => {
     const head: unknown = socket.read(firstBytes);
     if (!(head instanceof Uint8Array)) return;
     socket.off("readable", onReadable);
+    socket.off("end", hangUp);
     socket.unshift(head);
     found(openingOf(head));
   };
+  const hangUp = () => socket.destroy();
   socket.on("readable", onReadable);
+  socket.once("end", hangUp);
 }
 
 function openingOf(head: Uint8Array): Opening {
