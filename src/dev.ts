@@ -5,6 +5,7 @@ import { systemClock } from "./cluster/clock.ts";
 import { lockFile } from "./cluster/log/lock.ts";
 import { nodeDisk } from "./cluster/log/node-disk.ts";
 import { EmbeddedCoordination } from "./coordination/embedded/service.ts";
+import { nodeFolders } from "./dev-folders.ts";
 import { startDataServer } from "./rpc/data-server.ts";
 import { startRouterServer } from "./rpc/router-server.ts";
 import type { Server } from "./rpc/server.ts";
@@ -37,6 +38,17 @@ async function startCluster(
   releases: (() => Promise<void>)[],
 ): Promise<void> {
   const { serverip: host, dataport, routerport, datadir } = settings;
+  if (dataport < routerport + routerCount && routerport < dataport + groups.length) {
+    throw new ExitError(2, overlapping(dataport, routerport));
+  }
+  /** What depends on the port; so that nothing is begun where it cannot be had. */
+  const portOptions = (setting: "dataport" | "routerport", index: number) => {
+    const port = settings[setting] + index;
+    const portLabel = `${setting} ${settings[setting]}${index === 0 ? "" : `, port ${port}`}`;
+    return { port, portLabel, announce: announcedAddress({ serverip: host, serverport: port }) };
+  };
+  const nodePorts = groups.map((group, index) => ({ group, ...portOptions("dataport", index) }));
+  const routerPorts = Array.from({ length: routerCount }, (_, index) => portOptions("routerport", index));
   await makeFolder(datadir);
   const file = join(datadir, "coordination.jsonl");
   const lock = await lockFile(nodeDisk, file);
@@ -55,22 +67,22 @@ async function startCluster(
     valueBytesMax: settings.maxvaluebytes,
   } as const;
 
+  const folders = await nodeFolders(datadir, dataport, groups.length);
   const nodes: Server[] = [];
-  for (const [index, group] of groups.entries()) {
-    const port = dataport + index;
-    const folder = join(datadir, String(port));
+  for (const [index, options] of nodePorts.entries()) {
+    const folder = join(datadir, folders[index] ?? "");
     await makeFolder(folder);
     const dbfile = join(folder, "db.txt");
+    const log = logger(`data ${options.port}`);
+    if (folders[index] !== String(options.port)) log(`its data is in ${folder}, as before`);
     const server = await startDataServer({
       ...common,
-      group,
-      port,
-      announce: announcedAddress({ serverip: host, serverport: port }),
+      ...options,
       dbfile,
       rbfile: rbfileFor(dbfile),
       replication: replicationOf(settings),
       historyBytes: settings.historybytes,
-      log: logger(`data ${port}`),
+      log,
     });
     servers.push(server);
     nodes.push(server);
@@ -79,20 +91,26 @@ async function startCluster(
   await joinedOrFailed(nodes);
 
   const routers: Server[] = [];
-  for (let port = routerport; port < routerport + routerCount; port++) {
-    const log = logger(`router ${port}`);
+  for (const options of routerPorts) {
     const server = await startRouterServer({
       ...common,
-      port,
-      announce: announcedAddress({ serverip: host, serverport: port }),
+      ...options,
       virtualNodes: settings.virtualnodes,
-      log,
+      log: logger(`router ${options.port}`),
     });
     servers.push(server);
     routers.push(server);
   }
   await joinedOrFailed(routers);
-  process.stdout.write(introduction(nodes, routers));
+  process.stdout.write(introduction(nodePorts, routerPorts));
+}
+
+function overlapping(dataport: number, routerport: number): string {
+  const ports = (first: number, count: number) => `${first} to ${first + count - 1}`;
+  return (
+    `dataport ${dataport}: the ports of the data nodes (${ports(dataport, groups.length)}) and those of the routers ` +
+    `(routerport, ${ports(routerport, routerCount)}) overlap; allowed is what keeps them apart`
+  );
 }
 
 async function joinedOrFailed(servers: readonly Server[]): Promise<void> {
@@ -110,15 +128,18 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-function introduction(nodes: readonly Server[], routers: readonly Server[]): string {
+function introduction(
+  nodes: readonly { readonly group: string; readonly announce: string }[],
+  routers: readonly { readonly announce: string }[],
+): string {
   const call = (name: string, body: string) =>
     `  npx -y @bufbuild/buf curl --http2-prior-knowledge --protocol grpc -d '${body}' ` +
-    `http://${routers[0]?.address}/kvlab.v1.DataService/${name}`;
+    `http://${routers[0]?.announce}/kvlab.v1.DataService/${name}`;
   return [
     "",
     "kvlab is running.",
-    ...routers.map(({ address }) => `  router               http://${address}`),
-    ...nodes.map(({ address }, index) => `  data node of ${groups[index]}  http://${address}`),
+    ...routers.map(({ announce }) => `  router               http://${announce}`),
+    ...nodes.map(({ group, announce }) => `  data node of ${group}  http://${announce}`),
     "Try it from another terminal:",
     call("Put", '{"key":"a","text":"hello"}'),
     call("Get", '{"key":"a"}'),

@@ -22,6 +22,8 @@ export interface ListenOptions extends Partial<ConnectionLimits> {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** What an error calls the port. Default: the setting serverport, with the port. */
+  readonly portLabel?: string;
   /** Registers the services. */
   readonly routes: (router: ConnectRouter) => void;
   /**
@@ -109,7 +111,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   });
 
   try {
-    await startListening(server, host, options.port);
+    await startListening(server, host, options.port, options.portLabel ?? `serverport ${options.port}`);
   } catch (error) {
     connections.destroy();
     throw error;
@@ -190,12 +192,12 @@ function answerToNoRequest({ code = "", message }: NodeJS.ErrnoException): strin
   return [`HTTP/1.1 ${status}`, ...fields, "", body].join("\r\n");
 }
 
-function startListening(server: net.Server, host: string, port: number): Promise<void> {
+function startListening(server: net.Server, host: string, port: number, label: string): Promise<void> {
   return new Promise((resolve, reject) => {
     if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-      throw new ListenError(`serverport ${port}: no port; allowed is 1 to 65535, or 0 for any that is free`);
+      throw new ListenError(`${label}: no port; allowed is 1 to 65535, or 0 for any that is free`);
     }
-    server.once("error", (error) => reject(listenError(error, host, port)));
+    server.once("error", (error) => reject(listenError(error, host, label)));
     server.listen({ host, port }, () => {
       server.removeAllListeners("error");
       resolve();
@@ -203,19 +205,13 @@ function startListening(server: net.Server, host: string, port: number): Promise
   });
 }
 
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): ListenError {
+function listenError(error: NodeJS.ErrnoException, host: string, label: string): ListenError {
   const cause = { cause: error };
   switch (error.code) {
     case "EADDRINUSE":
-      return new ListenError(
-        `serverport ${port}: taken on ${host}; allowed is any free port, 1 to 65535`,
-        cause,
-      );
+      return new ListenError(`${label}: taken on ${host}; allowed is any free port, 1 to 65535`, cause);
     case "EACCES":
-      return new ListenError(
-        `serverport ${port}: not permitted to this user; allowed are 1024 to 65535`,
-        cause,
-      );
+      return new ListenError(`${label}: not permitted to this user; allowed are 1024 to 65535`, cause);
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
     case "EAI_AGAIN":
@@ -225,7 +221,7 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
         cause,
       );
     default:
-      return new ListenError(`serverip ${host}, serverport ${port}: cannot listen: ${error.message}`, cause);
+      return new ListenError(`serverip ${host}, ${label}: cannot listen: ${error.message}`, cause);
   }
 }
 

@@ -12,6 +12,8 @@ export interface ServerOptions {
   /** Address to listen on. */
   readonly host: string;
   readonly port: number;
+  /** What an error calls the port. Default: the setting serverport, with the port. */
+  readonly portLabel?: string;
   /** Where the others reach the server. Default: where it listens, which must be an address for others then. */
   readonly announce?: Address;
   readonly openSession: OpenSession;
@@ -43,10 +45,11 @@ export function listenFor(
   health: Health,
   routes: (router: ConnectRouter) => void,
 ): Promise<Listener> {
-  const { host, port, log, valueBytesMax } = options;
+  const { host, port, portLabel, log, valueBytesMax } = options;
   return listen({
     host,
     port,
+    ...(portLabel === undefined ? {} : { portLabel }),
     log,
     messageBytesMax: messageBytesMax(valueBytesMax),
     routes(router) {

@@ -12,13 +12,8 @@ export async function freePorts(count: number): Promise<number[]> {
   try {
     while (ports.length < count) {
       const port = 10_000 + Math.floor(Math.random() * 20_000);
-      const server = createServer();
-      server.listen(port, "127.0.0.1");
-      const free = await Promise.race([
-        once(server, "listening").then(() => true),
-        once(server, "error").then(() => false),
-      ]).catch(() => false);
-      if (!free) continue;
+      const server = await hold(port);
+      if (server === undefined) continue;
       held.push(server);
       ports.push(port);
     }
@@ -26,4 +21,25 @@ export async function freePorts(count: number): Promise<number[]> {
   } finally {
     await Promise.all(held.map((server) => new Promise((resolve) => server.close(resolve))));
   }
+}
+
+/** The first of so many ports of that kind that follow one another. */
+export async function freeRange(count: number): Promise<number> {
+  for (;;) {
+    const first = 10_000 + Math.floor(Math.random() * 20_000);
+    const held = await Promise.all(Array.from({ length: count }, (_, index) => hold(first + index)));
+    await Promise.all(held.map((server) => new Promise((resolve) => server?.close(resolve) ?? resolve(0))));
+    if (held.every((server) => server !== undefined)) return first;
+  }
+}
+
+/** Listens on a port; undefined when it is not free. */
+async function hold(port: number): Promise<Server | undefined> {
+  const server = createServer();
+  server.listen(port, "127.0.0.1");
+  const free = await Promise.race([
+    once(server, "listening").then(() => true),
+    once(server, "error").then(() => false),
+  ]).catch(() => false);
+  return free ? server : undefined;
 }
