@@ -4,6 +4,7 @@ import { formatControlLine } from "./control-line.ts";
 import type { DiskFile } from "./disk.ts";
 import { isNoRoom, LogStoreError } from "./errors.ts";
 import type { GroupWriter } from "./group-writer.ts";
+import { keepReplaced } from "./kept-records.ts";
 import { Lane } from "./lane.ts";
 import { LiveKeys } from "./live-keys.ts";
 import { Milestones } from "./milestones.ts";
@@ -132,12 +133,14 @@ class Copy implements CopyWriter {
     );
     await appender.flush();
     await file.datasync();
+    await keepReplaced(state, this.#head);
     await replaceLog(state, file, () => {
       this.#writer.drop(0);
       state.committedSeq = base.seq;
       state.load({
         condition: { kind: "intact" },
         hasLostHeader: false,
+        damage: undefined,
         identity: this.#identity,
         fileId: undefined,
         life: state.life,

@@ -3,7 +3,6 @@ import type { EpochStart, Position } from "../log-store.ts";
 import { Appender } from "./appender.ts";
 import { formatControlLine } from "./control-line.ts";
 import type { Disk, DiskFile } from "./disk.ts";
-import { LogFileError } from "./errors.ts";
 import type { LogSettings } from "./options.ts";
 import { smallChunkBytes } from "./scan.ts";
 
@@ -12,7 +11,7 @@ import { smallChunkBytes } from "./scan.ts";
  * these the newest 8 are kept, while they have 64 MiB together; the newest one in any case.
  */
 const filesMax = 8;
-const bytesMax = 64 * 1024 * 1024;
+export const bytesMax = 64 * 1024 * 1024;
 
 /** The name of the next one. */
 export async function nameForKept(disk: Disk, path: string): Promise<string> {
@@ -38,10 +37,8 @@ export async function keepBeside(options: LogSettings, part: CutPart, why: strin
   const target = await disk.open(name, "create");
   try {
     const appender = new Appender(target, 0);
-    appender.addLine(formatControlLine({ kind: "header", identity: undefined, snapshot: true }));
-    const known = epochs.filter(({ firstSeq }) => firstSeq <= after.seq);
-    const base = { base: after, records: 0, epochs: known, promisedEpoch: after.epoch, requestsAfter: 0 };
-    appender.addLine(formatControlLine({ kind: "base", ...base }));
+    // A whole log has a header of its own.
+    if (from > 0) appender.addLine(headFor(after, epochs));
     for (let at = from; at < to; at += smallChunkBytes) {
       const chunk = Buffer.alloc(Math.min(smallChunkBytes, to - at));
       await file.read(chunk, at);
@@ -52,7 +49,7 @@ export async function keepBeside(options: LogSettings, part: CutPart, why: strin
     await target.datasync();
   } catch (error) {
     await disk.remove(name);
-    throw LogFileError.from(name, "keep there what is cut off", error);
+    throw error;
   } finally {
     await target.close();
   }
@@ -61,6 +58,21 @@ export async function keepBeside(options: LogSettings, part: CutPart, why: strin
     `${dbfile}: ${to - from} bytes after record ${after.epoch}.${after.seq} are cut off ${why}; they are kept in ${name}`,
   );
   await removeOlder(options);
+}
+
+function headFor(base: Position, epochs: readonly EpochStart[]): string {
+  const header = formatControlLine({ kind: "header", identity: undefined, snapshot: true });
+  return (
+    header +
+    formatControlLine({
+      kind: "base",
+      base,
+      records: 0,
+      epochs: epochs.filter(({ firstSeq }) => firstSeq <= base.seq),
+      promisedEpoch: base.epoch,
+      requestsAfter: 0,
+    })
+  );
 }
 
 async function removeOlder({ disk, dbfile, log }: LogSettings): Promise<void> {

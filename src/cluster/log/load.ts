@@ -15,6 +15,8 @@ export interface LoadedLog {
   readonly condition: LogCondition;
   /** Whether damage has taken the header. */
   readonly hasLostHeader: boolean;
+  /** Where the first damage begins, and the last good record, which may stand behind it. */
+  readonly damage: { readonly offset: number; readonly last: Position } | undefined;
   readonly identity: LogIdentity | undefined;
   /** See `Header.fileId`. */
   readonly fileId: string | undefined;
@@ -87,10 +89,12 @@ export async function loadLog(
   }
   await judge.end(file, fileBytes, line);
   requests.forget(sequence.requestsAfter);
-  const { condition, standing, promises } = judge;
+  const { condition, standing, promises, damages } = judge;
+  const [damage] = damages;
   return {
     condition,
     hasLostHeader: judge.hasLostHeader,
+    damage: damage && { offset: damage.offset, last: sequence.last },
     identity: sequence.identity,
     fileId: sequence.fileId,
     life: promises.life,

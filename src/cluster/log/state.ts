@@ -36,6 +36,7 @@ export class LogState {
   condition: LogCondition = { kind: "intact" };
   /** Whether damage has taken the header: nobody can say whose log it was. */
   hasLostHeader = false;
+  damage: LoadedLog["damage"];
   base: Position = { epoch: 0, seq: 0 };
   durable: Position = { epoch: 0, seq: 0 };
   written: Position = { epoch: 0, seq: 0 };
@@ -81,6 +82,7 @@ export class LogState {
   load(loaded: LoadedLog): void {
     this.condition = loaded.condition;
     this.hasLostHeader = loaded.hasLostHeader;
+    this.damage = loaded.damage;
     const { base, last, epochs, pending } = loaded;
     this.endBytes = loaded.endBytes;
     this.identity = loaded.identity;

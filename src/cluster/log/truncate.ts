@@ -1,4 +1,5 @@
 import { isNoRoom } from "./errors.ts";
+import { keepCutOff } from "./kept-records.ts";
 import { loadLog } from "./load.ts";
 import { findRecord } from "./read.ts";
 import { positionAt, Rewrite } from "./rewrite.ts";
@@ -13,6 +14,7 @@ export async function cutFile(state: LogState, seq: number): Promise<void> {
   const { base, identity, legacySeq, options, promisedEpoch, visibleSeq } = state;
   let rewrite: Rewrite | undefined;
   try {
+    await keepCutOff(state, seq);
     rewrite = await Rewrite.begin(state, {
       identity,
       horizon: positionAt(state, Math.max(base.seq, Math.min(seq, legacySeq))),
