@@ -3,6 +3,7 @@
 import { Code } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { codeToString, endStreamFlag } from "@connectrpc/connect/protocol-connect";
+import { encodeGrpcMessage } from "./grpc-message.ts";
 import type { Request, Response } from "./http.ts";
 import { respond } from "./http.ts";
 
@@ -38,7 +39,7 @@ export function refuse(request: Request, response: Response, refusal: Refusal): 
       ...headers,
       "Content-Type": contentType,
       "Grpc-Status": String(code),
-      "Grpc-Message": encodeURIComponent(message),
+      "Grpc-Message": encodeGrpcMessage(message),
     });
   } else if (isConnectStream !== undefined && status === undefined) {
     const end = encodeEnvelope(endStreamFlag, new TextEncoder().encode(JSON.stringify({ error })));

@@ -1,4 +1,5 @@
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { trailerFields } from "./grpc-message.ts";
 import type { Response } from "./http.ts";
 
 /**
@@ -37,7 +38,7 @@ export async function writeAnswer(
       });
     }
   }
-  if (trailer !== undefined) response.addTrailers(Object.fromEntries(trailer));
+  if (trailer !== undefined) response.addTrailers(trailerFields(trailer));
   response.end();
 }
 
