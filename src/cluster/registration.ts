@@ -132,12 +132,15 @@ export function dataNodeClaim(options: {
  */
 function addressProof(address: Address, whoAnswers: AskWhoAnswers) {
   let isCleared = false;
+  /** From here one can see where the address leads, and it has led to another. */
+  let wasTaken = false;
   return async (task: Task): Promise<(parent: string) => Promise<void>> => {
     const answerer = await whoAnswers(address, task.signal);
-    if (answerer === "other") throw new AddressTaken(address);
+    wasTaken = answerer === "other" || (wasTaken && answerer === "nobody");
+    if (wasTaken) throw new AddressTaken(address);
     if (answerer === "nobody") {
       task.onTrouble(
-        `nobody answers at ${address}, which this process announces (announce), as far as can be seen from here`,
+        `nobody answers at ${address}, which this process announces, as far as can be seen from here`,
       );
     }
     return async (parent) => {
@@ -155,7 +158,7 @@ class AddressTaken extends Error {
   constructor(address: Address) {
     super(
       `another process answers at ${address}, which this one announces too (announce); it is left alone, and this one ` +
-        "waits until that has ended; give each process an address of its own",
+        "waits until the address leads here; give each process an address of its own",
     );
   }
 }
