@@ -22,15 +22,18 @@ export async function startRouterServer(options: RouterServerOptions): Promise<S
   const { failed, fail } = failure();
   const instance = randomUUID();
   const transports = createTransports({ messageBytesMax: messageBytesLimit });
+  // Apart, so that a master's calls never wait behind those of clients.
+  const peerTransports = createTransports();
   const node = new RouterNode({
     ...options,
-    peerAt: (address) => peerOver(transports.transportTo(address)),
+    peerAt: (address) => peerOver(peerTransports.transportTo(address)),
     whoAnswers: askingFor(instance),
     onFailure: fail,
   });
   const leave = async () => {
     await node.leave();
     transports.close();
+    peerTransports.close();
   };
   const health = { serving: () => node.topology.current !== undefined, onChange: node.topology.onChange };
   try {

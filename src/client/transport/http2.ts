@@ -1,19 +1,21 @@
 /**
- * The calling side: HTTP/2 sessions to other nodes, shared by all calls to the same address.
+ * The calling side: HTTP/2 sessions to other nodes, shared by the calls to the same address.
  *
  * The protocol is Connect: on all three runtimes a unary call costs a half of what it does in gRPC, having neither
  * envelope nor trailers, and no answer that breaks off can pass for a whole one, since its length goes ahead of it.
  */
 
-import type { ClientHttp2Stream } from "node:http2";
+import { type ClientHttp2Stream, constants } from "node:http2";
 import { PassThrough } from "node:stream";
 import { create } from "@bufbuild/protobuf";
-import type { Interceptor, Transport } from "@connectrpc/connect";
+import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
+import type { UniversalClientFn } from "@connectrpc/connect/protocol";
+import { createTransport } from "@connectrpc/connect/protocol-connect";
+import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
-import type { SharedSession } from "./shared-session.ts";
-import { shareSession } from "./shared-session.ts";
+import { timerMsMax } from "../../cluster/clock.ts";
+import { type Begun, poolSessions, type SessionPool } from "./session-pool.ts";
 
 /** Calls may stream both ways, and any number of them share a connection. */
 export const fullDuplex = true;
@@ -28,11 +30,11 @@ export interface TransportOptions {
   readonly connectTimeoutMs?: number;
   /** A peer that sends nothing while calls wait for it is pinged this often. Default 5,000. */
   readonly pingIntervalMs?: number;
-  /** A peer that does not answer a ping for so long is taken for dead, and its calls fail. Default 3,000. */
+  /** A peer that does not answer a ping for so long, and sends nothing else, is taken for dead, and its calls fail. Default 3,000. */
   readonly pingTimeoutMs?: number;
   /** A session without calls is closed after this time. Default 60,000: the listener waits longer. */
   readonly idleTimeoutMs?: number;
-  /** Addresses to keep a session for; the one not used for longest is forgotten. Default 256. */
+  /** Addresses to keep sessions for; the one not used for longest is forgotten. Default 256. */
   readonly sessionsMax?: number;
 }
 
@@ -40,8 +42,8 @@ export interface Transports {
   /**
    * The transport to `host:port` or a URL, always the same while it is in use.
    *
-   * Where the peer has not answered, the error is UNAVAILABLE; with a NotApplied detail when it certainly has not
-   * seen the call, and without one when the connection broke after the call had been sent.
+   * Where the peer has not answered, the error is UNAVAILABLE, or that of the caller who gave up; with a NotApplied
+   * detail when the peer certainly has not looked at the call, and without one when it had been sent.
    */
   transportTo(address: string | URL): Transport;
   /** Ends every session, and the calls on it. */
@@ -50,7 +52,7 @@ export interface Transports {
 
 interface Entry {
   readonly transport: Transport;
-  readonly session: SharedSession;
+  readonly pool: SessionPool;
 }
 
 export function createTransports(options: TransportOptions = {}): Transports {
@@ -71,7 +73,7 @@ export function createTransports(options: TransportOptions = {}): Transports {
       return entry.transport;
     },
     close() {
-      for (const { session } of entries.values()) session.close();
+      for (const { pool } of entries.values()) pool.close();
       entries.clear();
     },
   };
@@ -83,39 +85,75 @@ function urlOf(address: string | URL): string {
 }
 
 function open(baseUrl: string, options: TransportOptions): Entry {
-  const session = shareSession(new URL(baseUrl).origin, {
+  const pool = poolSessions(new URL(baseUrl).origin, {
     connectTimeoutMs: options.connectTimeoutMs ?? 3_000,
     pingIntervalMs: options.pingIntervalMs ?? 5_000,
     pingTimeoutMs: options.pingTimeoutMs ?? 3_000,
     idleTimeoutMs: options.idleTimeoutMs ?? 60_000,
   });
-  /** Errors of calls for which there was no session. */
-  const unsent = new WeakSet<ConnectError>();
-  const transport = createConnectTransport({
+  const messageBytesMax = options.messageBytesMax ?? 8 * 1_024 * 1_024;
+  const settings = {
     baseUrl,
-    httpVersion: "2",
-    sessionManager: {
-      ...session,
-      async request(method, path, headers) {
-        try {
-          const stream = await session.request(method, path, headers);
-          return "Deno" in globalThis ? readAhead(stream) : stream;
-        } catch (reason) {
-          // A new error: the same may have come to calls under way.
-          const { rawMessage } = ConnectError.from(reason);
-          const error = new ConnectError(rawMessage, Code.Unavailable, undefined, undefined, reason);
-          unsent.add(error);
-          throw error;
-        }
-      },
-    },
+    useBinaryFormat: true,
+    interceptors: [],
     // Between nodes compressing costs more than it saves.
     acceptCompression: [],
-    readMaxBytes: options.messageBytesMax ?? 8 * 1_024 * 1_024,
-    writeMaxBytes: options.messageBytesMax ?? 8 * 1_024 * 1_024,
-    interceptors: [tellingBreaks(session.authority, unsent)],
-  });
-  return { transport, session };
+    sendCompression: null,
+    compressMinBytes: 0,
+    readMaxBytes: messageBytesMax,
+    writeMaxBytes: messageBytesMax,
+  };
+  /** One for each call: what a library says of its end does not tell whether the call was ever sent. */
+  const transportOf = (sending: Sending) =>
+    createTransport({ ...settings, httpClient: clientOf(pool, sending) });
+  const transport: Transport = {
+    async unary(method, signal, timeoutMs, ...rest) {
+      const sending: Sending = { begun: undefined };
+      try {
+        return await transportOf(sending).unary(method, signal, clamped(timeoutMs), ...rest);
+      } catch (reason) {
+        throw errorOf(reason, sending, pool.authority, signal);
+      }
+    },
+    async stream(method, signal, timeoutMs, ...rest) {
+      const sending: Sending = { begun: undefined };
+      try {
+        const response = await transportOf(sending).stream(method, signal, clamped(timeoutMs), ...rest);
+        return { ...response, message: telling(response.message, sending, pool.authority, signal) };
+      } catch (reason) {
+        throw errorOf(reason, sending, pool.authority, signal);
+      }
+    },
+  };
+  return { transport, pool };
+}
+
+/** With a longer time-out than a timer can count, a call would be over at once. */
+function clamped(timeoutMs: number | undefined): number | undefined {
+  return timeoutMs === undefined ? undefined : Math.min(timeoutMs, timerMsMax);
+}
+
+/** How far one call has come. */
+interface Sending {
+  begun: Begun | undefined;
+}
+
+function clientOf(pool: SessionPool, sending: Sending): UniversalClientFn {
+  return (request) =>
+    createNodeHttpClient({
+      httpVersion: "2",
+      sessionProvider: () => ({
+        authority: pool.authority,
+        async request(method, path, headers) {
+          sending.begun = await pool.request(method, path, headers, request.signal);
+          const { stream } = sending.begun;
+          return "Deno" in globalThis ? readAhead(stream) : stream;
+        },
+        notifyResponseByteRead() {
+          if (sending.begun !== undefined) sending.begun.session.heardAt = performance.now();
+        },
+      }),
+    })(request);
 }
 
 /**
@@ -133,36 +171,52 @@ function readAhead(stream: ClientHttp2Stream): ClientHttp2Stream {
   return Object.assign(stream, { [Symbol.asyncIterator]: () => body[Symbol.asyncIterator]() });
 }
 
-/** What the runtimes say of a call that the peer refused unread (RFC 9113, 8.7), or that came too late to be sent. */
-const neverTaken = /REFUSED_STREAM|after receiving a GOAWAY/;
+/** Whether the peer may have looked at a call. */
+function mayBeSeen({ begun }: Sending): boolean {
+  if (begun === undefined) return false;
+  const { stream, session } = begun;
+  // It says of both that it has not (RFC 9113, 6.8 and 8.7).
+  const wasLeft = session.lastTaken !== undefined && stream.id !== undefined && stream.id > session.lastTaken;
+  return !wasLeft && stream.rstCode !== constants.NGHTTP2_REFUSED_STREAM;
+}
 
 /** Gives errors that come from the connection, not from the peer, the form that `transportTo` promises. */
-function tellingBreaks(authority: string, unsent: WeakSet<ConnectError>): Interceptor {
-  const told = (reason: unknown, signal: AbortSignal): ConnectError => {
-    const error = ConnectError.from(reason);
-    if (error.isWireError || signal.aborted || !isBreak(error)) return error;
-    const seen = !unsent.has(error) && !neverTaken.test(error.rawMessage);
-    const what = seen ? "the connection broke before it answered" : "it cannot be reached";
-    const message = `${authority}: ${what}: ${error.rawMessage}`;
-    const details = seen ? [] : [{ desc: NotAppliedSchema, value: create(NotAppliedSchema) }];
-    return new ConnectError(message, Code.Unavailable, undefined, details, error);
-  };
-  async function* telling<T>(messages: AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T> {
-    try {
-      yield* messages;
-    } catch (reason) {
-      throw told(reason, signal);
-    }
+function errorOf(
+  reason: unknown,
+  sending: Sending,
+  authority: string,
+  signal: AbortSignal | undefined,
+): ConnectError {
+  const error = ConnectError.from(reason);
+  if (error.isWireError) return error;
+  const seen = mayBeSeen(sending);
+  const details = seen ? [] : [{ desc: NotAppliedSchema, value: create(NotAppliedSchema) }];
+  if (signal?.aborted || error.code === Code.DeadlineExceeded) {
+    // Not the error itself: others may be given up for the same reason.
+    return seen ? error : new ConnectError(error.rawMessage, error.code, undefined, details, error);
   }
-  return (next) => async (request) => {
-    try {
-      const response = await next(request);
-      if (!response.stream) return response;
-      return { ...response, message: telling(response.message, request.signal) };
-    } catch (reason) {
-      throw told(reason, request.signal);
-    }
-  };
+  if (!isBreak(error)) return error;
+  const what = seen ? "the connection broke before it answered" : "it cannot be reached";
+  return new ConnectError(
+    `${authority}: ${what}: ${error.rawMessage}`,
+    Code.Unavailable,
+    undefined,
+    details,
+    error,
+  );
+}
+
+async function* telling<T>(
+  messages: AsyncIterable<T>,
+  sending: Sending,
+  authority: string,
+  signal: AbortSignal | undefined,
+): AsyncIterable<T> {
+  try {
+    yield* messages;
+  } catch (reason) {
+    throw errorOf(reason, sending, authority, signal);
+  }
 }
 
 /** Among the errors that a peer has not sent, those of a broken connection; the others are limits and bugs of ours. */
