@@ -52,7 +52,7 @@ async function readSteps(file: string): Promise<BatchStep[]> {
     for await (const lines of readLines(source)) {
       for (const line of lines) {
         ({ number } = line);
-        const fields = parseObject(line.bytes, fieldsAllowed);
+        const fields = parseObject(line, fieldsAllowed);
         if (fields) steps.push(stepOf(fields));
         if (steps.length > batchOperationsMax)
           throw new BadLine(`a batch has at most ${batchOperationsMax} steps`);

@@ -1,12 +1,12 @@
 import { Buffer } from "node:buffer";
 import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { ExitError, print } from "../settings/run-main.ts";
 import { toggle } from "../settings/setting.ts";
 import { readClusterStatus } from "./cluster-status.ts";
 import { keyCommand } from "./command.ts";
 import { INTERRUPTED, NOT_ALLOWED } from "./exit-codes.ts";
-import { fileOperand, unusable, wholeLines } from "./files.ts";
+import { fileOperand, isFolder, unusable, wholeLines } from "./files.ts";
 import { textField } from "./json-fields.ts";
 import { BadLine, parseObject } from "./json-lines.ts";
 import { keyFailure } from "./key-failure.ts";
@@ -23,7 +23,9 @@ export const exportCommand = keyCommand(
     summary:
       'Writes keys and values as JSON lines, in the order of the keys\' bytes, for `kvlab import`: {"key":"a","text":"1"}, or base64 for bytes, and ttlMs when the key expires. Each group\'s keys are as of one moment. When it is stopped, --resume goes on after the last whole line of the file.',
     settings: {
-      file: fileOperand("Where to: a file that is not there yet; - or nothing for standard output."),
+      file: fileOperand(
+        "Where to: a file that is not there yet, a FIFO or the like; - or nothing for standard output.",
+      ),
       prefix: keyFlag("Only keys that begin with this.", "PREFIX"),
       resume: toggle("Go on after the last whole line of the file, with the keys as they are now."),
       quiet: toggle("Show no progress."),
@@ -41,7 +43,8 @@ export const exportCommand = keyCommand(
     const given = { prefix: options.prefix, after: target.after, quiet, how: target.how };
     const count = await write(given, session, target.lines).finally(target.close);
     const seconds = (performance.now() - beganMs) / 1_000;
-    if (file === "-") return 0;
+    // What is said of it would be a part of it, where it goes to standard output by whatever name.
+    if (target.how === anew) return 0;
     await print(
       json
         ? `${JSON.stringify({ exported: count, seconds })}\n`
@@ -54,6 +57,9 @@ export const exportCommand = keyCommand(
 /** How each line begins. */
 const lineBegin = '{"key":"';
 
+/** How an export goes on of which nothing is kept. */
+const anew = "it begins anew when it is called again";
+
 interface Target {
   readonly lines: LineOutput;
   /** The last key that is there already. */
@@ -65,11 +71,31 @@ interface Target {
 
 function toStdout(resume: boolean): Target {
   if (resume) throw new ExitError(NOT_ALLOWED, "--resume is given without a FILE; allowed: with a FILE");
-  const how = "it begins anew when it is called again";
-  return { lines: bufferLines(print), after: undefined, how, close: async () => {} };
+  return { lines: bufferLines(print), after: undefined, how: anew, close: async () => {} };
+}
+
+/** A FIFO, a terminal or the like: what is written there is gone. */
+async function toStream(file: string, resume: boolean): Promise<Target> {
+  if (resume) {
+    throw new ExitError(
+      NOT_ALLOWED,
+      `--resume is given with ${file}, which keeps nothing; allowed: with a file`,
+    );
+  }
+  const handle = await open(file, "w").catch((error) => {
+    throw unusable(file, error);
+  });
+  const lines = bufferLines(async (piece) => {
+    const bytes = Buffer.from(piece);
+    for (let done = 0; done < bytes.length; ) done += (await handle.write(bytes, done)).bytesWritten;
+  });
+  return { lines, after: undefined, how: anew, close: () => handle.close() };
 }
 
 async function toFile(file: string, resume: boolean): Promise<Target> {
+  const found = await stat(file).catch(() => undefined);
+  if (found?.isDirectory()) throw isFolder(file);
+  if (found !== undefined && !found.isFile()) return await toStream(file, resume);
   const flags = constants.O_RDWR | constants.O_CREAT | (resume ? 0 : constants.O_EXCL);
   const handle = await open(file, flags).catch((error) => {
     if (error.code !== "EEXIST") throw unusable(file, error);
@@ -108,7 +134,10 @@ async function append(handle: FileHandle, bytes: Buffer): Promise<void> {
 
 function keyOf(file: string, line: Uint8Array): string {
   try {
-    return textField(parseObject(line, ["key", "text", "base64", "ttlMs"]) ?? {}, "key");
+    return textField(
+      parseObject({ bytes: line, isTooLong: false }, ["key", "text", "base64", "ttlMs"]) ?? {},
+      "key",
+    );
   } catch (error) {
     if (!(error instanceof BadLine)) throw error;
     throw new ExitError(NOT_ALLOWED, `the last line of ${file} is of no export: ${error.message}`);

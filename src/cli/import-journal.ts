@@ -9,6 +9,8 @@ import type { LineStart } from "./json-lines.ts";
 export interface Journal {
   /** Where an earlier import has come to; undefined when there was none, or it was finished. */
   readonly next: LineStart | undefined;
+  /** Whether it is still kept: where it cannot be written, the import goes on without it. */
+  readonly isKept: boolean;
   save(next: LineStart): Promise<void>;
   /** The import is finished. */
   remove(): Promise<void>;
@@ -26,15 +28,28 @@ interface Entry {
 const comparedBytes = 64 * 1024;
 
 /**
- * The journal of a file that is imported, in a file beside it. `restart`: whether to pass over what is there.
- * Errors: ExitError (it is of another content or cluster, or no journal).
+ * The journal of a file that is imported, in a file beside it. `restart`: whether to pass over what is there. `tell` is
+ * told, at the latest when it is needed first, that it cannot be kept. Errors: ExitError (it is of another content or
+ * cluster, or no journal).
  */
 export async function openJournal(
   file: string,
   routers: readonly string[],
   restart: boolean,
+  tell: (message: string) => void,
 ): Promise<Journal> {
   const path = `${file}.kvlab-import`;
+  let isKept = true;
+  /** What is done to the journal; whatever fails there is no reason to import nothing. */
+  const keep = async (what: string, step: () => Promise<void>) => {
+    if (!isKept) return;
+    await step().catch((error) => {
+      isKept = false;
+      tell(
+        `${path} cannot be ${what} (${error.message}): this goes on without it, and says where it was when it is stopped`,
+      );
+    });
+  };
   const found = restart ? undefined : await readEntry(path);
   if (found !== undefined) {
     const refuse = (why: string) =>
@@ -46,13 +61,17 @@ export async function openJournal(
       throw refuse(`${file} is not what it was before line ${found.line}`);
     }
   }
+  await keep("written", () => writable(path));
   return {
     next: found && { number: found.line, start: found.offset },
+    get isKept() {
+      return isKept;
+    },
     async save({ number, start }) {
       const entry: Entry = { line: number, offset: start, before: await digestBefore(file, start), routers };
-      await replaceFile(path, `${JSON.stringify(entry)}\n`);
+      await keep("written", () => replaceFile(path, `${JSON.stringify(entry)}\n`));
     },
-    remove: () => rm(path, { force: true }),
+    remove: () => keep("removed", () => rm(path, { force: true })),
   };
 }
 
@@ -60,8 +79,9 @@ async function readEntry(path: string): Promise<Entry | undefined> {
   let text: string;
   try {
     text = await readFile(path, "utf8");
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw unusable(path, error);
   }
   try {
     const { line, offset, before, routers } = JSON.parse(text);
@@ -84,6 +104,13 @@ async function digestBefore(file: string, offset: number): Promise<string> {
   } finally {
     await handle.close();
   }
+}
+
+/** Tries whether a journal can be written, and leaves nothing. */
+async function writable(path: string): Promise<void> {
+  const fresh = `${path}.new`;
+  await (await open(fresh, "w")).close();
+  await rm(fresh);
 }
 
 /** Whoever is killed at any moment leaves the old content or the new. */

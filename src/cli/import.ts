@@ -4,7 +4,7 @@ import { ExitError, print } from "../settings/run-main.ts";
 import { number, optional, toggle } from "../settings/setting.ts";
 import { keyCommand } from "./command.ts";
 import { INTERRUPTED, NOT_ALLOWED, UNAVAILABLE } from "./exit-codes.ts";
-import { fileOperand, nameOf, openInput, untilAborted } from "./files.ts";
+import { fileOperand, isStored, nameOf, openInput, untilAborted } from "./files.ts";
 import { type Journal, openJournal } from "./import-journal.ts";
 import { textField, ttlField, valueFields } from "./json-fields.ts";
 import { BadLine, type Line, type LineStart, parseObject, readLines } from "./json-lines.ts";
@@ -25,7 +25,9 @@ export const importCommand = keyCommand(
     summary:
       'Puts the keys of a file of JSON lines, as `kvlab export` writes them: {"key":"a","text":"1"}, or base64 in place of text, and ttlMs if the key is to expire. Of several lines for a key, the last one holds. When it is stopped, by Ctrl-C, kill or an error, the same command goes on where it was: FILE.kvlab-import, beside the file, says where, and is removed at the end.',
     settings: {
-      file: fileOperand("The lines; - or nothing for standard input, which has no memory of where it was."),
+      file: fileOperand(
+        "The lines; - or nothing for standard input. That, a FIFO and the like have no memory of where they were.",
+      ),
       "from-line": optional(
         number({
           meaning: "Begin with this line, whatever was before.",
@@ -49,7 +51,9 @@ export const importCommand = keyCommand(
   },
   async ({ file, "from-line": fromLine, restart, "skip-bad": skipBad, quiet, json }, session) => {
     const isFresh = restart || fromLine !== undefined;
-    const journal = file === "-" ? undefined : await openJournal(file, session.routers, isFresh);
+    const journal = (await isStored(file))
+      ? await openJournal(file, session.routers, isFresh, tell)
+      : undefined;
     const from = journal?.next ?? { number: 1, start: 0 };
     const run = await load({ file, from, fromLine: fromLine ?? 1, skipBad, quiet, journal }, session);
     const { done, bad, seconds } = run;
@@ -90,7 +94,7 @@ async function load(run: Run, session: Session): Promise<Counts> {
     const message = `line ${line.number} of ${nameOf(file)}: ${reason}`;
     if (!run.skipBad) throw new ExitError(NOT_ALLOWED, `import: ${message}`);
     bad++;
-    if (bad <= badNamedMax) process.stderr.write(`kvlab import: passed over ${message}\n`);
+    if (bad <= badNamedMax) tell(`passed over ${message}`);
   };
   const loader = createLoader(session.client, onBad);
   /** Where to go on when nothing is under way. */
@@ -130,9 +134,13 @@ async function load(run: Run, session: Session): Promise<Counts> {
   return { done: loader.done, bad, seconds: (performance.now() - beganMs) / 1_000 };
 }
 
+function tell(message: string): void {
+  process.stderr.write(`kvlab import: ${message}\n`);
+}
+
 function putOf(line: Line, onBad: (line: Line, reason: string) => void): PutLine | undefined {
   try {
-    const fields = parseObject(line.bytes, ["key", "text", "base64", "ttlMs"]);
+    const fields = parseObject(line, ["key", "text", "base64", "ttlMs"]);
     if (fields === undefined) return undefined;
     const step = { put: textField(fields, "key"), value: valueFields(fields), ttlMs: ttlField(fields) };
     return { line, step };
@@ -157,7 +165,7 @@ async function ending(reason: unknown, next: LineStart, run: Run, loader: Loader
           : String(reason);
   const exitCode =
     reason instanceof ExitError ? reason.exitCode : reason instanceof BadLine ? NOT_ALLOWED : UNAVAILABLE;
-  const how = journal === undefined ? `--from-line ${next.number} goes on` : "the same command goes on";
+  const how = journal?.isKept !== true ? `--from-line ${next.number} goes on` : "the same command goes on";
   const come = `${grouped(loader.done)} lines are in, everything before line ${grouped(next.number)}`;
   return new ExitError(exitCode, `${message}; ${come}: ${how}`, { cause: reason });
 }

@@ -7,7 +7,9 @@ export interface Line {
   /** Bytes of the file before it, and up to its end with the line end. */
   readonly start: number;
   readonly end: number;
+  /** Empty when it is too long. */
   readonly bytes: Uint8Array;
+  readonly isTooLong: boolean;
 }
 
 /** Where a line begins. */
@@ -24,8 +26,8 @@ const lineBytesMax = 2 * valueBytesLimit;
 const lineFeed = 10;
 
 /**
- * Lines, by the pieces of the file that they end in. The last may lack its line end. Errors: BadLine (longer than any
- * line that could be right: memory is bounded).
+ * Lines, by the pieces of the file that they end in. The last may lack its line end. Of a line that is longer than any
+ * that could be right nothing is kept: memory is bounded.
  */
 export async function* readLines(
   source: AsyncIterable<Uint8Array>,
@@ -35,8 +37,10 @@ export async function* readLines(
   let begun: Uint8Array[] = [];
   let begunBytes = 0;
   const lineOf = (end: Uint8Array, lineEndBytes: number): Line => {
-    const bytes = begun.length === 0 ? end : Buffer.concat([...begun, end]);
-    const line = { number: number++, start, end: start + bytes.length + lineEndBytes, bytes };
+    const length = begunBytes + end.length;
+    const isTooLong = length > lineBytesMax;
+    const bytes = isTooLong ? new Uint8Array() : begun.length === 0 ? end : Buffer.concat([...begun, end]);
+    const line = { number: number++, start, end: start + length + lineEndBytes, bytes, isTooLong };
     start = line.end;
     begun = [];
     begunBytes = 0;
@@ -51,11 +55,9 @@ export async function* readLines(
     }
     if (lines.length > 0) yield lines;
     if (at === piece.length) continue;
-    begun.push(piece.subarray(at));
     begunBytes += piece.length - at;
-    if (begunBytes > lineBytesMax) {
-      throw new BadLine(`it is longer than ${lineBytesMax} bytes, as no line can be that is right`);
-    }
+    if (begunBytes <= lineBytesMax) begun.push(piece.subarray(at));
+    else begun = [];
   }
   if (begunBytes > 0) yield [lineOf(new Uint8Array(), 0)];
 }
@@ -64,9 +66,11 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** The object of a line, whose fields are of `allowed`. Undefined for a blank line. Errors: BadLine. */
 export function parseObject(
-  bytes: Uint8Array,
+  { bytes, isTooLong }: Pick<Line, "bytes" | "isTooLong">,
   allowed: readonly string[],
 ): Readonly<Record<string, unknown>> | undefined {
+  if (isTooLong)
+    throw new BadLine(`it is longer than ${lineBytesMax} bytes, as no line can be that is right`);
   const parsed = parseJson(bytes);
   if (parsed === undefined) return undefined;
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {

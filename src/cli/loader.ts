@@ -30,6 +30,11 @@ const batchBytesMax = 256 * 1024;
 const underWayMax = 16;
 const underWayBytesMax = 32 * 1024 * 1024;
 
+/** Whether a line is the cause of an error: another line may fare better. */
+function isOfLine(reason: unknown): reason is KvError {
+  return reason instanceof KvError && (reason.code === "invalid" || reason.code === "refused");
+}
+
 interface Batch {
   readonly puts: Map<string, PutLine>;
   bytes: number;
@@ -57,9 +62,8 @@ export function createLoader(client: KvClient, onBad: (line: Line, reason: strin
       await client.batch(puts.map(({ step }) => step));
       done += puts.length;
     } catch (reason) {
-      const isBad = reason instanceof KvError && (reason.code === "invalid" || reason.code === "refused");
       const [first] = puts;
-      if (!isBad || first === undefined) throw reason;
+      if (!isOfLine(reason) || first === undefined) throw reason;
       if (puts.length === 1) return onBad(first.line, reason.message);
       const middle = Math.ceil(puts.length / 2);
       await put(puts.slice(0, middle));
@@ -110,7 +114,13 @@ export function createLoader(client: KvClient, onBad: (line: Line, reason: strin
       throwFailure();
       const key = put.step.put;
       const bytes = put.line.bytes.length;
-      const { group } = await client.locate(key);
+      let group: string;
+      try {
+        ({ group } = await client.locate(key));
+      } catch (reason) {
+        if (isOfLine(reason)) return onBad(put.line, reason.message);
+        throw reason;
+      }
       let batch = open.get(group);
       const isFull = (to: Batch) =>
         to.puts.size >= batchStepsMax || to.bytes + bytes > batchBytesMax || to.puts.has(key);

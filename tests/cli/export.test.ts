@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { createReadStream } from "node:fs";
 import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
+import { promisify } from "node:util";
 import { KvClient } from "../../src/client/index.ts";
 import { type EmbeddedCluster, startEmbeddedCluster } from "../support/embedded-cluster.ts";
 import { runKvlab } from "./run-kvlab.ts";
@@ -66,6 +70,22 @@ describe("kvlab export", () => {
       assert.equal((await exporting(file, "--prefix", "a:", "--resume")).exitCode, 0);
       assert.deepEqual(await readFile(file), whole, `cut at ${bytes}`);
     }
+  });
+
+  it("writes what is no file as it goes, and refuses a folder", { timeout }, async () => {
+    const fifo = join(folder, "fifo");
+    await promisify(execFile)("mkfifo", [fifo]);
+    const reading = text(createReadStream(fifo));
+    const { exitCode, stdout, stderr } = await exporting(fifo, "--quiet", "--prefix", "a:");
+    assert.deepEqual({ exitCode, stdout, stderr }, { exitCode: 0, stdout: "", stderr: "" });
+    const whole = await exporting("-", "--quiet", "--prefix", "a:");
+    assert.equal(await reading, whole.stdout);
+    const refused = await exporting(folder);
+    assert.deepEqual(
+      [refused.exitCode, refused.stderr],
+      [2, `kvlab: ${folder} is a folder; allowed: a file\n`],
+    );
+    assert.equal((await exporting(fifo, "--resume")).exitCode, 2);
   });
 
   it("touches no file that is there, nor one that is of no export", { timeout }, async () => {

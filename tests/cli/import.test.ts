@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { createWriteStream, existsSync } from "node:fs";
+import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { promisify } from "node:util";
 import { KvClient, type KvEntry } from "../../src/client/index.ts";
 import { type EmbeddedCluster, startEmbeddedCluster } from "../support/embedded-cluster.ts";
-import { runKvlab, startKvlab } from "./run-kvlab.ts";
+import { commandFor } from "../support/run-program.ts";
+import { cli, runKvlab, startKvlab } from "./run-kvlab.ts";
 
 const timeout = 120_000;
 
@@ -156,6 +159,102 @@ describe("kvlab import", () => {
       assert.match(stderr, new RegExp(`^kvlab import: passed over line ${line} of [^\n]*$`, "m"));
     }
     assert.equal((await stored("s:")).length, 20);
+  });
+
+  it("tells of a line whose key or value cannot be, and passes over it with --skip-bad", {
+    timeout,
+  }, async () => {
+    const good = (index: number) => JSON.stringify({ key: `w:${index}`, text: "" });
+    const wrong = [
+      { key: `w:${"k".repeat(5_000)}`, text: "" },
+      { key: "w:\ud800", text: "" },
+      { key: "w:text", text: "\udc00" },
+      { key: "w:ttl", text: "", ttlMs: 101 * 365 * 24 * 3600 * 1000 },
+      { key: "w:ttl", text: "", ttlMs: 0 },
+    ].map((line) => JSON.stringify(line));
+    await writeFile(file, [good(1), ...wrong, good(2)].join("\n"));
+    const stopped = await runKvlab(importing(file));
+    assert.equal(stopped.exitCode, 2);
+    assert.match(
+      stopped.stderr,
+      /^kvlab: import: line 2 of [^\n]*: the key has 5002 bytes of UTF-8; at most 4096/,
+    );
+    const { exitCode, stdout, stderr } = await runKvlab(importing(file, "--skip-bad", "--quiet", "--json"));
+    assert.equal(exitCode, 0, stderr);
+    const { imported, bad, linesBefore } = JSON.parse(stdout);
+    assert.deepEqual({ bad, lines: imported + bad + linesBefore }, { bad: 5, lines: 7 });
+    assert.equal((await stored("w:")).length, 2);
+  });
+
+  it("reads what is no file as it comes, without a journal, and refuses a folder", { timeout }, async () => {
+    const fifo = join(folder, "fifo");
+    await promisify(execFile)("mkfifo", [fifo]);
+    const { content, values } = manyLines("f:", 3_000);
+    const kvlab = startKvlab(importing(fifo, "--json"));
+    // Opens when the other side does, and takes what comes in two parts.
+    const writer = createWriteStream(fifo);
+    writer.on("error", () => {});
+    writer.write(content.slice(0, 50_000));
+    await kvlab.says("it shows how far it has come", () => kvlab.stderr().includes("lines"));
+    writer.end(content.slice(50_000));
+    assert.equal(await kvlab.ended, 0, kvlab.stderr());
+    assert.equal(JSON.parse(kvlab.stdout()).imported, 3_000);
+    assert.ok(!existsSync(`${fifo}.kvlab-import`));
+    await assertStored("f:", values);
+
+    await writeFile(file, content);
+    const [command, args] = commandFor(cli, importing("/dev/stdin", "--json"));
+    const piped = await promisify(execFile)("sh", ["-c", 'cat "$0" | "$@"', file, command, ...args]);
+    assert.equal(JSON.parse(piped.stdout).imported, 3_000);
+
+    const refused = await runKvlab(importing(folder));
+    assert.deepEqual(refused, {
+      exitCode: 2,
+      stdout: "",
+      stderr: `kvlab: ${folder} is a folder; allowed: a file\n`,
+    });
+    const none = await runKvlab(importing(join(folder, "none")));
+    assert.equal(none.exitCode, 2);
+    assert.match(none.stderr, /none: there is no such file or folder\n$/);
+  });
+
+  it("ends on SIGTERM while it waits for who writes", { timeout }, async () => {
+    const fifo = join(folder, "fifo");
+    await promisify(execFile)("mkfifo", [fifo]);
+    for (const writes of [false, true]) {
+      const kvlab = startKvlab(importing(fifo));
+      if (writes) {
+        // A second reader may come and go; the writer stays and says no more.
+        const writer = createWriteStream(fifo);
+        writer.write('{"key":"t:1","text":"1"}\n');
+        await kvlab.says("a line is in", () => kvlab.stderr().includes("lines"));
+        kvlab.signal("SIGTERM");
+        assert.equal(await kvlab.ended, 130);
+        writer.destroy();
+      } else {
+        await kvlab.says("it waits", () => kvlab.stderr().includes("lines"));
+        kvlab.signal("SIGTERM");
+        assert.equal(await kvlab.ended, 130);
+      }
+    }
+  });
+
+  it("goes on without a journal where none can be written, and says so", { timeout }, async () => {
+    const { content, values } = manyLines("n:", 500);
+    await writeFile(file, content);
+    // As good as a folder that this user may not write to, which root may.
+    await mkdir(`${file}.kvlab-import.new`);
+    const { exitCode, stderr } = await runKvlab(importing(file, "--quiet"));
+    assert.equal(exitCode, 0, stderr);
+    assert.match(
+      stderr,
+      /^kvlab import: [^\n]*keys\.jsonl\.kvlab-import cannot be written \([^\n]*\): this goes on without it[^\n]*\n$/,
+    );
+    await assertStored("n:", values);
+    await appendFile(file, "bad\n");
+    const stopped = await runKvlab(importing(file, "--quiet"));
+    assert.equal(stopped.exitCode, 2);
+    assert.match(stopped.stderr, /everything before line 501: --from-line 501 goes on\n$/);
   });
 
   it("does not go on in a file or a cluster that is another", { timeout }, async () => {

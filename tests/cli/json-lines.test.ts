@@ -35,6 +35,21 @@ describe("reading lines", () => {
     assert.deepEqual(shown(await linesOf([...content])), shown(whole));
   });
 
+  it("keeps nothing of a line that is longer than any can be, and goes on after it", async () => {
+    async function* source() {
+      yield new TextEncoder().encode("one\n");
+      for (let megabytes = 0; megabytes < 130; megabytes++) yield new Uint8Array(1024 * 1024).fill(120);
+      yield new TextEncoder().encode("\nthree");
+    }
+    const lines: Line[] = [];
+    for await (const some of readLines(source())) lines.push(...some);
+    const [one, two, three] = lines;
+    assert.deepEqual([one?.isTooLong, two?.isTooLong, three?.isTooLong], [false, true, false]);
+    assert.deepEqual([two?.number, two?.bytes.length], [2, 0]);
+    assert.deepEqual([three?.start, three?.end], [4 + 130 * 1024 * 1024 + 1, 4 + 130 * 1024 * 1024 + 6]);
+    assert.throws(() => two && parseObject(two, []), /it is longer than 134217728 bytes/);
+  });
+
   it("goes on from a place", async () => {
     const [line] = await linesOf(["four"], { number: 4, start: 13 });
     assert.deepEqual([line?.number, line?.start, line?.end], [4, 13, 17]);
@@ -43,7 +58,7 @@ describe("reading lines", () => {
 });
 
 describe("a line of JSON", () => {
-  const parse = (bytes: Uint8Array) => parseObject(bytes, ["a"]);
+  const parse = (bytes: Uint8Array) => parseObject({ bytes, isTooLong: false }, ["a"]);
   const of = (text: string) => parse(new TextEncoder().encode(text));
 
   it("is an object of known fields, or blank", () => {

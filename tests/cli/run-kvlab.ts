@@ -3,7 +3,7 @@ import process from "node:process";
 import { commandFor, type RunOptions, runProgram } from "../support/run-program.ts";
 import { until } from "../support/until.ts";
 
-const cli = new URL("../../src/cli.ts", import.meta.url);
+export const cli = new URL("../../src/cli.ts", import.meta.url);
 
 const running = new Set<ChildProcess>();
 process.on("exit", () => {
