@@ -12,6 +12,12 @@ import { dropUnwritten } from "./truncate.ts";
  */
 const batchBytesMax = 4 * 1024 * 1024;
 
+/**
+ * The lock file is looked at beside a sync, but not beside each: that would cost more than the write. A process that
+ * finds it gone takes longer to start.
+ */
+const lockCheckMs = 50;
+
 interface Waiter {
   readonly seq: number;
   readonly epoch: number;
@@ -24,6 +30,7 @@ interface Waiter {
 export class GroupWriter {
   readonly #state: LogState;
   readonly #lock: FileLock;
+  #lockSeenMs = Number.NEGATIVE_INFINITY;
   readonly #turn: RewriteTurn;
   readonly #appender: Appender;
   #waiters: Waiter[] = [];
@@ -82,6 +89,13 @@ export class GroupWriter {
       (waiter) => waiter.seq > seq,
       ({ seq }) => new LogStoreError("dropped", `record ${seq} was dropped before it was on disk`),
     );
+  }
+
+  async #isLocked(): Promise<boolean> {
+    const nowMs = this.#state.options.clock.monotonicMs();
+    if (nowMs - this.#lockSeenMs < lockCheckMs) return true;
+    this.#lockSeenMs = nowMs;
+    return await this.#lock.isHeld();
   }
 
   #refuse(isMeant: (waiter: Waiter) => boolean, reason: (waiter: Waiter) => LogStoreError): void {
@@ -170,7 +184,7 @@ export class GroupWriter {
     state.hasRoom();
     state.written = { epoch: durable.epoch, seq: durable.seq };
     for (const listener of state.endListeners) listener.written();
-    const [isLocked] = await Promise.all([this.#lock.isHeld(), file.datasync()]);
+    const [isLocked] = await Promise.all([this.#isLocked(), file.datasync()]);
     if (!isLocked) throw new Error("its lock file was removed or replaced, so that others can use it, too");
     state.endBytes = appender.end;
     state.invisibleBytes += recordBytes;

@@ -10,6 +10,7 @@ import { systemClock } from "../../../src/cluster/clock.ts";
 import { LogFileError } from "../../../src/cluster/log/errors.ts";
 import { nodeDisk } from "../../../src/cluster/log/node-disk.ts";
 import { openLog } from "../../../src/cluster/log/open-log.ts";
+import type { LogOptions } from "../../../src/cluster/log/options.ts";
 import { put, text } from "../../support/log-fixtures.ts";
 import { commandFor } from "../../support/run-program.ts";
 
@@ -26,12 +27,17 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function open(name: string, rbname = `${name}.rollback`, onFatal: (error: Error) => void = fail) {
+function open(
+  name: string,
+  rbname = `${name}.rollback`,
+  onFatal: (error: Error) => void = fail,
+  clock: LogOptions["clock"] = systemClock,
+) {
   return openLog({
     disk: nodeDisk,
     dbfile: join(folder, name),
     rbfile: join(folder, rbname),
-    clock: systemClock,
+    clock,
     onFatal,
     log: () => {},
   });
@@ -168,9 +174,12 @@ describe("a log on a real disk", () => {
       ["replaced.txt", (path: string) => unlink(path).then(() => writeFile(path, ""))],
     ] as const) {
       const fatal: Error[] = [];
-      const store = await open(name, undefined, (error) => fatal.push(error));
+      let nowMs = 0;
+      const clock = { random: Math.random, monotonicMs: () => nowMs };
+      const store = await open(name, undefined, (error) => fatal.push(error), clock);
       await store.append([put(1, 1, "a", "1")]);
       await change(join(folder, `${name}.lock`));
+      nowMs += 50;
       await assert.rejects(store.append([put(1, 2, "a", "2")]), /its lock file was removed or replaced/);
       assert.equal(fatal.length, 1);
       await store.close();
