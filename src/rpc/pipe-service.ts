@@ -23,6 +23,13 @@ const callsMax = 256;
 /** Of answers that the caller has not taken; no further call is read then. */
 const answerBytesMax = 1024 * 1024;
 
+/** What gets under way may come to, by what those before have come to: as many of 16 KiB as there may be calls. */
+const getBytesMax = 4 * 1024 * 1024;
+const getBytesLeast = 16 * 1024;
+
+/** Of answers that have come all the same and that the caller has not taken: reads that do not fit are to be repeated. */
+const heldBytesMax = 64 * 1024 * 1024;
+
 /** Calls of one exchange, and how many of them are under way at once: each may read a value of full length. */
 const exchangeCallsMax = 1000;
 const exchangeCallsAtOnce = 64;
@@ -59,9 +66,12 @@ async function exchange(calls: UnaryCalls, operations: readonly Operation[]): Pr
 }
 
 /** Only a read can come to this, so it can be made again. */
-function noRoom({ id }: Operation): Answer {
-  const error = new KvError("unavailable", "the answers of the exchange are too long together: ask again");
-  return { id, answer: { case: "failure", value: toFailure(toConnectError(error)) } };
+function noRoom({ id }: { readonly id?: number | undefined }): Answer {
+  const error = new KvError("unavailable", "the answers of these calls are too long together: ask again");
+  return {
+    ...(id !== undefined && { id }),
+    answer: { case: "failure", value: toFailure(toConnectError(error)) },
+  };
 }
 
 async function* runPipe(
@@ -98,10 +108,11 @@ async function readCalls(
   try {
     for await (const { operations } of requests) {
       for (const operation of operations) {
-        if (!(await pipe.room())) return stop();
+        const isGet = operation.call.case === "get";
+        if (!(await pipe.room(isGet))) return stop();
         // The call is carried out even if the pipe breaks: it has its own deadline.
-        pipe.begin();
-        void answerTo(calls, operation).then((answer) => pipe.end(answer));
+        pipe.begin(isGet);
+        void answerTo(calls, operation).then((answer) => pipe.end(answer, isGet));
       }
     }
     stop();
@@ -115,6 +126,9 @@ async function readCalls(
 /** What goes on in one pipe. */
 class Pipe {
   #underWay = 0;
+  #getsUnderWay = 0;
+  /** Of a get that is under way, by those before: the largest counts longest. */
+  #getBytes = getBytesLeast;
   #answers: Answer[] = [];
   #answerBytes = 0;
   #isClosed = false;
@@ -123,8 +137,8 @@ class Pipe {
   #onAnswer: (() => void) | undefined;
 
   /** Resolves when another call may begin; to false when none will. */
-  async room(): Promise<boolean> {
-    while (!this.#isClosed && (this.#underWay >= callsMax || this.#answerBytes >= answerBytesMax)) {
+  async room(isGet: boolean): Promise<boolean> {
+    while (!this.#isClosed && this.#isFull(isGet)) {
       await new Promise<void>((resolve) => {
         this.#onRoom = resolve;
       });
@@ -132,16 +146,29 @@ class Pipe {
     return !this.#isClosed;
   }
 
-  begin(): void {
+  begin(isGet: boolean): void {
     this.#underWay++;
+    if (isGet) this.#getsUnderWay++;
   }
 
-  end(answer: Answer): void {
+  end(given: Answer, isGet: boolean): void {
     this.#underWay--;
+    const bytes = bytesOf(given);
+    if (isGet) {
+      this.#getsUnderWay--;
+      this.#getBytes = Math.max(bytes, getBytesLeast, this.#getBytes * 0.9);
+    }
+    const fits = this.#answerBytes === 0 || this.#answerBytes + bytes <= heldBytesMax;
+    const answer = fits ? given : noRoom(given);
     this.#answers.push(answer);
     this.#answerBytes += bytesOf(answer);
     this.#onAnswer?.();
     this.#onRoom?.();
+  }
+
+  #isFull(isGet: boolean): boolean {
+    if (this.#underWay >= callsMax || this.#answerBytes >= answerBytesMax) return true;
+    return isGet && this.#getsUnderWay > 0 && (this.#getsUnderWay + 1) * this.#getBytes > getBytesMax;
   }
 
   /** No further call begins. `reason`: what is wrong, if something is. */

@@ -1394,7 +1394,8 @@ export const DataService: GenService<{
     output: typeof WatchResponseSchema;
   },
   /**
-   * Many calls over one stream, answered in any order.
+   * Many calls over one stream, answered in any order. Of a caller that does not take its answers 64 MiB are kept; a
+   * Get beyond that is UNAVAILABLE, and can be made again.
    *
    * @generated from rpc kvlab.v1.DataService.Pipe
    */
