@@ -9,8 +9,11 @@ export interface Target {
   readonly hasHost: boolean;
 }
 
-/** A name or address, in brackets or not, and a port; which one it is makes no difference. */
-const host = /^(?:\[[^[\]\s]+\]|[^[\]\s@/?#\\:]*)(?::\d*)?$/;
+/**
+ * A name or address, in brackets or not, and a port; which one it is makes no difference. The HTTP/2 clients of Node and
+ * Deno leave the brackets of IPv6 out.
+ */
+const host = /^(?:\[[^[\]\s]+\]|[\da-f:.]+|[^[\]\s@/?#\\:]*)(?::\d*)?$/i;
 
 /**
  * Also brings the request into the form that Connect's adapter reads: it knows no absolute target (RFC 9112, 3.2.2),

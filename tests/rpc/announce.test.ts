@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createClient } from "@connectrpc/connect";
+import { KvClient } from "kvlab";
 import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import { createTransports } from "../../src/client/transport/http2.ts";
@@ -129,6 +130,50 @@ test("a second server with the same announced address says so and waits; the fir
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
     await session.close();
+    await coordination.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test("servers on IPv6 addresses find one another, and clients find them", { timeout: 60_000 }, async () => {
+  const coordination = await EmbeddedCoordination.start({ clock: systemClock });
+  const folder = await mkdtemp(join(tmpdir(), "kvlab-announce-"));
+  const logs: string[] = [];
+  const common = {
+    host: "::1",
+    port: 0,
+    openSession: coordination.opener(),
+    access: "open",
+    clock: systemClock,
+    valueBytesMax: defaultValueBytesMax,
+    log: (line: string) => logs.push(line),
+  } as const;
+  const node = (name: string) =>
+    startDataServer({
+      ...common,
+      group: "g",
+      dbfile: join(folder, `${name}.txt`),
+      rbfile: join(folder, `${name}.rb.txt`),
+      replication: defaultReplicationSettings,
+    });
+  const servers = [await startRouterServer({ ...common, virtualNodes: 2 }), await node("1"), await node("2")];
+  const clients = [true, false].map(
+    (direct) => new KvClient({ routers: [`http://${servers[0]?.address}`], direct, deadlineMs: 30_000 }),
+  );
+  try {
+    await Promise.all(servers.map(({ joined }) => joined));
+    assert.match(servers[0]?.address ?? "", /^\[::1\]:\d+$/);
+    for (const kv of clients) {
+      await kv.put("a", "1");
+      assert.equal((await kv.get("a"))?.text(), "1");
+    }
+    assert.deepEqual(
+      logs.filter((line) => /answers at|cannot be fed|without it/.test(line)),
+      [],
+    );
+  } finally {
+    for (const kv of clients) kv.close();
+    await Promise.all(servers.map((server) => server.stop()));
     await coordination.close();
     await rm(folder, { recursive: true, force: true });
   }

@@ -133,7 +133,9 @@ export function poolSessions(authority: string, options: SessionOptions): Sessio
         try {
           if (await isReady(session)) {
             signal?.throwIfAborted();
-            const stream = session.http2.request({ ...headers, ":method": method, ":path": path });
+            // By themselves Node and Deno leave the brackets of an IPv6 address out.
+            const target = { ":authority": new URL(authority).host, ":method": method, ":path": path };
+            const stream = session.http2.request({ ...headers, ...target });
             stream.once("response", () => {
               session.heardAt = performance.now();
             });
