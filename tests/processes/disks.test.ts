@@ -7,6 +7,8 @@ import { NotAppliedSchema } from "../../gen/kvlab/v1/errors_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import { NodeRole } from "../../gen/kvlab/v1/topology_pb.ts";
 import { createTransports } from "../../src/client/transport/http2.ts";
+import { systemClock } from "../../src/cluster/clock.ts";
+import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
 import { freePorts } from "../support/free-ports.ts";
 import { cannotMount, type Mounts, makeMounts } from "../support/mounts.ts";
 import { ServerProcess } from "../support/server-process.ts";
@@ -18,6 +20,35 @@ import { startZooKeeper } from "../support/zookeeper.ts";
 
 const skip = await cannotMount();
 const group = "zdata1";
+
+test("an embedded coordination service without room waits until there is some", { skip }, async () => {
+  const mounts = await makeMounts();
+  try {
+    const folder = await mounts.tmpfs("state", 64);
+    const told: string[] = [];
+    const options = {
+      clock: systemClock,
+      file: join(folder, "state"),
+      onTrouble: (message: string) => told.push(message),
+    };
+    const service = await EmbeddedCoordination.start(options);
+    const session = await service.opener()();
+    await session.create("/before", new Uint8Array(10_000), "persistent", "open");
+    const created = session.create("/large", new Uint8Array(100_000), "persistent", "open");
+    await until("it says so", 20_000, () => told.some((message) => message.includes("ENOSPC")));
+    await mounts.resize(folder, 1024);
+    await created;
+    await session.create("/after", new Uint8Array(10), "persistent", "open");
+    await service.close();
+    const again = await EmbeddedCoordination.start(options);
+    const found = await again.opener()();
+    assert.deepEqual((await found.children("/")).sort(), ["after", "before", "large"]);
+    await again.close();
+    assert.equal(told.length, 2, told.join("\n"));
+  } finally {
+    await mounts.close();
+  }
+});
 
 describe("disks of their own", { skip }, () => {
   let mounts: Mounts;

@@ -14,7 +14,7 @@ export interface EmbeddedOptions {
   readonly sessionTimeoutMs?: number;
   /** Where the persistent znodes are kept, and go on from. Its directory must exist. In memory only if absent. */
   readonly file?: string;
-  /** Told in words when an unfinished write at the end of the file was cut off. */
+  /** Told in words when an unfinished write at the end of the file was cut off, and when there is no room for one. */
   readonly onTrouble?: (message: string) => void;
 }
 
@@ -29,7 +29,8 @@ export interface EmbeddedClientOptions {
  * A coordination service inside this process, with ZooKeeper's semantics. It is deterministic: time comes from the
  * clock alone, and without a file everything else happens in microtasks.
  *
- * If its file cannot be written the service is over: every session expires, and no other opens.
+ * While there is no room for its file, changes wait. If the file cannot be written the service is over: every session
+ * expires, and no other opens.
  */
 export class EmbeddedCoordination {
   readonly #server: Server;
@@ -97,6 +98,7 @@ export class EmbeddedCoordination {
   /** Closes all sessions and the file. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#file?.giveUp();
     const { sessions } = this.#server;
     await Promise.all([...sessions].map((session) => session.close()));
     for (const session of sessions) session.end(() => {});

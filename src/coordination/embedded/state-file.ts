@@ -1,9 +1,14 @@
 import type { Buffer } from "node:buffer";
-import { type FileHandle, open, readFile, rename } from "node:fs/promises";
+import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isNoRoom } from "../../cluster/log/errors.ts";
 import { CoordinationError } from "../coordination.ts";
 import { changesLine, parseState, stateText } from "./state-lines.ts";
 import { type Change, Tree } from "./tree.ts";
+
+/** Pause before a change that there was no room for is written again. */
+const FULL_RETRY_MS = 500;
 
 /** Changes beyond this, and beyond the size of the state itself, are worth a new file. */
 const CHANGES_BYTES_MIN = 1024 * 1024;
@@ -15,19 +20,23 @@ const CHANGES_BYTES_MIN = 1024 * 1024;
 export class StateFile {
   readonly #path: string;
   readonly #tree: Tree;
+  readonly #onTrouble: ((message: string) => void) | undefined;
+  readonly #closing = new AbortController();
+  #isFull = false;
   #handle: FileHandle | undefined;
   /** The last change that is on disk. */
   #savedZxid = 0;
   #bytes = 0;
   #bytesMax = 0;
 
-  private constructor(path: string, tree: Tree) {
+  private constructor(path: string, tree: Tree, onTrouble: ((message: string) => void) | undefined) {
     this.#path = path;
     this.#tree = tree;
+    this.#onTrouble = onTrouble;
   }
 
   /**
-   * Opens or makes the file. `onTrouble` is told when an unfinished write was cut off.
+   * Opens or makes the file. `onTrouble` is told when an unfinished write was cut off, and when there is no room.
    * Errors: SYSTEM (damaged, unreadable, unwritable).
    */
   static async open(
@@ -38,7 +47,7 @@ export class StateFile {
     const { tree, tornBytes } =
       bytes === undefined ? { tree: new Tree(), tornBytes: 0 } : parseState(bytes, path);
     if (tornBytes > 0) onTrouble?.(`${path}: cut off an unfinished write of ${tornBytes} bytes at the end`);
-    const file = new StateFile(path, tree);
+    const file = new StateFile(path, tree, onTrouble);
     await file.#replace().catch((error) => {
       throw unwritable(path, error);
     });
@@ -46,18 +55,23 @@ export class StateFile {
   }
 
   /**
-   * Resolves when the changes, which the tree already has, are on disk. Calls must not overlap.
-   * Errors: SYSTEM; it is then unknown what is on disk, and nothing more can be saved.
+   * Resolves when the changes, which the tree already has, are on disk; without room it waits until there is some, or
+   * until `giveUp`. Calls must not overlap. Errors: SYSTEM; it is then unknown what is on disk, and nothing more can be saved.
    */
   async save(changes: readonly Change[]): Promise<void> {
     const [first, ...rest] = changes.filter(({ zxid }) => zxid > this.#savedZxid);
     if (first === undefined) return;
     try {
-      if (this.#bytes > this.#bytesMax) await this.#replace();
-      else await this.#append(changesLine([first, ...rest]), rest.at(-1)?.zxid ?? first.zxid);
+      if (this.#bytes > this.#bytesMax && (await this.#tryReplace())) return;
+      await this.#append(changesLine([first, ...rest]), rest.at(-1)?.zxid ?? first.zxid);
     } catch (error) {
       throw unwritable(this.#path, error);
     }
+  }
+
+  /** Waits for no room any more: what has none fails. */
+  giveUp(): void {
+    this.#closing.abort();
   }
 
   async close(): Promise<void> {
@@ -66,10 +80,45 @@ export class StateFile {
   }
 
   async #append(line: Buffer, zxid: number): Promise<void> {
-    await this.#handle?.appendFile(line);
+    while (!(await this.#tryWrite(line))) {
+      await sleep(FULL_RETRY_MS, undefined, { signal: this.#closing.signal });
+    }
     await this.#handle?.datasync();
     this.#savedZxid = zxid;
     this.#bytes += line.length;
+  }
+
+  /** Writes at the end of the file. False when there was no room: then nothing of it is left. */
+  async #tryWrite(line: Buffer): Promise<boolean> {
+    try {
+      for (let done = 0; done < line.length; ) {
+        const written = await this.#handle?.write(line, done, line.length - done, this.#bytes + done);
+        done += written?.bytesWritten ?? line.length;
+      }
+    } catch (error) {
+      if (!isNoRoom(error)) throw error;
+      await this.#handle?.truncate(this.#bytes);
+      if (!this.#isFull)
+        this.#onTrouble?.(`${this.#path}: nothing can be saved until there is room: ${error}`);
+      this.#isFull = true;
+      return false;
+    }
+    if (this.#isFull) this.#onTrouble?.(`${this.#path} has room again`);
+    this.#isFull = false;
+    return true;
+  }
+
+  /** False when there is no room for a second file: then the present one grows on. */
+  async #tryReplace(): Promise<boolean> {
+    try {
+      await this.#replace();
+      return true;
+    } catch (error) {
+      if (!isNoRoom(error)) throw error;
+      await rm(`${this.#path}.new`, { force: true });
+      this.#bytesMax = this.#bytes + CHANGES_BYTES_MIN;
+      return false;
+    }
   }
 
   /** Writes the whole tree, with changes that `save` was not called for yet. A crash leaves the old file or the new. */
