@@ -14,7 +14,6 @@ export async function cutFile(state: LogState, seq: number): Promise<void> {
   const { base, identity, legacySeq, options, promisedEpoch, visibleSeq } = state;
   let rewrite: Rewrite | undefined;
   try {
-    await keepCutOff(state, seq);
     rewrite = await Rewrite.begin(state, {
       identity,
       horizon: positionAt(state, Math.max(base.seq, Math.min(seq, legacySeq))),
@@ -31,6 +30,8 @@ export async function cutFile(state: LogState, seq: number): Promise<void> {
       options.requestsMax,
       Math.min(seq, visibleSeq),
     );
+    // Last, so that an attempt that finds no room leaves nothing beside.
+    await keepCutOff(state, seq);
     await rewrite.replace(() => state.load(loaded));
   } catch (error) {
     if (!isNoRoom(error)) throw state.fail("cut", error);
