@@ -59,6 +59,9 @@ export interface Connections {
   destroy(): void;
 }
 
+/** Calls at once on one connection. HTTP/2 tells it to clients and keeps to it; HTTP/1.1 has no such word. */
+export const callsMax = 1_000;
+
 /** Longest time between two looks at the limits: how late they may be kept. */
 const sweepMsMax = 1_000;
 
@@ -135,6 +138,7 @@ export function trackConnections(limits: ConnectionLimits): Connections {
       if (connection !== undefined) {
         connection.served = true;
         connection.calls.add(call);
+        if (session === undefined && connection.calls.size > callsMax) connection.socket.destroy();
         response.once("close", () => end(connection, call));
         if (session !== undefined && streams.out) keepMoving(session, response);
       }

@@ -7,6 +7,7 @@ import { Code, ConnectError, createConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { NotAppliedSchema } from "../../gen/kvlab/v1/errors_pb.ts";
+import { bodyOf } from "./body.ts";
 import { compressions } from "./compression.ts";
 import type { Call, Connections } from "./connections.ts";
 import type { AllowedOrigins } from "./cors.ts";
@@ -53,6 +54,8 @@ export function createDispatcher(options: DispatchOptions): (request: Request, r
     const target = readTarget(request);
     const handler = handlers.get(target.path);
     const call = options.connections.begin(request, response, streamsOf(handler));
+    // The connection has been given up for this call, or for one that was read together with it.
+    if (!("stream" in request) && request.socket.destroyed) return;
     if (answerCors(request, response, options.allowedOrigins)) return;
     const flaw = target.hasHost
       ? flawOfQuery(request.method, target.query)
@@ -97,21 +100,9 @@ function answer(
   const universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
   rewrite(universal.header);
   clampTimeout(universal.header);
-  const answering = handler({ ...universal, body: bodyOf(request) });
+  const answering = handler({ ...universal, body: bodyOf(request, streamsOf(handler).in) });
   // All that services throw has become an answer by now: what is left is a client that went away.
   writeAnswer(answering, response, call.answered).catch(() => response.destroy());
-}
-
-/**
- * The body of a request. A service that gives it up (the message is too large, say) must not end the connection with
- * it, as Node does by default: the answer would be lost.
- */
-async function* bodyOf(request: Request): AsyncIterable<Uint8Array<ArrayBuffer>> {
-  try {
-    yield* request.iterator({ destroyOnReturn: false });
-  } finally {
-    request.resume();
-  }
 }
 
 /**

@@ -12,7 +12,7 @@ import * as net from "node:net";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ConnectionLimits, Connections } from "./connections.ts";
-import { trackConnections } from "./connections.ts";
+import { callsMax, trackConnections } from "./connections.ts";
 import type { AllowedOrigins } from "./cors.ts";
 import { createDispatcher } from "./dispatch.ts";
 import { sniff } from "./sniff.ts";
@@ -55,9 +55,6 @@ export interface Listener {
 export class ListenError extends Error {
   override name = "ListenError";
 }
-
-/** Calls at once on one HTTP/2 connection; a client queues what is more. */
-const streamsMax = 1_000;
 
 /** MB that Node lets one HTTP/2 session hold. With the default, 10, 20 values of 2 MB at once end the session. */
 const sessionMemoryMb = 1_024;
@@ -158,7 +155,7 @@ function createInnerServers(
   Object.defineProperty(first, "listening", { get: () => outer.listening });
 
   const second = http2.createServer(
-    { maxSessionMemory: sessionMemoryMb, settings: { maxConcurrentStreams: streamsMax } },
+    { maxSessionMemory: sessionMemoryMb, settings: { maxConcurrentStreams: callsMax } },
     dispatch,
   );
   second.on("stream", (stream) => stream.on("error", () => {}));
