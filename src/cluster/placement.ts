@@ -45,7 +45,8 @@ export function noPrimaryReason(name: string, group: GroupView | undefined): str
   }
   const others =
     nodes.length > 0 ? `; only node ${nodes.map(({ number }) => number).join(", ")} is there` : "";
-  return `${what}: of its in-sync replicas (${shown}) none is there${others}`;
+  const hint = nodes.length > 0 ? `; "kvlab recover ${name}" says what they have` : "";
+  return `${what}: of its in-sync replicas (${shown}) none is there${others}${hint}`;
 }
 
 /** Why no key has a group, while the ring has none. */
