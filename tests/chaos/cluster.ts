@@ -15,6 +15,8 @@ export interface ChaosServer {
   readonly process: ServerProcess;
   /** Undefined: a router. */
   readonly group: string | undefined;
+  /** The file of its log; a router has none. */
+  readonly log: string;
   /** In front of it. It is announced, so that all other servers come through it. */
   readonly front: TcpProxy;
   /** Its ways to ZooKeeper, one for each member. */
@@ -108,13 +110,14 @@ async function layOut(
     sessiontimeoutms: `${sessionTimeoutMs}`,
     announce: front.address,
   };
+  const log = join(folder, `${name}.db`);
   const env =
     group === undefined
       ? { ...common, virtualnodes: "16" }
-      : { ...common, name: group, dbfile: join(folder, `${name}.db`), rbfile: join(folder, `${name}.rb`) };
+      : { ...common, name: group, dbfile: log, rbfile: join(folder, `${name}.rb`) };
   const entry = group === undefined ? "router" : "data";
   const process = new ServerProcess(name, entry, port, env, join(folder, `${name}.log`));
-  return { process, group, front, zookeeperLinks };
+  return { process, group, log, front, zookeeperLinks };
 }
 
 /** Whether all servers are there, and every node is in sync. */

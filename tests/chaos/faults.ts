@@ -1,3 +1,4 @@
+import { copyFile, rename, rm } from "node:fs/promises";
 import { NodeRole } from "../../gen/kvlab/v1/topology_pb.ts";
 import type { Random } from "../simulation/random.ts";
 import type { ProxyMode, TcpProxy } from "../support/tcp-proxy.ts";
@@ -45,6 +46,7 @@ export const faultMakers: readonly FaultMaker[] = [
   (cluster, random) => hold(cluster, random, "all"),
   isolate,
   isolate,
+  replaceLog,
 ];
 
 async function kill(cluster: ChaosCluster, random: Random): Promise<Fault> {
@@ -164,6 +166,38 @@ async function isolate(cluster: ChaosCluster, random: Random): Promise<Fault> {
     end() {
       if (breaks) setAll(links, "cut");
       setAll(links, "pass");
+    },
+  };
+}
+
+/**
+ * Somebody puts a copy in the place of a standby's log: one that was made before, or one of another replica's. Not in a
+ * primary's, which may be the only one in sync: its group would have to wait for an operator.
+ */
+async function replaceLog(cluster: ChaosCluster, random: Random): Promise<Fault> {
+  const group = random.pick(groupsOften);
+  const order = random.shuffle(cluster.servers.filter((server) => server.group === group));
+  const kind = random.pick(["old", "copied"] as const);
+  const standby = order.find(await roleOf(cluster, "standby", group));
+  const from = kind === "old" ? standby : order.find((server) => server !== standby);
+  const copy = `${standby?.log}.copy`;
+  return {
+    kind: `${kind} log`,
+    what: `${kind} log of ${from?.process.name} in place of that of ${standby?.process.name}`,
+    holds: standby === undefined || from === undefined ? [] : [standby.process],
+    forMs: random.between(200, 6000),
+    begin: () => (from === undefined ? undefined : copyFile(from.log, copy)),
+    async end() {
+      if (standby === undefined) return;
+      await standby.process.kill();
+      // Killed, it can be made primary at most in name.
+      const topology = await cluster.topology();
+      const primary = topology?.groups
+        .find(({ name }) => name === group)
+        ?.nodes.find(({ role }) => role === NodeRole.PRIMARY);
+      if (primary === undefined || primary.address === standby.front.address) await rm(copy);
+      else await rename(copy, standby.log);
+      standby.process.launch();
     },
   };
 }
