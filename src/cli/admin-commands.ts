@@ -1,9 +1,9 @@
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
+import { REFUSED } from "../settings/exit-codes.ts";
 import { ExitError, print } from "../settings/run-main.ts";
 import { number, text, toggle } from "../settings/setting.ts";
 import { routerCommand } from "./command.ts";
-import { REFUSED } from "./exit-codes.ts";
 import { jsonSetting } from "./router-settings.ts";
 
 const group = text({

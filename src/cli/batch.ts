@@ -1,8 +1,8 @@
 import type { BatchStep } from "../client/index.ts";
 import { batchOperationsMax } from "../cluster/key-limits.ts";
+import { NOT_ALLOWED } from "../settings/exit-codes.ts";
 import { ExitError, print } from "../settings/run-main.ts";
 import { keyCommand } from "./command.ts";
-import { NOT_ALLOWED } from "./exit-codes.ts";
 import { fileOperand, nameOf, openInput } from "./files.ts";
 import { conditionFields, textField, ttlField, valueFields } from "./json-fields.ts";
 import { BadLine, parseObject, readLines } from "./json-lines.ts";

@@ -1,8 +1,8 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { WrongNodeSchema } from "../../gen/kvlab/v1/errors_pb.ts";
 import { isNotApplied } from "../rpc/errors.ts";
+import { NOT_ALLOWED, NOT_FOUND, OUTCOME_UNKNOWN, REFUSED, UNAVAILABLE } from "../settings/exit-codes.ts";
 import { ExitError } from "../settings/run-main.ts";
-import { NOT_ALLOWED, NOT_FOUND, OUTCOME_UNKNOWN, REFUSED, UNAVAILABLE } from "./exit-codes.ts";
 
 /** What a router answered, or why it did not. */
 export interface Failure {

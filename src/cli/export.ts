@@ -1,17 +1,18 @@
 import { Buffer } from "node:buffer";
 import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
+import { INTERRUPTED, NOT_ALLOWED } from "../settings/exit-codes.ts";
 import { ExitError, print } from "../settings/run-main.ts";
 import { toggle } from "../settings/setting.ts";
 import { readClusterStatus } from "./cluster-status.ts";
 import { keyCommand } from "./command.ts";
-import { INTERRUPTED, NOT_ALLOWED } from "./exit-codes.ts";
 import { fileOperand, isFolder, unusable, wholeLines } from "./files.ts";
 import { textField } from "./json-fields.ts";
 import { BadLine, parseObject } from "./json-lines.ts";
-import { keyFailure } from "./key-failure.ts";
+import { codeAfter, keyFailure } from "./key-failure.ts";
 import { keyFlag } from "./key-settings.ts";
 import { bufferLines, type LineOutput } from "./output.ts";
+import { counted, countedAre } from "./plural.ts";
 import { grouped, showProgress } from "./progress.ts";
 import { jsonSetting } from "./router-settings.ts";
 import type { Session } from "./session.ts";
@@ -48,7 +49,7 @@ export const exportCommand = keyCommand(
     await print(
       json
         ? `${JSON.stringify({ exported: count, seconds })}\n`
-        : `exported ${grouped(count)} keys in ${seconds.toFixed(1)} s, ${grouped(Math.round(count / seconds))}/s\n`,
+        : `exported ${counted(count, "key")} in ${seconds.toFixed(1)} s, ${grouped(Math.round(count / seconds))}/s\n`,
     );
     return 0;
   },
@@ -176,9 +177,13 @@ async function write(run: Run, session: Session, lines: LineOutput): Promise<num
     if (!(error instanceof ExitError)) throw error;
     await lines.flush();
     const why = error.exitCode === INTERRUPTED ? "export: interrupted" : error.message;
-    throw new ExitError(error.exitCode, `${why}; ${grouped(count)} keys are written: ${run.how}`, {
-      cause: error,
-    });
+    throw new ExitError(
+      codeAfter(count, error.exitCode),
+      `${why}; ${countedAre(count, "key")} written: ${run.how}`,
+      {
+        cause: error,
+      },
+    );
   } finally {
     progress.end();
   }

@@ -2,9 +2,9 @@ import { constants, createReadStream } from "node:fs";
 import { type FileHandle, lstat, open, realpath, stat } from "node:fs/promises";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { NOT_ALLOWED } from "../settings/exit-codes.ts";
 import { ExitError } from "../settings/run-main.ts";
 import { text, withDefault } from "../settings/setting.ts";
-import { NOT_ALLOWED } from "./exit-codes.ts";
 
 /** A file, or `-` for the standard stream. */
 export function fileOperand(meaning: string) {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { open, readFile, rename, rm } from "node:fs/promises";
+import { NOT_ALLOWED } from "../settings/exit-codes.ts";
 import { ExitError } from "../settings/run-main.ts";
-import { NOT_ALLOWED } from "./exit-codes.ts";
 import { unusable } from "./files.ts";
 import type { LineStart } from "./json-lines.ts";
 

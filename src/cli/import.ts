@@ -1,14 +1,16 @@
 import process from "node:process";
 import { KvError } from "../client/index.ts";
+import { INTERRUPTED, NOT_ALLOWED, UNFORESEEN } from "../settings/exit-codes.ts";
 import { ExitError, print } from "../settings/run-main.ts";
 import { number, optional, toggle } from "../settings/setting.ts";
 import { keyCommand } from "./command.ts";
-import { INTERRUPTED, NOT_ALLOWED, UNAVAILABLE } from "./exit-codes.ts";
 import { fileOperand, isStored, nameOf, openInput, untilAborted } from "./files.ts";
 import { type Journal, openJournal } from "./import-journal.ts";
 import { textField, ttlField, valueFields } from "./json-fields.ts";
 import { BadLine, type Line, type LineStart, parseObject, readLines } from "./json-lines.ts";
+import { codeAfter, keyFailure } from "./key-failure.ts";
 import { createLoader, type Loader, type PutLine } from "./loader.ts";
+import { counted, countedAre } from "./plural.ts";
 import { grouped, showProgress } from "./progress.ts";
 import { jsonSetting } from "./router-settings.ts";
 import type { Session } from "./session.ts";
@@ -61,9 +63,9 @@ export const importCommand = keyCommand(
     await print(
       json
         ? `${JSON.stringify({ imported: done, bad, linesBefore: earlier, seconds })}\n`
-        : `imported ${grouped(done)} lines in ${seconds.toFixed(1)} s, ${grouped(Math.round(done / seconds))}/s` +
+        : `imported ${counted(done, "line")} in ${seconds.toFixed(1)} s, ${grouped(Math.round(done / seconds))}/s` +
             `${earlier > 0 ? `, after ${grouped(earlier)} of an earlier run` : ""}` +
-            `${bad > 0 ? `; ${grouped(bad)} bad lines were passed over` : ""}\n`,
+            `${bad > 0 ? `; ${counted(bad, "bad line")} ${bad === 1 ? "was" : "were"} passed over` : ""}\n`,
     );
     return 0;
   },
@@ -151,21 +153,24 @@ function putOf(line: Line, onBad: (line: Line, reason: string) => void): PutLine
   }
 }
 
+/** Of what is no error of ours: the system's are about what is read. */
+function codeOf(error: unknown): number {
+  return error instanceof Error && "code" in error ? NOT_ALLOWED : UNFORESEEN;
+}
+
 /** How an import that is stopped ends: with why, and how to go on. */
 async function ending(reason: unknown, next: LineStart, run: Run, loader: Loader): Promise<ExitError> {
-  const { file, journal } = run;
+  const { journal } = run;
   await journal?.save(next);
   const message =
-    reason instanceof BadLine
-      ? `import: line ${next.number} of ${nameOf(file)}: ${reason.message}`
-      : reason instanceof KvError
-        ? `import: ${reason.message}`
-        : reason instanceof Error
-          ? reason.message
-          : String(reason);
-  const exitCode =
-    reason instanceof ExitError ? reason.exitCode : reason instanceof BadLine ? NOT_ALLOWED : UNAVAILABLE;
+    reason instanceof KvError
+      ? `import: ${reason.message}`
+      : reason instanceof Error
+        ? reason.message
+        : String(reason);
+  const failure = keyFailure("import", "write", reason);
+  const exitCode = failure instanceof ExitError ? codeAfter(loader.done, failure.exitCode) : codeOf(failure);
   const how = journal?.isKept !== true ? `--from-line ${next.number} goes on` : "the same command goes on";
-  const come = `${grouped(loader.done)} lines are in, everything before line ${grouped(next.number)}`;
+  const come = `${countedAre(loader.done, "line")} in, everything before line ${grouped(next.number)}`;
   return new ExitError(exitCode, `${message}; ${come}: ${how}`, { cause: reason });
 }

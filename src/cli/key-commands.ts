@@ -1,6 +1,6 @@
+import { NOT_FOUND } from "../settings/exit-codes.ts";
 import { ExitError, print } from "../settings/run-main.ts";
 import { keyCommand, routerCommand } from "./command.ts";
-import { NOT_FOUND } from "./exit-codes.ts";
 import { readStdin } from "./input.ts";
 import { quoted, told } from "./key-failure.ts";
 import {

@@ -1,7 +1,17 @@
 import { ConnectError } from "@connectrpc/connect";
 import { KvError } from "../client/index.ts";
+import {
+  BROKE_OFF,
+  HISTORY_LOST,
+  INTERRUPTED,
+  NOT_ALLOWED,
+  OUTCOME_UNKNOWN,
+  REFUSED,
+  UNAVAILABLE,
+  UNFORESEEN,
+} from "../settings/exit-codes.ts";
 import { ExitError } from "../settings/run-main.ts";
-import { INTERRUPTED, NOT_ALLOWED, NOT_FOUND, OUTCOME_UNKNOWN, REFUSED, UNAVAILABLE } from "./exit-codes.ts";
+import { countedAre } from "./plural.ts";
 
 /** The result of a call to the client. Its error is told as what became of `what`, e.g. `put "a"`. Errors: ExitError. */
 export async function told<T>(what: string, kind: "read" | "write", call: Promise<T>): Promise<T> {
@@ -10,6 +20,18 @@ export async function told<T>(what: string, kind: "read" | "write", call: Promis
   } catch (reason) {
     throw keyFailure(what, kind, reason);
   }
+}
+
+/** The end of what goes on for long: of this many `items`, e.g. "key", is already said or done what `participle` says. */
+export function brokenOff(reason: unknown, count: number, item: string, participle: string): unknown {
+  if (count === 0 || !(reason instanceof ExitError)) return reason;
+  const message = `${reason.message}; ${countedAre(count, item)} ${participle} already`;
+  return new ExitError(codeAfter(count, reason.exitCode), message, { cause: reason });
+}
+
+/** The exit code of what has failed after so many of its items: of "nothing was done" there is no question then. */
+export function codeAfter(count: number, exitCode: number): number {
+  return count > 0 && exitCode === UNAVAILABLE ? BROKE_OFF : exitCode;
 }
 
 /** The end of a program whose call to the client has failed. What is no error of the client stays as it is. */
@@ -31,7 +53,11 @@ function judge({ code }: KvError, kind: "read" | "write"): [number, string, stri
     case "outcome-unknown":
       return [OUTCOME_UNKNOWN, "may or may not have been applied", "read the key before you write it again"];
     case "history-lost":
-      return [NOT_FOUND, "the history that this needs is gone", "scan the keys anew, and watch from there"];
+      return [
+        HISTORY_LOST,
+        "the history that this needs is gone",
+        "scan the keys anew, and watch from there",
+      ];
     case "aborted":
     case "closed":
       return [
@@ -39,7 +65,7 @@ function judge({ code }: KvError, kind: "read" | "write"): [number, string, stri
         kind === "write" ? "interrupted, may or may not have been applied" : "interrupted",
       ];
     case "internal":
-      return [UNAVAILABLE, "failed"];
+      return [UNFORESEEN, kind === "write" ? "failed, may or may not have been applied" : "failed"];
     case "unavailable":
     case "deadline":
     case "exhausted":

@@ -1,4 +1,6 @@
+import { exitCodeTable, UNFORESEEN } from "../settings/exit-codes.ts";
 import { HelpRequested, SettingError, type SettingsInput } from "../settings/read-settings.ts";
+import { ExitError, isNotRead } from "../settings/run-main.ts";
 import { refuseUndecodable } from "../settings/undecodable.ts";
 import { recoverCommand, transferCommand } from "./admin-commands.ts";
 import { batchCommand } from "./batch.ts";
@@ -46,7 +48,18 @@ export async function kvlab({ args, env }: SettingsInput): Promise<number> {
   }
   const command = commands.find(({ words }) => words.every((word, index) => word === args[index]));
   if (!command) throw unknownCommand(args);
-  return command.run({ args: args.slice(command.words.length), env });
+  return command.run({ args: args.slice(command.words.length), env }).catch((reason) => {
+    throw foreseen(reason);
+  });
+}
+
+/** An end that somebody has thought of has a code; of any other this must not look like one, least of all like 1. */
+function foreseen(reason: unknown): unknown {
+  const isForeseen =
+    reason instanceof ExitError || reason instanceof SettingError || reason instanceof HelpRequested;
+  if (isForeseen || isNotRead(reason)) return reason;
+  const message = reason instanceof Error ? reason.message : String(reason);
+  return new ExitError(UNFORESEEN, message, { cause: reason });
 }
 
 function overview(): string {
@@ -63,14 +76,7 @@ ${lines.join("\n")}
 \`kvlab COMMAND --help\` says all about a command.
 
 Exit codes:
-  0  done
-  1  there is no such key; the history that a watch needs is gone; the log file is damaged or cannot be read
-  2  wrong usage, also a key or value that is too long
-  3  unavailable: no router answers, or the group of the key does not; nothing was done
-  4  refused by a condition
-  5  a write may or may not have been applied
-  130  ended by Ctrl-C before it was done
-`;
+${exitCodeTable.map(([code, meaning]) => `${String(code).padStart(5)}  ${meaning}\n`).join("")}`;
 }
 
 function unknownCommand(args: readonly string[]): SettingError {

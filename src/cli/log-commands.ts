@@ -1,13 +1,14 @@
+import { LogFileError } from "../cluster/log/errors.ts";
 import { nodeDisk } from "../cluster/log/node-disk.ts";
 import { dumpLog, type LogReport, type RepairReport, repairLog, verifyLog } from "../cluster/log/tools.ts";
-import { print } from "../settings/run-main.ts";
+import { NOT_ALLOWED, NOT_FOUND } from "../settings/exit-codes.ts";
+import { ExitError, print } from "../settings/run-main.ts";
 import { text } from "../settings/setting.ts";
 import { command } from "./command.ts";
+import { isStored } from "./files.ts";
 import { bufferLines } from "./output.ts";
+import { counted, countedAre } from "./plural.ts";
 import { jsonSetting } from "./router-settings.ts";
-
-/** Also what `runMain` makes of a file that cannot be read. */
-const DAMAGED = 1;
 
 /** More would hide what else is said; `--json` has them all. */
 const DAMAGES_SHOWN = 20;
@@ -32,9 +33,9 @@ export const verifyCommand = command(
     examples: ["kvlab log verify db.txt"],
   },
   async ({ file, json }) => {
-    const report = await verifyLog(nodeDisk, file);
+    const report = await ofLog(file, () => verifyLog(nodeDisk, file));
     await print(json ? `${JSON.stringify(report)}\n` : describeReport(file, report));
-    return report.condition.kind === "damaged" ? DAMAGED : 0;
+    return report.condition.kind === "damaged" ? NOT_FOUND : 0;
   },
 );
 
@@ -52,7 +53,9 @@ export const dumpCommand = command(
   async ({ file }) => {
     const lines = bufferLines(print);
     try {
-      for await (const record of dumpLog(nodeDisk, file)) await lines.add(JSON.stringify(record));
+      await ofLog(file, async () => {
+        for await (const record of dumpLog(nodeDisk, file)) await lines.add(JSON.stringify(record));
+      });
     } finally {
       await lines.flush();
     }
@@ -69,11 +72,26 @@ export const repairCommand = command(
     examples: ["kvlab log repair db.txt"],
   },
   async ({ file, json }) => {
-    const report = await repairLog(nodeDisk, file);
+    const report = await ofLog(file, () => repairLog(nodeDisk, file));
     await print(json ? `${JSON.stringify(report)}\n` : describeRepair(file, report));
     return 0;
   },
 );
+
+/** What is done with a log. Errors: ExitError (it is damaged, or there is none). */
+async function ofLog<T>(file: string, work: () => Promise<T>): Promise<T> {
+  if (!(await isStored(file))) {
+    throw new ExitError(NOT_ALLOWED, `${file} is no regular file; allowed: the log file of a node`);
+  }
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof LogFileError)) throw error;
+    // What is no answer of the system is about the log.
+    const exitCode = error.cause === undefined ? NOT_FOUND : NOT_ALLOWED;
+    throw new ExitError(exitCode, error.message, { cause: error });
+  }
+}
 
 function describeReport(file: string, report: LogReport): string {
   const { condition, identity, last } = report;
@@ -97,7 +115,7 @@ function describeCondition(condition: LogReport["condition"]): string {
     case "intact":
       return "intact";
     case "torn":
-      return `intact but for an unfinished end of ${condition.bytesCut} bytes at line ${condition.line}, as an interrupted write leaves it; opening cuts it off`;
+      return `intact but for an unfinished end of ${counted(condition.bytesCut, "byte")} at line ${condition.line}, as an interrupted write leaves it; opening cuts it off`;
     case "damaged":
       return `damaged at line ${condition.line}: ${condition.reason}`;
   }
@@ -109,7 +127,7 @@ function describeRepair(file: string, report: RepairReport): string {
     `${file}: repaired; records kept: ${report.records}, keys: ${report.liveKeys}`,
     report.keptIn === undefined
       ? "  records were missing, but no bytes were bad"
-      : `  ${report.removedBytes} bad bytes are now in ${report.keptIn}`,
+      : `  ${countedAre(report.removedBytes, "bad byte")} now in ${report.keptIn}`,
     ...describeDamages(report),
   ];
   lines.push(
@@ -121,6 +139,8 @@ function describeRepair(file: string, report: RepairReport): string {
 
 function describeDamages({ damages, damageCount }: Pick<LogReport, "damages" | "damageCount">): string[] {
   const shown = damages.slice(0, DAMAGES_SHOWN);
-  const lines = shown.map(({ line, bytes, reason }) => `  line ${line}, ${bytes} bytes: ${reason}`);
+  const lines = shown.map(
+    ({ line, bytes, reason }) => `  line ${line}, ${counted(bytes, "byte")}: ${reason}`,
+  );
   return damageCount > shown.length ? [...lines, `  and ${damageCount - shown.length} more`] : lines;
 }

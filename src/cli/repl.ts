@@ -1,10 +1,10 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { NOT_ALLOWED } from "../settings/exit-codes.ts";
 import { HelpRequested } from "../settings/read-settings.ts";
 import { ExitError, print } from "../settings/run-main.ts";
 import { refuseUndecodable } from "../settings/undecodable.ts";
 import { type ClusterCommand, keyCommand } from "./command.ts";
-import { NOT_ALLOWED } from "./exit-codes.ts";
 import { deleteCommand, getCommand, locateCommand, putCommand } from "./key-commands.ts";
 import { scanCommand } from "./scan.ts";
 import { lineOf, type Session } from "./session.ts";

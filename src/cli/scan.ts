@@ -2,7 +2,7 @@ import { KvEntry } from "../client/index.ts";
 import { print } from "../settings/run-main.ts";
 import { number, optional, text, toggle } from "../settings/setting.ts";
 import { keyCommand } from "./command.ts";
-import { told } from "./key-failure.ts";
+import { brokenOff, told } from "./key-failure.ts";
 import { keyFlag } from "./key-settings.ts";
 import { bufferLines } from "./output.ts";
 import { jsonSetting } from "./router-settings.ts";
@@ -54,15 +54,19 @@ export const scanCommand = keyCommand(
     const { prefix, start, end, after, limit, reverse } = options;
     const given = { prefix, start, end, after, limit, reverse, signal };
     const lines = bufferLines(print);
+    let count = 0;
     const scan = async () => {
       for await (const entry of keysOnly ? client.scan({ ...given, keysOnly }) : client.scan(given)) {
         const line = () =>
           entry instanceof KvEntry ? `${fieldOf(entry.key)}\t${fieldOf(entry.value)}` : fieldOf(entry.key);
         await lines.add(json ? entryJson(entry) : line());
+        count++;
       }
     };
     try {
       await told("scan", "read", scan());
+    } catch (reason) {
+      throw brokenOff(reason, count, "key", "printed");
     } finally {
       await lines.flush();
     }

@@ -1,6 +1,6 @@
 import process from "node:process";
 import { KvClient } from "../client/index.ts";
-import { INTERRUPTED } from "./exit-codes.ts";
+import { INTERRUPTED } from "../settings/exit-codes.ts";
 import { type ReachSettings, routersOf } from "./router-settings.ts";
 import { connectRouters, type Routers } from "./routers.ts";
 

@@ -1,19 +1,22 @@
+import { UNAVAILABLE } from "../settings/exit-codes.ts";
 import { print } from "../settings/run-main.ts";
 import { type ClusterStatus, type GroupStatus, percent, readClusterStatus } from "./cluster-status.ts";
 import { routerCommand } from "./command.ts";
+import { counted } from "./plural.ts";
 import { jsonSetting } from "./router-settings.ts";
 
 export const statusCommand = routerCommand(
   {
     command: "kvlab status",
-    summary: "Shows routers, groups, their nodes and the ring. Warns of what needs a look.",
+    summary:
+      "Shows routers, groups, their nodes and the ring. Warns of what needs a look; exit code 3 when a group is down.",
     settings: { json: jsonSetting },
     examples: ["kvlab status", "kvlab status --json"],
   },
   async ({ json }, { ask }) => {
     const status = await readClusterStatus(ask);
     await print(json ? `${JSON.stringify(status)}\n` : describeStatus(status));
-    return 0;
+    return status.groups.some(({ unavailable }) => unavailable !== undefined) ? UNAVAILABLE : 0;
   },
 );
 
@@ -29,7 +32,7 @@ function describeStatus(status: ClusterStatus): string {
       ["GROUP", "SHARE", "EPOCH", "KEYS", "LOG", "NODE", "ADDRESS", "ROLE", "IN SYNC", "LAG"],
       status.groups.flatMap(groupRows),
     ),
-    `ring version ${status.ringVersion}, ${status.virtualNodes} virtual nodes a group\n`,
+    `ring version ${status.ringVersion}, ${counted(status.virtualNodes, "virtual node")} a group\n`,
   ];
   if (status.warnings.length > 0) {
     sections.push(status.warnings.map((warning) => `warning: ${warning}\n`).join(""));

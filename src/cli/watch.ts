@@ -4,7 +4,7 @@ import { SettingError } from "../settings/read-settings.ts";
 import { print } from "../settings/run-main.ts";
 import { optional, text, toggle } from "../settings/setting.ts";
 import { keyCommand } from "./command.ts";
-import { keyFailure } from "./key-failure.ts";
+import { brokenOff, keyFailure } from "./key-failure.ts";
 import { keyFlag } from "./key-settings.ts";
 import { jsonSetting } from "./router-settings.ts";
 import { fieldOf, valueJson } from "./value-forms.ts";
@@ -28,7 +28,7 @@ export const watchCommand = keyCommand(
       after: optional(
         text({
           meaning:
-            "Only what comes after this token, which an earlier watch has printed: with --json in every line. Exit code 1 when the servers do not know any more what came next.",
+            "Only what comes after this token, which an earlier watch has printed: with --json in every line. Exit code 8 when the servers do not know any more what came next.",
           placeholder: "TOKEN",
           source: "flag",
           allowed: "a token of `kvlab watch`",
@@ -49,19 +49,24 @@ export const watchCommand = keyCommand(
     }
     const signal = interruption();
     let last: KvEvent | KvProgress | undefined;
+    let count = 0;
     try {
       const watch = client.watch({ key, prefix, after, previous, progress: true, signal });
       const begun = () => tell("watching");
       watch.ready().then(begun, () => {});
       for await (const event of watch) {
-        if (event.type !== "progress") await print(`${json ? eventJson(event) : eventLine(event)}\n`);
+        if (event.type !== "progress") {
+          await print(`${json ? eventJson(event) : eventLine(event)}\n`);
+          count++;
+        }
         last = event;
       }
     } catch (reason) {
       // Nobody reads what is printed: nobody will want to go on.
       if (!(reason instanceof KvError)) throw reason;
       if (last !== undefined) tell(`to go on from here: --after ${last.token}`);
-      if (!signal.aborted) throw keyFailure("watch", "read", reason);
+      if (signal.aborted) return 0;
+      throw brokenOff(keyFailure("watch", "read", reason), count, "change", "printed");
     }
     return 0;
   },

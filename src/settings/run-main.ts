@@ -1,6 +1,7 @@
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { inspect } from "node:util";
+import { NOT_ALLOWED, NOT_READ, OUTPUT_FAILED, UNFORESEEN } from "./exit-codes.ts";
 import { HelpRequested, SettingError, type SettingsInput } from "./read-settings.ts";
 
 /** Ends a program with one line on standard error and an exit code of its own. */
@@ -15,20 +16,30 @@ export class ExitError extends Error {
 }
 
 /**
- * Writes to standard output; resolves when everything has been handed on, and rejects when that cannot be done.
+ * Writes to standard output; resolves when everything has been handed on, and rejects when that cannot be done: with
+ * an ExitError, or with the system's error when nobody reads it any more.
  * A program that ends without having waited for this may lose output.
  */
-export function print(output: string | Uint8Array): Promise<void> {
-  return write(process.stdout, output);
+export async function print(output: string | Uint8Array): Promise<void> {
+  try {
+    await write(process.stdout, output);
+  } catch (error) {
+    if (isNotRead(error)) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    const message = `what was asked is done, but standard output cannot be written (${reason})`;
+    throw new ExitError(OUTPUT_FAILED, message, { cause: error });
+  }
 }
 
-/** The exit code after an error that nothing has caught: a fault of the program (EX_SOFTWARE of sysexits.h). */
-const unexpectedErrorCode = 70;
+/** Whether whoever was to read what we write has gone: `kvlab … | head` does so when it has enough. */
+export function isNotRead(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EPIPE";
+}
 
 /**
  * Runs the program of an entry point and ends the process when it is over, also if something is still open.
- * The exit code is what `main` resolves to; 2 after a SettingError; that of an ExitError; 1 after any other error that
- * `main` rejects with. Such an error is told in one line; its stack is shown only when KVLAB_DEBUG is set.
+ * The exit code is what `main` resolves to; 2 after a SettingError; that of an ExitError; 141 when nobody reads what is
+ * printed; 1 after any other error that `main` rejects with. Such an error is told in one line; its stack is shown only when KVLAB_DEBUG is set.
  *
  * An error that nothing has caught, wherever in the process, ends it with 70 and its stack: what it broke off may hold
  * up everything else, and nobody would know.
@@ -47,7 +58,7 @@ export async function runMain(
   try {
     exitCode = await main({ args: process.argv.slice(2), env: process.env });
   } catch (error) {
-    exitCode = await report(command, error).catch(() => 1);
+    exitCode = await report(command, error).catch(codeOf);
   }
   process.exit(exitCode);
 }
@@ -59,7 +70,7 @@ function endAtOnce(command: string, error: unknown): never {
   } catch {
     // There is nobody to tell.
   }
-  process.exit(unexpectedErrorCode);
+  process.exit(UNFORESEEN);
 }
 
 /** Tells why a program ends, and returns its exit code. */
@@ -68,11 +79,15 @@ async function report(command: string, error: unknown): Promise<number> {
     await print(error.help);
     return 0;
   }
-  // `kvlab … | head` closes our output early: there is nobody to write for, and nothing has gone wrong.
-  if (error instanceof Error && "code" in error && error.code === "EPIPE") return 0;
+  if (isNotRead(error)) return NOT_READ;
   await write(process.stderr, `${command}: ${oneLine(error)}\n`);
-  if (process.env.KVLAB_DEBUG && error instanceof Error) await write(process.stderr, `${error.stack}\n`);
-  if (error instanceof SettingError) return 2;
+  if (process.env.KVLAB_DEBUG && error instanceof Error) await write(process.stderr, `${inspect(error)}\n`);
+  return codeOf(error);
+}
+
+function codeOf(error: unknown): number {
+  if (isNotRead(error)) return NOT_READ;
+  if (error instanceof SettingError) return NOT_ALLOWED;
   return error instanceof ExitError ? error.exitCode : 1;
 }
 

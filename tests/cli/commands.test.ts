@@ -166,7 +166,8 @@ ring version 3, 2 virtual nodes a group
       ],
       ageMs: 2500n,
     });
-    const { stdout } = await kvlab(["status"]);
+    const { exitCode, stdout } = await kvlab(["status"]);
+    assert.equal(exitCode, 3, "a group is down");
     const at = `http://127.0.0.1:${toy.port}`;
     assert.deepEqual(
       stdout.split("\n").filter((line) => line.startsWith("warning: ")),

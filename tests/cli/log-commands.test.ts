@@ -57,10 +57,15 @@ describe("kvlab log verify", () => {
     assert.deepEqual([condition.kind, condition.line, records, damages.length], ["damaged", 4, 2, 1]);
   });
 
-  it("ends with 1 in one line when the file cannot be read", { timeout }, async () => {
+  it("ends with 2 in one line when there is no such file, or it is a folder", { timeout }, async () => {
     const { exitCode, stdout, stderr } = await runProgram(cli, ["log", "verify", join(folder, "none")]);
-    assert.deepEqual({ exitCode, stdout }, { exitCode: 1, stdout: "" });
-    assert.match(stderr, /^kvlab: [^\n]*none: cannot read it: [^\n]*\n$/);
+    assert.deepEqual({ exitCode, stdout }, { exitCode: 2, stdout: "" });
+    assert.match(stderr, /^kvlab: [^\n]*none: there is no such file or folder\n$/);
+    for (const action of ["verify", "dump", "repair"]) {
+      const refused = await runProgram(cli, ["log", action, folder]);
+      assert.equal(refused.exitCode, 2);
+      assert.match(refused.stderr, /^kvlab: [^\n]* is a folder; allowed: a file\n$/);
+    }
   });
 });
 

@@ -95,6 +95,6 @@ describe("kvlab scan", () => {
     await once(child.stdout, "data");
     child.stdout.destroy();
     const [exitCode] = await once(child, "exit");
-    assert.deepEqual({ exitCode, stderr }, { exitCode: 0, stderr: "" });
+    assert.deepEqual({ exitCode, stderr }, { exitCode: 141, stderr: "" });
   });
 });
