@@ -13,13 +13,18 @@ export interface ConnectionLimits {
   readonly messageTimeoutMs: number;
   /** A connection without calls is closed after this time. */
   readonly idleTimeoutMs: number;
-  /** With calls under way, an HTTP/2 client is asked for a sign of life this often, and has as long to give it. */
+  /**
+   * With calls under way, an HTTP/2 client is asked for a sign of life this often, and has as long to give it; while it
+   * takes what it is sent, however slowly, as long as for a message.
+   */
   readonly pingIntervalMs: number;
 }
 
 export interface Call {
   /** Says that the answer is there, for the client to read. */
   answered(): void;
+  /** Says that a part of the answer has begun or ceased to wait for the client. */
+  waited(): void;
 }
 
 interface TrackedCall extends Call {
@@ -41,12 +46,18 @@ interface Connection {
   /** When the last PING was sent, and whether its answer is still due. */
   pingedAt: number;
   pingDue: boolean;
+  /** When something that was sent last began or ceased to wait for the client. */
+  waitedAt: number;
+  /** As of the last look. */
+  bytesRead: number;
   /** Whether it has been told to go. */
   retired: boolean;
 }
 
 export interface Connections {
   readonly size: number;
+  /** Tells a client without calls to go, the one that came first. Returns whether there is one. */
+  makeRoom(): boolean;
   /** Takes charge of an accepted socket. */
   open(socket: Socket): void;
   /** Says which HTTP/2 session runs on a socket. */
@@ -93,6 +104,15 @@ export function trackConnections(limits: ConnectionLimits): Connections {
       return bySocket.size;
     },
 
+    makeRoom() {
+      for (const connection of bySocket.values()) {
+        if (connection.retired || connection.calls.size > 0) continue;
+        retireIdle(connection);
+        return true;
+      }
+      return false;
+    },
+
     open(socket) {
       const now = performance.now();
       const connection: Connection = {
@@ -103,6 +123,8 @@ export function trackConnections(limits: ConnectionLimits): Connections {
         served: false,
         pingedAt: now,
         pingDue: false,
+        waitedAt: Number.NEGATIVE_INFINITY,
+        bytesRead: 0,
         retired: false,
       };
       bySocket.set(socket, connection);
@@ -128,6 +150,9 @@ export function trackConnections(limits: ConnectionLimits): Connections {
         dueAt: streams.in ? undefined : inTime(),
         answered() {
           if (!streams.out) call.dueAt = inTime();
+        },
+        waited() {
+          if (connection !== undefined) connection.waitedAt = performance.now();
         },
         needsClient: () => streams.out || !request.complete,
         cut: () => cut(request),
@@ -198,9 +223,14 @@ function keepAlive(
   now: number,
   limits: ConnectionLimits,
 ): void {
+  const { bytesRead } = connection.socket;
+  // Its answer to a PING may be behind a long message. (Not to be seen on Bun, where this stays 0.)
+  if (bytesRead > connection.bytesRead) connection.pingedAt = now;
+  connection.bytesRead = bytesRead;
   if (now - connection.pingedAt <= limits.pingIntervalMs) return;
   if (connection.pingDue) {
-    connection.socket.destroy();
+    // Likewise, the PING may be behind what a slow client has still to read.
+    if (now - connection.waitedAt > limits.messageTimeoutMs) connection.socket.destroy();
     return;
   }
   connection.pingedAt = now;

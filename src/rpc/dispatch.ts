@@ -102,7 +102,7 @@ function answer(
   clampTimeout(universal.header);
   const answering = handler({ ...universal, body: bodyOf(request, streamsOf(handler).in) });
   // All that services throw has become an answer by now: what is left is a client that went away.
-  writeAnswer(answering, response, call.answered).catch(() => response.destroy());
+  writeAnswer(answering, response, call).catch(() => response.destroy());
 }
 
 /**

@@ -14,6 +14,13 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { ConnectionLimits, Connections } from "./connections.ts";
 import { callsMax, trackConnections } from "./connections.ts";
 import type { AllowedOrigins } from "./cors.ts";
+import {
+  connectionsLeft,
+  countConnection,
+  descriptorsMax,
+  makeRoomAnywhere,
+  shareDescriptors,
+} from "./descriptors.ts";
 import { createDispatcher } from "./dispatch.ts";
 import { sniff } from "./sniff.ts";
 
@@ -33,7 +40,10 @@ export interface ListenOptions extends Partial<ConnectionLimits> {
   readonly messageBytesMax?: number;
   /** Pages of which origins may call. Default: any, since whoever reaches the port may call anyway. */
   readonly allowedOrigins?: AllowedOrigins;
-  /** Connections open at once; one more is closed at once. Default 10,000. */
+  /**
+   * Connections open at once, if this process may have as many files open. For one more, one without calls is closed; if
+   * there is none, it is closed itself. Default 10,000.
+   */
   readonly connectionsMax?: number;
   /** Calls under way have this time to finish when the listener closes. Default 5,000. */
   readonly drainMs?: number;
@@ -59,26 +69,34 @@ export class ListenError extends Error {
 /** MB that Node lets one HTTP/2 session hold. With the default, 10, 20 values of 2 MB at once end the session. */
 const sessionMemoryMb = 1_024;
 
+/** Connections beyond the limit that are there while others that were told to go have not gone. */
+const leavingMax = 16;
+
 /** Starts to listen. Rejects with a ListenError. */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { host, connectionsMax = 10_000, drainMs = 5_000, log = console.error } = options;
+  const { messageBytesMax = 8 * 1_024 * 1_024 } = options;
   const closing = new AbortController();
   const limits = {
     headTimeoutMs: options.headTimeoutMs ?? 10_000,
-    // 8 MiB at 1 Mbit/s.
-    messageTimeoutMs: options.messageTimeoutMs ?? 70_000,
+    // 1 Mbit/s.
+    messageTimeoutMs: options.messageTimeoutMs ?? Math.max(70_000, messageBytesMax / 120),
     idleTimeoutMs: options.idleTimeoutMs ?? 300_000,
     pingIntervalMs: options.pingIntervalMs ?? 15_000,
   };
   const connections = trackConnections(limits);
   const dispatch = createDispatcher({
     routes: options.routes,
-    messageBytesMax: options.messageBytesMax ?? 8 * 1_024 * 1_024,
+    messageBytesMax,
     allowedOrigins: options.allowedOrigins ?? "any",
     connections,
     closing: closing.signal,
   });
   const complain = atMostOnceAMinute(log);
+  const files = descriptorsMax();
+  if (files !== undefined && files.forConnections < connectionsMax) {
+    log(`takes ${files.forConnections} connections at once: ${files.max} files may be open (ulimit -n)`);
+  }
 
   const server = net.createServer({
     noDelay: true,
@@ -91,12 +109,21 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   server.on("connection", (socket) => {
     // A broken connection ends its calls by itself; without a listener it would end the process.
     socket.on("error", () => {});
-    if (connections.size >= connectionsMax) {
-      complain(`refused a connection: ${connectionsMax} are open, which is the limit`);
-      socket.destroy();
-      return;
+    const ownLeft = connectionsMax - connections.size;
+    const left = Math.min(ownLeft, connectionsLeft() ?? ownLeft);
+    if (left <= 0) {
+      const makeRoom = ownLeft <= 0 ? connections.makeRoom : makeRoomAnywhere;
+      const madeRoom = left > -leavingMax && makeRoom();
+      const done = madeRoom ? "closed one without calls for another" : "refused a connection";
+      const limit = ownLeft <= 0 ? `${connectionsMax} are open, which is the limit` : tooManyFiles();
+      complain(`${done}: ${limit}`);
+      if (!madeRoom) {
+        socket.destroy();
+        return;
+      }
     }
     connections.open(socket);
+    socket.once("close", countConnection());
     sniff(socket, (opening) => {
       if (opening === "tls") {
         complain(`refused a TLS connection from ${socket.remoteAddress}: this port is plaintext`);
@@ -113,10 +140,12 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     connections.destroy();
     throw error;
   }
+  const leaveDescriptors = shareDescriptors(connections.makeRoom);
   server.on("error", (error) => complain(`cannot accept connections: ${error.message}`));
 
   async function drain(): Promise<void> {
     const gone = new Promise<void>((resolve) => server.close(() => resolve()));
+    leaveDescriptors();
     closing.abort(new ConnectError("this node is shutting down", Code.Unavailable));
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => {
@@ -136,6 +165,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       return drained;
     },
   };
+}
+
+function tooManyFiles(): string {
+  const limit = descriptorsMax();
+  return `${limit?.forConnections} are open, which is the limit when ${limit?.max} files may be (ulimit -n)`;
 }
 
 /** The servers that speak HTTP on sockets that are handed to them. */

@@ -1,4 +1,5 @@
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { Call } from "./connections.ts";
 import { trailerFields } from "./grpc-message.ts";
 import type { Response } from "./http.ts";
 
@@ -9,7 +10,7 @@ import type { Response } from "./http.ts";
 export async function writeAnswer(
   answering: Promise<UniversalServerResponse>,
   response: Response,
-  onAnswer: () => void,
+  call: Call,
 ): Promise<void> {
   let isGone = false;
   let chunks: AsyncIterator<Uint8Array> | undefined;
@@ -25,7 +26,7 @@ export async function writeAnswer(
   const { status, header, body, trailer } = await answering;
   chunks = body?.[Symbol.asyncIterator]();
   if (isGone) return void chunks?.return?.().catch(() => {});
-  onAnswer();
+  call.answered();
   // At once: on Bun, trailers without it are lost.
   writeHead(response, status, Object.fromEntries(header ?? []));
   for (;;) {
@@ -33,9 +34,11 @@ export async function writeAnswer(
     if (isGone) return;
     if (done) break;
     if (!write(response, value)) {
+      call.waited();
       await new Promise<void>((resolve) => {
         moveOn = resolve;
       });
+      call.waited();
     }
   }
   if (trailer !== undefined) response.addTrailers(trailerFields(trailer));

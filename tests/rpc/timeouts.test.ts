@@ -253,6 +253,40 @@ describe("an HTTP/2 client that vanished without a word", () => {
     );
   });
 
+  it("does not mean one that is slow to read what it is sent", { timeout }, () => {
+    const large = { topology: { ringVersion: 1n, groups: [{ name: "x".repeat(64 * 1024) }] } };
+    return withNode(
+      {
+        pingIntervalMs: 50,
+        messageTimeoutMs: 2 * limitMs,
+        async *watchTopology() {
+          for (;;) yield large;
+        },
+      },
+      async (node) => {
+        // Its answers to PINGs are never seen, as if they were behind what it has still to read.
+        const client = await dial(node.port);
+        let isClosed = false;
+        void client.closed.then(() => {
+          isClosed = true;
+        });
+        client.send(http2Hello);
+        client.send(headersFrame(1, callHeaders(watch, "application/connect+proto"), false));
+        client.send(frame(0, endStream, 1, new Uint8Array(5)));
+        const more = Uint8Array.of(0, 1, 0, 0);
+        const began = performance.now();
+        await until("it has read for long", 20_000, () => {
+          client.send(frame(0x8, 0, 0, more));
+          client.send(frame(0x8, 0, 1, more));
+          return isClosed || performance.now() - began > 6 * limitMs;
+        });
+        assert.ok(!isClosed);
+        // Once it takes nothing more it has gone.
+        await client.closed;
+      },
+    );
+  });
+
   it("does not mean one that answers", { timeout }, () => {
     let pass = () => {};
     const passed = new Promise<void>((resolve) => {
