@@ -37,6 +37,8 @@ export interface GroupStatus {
 
 /** The cluster as an operator wants to see it. */
 export interface ClusterStatus {
+  /** Random id of the cluster, as it stands in every log. */
+  readonly cluster: string;
   readonly ringVersion: number;
   readonly virtualNodes: number;
   /** Milliseconds for which the router could not check this against ZooKeeper. */
@@ -60,6 +62,7 @@ export async function readClusterStatus(ask: Ask): Promise<ClusterStatus> {
   if (!topology) throw new Error("status: the router answered without a topology");
   const groups = await Promise.all(topology.groups.map((group) => readGroupStatus(ask, group)));
   return {
+    cluster: topology.clusterId,
     ringVersion: Number(topology.ringVersion),
     virtualNodes: topology.virtualNodes,
     ageMs: Number(topology.ageMs),

@@ -98,6 +98,8 @@ function describeReport(file: string, report: LogReport): string {
   const lines = [
     `${file}: ${describeCondition(condition)}`,
     `  belongs to   ${identity ? `node ${identity.number} of group ${identity.group}` : "no node yet"}`,
+    ...(identity?.cluster === undefined ? [] : [`  cluster      ${identity.cluster}`]),
+    ...(identity?.repaired ? ["  repaired     records may be missing anywhere in it"] : []),
     `  records      ${report.records}${report.legacyRecords > 0 ? `, ${report.legacyRecords} of them in the original format` : ""}`,
     `  last record  epoch ${last.epoch}, seq ${last.seq}`,
     `  keys         ${report.liveKeys}`,

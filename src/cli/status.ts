@@ -32,12 +32,18 @@ function describeStatus(status: ClusterStatus): string {
       ["GROUP", "SHARE", "EPOCH", "KEYS", "LOG", "NODE", "ADDRESS", "ROLE", "IN SYNC", "LAG"],
       status.groups.flatMap(groupRows),
     ),
-    `ring version ${status.ringVersion}, ${counted(status.virtualNodes, "virtual node")} a group\n`,
+    ringLines(status),
   ];
   if (status.warnings.length > 0) {
     sections.push(status.warnings.map((warning) => `warning: ${warning}\n`).join(""));
   }
   return sections.join("\n");
+}
+
+function ringLines({ cluster, ringVersion, virtualNodes }: ClusterStatus): string {
+  const ring = `ring version ${ringVersion}, ${counted(virtualNodes, "virtual node")} a group\n`;
+  // A router of an earlier version does not tell.
+  return cluster === "" ? ring : `cluster ${cluster}\n${ring}`;
 }
 
 /** A line for each node; the facts of the group stand in the first. */
