@@ -122,6 +122,7 @@ function warningsOf(topology: Topology, groups: readonly GroupStatus[]): string[
     );
   }
   if (!topology.routers.some(({ number }) => number === 0)) warnings.push("there is no master");
+  if (groups.length === 0) warnings.push("there is no group: no data node has registered yet");
   for (const { name, unavailable, diskTrouble, waiting, nodes } of groups) {
     if (unavailable) warnings.push(`the keys of ${name} are unavailable: ${unavailable}`);
     else if (diskTrouble) warnings.push(`the primary of ${name} takes no writes: ${diskTrouble}`);

@@ -12,6 +12,7 @@ import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts
 import { openWire } from "../../src/coordination/wire/open-wire.ts";
 import { startRouterServer } from "../../src/rpc/router-server.ts";
 import { freePorts } from "../support/free-ports.ts";
+import { runProgram } from "../support/run-program.ts";
 
 const common = {
   host: "127.0.0.1",
@@ -58,7 +59,9 @@ test("a router that has not reached ZooKeeper yet answers, and says why", { time
   }
 });
 
-test("without a data node, client and router say that none has registered", { timeout: 60_000 }, async () => {
+test("without a data node, client, command and router say that none has registered", {
+  timeout: 60_000,
+}, async () => {
   const coordination = await EmbeddedCoordination.start({ clock: systemClock });
   const router = await startRouterServer({ ...common, openSession: coordination.opener() });
   const transports = createTransports();
@@ -72,6 +75,9 @@ test("without a data node, client and router say that none has registered", { ti
     const error = await data.get({ key: "a" }).then(() => assert.fail("answered"), ConnectError.from);
     assert.deepEqual([error.code, error.rawMessage], [Code.Unavailable, message]);
     for (const kv of clients) await assert.rejects(kv.get("a"), { code: "unavailable", message });
+    const cli = new URL("../../src/cli.ts", import.meta.url);
+    const { stdout } = await runProgram(cli, ["status", "--router", `http://${router.address}`]);
+    assert.match(stdout, /^warning: there is no group: no data node has registered yet$/m);
   } finally {
     for (const kv of clients) kv.close();
     transports.close();
