@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
-import { INTERRUPTED, NOT_ALLOWED } from "../settings/exit-codes.ts";
-import { ExitError, print } from "../settings/run-main.ts";
+import { BROKE_OFF, INTERRUPTED, NOT_ALLOWED } from "../settings/exit-codes.ts";
+import { ExitError, isNotRead, print } from "../settings/run-main.ts";
 import { toggle } from "../settings/setting.ts";
 import { readClusterStatus } from "./cluster-status.ts";
 import { keyCommand } from "./command.ts";
@@ -86,10 +86,10 @@ async function toStream(file: string, resume: boolean): Promise<Target> {
   const handle = await open(file, "w").catch((error) => {
     throw unusable(file, error);
   });
-  const lines = bufferLines(async (piece) => {
-    const bytes = Buffer.from(piece);
+  const write = async (bytes: Buffer) => {
     for (let done = 0; done < bytes.length; ) done += (await handle.write(bytes, done)).bytesWritten;
-  });
+  };
+  const lines = bufferLines((piece) => write(Buffer.from(piece)).catch(unwritable(file)));
   return { lines, after: undefined, how: anew, close: () => handle.close() };
 }
 
@@ -106,13 +106,21 @@ async function toFile(file: string, resume: boolean): Promise<Target> {
     const { size, lastLine } = await wholeLines(handle);
     const after = lastLine && keyOf(file, lastLine);
     await cutUnfinished(file, handle, size);
-    const lines = bufferLines((piece) => append(handle, Buffer.from(piece)));
+    const lines = bufferLines((piece) => append(handle, Buffer.from(piece)).catch(unwritable(file)));
     const close = () => handle.datasync().finally(() => handle.close());
     return { lines, after, how: "--resume goes on", close };
   } catch (error) {
     await handle.close();
     throw error;
   }
+}
+
+/** Throws what an error of writing to a file means. */
+function unwritable(file: string): (error: Error) => never {
+  return (error) => {
+    if (isNotRead(error)) throw error;
+    throw new ExitError(BROKE_OFF, `export: ${file} cannot be written (${error.message})`, { cause: error });
+  };
 }
 
 /** Cuts off a line that was being written when an export was killed. Errors: ExitError (it is anything else). */
@@ -175,7 +183,8 @@ async function write(run: Run, session: Session, lines: LineOutput): Promise<num
   } catch (reason) {
     const error = keyFailure("export", "read", reason);
     if (!(error instanceof ExitError)) throw error;
-    await lines.flush();
+    // When that is what has failed, its error is the first.
+    await lines.flush().catch(() => {});
     const why = error.exitCode === INTERRUPTED ? "export: interrupted" : error.message;
     throw new ExitError(
       codeAfter(count, error.exitCode),

@@ -80,6 +80,9 @@ describe("kvlab export", () => {
     assert.deepEqual({ exitCode, stdout, stderr }, { exitCode: 0, stdout: "", stderr: "" });
     const whole = await exporting("-", "--quiet", "--prefix", "a:");
     assert.equal(await reading, whole.stdout);
+    const full = await exporting("/dev/full");
+    assert.equal(full.exitCode, 6);
+    assert.match(full.stderr, /export: \/dev\/full cannot be written \(ENOSPC[^\n]*\); [^\n]*\n$/);
     const refused = await exporting(folder);
     assert.deepEqual(
       [refused.exitCode, refused.stderr],
