@@ -8,25 +8,47 @@ export class ForeignCluster extends Error {
   override readonly name = "ForeignCluster";
 }
 
+/** Who enters a cluster, and of which it knows to be. */
+export interface Entering {
+  /** Undefined when it may be of any. */
+  readonly own: string | undefined;
+  /** In words: "the log", "this router". */
+  readonly who: string;
+}
+
 /**
- * The id of the cluster that these znodes are of; the first process of all makes it. It is random, so that files and
- * processes of two clusters are never taken for one another, be all their names the same.
- * Errors: ForeignContentError.
+ * The id of the cluster that these znodes are of, which must be `own`. It is random, so that files and processes of two
+ * clusters are never taken for one another, be all their names the same. The first process of all makes it.
+ * Errors: ForeignCluster, ForeignContentError.
  */
-export async function settleClusterId(task: Task): Promise<string> {
-  const { session, access, clock } = task;
+export async function enterCluster(task: Task, { own, who }: Entering): Promise<string> {
+  const { session } = task;
   return settle(task, async () => {
     for (;;) {
       const found = await getIfThere(session, clusterPath);
-      if (found !== undefined) return parseClusterId(clusterPath, found.data);
-      const id = Array.from({ length: 4 }, () => randomWord(clock.random())).join("");
-      try {
-        await session.create(clusterPath, encodeText(id), "persistent", access);
-      } catch (error) {
-        if (!CoordinationError.is(error, "NODE_EXISTS")) throw error;
+      if (found === undefined && own === undefined) {
+        await makeClusterId(task);
+        continue;
       }
+      const id = found && parseClusterId(clusterPath, found.data);
+      if (id !== undefined && (own === undefined || own === id)) return id;
+      throw new ForeignCluster(
+        id === undefined
+          ? `${who} is of cluster ${own}, and ZooKeeper holds none: is zooaddr another's? If nothing but ${clusterPath} ` +
+              "was lost, create it again with this id"
+          : `${who} is of cluster ${own}, and ZooKeeper holds cluster ${id}: is zooaddr, or dbfile, another's?`,
+      );
     }
   });
+}
+
+async function makeClusterId({ session, access, clock }: Task): Promise<void> {
+  const id = Array.from({ length: 4 }, () => randomWord(clock.random())).join("");
+  try {
+    await session.create(clusterPath, encodeText(id), "persistent", access);
+  } catch (error) {
+    if (!CoordinationError.is(error, "NODE_EXISTS")) throw error;
+  }
 }
 
 function randomWord(random: number): string {

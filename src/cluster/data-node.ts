@@ -2,7 +2,7 @@ import type { Access, OpenSession } from "../coordination/coordination.ts";
 import type { Address } from "./address.ts";
 import { createBackoff } from "./backoff.ts";
 import { type Clock, withTimeout } from "./clock.ts";
-import { checkCaller, ForeignCluster, settleClusterId } from "./cluster-id.ts";
+import { checkCaller, enterCluster, ForeignCluster } from "./cluster-id.ts";
 import { formatGroupLogs, formatGroupState, parseGroupLogs, parseGroupState } from "./codec.ts";
 import { KvError } from "./errors.ts";
 import { keepRegistered } from "./keep-registered.ts";
@@ -279,16 +279,13 @@ export class DataNode {
   async #enterCluster(task: Task): Promise<void> {
     const { store, onFailure } = this.#options;
     const own = this.#cluster ?? store.identity?.cluster;
-    const found = await settleClusterId(task);
-    if (own !== undefined && own !== found) {
-      const whose = this.#cluster === undefined ? "the log" : "this node";
-      const error = new ForeignCluster(
-        `${whose} is of cluster ${own}, and ZooKeeper holds cluster ${found}: is zooaddr, or dbfile, another's?`,
-      );
-      onFailure(error);
+    const who = this.#cluster === undefined ? "the log" : "this node";
+    try {
+      this.#cluster = await enterCluster(task, { own, who });
+    } catch (error) {
+      if (error instanceof ForeignCluster) onFailure(error);
       throw error;
     }
-    this.#cluster = found;
   }
 
   /** Has the log's header name this node, unless it does, or cannot be written before a copy has replaced the log. */

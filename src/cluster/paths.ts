@@ -6,7 +6,7 @@ export const serverTopPath = "/server/top";
 export const dataPath = "/data";
 export const dataLockPath = "/data/lock";
 export const ringPath = "/ring";
-/** The cluster's id: see `settleClusterId`. */
+/** The cluster's id: see `enterCluster`. */
 export const clusterPath = "/cluster";
 
 /** Number of the router that is the master. */

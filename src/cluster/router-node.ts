@@ -1,7 +1,7 @@
 import type { Access, Coordination, OpenSession } from "../coordination/coordination.ts";
 import type { Address } from "./address.ts";
 import type { Clock } from "./clock.ts";
-import { checkCaller, ForeignCluster, settleClusterId } from "./cluster-id.ts";
+import { checkCaller, enterCluster, ForeignCluster } from "./cluster-id.ts";
 import { formatGroupLogs, formatGroupState, parseGroupLogs } from "./codec.ts";
 import { KvError } from "./errors.ts";
 import { isMaster, keepRegistered } from "./keep-registered.ts";
@@ -93,14 +93,12 @@ export class RouterNode {
   }
 
   async #enterCluster(task: Task): Promise<void> {
-    const found = await settleClusterId(task);
-    this.#cluster ??= found;
-    if (found === this.#cluster) return;
-    const error = new ForeignCluster(
-      `ZooKeeper holds cluster ${found} now; this router is of cluster ${this.#cluster}, and has to be started anew`,
-    );
-    this.#options.onFailure(error);
-    throw error;
+    try {
+      this.#cluster = await enterCluster(task, { own: this.#cluster, who: "this router" });
+    } catch (error) {
+      if (error instanceof ForeignCluster) this.#options.onFailure(error);
+      throw error;
+    }
   }
 
   /** As `Peer.reportSilence`. */
