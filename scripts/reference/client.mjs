@@ -7,7 +7,7 @@ import { exportedDeclarations } from "./declarations.mjs";
 
 /** Everything that the client exports, in the order of the page. */
 const sections = {
-  "The client": ["KvClient", "KvClientOptions", "CallOptions"],
+  "The client": ["KvClient", "KvClientOptions", "CallOptions", "BatchOptions"],
   "Values and writes": ["KvValue", "KvEntry", "KvKey", "KvWritten", "KvPlace"],
   "Options of writes": ["PutOptions", "DeleteOptions", "PutCondition", "DeleteCondition"],
   Batches: ["BatchStep", "PutStep", "DeleteStep", "CompareStep"],

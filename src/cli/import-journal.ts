@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { NOT_ALLOWED } from "../settings/exit-codes.ts";
 import { ExitError } from "../settings/run-main.ts";
@@ -9,6 +9,8 @@ import type { LineStart } from "./json-lines.ts";
 export interface Journal {
   /** Where an earlier import has come to; undefined when there was none, or it was finished. */
   readonly next: LineStart | undefined;
+  /** Names the import over all runs until it is finished. */
+  readonly id: string;
   /** Whether it is still kept: where it cannot be written, the import goes on without it. */
   readonly isKept: boolean;
   save(next: LineStart): Promise<void>;
@@ -22,6 +24,7 @@ interface Entry {
   readonly offset: number;
   readonly before: string;
   readonly routers: readonly string[];
+  readonly id: string;
 }
 
 /** So much of the file before the place is compared, to know whether it is still the file that it was. */
@@ -62,13 +65,21 @@ export async function openJournal(
     }
   }
   await keep("written", () => writable(path));
+  const id = found?.id ?? randomUUID();
   return {
+    id,
     next: found && { number: found.line, start: found.offset },
     get isKept() {
       return isKept;
     },
     async save({ number, start }) {
-      const entry: Entry = { line: number, offset: start, before: await digestBefore(file, start), routers };
+      const entry: Entry = {
+        line: number,
+        offset: start,
+        before: await digestBefore(file, start),
+        routers,
+        id,
+      };
       await keep("written", () => replaceFile(path, `${JSON.stringify(entry)}\n`));
     },
     remove: () => keep("removed", () => rm(path, { force: true })),
@@ -84,9 +95,9 @@ async function readEntry(path: string): Promise<Entry | undefined> {
     throw unusable(path, error);
   }
   try {
-    const { line, offset, before, routers } = JSON.parse(text);
+    const { line, offset, before, routers, id = randomUUID() } = JSON.parse(text);
     if (Number.isSafeInteger(line) && Number.isSafeInteger(offset) && Array.isArray(routers)) {
-      return { line, offset, before, routers };
+      return { line, offset, before, routers, id: String(id) };
     }
   } catch {}
   throw new ExitError(NOT_ALLOWED, `${path} is no journal of an import; remove it to begin anew`);

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import process from "node:process";
 import { KvError } from "../client/index.ts";
 import { INTERRUPTED, NOT_ALLOWED, UNFORESEEN } from "../settings/exit-codes.ts";
@@ -98,7 +99,7 @@ async function load(run: Run, session: Session): Promise<Counts> {
     bad++;
     if (bad <= badNamedMax) tell(`passed over ${message}`);
   };
-  const loader = createLoader(session.client, onBad);
+  const loader = createLoader(session.client, onBad, journal?.id ?? randomUUID());
   /** Where to go on when nothing is under way. */
   let next = from;
   const settledTo = () => loader.unsettled ?? next;
@@ -109,6 +110,8 @@ async function load(run: Run, session: Session): Promise<Counts> {
   let savedMs = beganMs;
   let stopped: unknown;
   try {
+    // Before anything is sent: what is on its way when this is killed is known by the name that the journal keeps.
+    await journal?.save(from);
     for await (const lines of readLines(untilAborted(source, interruption), from)) {
       for (const line of lines) {
         if (interruption.aborted) break;
@@ -118,8 +121,6 @@ async function load(run: Run, session: Session): Promise<Counts> {
       }
       if (interruption.aborted) break;
       if (journal === undefined || performance.now() - savedMs < saveEveryMs) continue;
-      // Else a line of a group that few lines belong to would hold the journal back.
-      await loader.flush();
       if (settledTo().start > from.start) await journal.save(settledTo());
       savedMs = performance.now();
     }

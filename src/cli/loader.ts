@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { KvClient, PutStep } from "../client/index.ts";
 import { KvError } from "../client/index.ts";
 import type { Line, LineStart } from "./json-lines.ts";
@@ -12,11 +13,12 @@ export interface PutLine {
 export interface Loader {
   /** Takes a line, once there is room for it. Rejects when an earlier one has failed for good. */
   add(put: PutLine): Promise<void>;
-  /** Sends everything that has been taken; does not wait for answers. */
-  flush(): Promise<void>;
   /** Resolves when nothing is under way any more. Rejects as `add` does. */
   settle(): Promise<void>;
-  /** The first line that is not known to be in the store; undefined when all that were taken are. */
+  /**
+   * Where to go on: the first line of the earliest block of which some are not known to be in the store; undefined when
+   * all that were taken are.
+   */
   readonly unsettled: LineStart | undefined;
   /** Lines that have been put. */
   readonly done: number;
@@ -25,6 +27,13 @@ export interface Loader {
 /** Batches of one group that cost a small part of what their lines would cost one by one. */
 const batchStepsMax = 500;
 const batchBytesMax = 256 * 1024;
+
+/**
+ * Batches end where a block of the file does, so that they are the same whenever the file is read from the beginning of
+ * a block on. What is on its way of an import that was killed is so known by its name when it arrives late, and does
+ * nothing to what has been put since.
+ */
+const blockBytes = 512 * 1024;
 
 /** Enough to keep every node busy while answers are on their way. */
 const underWayMax = 16;
@@ -35,8 +44,21 @@ function isOfLine(reason: unknown): reason is KvError {
   return reason instanceof KvError && (reason.code === "invalid" || reason.code === "refused");
 }
 
+function blockOf({ start }: LineStart): number {
+  return Math.floor(start / blockBytes);
+}
+
+/** The name of these lines in this import. */
+function nameOf(importId: string, puts: readonly PutLine[]): string {
+  const hash = createHash("sha256").update(importId);
+  for (const { line } of puts) hash.update(`\n${line.number} `).update(line.bytes);
+  return hash.digest("base64url");
+}
+
 interface Batch {
   readonly puts: Map<string, PutLine>;
+  /** Where the first line of its block begins. */
+  readonly block: LineStart;
   bytes: number;
 }
 
@@ -45,7 +67,11 @@ interface Batch {
  * its own: a batch that the servers do not allow is sent in halves, down to the line that is the cause, which `onBad`
  * is told; lines go on when that returns, and end with what it throws.
  */
-export function createLoader(client: KvClient, onBad: (line: Line, reason: string) => void): Loader {
+export function createLoader(
+  client: Pick<KvClient, "batch" | "locate">,
+  onBad: (line: Line, reason: string) => void,
+  importId: string,
+): Loader {
   /** Those that take lines, by group. */
   const open = new Map<string, Batch>();
   /** All that are not known to be in, in the order of their first lines. */
@@ -53,13 +79,17 @@ export function createLoader(client: KvClient, onBad: (line: Line, reason: strin
   const underWay = new Map<Batch, Promise<void>>();
   /** The batch under way that has a key. */
   const keysUnderWay = new Map<string, Batch>();
+  let block: LineStart = { number: 1, start: 0 };
   let bytesUnderWay = 0;
   let done = 0;
   let failure: { readonly reason: unknown } | undefined;
 
   async function put(puts: readonly PutLine[]): Promise<void> {
     try {
-      await client.batch(puts.map(({ step }) => step));
+      await client.batch(
+        puts.map(({ step }) => step),
+        { requestId: nameOf(importId, puts) },
+      );
       done += puts.length;
     } catch (reason) {
       const [first] = puts;
@@ -112,6 +142,10 @@ export function createLoader(client: KvClient, onBad: (line: Line, reason: strin
   return {
     async add(put) {
       throwFailure();
+      if (blockOf(put.line) !== blockOf(block)) {
+        await flush();
+        block = put.line;
+      }
       const key = put.step.put;
       const bytes = put.line.bytes.length;
       let group: string;
@@ -129,14 +163,13 @@ export function createLoader(client: KvClient, onBad: (line: Line, reason: strin
         batch = undefined;
       }
       if (batch === undefined) {
-        batch = { puts: new Map(), bytes: 0 };
+        batch = { puts: new Map(), block, bytes: 0 };
         open.set(group, batch);
         unsettled.add(batch);
       }
       batch.puts.set(key, put);
       batch.bytes += bytes;
     },
-    flush,
     async settle() {
       if (failure === undefined) await flush();
       await Promise.all(underWay.values());
@@ -144,8 +177,7 @@ export function createLoader(client: KvClient, onBad: (line: Line, reason: strin
     },
     get unsettled() {
       const [oldest] = unsettled;
-      const [first] = oldest?.puts.values() ?? [];
-      return first?.line;
+      return oldest?.block;
     },
     get done() {
       return done;

@@ -40,8 +40,8 @@ export async function write(
   key: string,
   call: Write,
   deadline: Deadline,
+  id = cluster.names.next(),
 ): Promise<bigint | undefined> {
-  const id = cluster.names.next();
   let sent: Call | undefined;
   const ended = await attempt(
     cluster,

@@ -8,7 +8,7 @@ export {
   type KvWritten,
   type PutOptions,
 } from "./kv-client.ts";
-export type { CallOptions, KvClientOptions } from "./options.ts";
+export type { BatchOptions, CallOptions, KvClientOptions } from "./options.ts";
 export type {
   BatchStep,
   CompareStep,

@@ -3,7 +3,14 @@ import { read, write } from "./attempts.ts";
 import { type Cluster, openCluster } from "./cluster.ts";
 import { type Deadline, startDeadline } from "./deadline.ts";
 import { KvError } from "./errors.ts";
-import { type CallOptions, callKinds, clientKinds, type KvClientOptions } from "./options.ts";
+import {
+  type BatchOptions,
+  batchKinds,
+  type CallOptions,
+  callKinds,
+  clientKinds,
+  type KvClientOptions,
+} from "./options.ts";
 import { checkOptions, type Kinds } from "./options-check.ts";
 import {
   type BatchStep,
@@ -112,11 +119,11 @@ export class KvClient implements AsyncDisposable {
    * for certain when they share a `{tag}`; each can be written once. All conditions are of the state before.
    * Errors: also `condition-failed`.
    */
-  batch(steps: readonly BatchStep[], options: CallOptions = {}): Promise<KvWritten> {
-    return this.#within(options, callKinds, async (deadline) => {
+  batch(steps: readonly BatchStep[], options: BatchOptions = {}): Promise<KvWritten> {
+    return this.#within(options, batchKinds, async (deadline) => {
       const call = batchCall(steps);
       const key = await this.#keyOfOneGroup(keysOf(steps), deadline);
-      return written((await write(this.#cluster, key, call, deadline)) ?? unasked());
+      return written((await write(this.#cluster, key, call, deadline, options.requestId)) ?? unasked());
     });
   }
 

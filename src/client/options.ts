@@ -1,4 +1,4 @@
-import { abortSignal, anything, count, durationMs, type Kinds, yesOrNo } from "./options-check.ts";
+import { abortSignal, anything, count, durationMs, type Kinds, text, yesOrNo } from "./options-check.ts";
 
 /** What every call takes. */
 export interface CallOptions {
@@ -9,6 +9,18 @@ export interface CallOptions {
 }
 
 export const callKinds: Kinds<CallOptions> = { signal: abortSignal, deadlineMs: durationMs };
+
+/** What a batch takes. */
+export interface BatchOptions extends CallOptions {
+  /**
+   * Names the batch, for a program that may be ended and then sends the very same again: it is done once, as long as the
+   * group remembers its last 100,000 requests, and what is on its way of an earlier attempt changes nothing any more.
+   * 1 to 64 letters, digits, "-" and "_". Default: a name of its own.
+   */
+  readonly requestId?: string | undefined;
+}
+
+export const batchKinds: Kinds<BatchOptions> = { ...callKinds, requestId: text };
 
 /** How a client is set up. */
 export interface KvClientOptions {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { createWriteStream, existsSync } from "node:fs";
+import { createWriteStream, existsSync, readFileSync } from "node:fs";
 import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -98,7 +98,7 @@ describe("kvlab import", () => {
     const { content, values } = manyLines("k:", 60_000);
     await writeFile(file, content);
     const kvlab = startKvlab(importing(file));
-    await kvlab.says("it has come somewhere", () => existsSync(`${file}.kvlab-import`));
+    await kvlab.says("it has come somewhere", () => lineOf(file) > 1);
     kvlab.signal("SIGKILL");
     assert.equal(await kvlab.ended, "SIGKILL");
     const { line } = JSON.parse(await readFile(`${file}.kvlab-import`, "utf8"));
@@ -278,3 +278,9 @@ describe("kvlab import", () => {
     assert.equal(JSON.parse(stdout).imported, 11);
   });
 });
+
+/** The line that the journal of an import stands at; 0 while there is none. */
+function lineOf(file: string): number {
+  const path = `${file}.kvlab-import`;
+  return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")).line : 0;
+}
