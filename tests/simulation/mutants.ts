@@ -377,19 +377,6 @@ export const mutants: readonly Mutant[] = [
     edits: [["cluster/log/read.ts", "seq <= state.written.seq; seq++", "seq <= state.last.seq; seq++"]],
   },
   {
-    name: "what had no room is cut off without a sync",
-    promise: "what was refused for want of room is not found after a crash",
-    withinSeeds: 100,
-    focus: ["full disk", "power loss", "double crash"],
-    edits: [
-      [
-        "cluster/log/group-writer.ts",
-        "    await file.truncate(state.endBytes);\n    await file.datasync();\n",
-        "    await file.truncate(state.endBytes);\n",
-      ],
-    ],
-  },
-  {
     name: "a primary whose disk hangs is replaced by whoever is registered",
     promise: "only who holds every acknowledged write becomes primary",
     withinSeeds: 60,
