@@ -36,13 +36,13 @@ const stepBytesMax = 256 * 1024;
  * A record that is longer than this, with what was there before, is told in several steps: what gRPC clients take as one
  * message by default, with room for the message itself. Only a single event may be longer.
  */
-export const recordBytesMax = 4 * 1024 * 1024 - 16 * 1024;
+const recordBytesMax = 4 * 1024 * 1024 - 16 * 1024;
 
 /** Of an event in a message, beside its key and values; and of a value before it. */
 const eventOverheadBytes = 32;
 const previousOverheadBytes = 24;
 
-/** A step of the first of the events that come, and how many of them it tells. `told`: where the watch was before. */
+/** A step of the first of the events that come, and its length. `told`: where the watch was before. */
 export async function nextStep(
   coming: readonly ComingEvent[],
   told: Position,
