@@ -220,8 +220,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       [
         primary,
-        'if (this.#committedSeq < this.#epochSeq) return "the new primary is still taking over";',
-        "",
+        "if (this.#committedSeq >= this.#epochSeq) return undefined;",
+        "if (this.#committedSeq >= 0) return undefined;",
       ],
     ],
   },
