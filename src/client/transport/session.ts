@@ -75,7 +75,7 @@ export function roomOf({ http2: session, calls, resets }: Session): number {
 }
 
 /** Whether it will not take another call even when all have ended. */
-export function isWornOut({ resets }: Session): boolean {
+function isWornOut({ resets }: Session): boolean {
   return resets >= resetsMax;
 }
 
