@@ -42,15 +42,11 @@ export const mistakeKinds = ["copied log", "old log", "swapped logs", "foreign l
 
 export type MistakeKind = (typeof mistakeKinds)[number];
 
-/** Whether seeds draw mistakes with logs, too. */
-const logMistakes: boolean = false;
-
 export type FaultKind = CommonKind | MistakeKind;
 
 const commonKinds = Object.keys(weights).filter(isCommonKind);
 
-/** The kinds that seeds draw from. */
-export const faultKinds: readonly FaultKind[] = logMistakes ? [...commonKinds, ...mistakeKinds] : commonKinds;
+export const faultKinds: readonly FaultKind[] = [...commonKinds, ...mistakeKinds];
 
 function isCommonKind(name: string): name is CommonKind {
   return name in weights;
@@ -137,7 +133,7 @@ export function planOf(seed: number, profile: Profile, focus: readonly FaultKind
     add(random.pick(aimedKinds), { moment, nth: 1 + random.below(6), delayMs });
   }
   // Last, and in no other's place: so what else happens stays as it is without them.
-  const mistakes = logMistakes ? random.pick([0, 0, 0, 0, 1, 1, 2]) : 0;
+  const mistakes = random.pick([0, 0, 1, 1, 2]);
   for (let i = 0; i < mistakes; i++) {
     add(random.pick(mistakeKinds), { atMs: random.between(1000, profile.faultsMs) });
   }
