@@ -236,6 +236,14 @@ describe("the check of who enters the in-sync set", () => {
     assert.equal(group.isWholeBeside(group.replica(1) ?? assert.fail()), true);
   });
 
+  it("finds a floor above what is committed", async () => {
+    const { invariants } = await withOldLog();
+    invariants.floorSet("g", 3);
+    assert.equal(invariants.violation, undefined);
+    invariants.floorSet("g", 4);
+    assert.match(invariants.violation ?? "", /the floor of group g is record 4, and 3 are committed/);
+  });
+
   it("takes a life that had everything, and has ended with its log", async () => {
     const { invariants, group, enter, two } = await withOldLog();
     enter(member(1, "a"), member(2, "b"));

@@ -106,7 +106,7 @@ export class Cluster {
       );
       invariants.stateChanged(group, state, author);
     } else if (logsOf !== undefined) {
-      invariants.group(logsOf).floorSeq = parseGroupLogs(path, data).floor.seq;
+      invariants.floorSet(logsOf, parseGroupLogs(path, data).floor.seq);
     } else if (path === ringPath) {
       this.#ring = parseRingState(path, data);
       if (!this.#ring.written || invariants.isRingClosed) return;

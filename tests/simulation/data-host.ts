@@ -127,10 +127,11 @@ export class DataHost extends Host {
     for (const host of [this, other]) host.replica.name = host.name;
   }
 
-  /** A bit of the log changes, wherever. */
+  /** A bit of the log changes: anywhere, or at its end, where an interrupted write may have left something, too. */
   flipBit(): void {
     const { logBytes } = this;
-    const offset = this.#random.below(logBytes.length);
+    const from = this.#random.chance(0.3) ? Math.max(0, logBytes.length - 100) : 0;
+    const offset = from + this.#random.below(logBytes.length - from);
     // Without its header nobody knows whose log it was.
     if (offset <= logBytes.indexOf("\n")) this.#lose();
     else this.kill();

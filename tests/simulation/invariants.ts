@@ -88,6 +88,14 @@ export class Invariants {
     this.moment(before !== undefined && next.epoch > before.epoch ? "promotion" : "in-sync change", name);
   }
 
+  /** From now on every log of an in-sync member must have the record at `seq`. */
+  floorSet(name: string, seq: number): void {
+    const group = this.group(name);
+    group.floorSeq = seq;
+    if (seq <= group.committed.length) return;
+    this.violated(`the floor of group ${name} is record ${seq}, and ${group.committed.length} are committed`);
+  }
+
   /** A log was opened, or opened again. */
   opened(replica: ShadowLog, store: LogStore): void {
     const flaw = replica.opened(store);
