@@ -1,3 +1,4 @@
+// runtimes: bun, node
 import assert from "node:assert/strict";
 import { copyFile, mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
