@@ -54,7 +54,7 @@ export function openCluster(options: ClusterOptions): Cluster {
   if (direct) topology.onChange((view, before) => retireReplaced(view, before, servers.replaced));
   const names = createRequestNames();
   topology.onChange((view, before) => {
-    if (isOtherCluster(view, before)) names.forget();
+    if (isOtherCluster(view, before?.clusterId)) names.forget();
   });
 
   return {

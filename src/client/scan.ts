@@ -106,7 +106,8 @@ function scanAs<T>(
   return {
     [Symbol.asyncIterator]: () => running,
     get watchToken() {
-      return groups > 0 && moments.size === groups ? tokenOf(moments) : undefined;
+      if (groups === 0 || moments.size < groups) return undefined;
+      return tokenOf({ cluster: cluster.topology.view?.clusterId ?? "", groups: moments });
     },
   };
 }

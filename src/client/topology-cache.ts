@@ -11,6 +11,8 @@ import { type ClusterView, viewOf } from "./topology.ts";
 export interface TopologyCache {
   /** The router that is asked now. */
   readonly router: string;
+  /** What is known now; undefined before the first answer. */
+  readonly view: ClusterView | undefined;
   /**
    * Resolves with the first result of `look` that is not undefined, now or after a change. Rejects at the deadline, with
    * what is `missing` in the newest view.
@@ -114,6 +116,10 @@ export function createTopologyCache(options: TopologyCacheOptions): TopologyCach
   return {
     get router() {
       return router();
+    },
+
+    get view() {
+      return current;
     },
 
     find(look, missing, deadline) {

@@ -26,9 +26,8 @@ export interface ClusterView {
   readonly empty: string;
 }
 
-/** Whether a view is of another cluster than the one before: its data was removed, and a new one has begun. */
-export function isOtherCluster(view: { clusterId: string }, before: ClusterView | undefined): boolean {
-  const known = before?.clusterId ?? "";
+/** Whether a view is of another cluster than the one that was known: its data was removed, and a new one has begun. */
+export function isOtherCluster(view: { clusterId: string }, known = ""): boolean {
   return view.clusterId !== "" && known !== "" && view.clusterId !== known;
 }
 
@@ -37,7 +36,7 @@ export function isOtherCluster(view: { clusterId: string }, before: ClusterView 
  * versions of another cluster begin anew.
  */
 export function viewOf(message: Topology, known?: ClusterView): ClusterView {
-  const before = isOtherCluster(message, known) ? undefined : known;
+  const before = isOtherCluster(message, known?.clusterId) ? undefined : known;
   const behind = before !== undefined && message.ringVersion < before.ringVersion;
   const groups = new Map<string, GroupView>();
   for (const { name, epoch, nodes, waiting, unavailable } of message.groups) {

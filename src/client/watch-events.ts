@@ -47,7 +47,7 @@ export type KvEvent = KvPutEvent | KvRemoveEvent;
 /** The events of an answer of `group`; `before`: how far all groups were known before it. */
 export function* eventsOf(group: string, answer: WatchResponse, before: Positions): Generator<KvEvent> {
   const { events } = answer;
-  let complete = before.get(group);
+  let complete = before.groups.get(group);
   for (const [index, event] of events.entries()) {
     const next = events[index + 1];
     if (next === undefined) complete = answer;
@@ -59,7 +59,8 @@ export function* eventsOf(group: string, answer: WatchResponse, before: Position
 
 /** All positions, with another one of a group. */
 export function after(positions: Positions, group: string, position: Position | undefined): Positions {
-  return position === undefined ? positions : new Map(positions).set(group, position);
+  if (position === undefined) return positions;
+  return { ...positions, groups: new Map(positions.groups).set(group, position) };
 }
 
 function eventOf(event: WatchEvent, token: () => string): KvEvent {

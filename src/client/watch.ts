@@ -71,7 +71,7 @@ export function watchEvents(
   gate.promise.catch(() => {});
   const followed = new Set<string>();
   const unanswered = new Set<string>();
-  let positions: Positions = known ?? new Map();
+  let positions: Positions = known ?? { cluster: "", groups: new Map() };
   let unwatch = () => {};
 
   function stop(reason: KvError): void {
@@ -106,6 +106,9 @@ export function watchEvents(
     const groupsNow = async () =>
       scope.case === "key" ? [await cluster.groupOf(scope.value, first)] : await cluster.groups(first);
     const names = await lifetime.race(groupsNow()).finally(first.release);
+    const { clusterId } = cluster.topology.view ?? { clusterId: "" };
+    if (isOtherCluster({ clusterId }, positions.cluster)) throw otherCluster();
+    positions = { ...positions, cluster: clusterId || positions.cluster };
     for (const name of names) unanswered.add(name);
     const start = (name: string, from: Position | undefined) => {
       if (followed.has(name)) return;
@@ -113,10 +116,11 @@ export function watchEvents(
       if (from !== undefined) positions = after(positions, name, from);
       void follow(name, from);
     };
-    for (const name of names) start(name, known === undefined ? undefined : (known.get(name) ?? beginning));
+    for (const name of names)
+      start(name, known === undefined ? undefined : (known.groups.get(name) ?? beginning));
     // All that is in a group that was not there before is new.
     unwatch = cluster.topology.onChange((view, before) => {
-      if (isOtherCluster(view, before)) return stop(otherCluster());
+      if (isOtherCluster(view, before?.clusterId)) return stop(otherCluster());
       const { groups, ring } = view;
       const owner = scope.case === "key" ? ring.owner(scope.value) : undefined;
       for (const name of scope.case === "key" ? (owner ? [owner] : []) : groups.keys())
