@@ -48,7 +48,7 @@ export function planRecovery(group: GroupView, survivors: readonly Survivor[], f
     primary,
     loss:
       `node ${number} has the log of group "${name}" up to record ${position.seq} of epoch ${position.epoch}; ` +
-      `every write that was acknowledged after that was on node ${gone} alone, and is lost: ` +
+      `every write that was acknowledged after that is on node ${gone} alone, and is lost: ` +
       (comparePositions(position, floor) < 0
         ? `there were such, up to record ${floor.seq} of epoch ${floor.epoch} at least`
         : "none is known of, but those of the last seconds before the group stopped would not be"),
