@@ -4,13 +4,6 @@ const claim = "cluster/replication/claim.ts";
 const dataNode = "cluster/data-node.ts";
 const state = "cluster/log/state.ts";
 
-const ignoresFloor = [
-  claim,
-  "floor !== undefined && !holds(store, floor)",
-  "floor !== undefined && !holds",
-] as const;
-const ignoresLives = [claim, "if (hasLater) return", "if (hasLater && !holds) return"] as const;
-
 /** Bugs in telling whose log a log is, and whether it is all of it. */
 export const identityMutants: readonly Mutant[] = [
   {
@@ -18,14 +11,21 @@ export const identityMutants: readonly Mutant[] = [
     promise: "a log that lacks what was acknowledged before the floor was raised loses its place in sync",
     withinSeeds: 60,
     focus: ["old log"],
-    edits: [ignoresFloor],
+    edits: [[claim, "floor !== undefined && !holds(store, floor)", "floor !== undefined && !holds"]],
   },
   {
-    name: "later lives and the floor are ignored",
-    promise: "an older copy of a log loses its place in sync",
-    withinSeeds: 60,
+    name: "later lives are ignored",
+    promise: "an older copy of a log loses its place in sync when a process has gone on since",
+    withinSeeds: 100,
     focus: ["old log"],
-    edits: [ignoresLives, ignoresFloor],
+    edits: [[claim, "if (hasLater) return", "if (hasLater && !holds) return"]],
+  },
+  {
+    name: "a log in doubt notes a life before it is judged",
+    promise: "what tells an older copy stays until it is out of the set",
+    withinSeeds: 100,
+    focus: ["old log"],
+    edits: [[claim, "  const doubt = doubtOf(", "  await settleLog(options);\n  const doubt = doubtOf("]],
   },
   {
     name: "a member in doubt keeps its place when others are there",

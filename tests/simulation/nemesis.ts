@@ -169,6 +169,9 @@ export class Nemesis {
 
   #injectDisk(kind: FaultKind, host: DataHost, durationMs: number, random: Random): string | undefined {
     if (isMistakeKind(kind)) {
+      // Who copies a log may stop its node for that.
+      const isStopped = kind === "old log" && random.chance(0.5);
+      if (isStopped) this.#down(host, random.between(10, 100), () => host.kill());
       const { delayMs, make } = planMistake(kind, this.#cluster, host, random);
       if (delayMs === 0) return this.#mistake(make(), durationMs, random);
       this.#world.scheduler.after(delayMs, kind, () => {
@@ -293,8 +296,10 @@ export class Nemesis {
     if (mistake === undefined) return undefined;
     const { nodes, what, carryOut } = mistake;
     void carryOut();
+    // Often the first is back before anybody takes it for gone.
+    const firstMs = random.chance(0.5) ? random.between(10, 100) : durationMs;
     for (const [index, node] of nodes.entries()) {
-      this.#lasting(index === 0 ? durationMs : random.between(10, 4000), () => node.start());
+      this.#lasting(index === 0 ? firstMs : random.between(10, 4000), () => node.start());
     }
     return what;
   }
