@@ -301,6 +301,20 @@ export class ReplicaGroup {
   }
 }
 
+/** A group of these nodes, all in sync, with node 1 as its primary. */
+export async function groupOf(
+  numbers: readonly number[],
+  settings: Partial<ReplicationSettings> = {},
+): Promise<ReplicaGroup> {
+  const group = new ReplicaGroup(settings);
+  for (const number of numbers) await group.start(number);
+  group.promote();
+  await group.clock.until("node 1 serves and all are in sync", () => {
+    return group.serves(1) && group.inSync.length === numbers.length;
+  });
+  return group;
+}
+
 export function putOf(key: string, value: string, ttlMs?: number): WriteOperation {
   return { kind: "put", key, value: new TextEncoder().encode(value), text: true, ttlMs };
 }

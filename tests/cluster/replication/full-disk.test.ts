@@ -1,17 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { putOf, ReplicaGroup } from "../../support/replica-group.ts";
-
-/** A group of these nodes, all in sync, with node 1 as its primary. */
-async function groupOf(numbers: readonly number[], settings = {}): Promise<ReplicaGroup> {
-  const group = new ReplicaGroup(settings);
-  for (const number of numbers) await group.start(number);
-  group.promote();
-  await group.clock.until("node 1 serves and all are in sync", () => {
-    return group.serves(1) && group.inSync.length === numbers.length;
-  });
-  return group;
-}
+import { groupOf, putOf } from "../../support/replica-group.ts";
 
 const refused = { code: "exhausted", message: /disk of the group's primary is full/ };
 

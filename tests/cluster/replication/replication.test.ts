@@ -1,20 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { batchBytesMax } from "../../../src/cluster/replication/settings.ts";
-import { ReplicaGroup } from "../../support/replica-group.ts";
+import { groupOf, type ReplicaGroup } from "../../support/replica-group.ts";
 
 const never = new AbortController().signal;
-
-/** A group of these nodes, all in sync, with node 1 as its primary. */
-async function groupOf(numbers: readonly number[], settings = {}): Promise<ReplicaGroup> {
-  const group = new ReplicaGroup(settings);
-  for (const number of numbers) await group.start(number);
-  group.promote();
-  await group.clock.until("node 1 serves and all are in sync", () => {
-    return group.serves(1) && group.inSync.length === numbers.length;
-  });
-  return group;
-}
 
 test("the first node of a group becomes its primary and serves alone", async () => {
   const group = await groupOf([1]);
