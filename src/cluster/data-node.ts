@@ -3,14 +3,14 @@ import type { Address } from "./address.ts";
 import { createBackoff } from "./backoff.ts";
 import { type Clock, withTimeout } from "./clock.ts";
 import { checkCaller, enterCluster, ForeignCluster } from "./cluster-id.ts";
-import { formatGroupLogs, formatGroupState, parseGroupLogs, parseGroupState } from "./codec.ts";
+import { formatGroupState, parseGroupState } from "./codec.ts";
 import { KvError } from "./errors.ts";
 import { keepRegistered } from "./keep-registered.ts";
 import { KeyCalls } from "./key-calls.ts";
 import type { LogStore, Position } from "./log-store.ts";
 import type { GroupLogs, GroupState, Member } from "./model.ts";
 import { Ownership } from "./ownership.ts";
-import { groupLogsPath, groupStatePath, masterNumber } from "./paths.ts";
+import { groupStatePath, masterNumber } from "./paths.ts";
 import {
   type AppendRequest,
   type AppendResponse,
@@ -21,7 +21,7 @@ import {
   type SilenceReport,
   withinCluster,
 } from "./peer.ts";
-import { type Register, znodeRegister } from "./register.ts";
+import { groupLogsRegister, type Register, znodeRegister } from "./register.ts";
 import { type AskWhoAnswers, dataNodeClaim } from "./registration.ts";
 import { ClaimRefused, claimMembership, OperatorAwaited } from "./replication/claim.ts";
 import { diskTrouble, isFull } from "./replication/disk-trouble.ts";
@@ -108,13 +108,7 @@ export class DataNode {
       parse: parseGroupState,
       format: formatGroupState,
     });
-    this.#logs = znodeRegister({
-      sessions,
-      access,
-      path: groupLogsPath(group),
-      parse: parseGroupLogs,
-      format: formatGroupLogs,
-    });
+    this.#logs = groupLogsRegister({ sessions, access, group });
     this.#replica = new Replica({
       ...this.#options,
       register: this.#state,

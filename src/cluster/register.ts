@@ -1,5 +1,7 @@
 import { type Access, type Coordination, CoordinationError } from "../coordination/coordination.ts";
-import type { Versioned } from "./model.ts";
+import { formatGroupLogs, parseGroupLogs } from "./codec.ts";
+import type { GroupLogs, Versioned } from "./model.ts";
+import { groupLogsPath } from "./paths.ts";
 import type { Sessions } from "./sessions.ts";
 import { getIfThere } from "./settle.ts";
 
@@ -53,4 +55,15 @@ export function znodeRegister<T>(options: {
       return { value: next, version: stat.version };
     },
   };
+}
+
+/** What is known of the logs of a group. */
+export function groupLogsRegister(options: {
+  sessions: Sessions;
+  access: Access;
+  group: string;
+}): Register<GroupLogs> {
+  const { sessions, access, group } = options;
+  const path = groupLogsPath(group);
+  return znodeRegister({ sessions, access, path, parse: parseGroupLogs, format: formatGroupLogs });
 }

@@ -2,17 +2,17 @@ import type { Access, Coordination, OpenSession } from "../coordination/coordina
 import type { Address } from "./address.ts";
 import type { Clock } from "./clock.ts";
 import { checkCaller, enterCluster, ForeignCluster } from "./cluster-id.ts";
-import { formatGroupLogs, formatGroupState, parseGroupLogs } from "./codec.ts";
+import { formatGroupState } from "./codec.ts";
 import { KvError } from "./errors.ts";
 import { isMaster, keepRegistered } from "./keep-registered.ts";
 import { lead, replaceSilentPrimary } from "./master.ts";
-import type { GroupLogs, GroupView } from "./model.ts";
-import { groupLogsPath, groupStatePath } from "./paths.ts";
+import type { GroupView } from "./model.ts";
+import { groupStatePath } from "./paths.ts";
 import { type PeerAt, type SilenceReport, withinCluster } from "./peer.ts";
 import { noPrimaryReason, primaryOf } from "./placement.ts";
 import { positionsOf } from "./positions.ts";
 import { planRecovery, type Recovery } from "./recovery.ts";
-import { type Register, znodeRegister } from "./register.ts";
+import { groupLogsRegister } from "./register.ts";
 import { type AskWhoAnswers, routerClaim } from "./registration.ts";
 import { keepSessions, type Sessions } from "./sessions.ts";
 import type { Task } from "./settle.ts";
@@ -132,7 +132,7 @@ export class RouterNode {
       const position = positions.get(number);
       return position === undefined ? [] : { number, incarnation, position };
     });
-    const logs = this.#logsOf(group);
+    const logs = groupLogsRegister({ sessions: this.#sessions, access: this.#options.access, group });
     const known = await logs.read().catch((error) => {
       throw new KvError("unavailable", "ZooKeeper cannot be asked now", { cause: error });
     });
@@ -159,16 +159,6 @@ export class RouterNode {
     const group = this.topology.current?.groups.get(name);
     if (group === undefined) throw new KvError("not-found", `there is no group "${name}"`);
     return group;
-  }
-
-  #logsOf(group: string): Register<GroupLogs> {
-    return znodeRegister({
-      sessions: this.#sessions,
-      access: this.#options.access,
-      path: groupLogsPath(group),
-      parse: parseGroupLogs,
-      format: formatGroupLogs,
-    });
   }
 
   /** Leaves the cluster at once, so that others take over. */
