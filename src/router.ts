@@ -1,7 +1,7 @@
-import { systemClock } from "./cluster/clock.ts";
+import { systemClock } from "./common/clock.ts";
 import { openCoordination } from "./coordination/open.ts";
-import { startRouterServer } from "./rpc/router-server.ts";
-import { logger, runServers } from "./serve.ts";
+import { startRouterServer } from "./server/router-server.ts";
+import { logger, runServers } from "./server/run-servers.ts";
 import { announcedAddress } from "./settings/announced.ts";
 import { routerProgram } from "./settings/programs.ts";
 import { readSettings } from "./settings/read-settings.ts";

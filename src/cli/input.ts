@@ -1,5 +1,5 @@
 import process from "node:process";
-import { valueBytesLimit } from "../cluster/key-limits.ts";
+import { valueBytesLimit } from "../common/key-limits.ts";
 import { ExitError } from "../settings/run-main.ts";
 
 /** All of standard input. Errors: ExitError (more than any cluster can be set to take). */

@@ -2,20 +2,20 @@ import { exitCodeTable, UNFORESEEN } from "../settings/exit-codes.ts";
 import { HelpRequested, SettingError, type SettingsInput } from "../settings/read-settings.ts";
 import { ExitError, isNotRead } from "../settings/run-main.ts";
 import { refuseUndecodable } from "../settings/undecodable.ts";
-import { recoverCommand, transferCommand } from "./admin-commands.ts";
-import { batchCommand } from "./batch.ts";
 import type { Command } from "./command.ts";
-import { completionCommand } from "./completion.ts";
-import { exportCommand } from "./export.ts";
-import { importCommand } from "./import.ts";
-import { deleteCommand, getCommand, locateCommand, putCommand } from "./key-commands.ts";
+import { recoverCommand, transferCommand } from "./commands/admin.ts";
+import { batchCommand } from "./commands/batch.ts";
+import { exportCommand } from "./commands/export.ts";
+import { importCommand } from "./commands/import.ts";
+import { deleteCommand, getCommand, locateCommand, putCommand } from "./commands/keys.ts";
+import { dumpCommand, repairCommand, verifyCommand } from "./commands/log.ts";
+import { replCommand } from "./commands/repl.ts";
+import { scanCommand } from "./commands/scan.ts";
+import { statusCommand } from "./commands/status.ts";
+import { watchCommand } from "./commands/watch.ts";
+import { completionCommand } from "./completion/completion.ts";
 import { quoted } from "./key-failure.ts";
-import { dumpCommand, repairCommand, verifyCommand } from "./log-commands.ts";
-import { replCommand } from "./repl.ts";
-import { scanCommand } from "./scan.ts";
-import { statusCommand } from "./status.ts";
 import { firstSentence } from "./summary.ts";
-import { watchCommand } from "./watch.ts";
 
 const commands: readonly Command[] = [
   putCommand,

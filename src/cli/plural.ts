@@ -1,4 +1,4 @@
-import { grouped } from "./progress.ts";
+import { grouped } from "./transfer/progress.ts";
 
 /** `1 line`, `2,000 lines`. */
 export function counted(count: number, noun: string): string {

@@ -1,14 +1,14 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { GetResponse } from "../../gen/kvlab/v1/data_pb.ts";
-import { type Backoff, createBackoff } from "../cluster/backoff.ts";
-import { systemClock } from "../cluster/clock.ts";
+import { type Backoff, createBackoff } from "../common/backoff.ts";
+import { systemClock } from "../common/clock.ts";
 import { type Attempt, type Outcome, toConnectError } from "./channel/channel.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Deadline, signalOf } from "./deadline.ts";
+import { judge, lateBecause, type Verdict } from "./error-classification.ts";
 import { KvError } from "./errors.ts";
 import { type Call, named, type Write } from "./requests.ts";
 import type { ServerLink } from "./servers.ts";
-import { judge, lateBecause, type Verdict } from "./verdict.ts";
 
 /** Pauses between attempts. */
 const firstPauseMs = 20;

@@ -1,5 +1,5 @@
 import { createTransports, fullDuplex } from "#transport";
-import { messageBytesLimit } from "../cluster/key-limits.ts";
+import { messageBytesLimit } from "../common/key-limits.ts";
 import type { Deadline } from "./deadline.ts";
 import { KvError } from "./errors.ts";
 import { createRequestNames, type RequestNames } from "./request-names.ts";

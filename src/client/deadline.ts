@@ -1,4 +1,4 @@
-import { systemClock, timerMsMax } from "../cluster/clock.ts";
+import { systemClock, timerMsMax } from "../common/clock.ts";
 import { KvError } from "./errors.ts";
 
 /** When a call has to end: in time, or when its caller or the client gives up. */

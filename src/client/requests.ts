@@ -11,7 +11,7 @@ import {
   PutRequestSchema,
   type RequestId,
 } from "../../gen/kvlab/v1/data_pb.ts";
-import { batchOperationsMax, flawOfKeyLength } from "../cluster/key-limits.ts";
+import { batchOperationsMax, flawOfKeyLength } from "../common/key-limits.ts";
 import { KvError } from "./errors.ts";
 import { anything, checkOptions, type Kinds, revision, wholeMs, yesOrNo } from "./options-check.ts";
 import { type KvValue, toWire } from "./values.ts";

@@ -1,12 +1,12 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createBackoff } from "../cluster/backoff.ts";
-import { systemClock } from "../cluster/clock.ts";
+import { createBackoff } from "../common/backoff.ts";
+import { systemClock } from "../common/clock.ts";
 import type { DataClient } from "./channel/channel.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Deadline, signalOf, startDeadline } from "./deadline.ts";
+import { judge, lateBecause } from "./error-classification.ts";
 import { KvError } from "./errors.ts";
 import type { ServerLink } from "./servers.ts";
-import { judge, lateBecause } from "./verdict.ts";
 
 /** Pauses between attempts. */
 const firstPauseMs = 20;

@@ -1,8 +1,8 @@
 import { type Client, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import type { Topology } from "../../gen/kvlab/v1/topology_pb.ts";
-import { createBackoff } from "../cluster/backoff.ts";
-import { sleep, systemClock } from "../cluster/clock.ts";
+import { createBackoff } from "../common/backoff.ts";
+import { sleep, systemClock } from "../common/clock.ts";
 import type { Deadline } from "./deadline.ts";
 import { KvError } from "./errors.ts";
 import { type ClusterView, viewOf } from "./topology.ts";

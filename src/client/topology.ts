@@ -1,6 +1,6 @@
 import { NodeRole, type Topology } from "../../gen/kvlab/v1/topology_pb.ts";
-import { type Address, parseAddress } from "../cluster/address.ts";
-import { HashRing } from "../cluster/ring.ts";
+import { HashRing } from "../cluster/ring/hash-ring.ts";
+import { type Address, parseAddress } from "../common/address.ts";
 
 /** A group of the ring. */
 export interface GroupView {

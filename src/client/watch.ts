@@ -2,10 +2,10 @@ import type { WatchRequest, WatchResponse } from "../../gen/kvlab/v1/data_pb.ts"
 import type { Cluster } from "./cluster.ts";
 import { type Deadline, startDeadline } from "./deadline.ts";
 import { KvError } from "./errors.ts";
-import { createMailbox } from "./mailbox.ts";
 import { type CallOptions, callKinds } from "./options.ts";
 import { durationMs, type Kinds, text, yesOrNo } from "./options-check.ts";
 import { type Position, type Positions, positionsOf, tokenOf } from "./positions.ts";
+import { createMailbox } from "./rendezvous-queue.ts";
 import { checkKey } from "./requests.ts";
 import { resumed } from "./resumed.ts";
 import { createToldInPart } from "./told-in-part.ts";

@@ -1,6 +1,6 @@
 import { ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { AdminService } from "../../gen/kvlab/v1/admin_pb.ts";
-import type { RouterNode } from "../cluster/router-node.ts";
+import type { RouterNode } from "../cluster/node/router-node.ts";
 import { deadlineOf } from "./deadline.ts";
 import { answering, relayed } from "./errors.ts";
 

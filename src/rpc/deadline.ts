@@ -1,7 +1,7 @@
 /** How long a call may take: what its caller says, or so long as we say. */
 
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
-import { systemClock, timerMsMax } from "../cluster/clock.ts";
+import { systemClock, timerMsMax } from "../common/clock.ts";
 
 /** For calls that set no deadline of their own: longer than a failover takes, short enough for a person to wait. */
 export const defaultDeadlineMs = 10_000;

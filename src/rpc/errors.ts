@@ -7,7 +7,7 @@ import {
   RequestForgottenSchema,
   WrongNodeSchema,
 } from "../../gen/kvlab/v1/errors_pb.ts";
-import { KvError, type KvErrorCode } from "../cluster/errors.ts";
+import { KvError, type KvErrorCode } from "../cluster/metadata/operation-error.ts";
 
 const codes: Record<KvErrorCode, Code> = {
   "not-found": Code.NotFound,

@@ -1,7 +1,7 @@
-import { type Clock, withTimeout } from "../cluster/clock.ts";
-import { KvError } from "../cluster/errors.ts";
-import type { Topology } from "../cluster/model.ts";
-import type { TopologySource } from "../cluster/topology.ts";
+import type { Topology } from "../cluster/metadata/model.ts";
+import { KvError } from "../cluster/metadata/operation-error.ts";
+import type { TopologySource } from "../cluster/metadata/topology.ts";
+import { type Clock, withTimeout } from "../common/clock.ts";
 
 /** Whoever asks a node that has just been started waits so long for what it will know in a moment, and is then told why. */
 const firstReadMs = 1000;

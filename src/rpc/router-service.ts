@@ -1,11 +1,11 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
-import type { Clock } from "../cluster/clock.ts";
-import { KvError } from "../cluster/errors.ts";
-import { checkKey } from "../cluster/limits.ts";
-import type { Topology } from "../cluster/model.ts";
-import { noRingReason, ownerOf } from "../cluster/placement.ts";
-import type { TopologySource } from "../cluster/topology.ts";
+import type { Topology } from "../cluster/metadata/model.ts";
+import { KvError } from "../cluster/metadata/operation-error.ts";
+import type { TopologySource } from "../cluster/metadata/topology.ts";
+import { checkKey } from "../cluster/node/limits.ts";
+import { noRingReason, ownerOf } from "../cluster/ring/placement.ts";
+import type { Clock } from "../common/clock.ts";
 import { deadlineOf } from "./deadline.ts";
 import { answering } from "./errors.ts";
 import { firstTopology } from "./first-topology.ts";

@@ -6,8 +6,8 @@ import {
   TopologySchema,
 } from "../../gen/kvlab/v1/topology_pb.ts";
 
-import { type GroupView, isSameMember, type Topology } from "../cluster/model.ts";
-import { noPrimaryReason, primaryOf, ringOf, waitingReason } from "../cluster/placement.ts";
+import { type GroupView, isSameMember, type Topology } from "../cluster/metadata/model.ts";
+import { noPrimaryReason, primaryOf, ringOf, waitingReason } from "../cluster/ring/placement.ts";
 
 /** The cluster as `GetTopology` shows it; `nowMs` is monotonic. */
 export function toTopologyMessage(topology: Topology, nowMs: number): TopologyMessage {

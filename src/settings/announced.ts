@@ -1,5 +1,5 @@
 import { networkInterfaces } from "node:os";
-import { type Address, joinHostPort, parseAddress } from "../cluster/address.ts";
+import { type Address, joinHostPort, parseAddress } from "../common/address.ts";
 import { SettingError } from "./read-settings.ts";
 
 /**

@@ -1,9 +1,9 @@
 import { basename, dirname, join } from "node:path";
-import type { Address } from "../cluster/address.ts";
-import { defaultValueBytesMax, valueBytesLimit } from "../cluster/key-limits.ts";
-import { groupNameAllowed, isGroupName } from "../cluster/paths.ts";
+import { groupNameAllowed, isGroupName } from "../cluster/metadata/paths.ts";
 import { defaultReplicationSettings, type ReplicationSettings } from "../cluster/replication/settings.ts";
-import { virtualNodesMax } from "../cluster/ring.ts";
+import { virtualNodesMax } from "../cluster/ring/hash-ring.ts";
+import type { Address } from "../common/address.ts";
+import { defaultValueBytesMax, valueBytesLimit } from "../common/key-limits.ts";
 import { parseConnectString } from "../coordination/wire/connect-string.ts";
 import { firstOuterAddress } from "./announced.ts";
 import type { Program } from "./read-settings.ts";

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { type Address, addressAllowed, joinHostPort, parseAddress } from "../cluster/address.ts";
+import { type Address, addressAllowed, joinHostPort, parseAddress } from "../common/address.ts";
 
 /** One thing that can be set. Made by the functions below; a program's settings are a record of these by name. */
 export interface Setting<T> {

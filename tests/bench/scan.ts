@@ -7,12 +7,12 @@ import process from "node:process";
 import { finished } from "node:stream/promises";
 import { parseArgs } from "node:util";
 import { KvClient } from "../../src/client/index.ts";
-import { systemClock } from "../../src/cluster/clock.ts";
-import { defaultValueBytesMax } from "../../src/cluster/key-limits.ts";
 import { defaultReplicationSettings } from "../../src/cluster/replication/settings.ts";
+import { systemClock } from "../../src/common/clock.ts";
+import { defaultValueBytesMax } from "../../src/common/key-limits.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
-import { startDataServer } from "../../src/rpc/data-server.ts";
-import { startRouterServer } from "../../src/rpc/router-server.ts";
+import { startDataServer } from "../../src/server/data-server.ts";
+import { startRouterServer } from "../../src/server/router-server.ts";
 import { quantile, tableOf } from "./statistics.ts";
 
 const HELP = `Measures what a scan costs among many keys, against the same scan among few.

@@ -5,7 +5,7 @@ import { createTransports } from "../../src/client/transport/http2.ts";
 import { isNotApplied } from "../../src/rpc/errors.ts";
 import type { HistoryRecorder } from "../checker/history.ts";
 import type { KeyOperation } from "../checker/key-value-model.ts";
-import type { Random } from "../simulation/random.ts";
+import type { Random } from "../simulation/world/random.ts";
 import type { ChaosServer } from "./cluster.ts";
 
 export interface ChaosClientOptions {

@@ -1,6 +1,6 @@
 import { copyFile, rename, rm } from "node:fs/promises";
 import { NodeRole } from "../../gen/kvlab/v1/topology_pb.ts";
-import type { Random } from "../simulation/random.ts";
+import type { Random } from "../simulation/world/random.ts";
 import type { ProxyMode, TcpProxy } from "../support/tcp-proxy.ts";
 import type { ZooKeeperMember } from "../support/zookeeper.ts";
 import type { ChaosCluster, ChaosServer } from "./cluster.ts";

@@ -1,4 +1,4 @@
-import { Random } from "../simulation/random.ts";
+import { Random } from "../simulation/world/random.ts";
 import type { ChaosCluster } from "./cluster.ts";
 import { type Fault, faultMakers } from "./faults.ts";
 

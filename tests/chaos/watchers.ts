@@ -1,9 +1,9 @@
 import { KvClient, type KvEvent } from "../../src/client/index.ts";
-import { systemClock } from "../../src/cluster/clock.ts";
-import { nodeDisk } from "../../src/cluster/log/node-disk.ts";
-import { openLog } from "../../src/cluster/log/open-log.ts";
-import type { LogRecord } from "../../src/cluster/log-store.ts";
-import type { Random } from "../simulation/random.ts";
+import { nodeDisk } from "../../src/cluster/storage/disk/node-disk.ts";
+import type { LogRecord } from "../../src/cluster/storage/log-store.ts";
+import { openLog } from "../../src/cluster/storage/open.ts";
+import { systemClock } from "../../src/common/clock.ts";
+import type { Random } from "../simulation/world/random.ts";
 import type { ChaosServer } from "./cluster.ts";
 
 /** A change in words, the same for an event and for what the log says. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { BadLine, type Line, parseObject, readLines } from "../../src/cli/json-lines.ts";
+import { BadLine, type Line, parseObject, readLines } from "../../src/cli/transfer/json-lines.ts";
 
 async function linesOf(pieces: readonly string[], from?: { number: number; start: number }): Promise<Line[]> {
   async function* source() {

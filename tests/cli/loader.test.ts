@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KvClient } from "kvlab";
-import type { Line } from "../../src/cli/json-lines.ts";
-import { createLoader, type PutLine } from "../../src/cli/loader.ts";
+import type { Line } from "../../src/cli/transfer/json-lines.ts";
+import { createLoader, type PutLine } from "../../src/cli/transfer/loader.ts";
 
 /** Lines of 100 bytes, of two groups. */
 const puts: PutLine[] = Array.from({ length: 30_000 }, (_, index) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { describe as described } from "../../src/cli/progress.ts";
+import { describe as described } from "../../src/cli/transfer/progress.ts";
 
 describe("the progress of an import", () => {
   const half = [

@@ -3,11 +3,11 @@ import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { DataService, type PutRequest } from "../../gen/kvlab/v1/data_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import { NodeRole, type Topology, TopologySchema } from "../../gen/kvlab/v1/topology_pb.ts";
-import { KvError } from "../../src/cluster/errors.ts";
+import { KvError } from "../../src/cluster/metadata/operation-error.ts";
 import { toConnectError } from "../../src/rpc/errors.ts";
-import { listen } from "../../src/rpc/listener.ts";
-import { pipeHandlers } from "../../src/rpc/pipe-service.ts";
-import type { UnaryCalls } from "../../src/rpc/unary-calls.ts";
+import { pipeHandlers } from "../../src/rpc/kv/pipe-service.ts";
+import type { UnaryCalls } from "../../src/rpc/kv/unary-calls.ts";
+import { listen } from "../../src/rpc/port/listener.ts";
 
 export interface ToyRouter {
   readonly url: string;

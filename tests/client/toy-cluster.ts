@@ -14,9 +14,9 @@ import {
 import { NotAppliedSchema, RequestForgottenSchema, WrongNodeSchema } from "../../gen/kvlab/v1/errors_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import { NodeRole, type Topology, TopologySchema } from "../../gen/kvlab/v1/topology_pb.ts";
-import { type Listener, listen } from "../../src/rpc/listener.ts";
-import { pipeHandlers } from "../../src/rpc/pipe-service.ts";
-import { type UnaryCalls, unaryHandlers } from "../../src/rpc/unary-calls.ts";
+import { pipeHandlers } from "../../src/rpc/kv/pipe-service.ts";
+import { type UnaryCalls, unaryHandlers } from "../../src/rpc/kv/unary-calls.ts";
+import { type Listener, listen } from "../../src/rpc/port/listener.ts";
 
 /** What servers do with calls; a test replaces what it cares for. */
 export interface ToyBehaviour {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "../../src/cluster/clock.ts";
+import { systemClock } from "../../src/common/clock.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
 import type { ServiceUnderTest } from "../support/conformance/service.ts";
 import { coordinationConformance } from "../support/coordination-conformance.ts";

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { nodeFolders } from "../../src/dev-folders.ts";
+import { nodeFolders } from "../../src/server/dev-folders.ts";
 import { ExitError } from "../../src/settings/run-main.ts";
 
 async function foldersWith(existing: string[], dataport: number): Promise<string[]> {

@@ -8,7 +8,7 @@ import { NotAppliedSchema } from "../../gen/kvlab/v1/errors_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import { NodeRole } from "../../gen/kvlab/v1/topology_pb.ts";
 import { createTransports } from "../../src/client/transport/http2.ts";
-import { systemClock } from "../../src/cluster/clock.ts";
+import { systemClock } from "../../src/common/clock.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
 import { freePorts } from "../support/free-ports.ts";
 import { cannotMount, type Mounts, makeMounts } from "../support/mounts.ts";

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { WrongNodeSchema } from "../../gen/kvlab/v1/errors_pb.ts";
-import { defaultValueBytesMax } from "../../src/cluster/key-limits.ts";
+import { defaultValueBytesMax } from "../../src/common/key-limits.ts";
 import { isWhole, makeProcessCluster, type ProcessCluster } from "../support/process-cluster.ts";
 import type { ServerProcess } from "../support/server-process.ts";
 import { assertKept, writeSteadily } from "../support/steady-writes.ts";

@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { runSeed } from "./run.ts";
-import { Scheduler } from "./scheduler.ts";
-import { Trace } from "./trace.ts";
+import { Scheduler } from "./world/scheduler.ts";
+import { Trace } from "./world/trace.ts";
 
 const seeds = [1, 2, 3, 4];
 
@@ -24,7 +24,7 @@ test("a run notes the same steps whether or not anybody reads them", { timeout: 
 
 test("real time and chance within a run are a violation", async () => {
   const before = { now: Date.now, random: Math.random };
-  const [{ guard }, reached] = [await import("./guards.ts"), [] as string[]];
+  const [{ guard }, reached] = [await import("./world/guards.ts"), [] as string[]];
   const end = guard((what) => reached.push(what.split("\n", 1)[0] ?? ""));
   try {
     assert.throws(() => Date.now());

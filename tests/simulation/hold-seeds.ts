@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { faultKinds } from "./plan.ts";
+import { type CallKind, callKinds } from "./clients/uses.ts";
+import { faultKinds } from "./faults/plan.ts";
 import { runSeed } from "./run.ts";
 import { shrink } from "./shrink.ts";
 import { tellStory } from "./story.ts";
-import { type CallKind, callKinds } from "./uses.ts";
 
 /** Fails with the story of the first seed that does not hold; and when too little happens for that to mean anything. */
 export async function holdSeeds(from: number, seeds: number): Promise<void> {

@@ -1,13 +1,13 @@
 import { checkLinearizability } from "../checker/linearizability.ts";
 import { describeViolation } from "../checker/report.ts";
 import { storeModel } from "../checker/store-model.ts";
-import { Cluster } from "./cluster.ts";
-import { guard } from "./guards.ts";
-import { withLog } from "./learnt.ts";
-import { flawOfLog } from "./log-check.ts";
-import { Nemesis } from "./nemesis.ts";
-import { type FaultKind, type PlannedFault, planOf } from "./plan.ts";
-import { createWorld, type World } from "./world.ts";
+import { flawOfLog } from "./checks/log-check.ts";
+import { withLog } from "./clients/learnt.ts";
+import { Nemesis } from "./faults/nemesis.ts";
+import { type FaultKind, type PlannedFault, planOf } from "./faults/plan.ts";
+import { Cluster } from "./world/cluster.ts";
+import { guard } from "./world/guards.ts";
+import { createWorld, type World } from "./world/world.ts";
 
 export interface RunResult {
   readonly seed: number;

@@ -1,6 +1,6 @@
-import { type PlannedFault, planOf } from "./plan.ts";
+import { type PlannedFault, planOf } from "./faults/plan.ts";
 import { type RunResult, runSeed } from "./run.ts";
-import { profileOf } from "./world.ts";
+import { profileOf } from "./world/world.ts";
 
 /** Runs that are spent on making one story shorter. */
 const runsMax = 120;

@@ -1,6 +1,6 @@
-import type { PlannedFault } from "./plan.ts";
+import type { PlannedFault } from "./faults/plan.ts";
 import type { RunResult } from "./run.ts";
-import { profileOf } from "./world.ts";
+import { profileOf } from "./world/world.ts";
 
 /** Of what happened last, as much as is shown. */
 const linesMax = 80;

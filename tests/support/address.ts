@@ -1,4 +1,4 @@
-import { type Address, parseAddress } from "../../src/cluster/address.ts";
+import { type Address, parseAddress } from "../../src/common/address.ts";
 
 /** The address that a text stands for. Throws when it is none. */
 export function addressOf(text: string): Address {

@@ -5,13 +5,13 @@ import { createClient } from "@connectrpc/connect";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import type { Topology } from "../../gen/kvlab/v1/topology_pb.ts";
 import { createTransports, type Transports } from "../../src/client/transport/http2.ts";
-import { systemClock } from "../../src/cluster/clock.ts";
-import { defaultValueBytesMax } from "../../src/cluster/key-limits.ts";
 import { defaultReplicationSettings } from "../../src/cluster/replication/settings.ts";
+import { systemClock } from "../../src/common/clock.ts";
+import { defaultValueBytesMax } from "../../src/common/key-limits.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
-import { startDataServer } from "../../src/rpc/data-server.ts";
-import { startRouterServer } from "../../src/rpc/router-server.ts";
-import type { Server } from "../../src/rpc/server.ts";
+import { startDataServer } from "../../src/server/data-server.ts";
+import { startRouterServer } from "../../src/server/router-server.ts";
+import type { Server } from "../../src/server/server.ts";
 import { isWhole } from "./process-cluster.ts";
 
 /** Three routers and two groups of two nodes in this process, on free ports, without ZooKeeper. */

@@ -1,8 +1,8 @@
-import { systemClock } from "../../src/cluster/clock.ts";
-import type { Disk } from "../../src/cluster/log/disk.ts";
-import { openLog } from "../../src/cluster/log/open-log.ts";
-import type { LogOptions } from "../../src/cluster/log/options.ts";
-import type { Change, LogRecord, LogStore } from "../../src/cluster/log-store.ts";
+import type { Disk } from "../../src/cluster/storage/disk/disk.ts";
+import type { Change, LogRecord, LogStore } from "../../src/cluster/storage/log-store.ts";
+import { openLog } from "../../src/cluster/storage/open.ts";
+import type { LogOptions } from "../../src/cluster/storage/options.ts";
+import { systemClock } from "../../src/common/clock.ts";
 
 export const dbfile = "/data/db.txt";
 export const rbfile = "/data/rollback.txt";

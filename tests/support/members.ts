@@ -1,12 +1,12 @@
-import { encodeText } from "../../src/cluster/codec.ts";
-import { type KeptRegistration, keepRegistered } from "../../src/cluster/keep-registered.ts";
+import { type KeptRegistration, keepRegistered } from "../../src/cluster/membership/registrar.ts";
 import {
   type AskWhoAnswers,
   type Claim,
   dataNodeClaim,
   routerClaim,
-} from "../../src/cluster/registration.ts";
-import { keepSessions, type Sessions } from "../../src/cluster/sessions.ts";
+} from "../../src/cluster/membership/registration.ts";
+import { encodeText } from "../../src/cluster/metadata/codec.ts";
+import { keepSessions, type Sessions } from "../../src/cluster/metadata/session-keeper.ts";
 import type { Access, Coordination, OpenSession } from "../../src/coordination/coordination.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
 import { addressOf } from "./address.ts";

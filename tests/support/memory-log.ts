@@ -1,7 +1,6 @@
-import type { Clock } from "../../src/cluster/clock.ts";
-import { LogStoreError } from "../../src/cluster/log/errors.ts";
-import { compareKeys } from "../../src/cluster/log/key-order.ts";
-import { boundsOf, isWithin } from "../../src/cluster/log/key-range.ts";
+import { LogStoreError } from "../../src/cluster/storage/errors.ts";
+import { compareKeys } from "../../src/cluster/storage/index/key-order-set.ts";
+import { boundsOf, isWithin } from "../../src/cluster/storage/index/key-range.ts";
 import type {
   Change,
   CopyHead,
@@ -20,7 +19,8 @@ import type {
   ScannedKey,
   ScanReader,
   StoredValue,
-} from "../../src/cluster/log-store.ts";
+} from "../../src/cluster/storage/log-store.ts";
+import type { Clock } from "../../src/common/clock.ts";
 
 /**
  * What a LogStore promises, without a disk: appended records are "on disk" once `hold` lets them. Outlives the process

@@ -1,8 +1,8 @@
-import { DataNode } from "../../src/cluster/data-node.ts";
-import type { Topology } from "../../src/cluster/model.ts";
-import type { PeerAt } from "../../src/cluster/peer.ts";
+import type { Topology } from "../../src/cluster/metadata/model.ts";
+import { DataNode } from "../../src/cluster/node/data-node.ts";
+import { RouterNode } from "../../src/cluster/node/router-node.ts";
+import type { PeerAt } from "../../src/cluster/replication/peer.ts";
 import { defaultReplicationSettings } from "../../src/cluster/replication/settings.ts";
-import { RouterNode } from "../../src/cluster/router-node.ts";
 import type { Coordination } from "../../src/coordination/coordination.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
 import { addressOf } from "./address.ts";

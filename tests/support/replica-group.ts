@@ -1,16 +1,22 @@
-import type { Change, Position } from "../../src/cluster/log-store.ts";
-import type { GroupLogs, GroupState, GroupView, NodeView, Versioned } from "../../src/cluster/model.ts";
-import type { AppendRequest, Peer } from "../../src/cluster/peer.ts";
-import { candidates, promotion, replacements } from "../../src/cluster/promotion.ts";
-import type { Register } from "../../src/cluster/register.ts";
-import { claimMembership } from "../../src/cluster/replication/claim.ts";
+import { candidates, promotion, replacements } from "../../src/cluster/election/promotion.ts";
+import type { Register } from "../../src/cluster/metadata/cas-register.ts";
+import type {
+  GroupLogs,
+  GroupState,
+  GroupView,
+  NodeView,
+  Versioned,
+} from "../../src/cluster/metadata/model.ts";
+import type { AppendRequest, Peer } from "../../src/cluster/replication/peer.ts";
 import type { Primary } from "../../src/cluster/replication/primary.ts";
+import { claimMembership } from "../../src/cluster/replication/rejoin.ts";
 import { Replica } from "../../src/cluster/replication/replica.ts";
 import {
   defaultReplicationSettings,
   type ReplicationSettings,
 } from "../../src/cluster/replication/settings.ts";
 import type { WriteOperation, WriteRequest } from "../../src/cluster/replication/write-plan.ts";
+import type { Change, Position } from "../../src/cluster/storage/log-store.ts";
 import { addressOf } from "./address.ts";
 import { MemoryLog } from "./memory-log.ts";
 import { VirtualClock } from "./virtual-clock.ts";

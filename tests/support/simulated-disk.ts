@@ -1,5 +1,5 @@
 import { basename, dirname } from "node:path";
-import type { Disk, DiskFile } from "../../src/cluster/log/disk.ts";
+import type { Disk, DiskFile } from "../../src/cluster/storage/disk/disk.ts";
 
 /** One operation, before it is carried out. */
 export interface DiskOperation {

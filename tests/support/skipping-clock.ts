@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import type { Clock } from "../../src/cluster/clock.ts";
+import type { Clock } from "../../src/common/clock.ts";
 
 export interface SkippingClock extends Clock {
   /** Resolves once no timer is set and nothing is left to do that needs no timer, network or disk. */

@@ -1,6 +1,6 @@
-import type { Topology } from "../../src/cluster/model.ts";
-import { keepSessions } from "../../src/cluster/sessions.ts";
-import { watchTopology } from "../../src/cluster/topology.ts";
+import type { Topology } from "../../src/cluster/metadata/model.ts";
+import { keepSessions } from "../../src/cluster/metadata/session-keeper.ts";
+import { watchTopology } from "../../src/cluster/metadata/topology.ts";
 import type { OpenSession } from "../../src/coordination/coordination.ts";
 import type { Members } from "./members.ts";
 

@@ -11,8 +11,8 @@ import type { WatchTopologyResponse } from "../../gen/kvlab/v1/router_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import type { Health } from "../../src/rpc/health.ts";
 import { addHealth } from "../../src/rpc/health.ts";
-import type { Listener, ListenOptions } from "../../src/rpc/listener.ts";
-import { listen } from "../../src/rpc/listener.ts";
+import type { Listener, ListenOptions } from "../../src/rpc/port/listener.ts";
+import { listen } from "../../src/rpc/port/listener.ts";
 import { addReflection } from "../../src/rpc/reflection.ts";
 
 type Topologies = AsyncIterable<{ topology?: { ringVersion: bigint } }>;

@@ -1,4 +1,4 @@
-import type { Clock } from "../../src/cluster/clock.ts";
+import type { Clock } from "../../src/common/clock.ts";
 
 /** A clock that stands still until a test moves it. Timers fire in the order of their times. */
 export class VirtualClock implements Clock {

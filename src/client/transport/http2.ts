@@ -14,7 +14,7 @@ import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
-import { timerMsMax } from "../../cluster/clock.ts";
+import { timerMsMax } from "../../common/clock.ts";
 import { type Begun, poolSessions, type SessionPool } from "./session-pool.ts";
 
 /** Calls may stream both ways, and any number of them share a connection. */

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../common/clock.ts";
 
 /** Lets any number of calls wait until it rings the next time. */
 export class Alarm {

@@ -1,4 +1,4 @@
-import { KvError } from "../errors.ts";
+import { KvError } from "../metadata/operation-error.ts";
 
 interface Waiter {
   readonly seq: number;

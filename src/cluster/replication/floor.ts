@@ -1,8 +1,8 @@
-import type { Clock } from "../clock.ts";
-import type { Position } from "../log-store.ts";
-import type { GroupLogs } from "../model.ts";
-import { comparePositions } from "../positions.ts";
-import type { Register } from "../register.ts";
+import type { Clock } from "../../common/clock.ts";
+import { comparePositions } from "../election/positions.ts";
+import type { Register } from "../metadata/cas-register.ts";
+import type { GroupLogs } from "../metadata/model.ts";
+import type { Position } from "../storage/log-store.ts";
 
 /** While writes go on the floor is raised this often: what an older copy lacks is noticed if it is more than this. */
 const raiseMs = 2000;

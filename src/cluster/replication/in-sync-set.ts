@@ -1,6 +1,6 @@
-import { type Clock, sleep } from "../clock.ts";
-import type { GroupState, Member, Versioned } from "../model.ts";
-import type { Register } from "../register.ts";
+import { type Clock, sleep } from "../../common/clock.ts";
+import type { Register } from "../metadata/cas-register.ts";
+import type { GroupState, Member, Versioned } from "../metadata/model.ts";
 
 /** Pause before a failed compare-and-set is tried again. */
 const retryMs = 200;

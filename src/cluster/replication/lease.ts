@@ -1,5 +1,5 @@
-import type { Clock } from "../clock.ts";
-import { KvError } from "../errors.ts";
+import type { Clock } from "../../common/clock.ts";
+import { KvError } from "../metadata/operation-error.ts";
 import { Alarm } from "./alarm.ts";
 import type { ReplicationSettings } from "./settings.ts";
 

@@ -1,6 +1,5 @@
-import { type Clock, sleep } from "../clock.ts";
-import { KvError } from "../errors.ts";
-import type { Change, LogStore } from "../log-store.ts";
+import { type Clock, sleep } from "../../common/clock.ts";
+import type { Register } from "../metadata/cas-register.ts";
 import {
   type GroupLogs,
   type GroupState,
@@ -8,19 +7,20 @@ import {
   type Member,
   type NodeView,
   type Versioned,
-} from "../model.ts";
-import type { PeerAt } from "../peer.ts";
-import type { Register } from "../register.ts";
+} from "../metadata/model.ts";
+import { KvError } from "../metadata/operation-error.ts";
+import type { Change, LogStore } from "../storage/log-store.ts";
 import { CommitQueue } from "./commit-queue.ts";
-import { diskTrouble, fullRetryMs, isFull, refusedFor } from "./disk-trouble.ts";
+import { diskTrouble, fullRetryMs, isFull, refusedFor } from "./disk-diagnostics.ts";
 import { Floor } from "./floor.ts";
-import { HandOver } from "./hand-over.ts";
 import { InSyncSet } from "./in-sync-set.ts";
-import { type Committer, Keyspace } from "./keyspace.ts";
+import { type Committer, Keyspace } from "./kv-state-machine.ts";
 import { Lease } from "./lease.ts";
+import type { PeerAt } from "./peer.ts";
 import { Replicator } from "./replicator.ts";
 import { Replicators } from "./replicators.ts";
 import { heartbeatMs, type ReplicationSettings } from "./settings.ts";
+import { HandOver } from "./transfer.ts";
 
 export interface PrimaryOptions {
   readonly group: string;

@@ -1,13 +1,19 @@
-import { type Clock, sleep } from "../clock.ts";
-import type { LogStore } from "../log-store.ts";
-import { type GroupLogs, type GroupState, type GroupView, isSameMember, type Member } from "../model.ts";
-import type { AppendRequest, AppendResponse, PeerAt } from "../peer.ts";
-import type { Register } from "../register.ts";
-import { diskTrouble, fullRetryMs, isFull } from "./disk-trouble.ts";
-import { DiskWatch } from "./disk-watch.ts";
+import { type Clock, sleep } from "../../common/clock.ts";
+import type { Register } from "../metadata/cas-register.ts";
+import {
+  type GroupLogs,
+  type GroupState,
+  type GroupView,
+  isSameMember,
+  type Member,
+} from "../metadata/model.ts";
+import type { LogStore } from "../storage/log-store.ts";
+import { diskTrouble, fullRetryMs, isFull } from "./disk-diagnostics.ts";
+import { DiskWatch } from "./disk-monitor.ts";
+import { SilenceWatch } from "./failure-detector.ts";
+import type { AppendRequest, AppendResponse, PeerAt } from "./peer.ts";
 import { Primary } from "./primary.ts";
 import { heartbeatMs, type ReplicationSettings, silenceMs } from "./settings.ts";
-import { SilenceWatch } from "./silence-watch.ts";
 import { Standby } from "./standby.ts";
 
 export interface ReplicaOptions {

@@ -1,11 +1,11 @@
-import { type Clock, sleep, withTimeout } from "../clock.ts";
-import type { CopyHead, CopyReader, LogRecord, LogStore } from "../log-store.ts";
-import type { Member, NodeView } from "../model.ts";
-import type { AppendRequest, AppendResponse, CopyChunk, Peer } from "../peer.ts";
-import { explain } from "../trouble.ts";
-import { fullRetryMs } from "./disk-trouble.ts";
-import { commonSeq, epochAt } from "./history.ts";
+import { type Clock, sleep, withTimeout } from "../../common/clock.ts";
+import { explain } from "../metadata/diagnostics.ts";
+import type { Member, NodeView } from "../metadata/model.ts";
+import { commonSeq, epochAt } from "../storage/format/history.ts";
+import type { CopyHead, CopyReader, LogRecord, LogStore } from "../storage/log-store.ts";
+import { fullRetryMs } from "./disk-diagnostics.ts";
 import { type Moment, momentOf } from "./lease.ts";
+import type { AppendRequest, AppendResponse, CopyChunk, Peer } from "./peer.ts";
 import { batchBytesMax, heartbeatMs, peerTimeoutMs, type ReplicationSettings } from "./settings.ts";
 
 /** Pause after a standby could not be reached. */

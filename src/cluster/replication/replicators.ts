@@ -1,4 +1,4 @@
-import type { Member, NodeView } from "../model.ts";
+import type { Member, NodeView } from "../metadata/model.ts";
 import { memberKey } from "./in-sync-set.ts";
 import type { Replicator } from "./replicator.ts";
 

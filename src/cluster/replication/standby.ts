@@ -1,8 +1,8 @@
-import type { Clock } from "../clock.ts";
-import type { CopyWriter, LogStore } from "../log-store.ts";
-import type { AppendRequest, AppendResponse, CopyChunk } from "../peer.ts";
-import { isFull } from "./disk-trouble.ts";
-import { epochAt, holds } from "./history.ts";
+import type { Clock } from "../../common/clock.ts";
+import { epochAt, holds } from "../storage/format/history.ts";
+import type { CopyWriter, LogStore } from "../storage/log-store.ts";
+import { isFull } from "./disk-diagnostics.ts";
+import type { AppendRequest, AppendResponse, CopyChunk } from "./peer.ts";
 import { clockDriftMax } from "./settings.ts";
 
 /** Messages that wait for those before them: a primary sends one at a time, and gives up on it after a while. */

@@ -1,5 +1,5 @@
-import type { Clock } from "../clock.ts";
-import { KvError } from "../errors.ts";
+import type { Clock } from "../../common/clock.ts";
+import { KvError } from "../metadata/operation-error.ts";
 
 /** Longest wait for others to give back what they hold. */
 const waitMsMax = 30_000;

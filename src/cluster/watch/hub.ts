@@ -1,7 +1,7 @@
-import type { Clock } from "../clock.ts";
-import { KvError } from "../errors.ts";
-import type { LogRecord, LogStore, Position } from "../log-store.ts";
-import { holds } from "../replication/history.ts";
+import type { Clock } from "../../common/clock.ts";
+import { KvError } from "../metadata/operation-error.ts";
+import { holds } from "../storage/format/history.ts";
+import type { LogRecord, LogStore, Position } from "../storage/log-store.ts";
 import { Budget } from "./budget.ts";
 import { previousLater } from "./previous.ts";
 import { ScopeIndex } from "./scope.ts";

@@ -1,4 +1,4 @@
-import type { Change, LogStore } from "../log-store.ts";
+import type { Change, LogStore } from "../storage/log-store.ts";
 import type { PreviousValue } from "./step.ts";
 
 /**

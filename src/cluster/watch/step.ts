@@ -1,4 +1,4 @@
-import type { Change, Position, StoredValue } from "../log-store.ts";
+import type { Change, Position, StoredValue } from "../storage/log-store.ts";
 
 /** What a key was before a change; `value` is undefined when compaction has removed it. */
 export interface PreviousValue {

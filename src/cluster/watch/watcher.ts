@@ -1,4 +1,4 @@
-import type { LogRecord, LogStore, Position } from "../log-store.ts";
+import type { LogRecord, LogStore, Position } from "../storage/log-store.ts";
 import { previousInLog } from "./previous.ts";
 import { includes, type WatchScope } from "./scope.ts";
 import { type ComingEvent, nextStep, type WatchStep } from "./step.ts";

@@ -1,4 +1,4 @@
-import type { Clock } from "../../cluster/clock.ts";
+import type { Clock } from "../../common/clock.ts";
 import { CoordinationError } from "../coordination.ts";
 import { Outbox } from "./outbox.ts";
 import type { EmbeddedSession } from "./session.ts";

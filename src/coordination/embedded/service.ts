@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Clock } from "../../cluster/clock.ts";
+import type { Clock } from "../../common/clock.ts";
 import { type Coordination, CoordinationError, type OpenSession } from "../coordination.ts";
 import { makePath } from "../make-path.ts";
 import { checkPath } from "../paths.ts";

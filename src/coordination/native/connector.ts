@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
 import type { ServerAddress } from "../wire/connect-string.ts";
-import { Rounds } from "../wire/rounds.ts";
-import { type Failure, makeTroubles } from "../wire/trouble.ts";
+import { type Failure, makeTroubles } from "../wire/diagnostics.ts";
+import { Rounds } from "../wire/host-provider.ts";
 import { EXPIRED, type NativeClientClass, STATE } from "./addon.ts";
 import { closeSoon, Handle, type SessionIdentity } from "./handle.ts";
 

@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from "node:tls";
 import type { ServerAddress } from "./connect-string.ts";
 import { Connection } from "./connection.ts";
+import type { Failure } from "./diagnostics.ts";
 import { JuteReader, ProtocolError } from "./jute.ts";
 import {
   authRequest,
@@ -14,7 +15,6 @@ import {
   requestWriter,
   XID,
 } from "./protocol.ts";
-import type { Failure } from "./trouble.ts";
 
 export interface AttachmentSettings {
   readonly server: ServerAddress;

@@ -1,10 +1,10 @@
 import { connect, isIP, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import type { ServerAddress } from "./connect-string.ts";
+import type { Failure } from "./diagnostics.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { ProtocolError } from "./jute.ts";
 import { XID } from "./protocol.ts";
-import type { Failure } from "./trouble.ts";
 
 export interface ConnectionEvents {
   /** One packet, without its length. What it throws as a ProtocolError ends the connection. */

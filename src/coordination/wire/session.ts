@@ -5,6 +5,8 @@ import { addChroot, stripChroot } from "../paths.ts";
 import type { WatchKind } from "../watches.ts";
 import { Attachment } from "./attachment.ts";
 import type { ServerAddress } from "./connect-string.ts";
+import { type Failure, makeTroubles } from "./diagnostics.ts";
+import { type Attempt, Rounds } from "./host-provider.ts";
 import type { JuteReader } from "./jute.ts";
 import {
   type ConnectResponse,
@@ -15,8 +17,6 @@ import {
   XID,
 } from "./protocol.ts";
 import { type Operation, Requests } from "./requests.ts";
-import { type Attempt, Rounds } from "./rounds.ts";
-import { type Failure, makeTroubles } from "./trouble.ts";
 
 /** How long closing tries to tell a server. */
 const CLOSE_MS_MAX = 2000;

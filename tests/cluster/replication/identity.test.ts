@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { comparePositions } from "../../../src/cluster/positions.ts";
-import { promotion } from "../../../src/cluster/promotion.ts";
+import { comparePositions } from "../../../src/cluster/election/positions.ts";
+import { promotion } from "../../../src/cluster/election/promotion.ts";
 import { ReplicaGroup } from "../../support/replica-group.ts";
 
 /** A group of nodes 1 and 2, both in sync, with node 1 as its primary and a few writes. */

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { systemClock } from "../../../src/cluster/clock.ts";
+import { systemClock } from "../../../src/common/clock.ts";
 import { type Coordination, CoordinationError } from "../../../src/coordination/coordination.ts";
 import { EmbeddedCoordination } from "../../../src/coordination/embedded/service.ts";
 import { parseState } from "../../../src/coordination/embedded/state-lines.ts";

@@ -1,0 +1,90 @@
+import process from "node:process";
+import { createInterface } from "node:readline/promises";
+import { REFUSED } from "../../settings/exit-codes.ts";
+import { ExitError, print } from "../../settings/run-main.ts";
+import { number, text, toggle } from "../../settings/setting.ts";
+import { routerCommand } from "../command.ts";
+import { jsonSetting } from "../router-settings.ts";
+
+const group = text({
+  meaning: "The group.",
+  placeholder: "GROUP",
+  source: "operand",
+  allowed: "the name of a group",
+});
+
+export const transferCommand = routerCommand(
+  {
+    command: "kvlab transfer",
+    summary:
+      "Makes an in-sync standby the primary of its group. No write is lost or refused: those that come meanwhile wait.",
+    settings: {
+      group,
+      number: number({
+        meaning: "Number of the standby, as `kvlab status` shows it.",
+        placeholder: "NUMBER",
+        source: "operand",
+        min: 1,
+        max: 2 ** 32 - 1,
+      }),
+      json: jsonSetting,
+    },
+    examples: ["kvlab transfer zdata1 2"],
+  },
+  async ({ group, number, json }, { ask }) => {
+    const { epoch } = await ask({
+      what: `transfer ${group} ${number}`,
+      kind: "write",
+      call: ({ admin }, options) => admin.transfer({ group, number }, options),
+    });
+    await print(
+      json
+        ? `${JSON.stringify({ group, number, epoch: Number(epoch) })}\n`
+        : `node ${number} is primary of ${group}, epoch ${epoch}\n`,
+    );
+    return 0;
+  },
+);
+
+export const recoverCommand = routerCommand(
+  {
+    command: "kvlab recover",
+    summary:
+      "Gives a group whose in-sync replicas are all gone for good the best of its other replicas as primary. Says what is lost, and asks before it goes on.",
+    settings: {
+      group,
+      "accept-data-loss": toggle("Do it; without this, only what would be lost is told, with exit code 4."),
+      yes: toggle("Do not ask."),
+      json: jsonSetting,
+    },
+    examples: ["kvlab recover zdata1", "kvlab recover zdata1 --accept-data-loss"],
+  },
+  async ({ group, "accept-data-loss": acceptDataLoss, yes, json }, { ask }) => {
+    if (acceptDataLoss && !yes) await confirm(group);
+    const { number, epoch, loss } = await ask({
+      what: `recover ${group}`,
+      kind: "write",
+      call: ({ admin }, options) => admin.recover({ group, acceptDataLoss }, options),
+    });
+    await print(
+      json
+        ? `${JSON.stringify({ group, number, epoch: Number(epoch), loss })}\n`
+        : `node ${number} is primary of ${group}, epoch ${epoch}: ${loss}\n`,
+    );
+    return 0;
+  },
+);
+
+/** Only a person who types the group's name goes on. */
+async function confirm(group: string): Promise<void> {
+  const reader = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const typed = await reader.question(
+      `Acknowledged writes of group ${group} may be lost. Type its name to go on: `,
+    );
+    if (typed.trim() !== group)
+      throw new ExitError(REFUSED, `recover ${group}: not confirmed, nothing was done`);
+  } finally {
+    reader.close();
+  }
+}

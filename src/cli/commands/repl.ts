@@ -1,0 +1,113 @@
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { NOT_ALLOWED } from "../../settings/exit-codes.ts";
+import { HelpRequested } from "../../settings/read-settings.ts";
+import { ExitError, print } from "../../settings/run-main.ts";
+import { refuseUndecodable } from "../../settings/undecodable.ts";
+import { type ClusterCommand, keyCommand } from "../command.ts";
+import { splitWords } from "../completion/shell-words.ts";
+import { lineOf, type Session } from "../session.ts";
+import { firstSentence } from "../summary.ts";
+import { deleteCommand, getCommand, locateCommand, putCommand } from "./keys.ts";
+import { scanCommand } from "./scan.ts";
+import { statusCommand } from "./status.ts";
+import { watchCommand } from "./watch.ts";
+
+/** The commands by the words that call them here. */
+const commands: Readonly<Record<string, ClusterCommand>> = {
+  locate: locateCommand,
+  put: putCommand,
+  get: getCommand,
+  read: getCommand,
+  delete: deleteCommand,
+  scan: scanCommand,
+  watch: watchCommand,
+  status: statusCommand,
+};
+
+export const replCommand = keyCommand(
+  {
+    command: "kvlab repl",
+    summary:
+      "Reads commands from standard input, line by line, and carries them out. An error does not end it; Ctrl-C ends a command. The exit code is that of the first error, unless a person types.",
+    settings: {},
+    examples: ["kvlab repl", "printf 'put a 1 --ttl 5m\\nget a --json\\n' | kvlab repl"],
+  },
+  (_settings, session) => runRepl(session),
+);
+
+/** Resolves to the exit code. */
+async function runRepl(session: Session): Promise<number> {
+  const terminal = Boolean(process.stdin.isTTY && process.stdout.isTTY);
+  const lines = createInterface({
+    input: process.stdin,
+    ...(terminal && { output: process.stdout }),
+    terminal,
+    prompt: "kvlab> ",
+    historySize: 1000,
+    crlfDelay: Number.POSITIVE_INFINITY,
+  });
+  const prompt = () => {
+    if (terminal) lines.prompt();
+  };
+  let underWay: AbortController | undefined;
+  let exitCode = 0;
+  lines.on("SIGINT", () => {
+    if (underWay) underWay.abort();
+    else if (lines.line !== "") lines.write(null, { ctrl: true, name: "u" });
+    else lines.close();
+  });
+
+  prompt();
+  for await (const line of lines) {
+    if (line.trim() === "quit") {
+      lines.close();
+      return exitCode;
+    }
+    underWay = new AbortController();
+    const failed = await carryOut(lineOf(session, underWay.signal), line).then(() => 0, tell);
+    if (!terminal) exitCode ||= failed;
+    underWay = undefined;
+    prompt();
+  }
+  // The end of input leaves the cursor behind the prompt.
+  if (terminal) await print("\n");
+  return exitCode;
+}
+
+/** Resolves to the exit code that a command with this end would have. */
+async function tell(reason: unknown): Promise<number> {
+  if (reason instanceof HelpRequested) {
+    await print(reason.help);
+    return 0;
+  }
+  process.stderr.write(`error: ${reason instanceof Error ? reason.message : reason}\n`);
+  return reason instanceof ExitError ? reason.exitCode : NOT_ALLOWED;
+}
+
+async function carryOut(session: Session, line: string): Promise<void> {
+  refuseUndecodable("the line", line);
+  const [name, ...args] = splitWords(line);
+  if (name === undefined) return;
+  if (name === "help") return print(overview());
+  const found = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!found) {
+    const allowed = [...Object.keys(commands), "help", "quit"].join(", ");
+    throw new Error(`${JSON.stringify(name)} is not a command; allowed: ${allowed}`);
+  }
+  await found.runIn(session, args);
+}
+
+function overview(): string {
+  const rows = Object.entries(commands).map(([name, { usage, program }]) => [
+    `${name}${usage}`,
+    firstSentence(program.summary),
+  ]);
+  rows.push(
+    ["help", "This; COMMAND --help says all about a command."],
+    ["quit", "Ends, as the end of input does."],
+  );
+  const width = Math.max(...rows.map(([name = ""]) => name.length));
+  const lines = rows.map(([name = "", meaning]) => `${name.padEnd(width)}  ${meaning}\n`);
+  return `${lines.join("")}Words with spaces go in '…' or "…"; a backslash escapes: \\n \\t \\" \\\\ \\u{1F600}.\n`;
+}

@@ -1,0 +1,83 @@
+import { UNAVAILABLE } from "../../settings/exit-codes.ts";
+import { print } from "../../settings/run-main.ts";
+import { type ClusterStatus, type GroupStatus, percent, readClusterStatus } from "../cluster-status.ts";
+import { routerCommand } from "../command.ts";
+import { counted } from "../plural.ts";
+import { jsonSetting } from "../router-settings.ts";
+
+export const statusCommand = routerCommand(
+  {
+    command: "kvlab status",
+    summary:
+      "Shows routers, groups, their nodes and the ring. Warns of what needs a look; exit code 3 when a group is down.",
+    settings: { json: jsonSetting },
+    examples: ["kvlab status", "kvlab status --json"],
+  },
+  async ({ json }, { ask }) => {
+    const status = await readClusterStatus(ask);
+    await print(json ? `${JSON.stringify(status)}\n` : describeStatus(status));
+    return status.groups.some(({ unavailable }) => unavailable !== undefined) ? UNAVAILABLE : 0;
+  },
+);
+
+function describeStatus(status: ClusterStatus): string {
+  const routers = status.routers.map(({ number, address, master }) => [
+    String(number),
+    address,
+    master ? "master" : "",
+  ]);
+  const sections = [
+    table(["ROUTER", "ADDRESS", ""], routers),
+    table(
+      ["GROUP", "SHARE", "EPOCH", "KEYS", "LOG", "NODE", "ADDRESS", "ROLE", "IN SYNC", "LAG"],
+      status.groups.flatMap(groupRows),
+    ),
+    ringLines(status),
+  ];
+  if (status.warnings.length > 0) {
+    sections.push(status.warnings.map((warning) => `warning: ${warning}\n`).join(""));
+  }
+  return sections.join("\n");
+}
+
+function ringLines({ cluster, ringVersion, virtualNodes }: ClusterStatus): string {
+  const ring = `ring version ${ringVersion}, ${counted(virtualNodes, "virtual node")} a group\n`;
+  // A router of an earlier version does not tell.
+  return cluster === "" ? ring : `cluster ${cluster}\n${ring}`;
+}
+
+/** A line for each node; the facts of the group stand in the first. */
+function groupRows(group: GroupStatus): string[][] {
+  const facts = [
+    group.name,
+    group.waiting ? "waiting" : percent(group.share),
+    String(group.epoch),
+    group.keys === undefined ? "-" : String(group.keys),
+    group.logBytes === undefined ? "-" : bytes(group.logBytes),
+  ];
+  if (group.nodes.length === 0) return [[...facts, "-", "none live", "", "", ""]];
+  return group.nodes.map(({ number, address, role, inSync, lag }, index) => [
+    ...(index === 0 ? facts : facts.map(() => "")),
+    String(number),
+    address,
+    role,
+    inSync ? "yes" : "no",
+    lag === undefined ? "-" : String(lag),
+  ]);
+}
+
+function bytes(count: number): string {
+  if (count < 1024) return `${count} B`;
+  const units = ["KiB", "MiB", "GiB", "TiB"];
+  const power = Math.min(units.length, Math.floor(Math.log2(count) / 10));
+  return `${(count / 1024 ** power).toFixed(1)} ${units[power - 1]}`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  return lines
+    .map((line) => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  "))
+    .map((line) => `${line.trimEnd()}\n`)
+    .join("");
+}

@@ -1,0 +1,69 @@
+import { type Access, type Coordination, CoordinationError } from "../../coordination/coordination.ts";
+import { formatGroupLogs, parseGroupLogs } from "./codec.ts";
+import type { GroupLogs, Versioned } from "./model.ts";
+import { groupLogsPath } from "./paths.ts";
+import { getIfThere } from "./retry-on-connection-loss.ts";
+import type { Sessions } from "./session-keeper.ts";
+
+/** One value that processes agree on by compare-and-set, as this process reaches it now. */
+export interface Register<T> {
+  /** Whether a call has a chance now. */
+  readonly connected: boolean;
+
+  /** The value as of this call or later; undefined when there is none. Rejects when it cannot be known. */
+  read(): Promise<Versioned<T> | undefined>;
+
+  /** Sets the first value. Rejects when there is one, or when the outcome is not known. */
+  create(value: T): Promise<Versioned<T>>;
+
+  /**
+   * Replaces the value of the given version. Rejects when it has another version, or when the outcome is not known;
+   * after a `read` that follows, it is: a change that this read does not show has not happened and never will.
+   */
+  compareAndSet(next: T, version: number): Promise<Versioned<T>>;
+}
+
+/** A register in the data of one znode, reached through whichever session the process has. */
+export function znodeRegister<T>(options: {
+  sessions: Sessions;
+  path: string;
+  access: Access;
+  parse: (path: string, data: Uint8Array) => T;
+  format: (value: T) => Uint8Array;
+}): Register<T> {
+  const { sessions, path, access, parse, format } = options;
+  const session = (): Coordination => {
+    if (sessions.current !== undefined) return sessions.current;
+    throw new CoordinationError("CONNECTION_LOSS", "there is no session with ZooKeeper now", { path });
+  };
+  return {
+    get connected() {
+      return sessions.current?.state === "connected";
+    },
+    async read() {
+      const current = session();
+      await current.sync(path);
+      const found = await getIfThere(current, path);
+      return found && { value: parse(path, found.data), version: found.stat.version };
+    },
+    async create(value) {
+      await session().create(path, format(value), "persistent", access);
+      return { value, version: 0 };
+    },
+    async compareAndSet(next, version) {
+      const stat = await session().set(path, format(next), version);
+      return { value: next, version: stat.version };
+    },
+  };
+}
+
+/** What is known of the logs of a group. */
+export function groupLogsRegister(options: {
+  sessions: Sessions;
+  access: Access;
+  group: string;
+}): Register<GroupLogs> {
+  const { sessions, access, group } = options;
+  const path = groupLogsPath(group);
+  return znodeRegister({ sessions, access, path, parse: parseGroupLogs, format: formatGroupLogs });
+}

@@ -1,0 +1,209 @@
+import { type Address, addressAllowed, parseAddress } from "../../common/address.ts";
+import { virtualNodesMax } from "../ring/hash-ring.ts";
+import type { Position } from "../storage/log-store.ts";
+import { type GroupLogs, type GroupState, isSameMember, type Member, type RingState } from "./model.ts";
+import { groupNameAllowed, isGroupName, numberMax, parseNumber } from "./paths.ts";
+
+/** The written forms of our znodes' data. Strict: nothing of another form is guessed at. */
+
+/** A znode holds what none of ours would. */
+export class ForeignContentError extends Error {
+  override readonly name = "ForeignContentError";
+  readonly path: string;
+
+  /** `expected` ends the sentence "expected …". */
+  constructor(path: string, data: Uint8Array, expected: string) {
+    super(`${path} holds ${shown(data)}; expected ${expected}; correct or delete it`);
+    this.path = path;
+  }
+}
+
+export function encodeText(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+/** Of a router or data node. Errors: ForeignContentError. */
+export function parseAddressData(path: string, data: Uint8Array): Address {
+  const address = parseAddress(decodeText(data) ?? "");
+  if (address === undefined) {
+    throw new ForeignContentError(path, data, `the address of a node: ${addressAllowed}`);
+  }
+  return address;
+}
+
+/** The number that a `top` gives away next. Errors: ForeignContentError. */
+export function parseTop(path: string, data: Uint8Array): number {
+  const number = parseNumber(decodeText(data) ?? "");
+  if (number === undefined) {
+    throw new ForeignContentError(path, data, `the next number to give away, from 0 to ${numberMax}`);
+  }
+  return number;
+}
+
+export function formatGroupState(state: GroupState): Uint8Array {
+  // Field by field: what is more than a Member may be given for one, and would be read as foreign.
+  const plain = ({ number, incarnation }: Member) => ({ number, incarnation });
+  const primary = state.primary === undefined ? null : plain(state.primary);
+  return encodeText(JSON.stringify({ epoch: state.epoch, primary, inSync: state.inSync.map(plain) }));
+}
+
+/** Errors: ForeignContentError. */
+export function parseGroupState(path: string, data: Uint8Array): GroupState {
+  const value = decodeObject(data, ["epoch", "primary", "inSync"]);
+  const epoch = value?.epoch;
+  const primary = value?.primary === null ? undefined : parseMember(value?.primary);
+  const inSync = parseList(value?.inSync, parseMember);
+  if (
+    !isCount(epoch) ||
+    (primary === undefined) !== (value?.primary === null) ||
+    inSync === undefined ||
+    hasRepetition(inSync.map((member) => member.number)) ||
+    (primary !== undefined && (epoch === 0 || !inSync.some((member) => isSameMember(member, primary))))
+  ) {
+    throw new ForeignContentError(
+      path,
+      data,
+      'a group\'s state like {"epoch":1,"primary":{"number":1,"incarnation":"17"},"inSync":' +
+        '[{"number":1,"incarnation":"17"}]} with the primary (or null) in sync',
+    );
+  }
+  return { epoch, primary, inSync };
+}
+
+export function formatGroupLogs({ floor: { epoch, seq }, stores }: GroupLogs): Uint8Array {
+  return encodeText(JSON.stringify({ floor: { epoch, seq }, stores: Object.fromEntries(stores) }));
+}
+
+/** Errors: ForeignContentError. */
+export function parseGroupLogs(path: string, data: Uint8Array): GroupLogs {
+  const value = decodeObject(data, ["floor", "stores"]);
+  const floor = parsePosition(value?.floor);
+  const stores = parseStores(value?.stores);
+  if (floor === undefined || stores === undefined) {
+    throw new ForeignContentError(
+      path,
+      data,
+      'what is known of a group\'s logs like {"floor":{"epoch":1,"seq":20},"stores":{"1":"5ca1ab1e00c0ffee"}}',
+    );
+  }
+  return { floor, stores };
+}
+
+/** The id of a cluster. Errors: ForeignContentError. */
+export function parseClusterId(path: string, data: Uint8Array): string {
+  const text = decodeText(data);
+  if (text === undefined || !/^[0-9a-f]{32}$/.test(text)) {
+    throw new ForeignContentError(path, data, "the id of a cluster, 32 hexadecimal digits");
+  }
+  return text;
+}
+
+export function formatRingState(ring: RingState): Uint8Array {
+  const { version, virtualNodes, groups, written } = ring;
+  return encodeText(JSON.stringify({ version, virtualNodes, groups, written }));
+}
+
+/** Errors: ForeignContentError. */
+export function parseRingState(path: string, data: Uint8Array): RingState {
+  const value = decodeObject(data, ["version", "virtualNodes", "groups", "written"]);
+  const version = value?.version;
+  const virtualNodes = value?.virtualNodes;
+  const groups = parseList(value?.groups, parseGroupName);
+  const written = value?.written;
+  if (
+    !isCount(version) ||
+    !isCount(virtualNodes) ||
+    virtualNodes > virtualNodesMax ||
+    groups === undefined ||
+    hasRepetition(groups) ||
+    typeof written !== "boolean"
+  ) {
+    throw new ForeignContentError(
+      path,
+      data,
+      'the ring like {"version":1,"virtualNodes":2,"groups":["zdata1"],"written":false} with up to ' +
+        `${virtualNodesMax} virtual nodes and names of groups of ${groupNameAllowed}`,
+    );
+  }
+  return { version, virtualNodes, groups, written };
+}
+
+function parsePosition(value: unknown): Position | undefined {
+  const fields = asObject(value, ["epoch", "seq"]);
+  const epoch = fields?.epoch;
+  const seq = fields?.seq;
+  return isCount(epoch) && isCount(seq) ? { epoch, seq } : undefined;
+}
+
+function parseStores(value: unknown): Map<number, string> | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const stores = new Map<number, string>();
+  for (const [name, store] of Object.entries(value)) {
+    const number = parseNumber(name);
+    if (number === undefined || typeof store !== "string") return undefined;
+    stores.set(number, store);
+  }
+  return stores;
+}
+
+function parseMember(value: unknown): Member | undefined {
+  const fields = asObject(value, ["number", "incarnation"]);
+  const number = fields?.number;
+  const incarnation = fields?.incarnation;
+  if (!isCount(number) || number > numberMax) return undefined;
+  if (typeof incarnation !== "string" || !/^\d{1,20}$/.test(incarnation)) return undefined;
+  return { number, incarnation };
+}
+
+function parseGroupName(value: unknown): string | undefined {
+  return typeof value === "string" && isGroupName(value) ? value : undefined;
+}
+
+/** All elements parsed; undefined when one of them, or the whole, is not what it should be. */
+function parseList<T>(value: unknown, parse: (element: unknown) => T | undefined): T[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const parsed = value.map(parse).filter((element) => element !== undefined);
+  return parsed.length === value.length ? parsed : undefined;
+}
+
+function decodeObject<Name extends string>(data: Uint8Array, names: readonly Name[]) {
+  try {
+    return asObject(JSON.parse(decodeText(data) ?? ""), names);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The fields of an object that has just these: a field unknown to us would be lost by our next write. */
+function asObject<Name extends string>(
+  value: unknown,
+  names: readonly Name[],
+): Partial<Record<Name, unknown>> | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  return Object.keys(value).every((name) => names.some((known) => known === name)) ? value : undefined;
+}
+
+function decodeText(data: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
+  } catch {
+    return undefined;
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function hasRepetition(list: readonly unknown[]): boolean {
+  return new Set(list).size < list.length;
+}
+
+/** The beginning of what a znode holds, on one line: it may be long, and not meant for a terminal. */
+function shown(data: Uint8Array): string {
+  if (data.length === 0) return "nothing";
+  const bytesMax = 60;
+  const text = new TextDecoder().decode(data.subarray(0, bytesMax));
+  const visible = JSON.stringify(text).replace(/\p{C}/gu, "\ufffd");
+  return data.length > bytesMax ? `${visible} … (${data.length} bytes)` : visible;
+}

@@ -1,0 +1,211 @@
+import { type Clock, sleep } from "../../common/clock.ts";
+import { type Coordination, CoordinationError, type Watcher } from "../../coordination/coordination.ts";
+import { childrenOrAwait, createWatchedRead, getOrAwait } from "./cached-read.ts";
+import {
+  ForeignContentError,
+  parseAddressData,
+  parseClusterId,
+  parseGroupState,
+  parseRingState,
+} from "./codec.ts";
+import { explain, withoutRepetition } from "./diagnostics.ts";
+import type { GroupView, NodeView, RingState, Topology, Versioned } from "./model.ts";
+import {
+  clusterPath,
+  dataPath,
+  groupPath,
+  groupStatePath,
+  isGroupName,
+  parseNumber,
+  ringPath,
+  serverPath,
+} from "./paths.ts";
+import { createPart, type Part } from "./refresher.ts";
+
+/** Pause before what could not be read is tried again: no watch tells when that is mended. */
+const unreadableRetryMs = 10_000;
+
+interface ReaderOptions {
+  readonly session: Coordination;
+  readonly clock: Clock;
+  /** Aborted when the session is over, if not before. */
+  readonly signal: AbortSignal;
+  readonly onTrouble: (message: string) => void;
+  /** Is told after every read, once everything has been read since the session was last connected. */
+  readonly onRead: (topology: Topology) => void;
+}
+
+type Touch = () => void;
+type Found = Awaited<ReturnType<Coordination["get"]>>;
+
+/**
+ * Reads the cluster's znodes under one session: all of them at first and after each reconnect, then what a watch says
+ * has changed. What cannot be read or is not of ours counts as absent, and is told once.
+ */
+export class TopologyReader {
+  readonly #options: ReaderOptions;
+  /** How often the session has been connected. */
+  #connections = 0;
+  readonly #cluster: Part<Versioned<string> | undefined>;
+  readonly #routers: Part<NodeView[]>;
+  readonly #ring: Part<Versioned<RingState> | undefined>;
+  readonly #groupList: Part<void>;
+  /** By name, in order. */
+  #groups = new Map<string, Part<GroupView>>();
+  /** Not read since the session was last connected. */
+  readonly #unread = new Set<Part<unknown>>();
+
+  constructor(options: ReaderOptions) {
+    this.#options = options;
+    this.#cluster = this.#part((touch) => this.#value(clusterPath, touch, parseClusterId));
+    this.#routers = this.#part((touch) => this.#nodes(serverPath, touch));
+    this.#ring = this.#part((touch) => this.#value(ringPath, touch, parseRingState));
+    this.#groupList = this.#part((touch) => this.#readGroupList(touch));
+  }
+
+  /** Call it once. */
+  start(): void {
+    this.#options.session.onState((state) => {
+      if (state === "connected") this.#readAll();
+    });
+    this.#readAll();
+  }
+
+  #readAll(): void {
+    this.#connections++;
+    const parts = [this.#cluster, this.#routers, this.#ring, this.#groupList, ...this.#groups.values()];
+    for (const part of parts) this.#unread.add(part);
+    for (const part of parts) part.touch();
+  }
+
+  /** `prepare` is given how to have the part read again, and returns how to read it. */
+  #part<T>(prepare: (touch: Touch) => () => Promise<T>): Part<T> {
+    const read = prepare(() => part.touch());
+    const part: Part<T> = createPart(this.#options, read, () => {
+      this.#unread.delete(part);
+      this.#tell();
+    });
+    return part;
+  }
+
+  #tell(): void {
+    const { session, onRead } = this.#options;
+    if (this.#unread.size > 0 || session.state !== "connected") return;
+    const groups = new Map<string, GroupView>();
+    for (const [name, { value }] of this.#groups) if (value !== undefined) groups.set(name, value);
+    onRead({
+      cluster: this.#cluster.value?.value,
+      ring: this.#ring.value,
+      groups,
+      routers: this.#routers.value ?? [],
+      staleSinceMs: undefined,
+    });
+  }
+
+  #readGroupList(touch: Touch): () => Promise<void> {
+    const list = this.#watched(touch, (watcher) => childrenOrAwait(this.#options.session, dataPath, watcher));
+    return async () => {
+      const names = ((await list()) ?? []).filter(isGroupName).sort();
+      const before = this.#groups;
+      this.#groups = new Map(names.map((name) => [name, before.get(name) ?? this.#group(name)]));
+      for (const [name, part] of this.#groups) {
+        if (before.has(name)) continue;
+        this.#unread.add(part);
+        part.touch();
+      }
+    };
+  }
+
+  #group(name: string): Part<GroupView> {
+    return this.#part((touch) => {
+      const readState = this.#value(groupStatePath(name), touch, parseGroupState);
+      const readNodes = this.#nodes(groupPath(name), touch);
+      return async () => {
+        const [state, nodes] = await Promise.all([readState(), readNodes()]);
+        return { name, state, nodes };
+      };
+    });
+  }
+
+  /** Reads the ephemeral children that have numbers for names. An address is read once in the life of a znode. */
+  #nodes(parent: string, touch: Touch): () => Promise<NodeView[]> {
+    const { session } = this.#options;
+    const list = this.#watched(touch, (watcher) => childrenOrAwait(session, parent, watcher));
+    let reads = new Map<number, () => Promise<NodeView | undefined>>();
+    const readOf = (number: number) => {
+      const path = `${parent}/${number}`;
+      return this.#watched(touch, async (watcher) =>
+        parseNode(path, number, await session.get(path, watcher)),
+      );
+    };
+    return async () => {
+      const numbers = ((await list()) ?? []).map(parseNumber).filter((number) => number !== undefined);
+      numbers.sort((a, b) => a - b);
+      reads = new Map(numbers.map((number) => [number, reads.get(number) ?? readOf(number)]));
+      const nodes = await Promise.all([...reads.values()].map((read) => read()));
+      return nodes.filter((node) => node !== undefined);
+    };
+  }
+
+  #value<T>(
+    path: string,
+    touch: Touch,
+    parse: (path: string, data: Uint8Array) => T,
+  ): () => Promise<Versioned<T> | undefined> {
+    return this.#watched(touch, async (watcher) => {
+      const found = await getOrAwait(this.#options.session, path, watcher);
+      return found && { value: parse(path, found.data), version: found.stat.version };
+    });
+  }
+
+  /** A read by `fetch` that answers undefined when there is nothing of ours. */
+  #watched<T>(
+    touch: Touch,
+    fetch: (watcher: Watcher | undefined) => Promise<T>,
+  ): () => Promise<T | undefined> {
+    const { clock, signal, onTrouble } = this.#options;
+    const tell = withoutRepetition(onTrouble);
+    const read = createWatchedRead({
+      connections: () => this.#connections,
+      onOutdated: touch,
+      async fetch(watcher) {
+        try {
+          return await fetch(watcher);
+        } catch (error) {
+          if (!(error instanceof ForeignContentError)) throw error;
+          tell(error.message);
+          return undefined;
+        }
+      },
+    });
+    let willRetry = false;
+    return async () => {
+      try {
+        return await read();
+      } catch (error) {
+        if (!CoordinationError.is(error) || isLoss(error)) throw error;
+        // What has just gone shows in the list of children, which is watched.
+        if (error.code === "NO_NODE") return undefined;
+        tell(explain(error));
+        if (!willRetry) {
+          willRetry = true;
+          void sleep(clock, unreadableRetryMs, signal).then(() => {
+            willRetry = false;
+            touch();
+          });
+        }
+        return undefined;
+      }
+    };
+  }
+}
+
+function isLoss(error: CoordinationError): boolean {
+  return CoordinationError.is(error, "CONNECTION_LOSS", "SESSION_EXPIRED", "CLOSED");
+}
+
+function parseNode(path: string, number: number, { data, stat }: Found): NodeView {
+  if (!stat.ephemeral)
+    throw new ForeignContentError(path, data, "an ephemeral znode with the address of a node");
+  return { number, incarnation: stat.czxid, address: parseAddressData(path, data) };
+}

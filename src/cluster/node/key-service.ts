@@ -1,0 +1,104 @@
+import { KvError } from "../metadata/operation-error.ts";
+import type { Condition, RequestId, WriteOperation, WriteRequest } from "../replication/write-plan.ts";
+import type { KeyRange, ScanReader, StoredValue } from "../storage/log-store.ts";
+import type { WatchHub } from "../watch/hub.ts";
+import type { WatchStep } from "../watch/step.ts";
+import type { WatchOptions } from "../watch/watcher.ts";
+import { checkBatch, checkKey, checkRequestId, checkTtl, checkValue } from "./limits.ts";
+import type { Ownership } from "./ownership.ts";
+
+export interface WriteOptions {
+  readonly condition?: Condition | undefined;
+  readonly requestId?: RequestId | undefined;
+}
+
+export interface PutOptions extends WriteOptions {
+  /** Undefined: the key does not expire. */
+  readonly ttlMs?: number | undefined;
+}
+
+/** What clients ask of a data node. */
+export class KeyCalls {
+  readonly #ownership: Ownership;
+  readonly #watches: WatchHub;
+  readonly #valueBytesMax: number;
+
+  constructor(ownership: Ownership, watches: WatchHub, valueBytesMax: number) {
+    this.#ownership = ownership;
+    this.#watches = watches;
+    this.#valueBytesMax = valueBytesMax;
+  }
+
+  /** Errors: those of `kvlab.v1.DataService.Get`. */
+  async get(key: string, signal: AbortSignal): Promise<StoredValue> {
+    checkKey(key);
+    return await this.#ownership.ofKey(key).keys.read(key, signal);
+  }
+
+  /** Returns the revision. Errors: those of `kvlab.v1.DataService.Put`. */
+  put(
+    key: string,
+    value: Uint8Array,
+    text: boolean,
+    signal: AbortSignal,
+    options: PutOptions = {},
+  ): Promise<number> {
+    const { condition, requestId, ttlMs } = options;
+    const operations = [{ kind: "put" as const, key, value, text, ttlMs }];
+    return this.write({ compares: comparesOf(key, condition), operations, requestId }, signal);
+  }
+
+  /** Returns the revision. Errors: those of `kvlab.v1.DataService.Delete`. */
+  async delete(key: string, signal: AbortSignal, options: WriteOptions = {}): Promise<number> {
+    const { condition, requestId } = options;
+    const compares = comparesOf(key, condition ?? { kind: "present" });
+    try {
+      return await this.write({ compares, operations: [{ kind: "delete", key }], requestId }, signal);
+    } catch (error) {
+      const isAbsent =
+        condition === undefined && error instanceof KvError && error.code === "condition-failed";
+      throw isAbsent ? new KvError("not-found", error.message) : error;
+    }
+  }
+
+  /** Returns the revision. Errors: those of `kvlab.v1.DataService.Batch`. */
+  async write(request: WriteRequest, signal: AbortSignal): Promise<number> {
+    const { compares, operations, requestId } = request;
+    const keys = [...compares, ...operations].map(({ key }) => key);
+    for (const key of keys) checkKey(key);
+    checkBatch(compares, operations, this.#valueBytesMax);
+    for (const operation of operations) checkOperation(operation, this.#valueBytesMax);
+    if (requestId !== undefined) checkRequestId(requestId.id);
+    const primary = await this.#ownership.forWrite(keys);
+    return await primary.keys.write(request, signal);
+  }
+
+  /** Opens a scan of this node's group; it must be closed. Errors: those of `kvlab.v1.DataService.Scan`. */
+  async scan(range: KeyRange, signal: AbortSignal): Promise<ScanReader> {
+    for (const key of [range.prefix, range.start, range.end, range.after]) checkKey(key ?? "");
+    return await this.#ownership.ofGroup().keys.scan(range, signal);
+  }
+
+  /**
+   * The changes of keys of this node's group, until `signal` is aborted. Errors: those of
+   * `kvlab.v1.DataService.Watch`.
+   */
+  async *watch(options: WatchOptions, signal: AbortSignal): AsyncGenerator<WatchStep, void, void> {
+    const { scope } = options;
+    if (scope.kind !== "all") checkKey(scope.kind === "key" ? scope.key : scope.prefix);
+    const primary = this.#ownership.ofGroup();
+    await primary.serve(signal);
+    yield* this.#watches.watch(options, AbortSignal.any([signal, primary.ended]));
+    if (!signal.aborted) throw new KvError("unavailable", "the primary has been replaced");
+  }
+}
+
+function comparesOf(key: string, condition: Condition | undefined) {
+  return condition === undefined ? [] : [{ key, condition }];
+}
+
+function checkOperation(operation: WriteOperation, valueBytesMax: number): void {
+  if (operation.kind !== "put") return;
+  checkValue(operation.value, valueBytesMax);
+  checkTtl(operation.ttlMs);
+}

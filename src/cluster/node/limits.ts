@@ -1,0 +1,73 @@
+import { batchOperationsMax, flawOfKeyLength } from "../../common/key-limits.ts";
+import { KvError } from "../metadata/operation-error.ts";
+import type { Compare, WriteOperation } from "../replication/write-plan.ts";
+
+/** Longest time to live: 100 years, far below where milliseconds since 1970 lose their precision. */
+const ttlMsMax = 100 * 365 * 24 * 3600 * 1000;
+
+/** Throws `invalid` for a key that is too long. */
+export function checkKey(key: string): void {
+  const flaw = flawOfKeyLength(key);
+  if (flaw !== undefined) throw new KvError("invalid", flaw);
+}
+
+/** Throws `invalid` for a value that is too long. */
+export function checkValue(value: Uint8Array, valueBytesMax: number): void {
+  if (value.length > valueBytesMax) {
+    throw new KvError(
+      "invalid",
+      `the value has ${value.length} bytes; at most ${valueBytesMax} are allowed (maxvaluebytes)`,
+    );
+  }
+}
+
+/**
+ * Throws `invalid` for a batch that is too large, or writes a key twice. A single write never is. What passes, with any
+ * `valueBytesMax` up to `valueBytesLimit`, fits into a record of the log.
+ */
+export function checkBatch(
+  compares: readonly Compare[],
+  operations: readonly WriteOperation[],
+  valueBytesMax: number,
+): void {
+  const count = compares.length + operations.length;
+  if (count === 0) throw new KvError("invalid", "the batch has no compares and no operations");
+  if (count > batchOperationsMax) {
+    throw new KvError(
+      "invalid",
+      `the batch has ${count} compares and operations; at most ${batchOperationsMax} are allowed`,
+    );
+  }
+  if (operations.length < 2) return;
+  const keys = new Set<string>();
+  let bytes = 0;
+  for (const operation of operations) {
+    const { kind, key } = operation;
+    if (keys.has(key)) {
+      throw new KvError("invalid", `the batch writes key ${JSON.stringify(key)} twice; each key may be once`);
+    }
+    keys.add(key);
+    bytes += Buffer.byteLength(key) + (kind === "put" ? operation.value.length : 0);
+  }
+  if (bytes > valueBytesMax) {
+    throw new KvError(
+      "invalid",
+      `the keys and values of the batch have ${bytes} bytes; at most ${valueBytesMax} are allowed (maxvaluebytes)`,
+    );
+  }
+}
+
+/** Throws `invalid` for a time to live that is none. */
+export function checkTtl(ttlMs: number | undefined): void {
+  if (ttlMs === undefined || (ttlMs >= 1 && ttlMs <= ttlMsMax)) return;
+  throw new KvError("invalid", `ttl_ms is ${ttlMs}; allowed are 1 to ${ttlMsMax} (100 years), or none`);
+}
+
+/** Throws `invalid` for what cannot name a request. */
+export function checkRequestId(id: string): void {
+  if (/^[A-Za-z0-9_-]{1,64}$/.test(id)) return;
+  throw new KvError(
+    "invalid",
+    `the request id is ${JSON.stringify(id.slice(0, 80))}; allowed are 1 to 64 of A-Z, a-z, 0-9, - and _`,
+  );
+}

@@ -1,0 +1,97 @@
+import type { RingState } from "../metadata/model.ts";
+import { KvError, type Owner } from "../metadata/operation-error.ts";
+import type { TopologySource } from "../metadata/topology.ts";
+import type { Primary } from "../replication/primary.ts";
+import { ownerOf } from "../ring/placement.ts";
+
+export interface OwnershipOptions {
+  readonly group: string;
+  readonly topology: TopologySource;
+  /** Ourselves as primary; undefined while somebody else is. */
+  readonly primary: () => Primary | undefined;
+  /** Marks the ring as written to: see `ringGate`. */
+  readonly closeRing: () => Promise<void>;
+}
+
+/** Which keys this node serves, as its view of the cluster says. */
+export class Ownership {
+  readonly #options: OwnershipOptions;
+
+  constructor(options: OwnershipOptions) {
+    this.#options = options;
+  }
+
+  /** Ourselves as primary of the key. Errors: wrong-node, unavailable. */
+  ofKey(key: string): Primary {
+    return this.#placeOf(key).primary;
+  }
+
+  /** Ourselves as primary of keys that are to be written. Errors: invalid (of several groups), and those of `ofKey`. */
+  async forWrite(keys: readonly string[]): Promise<Primary> {
+    const { primary, ring } = this.#placeOfAll(keys);
+    if (ring.written) return primary;
+    try {
+      await this.#options.closeRing();
+    } catch (error) {
+      throw new KvError("unavailable", "the ring could not be marked as written to", { cause: error });
+    }
+    return this.#placeOfAll(keys).primary;
+  }
+
+  /** Ourselves as primary of the whole group. Errors: wrong-node, unavailable. */
+  ofGroup(): Primary {
+    const primary = this.#options.primary();
+    if (primary !== undefined) return primary;
+    const { group, topology } = this.#options;
+    const view = topology.current;
+    if (view?.ring === undefined) throw notYet();
+    const state = view.groups.get(group);
+    const number = state?.state?.value.primary?.number;
+    const address = state?.nodes.find((node) => node.number === number)?.address;
+    throw this.#notPrimary({ group, address, ringVersion: view.ring.value.version });
+  }
+
+  #placeOfAll(keys: readonly string[]): { primary: Primary; ring: RingState } {
+    const [first = "", ...others] = keys;
+    const place = this.#placeOf(first);
+    const topology = this.#options.topology.current;
+    for (const key of others) {
+      const owner = topology && ownerOf(topology, key);
+      if (owner === undefined || owner.group === this.#options.group) continue;
+      throw new KvError(
+        "invalid",
+        `keys ${shown(first)} and ${shown(key)} belong to the groups "${this.#options.group}" and "${owner.group}"; ` +
+          "the keys of a batch must have the same {tag}",
+      );
+    }
+    return place;
+  }
+
+  #placeOf(key: string): { primary: Primary; ring: RingState } {
+    const { group, topology } = this.#options;
+    const view = topology.current;
+    const owner = view && ownerOf(view, key);
+    const ring = view?.ring?.value;
+    if (owner === undefined || ring === undefined) throw notYet();
+    if (owner.group !== group) {
+      throw new KvError("wrong-node", `key ${shown(key)} belongs to group "${owner.group}"`, { owner });
+    }
+    const primary = this.#options.primary();
+    if (primary === undefined) throw this.#notPrimary(owner);
+    return { primary, ring };
+  }
+
+  #notPrimary(owner: Owner): KvError {
+    return new KvError("wrong-node", `this node is not the primary of group "${this.#options.group}"`, {
+      owner,
+    });
+  }
+}
+
+function notYet(): KvError {
+  return new KvError("unavailable", "this node has not seen a ring with groups yet");
+}
+
+function shown(key: string): string {
+  return JSON.stringify(key.length > 64 ? `${key.slice(0, 64)}…` : key);
+}

@@ -1,0 +1,169 @@
+import type { Address } from "../../common/address.ts";
+import type { Clock } from "../../common/clock.ts";
+import type { Access, Coordination, OpenSession } from "../../coordination/coordination.ts";
+import { lead, replaceSilentPrimary } from "../election/master.ts";
+import { positionsOf } from "../election/positions.ts";
+import { planRecovery, type Recovery } from "../election/recovery.ts";
+import { isMaster, keepRegistered } from "../membership/registrar.ts";
+import { type AskWhoAnswers, routerClaim } from "../membership/registration.ts";
+import { groupLogsRegister } from "../metadata/cas-register.ts";
+import { checkCaller, enterCluster, ForeignCluster } from "../metadata/cluster-id.ts";
+import { formatGroupState } from "../metadata/codec.ts";
+import type { GroupView } from "../metadata/model.ts";
+import { KvError } from "../metadata/operation-error.ts";
+import { groupStatePath } from "../metadata/paths.ts";
+import type { Task } from "../metadata/retry-on-connection-loss.ts";
+import { keepSessions, type Sessions } from "../metadata/session-keeper.ts";
+import { type TopologySource, watchTopology } from "../metadata/topology.ts";
+import { type PeerAt, type SilenceReport, withinCluster } from "../replication/peer.ts";
+import { noPrimaryReason, primaryOf } from "../ring/placement.ts";
+
+/** Longest wait for the position of a replica that may have survived. */
+const survivorTimeoutMs = 3000;
+
+export interface RouterNodeOptions {
+  readonly openSession: OpenSession;
+  readonly clock: Clock;
+  /** Of the znodes that the router makes. */
+  readonly access: Access;
+  readonly peerAt: PeerAt;
+  readonly whoAnswers: AskWhoAnswers;
+  /** Given to the ring if this router, as master, is the one that makes it. */
+  readonly virtualNodes: number;
+  readonly log: (message: string) => void;
+  /** Told when the router cannot take part in its cluster as things stand: an operator has to decide. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** One router: knows the cluster, and looks after it while it is the master. */
+export class RouterNode {
+  readonly topology: TopologySource;
+  readonly #options: RouterNodeOptions;
+  readonly #sessions: Sessions;
+  #office = new AbortController();
+  /** Set while this router is the master. */
+  #mastership: Coordination | undefined;
+  #cluster: string | undefined;
+
+  constructor(options: RouterNodeOptions) {
+    const { openSession, clock, log, onFailure } = options;
+    this.#options = { ...options, peerAt: withinCluster(options.peerAt, () => this.#cluster) };
+    this.#sessions = keepSessions({ open: openSession, clock, onTrouble: log });
+    this.#sessions.done.catch(onFailure);
+    this.topology = watchTopology({ sessions: this.#sessions, clock, onTrouble: log });
+  }
+
+  /**
+   * Registers the router at its address, where it listens already, and keeps it registered. Resolves when it has its
+   * place for the first time.
+   */
+  join(address: Address): Promise<void> {
+    const joined = Promise.withResolvers<void>();
+    const { clock, access, log, onFailure } = this.#options;
+    const claim = routerClaim(address, this.#options.whoAnswers);
+    keepRegistered({
+      sessions: this.#sessions,
+      clock,
+      access,
+      onTrouble: log,
+      // Who finds this router must get answers from it.
+      claim: async (task) => {
+        await this.topology.waitUntil(() => true, task.signal);
+        await this.#enterCluster(task);
+        return await claim(task);
+      },
+      onChange: (registration) => {
+        this.#office.abort(new Error("no longer master"));
+        this.#mastership = undefined;
+        if (registration === undefined) return;
+        joined.resolve();
+        if (!isMaster(registration)) {
+          log(`registered as router ${registration.number}`);
+          return;
+        }
+        log("registered as router 0, the master");
+        this.#office = new AbortController();
+        this.#mastership = registration.session;
+        lead({ ...this.#options, topology: this.topology }, registration.session, this.#office.signal).catch(
+          onFailure,
+        );
+      },
+    });
+    return joined.promise;
+  }
+
+  async #enterCluster(task: Task): Promise<void> {
+    try {
+      this.#cluster = await enterCluster(task, { own: this.#cluster, who: "this router" });
+    } catch (error) {
+      if (error instanceof ForeignCluster) this.#options.onFailure(error);
+      throw error;
+    }
+  }
+
+  /** As `Peer.reportSilence`. */
+  async reportSilence(report: SilenceReport): Promise<boolean> {
+    checkCaller(this.#cluster, report.cluster);
+    if (this.#mastership?.state !== "connected")
+      throw new KvError("unavailable", "this router is not the master");
+    const options = { ...this.#options, topology: this.topology };
+    return await replaceSilentPrimary(options, this.#mastership, report, this.#office.signal);
+  }
+
+  /** Hands the office of a group's primary over. Returns the new epoch. Errors: not-found, refused, unavailable. */
+  async handOver(group: string, number: number, signal: AbortSignal): Promise<number> {
+    const view = this.#groupOf(group);
+    if (!view.nodes.some((node) => node.number === number)) {
+      throw new KvError("not-found", `group "${group}" has no live node ${number}`);
+    }
+    const primary = primaryOf(view);
+    if (primary === undefined) throw new KvError("unavailable", noPrimaryReason(group, view));
+    return await this.#options.peerAt(primary.address).handOver({ group, number }, signal);
+  }
+
+  /**
+   * Gives a group whose in-sync replicas are gone another primary, if `acceptDataLoss` is set; else says, in the error,
+   * what would be lost. Errors: not-found, refused, unavailable.
+   */
+  async recover(group: string, acceptDataLoss: boolean, signal: AbortSignal): Promise<Recovery> {
+    const view = this.#groupOf(group);
+    const positions = await positionsOf(this.#options, group, view.nodes, survivorTimeoutMs, signal);
+    const survivors = view.nodes.flatMap(({ number, incarnation }) => {
+      const position = positions.get(number);
+      return position === undefined ? [] : { number, incarnation, position };
+    });
+    const logs = groupLogsRegister({ sessions: this.#sessions, access: this.#options.access, group });
+    const known = await logs.read().catch((error) => {
+      throw new KvError("unavailable", "ZooKeeper cannot be asked now", { cause: error });
+    });
+    const recovery = planRecovery(view, survivors, known?.value.floor ?? { epoch: 0, seq: 0 });
+    if (!acceptDataLoss) throw new KvError("refused", `${recovery.loss}; set accept_data_loss to go on`);
+    const session = this.#sessions.current;
+    if (session?.state !== "connected" || view.state === undefined) {
+      throw new KvError("unavailable", "there is no connection to ZooKeeper now");
+    }
+    try {
+      await session.set(groupStatePath(group), formatGroupState(recovery.next), view.state.version);
+    } catch (error) {
+      throw new KvError("unavailable", `group "${group}" could not be changed: try again`, { cause: error });
+    }
+    // What is given up must not be asked for again.
+    const floor = recovery.primary.position;
+    if (known !== undefined)
+      await logs.compareAndSet({ ...known.value, floor }, known.version).catch(() => {});
+    this.#options.log(`recovered with data loss, on an operator's word: ${recovery.loss}`);
+    return recovery;
+  }
+
+  #groupOf(name: string): GroupView {
+    const group = this.topology.current?.groups.get(name);
+    if (group === undefined) throw new KvError("not-found", `there is no group "${name}"`);
+    return group;
+  }
+
+  /** Leaves the cluster at once, so that others take over. */
+  async leave(): Promise<void> {
+    this.#office.abort(new Error("the router is stopping"));
+    await this.#sessions.stop();
+  }
+}

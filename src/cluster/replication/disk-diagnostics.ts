@@ -1,0 +1,28 @@
+import { KvError } from "../metadata/operation-error.ts";
+import { LogStoreError } from "../storage/errors.ts";
+import type { LogStore } from "../storage/log-store.ts";
+import type { ReplicationSettings } from "./settings.ts";
+
+/** Pause before what has found no room is tried again: somebody is waiting for it, and it costs a write. */
+export const fullRetryMs = 500;
+
+/** Whether a store had no room for something, so that nothing of it has happened. */
+export function isFull(error: unknown): error is LogStoreError {
+  return error instanceof LogStoreError && error.code === "full";
+}
+
+/** What the writers of withdrawn records are told. */
+export function refusedFor(reason: Error): KvError {
+  const said = reason.cause instanceof Error ? reason.cause.message : reason.message;
+  return new KvError("exhausted", `the disk of the group's primary is full: ${said}`, { cause: reason });
+}
+
+/** What keeps the disk of a store from taking writes; undefined when nothing does, as far as is known. */
+export function diskTrouble(
+  { full, stalledMs }: Pick<LogStore, "full" | "stalledMs">,
+  { standbyTimeoutMs }: ReplicationSettings,
+): string | undefined {
+  if (stalledMs >= standbyTimeoutMs)
+    return `its disk has not answered for ${(stalledMs / 1000).toFixed(1)} s`;
+  return full === undefined ? undefined : `its disk is full (${full})`;
+}

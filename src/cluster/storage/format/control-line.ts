@@ -1,0 +1,235 @@
+import crc32 from "crc-32";
+import type { EpochStart, LogIdentity, Position } from "../log-store.ts";
+import { formatChecksum, parseCount } from "./numbers.ts";
+import { type Flaw, flaw, newerFlaw } from "./parse-error.ts";
+
+/**
+ * Lines that stand between the records of a log file: `!<word> [field ...] <checksum>`, the checksum the CRC-32 of
+ * everything before its space.
+ */
+
+/** Version of the file format. A program refuses files of a later one. */
+const formatVersion = 1;
+
+const bang = 33; // "!"
+
+export interface Header {
+  readonly kind: "header";
+  readonly identity: LogIdentity | undefined;
+  /** The file that the header was written for, as `DiskEntry.fileId`; an earlier version did not tell. */
+  readonly fileId?: string | undefined;
+  /** The last life begun when the header was written. */
+  readonly life?: bigint | undefined;
+  /** Whether a snapshot part follows, up to its base line. */
+  readonly snapshot: boolean;
+}
+
+/** Ends a snapshot part: the live records up to `base` stand before it, with gaps. */
+export interface BaseLine {
+  readonly kind: "base";
+  readonly base: Position;
+  readonly records: number;
+  readonly epochs: readonly EpochStart[];
+  readonly promisedEpoch: number;
+  /** See `LogStore.requestsAfter`. */
+  readonly requestsAfter: number;
+}
+
+/** See `LogStore.beginLife`. */
+export interface LifeLine {
+  readonly kind: "life";
+  readonly life: bigint;
+}
+
+export interface PromiseLine {
+  readonly kind: "promise";
+  readonly epoch: number;
+}
+
+/** A line with its place in the write that it was a part of: see `ParsedEntry.back`. */
+export interface ParsedLine {
+  readonly kind: "line";
+  readonly control: ControlLine;
+  readonly back: number;
+}
+
+export type ControlLine = Header | BaseLine | PromiseLine | LifeLine;
+
+export function isControlLine(bytes: Uint8Array, start: number): boolean {
+  return bytes[start] === bang;
+}
+
+/** `back`: as `ParsedEntry.back`. */
+export function formatControlLine(line: ControlLine, back = 0): string {
+  const body = back > 0 ? `${controlBody(line)} back=${back}` : controlBody(line);
+  return `${body} ${formatChecksum(crc32.buf(Buffer.from(body)))}\n`;
+}
+
+function controlBody(line: ControlLine): string {
+  switch (line.kind) {
+    case "header": {
+      const { identity, fileId, life, snapshot } = line;
+      const fields = [`!kvlab ${formatVersion}`];
+      if (identity !== undefined) {
+        const { group, number, storeId, cluster, repaired } = identity;
+        fields.push(
+          `group=${encodeURIComponent(group)}`,
+          `number=${number}`,
+          `store=${encodeURIComponent(storeId)}`,
+        );
+        if (cluster !== undefined) fields.push(`cluster=${cluster}`);
+        if (repaired) fields.push("repaired=1");
+      }
+      if (fileId !== undefined) fields.push(`file=${encodeURIComponent(fileId)}`);
+      if (life !== undefined) fields.push(`life=${life}`);
+      if (snapshot) fields.push("snapshot=1");
+      return fields.join(" ");
+    }
+    case "base": {
+      const { base, records, epochs, promisedEpoch, requestsAfter } = line;
+      const starts = epochs.map(({ epoch, firstSeq }) => `${epoch}:${firstSeq}`).join(",");
+      const body = `!base ${base.epoch}.${base.seq} records=${records} epochs=${starts} promised=${promisedEpoch}`;
+      return requestsAfter > 0 ? `${body} requests=${requestsAfter}` : body;
+    }
+    case "promise":
+      return `!promise ${line.epoch}`;
+    case "life":
+      return `!life ${line.life}`;
+  }
+}
+
+/** Parses a line that begins with `!` and ends, before its line end, at `end`. */
+export function parseControlLine(bytes: Buffer, start: number, end: number): ParsedLine | Flaw {
+  const checksumStart = end - 8;
+  const body = bytes.subarray(start, Math.max(start, checksumStart - 1));
+  if (
+    bytes.toString("latin1", Math.max(start, checksumStart - 1), end) !==
+    ` ${formatChecksum(crc32.buf(body))}`
+  ) {
+    return flaw("its checksum does not match");
+  }
+  const line = body.toString("latin1");
+  const [, content = line, back = "0"] = /^(.*) back=([1-9]\d{0,8})$/.exec(line) ?? [];
+  const control = parseContent(content);
+  return control.kind === "flaw" ? control : { kind: "line", control, back: Number(back) };
+}
+
+function parseContent(line: string): ControlLine | Flaw {
+  const [word = "", ...fields] = line.split(" ");
+  switch (word) {
+    case "!kvlab":
+      return parseHeader(fields);
+    case "!base":
+      return parseBase(fields);
+    case "!promise": {
+      const epoch = fields.length === 1 ? parseCount(fields[0]) : undefined;
+      return epoch === undefined ? newerFlaw(line) : { kind: "promise", epoch };
+    }
+    case "!life": {
+      const life = fields.length === 1 ? parseLife(fields[0]) : undefined;
+      return life === undefined ? newerFlaw(line) : { kind: "life", life };
+    }
+    default:
+      return newerFlaw(line);
+  }
+}
+
+function parseLife(text: string | undefined): bigint | undefined {
+  return text !== undefined && /^\d{1,20}$/.test(text) ? BigInt(text) : undefined;
+}
+
+function parseHeader([version, ...fields]: string[]): Header | Flaw {
+  if (version !== String(formatVersion)) {
+    return {
+      kind: "flaw",
+      newer: true,
+      reason: `format ${version}; this program knows format ${formatVersion}`,
+    };
+  }
+  const { group, number, store, cluster, repaired, file, life, snapshot, ...others } = parseFields(fields);
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) return newerFlaw(`header field ${unknown}`);
+  for (const [name, flag] of Object.entries({ snapshot, repaired })) {
+    if (flag !== undefined && flag !== "1") return newerFlaw(`${name}=${flag}`);
+  }
+  const parsedLife = parseLife(life);
+  const fileId = decodeName(file);
+  if ((life !== undefined && parsedLife === undefined) || (file !== undefined && fileId === undefined)) {
+    return newerFlaw(fields.join(" "));
+  }
+  const header = { kind: "header", fileId, life: parsedLife, snapshot: snapshot === "1" } as const;
+  if (group === undefined && number === undefined && store === undefined) {
+    return { ...header, identity: undefined };
+  }
+  const groupName = decodeName(group);
+  const storeId = decodeName(store);
+  const parsedNumber = parseCount(number);
+  if (groupName === undefined || storeId === undefined || parsedNumber === undefined) {
+    return newerFlaw(fields.join(" "));
+  }
+  const identity = {
+    group: groupName,
+    number: parsedNumber,
+    storeId,
+    ...(cluster !== undefined && { cluster }),
+    ...(repaired !== undefined && { repaired: true }),
+  };
+  return { ...header, identity };
+}
+
+function decodeName(text: string | undefined): string | undefined {
+  try {
+    return text === undefined ? undefined : decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function parseBase([place, ...fields]: string[]): BaseLine | Flaw {
+  const { records, epochs, promised, requests, ...others } = parseFields(fields);
+  const base = parsePosition(place);
+  const count = parseCount(records);
+  const promisedEpoch = parseCount(promised);
+  const requestsAfter = requests === undefined ? 0 : parseCount(requests);
+  const starts = epochs === undefined ? undefined : parseEpochs(epochs);
+  if (
+    base === undefined ||
+    count === undefined ||
+    promisedEpoch === undefined ||
+    requestsAfter === undefined ||
+    starts === undefined ||
+    Object.keys(others).length > 0
+  ) {
+    return newerFlaw(`!base ${place} ${fields.join(" ")}`);
+  }
+  return { kind: "base", base, records: count, epochs: starts, promisedEpoch, requestsAfter };
+}
+
+function parseEpochs(text: string): EpochStart[] | undefined {
+  if (text === "") return [];
+  const starts: EpochStart[] = [];
+  for (const part of text.split(",")) {
+    const [epochText, seqText, ...rest] = part.split(":");
+    const epoch = parseCount(epochText);
+    const firstSeq = parseCount(seqText);
+    if (epoch === undefined || firstSeq === undefined || rest.length > 0) return undefined;
+    starts.push({ epoch, firstSeq });
+  }
+  return starts;
+}
+
+function parsePosition(text: string | undefined): Position | undefined {
+  const [epochText, seqText, ...rest] = text?.split(".") ?? [];
+  const epoch = parseCount(epochText);
+  const seq = parseCount(seqText);
+  return epoch === undefined || seq === undefined || rest.length > 0 ? undefined : { epoch, seq };
+}
+
+function parseFields(fields: readonly string[]): Partial<Record<string, string>> {
+  return Object.fromEntries(
+    fields.map((field) => {
+      const [name = "", ...value] = field.split("=");
+      return [name, value.join("=")];
+    }),
+  );
+}

@@ -1,0 +1,135 @@
+import type { EpochStart, LogIdentity, Position } from "../log-store.ts";
+import type { BaseLine } from "./control-line.ts";
+import type { ControlUnit, RecordUnit } from "./log-reader.ts";
+import type { ParsedRecord } from "./record.ts";
+
+/** The order that the units of a log must stand in, and what they say together. Is shown each, from the first on. */
+export class Sequence {
+  identity: LogIdentity | undefined;
+  /** See `Header.fileId`. */
+  fileId: string | undefined;
+  /** See `LogStore.life`. */
+  life: bigint | undefined;
+  base: Position = { epoch: 0, seq: 0 };
+  /** Of the last record. */
+  epoch = 0;
+  /** Of the last record. */
+  seq = 0;
+  epochs: readonly EpochStart[] = [];
+  promisedEpoch = 0;
+  /** See `LogStore.requestsAfter`; of the base. */
+  requestsAfter = 0;
+  /** Seq of the last record of the original program. */
+  legacySeq = 0;
+  /** Bytes of header and base line: what every rewriting makes anew. */
+  frameBytes = 0;
+  /** Within a snapshot part: records have gaps, and its end is still to come. */
+  isInSnapshot = false;
+  #snapshotRecords = 0;
+  /** What is lost before the next unit: after records there is a gap, without a header there may be many. */
+  #loss: "none" | "records" | "header" = "none";
+  #hasLoss = false;
+
+  get last(): Position {
+    return { epoch: this.epoch, seq: this.seq };
+  }
+
+  /** Takes a unit in. Says what `flawOf` says. */
+  take(unit: RecordUnit | ControlUnit): string | undefined {
+    const flaw = this.flawOf(unit);
+    if (unit.kind === "record") {
+      this.#takeRecord(unit.record);
+      return flaw;
+    }
+    const { control, bytes } = unit;
+    if (control.kind === "promise") {
+      this.#promise(control.epoch);
+      return flaw;
+    }
+    if (control.kind === "life") {
+      this.#live(control.life);
+      return flaw;
+    }
+    this.frameBytes += bytes;
+    if (control.kind === "base") {
+      this.#takeBase(control);
+    } else {
+      this.identity ??= control.identity;
+      this.fileId ??= control.fileId;
+      if (control.life !== undefined) this.#live(control.life);
+      this.isInSnapshot = control.snapshot;
+    }
+    return flaw;
+  }
+
+  /** Why a unit cannot stand here, if so. */
+  flawOf(unit: RecordUnit | ControlUnit): string | undefined {
+    if (unit.kind === "record") return this.#flawOfRecord(unit.record);
+    switch (unit.control.kind) {
+      case "header":
+        return unit.offset === 0 ? undefined : "a header stands within the file";
+      case "promise":
+        return this.isInSnapshot ? "a promise stands within the snapshot part" : undefined;
+      case "life":
+        return this.isInSnapshot ? "a life begins within the snapshot part" : undefined;
+      case "base":
+        return this.#flawOfBase(unit.control);
+    }
+  }
+
+  /** Something before the next unit is lost. */
+  lose(what: "records" | "header"): void {
+    if (this.#loss !== "header") this.#loss = what;
+    this.#hasLoss = true;
+  }
+
+  #flawOfRecord(record: ParsedRecord): string | undefined {
+    if (record.legacy) return undefined;
+    const { epoch, seq } = this;
+    if (record.seq <= seq) return `record ${record.seq} stands after record ${seq}`;
+    if (record.epoch < epoch) return `epoch ${record.epoch} stands after epoch ${epoch}`;
+    if (record.seq === seq + 1 || this.isInSnapshot || this.#loss !== "none") return undefined;
+    return `records ${seq + 1} to ${record.seq - 1} are missing`;
+  }
+
+  #flawOfBase({ base, records }: BaseLine): string | undefined {
+    if (!this.isInSnapshot && this.#loss !== "header")
+      return "the end of a snapshot part stands outside of one";
+    if (!this.#hasLoss && records !== this.#snapshotRecords) {
+      return `the snapshot part has ${this.#snapshotRecords} records; it was written with ${records}`;
+    }
+    return base.seq < this.seq ? `base ${base.seq} stands after record ${this.seq}` : undefined;
+  }
+
+  #takeRecord(record: ParsedRecord): void {
+    const epoch = record.legacy ? 0 : record.epoch;
+    const seq = record.legacy ? this.seq + 1 : record.seq;
+    if (record.legacy) this.legacySeq = seq;
+    if (this.isInSnapshot) this.#snapshotRecords++;
+    else if (epoch > this.epoch) this.epochs = [...this.epochs, { epoch, firstSeq: seq }];
+    if (this.#loss === "records") this.#loss = "none";
+    this.epoch = epoch;
+    this.seq = seq;
+    this.#promise(epoch);
+  }
+
+  #takeBase({ base, epochs, promisedEpoch, requestsAfter }: BaseLine): void {
+    this.isInSnapshot = false;
+    this.#loss = "none";
+    this.base = base;
+    this.epoch = base.epoch;
+    this.seq = base.seq;
+    this.epochs = epochs;
+    this.requestsAfter = requestsAfter;
+    this.#promise(Math.max(promisedEpoch, base.epoch));
+  }
+
+  /** Of several the latest counts: a header may be written while another life begins. */
+  #live(life: bigint): void {
+    if (this.life === undefined || life > this.life) this.life = life;
+  }
+
+  #promise(epoch: number): void {
+    this.promisedEpoch = Math.max(this.promisedEpoch, epoch);
+  }
+}

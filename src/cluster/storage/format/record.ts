@@ -1,0 +1,84 @@
+import type { LogRecord, Position } from "../log-store.ts";
+import { encodeEntry, entryOverheadBytes, type ParsedEntry, toChange } from "./entry.ts";
+import { type Flaw, flaw } from "./parse-error.ts";
+
+/**
+ * Records as they stand in a log file: one entry, or a batch. The entries of a batch stand one behind the other and
+ * are good only together; the last one names their number.
+ */
+
+/** Longest line, and longest batch: `valueBytesLimit` in base64, with the overhead of the most entries of a batch. */
+export const recordBytesMax = 96 * 1024 * 1024;
+
+export interface ParsedRecord extends Position {
+  readonly requestId: string | undefined;
+  /** Whether the original program wrote it. Epoch and seq are 0 then. */
+  readonly legacy: boolean;
+  /** See `ParsedEntry.back`. */
+  readonly back: number;
+  /** The entries that change a key. */
+  readonly changes: readonly ParsedEntry[];
+}
+
+/** An upper bound of the bytes that a record takes in the file. */
+export function encodedBytesMax({ changes }: LogRecord): number {
+  let bytes = entryOverheadBytes;
+  for (const { key, value } of changes) {
+    bytes += base64Bytes(Buffer.byteLength(key)) + base64Bytes(value.length) + entryOverheadBytes;
+  }
+  return bytes;
+}
+
+function base64Bytes(bytes: number): number {
+  return 4 * Math.ceil(bytes / 3);
+}
+
+/** Roughly what a record takes in memory or in a message. */
+export function contentBytes({ changes, requestId }: LogRecord): number {
+  let bytes = 16 + (requestId?.length ?? 0);
+  for (const { key, value } of changes) bytes += 16 + key.length + value.length;
+  return bytes;
+}
+
+/**
+ * Writes a record into `into` and returns where each entry ends. There must be room for `encodedBytesMax`. `back`: how
+ * far before it the begin of the write lies that it is a part of.
+ */
+export function encodeRecord(record: LogRecord, into: Buffer, start: number, back: number): number[] {
+  const { changes, requestId } = record;
+  if (changes.length === 0) {
+    return [encodeEntry({ position: record, change: undefined, requestId, ends: 1, back }, into, start)];
+  }
+  const ends: number[] = [];
+  let end = start;
+  for (const [index, change] of changes.entries()) {
+    const isLast = index === changes.length - 1;
+    const entry = isLast
+      ? { position: record, change, requestId, ends: changes.length, back }
+      : { position: record, change, requestId: undefined, ends: 0, back: 0 };
+    end = encodeEntry(entry, into, end);
+    ends.push(end);
+  }
+  return ends;
+}
+
+/** What these entries, which stand one behind the other, are together; the last one ends a record. */
+export function joinEntries(entries: readonly ParsedEntry[]): ParsedRecord | Flaw {
+  const last = entries.at(-1);
+  if (last === undefined || last.ends !== entries.length) {
+    return flaw(`it is ${entries.length} of ${last?.ends} changes of a batch`);
+  }
+  const { epoch, seq, requestId, legacy, back, kind } = last;
+  return { epoch, seq, requestId, legacy, back, changes: kind === "epoch" || kind === "done" ? [] : entries };
+}
+
+/** The record that was parsed from `bytes`, with values of its own; or what is left of it with only these changes. */
+export function toLogRecord(
+  bytes: Buffer,
+  { requestId, changes }: ParsedRecord,
+  { epoch, seq }: Position,
+  kept: readonly ParsedEntry[] = changes,
+): LogRecord {
+  const left = kept.flatMap((entry) => toChange(bytes, entry) ?? []);
+  return { epoch, seq, changes: left, ...(requestId === undefined ? {} : { requestId }) };
+}

@@ -1,0 +1,164 @@
+import { isBase64 } from "./base64.ts";
+import { isControlLine, parseControlLine } from "./control-line.ts";
+import { type ParsedEntry, parseEntry } from "./entry.ts";
+import type { Unit } from "./log-reader.ts";
+import type { Flaw } from "./parse-error.ts";
+import { joinEntries, recordBytesMax } from "./record.ts";
+
+const lineEnd = 10;
+
+/** The pure part of `scan`: is shown a window of the file after the other. */
+export class Splitter {
+  /** Offset of the window's first byte. */
+  #offset: number;
+  #line = 1;
+  #legacyAllowed: boolean;
+  /** Begin of a bad stretch that is still going on. */
+  #bad: { offset: number; line: number; flaw: Flaw; isHeaderLike: boolean } | undefined;
+  /** Within a line that is too long. */
+  #isSkipping = false;
+
+  constructor(offset: number, legacyAllowed: boolean) {
+    this.#offset = offset;
+    this.#legacyAllowed = legacyAllowed;
+  }
+
+  /** Returns what the window has, and how many bytes need not be shown again. */
+  split(window: Buffer, atEnd: boolean): { units: Unit[]; consumed: number } {
+    const units: Unit[] = [];
+    let start = 0;
+    while (start < window.length) {
+      const next = this.#next(window, start, atEnd, units);
+      if (next === undefined) break;
+      start = next;
+    }
+    this.#offset += start;
+    if (atEnd) this.#endBad(this.#offset, units);
+    return { units, consumed: start };
+  }
+
+  /** Takes what stands at `start`; returns where the next begins, or undefined when more must be seen first. */
+  #next(window: Buffer, start: number, atEnd: boolean, units: Unit[]): number | undefined {
+    const firstEnd = window.indexOf(lineEnd, start);
+    if (this.#isSkipping || (firstEnd < 0 && window.length - start > recordBytesMax)) {
+      return this.#skip(window, start, firstEnd);
+    }
+    if (firstEnd < 0) return atEnd ? this.#reject(window, start, firstEnd, unfinished) : undefined;
+    if (isControlLine(window, start)) {
+      const parsed = parseControlLine(window, start, firstEnd);
+      if (parsed.kind === "flaw") return this.#reject(window, start, firstEnd, parsed);
+      const { control, back } = parsed;
+      const bytes = firstEnd + 1 - start;
+      const { offset, line } = this.#accept(start, 1, units);
+      units.push({ kind: "control", control, offset, bytes, line, back });
+      this.#legacyAllowed = false;
+      return firstEnd + 1;
+    }
+    return this.#nextRecord(window, start, firstEnd, atEnd, units);
+  }
+
+  #nextRecord(
+    window: Buffer,
+    start: number,
+    firstEnd: number,
+    atEnd: boolean,
+    units: Unit[],
+  ): number | undefined {
+    const entries: ParsedEntry[] = [];
+    let end = start;
+    do {
+      const entry = entryAt(window, end, start, atEnd, this.#legacyAllowed && end === start);
+      if (entry === undefined) return undefined;
+      if (entry.kind === "flaw" || !areTogether(entries[0], entry)) {
+        const flaw = entry.kind === "flaw" ? entry : noEnd;
+        if (entries.length === 0) return this.#reject(window, start, firstEnd, flaw);
+        // All before this entry are bad with it; it may be the first of a good record itself.
+        return this.#rejectLines(window, start, end, 3 * entries.length, flaw);
+      }
+      entries.push(entry);
+      end = entry.end;
+    } while (entries.at(-1)?.ends === 0);
+    const record = joinEntries(entries);
+    if ("reason" in record) return this.#rejectLines(window, start, end, 3 * entries.length, record);
+    if (!record.legacy) this.#legacyAllowed = false;
+    const bytes = end - start;
+    const { offset, line } = this.#accept(start, 3 * entries.length, units);
+    units.push({ kind: "record", record, window, start, offset, bytes, line, back: record.back });
+    return end;
+  }
+
+  /** Something good of so many lines stands at `start`. */
+  #accept(start: number, lines: number, units: Unit[]): { offset: number; line: number } {
+    const offset = this.#offset + start;
+    const line = this.#line;
+    this.#endBad(offset, units);
+    this.#line += lines;
+    return { offset, line };
+  }
+
+  /** Goes on with the line after: any line may be the first of the next good record. */
+  #reject(window: Buffer, start: number, firstEnd: number, flaw: Flaw): number {
+    if (firstEnd < 0) return this.#rejectLines(window, start, window.length, 0, flaw);
+    return this.#rejectLines(window, start, firstEnd + 1, 1, flaw);
+  }
+
+  /** Nothing good begins from `start` to `end`, which has so many line ends. Returns `end`. */
+  #rejectLines(window: Buffer, start: number, end: number, lines: number, flaw: Flaw): number {
+    if (this.#bad === undefined) {
+      const offset = this.#offset + start;
+      const isHeaderLike = offset === 0 && looksLikeHeader(window);
+      this.#bad = { offset, line: this.#line, flaw, isHeaderLike };
+    }
+    // What a later version has written is the better explanation of all around it.
+    if (flaw.newer && !this.#bad.flaw.newer) this.#bad.flaw = flaw;
+    this.#line += lines;
+    return end;
+  }
+
+  #skip(window: Buffer, start: number, firstEnd: number): number {
+    this.#isSkipping = firstEnd < 0;
+    return this.#reject(window, start, firstEnd, tooLong);
+  }
+
+  #endBad(offset: number, units: Unit[]): void {
+    if (this.#bad === undefined) return;
+    const { flaw, ...begin } = this.#bad;
+    const { reason, newer } = flaw;
+    units.push({ kind: "bad", ...begin, reason, newer, bytes: offset - begin.offset });
+    this.#bad = undefined;
+  }
+}
+
+/** The entry at `start`, of a record that begins at `recordStart`; undefined when more must be seen first. */
+function entryAt(
+  window: Buffer,
+  start: number,
+  recordStart: number,
+  atEnd: boolean,
+  legacyAllowed: boolean,
+): ParsedEntry | Flaw | undefined {
+  const keyEnd = window.indexOf(lineEnd, start);
+  const valueEnd = keyEnd < 0 ? -1 : window.indexOf(lineEnd, keyEnd + 1);
+  const end = valueEnd < 0 ? -1 : window.indexOf(lineEnd, valueEnd + 1);
+  if (end >= 0) return parseEntry(window, start, keyEnd, valueEnd, end, legacyAllowed);
+  if (keyEnd >= 0 && !isBase64(window, start, keyEnd)) return noRecord;
+  return atEnd || window.length - recordStart > recordBytesMax ? unfinished : undefined;
+}
+
+function areTogether(first: ParsedEntry | undefined, next: ParsedEntry): boolean {
+  return first === undefined || (first.epoch === next.epoch && first.seq === next.seq);
+}
+
+/** Whether one byte, or what comes after, could have made this of a header. */
+function looksLikeHeader(start: Buffer): boolean {
+  return isControlLine(start, 0) || start.toString("latin1", 1, 6) === "kvlab";
+}
+
+const noRecord: Flaw = { kind: "flaw", reason: "its key is not base64", newer: false };
+const noEnd: Flaw = { kind: "flaw", reason: "its batch has no end", newer: false };
+const unfinished: Flaw = { kind: "flaw", reason: "it is unfinished", newer: false };
+const tooLong: Flaw = {
+  kind: "flaw",
+  reason: `its line is longer than ${recordBytesMax} bytes`,
+  newer: false,
+};

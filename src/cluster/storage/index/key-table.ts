@@ -1,0 +1,95 @@
+import type { Change, KeyFacts, KeyRange, LogRecord } from "../log-store.ts";
+import { type EntryPlace, KeyIndex } from "./key-index.ts";
+import { compareKeys, KeyOrder } from "./key-order-set.ts";
+import { boundsOf, isWithin } from "./key-range.ts";
+
+/** What becomes of a key by a record that is not visible yet. */
+interface ComingChange {
+  readonly seq: number;
+  /** Undefined when the key is removed. */
+  readonly facts: KeyFacts | undefined;
+}
+
+/** A log that is loaded may have a million: to forget them all would hold up everything else for long. */
+const forgottenAtOnceMax = 10_000;
+
+/** Which keys have a value, visible or to come, and which records a rewriting must keep. */
+export class LiveKeys {
+  readonly index: KeyIndex;
+  /** The keys of the index. */
+  readonly order: KeyOrder;
+  /** Visible deletions that may be asked for by `mayBeLive`, in their order: key to seq. */
+  readonly #deletions: Map<string, number>;
+  /** Last change of each key among the records that are not visible yet. */
+  readonly #coming = new Map<string, ComingChange>();
+
+  readonly #expiryOf = (key: string) => this.index.expiresMsOf(key);
+
+  constructor(index = new KeyIndex(), deletions = new Map<string, number>()) {
+    this.index = index;
+    this.order = KeyOrder.of(index.keys(), this.#expiryOf);
+    this.#deletions = deletions;
+  }
+
+  /** Takes note of a record that is not visible yet. */
+  note({ changes, seq }: LogRecord): void {
+    for (const { key, kind, expiresMs } of changes) {
+      this.#coming.set(key, { seq, facts: kind === "put" ? { revision: seq, expiresMs } : undefined });
+    }
+  }
+
+  forgetNotes(): void {
+    this.#coming.clear();
+  }
+
+  /** Makes a change visible. */
+  apply({ kind, key, expiresMs }: Omit<Change, "value">, place: EntryPlace): void {
+    if (this.#coming.get(key)?.seq === place.seq) this.#coming.delete(key);
+    this.#deletions.delete(key);
+    if (kind === "put") {
+      const isNew = this.index.set(key, place, expiresMs);
+      if (isNew || expiresMs !== undefined) this.order.add(key, expiresMs);
+    } else {
+      if (this.index.delete(key)) this.order.delete(key);
+      this.#deletions.set(key, place.seq);
+    }
+  }
+
+  /** Keys of a range, in its order whichever way it is read, that expire up to `nowMs`; at most `max`. */
+  expired(nowMs: number, max: number, range: KeyRange): string[] {
+    const found: string[] = [];
+    const bounds = boundsOf(range);
+    const { low, high } = bounds;
+    for (const key of this.order.due(nowMs, low, this.#expiryOf)) {
+      if (found.length === max || (high !== undefined && compareKeys(key, high) >= 0)) break;
+      if (isWithin(key, bounds)) found.push(key);
+    }
+    return found;
+  }
+
+  /** What a key is once all noted records are visible. */
+  willBe(key: string): KeyFacts | undefined {
+    const coming = this.#coming.get(key);
+    return coming === undefined ? this.index.factsOf(key) : coming.facts;
+  }
+
+  /**
+   * Whether a visible change up to `horizon` could be the last one of its key up to there. Never false for one that
+   * is; true also for others when the key has changed after `horizon`, but then for all that follow of that key,
+   * deletes too: who takes them all, in their order, ends up with what was there at `horizon`.
+   */
+  mayBeLive(key: string, seq: number, horizon: number): boolean {
+    const liveSeq = this.index.seqOf(key);
+    return liveSeq === seq || (liveSeq ?? this.#deletions.get(key) ?? 0) > horizon;
+  }
+
+  /** Forgets deletions up to `seq`, some at a time: nobody will ask for a horizon before. */
+  forgetDeletions(seq: number): void {
+    let forgotten = 0;
+    for (const [key, deletedSeq] of this.#deletions) {
+      if (deletedSeq > seq || forgotten === forgottenAtOnceMax) break;
+      this.#deletions.delete(key);
+      forgotten++;
+    }
+  }
+}

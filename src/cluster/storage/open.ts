@@ -1,0 +1,135 @@
+import { basename, dirname, resolve } from "node:path";
+import type { Disk, FileLock } from "./disk/disk.ts";
+import { lockFile } from "./disk/lock-file.ts";
+import { clearRbfile } from "./disk/rbfile.ts";
+import { SharedFile } from "./disk/shared-file.ts";
+import { LogFileError } from "./errors.ts";
+import { loadLog } from "./load.ts";
+import type { LogStore } from "./log-store.ts";
+import { type LogOptions, type LogSettings, withDefaults } from "./options.ts";
+import { keepBeside } from "./rewrite/cut-off.ts";
+import { LogState } from "./state.ts";
+import { Store } from "./store.ts";
+
+/**
+ * Opens the log at `dbfile`; makes an empty one if there is none. Keeps other processes from it, and from `rbfile`,
+ * until it is closed. What cannot be opened is left as it is. Errors: LogFileError.
+ */
+export async function openLog(given: LogOptions): Promise<LogStore> {
+  const options = withDefaults(given);
+  const { disk, dbfile, rbfile } = options;
+  await checkPaths(options);
+  const lock = await lockBoth(disk, dbfile, rbfile);
+  try {
+    await takeRewritten(options);
+    return new Store(await openState(options), lock);
+  } catch (error) {
+    await lock.release();
+    throw LogFileError.from(dbfile, "open it", error);
+  }
+}
+
+async function lockBoth(disk: Disk, dbfile: string, rbfile: string): Promise<FileLock> {
+  const db = await lockFile(disk, dbfile);
+  try {
+    const rb = await lockFile(disk, rbfile);
+    return {
+      isHeld: async () => (await db.isHeld()) && (await rb.isHeld()),
+      release: async () => {
+        await rb.release();
+        await db.release();
+      },
+    };
+  } catch (error) {
+    await db.release();
+    throw error;
+  }
+}
+
+async function checkPaths({ disk, dbfile, rbfile }: LogSettings): Promise<void> {
+  const places: { fileSystem: number; name: string }[] = [];
+  for (const path of [dbfile, rbfile]) {
+    try {
+      const entry = await disk.look(path);
+      if (entry !== undefined && entry.kind !== "file") {
+        const kind = entry.kind === "directory" ? "a directory" : "no regular file";
+        throw new LogFileError(path, `is ${kind}; it must be a regular file or not there yet`);
+      }
+      // A rewritten log would take the place of one of them, and the other would stay as it is.
+      if (entry !== undefined && entry.names > 1) {
+        throw new LogFileError(path, `is one file with ${entry.names} names (hard links); it must have one`);
+      }
+      // So written, it is the directory itself and no link to it.
+      const folder = await disk.look(`${dirname(resolve(path))}/.`);
+      if (folder === undefined) throw new LogFileError(path, "its directory must exist");
+      places.push({ fileSystem: folder.fileSystem, name: `${folder.fileId}/${basename(path)}` });
+    } catch (error) {
+      throw LogFileError.from(path, "look at it", error);
+    }
+  }
+  const [db, rb] = places;
+  if (db?.name === rb?.name) {
+    throw new LogFileError(rbfile, "is both dbfile and rbfile; the two must be different files");
+  }
+  if (db?.fileSystem !== rb?.fileSystem) {
+    throw new LogFileError(rbfile, `must lie on the same file system as ${dbfile}, which it is to replace`);
+  }
+}
+
+/** If only a rewritten log is there, it becomes the log. */
+async function takeRewritten(options: LogSettings): Promise<void> {
+  const { disk, dbfile, rbfile, log } = options;
+  if ((await disk.look(dbfile)) !== undefined || (await disk.look(rbfile)) === undefined) return;
+  await checkRewritten(options);
+  await disk.rename(rbfile, dbfile);
+  await disk.syncDirectory(dbfile);
+  log(`${dbfile} was not there: ${rbfile}, which is whole, has taken its place`);
+}
+
+async function checkRewritten({ disk, dbfile, rbfile, requestsMax, group }: LogSettings): Promise<void> {
+  const file = await disk.open(rbfile, "write");
+  try {
+    const { condition, identity } = await loadLog(rbfile, file, requestsMax);
+    if (identity !== undefined && group !== undefined && identity.group !== group) {
+      throw new LogFileError(
+        rbfile,
+        `is a log of group "${identity.group}", and ${dbfile} is not there; allowed is one of group "${group}", or none`,
+      );
+    }
+    // What only the machine's memory has must not become the log.
+    if (condition.kind === "intact") return await file.datasync();
+    throw new LogFileError(
+      rbfile,
+      `is not whole (line ${condition.line}), and ${dbfile} is not there; ` +
+        `rename it to ${dbfile} to use what is good of it, or remove it to begin anew`,
+    );
+  } finally {
+    await file.close();
+  }
+}
+
+async function openState(options: LogSettings): Promise<LogState> {
+  const { disk, dbfile } = options;
+  const isThere = (await disk.look(dbfile)) !== undefined;
+  const file = await disk.open(dbfile, isThere ? "write" : "create");
+  try {
+    const loaded = await loadLog(dbfile, file, options.requestsMax);
+    const fileId = (await disk.look(dbfile))?.fileId;
+    // A copy becomes a log with a name of its own: by a rewriting that may have been interrupted.
+    const isCopy = loaded.fileId !== undefined && loaded.fileId !== fileId;
+    await clearRbfile(options, isCopy ? undefined : loaded.identity);
+    const { condition, endBytes: from, last: after, epochs } = loaded;
+    if (condition.kind === "torn") {
+      const part = { file, from, to: from + condition.bytesCut, after, epochs };
+      await keepBeside(options, part, `at line ${condition.line}, which an interrupted write has left`);
+      await file.truncate(from);
+    }
+    // A process that was killed may have left what only the machine's memory has: it counts as durable from here on.
+    await file.datasync();
+    await disk.syncDirectory(dbfile);
+    return new LogState(options, new SharedFile(file), loaded, fileId);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}

@@ -1,0 +1,74 @@
+import { LogStoreError } from "../errors.ts";
+import { scan, smallChunkBytes, type Unit, wholeFile } from "../format/log-reader.ts";
+import { contentBytes, toLogRecord } from "../format/record.ts";
+import { Sequence } from "../format/record-order.ts";
+import type { CopyReader, LogRecord } from "../log-store.ts";
+import type { LogState } from "../state.ts";
+
+/** A reader of the live records up to what is on disk now. `onClose` is called once. */
+export function readCopy(state: LogState, onClose: () => void): CopyReader {
+  // Whatever the log does from now on, this file stays as it is, but for what is added after `endBytes`.
+  const { file, durable, epochs, endBytes, live } = state;
+  const requestsAfter = Math.min(state.requests.after, durable.seq);
+  const horizon = { seq: state.visibleSeq };
+  state.horizons.add(horizon);
+  file.use();
+  const sequence = new Sequence();
+  const chunks = scan(file.file, { ...wholeFile(endBytes), chunkBytes: smallChunkBytes });
+  let units: Unit[] = [];
+  let unitsTaken = 0;
+  let isClosed = false;
+
+  const take = (unit: Unit): LogRecord | undefined => {
+    const flaw = unit.kind === "bad" ? unit.reason : sequence.take(unit);
+    if (flaw !== undefined) {
+      throw new LogStoreError(
+        "damaged",
+        `line ${unit.line} of ${state.options.dbfile} has become bad: ${flaw}`,
+      );
+    }
+    if (unit.kind !== "record") return undefined;
+    const { last } = sequence;
+    const { record, window } = unit;
+    // What is not visible yet may change any key.
+    const kept = record.changes.filter(
+      ({ key }) => last.seq > horizon.seq || live.mayBeLive(key, last.seq, horizon.seq),
+    );
+    const isRemembered = record.requestId !== undefined && last.seq > requestsAfter;
+    return kept.length > 0 || isRemembered ? toLogRecord(window, record, last, kept) : undefined;
+  };
+
+  return {
+    base: durable,
+    requestsAfter,
+    epochs: epochs.filter(({ firstSeq }) => firstSeq <= durable.seq),
+
+    async next(maxBytes) {
+      const records: LogRecord[] = [];
+      let bytes = 0;
+      for (;;) {
+        if (isClosed) throw new LogStoreError("closed", "the reader of the copy is closed");
+        while (unitsTaken < units.length) {
+          const unit = units[unitsTaken++];
+          const record = unit === undefined ? undefined : take(unit);
+          if (record === undefined) continue;
+          records.push(record);
+          bytes += contentBytes(record);
+          if (bytes >= maxBytes) return records;
+        }
+        const { value, done } = await chunks.next();
+        if (done) return records;
+        units = value;
+        unitsTaken = 0;
+      }
+    },
+
+    async close() {
+      if (isClosed) return;
+      isClosed = true;
+      state.horizons.delete(horizon);
+      onClose();
+      await file.release();
+    },
+  };
+}

@@ -1,0 +1,88 @@
+import { contentBytes } from "../format/record.ts";
+import type { LogRecord } from "../log-store.ts";
+
+/** A record and where it stands in the file. */
+export interface PlacedRecord {
+  readonly record: LogRecord;
+  /** Not known before the record is written. */
+  offset: number;
+  /** Of each of its entries, which stand one behind the other. */
+  entryBytes: readonly number[];
+}
+
+/** Memory for records that are kept only so that standbys and readers of new values need no disk. */
+const keptBytesMax = 8 * 1024 * 1024;
+
+/** Of a record in memory, beside its keys and values; and of each of its changes. */
+const overheadBytes = 200;
+
+/** The newest records, without a gap. */
+export class Recent {
+  #records: PlacedRecord[] = [];
+  /** Those before have been dropped; the array is made shorter from time to time. */
+  #head = 0;
+  #keptBytes = 0;
+  #lastSeq: number;
+
+  constructor(lastSeq: number) {
+    this.#lastSeq = lastSeq;
+  }
+
+  get firstSeq(): number {
+    return this.#lastSeq - (this.#records.length - this.#head) + 1;
+  }
+
+  at(seq: number): PlacedRecord | undefined {
+    return seq < this.firstSeq ? undefined : this.#records[this.#head + seq - this.firstSeq];
+  }
+
+  /** Adds the next record. */
+  push(placed: PlacedRecord): void {
+    this.#records.push(placed);
+    this.#lastSeq++;
+    this.#keptBytes += sizeOf(placed);
+  }
+
+  /** Gives up the oldest of those up to `seq` while there is too much in memory. */
+  evict(seq: number): void {
+    while (this.#keptBytes > keptBytesMax && this.firstSeq <= seq) {
+      const oldest = this.#records[this.#head];
+      if (oldest === undefined) break;
+      this.#keptBytes -= sizeOf(oldest);
+      this.#records[this.#head] = evicted;
+      this.#head++;
+    }
+    if (this.#head > 1024 && this.#head * 2 > this.#records.length) {
+      this.#records = this.#records.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+
+  /** Drops those after `seq`. */
+  truncate(seq: number): void {
+    while (this.#lastSeq > seq && this.#records.length > this.#head) {
+      const dropped = this.#records.pop();
+      if (dropped !== undefined) this.#keptBytes -= sizeOf(dropped);
+      this.#lastSeq--;
+    }
+    this.#lastSeq = Math.min(this.#lastSeq, seq);
+  }
+
+  /** Those after `seq` stand `shift` bytes further on. */
+  shift(seq: number, shift: number): void {
+    for (let index = Math.max(seq + 1, this.firstSeq); index <= this.#lastSeq; index++) {
+      const placed = this.at(index);
+      if (placed !== undefined) placed.offset += shift;
+    }
+  }
+}
+
+const evicted: PlacedRecord = {
+  record: { epoch: 0, seq: 0, changes: [] },
+  offset: 0,
+  entryBytes: [],
+};
+
+function sizeOf({ record }: PlacedRecord): number {
+  return contentBytes(record) + overheadBytes * (1 + record.changes.length);
+}

@@ -1,0 +1,49 @@
+import { Lane } from "../../../common/serial-queue.ts";
+
+/** Called when somebody else wants the turn; or when the file's room is needed, for writes. */
+type GiveUp = (forRoom: boolean) => void;
+
+/** Who makes a file at `rbfile`: one at a time. */
+export class RewriteTurn {
+  readonly #takers = new Lane();
+  #holder: { readonly giveUp: GiveUp; readonly over: Promise<void> } | undefined;
+
+  get isTaken(): boolean {
+    return this.#holder !== undefined;
+  }
+
+  /**
+   * Asks the present holder to give up, waits until it has ended, and takes the turn; in the order of the calls.
+   * Returns how to end it.
+   */
+  take(giveUp: GiveUp): Promise<() => void> {
+    return this.#takers.run(async () => {
+      while (this.#holder !== undefined) {
+        this.#holder.giveUp(false);
+        await this.#holder.over;
+      }
+      return this.#hold(giveUp);
+    });
+  }
+
+  /** Asks the present holder to give its room up. Returns what ends with it; undefined when there is none. */
+  askToGiveUp(): { readonly over: Promise<void> } | undefined {
+    this.#holder?.giveUp(true);
+    return this.#holder;
+  }
+
+  /** Like `take`, but asks nobody to give up. */
+  async takeWhenFree(giveUp: GiveUp): Promise<() => void> {
+    while (this.#holder !== undefined) await this.#holder.over;
+    return this.#hold(giveUp);
+  }
+
+  #hold(giveUp: GiveUp): () => void {
+    const over = Promise.withResolvers<void>();
+    this.#holder = { giveUp, over: over.promise };
+    return () => {
+      this.#holder = undefined;
+      over.resolve();
+    };
+  }
+}

@@ -1,0 +1,242 @@
+import type { DiskFile } from "../disk/disk.ts";
+import { SharedFile } from "../disk/shared-file.ts";
+import { formatControlLine } from "../format/control-line.ts";
+import { epochAt } from "../format/history.ts";
+import { type RecordUnit, scan, smallChunkBytes, wholeFile } from "../format/log-reader.ts";
+import { Sequence } from "../format/record-order.ts";
+import type { IndexMove } from "../index/key-index.ts";
+import type { LogIdentity, Position } from "../log-store.ts";
+import type { LogState } from "../state.ts";
+import { Appender } from "../write/write-buffer.ts";
+
+/** Of what is copied as it stands: large, since nobody waits while that is done, and it must outrun the appends. */
+const tailChunkBytes = 1024 * 1024;
+
+/** More would make the disk busy for long, and with it the appends that are synced beside. */
+const unsyncedBytesMax = 8 * 1024 * 1024;
+
+export interface RewriteOptions {
+  readonly identity: LogIdentity | undefined;
+  /** Up to here only what may be live is taken over, as a snapshot part. */
+  readonly horizon: Position;
+  /** Whether a record up to `horizon` is to be taken over. */
+  readonly keeps: (key: string, seq: number) => boolean;
+  /** Throws when the rewriting is to be given up. Asked after every chunk. */
+  readonly check: () => void;
+}
+
+/**
+ * A new file, made from the present one: a snapshot part up to some record, then everything after it as it stands.
+ * Until `replace`, the present file is the log and goes on growing.
+ */
+export class Rewrite {
+  readonly #state: LogState;
+  readonly #options: RewriteOptions;
+  readonly #source: DiskFile;
+  readonly target: DiskFile;
+  readonly #appender: Appender;
+  readonly #move: IndexMove;
+  /** Requests of later records are taken over with them. */
+  readonly #requestsAfter: number;
+  #frameBytes = 0;
+  /** Where the part that is taken over as it stands begins in the present file and in the new one. */
+  #tailFrom = 0;
+  #tailTo = 0;
+  /** Up to where the new file is on the disk for good. */
+  #syncedBytes = 0;
+  /** Up to where the present file has been taken over. */
+  #copiedBytes = 0;
+
+  static async begin(state: LogState, options: RewriteOptions): Promise<Rewrite> {
+    const { disk, rbfile } = state.options;
+    return new Rewrite(state, options, await disk.open(rbfile, "create"));
+  }
+
+  constructor(state: LogState, options: RewriteOptions, target: DiskFile) {
+    this.#state = state;
+    this.#options = options;
+    this.#source = state.file.file;
+    this.target = target;
+    this.#appender = new Appender(target, 0);
+    this.#move = state.live.index.beginMove();
+    this.#requestsAfter = state.requests.after;
+  }
+
+  /** Bytes of the present file, up to `end`, that are still to be taken over. */
+  behind(end: number): number {
+    return end - this.#copiedBytes;
+  }
+
+  /** Writes the header and the snapshot part. */
+  async copySnapshot(): Promise<void> {
+    const { horizon, identity } = this.#options;
+    const { epochs, promisedOnDisk, endBytes } = this.#state;
+    const snapshot = horizon.seq > 0;
+    this.#appender.addLine(await headerOfDraft(this.#state, identity, snapshot));
+    this.#frameBytes = this.#appender.end;
+    const records = await this.#copyLive(endBytes);
+    if (snapshot) {
+      const start = this.#appender.end;
+      const kept = epochs.filter(({ firstSeq }) => firstSeq <= horizon.seq);
+      this.#appender.addLine(
+        formatControlLine({
+          kind: "base",
+          base: horizon,
+          records,
+          epochs: kept,
+          promisedEpoch: promisedOnDisk,
+          requestsAfter: Math.min(this.#requestsAfter, horizon.seq),
+        }),
+      );
+      this.#frameBytes += this.#appender.end - start;
+    }
+    await this.#appender.flush();
+    this.#copiedBytes = this.#tailFrom;
+    this.#tailTo = this.#appender.end;
+  }
+
+  /** Copies records up to the horizon, and finds where it lies. Returns their number. */
+  async #copyLive(sourceBytes: number): Promise<number> {
+    const { horizon, check } = this.#options;
+    const sequence = new Sequence();
+    let records = 0;
+    for await (const units of scan(this.#source, {
+      ...wholeFile(sourceBytes),
+      chunkBytes: smallChunkBytes,
+    })) {
+      check();
+      for (const unit of units) {
+        const flaw = unit.kind === "bad" ? unit.reason : sequence.take(unit);
+        if (flaw !== undefined) throw new Error(`line ${unit.line} has become unreadable: ${flaw}`);
+        if (sequence.seq > horizon.seq) return records;
+        // A promise or a life has no place in the history: those after the last record belong to the tail.
+        const isFrame = unit.kind === "control" && ["header", "base"].includes(unit.control.kind);
+        if (unit.kind === "record" || isFrame) this.#tailFrom = unit.offset + unit.bytes;
+        if (unit.kind === "record" && this.#copyRecord(unit, sequence)) records++;
+      }
+      await this.#appender.flush();
+      await this.#syncSome();
+    }
+    return records;
+  }
+
+  /** Returns whether anything of it is left. */
+  #copyRecord(unit: RecordUnit, { last }: Sequence): boolean {
+    const { changes, requestId } = unit.record;
+    const { seq } = last;
+    const kept = changes.filter(({ key }) => this.#options.keeps(key, seq));
+    const isRemembered = requestId !== undefined && seq > this.#requestsAfter;
+    if (kept.length === 0 && !isRemembered) return false;
+    let offset = this.#appender.end;
+    for (const [index, bytes] of this.#appender.addFound(unit, kept, last).entries()) {
+      const key = kept[index]?.key;
+      if (key !== undefined) this.#move.place(key, { seq, offset, bytes });
+      offset += bytes;
+    }
+    return true;
+  }
+
+  /** Takes over what stands in the present file up to `end`. */
+  async copyTail(end: number): Promise<void> {
+    const chunk = Buffer.allocUnsafe(Math.max(0, Math.min(tailChunkBytes, this.behind(end))));
+    let position = this.#appender.end;
+    this.#options.check();
+    while (this.#copiedBytes < end) {
+      const part = chunk.subarray(0, Math.min(chunk.length, end - this.#copiedBytes));
+      if ((await this.#source.read(part, this.#copiedBytes)) < part.length) {
+        throw new Error("the file has become shorter");
+      }
+      await this.target.write(part, position);
+      this.#copiedBytes += part.length;
+      position += part.length;
+      this.#appender.moveTo(this.target, position);
+      await this.#syncSome();
+      this.#options.check();
+    }
+  }
+
+  /** Adds the promise of an epoch at the end. */
+  async addPromise(epoch: number): Promise<void> {
+    this.#appender.addLine(formatControlLine({ kind: "promise", epoch }));
+    await this.#appender.flush();
+  }
+
+  async sync(): Promise<void> {
+    this.#syncedBytes = this.#appender.end;
+    await this.target.datasync();
+  }
+
+  async #syncSome(): Promise<void> {
+    if (this.#appender.end - this.#syncedBytes > unsyncedBytesMax) await this.sync();
+  }
+
+  /**
+   * Puts the new file, synced, in the place of the present one. To be called in the log's lane.
+   * `adjust` is called in the very turn in which reads begin to go to the new file.
+   */
+  async replace(adjust: () => void): Promise<void> {
+    const state = this.#state;
+    await replaceLog(state, this.target, () => {
+      state.endBytes = this.#appender.end;
+      state.identity = this.#options.identity;
+      state.frameBytes = this.#frameBytes;
+      adjust();
+    });
+  }
+
+  /** Makes the state say where everything stands in the new file: an `adjust` for one that has taken over all. */
+  relocate(): void {
+    const state = this.#state;
+    const { horizon } = this.#options;
+    const shift = this.#tailTo - this.#tailFrom;
+    this.#move.finish(horizon.seq, shift);
+    state.recent.shift(horizon.seq, shift);
+    state.milestones.rebase(horizon.seq, this.#tailTo, shift);
+    state.base = horizon;
+    state.legacySeq = 0;
+  }
+
+  /** Gives it up; the present file stays. */
+  async abandon(): Promise<void> {
+    const { failure, options } = this.#state;
+    this.#move.giveUp();
+    await this.target.close();
+    // After a fatal failure nobody knows what is there under this name.
+    if (failure === undefined) await options.disk.remove(options.rbfile);
+  }
+}
+
+/**
+ * Makes the synced file at `rbfile` the log. `adjust` is called in the turn in which reads begin to go there.
+ * A failure is fatal: nobody knows then which of the two files a restart will find.
+ */
+export async function replaceLog(state: LogState, target: DiskFile, adjust: () => void): Promise<void> {
+  const { disk, rbfile, dbfile } = state.options;
+  try {
+    await disk.rename(rbfile, dbfile);
+    await disk.syncDirectory(dbfile);
+  } catch (error) {
+    throw state.fail("replace", error);
+  }
+  const before = state.file;
+  state.file = new SharedFile(target);
+  state.isCopy = false;
+  state.hasRoom();
+  adjust();
+  await before.release();
+}
+
+/** The first line of the new file at `rbfile`, which is there already. */
+export async function headerOfDraft(
+  { options, life }: LogState,
+  identity: LogIdentity | undefined,
+  snapshot: boolean,
+): Promise<string> {
+  const fileId = (await options.disk.look(options.rbfile))?.fileId;
+  return formatControlLine({ kind: "header", identity, fileId, life, snapshot });
+}
+
+/** The place of a record in the log's history. */
+export function positionAt(state: LogState, seq: number): Position {
+  return seq === state.base.seq ? state.base : { epoch: epochAt(state.epochs, seq), seq };
+}

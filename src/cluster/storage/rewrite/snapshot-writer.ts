@@ -1,0 +1,200 @@
+import { Lane } from "../../../common/serial-queue.ts";
+import type { DiskFile } from "../disk/disk.ts";
+import { isNoRoom, LogStoreError } from "../errors.ts";
+import { formatControlLine } from "../format/control-line.ts";
+import { checkRecord } from "../format/record-check.ts";
+import { LiveKeys } from "../index/key-table.ts";
+import { Milestones } from "../index/offset-index.ts";
+import { Requests } from "../index/request-table.ts";
+import type { CopyHead, CopyWriter, LogIdentity, LogRecord } from "../log-store.ts";
+import type { LogState } from "../state.ts";
+import type { GroupWriter } from "../write/group-commit.ts";
+import { Appender } from "../write/write-buffer.ts";
+import { keepReplaced } from "./cut-off-records.ts";
+import { headerOfDraft, replaceLog } from "./rewrite.ts";
+import type { RewriteTurn } from "./rewrite-turn.ts";
+
+/** Enough for the disk to be busy with a write. */
+const flushBytes = 512 * 1024;
+
+/** Begins a copy that is to replace the log. */
+export async function beginCopy(
+  state: LogState,
+  turn: RewriteTurn,
+  writer: GroupWriter,
+  head: CopyHead,
+): Promise<CopyWriter> {
+  const copy = new Copy(state, writer, head);
+  await copy.begin(turn);
+  return copy;
+}
+
+interface OpenCopy {
+  readonly file: DiskFile;
+  readonly appender: Appender;
+  readonly endTurn: () => void;
+}
+
+class Copy implements CopyWriter {
+  readonly #state: LogState;
+  readonly #writer: GroupWriter;
+  readonly #head: CopyHead;
+  /** Calls are carried out one after another: also the end that another user of the file brings. */
+  readonly #lane = new Lane();
+  readonly #live = new LiveKeys();
+  readonly #requests: Requests;
+  #open: OpenCopy | undefined;
+  #headerBytes = 0;
+  #records = 0;
+  #lastSeq = 0;
+
+  constructor(state: LogState, writer: GroupWriter, { base, epochs, requestsAfter }: CopyHead) {
+    this.#state = state;
+    this.#writer = writer;
+    this.#head = { base: { epoch: base.epoch, seq: base.seq }, epochs: [...epochs], requestsAfter };
+    this.#requests = new Requests(state.options.requestsMax, requestsAfter);
+  }
+
+  /** A full copy lacks nothing, whatever the log before it lacked. */
+  get #identity(): LogIdentity | undefined {
+    const { identity } = this.#state;
+    return identity && { ...identity, repaired: undefined };
+  }
+
+  begin(turn: RewriteTurn): Promise<void> {
+    const taking = turn.take(() => {
+      // What it leaves, if it fails, is written over by the next one.
+      this.abort().catch(() => {});
+    });
+    return this.#lane.run(async () => {
+      const endTurn = await taking;
+      const { options } = this.#state;
+      try {
+        const file = await options.disk.open(options.rbfile, "create");
+        const appender = new Appender(file, 0);
+        appender.addLine(await headerOfDraft(this.#state, this.#identity, true));
+        this.#headerBytes = appender.end;
+        this.#open = { file, appender, endTurn };
+      } catch (error) {
+        endTurn();
+        throw this.#reasonOf(error);
+      }
+    });
+  }
+
+  write(records: readonly LogRecord[]): Promise<void> {
+    return this.#step(async ({ appender }) => {
+      for (const record of records) {
+        this.#add(record, appender);
+        if (appender.gatheredBytes >= flushBytes) await appender.flush();
+      }
+    });
+  }
+
+  #add(record: LogRecord, appender: Appender): void {
+    const { changes, requestId, seq } = record;
+    const { base } = this.#head;
+    if (seq <= this.#lastSeq || seq > base.seq) {
+      throw new RangeError(`record ${seq} in a copy; allowed is ${this.#lastSeq + 1} to ${base.seq}`);
+    }
+    checkRecord(record);
+    let offset = appender.end;
+    const entryBytes = appender.addRecord(record);
+    for (const [index, change] of changes.entries()) {
+      const bytes = entryBytes[index] ?? 0;
+      this.#live.apply(change, { seq, offset, bytes });
+      offset += bytes;
+    }
+    this.#live.forgetDeletions(seq);
+    this.#requests.note(requestId, seq);
+    this.#lastSeq = seq;
+    this.#records++;
+  }
+
+  finish(): Promise<void> {
+    return this.#step(async ({ appender, file }) => {
+      await appender.flush();
+      // Most of it before the log's turn, so that whoever waits for that does not wait for long.
+      await file.datasync();
+      await this.#state.lane.run(() => this.#replace(file, appender));
+      this.#end();
+    });
+  }
+
+  async #replace(file: DiskFile, appender: Appender): Promise<void> {
+    const state = this.#state;
+    const { base, epochs } = this.#head;
+    const requestsAfter = this.#requests.after;
+    const promisedEpoch = Math.max(state.promisedEpoch, base.epoch);
+    const snapshotEnd = appender.end;
+    const records = this.#records;
+    appender.addLine(
+      formatControlLine({ kind: "base", base, records, epochs, promisedEpoch, requestsAfter }),
+    );
+    await appender.flush();
+    await file.datasync();
+    await keepReplaced(state, this.#head);
+    await replaceLog(state, file, () => {
+      this.#writer.drop(0);
+      state.committedSeq = base.seq;
+      state.load({
+        condition: { kind: "intact" },
+        hasLostHeader: false,
+        damage: undefined,
+        identity: this.#identity,
+        fileId: undefined,
+        life: state.life,
+        base,
+        last: base,
+        epochs,
+        promisedEpoch,
+        legacySeq: 0,
+        frameBytes: this.#headerBytes + appender.end - snapshotEnd,
+        endBytes: appender.end,
+        live: this.#live,
+        requests: this.#requests,
+        milestones: new Milestones(),
+        pending: [],
+      });
+    });
+  }
+
+  abort(): Promise<void> {
+    return this.#lane.run(() => this.#forget());
+  }
+
+  /** Runs a step in its turn. A copy that one has failed of is forgotten. */
+  #step(action: (open: OpenCopy) => Promise<void>): Promise<void> {
+    return this.#lane.run(async () => {
+      if (this.#open === undefined) throw new LogStoreError("superseded", "this copy has ended");
+      try {
+        await action(this.#open);
+      } catch (error) {
+        await this.#forget();
+        throw this.#reasonOf(error);
+      }
+    });
+  }
+
+  #reasonOf(error: unknown): unknown {
+    return isNoRoom(error) ? this.#state.noRoom("take a copy", error) : error;
+  }
+
+  async #forget(): Promise<void> {
+    const open = this.#open;
+    if (open === undefined) return;
+    const { options, failure } = this.#state;
+    try {
+      await open.file.close();
+      // After a failure in the last step nobody knows what is there under this name.
+      if (failure === undefined) await options.disk.remove(options.rbfile);
+    } finally {
+      this.#end();
+    }
+  }
+
+  #end(): void {
+    this.#open?.endTurn();
+    this.#open = undefined;
+  }
+}

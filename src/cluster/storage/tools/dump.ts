@@ -1,0 +1,77 @@
+import type { Disk } from "../disk/disk.ts";
+import { LogFileError } from "../errors.ts";
+import { Judge } from "../format/integrity.ts";
+import { scan, wholeFile } from "../format/log-reader.ts";
+import { toLogRecord } from "../format/record.ts";
+import type { Change, LogRecord, Position } from "../log-store.ts";
+import { openForReading } from "./verify.ts";
+
+/** A change in a form that fits in JSON; or a record without any, whose key is empty. */
+export interface DumpedChange extends Position {
+  /** `done`: a record that is only kept for its request. */
+  readonly kind: Change["kind"] | "epoch" | "done";
+  readonly key: string;
+  /** In base64; null unless `kind` is put. */
+  readonly value: string | null;
+  readonly text: boolean;
+  /** In milliseconds since 1970; left out when the key does not expire. */
+  readonly expiresMs?: number;
+  /** Left out when it is 0. */
+  readonly previous?: number;
+  readonly requestId?: string;
+  /** Which change of how many it is; left out when the record has no other. */
+  readonly batch?: { readonly change: number; readonly of: number };
+}
+
+/**
+ * All changes of a log file in their order. Errors: LogFileError, also for damage, once all records before it have
+ * been given.
+ */
+export async function* dumpLog(disk: Disk, path: string): AsyncGenerator<DumpedChange, void, void> {
+  const file = await openForReading(disk, path);
+  try {
+    const judge = new Judge(path);
+    const fileBytes = await file.size();
+    let line = 1;
+    for await (const units of scan(file, wholeFile(fileBytes))) {
+      for (const unit of units) {
+        line = unit.line;
+        if (!judge.take(unit) || !judge.isGood || unit.kind !== "record") continue;
+        yield* dumpRecord(toLogRecord(unit.window, unit.record, judge.sequence.last));
+      }
+    }
+    await judge.end(file, fileBytes, line);
+    const { condition } = judge;
+    if (condition.kind === "damaged") {
+      throw new LogFileError(path, `is damaged at line ${condition.line}: ${condition.reason}`);
+    }
+  } catch (error) {
+    throw LogFileError.from(path, "read it", error);
+  } finally {
+    await file.close();
+  }
+}
+
+function dumpRecord({ epoch, seq, changes, requestId }: LogRecord): DumpedChange[] {
+  const request = requestId === undefined ? {} : { requestId };
+  if (changes.length === 0) {
+    const kind = requestId === undefined ? "epoch" : "done";
+    return [{ kind, key: "", value: null, text: false, epoch, seq, ...request }];
+  }
+  return changes.map(({ kind, key, value, text, expiresMs, previous }, index) => ({
+    kind,
+    key,
+    value: kind === "put" ? encode(value) : null,
+    text,
+    epoch,
+    seq,
+    ...(expiresMs === undefined ? {} : { expiresMs }),
+    ...(previous === 0 ? {} : { previous }),
+    ...request,
+    ...(changes.length === 1 ? {} : { batch: { change: index + 1, of: changes.length } }),
+  }));
+}
+
+function encode(value: Uint8Array): string {
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64");
+}

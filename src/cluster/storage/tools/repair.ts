@@ -1,0 +1,191 @@
+import type { Disk, DiskFile } from "../disk/disk.ts";
+import { lockFile } from "../disk/lock-file.ts";
+import { LogFileError } from "../errors.ts";
+import { formatControlLine } from "../format/control-line.ts";
+import { type Damage, Judge } from "../format/integrity.ts";
+import {
+  type BadUnit,
+  type RecordUnit,
+  scan,
+  smallChunkBytes,
+  type Unit,
+  wholeFile,
+} from "../format/log-reader.ts";
+import { placeOf, takeChanges } from "../index/found-changes.ts";
+import { KeyIndex } from "../index/key-index.ts";
+import type { Position } from "../log-store.ts";
+import { nameForDamaged } from "../rewrite/damaged-name.ts";
+import { Appender } from "../write/write-buffer.ts";
+import { openForReading } from "./verify.ts";
+
+/** What a repair has done. */
+export interface RepairReport {
+  /** False when the log was not damaged: then nothing was changed. */
+  readonly repaired: boolean;
+  /** Good records found; those that others overwrite need not be written again. */
+  readonly records: number;
+  /** Keys with a value in the repaired log. */
+  readonly liveKeys: number;
+  readonly removedBytes: number;
+  /** File with the bytes that were removed; undefined when records were missing, but no bytes bad. */
+  readonly keptIn: string | undefined;
+  readonly damages: readonly Damage[];
+  readonly damageCount: number;
+  /** Whether the log has lost its header, and so belongs to no node now. */
+  readonly lostIdentity: boolean;
+}
+
+/**
+ * Makes a damaged log usable: writes all good records, those after damage too, to a new file that takes its place, and
+ * keeps the bad bytes in a file beside it. What was in these bytes is lost: where another replica has the data, a copy
+ * of that is better. Errors: LogFileError.
+ */
+export async function repairLog(disk: Disk, path: string): Promise<RepairReport> {
+  const source = await openForReading(disk, path);
+  try {
+    const lock = await lockFile(disk, path);
+    try {
+      return await new Repair(disk, path, source, await source.size()).run();
+    } finally {
+      await lock.release();
+    }
+  } catch (error) {
+    throw LogFileError.from(path, "repair it", error);
+  } finally {
+    await source.close();
+  }
+}
+
+class Repair {
+  readonly #disk: Disk;
+  readonly #path: string;
+  readonly #source: DiskFile;
+  readonly #sourceBytes: number;
+  readonly #judge: Judge;
+  readonly #index = new KeyIndex();
+  #records = 0;
+  #removedBytes = 0;
+
+  constructor(disk: Disk, path: string, source: DiskFile, sourceBytes: number) {
+    this.#disk = disk;
+    this.#path = path;
+    this.#source = source;
+    this.#sourceBytes = sourceBytes;
+    this.#judge = new Judge(path);
+  }
+
+  async run(): Promise<RepairReport> {
+    await this.#survey();
+    const { damages, damageCount, isGood, sequence } = this.#judge;
+    const keptIn = isGood || this.#removedBytes === 0 ? undefined : await this.#keepBadBytes();
+    if (!isGood) await this.#rewrite();
+    return {
+      repaired: !isGood,
+      records: this.#records,
+      liveKeys: this.#index.size,
+      removedBytes: isGood ? 0 : this.#removedBytes,
+      keptIn,
+      damages,
+      damageCount,
+      lostIdentity: !isGood && sequence.identity === undefined,
+    };
+  }
+
+  /** Finds the newest good record of each key. */
+  async #survey(): Promise<void> {
+    let line = 1;
+    for await (const unit of this.#units()) {
+      line = unit.line;
+      if (!this.#judge.take(unit)) {
+        this.#removedBytes += unit.bytes;
+        continue;
+      }
+      if (unit.kind !== "record") continue;
+      this.#records++;
+      takeChanges(this.#index, unit, this.#judge.sequence.seq);
+    }
+    await this.#judge.end(this.#source, this.#sourceBytes, line);
+  }
+
+  async #keepBadBytes(): Promise<string> {
+    const keptIn = await nameForDamaged(this.#disk, this.#path);
+    await this.#writing(keptIn, async (appender) => {
+      for await (const unit of this.#units()) {
+        if (unit.kind === "bad") await this.#keep(unit, appender);
+      }
+    });
+    return keptIn;
+  }
+
+  async #keep({ offset, bytes, line, reason }: BadUnit, appender: Appender): Promise<void> {
+    appender.addLine(`!removed offset=${offset} bytes=${bytes} line=${line}: ${reason}\n`);
+    const end = offset + bytes;
+    for (let from = offset; from < end; from += smallChunkBytes) {
+      const part = Buffer.alloc(Math.min(smallChunkBytes, end - from));
+      await this.#source.read(part, from);
+      appender.addBytes(part);
+      await appender.flush();
+    }
+    appender.addLine("\n");
+  }
+
+  async #rewrite(): Promise<void> {
+    const draft = `${this.#path}.repaired`;
+    const { identity: owner, life, promisedEpoch } = this.#judge.sequence;
+    const identity = owner && { ...owner, repaired: true };
+    const judge = new Judge(this.#path);
+    let records = 0;
+    await this.#writing(draft, async (appender) => {
+      const fileId = (await this.#disk.look(draft))?.fileId;
+      appender.addLine(formatControlLine({ kind: "header", identity, fileId, life, snapshot: true }));
+      for await (const unit of this.#units()) {
+        const before = judge.sequence.last;
+        if (!judge.take(unit) || unit.kind !== "record") continue;
+        const { last } = judge.sequence;
+        if (last.seq <= before.seq || last.epoch < before.epoch) this.#refuseOrder(unit, before, last);
+        const kept = unit.record.changes.filter(
+          (entry) => this.#index.placeOf(entry.key)?.offset === placeOf(unit, entry, last.seq).offset,
+        );
+        if (kept.length === 0) continue;
+        records++;
+        appender.addFound(unit, kept, last);
+        if (appender.gatheredBytes > smallChunkBytes) await appender.flush();
+      }
+      const { last: base, epochs } = judge.sequence;
+      // Which requests the lost records have answered is not known.
+      const requestsAfter = base.seq;
+      appender.addLine(
+        formatControlLine({ kind: "base", base, records, epochs, promisedEpoch, requestsAfter }),
+      );
+    });
+    await this.#disk.rename(draft, this.#path);
+    await this.#disk.syncDirectory(this.#path);
+  }
+
+  /** No disk does such a thing; somebody has put files together. Which record is the right one is not for us to say. */
+  #refuseOrder({ line }: RecordUnit, before: Position, { epoch, seq }: Position): never {
+    throw new LogFileError(
+      this.#path,
+      `line ${line}: record ${epoch}.${seq} stands after record ${before.epoch}.${before.seq}; ` +
+        "a log whose records are out of order cannot be repaired",
+    );
+  }
+
+  async *#units(): AsyncGenerator<Unit, void, void> {
+    for await (const units of scan(this.#source, wholeFile(this.#sourceBytes))) yield* units;
+  }
+
+  /** Writes a file and makes it durable. */
+  async #writing(path: string, write: (appender: Appender) => Promise<void>): Promise<void> {
+    const file = await this.#disk.open(path, "create");
+    try {
+      const appender = new Appender(file, 0);
+      await write(appender);
+      await appender.flush();
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    await this.#disk.syncDirectory(path);
+  }
+}

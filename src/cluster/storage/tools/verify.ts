@@ -1,0 +1,92 @@
+import type { Disk, DiskFile } from "../disk/disk.ts";
+import { LogFileError } from "../errors.ts";
+import { type Damage, Judge } from "../format/integrity.ts";
+import { scan, wholeFile } from "../format/log-reader.ts";
+import { takeChanges } from "../index/found-changes.ts";
+import { KeyIndex } from "../index/key-index.ts";
+import type { EpochStart, LogCondition, LogIdentity, Position } from "../log-store.ts";
+
+/** What is in a log file. */
+export interface LogReport {
+  readonly fileBytes: number;
+  readonly condition: LogCondition;
+  /** Undefined for a log of the original program, one that no node has used yet, and one whose header is bad. */
+  readonly identity: LogIdentity | undefined;
+  /** Records that are good in themselves, also those after damage. */
+  readonly records: number;
+  /** How many of them the original program has written. */
+  readonly legacyRecords: number;
+  /** Keys that have a value, as far as the good records tell. */
+  readonly liveKeys: number;
+  /** Bytes of good records and lines that a compaction would drop. */
+  readonly garbageBytes: number;
+  readonly base: Position;
+  readonly last: Position;
+  readonly epochs: readonly EpochStart[];
+  readonly promisedEpoch: number;
+  /** The first 1000 of them. */
+  readonly damages: readonly Damage[];
+  readonly damageCount: number;
+}
+
+/** Reads a log file whole and changes nothing; a node may be using it. Errors: LogFileError. */
+export async function verifyLog(disk: Disk, path: string): Promise<LogReport> {
+  const file = await openForReading(disk, path);
+  try {
+    return await survey(file, await file.size(), path);
+  } catch (error) {
+    throw LogFileError.from(path, "read it", error);
+  } finally {
+    await file.close();
+  }
+}
+
+async function survey(file: DiskFile, fileBytes: number, path: string): Promise<LogReport> {
+  const judge = new Judge(path);
+  const index = new KeyIndex();
+  let records = 0;
+  let legacyRecords = 0;
+  let goodBytes = 0;
+  let line = 1;
+  for await (const units of scan(file, wholeFile(fileBytes))) {
+    for (const unit of units) {
+      line = unit.line;
+      if (!judge.take(unit)) continue;
+      goodBytes += unit.bytes;
+      if (unit.kind !== "record") continue;
+      records++;
+      if (unit.record.legacy) legacyRecords++;
+      takeChanges(index, unit, judge.sequence.seq);
+    }
+  }
+  await judge.end(file, fileBytes, line);
+  const { sequence, condition, damages, damageCount } = judge;
+  const { identity, frameBytes } = sequence;
+  const { base, last, epochs, promisedEpoch } = condition.kind === "torn" ? judge.standing : sequence;
+  return {
+    fileBytes,
+    condition,
+    identity,
+    records,
+    legacyRecords,
+    liveKeys: index.size,
+    garbageBytes: goodBytes - frameBytes - index.liveBytes,
+    base,
+    last,
+    epochs,
+    promisedEpoch,
+    damages,
+    damageCount,
+  };
+}
+
+/** Errors: LogFileError. */
+export async function openForReading(disk: Disk, path: string): Promise<DiskFile> {
+  try {
+    const entry = await disk.look(path);
+    if (entry?.kind === "directory") throw new LogFileError(path, "is a directory; it must be a log file");
+    return await disk.open(path, "read");
+  } catch (error) {
+    throw LogFileError.from(path, "read it", error);
+  }
+}

@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ServerAddress } from "./connect-string.ts";
+import type { Failure, Troubles } from "./diagnostics.ts";
+
+const FIRST_PAUSE_MS = 50;
+/** A server that comes back should not wait longer than this for its clients. */
+const PAUSE_MS_MAX = 2000;
+/** A server that does not answer a handshake within this time is of no use, however busy it is. */
+const ATTEMPT_MS_MAX = 10_000;
+/** A session that was attached for so long loses its server for a new reason. */
+const STEADY_MS = 1000;
+
+export interface Attempt {
+  readonly server: ServerAddress;
+  /** How long to try. */
+  readonly timeoutMs: number;
+}
+
+/**
+ * Which server to try next, and when: all of them in turn, in an order that differs from client to client, with a pause
+ * that grows after each round in vain.
+ */
+export class Rounds {
+  readonly #servers: readonly ServerAddress[];
+  readonly #troubles: Troubles;
+  /** Of this round. */
+  readonly #failures = new Map<ServerAddress, Failure>();
+  #next = 0;
+  #roundsInVain = 0;
+
+  constructor(servers: readonly ServerAddress[], troubles: Troubles) {
+    this.#servers = shuffled(servers);
+    this.#troubles = troubles;
+  }
+
+  /**
+   * Waits until it is time for the next attempt; aborting `signal` cuts that short. The first round takes a third of the
+   * session time-out at most, which is what is left of a session when its server has gone silent.
+   */
+  async next(sessionTimeoutMs: number, signal: AbortSignal): Promise<Attempt> {
+    if (this.#failures.size === 0 && this.#roundsInVain > 0) {
+      const growingMs = FIRST_PAUSE_MS * 2 ** (this.#roundsInVain - 1);
+      const pauseMs = Math.min(growingMs, PAUSE_MS_MAX, sessionTimeoutMs / 6);
+      await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
+    }
+    const server = this.#servers[this.#next++ % this.#servers.length];
+    if (server === undefined) throw new Error("there is no server to try");
+    const shareMs = sessionTimeoutMs / 3 / this.#servers.length;
+    const timeoutMs = Math.ceil(Math.min(shareMs * 2 ** this.#roundsInVain, ATTEMPT_MS_MAX));
+    return { server, timeoutMs };
+  }
+
+  /** An attempt is over; the session was attached for `attachedMs`, 0 if it never was. */
+  ended(server: ServerAddress, failure: Failure, attachedMs: number): void {
+    if (attachedMs >= STEADY_MS) {
+      this.#roundsInVain = 0;
+      this.#failures.clear();
+      this.#troubles.recovered();
+      return;
+    }
+    this.#failures.set(server, failure);
+    if (this.#failures.size < this.#servers.length) return;
+    this.#troubles.tell(this.#failures);
+    this.#failures.clear();
+    this.#roundsInVain++;
+  }
+}
+
+function shuffled<T>(values: readonly T[]): T[] {
+  return values
+    .map((value) => ({ value, rank: Math.random() }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ value }) => value);
+}

@@ -1,0 +1,60 @@
+import { ConnectError, type HandlerContext } from "@connectrpc/connect";
+import type { ScanRequest, WatchRequest } from "../../../gen/kvlab/v1/data_pb.ts";
+import type { DataClient } from "../../client/channel/channel.ts";
+import type { Topology } from "../../cluster/metadata/model.ts";
+import { KvError } from "../../cluster/metadata/operation-error.ts";
+import type { TopologySource } from "../../cluster/metadata/topology.ts";
+import type { Address } from "../../common/address.ts";
+import type { Clock } from "../../common/clock.ts";
+import { deadlineOf } from "../deadline.ts";
+import { relayed, toConnectError } from "../errors.ts";
+import { awaitPrimary } from "./primary-wait.ts";
+
+/** Scan and Watch of a router: handed on to the primary of the group that they name. */
+export function forwardedStreamHandlers(
+  source: TopologySource,
+  clock: Clock,
+  clientAt: (address: Address) => DataClient,
+) {
+  return {
+    scan: (request: ScanRequest, context: HandlerContext) =>
+      relaying(source, clock, request.group, context, (address, group) =>
+        clientAt(address).scan({ ...request, group }, { signal: context.signal }),
+      ),
+    watch: (request: WatchRequest, context: HandlerContext) =>
+      relaying(source, clock, request.group, context, (address, group) =>
+        clientAt(address).watch({ ...request, group }, { signal: context.signal }),
+      ),
+  };
+}
+
+async function* relaying<T>(
+  source: TopologySource,
+  clock: Clock,
+  asked: string,
+  context: HandlerContext,
+  open: (address: Address, group: string) => AsyncIterable<T>,
+): AsyncGenerator<T, void, void> {
+  try {
+    const groupIn = (topology: Topology) => groupAsked(topology, asked);
+    const { group, address } = await awaitPrimary(source, clock, groupIn, deadlineOf(context));
+    yield* open(address, group);
+  } catch (error) {
+    throw error instanceof ConnectError ? relayed(error) : toConnectError(error);
+  }
+}
+
+/** The group that is asked for; or the only one, if none is. Errors: KvError. */
+function groupAsked(topology: Topology, asked: string): string | undefined {
+  const names = topology.ring?.value.groups ?? [];
+  if (asked === "" && names.length > 1) {
+    throw new KvError(
+      "invalid",
+      `a router needs to know which group is meant: set group to one of ${names.toSorted().join(", ")}`,
+    );
+  }
+  if (asked !== "" && !topology.groups.has(asked)) {
+    throw new KvError("not-found", `there is no group "${asked}"`);
+  }
+  return asked === "" ? names[0] : asked;
+}

@@ -1,0 +1,179 @@
+import type { Transport } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, createClient } from "@connectrpc/connect";
+import { type BatchRequest, DataService, type RequestId } from "../../../gen/kvlab/v1/data_pb.ts";
+import { OutcomeUnknownSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
+import type { DataClient } from "../../client/channel/channel.ts";
+import type { NodeView, Topology } from "../../cluster/metadata/model.ts";
+import { KvError } from "../../cluster/metadata/operation-error.ts";
+import type { TopologySource } from "../../cluster/metadata/topology.ts";
+import { checkKey } from "../../cluster/node/limits.ts";
+import { noPrimaryReason, ownerOf, primaryOf } from "../../cluster/ring/placement.ts";
+import type { Address } from "../../common/address.ts";
+import { type Clock, sleep } from "../../common/clock.ts";
+import { deadlineOf } from "../deadline.ts";
+import { answering, isNotApplied, relayed, toConnectError } from "../errors.ts";
+import { firstTopology } from "../first-topology.ts";
+import { pipeHandlers } from "../kv/pipe-service.ts";
+import { type UnaryCalls, unaryHandlers } from "../kv/unary-calls.ts";
+import { forwardedStreamHandlers } from "./forwarded-streams.ts";
+import { awaitPrimary } from "./primary-wait.ts";
+
+/** Pause before a call is repeated when the topology gives no reason to do it sooner. */
+const retryMs = 50;
+
+/** Time for a primary that has been replaced to answer the calls that it has already: most it can refuse by itself. */
+const replacedGraceMs = 1000;
+
+type CallKind = "read" | "write" | "named write";
+
+/**
+ * `DataService` of a router: hands each call on to the primary that owns its key. Repeats it, within the deadline,
+ * while it is certain that it has not been applied, and reads in any case.
+ */
+export function forwardingRoutes(
+  router: ConnectRouter,
+  source: TopologySource,
+  transportTo: (address: Address) => Transport,
+  clock: Clock,
+): void {
+  const clientAt = (address: Address) => createClient(DataService, transportTo(address));
+  const forward = <T>(
+    key: string,
+    kind: CallKind,
+    signal: AbortSignal,
+    call: (client: DataClient, options: { signal: AbortSignal }) => Promise<T>,
+  ) =>
+    answering(async () => {
+      checkKey(key);
+      return await untilApplied(source, clock, key, kind, signal, (address, given) =>
+        call(clientAt(address), { signal: given }),
+      );
+    });
+  const calls: UnaryCalls = {
+    get: (request, signal) =>
+      forward(request.key, "read", signal, (client, options) => client.get(request, options)),
+    put: (request, signal) =>
+      forward(request.key, kindOf(request), signal, (client, options) => client.put(request, options)),
+    delete: (request, signal) =>
+      forward(request.key, kindOf(request), signal, (client, options) => client.delete(request, options)),
+    batch: (request, signal) =>
+      forward(firstKeyOf(request), kindOf(request), signal, (client, options) =>
+        client.batch(request, options),
+      ),
+  };
+
+  router.service(DataService, {
+    ...unaryHandlers(calls),
+    ...pipeHandlers(calls),
+    ...forwardedStreamHandlers(source, clock, clientAt),
+    status: (request, context) =>
+      answering(async () => {
+        const signal = deadlineOf(context);
+        const topology = await firstTopology(source, clock, signal);
+        const node = findNode(topology, request.group, request.number);
+        return await clientAt(node.address).status(request, { signal });
+      }),
+  });
+}
+
+/** A write with a request id can be sent again even if it may have been applied. */
+function kindOf({ requestId }: { requestId?: RequestId | undefined }): CallKind {
+  return requestId === undefined ? "write" : "named write";
+}
+
+/** Whoever owns it says whether the others are his, too. */
+function firstKeyOf({ compares, operations }: BatchRequest): string {
+  return compares[0]?.key ?? operations[0]?.operation.value?.key ?? "";
+}
+
+/**
+ * Runs `call` with the address of the primary that owns the key, again while it is certain that nothing was applied,
+ * until the signal is aborted. Errors: ConnectError, KvError.
+ */
+export async function untilApplied<T>(
+  source: TopologySource,
+  clock: Clock,
+  key: string,
+  kind: CallKind,
+  signal: AbortSignal,
+  call: (address: Address, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const groupIn = (topology: Topology) => ownerOf(topology, key)?.group;
+  /** Whether an attempt may have been applied. */
+  let isUnsure = false;
+  for (;;) {
+    const { group, address } = await awaitPrimary(source, clock, groupIn, signal).catch((error: unknown) => {
+      throw isUnsure ? outcomeUnknown("", error) : error;
+    });
+    try {
+      return await unlessReplaced(source, clock, key, address, signal, call);
+    } catch (thrown) {
+      const error = ConnectError.from(thrown);
+      // What is said of this attempt does not hold for an earlier one, which may even be under way still.
+      isUnsure ||= kind !== "read" && isOpen(error);
+      if (signal.aborted || !mayRepeat(error, kind)) {
+        throw isUnsure ? outcomeUnknown(group, error) : relayed(error);
+      }
+      await sleep(clock, retryMs, signal);
+      if (signal.aborted) throw isUnsure ? outcomeUnknown(group, error) : error;
+    }
+  }
+}
+
+/** Gives a call up when the primary that it was sent to is one no longer, and may be paused or cut off. */
+async function unlessReplaced<T>(
+  source: TopologySource,
+  clock: Clock,
+  key: string,
+  address: Address,
+  signal: AbortSignal,
+  call: (address: Address, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const replaced = new AbortController();
+  let cancel: (() => void) | undefined;
+  const stop = source.onChange((topology) => {
+    const next = ownerOf(topology, key)?.address;
+    if (next === undefined || next === address || cancel !== undefined) return;
+    cancel = clock.timer(replacedGraceMs, () => replaced.abort());
+  });
+  try {
+    return await call(address, AbortSignal.any([signal, replaced.signal]));
+  } catch (error) {
+    if (signal.aborted || !replaced.signal.aborted) throw error;
+    throw new ConnectError(`${address} is the primary no longer, and has not answered`, Code.Unavailable);
+  } finally {
+    stop();
+    cancel?.();
+  }
+}
+
+function mayRepeat(error: ConnectError, kind: CallKind): boolean {
+  if (isNotApplied(error)) return error.code !== Code.ResourceExhausted;
+  if (kind === "named write" && error.findDetails(OutcomeUnknownSchema).length > 0) return true;
+  const connectionBroke = error.code === Code.Unavailable || error.code === Code.Aborted;
+  return kind !== "write" && connectionBroke;
+}
+
+/** Whether it leaves open what became of the attempt: a connection that broke does, or a primary that says so. */
+function isOpen(error: ConnectError): boolean {
+  const open = [Code.Unavailable, Code.Aborted, Code.Canceled, Code.DeadlineExceeded, Code.Internal];
+  if (error.findDetails(OutcomeUnknownSchema).length > 0) return true;
+  return open.includes(error.code) && !isNotApplied(error);
+}
+
+function outcomeUnknown(group: string, cause: unknown): ConnectError {
+  const reason = ConnectError.from(cause).rawMessage;
+  const message = `the write to group "${group}" may or may not have been applied: ${reason}`;
+  return toConnectError(new KvError("outcome-unknown", message, { cause }), group);
+}
+
+function findNode(topology: Topology, name: string, number: number | undefined): NodeView {
+  if (name === "") throw new KvError("invalid", "a router needs to know whose status is meant: set `group`");
+  const group = topology.groups.get(name);
+  if (group === undefined) throw new KvError("not-found", `there is no group "${name}"`);
+  const node =
+    number === undefined ? primaryOf(group) : group.nodes.find((candidate) => candidate.number === number);
+  if (node !== undefined) return node;
+  if (number === undefined) throw new KvError("unavailable", noPrimaryReason(name, group));
+  throw new KvError("not-found", `group "${name}" has no live node ${number}`);
+}

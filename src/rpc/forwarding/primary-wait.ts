@@ -1,0 +1,47 @@
+import type { Topology } from "../../cluster/metadata/model.ts";
+import { KvError } from "../../cluster/metadata/operation-error.ts";
+import type { TopologySource } from "../../cluster/metadata/topology.ts";
+import { hasCandidate, noPrimaryReason, noRingReason, primaryOf } from "../../cluster/ring/placement.ts";
+import type { Address } from "../../common/address.ts";
+import { type Clock, withTimeout } from "../../common/clock.ts";
+import { firstTopology } from "../first-topology.ts";
+
+/**
+ * Time for a group of which nobody can be made primary to come back before its keys are called unavailable. After an
+ * outage of ZooKeeper all nodes register afresh, which takes seconds.
+ */
+const downGraceMs = 5000;
+
+/**
+ * Waits out a group that is changing its primary; for one that is down, and for the first groups of a ring, only a moment.
+ * `groupIn` names the group that is meant, undefined while there is none; its errors are passed on.
+ * Errors: KvError (unavailable), with what is missing.
+ */
+export async function awaitPrimary(
+  source: TopologySource,
+  clock: Clock,
+  groupIn: (topology: Topology) => string | undefined,
+  signal: AbortSignal,
+): Promise<{ readonly group: string; readonly address: Address }> {
+  let topology = await firstTopology(source, clock, signal);
+  let downSinceMs: number | undefined;
+  for (;;) {
+    const name = groupIn(topology);
+    const group = name === undefined ? undefined : topology.groups.get(name);
+    const primary = primaryOf(group);
+    if (name !== undefined && primary !== undefined) return { group: name, address: primary.address };
+    downSinceMs = hasCandidate(group) ? undefined : (downSinceMs ?? clock.monotonicMs());
+    const isNews = (next: Topology) => next !== topology;
+    try {
+      topology =
+        downSinceMs === undefined
+          ? await source.waitUntil(isNews, signal)
+          : await withTimeout(clock, downSinceMs + downGraceMs - clock.monotonicMs(), signal, (given) =>
+              source.waitUntil(isNews, given),
+            );
+    } catch (error) {
+      const reason = name === undefined ? noRingReason(topology) : noPrimaryReason(name, group);
+      throw new KvError("unavailable", reason, { cause: error });
+    }
+  }
+}

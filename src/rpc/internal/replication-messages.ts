@@ -1,0 +1,81 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  ChangeKind,
+  type Change as ChangeMessage,
+  type EpochStart as EpochStartMessage,
+  type EpochStartSchema,
+  type Position as PositionMessage,
+  type PositionSchema,
+  type Record as RecordMessage,
+  type RecordSchema,
+} from "../../../gen/kvlab/internal/v1/replication_pb.ts";
+import type { Change, EpochStart, LogRecord, Position } from "../../cluster/storage/log-store.ts";
+
+/** Numbers of the core are below 2^53; on the wire they have 64 bits. */
+export function toPosition({ epoch, seq }: Position): MessageInitShape<typeof PositionSchema> {
+  return { epoch: BigInt(epoch), seq: BigInt(seq) };
+}
+
+export function fromPosition(message: PositionMessage | undefined): Position {
+  return { epoch: Number(message?.epoch ?? 0), seq: Number(message?.seq ?? 0) };
+}
+
+export function toEpochs(epochs: readonly EpochStart[]): MessageInitShape<typeof EpochStartSchema>[] {
+  return epochs.map(({ epoch, firstSeq }) => ({ epoch: BigInt(epoch), firstSeq: BigInt(firstSeq) }));
+}
+
+export function fromEpochs(messages: readonly EpochStartMessage[]): EpochStart[] {
+  return messages.map(({ epoch, firstSeq }) => ({ epoch: Number(epoch), firstSeq: Number(firstSeq) }));
+}
+
+const kinds = { put: ChangeKind.PUT, delete: ChangeKind.DELETE, expire: ChangeKind.EXPIRE } as const;
+
+export function toRecord(record: LogRecord): MessageInitShape<typeof RecordSchema> {
+  const { epoch, seq, changes, requestId } = record;
+  return {
+    epoch: BigInt(epoch),
+    seq: BigInt(seq),
+    changes: changes.map(({ kind, key, value, text, expiresMs, previous }) => ({
+      kind: kinds[kind],
+      key,
+      value,
+      text,
+      expiresMs: BigInt(expiresMs ?? 0),
+      previous: BigInt(previous),
+    })),
+    requestId: requestId ?? "",
+  };
+}
+
+export function fromRecord({ epoch, seq, changes, requestId }: RecordMessage): LogRecord {
+  return {
+    epoch: Number(epoch),
+    seq: Number(seq),
+    changes: changes.map(fromChange),
+    ...(requestId !== "" && { requestId }),
+  };
+}
+
+function fromChange({ kind, key, value, text, expiresMs, previous }: ChangeMessage): Change {
+  return {
+    kind: fromKind(kind),
+    key,
+    value,
+    text,
+    previous: Number(previous),
+    ...(expiresMs > 0n && { expiresMs: Number(expiresMs) }),
+  };
+}
+
+function fromKind(kind: ChangeKind): Change["kind"] {
+  switch (kind) {
+    case ChangeKind.PUT:
+      return "put";
+    case ChangeKind.DELETE:
+      return "delete";
+    case ChangeKind.EXPIRE:
+      return "expire";
+    default:
+      throw new Error(`a change of the unknown kind ${kind} has been received`);
+  }
+}

@@ -1,0 +1,103 @@
+import { Code, ConnectError, type ConnectRouter, type ServiceImpl } from "@connectrpc/connect";
+import {
+  type AppendRequest as AppendRequestMessage,
+  AppendResult,
+  ReplicationService,
+} from "../../../gen/kvlab/internal/v1/replication_pb.ts";
+import type {
+  AppendRequest,
+  AppendResponse,
+  CountMisplacedRequest,
+  HandOverRequest,
+  PositionRequest,
+} from "../../cluster/replication/peer.ts";
+import type { Position } from "../../cluster/storage/log-store.ts";
+import { messageBytesLimit } from "../../common/key-limits.ts";
+import { deadlineOf } from "../deadline.ts";
+import { answering } from "../errors.ts";
+import { collectBuffers } from "./collect-buffers.ts";
+import { fromEpochs, fromPosition, fromRecord, toEpochs, toPosition } from "./replication-messages.ts";
+
+/** What a data node answers to other nodes. */
+export interface ReplicationHandler {
+  append(request: AppendRequest): Promise<AppendResponse>;
+  countMisplaced(request: CountMisplacedRequest): number;
+  handOver(request: HandOverRequest, signal: AbortSignal): Promise<number>;
+  position(request: PositionRequest): Position | undefined;
+}
+
+const results = {
+  ok: AppendResult.OK,
+  "stale-epoch": AppendResult.STALE_EPOCH,
+  mismatch: AppendResult.MISMATCH,
+  full: AppendResult.FULL,
+} as const;
+
+export function replicationRoutes(router: ConnectRouter, node: ReplicationHandler): void {
+  const handlers: ServiceImpl<typeof ReplicationService> = {
+    async append(message) {
+      if (message.records.length > 0) collectBuffers();
+      const response = await refusing(async () => node.append(fromRequest(message)));
+      return {
+        result: results[response.result],
+        epoch: BigInt(response.epoch),
+        last: toPosition(response.last),
+        base: toPosition(response.base),
+        epochs: toEpochs(response.epochs),
+        needsCopy: response.needsCopy,
+      };
+    },
+    async countMisplaced(request) {
+      const keys = await refusing(async () => node.countMisplaced(request));
+      return { keys: BigInt(keys) };
+    },
+    handOver: (request, context) =>
+      answering(async () => {
+        const epoch = await node.handOver(request, deadlineOf(context));
+        return { epoch: BigInt(epoch) };
+      }),
+    getPosition: (request) =>
+      answering(async () => {
+        const position = node.position(request);
+        return position === undefined ? { damaged: true } : { position: toPosition(position) };
+      }),
+  };
+  // A log may hold what was put when longer values were allowed, or with another setting on the primary.
+  router.service(ReplicationService, handlers, { readMaxBytes: messageBytesLimit });
+}
+
+async function refusing<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw ConnectError.from(error, Code.FailedPrecondition);
+  }
+}
+
+function fromRequest(message: AppendRequestMessage): AppendRequest {
+  const { copy } = message;
+  return {
+    group: message.group,
+    epoch: Number(message.epoch),
+    primary: message.primary,
+    target: message.target,
+    incarnation: message.incarnation,
+    previous: fromPosition(message.previous),
+    records: message.records.map(fromRecord),
+    committedSeq: Number(message.committedSeq),
+    leaseMs: Number(message.leaseMs),
+    cluster: message.cluster,
+    ...(copy === undefined
+      ? {}
+      : {
+          copy: {
+            copyId: Number(copy.copyId),
+            index: Number(copy.index),
+            base: fromPosition(copy.base),
+            epochs: fromEpochs(copy.epochs),
+            last: copy.last,
+            requestsAfter: Number(copy.requestsAfter),
+          },
+        }),
+  };
+}

@@ -1,0 +1,54 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import { DataService } from "../../../gen/kvlab/v1/data_pb.ts";
+import { NodeRole } from "../../../gen/kvlab/v1/topology_pb.ts";
+import { KvError } from "../../cluster/metadata/operation-error.ts";
+import type { DataNode, NodeStatus } from "../../cluster/node/data-node.ts";
+import type { Clock } from "../../common/clock.ts";
+import { answering } from "../errors.ts";
+import { groupStreamHandlers } from "./group-streams.ts";
+import { pipeHandlers } from "./pipe-service.ts";
+import { callsOfNode, unaryHandlers } from "./unary-calls.ts";
+
+/** `DataService` of a data node: it answers for the keys of its own group, while it is the primary. */
+export function dataRoutes(router: ConnectRouter, node: DataNode, clock: Clock): void {
+  const calls = callsOfNode(node.calls, node.group, clock);
+  router.service(DataService, {
+    ...unaryHandlers(calls),
+    ...pipeHandlers(calls),
+    ...groupStreamHandlers(node.calls, node.group, clock),
+    status: ({ group, number }) =>
+      answering(async () => {
+        const status = node.status();
+        if (group !== "" && group !== status.group) {
+          throw new KvError("not-found", `this node belongs to group "${status.group}", not to "${group}"`);
+        }
+        if (number !== undefined && number !== status.number) {
+          throw new KvError("not-found", `this is node ${status.number} of its group, not ${number}`);
+        }
+        return toStatus(status);
+      }, node.group),
+  });
+}
+
+function toStatus(status: NodeStatus) {
+  return {
+    group: status.group,
+    number: status.number,
+    role: status.primary ? NodeRole.PRIMARY : NodeRole.STANDBY,
+    epoch: BigInt(status.epoch),
+    lastSeq: BigInt(status.lastSeq),
+    committedSeq: BigInt(status.committedSeq),
+    keys: BigInt(status.keys),
+    logBytes: BigInt(status.logBytes),
+    garbageBytes: BigInt(status.garbageBytes),
+    standbys: status.standbys.map(({ number, ackedSeq, inSync, diskFull }) => ({
+      number,
+      ackedSeq: BigInt(ackedSeq),
+      lag: BigInt(Math.max(0, status.lastSeq - ackedSeq)),
+      inSync,
+      diskFull,
+    })),
+    unavailable: status.unavailable ?? "",
+    diskTrouble: status.diskTrouble ?? "",
+  };
+}

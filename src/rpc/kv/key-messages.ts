@@ -1,0 +1,164 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  BatchRequest,
+  Compare as CompareMessage,
+  DeleteRequest,
+  PutRequest,
+  RequestId as RequestIdMessage,
+  ScanRequest,
+  WatchEvent as WatchEventMessage,
+  WatchRequest,
+  WatchResponseSchema,
+} from "../../../gen/kvlab/v1/data_pb.ts";
+import { EventKind } from "../../../gen/kvlab/v1/data_pb.ts";
+import { KvError } from "../../cluster/metadata/operation-error.ts";
+import type {
+  Compare,
+  Condition,
+  RequestId,
+  WriteOperation,
+  WriteRequest,
+} from "../../cluster/replication/write-plan.ts";
+import type { KeyRange, StoredValue } from "../../cluster/storage/log-store.ts";
+import type { WatchScope } from "../../cluster/watch/scope.ts";
+import type { WatchEvent, WatchStep } from "../../cluster/watch/step.ts";
+import type { WatchOptions } from "../../cluster/watch/watcher.ts";
+
+/** The messages of `kvlab.v1.DataService` in the terms of the core. Numbers of the core are below 2^53. */
+
+type ValueMessage = PutRequest["value"];
+
+/** Errors: KvError `invalid`: whoever has written the name of the value wrong does not want an empty one. */
+export function fromValue(value: ValueMessage): Uint8Array {
+  if (value.case === undefined) {
+    throw new KvError("invalid", "a put has no value; one of text and bytes is needed, which may be empty");
+  }
+  return value.case === "text" ? Buffer.from(value.value) : value.value;
+}
+
+export function toValue({ value, text }: Pick<StoredValue, "value" | "text">) {
+  return text
+    ? {
+        case: "text" as const,
+        value: Buffer.from(value.buffer, value.byteOffset, value.length).toString(),
+      }
+    : { case: "bytes" as const, value };
+}
+
+/** What is left of the life of a key; at least 1 ms, since it is there. */
+export function toTtlLeft(expiresMs: number | undefined, wallMs: number) {
+  return expiresMs === undefined ? {} : { ttlLeftMs: BigInt(Math.max(1, Math.ceil(expiresMs - wallMs))) };
+}
+
+export function fromCondition(
+  condition: PutRequest["condition"] | DeleteRequest["condition"],
+): Condition | undefined {
+  switch (condition.case) {
+    case "ifRevision":
+      return { kind: "revision", revision: checkedRevision(condition.value) };
+    case "ifAbsent":
+      return condition.value ? { kind: "absent" } : undefined;
+    case "ifPresent":
+      return condition.value ? { kind: "present" } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** 0 is no revision of a key that exists, and numbers above are not told from each other. */
+function checkedRevision(revision: bigint): number {
+  if (revision > 0n && revision <= Number.MAX_SAFE_INTEGER) return Number(revision);
+  throw new KvError(
+    "invalid",
+    `if_revision is ${revision}; allowed are 1 to ${Number.MAX_SAFE_INTEGER}, or if_absent for a key that is not there`,
+  );
+}
+
+export function fromRequestId(message: RequestIdMessage | undefined): RequestId | undefined {
+  return message && { id: message.id, afterRevision: Number(message.afterRevision) };
+}
+
+export function fromBatch(request: BatchRequest): WriteRequest {
+  const compares = request.compares.map(fromCompare);
+  const operations: WriteOperation[] = [];
+  for (const { operation } of request.operations) {
+    if (operation.case === undefined) {
+      throw new KvError("invalid", "an operation of the batch is empty; it must be a put or a delete");
+    }
+    const { key, condition, requestId } = operation.value;
+    if (requestId !== undefined) {
+      throw new KvError("invalid", "an operation of the batch has a request_id; only the batch may have one");
+    }
+    const compared = fromCondition(condition);
+    if (compared !== undefined) compares.push({ key, condition: compared });
+    operations.push(operation.case === "put" ? putOf(operation.value) : { kind: "delete", key });
+  }
+  return { compares, operations, requestId: fromRequestId(request.requestId) };
+}
+
+function fromCompare({ key, condition }: CompareMessage): Compare {
+  const compared = fromCondition(condition);
+  if (compared === undefined) {
+    throw new KvError(
+      "invalid",
+      `a compare of the batch, of key ${JSON.stringify(key)}, has no condition; one of if_revision, if_absent, ` +
+        "if_present is needed",
+    );
+  }
+  return { key, condition: compared };
+}
+
+function putOf({ key, value, ttlMs }: PutRequest): WriteOperation {
+  return {
+    kind: "put",
+    key,
+    value: fromValue(value),
+    text: value.case === "text",
+    ttlMs: ttlMs === undefined ? undefined : Number(ttlMs),
+  };
+}
+
+export function fromScan({ prefix, start, end, after, reverse }: ScanRequest): KeyRange {
+  return { prefix, start, end, after, reverse };
+}
+
+export function fromWatch(request: WatchRequest): WatchOptions {
+  const { afterRevision, afterEpoch, previous } = request;
+  const after =
+    afterRevision === undefined ? undefined : { epoch: Number(afterEpoch), seq: Number(afterRevision) };
+  return { scope: fromScope(request.scope), after, previous };
+}
+
+function fromScope(scope: WatchRequest["scope"]): WatchScope {
+  switch (scope.case) {
+    case "key":
+      return { kind: "key", key: scope.value };
+    case "prefix":
+      return { kind: "prefix", prefix: scope.value };
+    default:
+      return { kind: "all" };
+  }
+}
+
+export function toWatchResponse({ events, at }: WatchStep): MessageInitShape<typeof WatchResponseSchema> {
+  return { events: events.map(toEvent), revision: BigInt(at.seq), epoch: BigInt(at.epoch) };
+}
+
+const eventKinds = { put: EventKind.PUT, delete: EventKind.DELETE, expire: EventKind.EXPIRE } as const;
+
+function toEvent({ change, revision, previous }: WatchEvent) {
+  const value: WatchEventMessage["value"] = change.kind === "put" ? toValue(change) : { case: undefined };
+  return {
+    kind: eventKinds[change.kind],
+    key: change.key,
+    value,
+    revision: BigInt(revision),
+    ...(previous !== undefined && {
+      previous: {
+        revision: BigInt(previous.revision),
+        lost: previous.value === undefined,
+        ...(previous.value !== undefined && { value: toValue(previous.value) }),
+      },
+    }),
+  };
+}

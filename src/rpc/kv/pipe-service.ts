@@ -1,0 +1,249 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import { anyPack } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import type {
+  AnswerSchema,
+  ExchangeRequest,
+  Operation,
+  PipeRequest,
+  PipeResponseSchema,
+} from "../../../gen/kvlab/v1/data_pb.ts";
+import { KvError } from "../../cluster/metadata/operation-error.ts";
+import { defaultDeadlineMs, startDeadline } from "../deadline.ts";
+import { toConnectError } from "../errors.ts";
+import { checkFields } from "../unknown-fields.ts";
+import type { UnaryCalls } from "./unary-calls.ts";
+
+type Answer = MessageInitShape<typeof AnswerSchema>;
+
+/** Calls of one pipe at once; those that come meanwhile are not read. */
+const callsMax = 256;
+
+/** Of answers that the caller has not taken; no further call is read then. */
+const answerBytesMax = 1024 * 1024;
+
+/** What gets under way may come to, by what those before have come to: as many of 16 KiB as there may be calls. */
+const getBytesMax = 4 * 1024 * 1024;
+const getBytesLeast = 16 * 1024;
+
+/** Of answers that have come all the same and that the caller has not taken: reads that do not fit are to be repeated. */
+const heldBytesMax = 64 * 1024 * 1024;
+
+/** Calls of one exchange, and how many of them are under way at once: each may read a value of full length. */
+const exchangeCallsMax = 1000;
+const exchangeCallsAtOnce = 64;
+
+/** The handlers of Pipe and Exchange. */
+export function pipeHandlers(calls: UnaryCalls) {
+  return {
+    pipe: (requests: AsyncIterable<PipeRequest>, context: HandlerContext) =>
+      runPipe(calls, requests, context.signal),
+    exchange: async ({ operations }: ExchangeRequest) => ({ answers: await exchange(calls, operations) }),
+  };
+}
+
+/** Carries out the calls of one message. Those whose answers it has no room for are answered so. */
+async function exchange(calls: UnaryCalls, operations: readonly Operation[]): Promise<Answer[]> {
+  if (operations.length > exchangeCallsMax) {
+    const message = `the exchange has ${operations.length} operations; at most ${exchangeCallsMax} are allowed`;
+    throw new ConnectError(message, Code.InvalidArgument);
+  }
+  const answers: Answer[] = [];
+  let bytes = 0;
+  const left = operations.values();
+  const carryOut = async () => {
+    for (const operation of left) {
+      const isFull = operation.call.case === "get" && bytes >= answerBytesMax;
+      const answer = isFull ? noRoom(operation) : await answerTo(calls, operation);
+      const fits = bytes === 0 || bytes + bytesOf(answer) <= answerBytesMax;
+      if (fits) bytes += bytesOf(answer);
+      answers.push(fits ? answer : noRoom(operation));
+    }
+  };
+  await Promise.all(Array.from({ length: exchangeCallsAtOnce }, carryOut));
+  return answers;
+}
+
+/** Only a read can come to this, so it can be made again. */
+function noRoom({ id }: { readonly id?: number | undefined }): Answer {
+  const error = new KvError("unavailable", "the answers of these calls are too long together: ask again");
+  return {
+    ...(id !== undefined && { id }),
+    answer: { case: "failure", value: toFailure(toConnectError(error)) },
+  };
+}
+
+async function* runPipe(
+  calls: UnaryCalls,
+  requests: AsyncIterable<PipeRequest>,
+  signal: AbortSignal,
+): AsyncGenerator<MessageInitShape<typeof PipeResponseSchema>, void, void> {
+  const pipe = new Pipe();
+  void readCalls(calls, requests, signal, pipe);
+  try {
+    for (;;) {
+      const answers = await pipe.takeAnswers();
+      if (answers === undefined) return;
+      yield { answers };
+    }
+  } finally {
+    pipe.close();
+  }
+}
+
+/**
+ * Starts the calls as they come and as there is room for them, until the caller or the server has had enough. Never
+ * rejects: what is wrong with what comes is told when the calls before it are answered.
+ */
+async function readCalls(
+  calls: UnaryCalls,
+  requests: AsyncIterable<PipeRequest>,
+  signal: AbortSignal,
+  pipe: Pipe,
+): Promise<void> {
+  const stop = () => pipe.close();
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    for await (const { operations } of requests) {
+      for (const operation of operations) {
+        const isGet = operation.call.case === "get";
+        if (!(await pipe.room(isGet))) return stop();
+        // The call is carried out even if the pipe breaks: it has its own deadline.
+        pipe.begin(isGet);
+        void answerTo(calls, operation).then((answer) => pipe.end(answer, isGet));
+      }
+    }
+    stop();
+  } catch (reason) {
+    pipe.close(reason);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/** What goes on in one pipe. */
+class Pipe {
+  #underWay = 0;
+  #getsUnderWay = 0;
+  /** Of a get that is under way, by those before: the largest counts longest. */
+  #getBytes = getBytesLeast;
+  #answers: Answer[] = [];
+  #answerBytes = 0;
+  #isClosed = false;
+  #reason: unknown;
+  #onRoom: (() => void) | undefined;
+  #onAnswer: (() => void) | undefined;
+
+  /** Resolves when another call may begin; to false when none will. */
+  async room(isGet: boolean): Promise<boolean> {
+    while (!this.#isClosed && this.#isFull(isGet)) {
+      await new Promise<void>((resolve) => {
+        this.#onRoom = resolve;
+      });
+    }
+    return !this.#isClosed;
+  }
+
+  begin(isGet: boolean): void {
+    this.#underWay++;
+    if (isGet) this.#getsUnderWay++;
+  }
+
+  end(given: Answer, isGet: boolean): void {
+    this.#underWay--;
+    const bytes = bytesOf(given);
+    if (isGet) {
+      this.#getsUnderWay--;
+      this.#getBytes = Math.max(bytes, getBytesLeast, this.#getBytes * 0.9);
+    }
+    const fits = this.#answerBytes === 0 || this.#answerBytes + bytes <= heldBytesMax;
+    const answer = fits ? given : noRoom(given);
+    this.#answers.push(answer);
+    this.#answerBytes += bytesOf(answer);
+    this.#onAnswer?.();
+    this.#onRoom?.();
+  }
+
+  #isFull(isGet: boolean): boolean {
+    if (this.#underWay >= callsMax || this.#answerBytes >= answerBytesMax) return true;
+    return isGet && this.#getsUnderWay > 0 && (this.#getsUnderWay + 1) * this.#getBytes > getBytesMax;
+  }
+
+  /** No further call begins. `reason`: what is wrong, if something is. */
+  close(reason?: unknown): void {
+    this.#isClosed = true;
+    this.#reason ??= reason;
+    this.#onAnswer?.();
+    this.#onRoom?.();
+  }
+
+  /** Some answers, at least one; undefined when no more will come. Rejects in its place with the reason of the end. */
+  async takeAnswers(): Promise<Answer[] | undefined> {
+    while (this.#answers.length === 0) {
+      if (this.#isClosed && this.#underWay === 0) {
+        if (this.#reason !== undefined) throw this.#reason;
+        return undefined;
+      }
+      await new Promise<void>((resolve) => {
+        this.#onAnswer = resolve;
+      });
+    }
+    let bytes = 0;
+    const end = this.#answers.findIndex((answer) => {
+      bytes += bytesOf(answer);
+      return bytes > answerBytesMax;
+    });
+    // A message is never much larger than its largest answer.
+    const answers = this.#answers.splice(0, end < 0 ? this.#answers.length : Math.max(1, end));
+    for (const answer of answers) this.#answerBytes -= bytesOf(answer);
+    this.#onRoom?.();
+    return answers;
+  }
+}
+
+/** Only a value can be large. */
+function bytesOf({ answer }: Answer): number {
+  return answer?.case === "get" ? (answer.value.value?.value?.length ?? 0) : 0;
+}
+
+/** Carries out one call. Never rejects. */
+async function answerTo(calls: UnaryCalls, operation: Operation): Promise<Answer> {
+  const { id, timeoutMs, call } = operation;
+  const { signal, release } = startDeadline(timeoutMs === 0 ? defaultDeadlineMs : timeoutMs);
+  try {
+    checkFields(operation);
+    switch (call.case) {
+      case "get":
+        return { id, answer: { case: "get", value: await calls.get(call.value, signal) } };
+      case "put":
+        return { id, answer: { case: "put", value: await calls.put(call.value, signal) } };
+      case "delete":
+        return { id, answer: { case: "delete", value: await calls.delete(call.value, signal) } };
+      case "batch":
+        return { id, answer: { case: "batch", value: await calls.batch(call.value, signal) } };
+      default:
+        throw new ConnectError(
+          "the operation is empty; it must be a get, put, delete or batch",
+          Code.InvalidArgument,
+        );
+    }
+  } catch (error) {
+    return { id, answer: { case: "failure", value: toFailure(ConnectError.from(error, Code.Internal)) } };
+  } finally {
+    release();
+  }
+}
+
+function toFailure({ code, rawMessage, details }: ConnectError) {
+  return {
+    code,
+    message: rawMessage,
+    details: details.map((detail) =>
+      "desc" in detail
+        ? anyPack(detail.desc, create(detail.desc, detail.value))
+        : { typeUrl: `type.googleapis.com/${detail.type}`, value: detail.value },
+    ),
+  };
+}

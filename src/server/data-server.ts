@@ -1,0 +1,103 @@
+import { randomUUID } from "node:crypto";
+import { createTransports } from "../client/transport/http2.ts";
+import { DataNode } from "../cluster/node/data-node.ts";
+import type { ReplicationSettings } from "../cluster/replication/settings.ts";
+import { nodeDisk } from "../cluster/storage/disk/node-disk.ts";
+import type { LogStore } from "../cluster/storage/log-store.ts";
+import { openLog } from "../cluster/storage/open.ts";
+import { joinHostPort } from "../common/address.ts";
+import { withTimeout } from "../common/clock.ts";
+import { messageBytesLimit } from "../common/key-limits.ts";
+import { askingFor } from "../rpc/internal/instance-service.ts";
+import { peerOver } from "../rpc/internal/peer-client.ts";
+import { replicationRoutes } from "../rpc/internal/replication-service.ts";
+import { dataRoutes } from "../rpc/kv/data-service.ts";
+import { announcedBy, failure, listenFor, type Server, type ServerOptions } from "./server.ts";
+
+export interface DataServerOptions extends ServerOptions {
+  readonly group: string;
+  readonly dbfile: string;
+  readonly rbfile: string;
+  /** Bytes of the newest records that compaction leaves as they are. Default 0. */
+  readonly historyBytes?: number;
+  readonly replication: ReplicationSettings;
+}
+
+/** Longest wait for the last writes when the server stops. */
+const closeTimeoutMs = 5000;
+
+/** The log of another group. */
+export class ForeignLog extends Error {
+  override readonly name = "ForeignLog";
+}
+
+/** Runs a data node: first its log, then its port, then its place in the cluster. */
+export async function startDataServer(options: DataServerOptions): Promise<Server> {
+  const { host, replication, log, clock } = options;
+  const { failed, fail } = failure();
+  const instance = randomUUID();
+  let node: DataNode | undefined;
+  const onFatal = (error: Error) => {
+    // Before its calls are drained: others are to take over now.
+    void node?.leave(true);
+    fail(error);
+  };
+  const store = await openLog({ ...options, disk: nodeDisk, onFatal });
+  const transports = createTransports({ messageBytesMax: messageBytesLimit });
+  const leave = async () => {
+    await node?.leave();
+    transports.close();
+    // A disk that hangs cannot be waited for; and closing does nothing that a restart needs.
+    await withTimeout(clock, closeTimeoutMs, new AbortController().signal, () => store.close()).catch(
+      () => {},
+    );
+  };
+  try {
+    checkLog(options, store);
+    const made = new DataNode({
+      ...options,
+      store,
+      settings: replication,
+      peerAt: (address) => peerOver(transports.transportTo(address)),
+      whoAnswers: askingFor(instance),
+      onFailure: fail,
+    });
+    node = made;
+    const health = {
+      serving: () => made.registered && made.topology.current !== undefined,
+      onChange: made.topology.onChange,
+    };
+    const listener = await listenFor(options, instance, health, (router) => {
+      dataRoutes(router, made, options.clock);
+      replicationRoutes(router, made);
+    });
+    const address = joinHostPort(host, listener.port);
+    const announced = announcedBy(options, listener.port);
+    log(`listening on ${address}${announced === address ? "" : `, announced as ${announced}`}`);
+    return {
+      address,
+      joined: made.join(announced),
+      failed,
+      async stop() {
+        await listener.close();
+        await leave();
+      },
+    };
+  } catch (error) {
+    await leave();
+    throw error;
+  }
+}
+
+function checkLog({ group, dbfile, log }: DataServerOptions, { identity, condition }: LogStore): void {
+  if (identity !== undefined && identity.group !== group) {
+    throw new ForeignLog(
+      `dbfile ${dbfile}: the log of group "${identity.group}"; allowed is a log of group "${group}" (name), or none`,
+    );
+  }
+  if (condition.kind === "damaged") {
+    log(
+      `${dbfile}: damaged at line ${condition.line} (${condition.reason}); it needs a copy of the primary's`,
+    );
+  }
+}

@@ -1,0 +1,62 @@
+import { randomUUID } from "node:crypto";
+import { createTransports } from "../client/transport/http2.ts";
+import { RouterNode } from "../cluster/node/router-node.ts";
+import { joinHostPort } from "../common/address.ts";
+import { messageBytesLimit } from "../common/key-limits.ts";
+import { adminRoutes } from "../rpc/admin-service.ts";
+import { forwardingRoutes } from "../rpc/forwarding/forwarder.ts";
+import { electionRoutes } from "../rpc/internal/election-service.ts";
+import { askingFor } from "../rpc/internal/instance-service.ts";
+import { peerOver } from "../rpc/internal/peer-client.ts";
+import { routerRoutes } from "../rpc/router-service.ts";
+import { announcedBy, failure, listenFor, type Server, type ServerOptions } from "./server.ts";
+
+export interface RouterServerOptions extends ServerOptions {
+  /** Given to the ring if this router, as master, is the one that makes it. */
+  readonly virtualNodes: number;
+}
+
+/** Runs a router: first its port, then its place in the cluster. */
+export async function startRouterServer(options: RouterServerOptions): Promise<Server> {
+  const { host, clock, log } = options;
+  const { failed, fail } = failure();
+  const instance = randomUUID();
+  const transports = createTransports({ messageBytesMax: messageBytesLimit });
+  // Apart, so that a master's calls never wait behind those of clients.
+  const peerTransports = createTransports();
+  const node = new RouterNode({
+    ...options,
+    peerAt: (address) => peerOver(peerTransports.transportTo(address)),
+    whoAnswers: askingFor(instance),
+    onFailure: fail,
+  });
+  const leave = async () => {
+    await node.leave();
+    transports.close();
+    peerTransports.close();
+  };
+  const health = { serving: () => node.topology.current !== undefined, onChange: node.topology.onChange };
+  try {
+    const listener = await listenFor(options, instance, health, (router) => {
+      electionRoutes(router, node);
+      adminRoutes(router, node);
+      routerRoutes(router, node.topology, clock);
+      forwardingRoutes(router, node.topology, (address) => transports.transportTo(address), clock);
+    });
+    const address = joinHostPort(host, listener.port);
+    const announced = announcedBy(options, listener.port);
+    log(`listening on ${address}${announced === address ? "" : `, announced as ${announced}`}`);
+    return {
+      address,
+      joined: node.join(announced),
+      failed,
+      async stop() {
+        await listener.close();
+        await leave();
+      },
+    };
+  } catch (error) {
+    await leave();
+    throw error;
+  }
+}

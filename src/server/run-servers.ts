@@ -1,0 +1,58 @@
+import process from "node:process";
+import { ForeignCluster } from "../cluster/metadata/cluster-id.ts";
+import { LogFileError } from "../cluster/storage/errors.ts";
+import { CoordinationError } from "../coordination/coordination.ts";
+import { ListenError } from "../rpc/port/listener.ts";
+import { ExitError } from "../settings/run-main.ts";
+import { ForeignLog } from "./data-server.ts";
+import type { Server } from "./server.ts";
+
+// What the entry points of servers share.
+
+/** Lines for operators go to standard error, each with its time; `who` tells apart what runs in one process. */
+export function logger(who = ""): (message: string) => void {
+  const prefix = who === "" ? "" : `${who}: `;
+  return (message) => process.stderr.write(`${new Date().toISOString()} ${prefix}${message}\n`);
+}
+
+/**
+ * Runs the servers that `start` has started until the process is told to end (SIGTERM, SIGINT) or one of them fails;
+ * then stops them all. `start` adds each to `servers`, so that those are stopped, too, when the next cannot start.
+ * A second signal ends the process at once. Rejects with the failure: an ExitError with exit code 2 when a setting
+ * cannot be used.
+ */
+export async function runServers(start: (servers: Server[]) => Promise<void>): Promise<void> {
+  const servers: Server[] = [];
+  const stopSignal = nextStopSignal();
+  try {
+    await Promise.race([start(servers), stopSignal]);
+    await Promise.race([stopSignal, ...servers.map((server) => server.failed)]);
+  } catch (error) {
+    throw isUnusableSetting(error) ? new ExitError(2, error.message, { cause: error }) : error;
+  } finally {
+    await Promise.all(servers.map((server) => server.stop()));
+  }
+}
+
+function nextStopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let told = false;
+    for (const name of ["SIGTERM", "SIGINT"] as const) {
+      process.on(name, () => {
+        if (told) process.exit(1);
+        told = true;
+        resolve();
+      });
+    }
+  });
+}
+
+function isUnusableSetting(error: unknown): error is Error {
+  return (
+    error instanceof ListenError ||
+    error instanceof LogFileError ||
+    error instanceof ForeignLog ||
+    error instanceof ForeignCluster ||
+    CoordinationError.is(error, "BAD_ARGUMENTS", "AUTH_FAILED")
+  );
+}

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { HashRing } from "../../../src/cluster/ring/hash-ring.ts";
+import { waitingReason } from "../../../src/cluster/ring/placement.ts";
+import { put } from "../../support/log-fixtures.ts";
+import { MemoryLog } from "../../support/memory-log.ts";
+import { NodeCluster } from "../../support/node-cluster.ts";
+
+const never = new AbortController().signal;
+
+/** A log of the original program, with these keys. */
+function originalLog(keys: readonly string[]): MemoryLog {
+  const log = new MemoryLog();
+  log.records = keys.map((key, index) => put(0, index + 1, key, "1"));
+  return log.reopenedWhole();
+}
+
+/** Keys that the ring of both groups gives to `group`. */
+function keysOf(group: string): string[] {
+  const ring = new HashRing(["zdata1", "zdata2"], { virtualNodes: 2 });
+  return Array.from({ length: 50 }, (_, index) => `key-${index}`).filter((key) => ring.owner(key) === group);
+}
+
+test("groups that register before anything is written enter the ring, in any order", async () => {
+  const cluster = await NodeCluster.start();
+  await cluster.data("zdata2", "d2:1");
+  const router = await cluster.router("r:1");
+  await cluster.sees(router, "zdata2 is in the ring", ({ ring }) => ring?.value.groups.length === 1);
+  await cluster.data("zdata1", "d1:1");
+  const { ring } = await cluster.sees(router, "both are", ({ ring }) => ring?.value.groups.length === 2);
+  assert.deepEqual(ring?.value.groups, ["zdata2", "zdata1"]);
+});
+
+test("a group that registers after the first write waits outside the ring, and says so; every key stays readable", async () => {
+  const cluster = await NodeCluster.start();
+  const router = await cluster.router("r:1");
+  const node = await cluster.data("zdata1", "d1:1");
+  await cluster.put(node, "a", "1");
+  await cluster.data("zdata2", "d2:1");
+  const topology = await cluster.sees(router, "zdata2 is seen", ({ groups }) => groups.has("zdata2"));
+  await cluster.clock.pass(60_000);
+  assert.deepEqual(router.topology.current?.ring?.value.groups, ["zdata1"]);
+  assert.match(waitingReason(topology, "zdata2") ?? "", /hold keys already/);
+  assert.equal(waitingReason(topology, "zdata1"), undefined);
+  for (const key of [...keysOf("zdata1"), ...keysOf("zdata2")].slice(0, 10)) {
+    await cluster.put(node, key, "2");
+    assert.equal((await cluster.clock.settled(node.calls.get(key, never))).text, true);
+  }
+});
+
+test("a first write and a new group at the same time: whichever wins, no key becomes unreachable", async () => {
+  for (const delayMs of [0, 1, 2, 5, 20, 100, 550, 600]) {
+    const cluster = await NodeCluster.start();
+    const router = await cluster.router("r:1");
+    const first = await cluster.data("zdata1", "d1:1");
+    await cluster.clock.until("it serves", () => first.status().unavailable === undefined);
+    const second = cluster.data("zdata2", "d2:1");
+    await cluster.clock.pass(delayMs);
+    const [key = assert.fail()] = keysOf("zdata2");
+    const written = await cluster.clock.settled(
+      first.calls.put(key, new Uint8Array(), false, never).then(
+        () => true,
+        () => false,
+      ),
+    );
+    const node = await second;
+    await cluster.clock.pass(10_000);
+    const inRing = router.topology.current?.ring?.value.groups.includes("zdata2");
+    assert.equal(written && inRing, false, `after ${delayMs} ms`);
+    if (inRing) await cluster.put(node, key, "1");
+  }
+});
+
+test("logs of the original program, with every key where the ring wants it, make one ring", async () => {
+  const cluster = await NodeCluster.start();
+  const router = await cluster.router("r:1");
+  await cluster.data("zdata1", "d1:1", originalLog(keysOf("zdata1")));
+  await cluster.sees(router, "zdata1 is in the ring", ({ ring }) => ring?.value.groups.length === 1);
+  await cluster.data("zdata2", "d2:1", originalLog(keysOf("zdata2")));
+  await cluster.sees(router, "both are in the ring", ({ ring }) => ring?.value.groups.length === 2);
+});
+
+test("a group that would take over keys of a log that was there before waits outside", async () => {
+  const cluster = await NodeCluster.start();
+  const router = await cluster.router("r:1");
+  await cluster.data("zdata1", "d1:1", originalLog([...keysOf("zdata1"), ...keysOf("zdata2")]));
+  await cluster.sees(router, "zdata1 is in the ring", ({ ring }) => ring?.value.groups.length === 1);
+  await cluster.data("zdata2", "d2:1");
+  await cluster.clock.pass(60_000);
+  assert.deepEqual(router.topology.current?.ring?.value.groups, ["zdata1"]);
+  assert.match(
+    cluster.log.join("\n"),
+    /waits outside the ring: it would take over \d+ keys of group "zdata1"/,
+  );
+});
+
+test("the znode of the primary's number follows the state, for people and old tools", async () => {
+  const cluster = await NodeCluster.start();
+  const router = await cluster.router("r:1");
+  const first = await cluster.data("zdata1", "d1:1");
+  const second = await cluster.data("zdata1", "d1:2");
+  await cluster.put(first, "a", "1");
+  const session = await cluster.session();
+  const shown = async () => new TextDecoder().decode((await session.get("/data/zdata1/primary")).data);
+  assert.equal(await shown(), "1");
+  await cluster.sees(router, "both are in sync", ({ groups }) => {
+    return groups.get("zdata1")?.state?.value.inSync.length === 2;
+  });
+  await first.leave();
+  await cluster.clock.until("the second serves", () => second.status().unavailable === undefined);
+  assert.equal(await shown(), "2");
+});
+
+test("what is wrong with one group's znodes keeps no other group from getting a primary", async () => {
+  const cluster = await NodeCluster.start();
+  const session = await cluster.session();
+  for (const path of ["/data", "/data/broken", "/data/broken/state"]) {
+    await session.create(path, new TextEncoder().encode("what is this?"), "persistent");
+  }
+  await cluster.router("r:1");
+  const node = await cluster.data("zdata1", "d1:1");
+  await cluster.put(node, "a", "1");
+  assert.match(cluster.log.join("\n"), /\/data\/broken\/state holds "what is this\?"/);
+});

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import type { Disk } from "../../../../src/cluster/storage/disk/disk.ts";
+import { nodeDisk } from "../../../../src/cluster/storage/disk/node-disk.ts";
+import { createSimulatedDisk } from "../../../support/simulated-disk.ts";
+
+describe("a file's identity", () => {
+  it("on the machine's disk: a rename keeps it, a copy has another", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "kvlab-disk-"));
+    try {
+      await check(nodeDisk, folder, copyFile);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  it("on a simulated disk: the same", async () => {
+    const disk = createSimulatedDisk();
+    await check(disk, "/data", (from, to) => disk.place(to, disk.contents(from) ?? Buffer.alloc(0)));
+  });
+
+  it("on a simulated disk: what overwrites a file keeps it, and a file takes it along to another disk", async () => {
+    const [disk, other] = [createSimulatedDisk(1), createSimulatedDisk(2)];
+    for (const each of [disk, other]) each.place("db.txt", Buffer.from("old"));
+    const idOn = async (each: Disk) => (await each.look("db.txt"))?.fileId;
+    const [own, foreign] = [await idOn(disk), await idOn(other)];
+    assert.notEqual(own, foreign);
+    disk.overwrite("db.txt", Buffer.from("of another"));
+    assert.equal(await idOn(disk), own);
+    const files = [disk.take("db.txt"), other.take("db.txt")] as const;
+    disk.give("db.txt", files[1]);
+    other.give("db.txt", files[0]);
+    assert.deepEqual([await idOn(disk), await idOn(other)], [foreign, own]);
+    other.crash(() => 0);
+    assert.equal(other.contents("db.txt")?.toString(), "of another");
+  });
+});
+
+async function check(disk: Disk, folder: string, copy: (from: string, to: string) => unknown) {
+  const [own, moved, copied] = ["own.txt", "moved.txt", "copied.txt"].map((name) => join(folder, name));
+  assert.ok(own !== undefined && moved !== undefined && copied !== undefined);
+  const idOf = async (path: string) => (await disk.look(path))?.fileId;
+
+  const file = await disk.open(own, "create");
+  const id = await idOf(own);
+  assert.ok(id !== undefined);
+  await file.write(Buffer.from("longer than it was"), 0);
+  await file.datasync();
+  assert.equal(await idOf(own), id);
+  await file.close();
+
+  await copy(own, copied);
+  assert.notEqual(await idOf(copied), id);
+  await disk.rename(own, moved);
+  assert.equal(await idOf(moved), id);
+  assert.equal(await idOf(own), undefined);
+}

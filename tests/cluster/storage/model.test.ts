@@ -1,0 +1,276 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import fc from "fast-check";
+import { boundsOf, isWithin } from "../../../src/cluster/storage/index/key-range.ts";
+import type {
+  KeyRange,
+  LogRecord,
+  LogStore,
+  Position,
+  ScanReader,
+} from "../../../src/cluster/storage/log-store.ts";
+import {
+  contentsAfter,
+  contentsOf,
+  deleting,
+  openOn,
+  plain,
+  putting,
+  text,
+} from "../../support/log-fixtures.ts";
+import { seededRandom } from "../../support/seeded-random.ts";
+import { createSimulatedDisk } from "../../support/simulated-disk.ts";
+import { factsAfter, LogModel } from "./log-model.ts";
+
+const keys = ["", "a", "b", "key with a space", "ключ", "\n", "#", "\uffff", "😀"];
+const requestsMax = 12;
+
+/** Of a key: a text to put, maybe for a time; or its removal. */
+const change = fc.record({
+  key: fc.constantFrom(...keys),
+  text: fc.option(fc.string({ maxLength: 30 }), { nil: undefined, freq: 3 }),
+  expiresMs: fc.option(fc.integer({ min: 1, max: 9 }), { nil: undefined, freq: 2 }),
+});
+/** A record to append: without changes it begins an epoch, unless it is for a request. */
+const draft = fc.record({
+  changes: fc.oneof(
+    { weight: 8, arbitrary: fc.array(change, { minLength: 1, maxLength: 1 }) },
+    { weight: 3, arbitrary: fc.uniqueArray(change, { maxLength: 5, selector: ({ key }) => key }) },
+  ),
+  hasRequest: fc.boolean(),
+});
+type Draft = typeof draft extends fc.Arbitrary<infer T> ? T : never;
+const drafts = fc.array(draft, { minLength: 1, maxLength: 12 });
+const share = fc.float({ min: 0, max: 1, noNaN: true });
+const range = fc.record({
+  after: fc.option(fc.constantFrom(...keys), { nil: undefined }),
+  reverse: fc.boolean(),
+});
+
+function does<K extends string>(kind: K) {
+  return { do: fc.constant<K>(kind) };
+}
+
+const step = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ ...does("append"), drafts }) },
+  { weight: 3, arbitrary: fc.record({ ...does("commit"), share }) },
+  { weight: 2, arbitrary: fc.record({ ...does("compact while appending"), drafts }) },
+  { weight: 1, arbitrary: fc.record({ ...does("truncate"), share }) },
+  { weight: 1, arbitrary: fc.record({ ...does("promise"), more: fc.integer({ min: 0, max: 2 }) }) },
+  { weight: 2, arbitrary: fc.record({ ...does("open scan"), range }) },
+  { weight: 4, arbitrary: fc.record({ ...does("read scans"), max: fc.integer({ min: 1, max: 4 }) }) },
+  { weight: 1, arbitrary: fc.record({ ...does("copy out"), drafts }) },
+  { weight: 1, arbitrary: fc.record({ ...does("copy in"), drafts }) },
+  { weight: 1, arbitrary: fc.record(does("close")) },
+  { weight: 2, arbitrary: fc.record({ ...does("crash while appending"), drafts, seed: fc.integer() }) },
+);
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+
+function toRecords(after: Position, drafts: readonly Draft[]): LogRecord[] {
+  let { epoch, seq } = after;
+  return drafts.map(({ changes, hasRequest }) => {
+    seq++;
+    if (changes.length === 0 && !hasRequest) epoch++;
+    return {
+      epoch,
+      seq,
+      ...(hasRequest ? { requestId: `${epoch}-${seq}` } : {}),
+      changes: changes.map(({ key, text, expiresMs }) =>
+        text === undefined ? deleting(key) : putting(key, text, { expiresMs }),
+      ),
+    };
+  });
+}
+
+async function check(store: LogStore, model: LogModel): Promise<void> {
+  assert.deepEqual(await contentsOf(store), contentsAfter(model.visible));
+  assert.deepEqual({ ...store.last }, model.last);
+  assert.deepEqual({ ...store.durable }, model.last);
+  assert.deepEqual({ ...store.base }, model.base);
+  assert.equal(store.visible.seq, model.visibleSeq);
+  assert.deepEqual(store.epochs, model.epochs);
+  assert.equal(store.promisedEpoch, model.promisedEpoch);
+  const all = factsAfter(model.all);
+  for (const key of keys) assert.deepEqual(store.willBe(key), all.get(key));
+  assert.deepEqual(plain(await store.read(model.base.seq, Number.MAX_SAFE_INTEGER)), plain(model.tail));
+  if (model.base.seq > 0) assert.equal(await store.read(model.base.seq - 1, 1), undefined);
+  assert.ok(store.garbageBytes >= 0 && store.garbageBytes <= store.fileBytes);
+  checkRequests(store, model);
+  checkExpiries(store, model);
+}
+
+function checkRequests(store: LogStore, model: LogModel): void {
+  assert.ok(store.requestsAfter <= model.requestsAfterMax, `${store.requestsAfter}`);
+  for (const [id, seq] of model.requests) {
+    assert.equal(store.seqOfRequest(id), seq > store.requestsAfter ? seq : undefined, id);
+  }
+  assert.equal(store.seqOfRequest(`0-${model.last.seq + 1}`), undefined);
+}
+
+function checkExpiries(store: LogStore, model: LogModel): void {
+  const times = [...factsAfter(model.visible)].flatMap(([key, { expiresMs }]) => {
+    return expiresMs === undefined ? [] : [{ key, expiresMs }];
+  });
+  const due = times.filter(({ expiresMs }) => expiresMs <= 5).map(({ key }) => key);
+  assert.deepEqual(store.expired(5, 100).sort(), due.sort());
+}
+
+interface OpenScan {
+  readonly reader: ScanReader;
+  left: string[];
+}
+
+function openScan(store: LogStore, model: LogModel, range: KeyRange): OpenScan {
+  const bounds = boundsOf(range);
+  const contents = contentsAfter(model.visible);
+  const within = [...contents.keys()].filter((key) => isWithin(key, bounds));
+  within.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)) * (range.reverse ? -1 : 1));
+  return { reader: store.openScan(range), left: within.map((key) => `${key}=${contents.get(key)}`) };
+}
+
+/** Returns whether the scan can go on. */
+async function readScan(scan: OpenScan, max: number): Promise<boolean> {
+  const found = scan.reader.next(max);
+  const lines: string[] = [];
+  for (const { key, value } of found) lines.push(`${key}=${text((await value()).value)}`);
+  assert.deepEqual(lines, scan.left.slice(0, max));
+  scan.left = scan.left.slice(max);
+  return lines.length === max;
+}
+
+/** Everything a reader of a copy gives. */
+async function copyOut(store: LogStore, meanwhile: () => Promise<void>) {
+  const reader = await store.openCopy();
+  const records: LogRecord[] = [];
+  try {
+    await meanwhile();
+    for (;;) {
+      const next = await reader.next(50);
+      if (next.length === 0) return { records, requestsAfter: reader.requestsAfter };
+      records.push(...next);
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+async function run(steps: readonly Step[]): Promise<void> {
+  const disk = createSimulatedDisk();
+  const model = new LogModel(requestsMax);
+  // A process that has died learns that its handles are dead.
+  const open = () => openOn(disk, { onFatal: () => {}, requestsMax });
+  let store = await open();
+  await store.adopt({ cluster: "c1", group: "g", number: 1 });
+  let scans: OpenScan[] = [];
+  let compactions = 0;
+  const endScans = async () => {
+    for (const { reader } of scans) await reader.close();
+    scans = [];
+    compactions = 0;
+  };
+  const within = (from: number, share: number) => from + Math.round(share * (model.last.seq - from));
+  const append = async (drafts: readonly Draft[]) => {
+    const records = toRecords(model.last, drafts);
+    model.append(records);
+    await store.append(records);
+  };
+
+  for (const step of steps) {
+    switch (step.do) {
+      case "append":
+        await append(step.drafts);
+        break;
+      case "commit":
+        model.commit(within(model.base.seq, step.share));
+        store.commit(model.committedSeq);
+        break;
+      case "compact while appending": {
+        // A scan may hold on to so many files only.
+        if (++compactions > 3) await endScans();
+        const compaction = store.compact();
+        model.compact();
+        await append(step.drafts);
+        await compaction;
+        break;
+      }
+      case "truncate": {
+        const seq = within(model.keptSeq, step.share);
+        await endScans();
+        await store.truncate(seq);
+        model.truncate(seq);
+        break;
+      }
+      case "promise":
+        model.promisedEpoch += step.more;
+        await store.promise(model.promisedEpoch);
+        break;
+      case "open scan":
+        if (scans.length < 5) scans.push(openScan(store, model, step.range));
+        break;
+      case "read scans":
+        for (const scan of [...scans]) {
+          if (await readScan(scan, step.max)) continue;
+          await scan.reader.close();
+          scans = scans.filter((other) => other !== scan);
+        }
+        break;
+      case "copy out": {
+        const before = contentsAfter(model.all);
+        const requests = [...model.requests];
+        const { records, requestsAfter } = await copyOut(store, async () => {
+          await append(step.drafts);
+          model.commit(model.last.seq);
+          store.commit(model.last.seq);
+        });
+        assert.deepEqual(contentsAfter(records), before);
+        assert.ok(records.every(({ seq }, index) => seq > (records[index - 1]?.seq ?? 0)));
+        const copied = new Map(records.map(({ requestId, seq }) => [requestId, seq]));
+        for (const [id, seq] of requests) if (seq > requestsAfter) assert.equal(copied.get(id), seq);
+        break;
+      }
+      case "copy in": {
+        const requestsAfter = 2 * model.last.seq;
+        const records = toRecords({ epoch: model.last.epoch, seq: requestsAfter }, step.drafts);
+        const { epoch, seq } = records.at(-1) ?? model.last;
+        const epochs = [{ epoch: Math.max(1, epoch), firstSeq: 1 }];
+        const base = { epoch: Math.max(1, epoch), seq: seq + 5 };
+        const sparse = records.filter(
+          ({ changes, requestId }) => changes.length > 0 || requestId !== undefined,
+        );
+        await endScans();
+        const copy = await store.beginCopy({ base, epochs, requestsAfter });
+        await copy.write(sparse);
+        await copy.finish();
+        model.copy(base, sparse, epochs, requestsAfter);
+        break;
+      }
+      case "close":
+        await endScans();
+        await store.close();
+        store = await open();
+        model.reopened();
+        break;
+      case "crash while appending": {
+        const records = toRecords(model.last, step.drafts);
+        const appended = store.append(records).catch(() => {});
+        await Promise.resolve();
+        disk.crash(seededRandom(step.seed));
+        await appended;
+        await endScans();
+        store = await open();
+        model.append(records.filter(({ seq }) => seq <= store.last.seq));
+        model.reopened();
+      }
+    }
+    await check(store, model);
+  }
+  await endScans();
+  await store.close();
+}
+
+it("a log does what a simple list of records does, whatever happens", { timeout: 120_000 }, async () => {
+  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 40, size: "max" }), run), {
+    seed: 20,
+    numRuns: 400,
+  });
+});

@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { DataService, EventKind, type WatchResponse } from "../../../gen/kvlab/v1/data_pb.ts";
+import { ConditionFailedSchema, HistoryLostSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
+import { RouterService } from "../../../gen/kvlab/v1/router_pb.ts";
+import { startEmbeddedCluster } from "../../support/embedded-cluster.ts";
+
+// Conditions, batches, request ids, expiry, scans and watches as a caller of the services sees them.
+
+const cluster = await startEmbeddedCluster({ valueBytesMax: 100_000 });
+after(() => cluster.close());
+
+const address = cluster.routers[0]?.address ?? "";
+const data = createClient(DataService, cluster.transports.transportTo(address));
+const router = createClient(RouterService, cluster.transports.transportTo(address));
+
+const text = (value: string) => ({ case: "text" as const, value });
+
+async function failureOf(call: Promise<unknown>): Promise<ConnectError> {
+  return await call.then(
+    () => assert.fail("it was answered"),
+    (error) => ConnectError.from(error),
+  );
+}
+
+test("a refused condition is FAILED_PRECONDITION with the key and its revision", async () => {
+  const { revision } = await data.put({
+    key: "c",
+    value: text(""),
+    condition: { case: "ifAbsent", value: true },
+  });
+  for (const condition of [
+    { case: "ifAbsent" as const, value: true },
+    { case: "ifRevision" as const, value: revision + 1n },
+  ]) {
+    const error = await failureOf(data.put({ key: "c", value: text(""), condition }));
+    assert.equal(error.code, Code.FailedPrecondition);
+    assert.deepEqual(
+      error.findDetails(ConditionFailedSchema).map(({ key, revision }) => ({ key, revision })),
+      [{ key: "c", revision }],
+    );
+  }
+  const absent = await failureOf(data.delete({ key: "c2", condition: { case: "ifPresent", value: true } }));
+  assert.equal(absent.findDetails(ConditionFailedSchema)[0]?.revision, 0n);
+  await data.delete({ key: "c", condition: { case: "ifRevision", value: revision } });
+});
+
+test("a batch is done as a whole, and its keys must be of one group", async () => {
+  const put = (key: string, value: string) => ({
+    operation: { case: "put" as const, value: { key, value: text(value) } },
+  });
+  const { revision } = await data.batch({ operations: [put("{b}1", "x"), put("{b}2", "y")] });
+  assert.equal((await data.get({ key: "{b}2" })).revision, revision);
+  const refused = await failureOf(
+    data.batch({
+      compares: [{ key: "{b}1", condition: { case: "ifRevision", value: revision - 1n } }],
+      operations: [put("{b}2", "z")],
+    }),
+  );
+  assert.equal(refused.findDetails(ConditionFailedSchema)[0]?.key, "{b}1");
+  assert.equal((await data.get({ key: "{b}2" })).value.value, "y");
+
+  const keys = await Promise.all(
+    Array.from({ length: 20 }, async (_, index) => {
+      return { key: `k${index}`, group: (await router.locate({ key: `k${index}` })).group };
+    }),
+  );
+  const [one] = keys;
+  const other = keys.find(({ group }) => group !== one?.group);
+  const apart = await failureOf(
+    data.batch({ operations: [put(one?.key ?? "", "1"), put(other?.key ?? "", "2")] }),
+  );
+  assert.equal(apart.code, Code.InvalidArgument);
+  assert.match(apart.message, /\{tag\}/);
+});
+
+test("bad input of a write names the thing, its value and what is allowed, and writes nothing", async () => {
+  const put = { operation: { case: "put" as const, value: { key: "bad", value: text("") } } };
+  const cases: [() => Promise<unknown>, RegExp][] = [
+    [() => data.put({ key: "bad", value: text(""), ttlMs: 0n }), /ttl_ms is 0; allowed are 1 to/],
+    [
+      () => data.put({ key: "bad", value: text(""), requestId: { id: "a b" } }),
+      /request id is "a b"; allowed are 1 to 64/,
+    ],
+    [() => data.put({ key: "bad" }), /has no value; one of text and bytes is needed/],
+    [
+      () => data.put({ key: "bad", value: text(""), condition: { case: "ifRevision", value: 0n } }),
+      /if_revision is 0; allowed are 1 to/,
+    ],
+    [() => data.batch({}), /no compares and no operations/],
+    [() => data.batch({ operations: [{}] }), /must be a put or a delete/],
+    [() => data.batch({ operations: [put, put] }), /writes key "bad" twice/],
+    [() => data.batch({ compares: [{ key: "bad" }] }), /has no condition/],
+    [
+      () => data.batch({ operations: Array.from({ length: 1001 }, () => put) }),
+      /1001 compares and operations; at most 1000/,
+    ],
+  ];
+  for (const [call, message] of cases) {
+    const error = await failureOf(call());
+    assert.equal(error.code, Code.InvalidArgument, error.message);
+    assert.match(error.message, message);
+  }
+  assert.equal((await failureOf(data.get({ key: "bad" }))).code, Code.NotFound);
+});
+
+test("a request with an id is done once however often it is sent", async () => {
+  const request = { key: "once", value: text("1"), requestId: { id: "once-1", afterRevision: 0n } };
+  const first = await data.put(request);
+  await data.put({ key: "once", value: text("2") });
+  assert.equal((await data.put(request)).revision, first.revision);
+  assert.equal((await data.get({ key: "once" })).value.value, "2");
+});
+
+test("a key with a time to live tells what is left of it, and goes", async () => {
+  await data.put({ key: "ttl", value: text(""), ttlMs: 60_000n });
+  const { ttlLeftMs = 0n } = await data.get({ key: "ttl" });
+  assert.ok(ttlLeftMs > 0n && ttlLeftMs <= 60_000n);
+  const { group } = await router.locate({ key: "short" });
+  const gone = new AbortController();
+  const events = data.watch({ group, scope: { case: "key", value: "short" } }, { signal: gone.signal });
+  let isPut = false;
+  for await (const { events: told } of events) {
+    if (!isPut) await data.put({ key: "short", value: text(""), ttlMs: 1n });
+    isPut = true;
+    if (told.some(({ kind }) => kind === EventKind.EXPIRE)) break;
+  }
+  assert.equal((await failureOf(data.get({ key: "short" }))).code, Code.NotFound);
+});
+
+test("a scan gives the keys of a group in the order of their bytes, within bounds, in both directions", async () => {
+  const keys = ["{s}a", "{s}b", "{s}é", "{s}\ufffd", "{s}😀"];
+  for (const key of [...keys].reverse()) await data.put({ key, value: text(key) });
+  const { group } = await router.locate({ key: "{s}" });
+  const scanned = async (request: object): Promise<string[]> => {
+    const found: string[] = [];
+    for await (const { items } of data.scan({ group, prefix: "{s}", ...request })) {
+      for (const { key } of items) found.push(key);
+    }
+    return found;
+  };
+  assert.deepEqual(await scanned({}), keys);
+  assert.deepEqual(await scanned({ reverse: true }), keys.toReversed());
+  assert.deepEqual(await scanned({ start: "{s}b", end: "{s}😀" }), keys.slice(1, 4));
+  assert.deepEqual(await scanned({ after: "{s}b", limit: 2n }), keys.slice(2, 4));
+  assert.deepEqual(await scanned({ prefix: "{s}no such" }), []);
+  for await (const { items } of data.scan({ group, prefix: "{s}a", keysOnly: true })) {
+    assert.deepEqual(
+      items.map(({ value }) => value.case),
+      items.map(() => undefined),
+    );
+  }
+});
+
+test("a scan shows one moment, however much is written while it is read", async () => {
+  const key = (index: number) => `{moment}${String(index).padStart(3, "0")}`;
+  const value = "x".repeat(10_000);
+  for (let index = 0; index < 100; index++) await data.put({ key: key(index), value: text(`0${value}`) });
+  const { group } = await router.locate({ key: "{moment}" });
+  const found: string[] = [];
+  for await (const { items } of data.scan({ group, prefix: "{moment}" })) {
+    if (found.length === 0) {
+      await data.put({ key: key(99), value: text("1") });
+      await data.delete({ key: key(98) });
+      await data.put({ key: `${key(97)}x`, value: text("1") });
+    }
+    for (const item of items) found.push(`${item.key} ${String(item.value.value)[0]}`);
+  }
+  assert.deepEqual(
+    found,
+    Array.from({ length: 100 }, (_, index) => `${key(index)} 0`),
+  );
+});
+
+test("a scan or watch at a router must name its group, at a data node another is refused", async () => {
+  const none = await failureOf(data.watch({})[Symbol.asyncIterator]().next());
+  assert.equal(none.code, Code.InvalidArgument);
+  assert.match(none.message, /set group to one of zdata1, zdata2/);
+  const unknown = await failureOf(data.scan({ group: "nope" })[Symbol.asyncIterator]().next());
+  assert.equal(unknown.code, Code.NotFound);
+});
+
+test("a watch goes on after the revision that it is given, and says when that is not possible", async () => {
+  const { group } = await router.locate({ key: "{w}" });
+  const first = await data.put({ key: "{w}a", value: text("1") });
+  await data.put({ key: "{w}a", value: text("2") });
+  await data.delete({ key: "{w}a" });
+  const told: WatchResponse["events"] = [];
+  const scope = { case: "prefix" as const, value: "{w}" };
+  for await (const { events } of data.watch({
+    group,
+    scope,
+    afterRevision: first.revision,
+    previous: true,
+  })) {
+    told.push(...events);
+    if (told.length === 2) break;
+  }
+  assert.deepEqual(
+    told.map(({ kind, key, value, previous }) => [kind, key, value.value, previous?.value.value]),
+    [
+      [EventKind.PUT, "{w}a", "2", "1"],
+      [EventKind.DELETE, "{w}a", undefined, "2"],
+    ],
+  );
+  const ahead = await failureOf(
+    data.watch({ group, afterRevision: 1_000_000n })[Symbol.asyncIterator]().next(),
+  );
+  assert.equal(ahead.code, Code.OutOfRange);
+  assert.equal(ahead.findDetails(HistoryLostSchema).length, 1);
+});

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import { createContextValues, createHandlerContext } from "@connectrpc/connect";
+import {
+  DataService,
+  type PipeRequest,
+  PipeRequestSchema,
+  type PipeResponseSchema,
+} from "../../../gen/kvlab/v1/data_pb.ts";
+import { pipeHandlers } from "../../../src/rpc/kv/pipe-service.ts";
+import type { UnaryCalls } from "../../../src/rpc/kv/unary-calls.ts";
+
+const MiB = 1024 * 1024;
+const longest = new Uint8Array(4 * MiB);
+
+/** A pipe of gets; `sizeOf` says how long the value of the nth is. */
+function pipeOf(gets: number, sizeOf: (index: number) => number) {
+  const seen = { underWay: 0, most: 0, begun: 0 };
+  const calls: Pick<UnaryCalls, "get"> = {
+    async get() {
+      const index = seen.begun++;
+      seen.most = Math.max(seen.most, ++seen.underWay);
+      await new Promise((resolve) => setImmediate(resolve));
+      seen.underWay--;
+      return { value: { case: "bytes", value: longest.subarray(0, sizeOf(index)) }, revision: 1n };
+    },
+  };
+  async function* requests(): AsyncGenerator<PipeRequest> {
+    for (let id = 1; id <= gets; id++) {
+      yield create(PipeRequestSchema, { operations: [{ id, call: { case: "get", value: { key: "a" } } }] });
+    }
+  }
+  const context = createHandlerContext({
+    service: DataService,
+    method: DataService.method.pipe,
+    protocolName: "connect",
+    requestMethod: "POST",
+    url: "http://localhost/",
+    contextValues: createContextValues(),
+  });
+  const answers = pipeHandlers(calls as UnaryCalls).pipe(requests(), context);
+  return { seen, answers: answers[Symbol.asyncIterator]() };
+}
+
+function bytesOf({ answers = [] }: MessageInitShape<typeof PipeResponseSchema>): number[] {
+  return answers.map(({ answer }) =>
+    answer?.case === "get" ? (answer.value.value?.value?.length ?? 0) : -1,
+  );
+}
+
+test("of long values few are read at a time, of short ones many", { timeout: 60_000 }, async () => {
+  for (const [size, most] of [
+    [100, 256],
+    [4 * MiB, 1],
+  ] as const) {
+    // The first are of usual length: nobody knows yet.
+    const { seen, answers } = pipeOf(800, (index) => (index < 100 ? 100 : size));
+    let left = 800;
+    while (left > 0) {
+      const { value } = await answers.next();
+      const sizes = bytesOf(value ?? assert.fail("the pipe has ended"));
+      left -= sizes.length;
+      assert.ok(sizes.length === 1 || sizes.reduce((sum, bytes) => sum + bytes, 0) <= MiB);
+      if (left > 300) seen.most = 0;
+    }
+    assert.ok(seen.most <= most && seen.most >= most / 2, `${seen.most} of ${size} bytes`);
+  }
+});
+
+test("of a caller that does not read so much is kept, and what does not fit is to be asked for again", {
+  timeout: 60_000,
+}, async () => {
+  const { seen, answers } = pipeOf(200, () => MiB);
+  const sizes = bytesOf((await answers.next()).value ?? {});
+  while (seen.begun < 200 || seen.underWay > 0) await new Promise((resolve) => setImmediate(resolve));
+  while (sizes.length < 200) sizes.push(...bytesOf((await answers.next()).value ?? {}));
+  const read = sizes.filter((bytes) => bytes === MiB).length;
+  assert.ok(read >= 64 && read <= 66, `${read} MiB were kept`);
+  assert.equal(sizes.filter((bytes) => bytes === -1).length, 200 - read);
+});

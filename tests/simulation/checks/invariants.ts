@@ -1,0 +1,323 @@
+import type { GroupState, Member } from "../../../src/cluster/metadata/model.ts";
+import type { AppendRequest, AppendResponse } from "../../../src/cluster/replication/peer.ts";
+import type { Change, LogRecord, LogStore } from "../../../src/cluster/storage/log-store.ts";
+import type { SimProcess } from "../world/process.ts";
+import { copiedRecord, GroupFacts, liveAt } from "./group-facts.ts";
+import { beginsEpoch, changeOf, isSame, isSameChange, type ShadowLog } from "./shadow-log.ts";
+
+/** Something that has happened in the protocol, at which a fault may be aimed. */
+export type Moment =
+  | "promotion"
+  | "take-over"
+  | "serving"
+  | "in-sync change"
+  | "catch-up"
+  | "copy"
+  | "cut"
+  | "compaction"
+  | "first write"
+  | "registration"
+  | "full";
+
+interface Settings {
+  readonly leaseMs: number;
+  readonly minSync: number;
+}
+
+/** What must hold at every step. Is told of every step, and remembers the first thing that was wrong. */
+export class Invariants {
+  readonly groups = new Map<string, GroupFacts>();
+  readonly counts: Partial<Record<Moment, number>> = {};
+  onMoment: (moment: Moment, group: string) => void = () => {};
+  /** Whether the ring is marked as written to, so that no group can enter any more. */
+  isRingClosed = false;
+  #violation: string | undefined;
+  readonly #settings: Settings;
+  readonly #nowMs: () => number;
+  /**
+   * When the last message that a standby has acknowledged was sent: by primary's log, then by the standby's number. A
+   * standby that registers anew, or starts anew, honours what it has given before.
+   */
+  readonly #ackedSentMs = new WeakMap<ShadowLog, Map<number, number>>();
+
+  constructor(settings: Settings, nowMs: () => number) {
+    this.#settings = settings;
+    this.#nowMs = nowMs;
+  }
+
+  get violation(): string | undefined {
+    return this.#violation;
+  }
+
+  violated(what: string): void {
+    this.#violation ??= what;
+  }
+
+  moment(moment: Moment, group: string): void {
+    this.counts[moment] = (this.counts[moment] ?? 0) + 1;
+    this.onMoment(moment, group);
+  }
+
+  group(name: string): GroupFacts {
+    let group = this.groups.get(name);
+    if (group === undefined) {
+      group = new GroupFacts(name);
+      this.groups.set(name, group);
+    }
+    return group;
+  }
+
+  /** The authority over a group was changed by a process. */
+  stateChanged(name: string, next: GroupState, author: string): void {
+    const group = this.group(name);
+    const before = group.state;
+    group.state = next;
+    group.states.set(next.epoch, next);
+    if (before !== undefined) this.#checkStep(group, before, next);
+    for (const member of next.inSync) {
+      const replica = group.logOf(member);
+      const isNew = !before?.inSync.some((other) => isSameMember(other, member));
+      // What has happened to the log since this life began is another matter: it has ended with that.
+      const wasLost = replica?.isSpoiled && group.lives.get(member.incarnation)?.spoils === replica.spoils;
+      if (isNew && wasLost) this.#enteringAnew(group, replica);
+      if (isNew && replica?.name === author && replica.store?.condition.kind === "damaged") {
+        this.violated(`${replica.name}, whose log is damaged, claims a place in sync in group ${name}`);
+      }
+    }
+    this.#checkHeld(group, "has entered the in-sync set or stayed in it");
+    this.moment(before !== undefined && next.epoch > before.epoch ? "promotion" : "in-sync change", name);
+  }
+
+  /** From now on every log of an in-sync member must have the record at `seq`. */
+  floorSet(name: string, seq: number): void {
+    const group = this.group(name);
+    group.floorSeq = seq;
+    if (seq <= group.committed.length) return;
+    this.violated(`the floor of group ${name} is record ${seq}, and ${group.committed.length} are committed`);
+  }
+
+  /** A log was opened, or opened again. */
+  opened(replica: ShadowLog, store: LogStore): void {
+    const flaw = replica.opened(store);
+    if (flaw !== undefined) this.violated(`${replica.name}: ${flaw}`);
+  }
+
+  /** Records are about to be cut off a log. */
+  cutting(replica: ShadowLog, seq: number): void {
+    const committed = this.#owedBy(replica);
+    for (const record of replica.records.values()) {
+      const known = committed[record.seq - 1];
+      if (record.seq <= seq || known === undefined || !isSame(known, record)) continue;
+      this.violated(`${replica.name} cuts off ${shown(record)}, which is committed`);
+      break;
+    }
+    this.moment("cut", replica.group);
+  }
+
+  /** A log takes records to be committed up to `seq`. */
+  committing(replica: ShadowLog, seq: number): void {
+    const group = this.group(replica.group);
+    const from = replica.checkedSeq + 1;
+    replica.checkedSeq = Math.max(replica.checkedSeq, seq);
+    const epoch = replica.store?.promisedEpoch ?? 0;
+    for (let at = from; at <= seq; at++) {
+      group.committedIn[at - 1] = Math.min(group.committedIn[at - 1] ?? epoch, epoch);
+      const record = replica.records.get(at) ?? copiedRecord(group, replica, at);
+      const known = group.committed[at - 1];
+      if (known !== undefined) {
+        if (record !== undefined && !isSame(record, known)) {
+          this.violated(`${replica.name} takes ${shown(record)} for committed, and ${shown(known)} is`);
+        }
+      } else if (record !== undefined) this.#decide(group, replica, record);
+    }
+  }
+
+  /** A copy is to replace a log. */
+  replacing(replica: ShadowLog, baseSeq: number, records: readonly LogRecord[]): void {
+    const { replicas } = this.group(replica.group);
+    const committed = this.#owedBy(replica);
+    const seq = Math.min(baseSeq, committed.length);
+    const copied = new Map<string, LogRecord>();
+    for (const record of records) {
+      const known = committed[record.seq - 1];
+      for (const change of record.changes) {
+        copied.set(change.key, record);
+        if (known === undefined || isSameChange(change, changeOf(known, change.key))) continue;
+        this.violated(`the copy for ${replica.name} has ${shown(record)}, and ${shown(known)} is committed`);
+      }
+    }
+    // A copy may have what is not committed yet: deletes do not show in it.
+    const isDeleted = (key: string) =>
+      [...replicas].some((other) => other.hasUncommittedEnd(key, seq, baseSeq));
+    for (const [key, record] of liveAt(committed, seq)) {
+      const found = copied.get(key);
+      if (found === undefined ? isDeleted(key) : found.seq >= record.seq) continue;
+      this.violated(`the copy for ${replica.name} lacks ${shown(record)}`);
+    }
+  }
+
+  /** A primary looks a key up for a reader. */
+  reading(replica: ShadowLog, process: SimProcess): void {
+    const group = this.group(replica.group);
+    const epoch = replica.store?.promisedEpoch ?? 0;
+    if (group.served.get(epoch) !== replica) {
+      this.violated(`${replica.name} answers a read in epoch ${epoch}, whose beginning it has not committed`);
+    }
+    if (group.lastServedEpoch > epoch) {
+      const later = group.served.get(group.lastServedEpoch);
+      this.violated(
+        `${replica.name} answers a read in epoch ${epoch}, after ${later?.name} has served in ${group.lastServedEpoch}`,
+      );
+    }
+    const leaseMs = this.#settings.leaseMs;
+    for (const member of group.states.get(epoch)?.inSync ?? []) {
+      if (member.number === replica.number) continue;
+      const sentMs = this.#ackedSentMs.get(replica)?.get(member.number) ?? Number.NEGATIVE_INFINITY;
+      const ageMs = process.monotonicAt(this.#nowMs()) - process.monotonicAt(sentMs);
+      if (ageMs > leaseMs) {
+        this.violated(
+          `${replica.name} answers a read without a lease: node ${member.number}, in sync, has acknowledged nothing ` +
+            `that was sent in the last ${leaseMs} ms (${ageMs.toFixed(1)} ms)`,
+        );
+      }
+    }
+  }
+
+  /** A standby answers a primary. */
+  answering(standby: ShadowLog, request: AppendRequest, response: AppendResponse): void {
+    // Who had no room for its promise has made none.
+    if (response.result === "stale-epoch" || response.result === "full") return;
+    if (request.epoch < standby.promisedEpoch) {
+      this.violated(
+        `${standby.name} has answered epoch ${standby.promisedEpoch}, and follows epoch ${request.epoch} again`,
+      );
+    }
+    standby.promisedEpoch = Math.max(standby.promisedEpoch, request.epoch);
+    const seq = request.previous.seq + request.records.length;
+    if (response.result === "ok" && request.copy === undefined && standby.durableSeq < seq) {
+      this.violated(`${standby.name} acknowledges seq ${seq}, and has ${standby.durableSeq} on disk`);
+    }
+  }
+
+  /** The answer has reached the primary. */
+  answered(primary: ShadowLog, request: AppendRequest, response: AppendResponse, sentMs: number): void {
+    if (response.result === "stale-epoch") return;
+    let sent = this.#ackedSentMs.get(primary);
+    if (sent === undefined) {
+      sent = new Map();
+      this.#ackedSentMs.set(primary, sent);
+    }
+    sent.set(request.target, Math.max(sent.get(request.target) ?? 0, sentMs));
+  }
+
+  /** A write is acknowledged to whoever asked for it. */
+  acknowledging(name: string, writes: readonly Pick<Change, "kind" | "key">[], revision: number): void {
+    const { committed } = this.group(name);
+    const record = committed[revision - 1];
+    for (const { kind, key } of writes) {
+      if (!this.isRingClosed) this.violated(`${kind} ${key} is acknowledged before the ring is closed`);
+      // Of a repeated request: nobody may know the record any more.
+      if (record === undefined && revision <= committed.length) continue;
+      if (changeOf(record, key)?.kind === kind) continue;
+      this.violated(`${kind} ${key} is acknowledged with revision ${revision}, which is not committed`);
+    }
+  }
+
+  /** A log that was lost takes a place in sync again: it must have everything again. */
+  #enteringAnew(group: GroupFacts, replica: ShadowLog): void {
+    const last = group.committed.at(-1);
+    if (last !== undefined && !replica.holds(last)) {
+      this.violated(
+        `${replica.name}, whose log was lost, enters the in-sync set of group ${group.name} without ` +
+          `${shown(last)}, which is committed (its log ends at ${replica.durableSeq})`,
+      );
+      return;
+    }
+    replica.isSpoiled = false;
+    // It has the place of whatever else has this number.
+    for (const other of group.replicas) {
+      if (other !== replica && other.number === replica.number) other.spoil();
+    }
+  }
+
+  /** The committed records that a replica must keep, as things stand. */
+  #owedBy(replica: ShadowLog): readonly (LogRecord | undefined)[] {
+    const group = this.group(replica.group);
+    const counts = !replica.isSpoiled && group.isInSync(replica);
+    return group.committedBy(replica.store?.promisedEpoch ?? 0, counts);
+  }
+
+  #checkStep({ name }: GroupFacts, before: GroupState, next: GroupState): void {
+    const known = before.inSync.map((member) => member.number);
+    const step = `from ${JSON.stringify(before)} to ${JSON.stringify(next)}`;
+    if (next.epoch < before.epoch) this.violated(`the epoch of group ${name} falls ${step}`);
+    if (next.epoch === before.epoch) {
+      const changed = next.primary !== undefined && !isSameMember(next.primary, before.primary);
+      if (changed) this.violated(`group ${name} has another primary in the same epoch ${step}`);
+      return;
+    }
+    if (next.epoch > before.epoch + 1) this.violated(`group ${name} leaves out an epoch ${step}`);
+    const left = known.find((number) => !next.inSync.some((member) => member.number === number));
+    if (left !== undefined) {
+      this.violated(
+        `node ${left} leaves the in-sync set of group ${name} before anybody has taken over ${step}`,
+      );
+    }
+    const stranger = next.inSync.find(({ number }) => !known.includes(number));
+    if (stranger !== undefined) {
+      this.violated(
+        `node ${stranger.number}, which was not in sync, enters with a new epoch of group ${name} ${step}`,
+      );
+    }
+  }
+
+  /** A primary is the first to take a record for committed. */
+  #decide(group: GroupFacts, replica: ShadowLog, record: LogRecord): void {
+    group.committed[record.seq - 1] = record;
+    if (beginsEpoch(record)) {
+      const other = group.served.get(record.epoch);
+      if (other !== undefined && other !== replica) {
+        this.violated(
+          `${replica.name} and ${other.name} both serve epoch ${record.epoch} of group ${group.name}`,
+        );
+      }
+      group.served.set(record.epoch, replica);
+      group.lastServedEpoch = Math.max(group.lastServedEpoch, record.epoch);
+      this.moment("serving", group.name);
+    }
+    this.#checkHeld(group, "is in sync");
+    // A disk that was spoiled since may have had it.
+    const holders = [...group.replicas].filter((other) => other.isSpoiled || other.holds(record)).length;
+    // What earlier epochs have left is taken over whatever `minsync` asks of new writes.
+    const isOwn = !beginsEpoch(record) && replica.store?.promisedEpoch === record.epoch;
+    if (isOwn && holders < this.#settings.minSync) {
+      this.violated(
+        `${shown(record)} is committed on ${holders} disks; minsync is ${this.#settings.minSync}`,
+      );
+    }
+  }
+
+  /** Everything committed is on the disk of every member of the in-sync set. */
+  #checkHeld(group: GroupFacts, why: string): void {
+    const last = group.committed.at(-1);
+    if (last === undefined) return;
+    for (const member of group.state?.inSync ?? []) {
+      const replica = group.logOf(member);
+      if (replica === undefined || replica.isSpoiled || replica.holds(last)) continue;
+      this.violated(
+        `${replica.name} ${why}, and does not hold ${shown(last)}, which is committed ` +
+          `(its log ends at ${replica.durableSeq})`,
+      );
+    }
+  }
+}
+
+function isSameMember(a: Member, b: Member | undefined): boolean {
+  return a.number === b?.number && a.incarnation === b.incarnation;
+}
+
+function shown(record: LogRecord): string {
+  const { epoch, seq, changes } = record;
+  const what = changes.map(({ kind, key }) => `${kind} ${key}`).join(", ");
+  return `${epoch}.${seq} (${beginsEpoch(record) ? "epoch" : what})`;
+}

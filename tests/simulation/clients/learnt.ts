@@ -1,0 +1,81 @@
+import type { LogRecord } from "../../../src/cluster/storage/log-store.ts";
+import type { Call, History } from "../../checker/history.ts";
+import type { ExpireOperation, StoreOperation } from "../../checker/store-model.ts";
+import type { GroupFacts } from "../checks/group-facts.ts";
+import { nameOf } from "../checks/shadow-log.ts";
+import { shownValue } from "./client-call.ts";
+
+/** A record that is committed, and since when. */
+interface Found {
+  readonly record: LogRecord;
+  readonly committedMs: number;
+}
+
+/**
+ * A history with what the committed logs tell of it: the outcome of writes of which nobody was told, and the ends of
+ * keys whose time was over. A write that can be told in a log, and is in none, never took effect.
+ */
+export function withLog(
+  history: History<StoreOperation>,
+  groups: Iterable<GroupFacts>,
+): History<StoreOperation> {
+  const known = [...groups];
+  const writes = new Map<string, Found>();
+  let isWhole = true;
+  for (const { committed, committedMs } of known) {
+    for (const [index, record] of committed.entries()) {
+      if (record === undefined) isWhole = false;
+      else
+        for (const sign of signsOf(record))
+          writes.set(sign, { record, committedMs: committedMs[index] ?? 0 });
+    }
+  }
+  const told = history.flatMap((call) => {
+    const sign = call.returned === undefined ? signOf(call.operation) : undefined;
+    if (sign === undefined) return [call];
+    const found = writes.get(sign);
+    return found === undefined ? (isWhole ? [] : [call]) : [answered(call, found)];
+  });
+  return [...told, ...known.flatMap(expiries)];
+}
+
+/** Names all that is in a record and in no other. */
+function signsOf({ requestId, changes }: LogRecord): string[] {
+  const values = changes.flatMap(({ kind, value }) => (kind === "put" ? [`value ${shownValue(value)}`] : []));
+  return requestId === undefined ? values : [`request ${requestId}`, ...values];
+}
+
+function signOf(operation: StoreOperation): string | undefined {
+  switch (operation.kind) {
+    case "put":
+      return `value ${operation.value}`;
+    case "delete":
+      return operation.request === undefined ? undefined : `request ${operation.request}`;
+    case "batch": {
+      const put = operation.writes.find(({ kind }) => kind === "put");
+      if (put?.kind === "put") return `value ${put.value}`;
+      return operation.request === undefined ? undefined : `request ${operation.request}`;
+    }
+    default:
+      return undefined;
+  }
+}
+
+function answered(call: Call<StoreOperation>, { record, committedMs }: Found): Call<StoreOperation> {
+  const operation = { ...call.operation, result: { revision: record.seq } } as StoreOperation;
+  return { ...call, operation, returned: Math.max(committedMs, call.called) };
+}
+
+function expiries({ committed, committedMs, appendedMs }: GroupFacts): Call<ExpireOperation>[] {
+  return committed.flatMap((record, index) => {
+    if (record === undefined) return [];
+    return record.changes.flatMap(({ kind, key, previous }) => {
+      if (kind !== "expire") return [];
+      const returned = committedMs[index] ?? 0;
+      const called = Math.min(appendedMs.get(nameOf(record)) ?? 0, returned);
+      return [
+        { client: 0, operation: { kind, key, previous, result: { revision: record.seq } }, called, returned },
+      ];
+    });
+  });
+}

@@ -1,0 +1,245 @@
+import type { Mutant } from "./mutants.ts";
+
+const keyspace = "cluster/replication/kv-state-machine.ts";
+const plan = "cluster/replication/write-plan.ts";
+
+/** Bugs in conditions, repeated requests, batches, expiry and scans. */
+export const keyMutants: readonly Mutant[] = [
+  {
+    name: "a condition is checked against what is committed",
+    promise: "a condition holds of what the write comes after",
+    withinSeeds: 5,
+    edits: [
+      [
+        "cluster/storage/store.ts",
+        "return this.#state.live.willBe(key);",
+        "return this.#state.live.index.factsOf(key);",
+      ],
+    ],
+  },
+  {
+    name: "a refusal is told before what it tells of is committed",
+    promise: "what a refusal tells stays",
+    withinSeeds: 40,
+    edits: [
+      [
+        keyspace,
+        "const { key, revision } = plan;\n        await this.#confirm(signal);",
+        "const { key, revision } = plan;",
+      ],
+    ],
+  },
+  {
+    name: "requests are remembered by the primary alone",
+    promise: "a request is carried out once, over failovers too",
+    withinSeeds: 60,
+    focus: ["kill", "answer lost"],
+    edits: [
+      [
+        "cluster/storage/store.ts",
+        "state.requests.note(record.requestId, record.seq);",
+        "if (records.length === 1) state.requests.note(record.requestId, record.seq);",
+      ],
+    ],
+  },
+  {
+    name: "compaction forgets requests",
+    promise: "a request is carried out once, whatever is compacted",
+    withinSeeds: 100,
+    focus: ["compaction", "kill"],
+    edits: [
+      [
+        "cluster/storage/rewrite/rewrite.ts",
+        "const isRemembered = requestId !== undefined && seq > this.#requestsAfter;",
+        "const isRemembered = requestId !== undefined && seq < 0;",
+      ],
+    ],
+  },
+  {
+    name: "a full copy forgets requests",
+    promise: "a request is carried out once, over a full copy too",
+    withinSeeds: 100,
+    focus: ["wiped disk", "compaction", "transfer"],
+    edits: [
+      [
+        "cluster/storage/rewrite/snapshot-writer.ts",
+        "    this.#requests.note(requestId, seq);\n",
+        "    void requestId;\n",
+      ],
+    ],
+  },
+  {
+    name: "requests are forgotten silently",
+    promise: "a request that may have been forgotten is refused",
+    withinSeeds: 40,
+    edits: [
+      [
+        "cluster/storage/index/request-table.ts",
+        "    this.#after = oldest.seq;\n    this.#head++;",
+        "    this.#head++;",
+      ],
+    ],
+  },
+  {
+    name: "a repeated request is judged by its conditions again",
+    promise: "a repeated request has its first answer",
+    withinSeeds: 10,
+    edits: [
+      [
+        plan,
+        "  if (requestId !== undefined) {\n    const seq",
+        "  const holdsNow = compares.every(({ key, condition }) => holds(condition, store.willBe(key)?.revision ?? 0));\n" +
+          "  if (requestId !== undefined && holdsNow) {\n    const seq",
+      ],
+    ],
+  },
+  {
+    name: "a repeated request is answered before it is committed",
+    promise: "what is acknowledged is committed",
+    withinSeeds: 60,
+    edits: [
+      [
+        keyspace,
+        "        await primary.committed(plan.seq, 0, signal);\n        return plan.seq;",
+        "        return plan.seq;",
+      ],
+    ],
+  },
+  {
+    name: "a batch is written without its last change",
+    promise: "a batch is applied whole",
+    withinSeeds: 5,
+    edits: [
+      [
+        plan,
+        '{ kind: "nothing" } : { kind: "write", changes };',
+        '{ kind: "nothing" } : { kind: "write", changes: changes.slice(0, Math.max(1, changes.length - 1)) };',
+      ],
+    ],
+  },
+  {
+    name: "a copy has only the first change of a batch",
+    promise: "a batch is whole on every replica",
+    withinSeeds: 20,
+    focus: ["wiped disk", "compaction"],
+    edits: [
+      [
+        "cluster/storage/read/snapshot-reader.ts",
+        "toLogRecord(window, record, last, kept) : undefined;",
+        "toLogRecord(window, record, last, kept.slice(0, 1)) : undefined;",
+      ],
+    ],
+  },
+  {
+    name: "of several conditions only the first is looked at",
+    promise: "all conditions of a batch hold at one moment",
+    withinSeeds: 10,
+    edits: [
+      [
+        plan,
+        "  for (const { key, condition } of compares) {",
+        "  for (const { key, condition } of compares.slice(0, 1)) {",
+      ],
+    ],
+  },
+  {
+    name: "a key whose time is over is hidden without a record",
+    promise: "a key that is gone is gone for every reader and watcher",
+    withinSeeds: 100,
+    edits: [
+      [
+        keyspace,
+        "      await this.#untilExpired([key], signal);",
+        '      throw new KvError("not-found", "its time is over");',
+      ],
+    ],
+  },
+  {
+    name: "keys expire by the clock of each reader's primary alone",
+    promise: "a key that was gone is not shown again after a failover",
+    withinSeeds: 40,
+    edits: [
+      [
+        keyspace,
+        "      await this.#untilExpired([key], signal);",
+        '      throw new KvError("not-found", "its time is over");',
+      ],
+      ["cluster/replication/primary.ts", "if (this.unavailable === undefined) this.keys.expireDue();", ""],
+    ],
+  },
+  {
+    name: "a key is shown after its time",
+    promise: "a key is gone at its time",
+    withinSeeds: 60,
+    edits: [
+      [
+        keyspace,
+        "if (found.expiresMs === undefined || found.expiresMs > this.#clock.wallMs()) return found;",
+        "if (key.length > 0) return found;",
+      ],
+    ],
+  },
+  {
+    name: "a key expires before its time",
+    promise: "a key stays until its time",
+    withinSeeds: 40,
+    edits: [
+      [
+        keyspace,
+        "if (facts?.expiresMs === undefined || facts.expiresMs > wallMs) continue;",
+        "if (facts?.expiresMs === undefined || facts.expiresMs > wallMs + 300) continue;",
+      ],
+      [keyspace, "this.#expire(keysOf(request), wallMs);", "this.#expire(keysOf(request), wallMs + 1);"],
+    ],
+  },
+  {
+    name: "a value that was put anew expires with the one before",
+    promise: "a key stays until its own time",
+    withinSeeds: 30,
+    edits: [
+      [
+        "cluster/storage/index/key-index.ts",
+        "this.#expiresMs[slot] = expiresMs ?? 0;",
+        "this.#expiresMs[slot] = expiresMs ?? this.#expiresMs[slot] ?? 0;",
+      ],
+    ],
+  },
+  {
+    name: "a restart forgets when keys expire",
+    promise: "a key is gone at its time, over restarts too",
+    withinSeeds: 100,
+    focus: ["kill", "full stop"],
+    edits: [
+      [
+        "cluster/storage/index/found-changes.ts",
+        "placeOf(unit, entry, seq), entry.expiresMs)",
+        "placeOf(unit, entry, seq), undefined)",
+      ],
+    ],
+  },
+  {
+    name: "a scan mixes moments",
+    promise: "a scan shows one moment",
+    withinSeeds: 30,
+    edits: [
+      [
+        "cluster/storage/state.ts",
+        "      this.scans.beforeChange(change.key, () => placeValue(this, change.key));\n",
+        "",
+      ],
+    ],
+  },
+  {
+    name: "a scan is answered without a lease",
+    promise: "a primary that was cut off or paused answers nothing stale",
+    withinSeeds: 30,
+    focus: ["late news", "zookeeper cut"],
+    edits: [
+      [
+        keyspace,
+        "      await this.#primary.serve(signal);\n      // What is committed",
+        "      // What is committed",
+      ],
+    ],
+  },
+];

@@ -1,0 +1,117 @@
+import { parseGroupLogs, parseGroupState, parseRingState } from "../../../src/cluster/metadata/codec.ts";
+import type { RingState } from "../../../src/cluster/metadata/model.ts";
+import { ringPath } from "../../../src/cluster/metadata/paths.ts";
+import { ringOf } from "../../../src/cluster/ring/placement.ts";
+import { HistoryRecorder } from "../../checker/history.ts";
+import type { StoreOperation } from "../../checker/store-model.ts";
+import { Client } from "../clients/client.ts";
+import { WatchClient } from "../clients/watch-client.ts";
+import type { Operation, Outcome } from "./coordination-connection.ts";
+import { DataHost } from "./data-host.ts";
+import type { Host } from "./host.ts";
+import type { Random } from "./random.ts";
+import { RouterHost } from "./router-host.ts";
+import type { World } from "./world.ts";
+
+/** Routers, data nodes and clients, as a profile wants them. */
+export class Cluster {
+  readonly world: World;
+  readonly routers: readonly RouterHost[];
+  readonly nodes: readonly DataHost[];
+  readonly clients: readonly Client[];
+  readonly watches: readonly WatchClient[];
+  readonly history: HistoryRecorder<StoreOperation>;
+  #ring: RingState | undefined;
+
+  constructor(world: World) {
+    const { profile, scheduler, coordination } = world;
+    this.world = world;
+    const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+    this.routers = numbers(profile.routers).map((number) => new RouterHost(world, `r${number}`));
+    let machines = 0;
+    this.nodes = profile.groups.flatMap((group) =>
+      numbers(profile.nodesPerGroup).map(
+        (number) => new DataHost(world, `${group}${number}`, group, ++machines),
+      ),
+    );
+    this.history = new HistoryRecorder<StoreOperation>(() => scheduler.nowMs);
+    this.clients = numbers(profile.clients).map((number) => new Client(this, number));
+    this.watches = numbers(profile.watchers).map((number) => new WatchClient(this, number));
+    coordination.onDone = (process, operation, outcome) => {
+      try {
+        this.#observe(process.name, operation, outcome);
+      } catch (error) {
+        const { path, data } = operation;
+        world.invariants.violated(
+          `${process.name} sets ${path} to ${Buffer.from(data ?? []).toString()}: ${error}`,
+        );
+      }
+    };
+  }
+
+  get hosts(): readonly Host[] {
+    return [...this.routers, ...this.nodes];
+  }
+
+  /** The node that the group's state names as its primary. */
+  primaryOf(group: string): DataHost | undefined {
+    const number = this.world.invariants.group(group).state?.primary?.number;
+    return this.nodes.find((node) => node.group === group && node.replica.number === number);
+  }
+
+  /** The node of a group that most likely answers. */
+  likelyPrimary(group: string, random: Random): string {
+    const primary = random.chance(0.9) ? this.primaryOf(group) : undefined;
+    return (primary ?? random.pick(this.nodes.filter((node) => node.group === group))).name;
+  }
+
+  /** Whether all nodes of the group are in sync. */
+  isWhole(group: string): boolean {
+    const inSync = this.world.invariants.group(group).state?.inSync ?? [];
+    return this.nodes
+      .filter((node) => node.group === group)
+      .every(({ replica }) => !replica.isSpoiled && inSync.some(({ number }) => number === replica.number));
+  }
+
+  /** Whether all disks of the in-sync set are wiped or damaged: then the group must stay away, not lose silently. */
+  isLost(group: string): boolean {
+    const facts = this.world.invariants.group(group);
+    const inSync = facts.state?.inSync ?? [];
+    return inSync.length > 0 && inSync.every((member) => facts.logOf(member)?.isSpoiled);
+  }
+
+  /** The group of the ring that a key belongs to. */
+  groupOf(key: string): string | undefined {
+    return this.#ring && ringOf(this.#ring).owner(key);
+  }
+
+  #observe(author: string, { name, path, data }: Operation, outcome: Outcome): void {
+    if ((name !== "set" && name !== "create") || data === undefined || "error" in outcome) return;
+    const { invariants, trace, scheduler, coordination } = this.world;
+    const node = /^\/data\/.+\/\d+$/.test(path) && this.nodes.find(({ name }) => name === author);
+    const incarnation = node && coordination.czxid(path);
+    if (node && incarnation) {
+      const { group, replica } = node;
+      invariants.group(group).lives.set(incarnation, { log: replica, spoils: replica.spoils });
+    }
+    const logsOf = /^\/data\/(.+)\/logs$/.exec(path)?.[1];
+    const group = /^\/data\/(.+)\/state$/.exec(path)?.[1];
+    if (group !== undefined) {
+      const state = parseGroupState(path, data);
+      const inSync = state.inSync.map((member) => member.number).join(" ");
+      trace.note(
+        scheduler.nowMs,
+        "zk",
+        `group ${group}: epoch ${state.epoch}, primary ${state.primary?.number ?? "none"}, in sync ${inSync}`,
+      );
+      invariants.stateChanged(group, state, author);
+    } else if (logsOf !== undefined) {
+      invariants.floorSet(logsOf, parseGroupLogs(path, data).floor.seq);
+    } else if (path === ringPath) {
+      this.#ring = parseRingState(path, data);
+      if (!this.#ring.written || invariants.isRingClosed) return;
+      invariants.isRingClosed = true;
+      invariants.moment("first write", "");
+    }
+  }
+}
