@@ -56,7 +56,7 @@ async function startCluster(
   const coordination = await EmbeddedCoordination.start({
     clock: systemClock,
     file,
-    onTrouble: logger("coordination"),
+    onDiagnostic: logger("coordination"),
   });
   releases.push(() => coordination.close());
   const common = {

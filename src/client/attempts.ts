@@ -5,7 +5,7 @@ import { systemClock } from "../common/clock.ts";
 import { type Attempt, type Outcome, toConnectError } from "./channel/channel.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Deadline, signalOf } from "./deadline.ts";
-import { judge, lateBecause, type Verdict } from "./error-classification.ts";
+import { classify, type ErrorClass, lateBecause } from "./error-classification.ts";
 import { KvError } from "./errors.ts";
 import { type Call, named, type Write } from "./requests.ts";
 import type { ServerLink } from "./servers.ts";
@@ -106,10 +106,10 @@ async function attempt(cluster: Cluster, key: string, subject: Subject, deadline
     }
     const failure = { ...ended, server: server.address, mayBeSeen: subject.isWrite && sending.sent };
     if (!ended.byServer && sending.sent) cluster.failed(server);
-    const verdict = judge(ended.error);
-    const wait = proceed(course, failure, verdict);
+    const errorClass = classify(ended.error);
+    const wait = proceed(course, failure, errorClass);
     if (deadline.ended !== undefined) throw endOf(deadline.ended, course);
-    if (verdict.next === "forgotten") cluster.names.saw(group, verdict.revision);
+    if (errorClass.next === "forgotten") cluster.names.saw(group, errorClass.revision);
     if (!course.maybeApplied) subject.renew();
     if (wait) await pause(backoff, deadline);
   }
@@ -127,31 +127,31 @@ interface AttemptFailure {
 }
 
 /** Takes a failed attempt into account. Returns whether to pause before the next; throws when there is to be none. */
-function proceed(course: Course, failure: AttemptFailure, verdict: Verdict): boolean {
+function proceed(course: Course, failure: AttemptFailure, errorClass: ErrorClass): boolean {
   const { error, server, mayBeSeen, givenUp } = failure;
   const earlier = { ...course };
   if (!givenUp) course.last = error;
   course.redirected = undefined;
-  switch (verdict.next) {
+  switch (errorClass.next) {
     case "give-up":
       // A server does not remember what it has refused: an earlier attempt that is on its way still may fare better.
-      if (earlier.maybeApplied || (mayBeSeen && verdict.applied === "maybe")) throw outcomeUnknown(error);
-      throw verdict.error;
+      if (earlier.maybeApplied || (mayBeSeen && errorClass.applied === "maybe")) throw outcomeUnknown(error);
+      throw errorClass.error;
     case "forgotten":
       if (earlier.maybeApplied) throw outcomeUnknown(error);
       return judgedBefore(earlier.last, "forgotten");
     case "redirect":
-      if (verdict.address !== server) course.redirected = verdict.address;
+      if (errorClass.address !== server) course.redirected = errorClass.address;
       // One redirect is followed at once; one that leads to another waits as anything else.
       return course.redirected === undefined || earlier.redirected !== undefined;
     case "again":
-      course.maybeApplied ||= mayBeSeen && verdict.applied === "maybe";
+      course.maybeApplied ||= mayBeSeen && errorClass.applied === "maybe";
       return true;
   }
 }
 
-function judgedBefore(error: ConnectError | undefined, next: Verdict["next"]): boolean {
-  return error !== undefined && judge(error).next === next;
+function judgedBefore(error: ConnectError | undefined, next: ErrorClass["next"]): boolean {
+  return error !== undefined && classify(error).next === next;
 }
 
 /** The end of one attempt; `byServer` when the error is the server's word. */

@@ -10,7 +10,7 @@ import { KvError } from "./errors.ts";
 import { fromRevision } from "./values.ts";
 
 /** What follows from the error of one attempt. */
-export type Verdict =
+export type ErrorClass =
   /** Not applied: another server has the keys, or nobody knows who. */
   | { readonly next: "redirect"; readonly address: Address | undefined }
   /** Not applied: it can be sent as if for the first time, after this revision. */
@@ -20,7 +20,7 @@ export type Verdict =
   /** No other attempt would fare better. `applied` is "maybe" where the server itself does not know what it has done. */
   | { readonly next: "give-up"; readonly error: KvError; readonly applied: "no" | "maybe" };
 
-export function judge(error: ConnectError): Verdict {
+export function classify(error: ConnectError): ErrorClass {
   const [wrongNode] = error.findDetails(WrongNodeSchema);
   if (wrongNode) return { next: "redirect", address: parseAddress(wrongNode.address) };
   const [forgotten] = error.findDetails(RequestForgottenSchema);

@@ -1,5 +1,5 @@
 /** Hands items from several producers to one consumer. Each producer waits until its item has been taken. */
-export interface Mailbox<T> {
+export interface RendezvousQueue<T> {
   /** Resolves once the item has been taken. */
   put(item: T): Promise<void>;
   /** Makes every `put` and `take`, those that wait included, reject with this. */
@@ -7,7 +7,7 @@ export interface Mailbox<T> {
   take(): Promise<T>;
 }
 
-export function createMailbox<T>(): Mailbox<T> {
+export function createMailbox<T>(): RendezvousQueue<T> {
   const items: { item: T; taken: () => void; refused: (reason: unknown) => void }[] = [];
   let failure: { reason: unknown } | undefined;
   let wake = () => {};

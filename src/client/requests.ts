@@ -11,7 +11,7 @@ import {
   PutRequestSchema,
   type RequestId,
 } from "../../gen/kvlab/v1/data_pb.ts";
-import { batchOperationsMax, flawOfKeyLength } from "../common/key-limits.ts";
+import { batchOperationsMax, problemWithKeyLength } from "../common/key-limits.ts";
 import { KvError } from "./errors.ts";
 import { anything, checkOptions, type Kinds, revision, wholeMs, yesOrNo } from "./options-check.ts";
 import { type KvValue, toWire } from "./values.ts";
@@ -161,8 +161,8 @@ export function checkKey(key: string): void {
     throw new KvError("invalid", `the key is a ${typeof key}; it must be a string`);
   if (!key.isWellFormed())
     throw new KvError("invalid", "the key has half of a surrogate pair, which UTF-8 lacks");
-  const flaw = flawOfKeyLength(key);
-  if (flaw !== undefined) throw new KvError("invalid", flaw);
+  const problem = problemWithKeyLength(key);
+  if (problem !== undefined) throw new KvError("invalid", problem);
 }
 
 function putRequest(step: PutStep) {

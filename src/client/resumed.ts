@@ -4,7 +4,7 @@ import { systemClock } from "../common/clock.ts";
 import type { DataClient } from "./channel/channel.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Deadline, signalOf, startDeadline } from "./deadline.ts";
-import { judge, lateBecause } from "./error-classification.ts";
+import { classify, lateBecause } from "./error-classification.ts";
 import { KvError } from "./errors.ts";
 import type { ServerLink } from "./servers.ts";
 
@@ -97,8 +97,8 @@ async function nextAnswer<T>(answers: AsyncIterator<T>, due: Deadline): Promise<
 /** Where to go on after a break; undefined: where the topology says. Throws what no other server can help. */
 function nextAddress(cluster: Cluster, server: ServerLink, error: ConnectError): string | undefined {
   if (!error.isWireError) cluster.failed(server);
-  const verdict = judge(error);
-  if (verdict.next === "give-up") throw verdict.error;
-  if (verdict.next !== "redirect" || verdict.address === server.address) return undefined;
-  return verdict.address;
+  const errorClass = classify(error);
+  if (errorClass.next === "give-up") throw errorClass.error;
+  if (errorClass.next !== "redirect" || errorClass.address === server.address) return undefined;
+  return errorClass.address;
 }

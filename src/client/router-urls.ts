@@ -29,10 +29,10 @@ export function parseRouters(given: unknown, schemes: readonly string[] = ["http
 function parseRouter(given: string, schemes: readonly string[]): string {
   const isUrl = given.includes("://");
   const url = URL.parse(isUrl ? given : `http://${given}`);
-  const refuse = (flaw: string) => {
+  const refuse = (problem: string) => {
     // Credentials belong into no log.
     const shown = JSON.stringify(given.replace(/^([^/]*\/\/)?[^/]*@/, "$1…@"));
-    return new KvError("invalid", `the router ${shown} ${flaw}; allowed: ${routerAllowed}`);
+    return new KvError("invalid", `the router ${shown} ${problem}; allowed: ${routerAllowed}`);
   };
   if (url === null || url.hostname === "") throw refuse("is no address");
   const scheme = url.protocol.slice(0, -1);

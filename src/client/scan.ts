@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type KeyValue, type ScanRequest, ScanRequestSchema } from "../../gen/kvlab/v1/data_pb.ts";
-import { compareKeys } from "../cluster/storage/index/key-order-set.ts";
+import { compareKeys } from "../common/key-order.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Deadline, startDeadline } from "./deadline.ts";
 import { KvError } from "./errors.ts";

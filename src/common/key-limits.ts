@@ -18,7 +18,7 @@ export const batchOperationsMax = 1000;
 const utf8 = new TextEncoder();
 
 /** Why a key is too long, in words; undefined when it is not. */
-export function flawOfKeyLength(key: string): string | undefined {
+export function problemWithKeyLength(key: string): string | undefined {
   // A UTF-16 unit takes at most three bytes, so that most keys need not be counted.
   if (key.length * 3 <= keyBytesMax) return undefined;
   const bytes = utf8.encode(key).length;

@@ -1,5 +1,5 @@
 /** Runs tasks one after another, in the order of the calls. */
-export class Lane {
+export class SerialQueue {
   #last: Promise<unknown> = Promise.resolve();
 
   run<T>(task: () => Promise<T>): Promise<T> {

@@ -72,12 +72,12 @@ export interface Coordination {
 
 /**
  * Opens a session. Waits until a server has accepted it; tries again for as long as it takes.
- * `onTrouble` is told in words, once per kind of trouble, what to check. Aborting `signal` rejects with its reason.
+ * `onDiagnostic` is told in words, once per kind of trouble, what to check. Aborting `signal` rejects with its reason.
  * Errors: BAD_ARGUMENTS (the connect string is malformed), AUTH_FAILED.
  */
 export type OpenSession = (options?: {
   signal?: AbortSignal;
-  onTrouble?: (message: string) => void;
+  onDiagnostic?: (message: string) => void;
 }) => Promise<Coordination>;
 
 export type CoordinationErrorCode =

@@ -9,7 +9,7 @@ export function adminRoutes(router: ConnectRouter, node: RouterNode): void {
     transfer: ({ group, number }, context) =>
       answering(async () => {
         try {
-          return { epoch: BigInt(await node.handOver(group, number, deadlineOf(context))) };
+          return { epoch: BigInt(await node.transferLeadership(group, number, deadlineOf(context))) };
         } catch (error) {
           throw error instanceof ConnectError ? relayed(error) : error;
         }

@@ -7,9 +7,9 @@ import {
   RequestForgottenSchema,
   WrongNodeSchema,
 } from "../../gen/kvlab/v1/errors_pb.ts";
-import { KvError, type KvErrorCode } from "../cluster/metadata/operation-error.ts";
+import { OperationError, type OperationErrorCode } from "../cluster/metadata/operation-error.ts";
 
-const codes: Record<KvErrorCode, Code> = {
+const codes: Record<OperationErrorCode, Code> = {
   "not-found": Code.NotFound,
   "wrong-node": Code.FailedPrecondition,
   unavailable: Code.Unavailable,
@@ -27,11 +27,11 @@ type OutgoingDetail = NonNullable<ConstructorParameters<typeof ConnectError>[3]>
 
 /** The form in which an error of the core reaches a caller, with the details of `kvlab/v1/errors.proto`. */
 export function toConnectError(error: unknown, group = ""): ConnectError {
-  if (!(error instanceof KvError)) return ConnectError.from(error, Code.Internal);
+  if (!(error instanceof OperationError)) return ConnectError.from(error, Code.Internal);
   return new ConnectError(error.message, codes[error.code], undefined, detailsOf(error, group), error);
 }
 
-function detailsOf({ code, owner, key = "", revision = 0 }: KvError, group: string): OutgoingDetail[] {
+function detailsOf({ code, owner, key = "", revision = 0 }: OperationError, group: string): OutgoingDetail[] {
   switch (code) {
     case "wrong-node":
       return [

@@ -1,12 +1,12 @@
 import type { Topology } from "../cluster/metadata/model.ts";
-import { KvError } from "../cluster/metadata/operation-error.ts";
+import { OperationError } from "../cluster/metadata/operation-error.ts";
 import type { TopologySource } from "../cluster/metadata/topology.ts";
 import { type Clock, withTimeout } from "../common/clock.ts";
 
 /** Whoever asks a node that has just been started waits so long for what it will know in a moment, and is then told why. */
 const firstReadMs = 1000;
 
-/** The newest topology; right after the start, the first one. Errors: KvError (unavailable), with what is missing. */
+/** The newest topology; right after the start, the first one. Errors: OperationError (unavailable), with what is missing. */
 export async function firstTopology(
   source: TopologySource,
   clock: Clock,
@@ -15,6 +15,6 @@ export async function firstTopology(
   try {
     return await withTimeout(clock, firstReadMs, signal, (given) => source.waitUntil(() => true, given));
   } catch (error) {
-    throw new KvError("unavailable", source.unreadReason, { cause: error });
+    throw new OperationError("unavailable", source.unreadReason, { cause: error });
   }
 }

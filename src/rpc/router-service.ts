@@ -1,7 +1,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import type { Topology } from "../cluster/metadata/model.ts";
-import { KvError } from "../cluster/metadata/operation-error.ts";
+import { OperationError } from "../cluster/metadata/operation-error.ts";
 import type { TopologySource } from "../cluster/metadata/topology.ts";
 import { checkKey } from "../cluster/node/limits.ts";
 import { noRingReason, ownerOf } from "../cluster/ring/placement.ts";
@@ -18,7 +18,7 @@ export function routerRoutes(router: ConnectRouter, source: TopologySource, cloc
         checkKey(key);
         const topology = await firstTopology(source, clock, deadlineOf(context));
         const owner = ownerOf(topology, key);
-        if (owner === undefined) throw new KvError("unavailable", noRingReason(topology));
+        if (owner === undefined) throw new OperationError("unavailable", noRingReason(topology));
         return {
           group: owner.group,
           address: owner.address ?? "",

@@ -3,7 +3,7 @@ import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { DataService, type PutRequest } from "../../gen/kvlab/v1/data_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import { NodeRole, type Topology, TopologySchema } from "../../gen/kvlab/v1/topology_pb.ts";
-import { KvError } from "../../src/cluster/metadata/operation-error.ts";
+import { OperationError } from "../../src/cluster/metadata/operation-error.ts";
 import { toConnectError } from "../../src/rpc/errors.ts";
 import { pipeHandlers } from "../../src/rpc/kv/pipe-service.ts";
 import type { UnaryCalls } from "../../src/rpc/kv/unary-calls.ts";
@@ -25,9 +25,10 @@ export interface ToyRouter {
 
 /** Keys for which every call fails in the way that they name. */
 const failures: Readonly<Record<string, () => ConnectError>> = {
-  "is unavailable": () => toConnectError(new KvError("unavailable", 'group "g" has no primary')),
-  "is unknown": () => toConnectError(new KvError("outcome-unknown", "the primary broke off"), "g"),
-  "is invalid": () => toConnectError(new KvError("invalid", "the value has 5 bytes; at most 4 are allowed")),
+  "is unavailable": () => toConnectError(new OperationError("unavailable", 'group "g" has no primary')),
+  "is unknown": () => toConnectError(new OperationError("outcome-unknown", "the primary broke off"), "g"),
+  "is invalid": () =>
+    toConnectError(new OperationError("invalid", "the value has 5 bytes; at most 4 are allowed")),
   "is refused": () => new ConnectError("the revision is 7, not 5", Code.FailedPrecondition),
 };
 
@@ -68,7 +69,7 @@ export async function startToyRouter(): Promise<ToyRouter> {
         async get({ key }) {
           failAsNamed(key);
           const value = values.get(key);
-          if (!value) throw toConnectError(new KvError("not-found", "there is no such key"));
+          if (!value) throw toConnectError(new OperationError("not-found", "there is no such key"));
           return { value, revision: toy.revision };
         },
         async put({ key, value }) {
@@ -80,7 +81,8 @@ export async function startToyRouter(): Promise<ToyRouter> {
         async delete({ key }) {
           writes.push(key);
           failAsNamed(key);
-          if (!values.delete(key)) throw toConnectError(new KvError("not-found", "there is no such key"));
+          if (!values.delete(key))
+            throw toConnectError(new OperationError("not-found", "there is no such key"));
           return { revision: ++toy.revision };
         },
         async batch() {
@@ -94,7 +96,7 @@ export async function startToyRouter(): Promise<ToyRouter> {
         delete: (request, { signal }) => calls.delete(request, signal),
         status: ({ group }) => {
           if (group === "mute")
-            throw toConnectError(new KvError("unavailable", "the primary does not answer"));
+            throw toConnectError(new OperationError("unavailable", "the primary does not answer"));
           return {
             group,
             role: NodeRole.PRIMARY,

@@ -20,17 +20,17 @@ const openAt = (connectString: string) => openWire({ connectString, sessionTimeo
 describe("opening a session", { timeout: 60_000 }, () => {
   /** Opens a session where there is no ZooKeeper, until it has said so much of the trouble. */
   const troublesAt = async (connectString: string, count = 1, tls?: object): Promise<string[]> => {
-    const troubles: string[] = [];
+    const diagnostics: string[] = [];
     const enough = new AbortController();
     const opening = openWire({ connectString, sessionTimeoutMs: 1500, ...(tls && { tls }) })({
       signal: enough.signal,
-      onTrouble: (message) => {
-        troubles.push(message);
-        if (troubles.length === count) enough.abort(new Error("enough"));
+      onDiagnostic: (message) => {
+        diagnostics.push(message);
+        if (diagnostics.length === count) enough.abort(new Error("enough"));
       },
     });
     await assert.rejects(opening, /enough/);
-    return troubles;
+    return diagnostics;
   };
   const withServer = async (server: Server, body: (address: string) => Promise<void>) => {
     const open = new Set<{ destroy(): void }>();
@@ -51,11 +51,11 @@ describe("opening a session", { timeout: 60_000 }, () => {
   }, async () => {
     const [member] = zookeeper.members;
     await member?.stop();
-    const troubles: string[] = [];
+    const diagnostics: string[] = [];
     const told = Promise.withResolvers<void>();
     const opening = openAt(zookeeper.connectString)({
-      onTrouble: (message) => {
-        troubles.push(message);
+      onDiagnostic: (message) => {
+        diagnostics.push(message);
         told.resolve();
       },
     });
@@ -63,7 +63,7 @@ describe("opening a session", { timeout: 60_000 }, () => {
     await member?.start();
     await (await opening).close();
     // While it starts there is trouble of other kinds.
-    const unreachable = troubles.filter((message) => message.startsWith("cannot reach ZooKeeper"));
+    const unreachable = diagnostics.filter((message) => message.startsWith("cannot reach ZooKeeper"));
     assert.equal(unreachable.length, 1);
     assert.match(unreachable[0] ?? "", new RegExp(`at ${member?.address} .*: check`));
   });
@@ -71,9 +71,9 @@ describe("opening a session", { timeout: 60_000 }, () => {
   it("says so of each kind of trouble once", { timeout: 30_000 }, () =>
     withServer(createServer(), async (silent) => {
       const [port = 0] = await freePorts(1);
-      const troubles = await troublesAt(`127.0.0.1:${port},${silent}`, 2);
-      assert.match(troubles.join("\n"), new RegExp(`cannot reach ZooKeeper at 127.0.0.1:${port}`));
-      assert.match(troubles.join("\n"), new RegExp(`${silent} does not answer`));
+      const diagnostics = await troublesAt(`127.0.0.1:${port},${silent}`, 2);
+      assert.match(diagnostics.join("\n"), new RegExp(`cannot reach ZooKeeper at 127.0.0.1:${port}`));
+      assert.match(diagnostics.join("\n"), new RegExp(`${silent} does not answer`));
     }),
   );
 
@@ -141,7 +141,7 @@ describe("opening a session", { timeout: 60_000 }, () => {
     // Deno lets it pass until a server asks for it.
     const opening = openWire(nonsense)({
       signal: stop.signal,
-      onTrouble: (message) => stop.abort(new Error(message)),
+      onDiagnostic: (message) => stop.abort(new Error(message)),
     });
     await assert.rejects(opening, /certificates/);
   });

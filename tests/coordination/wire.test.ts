@@ -59,7 +59,7 @@ describe("a session", { timeout: 60_000 }, () => {
     try {
       const refused = Promise.withResolvers<void>();
       const open = openAt(`${ahead.connectString},${proxy.address}`);
-      const session = await open({ onTrouble: () => refused.resolve() });
+      const session = await open({ onDiagnostic: () => refused.resolve() });
       const states: SessionState[] = [];
       session.onState((state) => states.push(state));
       await session.create("/kept", nothing, "ephemeral");

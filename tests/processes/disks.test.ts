@@ -30,7 +30,7 @@ test("an embedded coordination service without room waits until there is some", 
     const options = {
       clock: systemClock,
       file: join(folder, "state"),
-      onTrouble: (message: string) => told.push(message),
+      onDiagnostic: (message: string) => told.push(message),
     };
     const service = await EmbeddedCoordination.start(options);
     const session = await service.opener()();

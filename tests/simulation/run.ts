@@ -1,7 +1,7 @@
 import { checkLinearizability } from "../checker/linearizability.ts";
 import { describeViolation } from "../checker/report.ts";
 import { storeModel } from "../checker/store-model.ts";
-import { flawOfLog } from "./checks/log-check.ts";
+import { problemWithLog } from "./checks/log-check.ts";
 import { withLog } from "./clients/learnt.ts";
 import { Nemesis } from "./faults/nemesis.ts";
 import { type FaultKind, type PlannedFault, planOf } from "./faults/plan.ts";
@@ -113,8 +113,8 @@ function check({ invariants }: World, cluster: Cluster): void {
   const groups = [...invariants.groups.values()];
   const history = withLog(cluster.history.history(), groups);
   for (const group of groups) {
-    const flaw = flawOfLog(group, history, (key) => cluster.groupOf(key));
-    if (flaw !== undefined) invariants.violated(`group ${group.name}: ${flaw}`);
+    const problem = problemWithLog(group, history, (key) => cluster.groupOf(key));
+    if (problem !== undefined) invariants.violated(`group ${group.name}: ${problem}`);
   }
   if (invariants.violation !== undefined) return;
   const verdict = checkLinearizability(storeModel, history);

@@ -1,12 +1,12 @@
 import { type KeptRegistration, keepRegistered } from "../../src/cluster/membership/registrar.ts";
 import {
   type AskWhoAnswers,
-  type Claim,
-  dataNodeClaim,
-  routerClaim,
+  type Register,
+  registerDataNode,
+  registerRouter,
 } from "../../src/cluster/membership/registration.ts";
 import { encodeText } from "../../src/cluster/metadata/codec.ts";
-import { keepSessions, type Sessions } from "../../src/cluster/metadata/session-keeper.ts";
+import { keepSessions, type SessionKeeper } from "../../src/cluster/metadata/session-keeper.ts";
 import type { Access, Coordination, OpenSession } from "../../src/coordination/coordination.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
 import { addressOf } from "./address.ts";
@@ -14,14 +14,14 @@ import { type SkippingClock, skippingClock } from "./skipping-clock.ts";
 
 /** A process that does nothing but register. */
 export interface Member {
-  readonly sessions: Sessions;
+  readonly sessions: SessionKeeper;
   readonly registration: KeptRegistration;
   /** Number of each registration in turn; undefined where there was none. */
   readonly numbers: (number | undefined)[];
-  readonly troubles: string[];
+  readonly diagnostics: string[];
   /** Resolves with the first of `numbers`. */
   readonly registered: Promise<number>;
-  /** Resolves with the first of `troubles`. */
+  /** Resolves with the first of `diagnostics`. */
   readonly troubled: Promise<string>;
 }
 
@@ -47,33 +47,33 @@ export class Members {
   whoAnswers: AskWhoAnswers = async () => "self";
 
   router(address: string, open?: OpenSession, access?: Access): Member {
-    return this.#member(routerClaim(addressOf(address), this.whoAnswers), open, access);
+    return this.#member(registerRouter(addressOf(address), this.whoAnswers), open, access);
   }
 
   node(group: string, address: string, number?: number, open?: OpenSession): Member {
     return this.#member(
-      dataNodeClaim({ group, address: addressOf(address), number, whoAnswers: this.whoAnswers }),
+      registerDataNode({ group, address: addressOf(address), number, whoAnswers: this.whoAnswers }),
       open,
     );
   }
 
-  #member(claim: Claim, open = this.service.opener(), access: Access = "open"): Member {
+  #member(register: Register, open = this.service.opener(), access: Access = "open"): Member {
     const numbers: (number | undefined)[] = [];
-    const troubles: string[] = [];
+    const diagnostics: string[] = [];
     const trouble = Promise.withResolvers<string>();
-    const onTrouble = (message: string) => {
-      troubles.push(message);
+    const onDiagnostic = (message: string) => {
+      diagnostics.push(message);
       trouble.resolve(message);
     };
     const { clock } = this;
-    const sessions = keepSessions({ open, clock, onTrouble });
+    const sessions = keepSessions({ open, clock, onDiagnostic });
     const first = Promise.withResolvers<number>();
     const registration = keepRegistered({
       sessions,
       clock,
       access,
-      claim,
-      onTrouble,
+      register,
+      onDiagnostic,
       onChange(next) {
         numbers.push(next?.number);
         if (next !== undefined) first.resolve(next.number);
@@ -83,7 +83,7 @@ export class Members {
       sessions,
       registration,
       numbers,
-      troubles,
+      diagnostics,
       registered: first.promise,
       troubled: trouble.promise,
     };

@@ -1,11 +1,7 @@
 import { LogStoreError } from "../../src/cluster/storage/errors.ts";
-import { compareKeys } from "../../src/cluster/storage/index/key-order-set.ts";
 import { boundsOf, isWithin } from "../../src/cluster/storage/index/key-range.ts";
 import type {
   Change,
-  CopyHead,
-  CopyReader,
-  CopyWriter,
   EpochStart,
   KeyFacts,
   KeyRange,
@@ -18,9 +14,13 @@ import type {
   Position,
   ScannedKey,
   ScanReader,
+  SnapshotHead,
+  SnapshotReader,
+  SnapshotWriter,
   StoredValue,
 } from "../../src/cluster/storage/log-store.ts";
 import type { Clock } from "../../src/common/clock.ts";
+import { compareKeys } from "../../src/common/key-order.ts";
 
 /**
  * What a LogStore promises, without a disk: appended records are "on disk" once `hold` lets them. Outlives the process
@@ -206,7 +206,7 @@ export class MemoryLog implements LogStore {
     return found && (async () => (found.revision > this.base.seq ? found : undefined));
   }
 
-  willBe(key: string): KeyFacts | undefined {
+  pendingFacts(key: string): KeyFacts | undefined {
     const found = this.#lastOf(key, this.last.seq);
     return found === undefined ? undefined : { revision: found.revision, expiresMs: found.expiresMs };
   }
@@ -268,7 +268,7 @@ export class MemoryLog implements LogStore {
     this.#visibleSeq = Math.min(this.#visibleSeq, seq);
   }
 
-  async openCopy(): Promise<CopyReader> {
+  async openSnapshot(): Promise<SnapshotReader> {
     const left = this.records.filter((record) => record.seq <= this.#durableSeq);
     return {
       base: this.durable,
@@ -279,7 +279,7 @@ export class MemoryLog implements LogStore {
     };
   }
 
-  async beginCopy({ base, epochs, requestsAfter }: CopyHead): Promise<CopyWriter> {
+  async beginSnapshot({ base, epochs, requestsAfter }: SnapshotHead): Promise<SnapshotWriter> {
     const records: LogRecord[] = [];
     return {
       write: async (more) => {

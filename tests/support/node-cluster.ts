@@ -85,7 +85,7 @@ export class NodeCluster {
     return {
       append: async (request) => data().append(request),
       countMisplaced: async (request) => data().countMisplaced(request),
-      handOver: async (request, signal) => data().handOver(request, signal),
+      transferLeadership: async (request, signal) => data().transferLeadership(request, signal),
       position: async (request) => data().position(request),
       reportSilence: async (report) => router().reportSilence(report),
     };

@@ -1,5 +1,5 @@
 import { candidates, promotion, replacements } from "../../src/cluster/election/promotion.ts";
-import type { Register } from "../../src/cluster/metadata/cas-register.ts";
+import type { CasRegister } from "../../src/cluster/metadata/cas-register.ts";
 import type {
   GroupLogs,
   GroupState,
@@ -9,7 +9,7 @@ import type {
 } from "../../src/cluster/metadata/model.ts";
 import type { AppendRequest, Peer } from "../../src/cluster/replication/peer.ts";
 import type { Primary } from "../../src/cluster/replication/primary.ts";
-import { claimMembership } from "../../src/cluster/replication/rejoin.ts";
+import { rejoinGroup } from "../../src/cluster/replication/rejoin.ts";
 import { Replica } from "../../src/cluster/replication/replica.ts";
 import {
   defaultReplicationSettings,
@@ -89,7 +89,7 @@ export class ReplicaGroup {
     const node = this.#node(number);
     if (node.store.identity === undefined) await node.store.adopt({ cluster: "c1", group, number });
     const incarnation = String(++this.#incarnations);
-    await claimMembership({
+    await rejoinGroup({
       group,
       self: { number, incarnation },
       store: node.store,
@@ -225,7 +225,7 @@ export class ReplicaGroup {
         await this.#arrive(to, from, signal);
         return response;
       },
-      handOver: () => Promise.reject(new Error("not asked here")),
+      transferLeadership: () => Promise.reject(new Error("not asked here")),
       position: () => Promise.reject(new Error("not asked here")),
       reportSilence: () => Promise.reject(new Error("not asked here")),
       countMisplaced: () => Promise.reject(new Error("not asked here")),
@@ -239,7 +239,7 @@ export class ReplicaGroup {
     });
   }
 
-  #register(number: number): Register<GroupState> {
+  #register(number: number): CasRegister<GroupState> {
     const group = this;
     return this.#registerOf(number, {
       get: () => group.state,
@@ -251,7 +251,7 @@ export class ReplicaGroup {
     });
   }
 
-  #logsRegister(number: number): Register<GroupLogs> {
+  #logsRegister(number: number): CasRegister<GroupLogs> {
     const group = this;
     return this.#registerOf(number, {
       get: () => group.logs,
@@ -274,7 +274,7 @@ export class ReplicaGroup {
       /** Whether a lost answer or request may be one of these. */
       takesFaults: boolean;
     },
-  ): Register<T> {
+  ): CasRegister<T> {
     const isAway = () => this.registerFault === "down" || this.apart.has(number);
     const write = (next: Versioned<T>) => {
       if (isAway()) throw new Error("ZooKeeper is away");

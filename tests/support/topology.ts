@@ -7,13 +7,13 @@ import type { Members } from "./members.ts";
 /** A process that does nothing but watch the topology; `seen` is all that it was told. */
 export function watch(members: Members, open: OpenSession = members.service.opener()) {
   const { clock } = members;
-  const troubles: string[] = [];
+  const diagnostics: string[] = [];
   const seen: Topology[] = [];
-  const onTrouble = (message: string) => troubles.push(message);
-  const sessions = keepSessions({ open, clock, onTrouble });
-  const source = watchTopology({ sessions, clock, onTrouble });
+  const onDiagnostic = (message: string) => diagnostics.push(message);
+  const sessions = keepSessions({ open, clock, onDiagnostic });
+  const source = watchTopology({ sessions, clock, onDiagnostic });
   source.onChange((topology) => seen.push(topology));
-  return { sessions, source, seen, troubles };
+  return { sessions, source, seen, diagnostics };
 }
 
 /** What a topology says, as plain as the znodes: addresses by number, and the states. */

@@ -11,7 +11,7 @@ export interface ZooKeeperSettings {
   /** One server that stands alone, or an ensemble of three. 1 by default. */
   readonly members?: 1 | 3;
   /**
-   * ZooKeeper's unit of time. Sessions live for at least two ticks and expire on a tick; followers follow within
+   * ZooKeeper's unit of time. SessionKeeper live for at least two ticks and expire on a tick; followers follow within
    * ten. 250 by default, so that what has to time out does so soon.
    */
   readonly tickTimeMs?: number;

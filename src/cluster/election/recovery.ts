@@ -1,5 +1,5 @@
 import type { GroupState, GroupView, Member } from "../metadata/model.ts";
-import { KvError } from "../metadata/operation-error.ts";
+import { OperationError } from "../metadata/operation-error.ts";
 import type { Position } from "../storage/log-store.ts";
 import { comparePositions } from "./positions.ts";
 import { isLive } from "./promotion.ts";
@@ -25,11 +25,11 @@ export interface Recovery {
 export function planRecovery(group: GroupView, survivors: readonly Survivor[], floor: Position): Recovery {
   const { name, state } = group;
   if (state === undefined)
-    throw new KvError("refused", `group "${name}" has no state yet: there is nothing to recover`);
+    throw new OperationError("refused", `group "${name}" has no state yet: there is nothing to recover`);
   const { epoch, inSync } = state.value;
   const live = inSync.find((member) => isLive(group, member));
   if (live !== undefined) {
-    throw new KvError(
+    throw new OperationError(
       "refused",
       `node ${live.number} of group "${name}" is in sync and live: nothing needs to be lost`,
     );
@@ -38,7 +38,7 @@ export function planRecovery(group: GroupView, survivors: readonly Survivor[], f
     (a, b) => comparePositions(b.position, a.position) || a.number - b.number,
   );
   if (primary === undefined) {
-    throw new KvError("refused", `group "${name}" has no live node with a log that could be used`);
+    throw new OperationError("refused", `group "${name}" has no live node with a log that could be used`);
   }
   const gone = inSync.map(({ number }) => number).join(", ");
   const { number, incarnation, position } = primary;

@@ -11,8 +11,8 @@ import {
   untilTouched,
   type Znode,
 } from "../metadata/retry-on-connection-loss.ts";
-import type { Sessions } from "../metadata/session-keeper.ts";
-import type { Claim } from "./registration.ts";
+import type { SessionKeeper } from "../metadata/session-keeper.ts";
+import type { Register } from "./registration.ts";
 
 /** A place in the cluster that the process has got, under one session. */
 export interface Registration extends Member {
@@ -38,15 +38,15 @@ const stableMs = 10_000;
  * connected; when a router becomes master, that place follows the old one without a gap.
  */
 export function keepRegistered(options: {
-  sessions: Sessions;
+  sessions: SessionKeeper;
   clock: Clock;
   access: Access;
-  claim: Claim;
+  register: Register;
   onChange: (registration: Registration | undefined) => void;
-  onTrouble: (message: string) => void;
+  onDiagnostic: (message: string) => void;
 }): KeptRegistration {
-  const { sessions, clock, access, claim, onChange } = options;
-  const onTrouble = withoutRepetition(options.onTrouble);
+  const { sessions, clock, access, register, onChange } = options;
+  const onDiagnostic = withoutRepetition(options.onDiagnostic);
   let current: Registration | undefined;
 
   const change = (next: Registration | undefined) => {
@@ -57,7 +57,7 @@ export function keepRegistered(options: {
 
   sessions.use((session, signal) => {
     signal.addEventListener("abort", () => change(undefined), { once: true });
-    void runClaims({ session, clock, access, signal, onTrouble }, claim, change);
+    void runRegistrations({ session, clock, access, signal, onDiagnostic }, register, change);
   });
   return {
     get current() {
@@ -67,17 +67,17 @@ export function keepRegistered(options: {
 }
 
 /** Claims a place whenever there is reason to, until the task is over. */
-async function runClaims(
+async function runRegistrations(
   task: Task,
-  claim: Claim,
+  register: Register,
   change: (registration: Registration | undefined) => void,
 ): Promise<void> {
-  const { session, clock, signal, onTrouble } = task;
+  const { session, clock, signal, onDiagnostic } = task;
   const pause = createBackoff(clock, 100, 10_000);
   const touched = createAlarms(task);
   while (!signal.aborted) {
     try {
-      const { number, incarnation, znode, coveted } = await claim(task);
+      const { number, incarnation, znode, coveted } = await register(task);
       // So that whoever is told of a place finds it live, and can begin to use it.
       while (session.state !== "connected") await untilConnected(session, signal);
       if (signal.aborted) return;
@@ -90,7 +90,7 @@ async function runClaims(
       if (clock.monotonicMs() - claimedMs >= stableMs) pause.reset();
     } catch (error) {
       if (signal.aborted || CoordinationError.is(error, "SESSION_EXPIRED", "CLOSED")) return;
-      onTrouble(explain(error));
+      onDiagnostic(explain(error));
     }
     await pause.wait(signal);
   }

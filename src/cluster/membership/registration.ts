@@ -16,7 +16,7 @@ import {
 } from "../metadata/paths.ts";
 import {
   getIfThere,
-  settle,
+  retryOnConnectionLoss,
   type Task,
   untilTouched,
   type Znode,
@@ -34,7 +34,7 @@ import {
 } from "./znodes.ts";
 
 /** A place in the cluster that a process has got. */
-export interface Claimed extends Member {
+export interface Registered extends Member {
   /** The ephemeral znode that stands for it. */
   readonly znode: Znode;
   /** When this znode is touched, there may be a better place: the claim should be made again. */
@@ -45,7 +45,7 @@ export interface Claimed extends Member {
  * Gets the process its place, or confirms the place that it has in this session: it may be called again at any time.
  * Errors: ForeignContentError, CoordinationError.
  */
-export type Claim = (task: Task) => Promise<Claimed>;
+export type Register = (task: Task) => Promise<Registered>;
 
 /** Who answers at an address: the process that asks, another, or nobody whom it can reach from where it is. */
 export type AskWhoAnswers = (address: Address, signal: AbortSignal) => Promise<"self" | "other" | "nobody">;
@@ -53,7 +53,7 @@ export type AskWhoAnswers = (address: Address, signal: AbortSignal) => Promise<"
 /**
  * A router becomes master (number 0) if there is none; else it gets the next number and covets the master's place.
  */
-export function routerClaim(address: Address, whoAnswers: AskWhoAnswers): Claim {
+export function registerRouter(address: Address, whoAnswers: AskWhoAnswers): Register {
   const prove = addressProof(address, whoAnswers);
   return async (task) => {
     const clear = await prove(task);
@@ -63,8 +63,8 @@ export function routerClaim(address: Address, whoAnswers: AskWhoAnswers): Claim 
       const others = (await ownNumbers(task, serverPath)).filter((number) => number !== masterNumber);
       const master = await occupy(task, routerPath(masterNumber), address);
       if (!master.own) {
-        if (!master.ephemeral) task.onTrouble(squatted(master, "no router can become master"));
-        return { ...(await claimRouterNumber(task, address, others[0])), coveted: master };
+        if (!master.ephemeral) task.onDiagnostic(squatted(master, "no router can become master"));
+        return { ...(await registerRouterNumber(task, address, others[0])), coveted: master };
       }
       for (const number of others) await vacate(task, routerPath(number));
       return claimed(masterNumber, master);
@@ -72,7 +72,11 @@ export function routerClaim(address: Address, whoAnswers: AskWhoAnswers): Claim 
   };
 }
 
-async function claimRouterNumber(task: Task, address: Address, own: number | undefined): Promise<Claimed> {
+async function registerRouterNumber(
+  task: Task,
+  address: Address,
+  own: number | undefined,
+): Promise<Registered> {
   for (let number = own; ; number = undefined) {
     number ??= await takeNumber(task, serverTopPath);
     const holder = await occupy(task, routerPath(number), address);
@@ -84,12 +88,12 @@ async function claimRouterNumber(task: Task, address: Address, own: number | und
  * A data node gets the number that its log's header names, else the next one, which it keeps from then on: the number
  * stands for the replica. Waits, and says so, while another session holds its number.
  */
-export function dataNodeClaim(options: {
+export function registerDataNode(options: {
   group: string;
   address: Address;
   number: number | undefined;
   whoAnswers: AskWhoAnswers;
-}): Claim {
+}): Register {
   const { group, address } = options;
   const prove = addressProof(address, options.whoAnswers);
   const topPath = groupTopPath(group);
@@ -120,7 +124,7 @@ export function dataNodeClaim(options: {
         return await occupyNumber(task);
       });
       if (holder.own) return claimed(number, holder);
-      task.onTrouble(
+      task.onDiagnostic(
         holder.ephemeral ? heldBy(holder, number) : squatted(holder, "this node cannot register"),
       );
       await untilTouched(task, holder);
@@ -145,7 +149,7 @@ function addressProof(address: Address, whoAnswers: AskWhoAnswers) {
     wasTaken = answerer === "other" || (wasTaken && answerer === "nobody");
     if (wasTaken) throw new AddressTaken(address);
     if (answerer === "nobody") {
-      task.onTrouble(
+      task.onDiagnostic(
         `nobody answers at ${address}, which this process announces, as far as can be seen from here`,
       );
     }
@@ -175,12 +179,12 @@ class AddressTaken extends Error {
  */
 async function highestInSync(task: Task, group: string): Promise<number> {
   const path = groupStatePath(group);
-  const found = await settle(task, () => getIfThere(task.session, path));
+  const found = await retryOnConnectionLoss(task, () => getIfThere(task.session, path));
   if (found === undefined) return 0;
   return Math.max(0, ...parseGroupState(path, found.data).inSync.map((member) => member.number));
 }
 
-function claimed(number: number, { path, czxid }: Holder): Claimed {
+function claimed(number: number, { path, czxid }: Holder): Registered {
   return { number, incarnation: czxid, znode: { path, czxid } };
 }
 

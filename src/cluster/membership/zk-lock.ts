@@ -1,6 +1,11 @@
 import { CoordinationError } from "../../coordination/coordination.ts";
 import { encodeText } from "../metadata/codec.ts";
-import { getIfThere, settle, type Task, unlessAborted } from "../metadata/retry-on-connection-loss.ts";
+import {
+  getIfThere,
+  retryOnConnectionLoss,
+  type Task,
+  unlessAborted,
+} from "../metadata/retry-on-connection-loss.ts";
 
 const prefix = "lock-";
 /** Of our nodes. The service adds ten digits, so that the order of the names is that of the numbers. */
@@ -26,7 +31,7 @@ export async function withLock<T>(task: Task, path: string, who: string, work: (
   let mine: string | undefined;
   let mayExist = false;
   try {
-    mine = await settle(task, async () => {
+    mine = await retryOnConnectionLoss(task, async () => {
       const left = mayExist ? await findOwn(task, path, marker) : undefined;
       if (left !== undefined) return left;
       mayExist = true;
@@ -50,7 +55,7 @@ async function nextAhead(
   mine: string,
   foreign: ReadonlySet<string>,
 ): Promise<string | undefined> {
-  const names = await settle(task, () => task.session.children(path));
+  const names = await retryOnConnectionLoss(task, () => task.session.children(path));
   const queue = names.filter((name) => lockName.test(name) && !foreign.has(`${path}/${name}`)).sort();
   const place = queue.indexOf(mine.slice(path.length + 1));
   if (place < 0) throw new Error(`${mine} was deleted by somebody else while it waited for the lock`);
@@ -60,13 +65,13 @@ async function nextAhead(
 
 /** Waits until a lock node goes. False, at once, for one that is persistent: none of ours, and it never goes. */
 async function untilGone(task: Task, node: string): Promise<boolean> {
-  const { session, clock, signal, onTrouble } = task;
+  const { session, clock, signal, onDiagnostic } = task;
   const touched = Promise.withResolvers<void>();
-  const found = await settle(task, () => getIfThere(session, node, () => touched.resolve()));
+  const found = await retryOnConnectionLoss(task, () => getIfThere(session, node, () => touched.resolve()));
   if (found === undefined) return true;
   if (!found.stat.ephemeral) return false;
   const cancel = clock.timer(tellAfterMs, () => {
-    onTrouble(
+    onDiagnostic(
       `waiting for ${holderOf(found.data)} to give the lock ${node} back; it goes with the session of that process, ` +
         "should that hang; if there is no such process, delete the znode",
     );
@@ -89,7 +94,7 @@ function holderOf(data: Uint8Array): string {
 async function release(task: Task, path: string, mine: string | undefined, marker: string): Promise<void> {
   const { session, clock } = task;
   try {
-    await settle({ session, clock }, async () => {
+    await retryOnConnectionLoss({ session, clock }, async () => {
       if (mine === undefined) await session.sync("/");
       const node = mine ?? (await findOwn(task, path, marker));
       if (node === undefined) return;

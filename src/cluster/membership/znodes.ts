@@ -2,7 +2,7 @@ import { type Address, parseAddress } from "../../common/address.ts";
 import { CoordinationError, type CoordinationErrorCode } from "../../coordination/coordination.ts";
 import { encodeText, parseTop } from "../metadata/codec.ts";
 import { parseNumber } from "../metadata/paths.ts";
-import { getIfThere, settle, type Task } from "../metadata/retry-on-connection-loss.ts";
+import { getIfThere, retryOnConnectionLoss, type Task } from "../metadata/retry-on-connection-loss.ts";
 
 /** Steps of a registration. Each of them may be done again, or anew by another process, without harm. */
 
@@ -10,7 +10,7 @@ import { getIfThere, settle, type Task } from "../metadata/retry-on-connection-l
 export async function ensureParents(task: Task, paths: readonly string[]): Promise<void> {
   const { session, access } = task;
   for (const path of paths) {
-    await settle(task, async () => {
+    await retryOnConnectionLoss(task, async () => {
       if ((await session.exists(path)) !== undefined) return;
       await ignoring(["NODE_EXISTS"], session.create(path, new Uint8Array(), "persistent", access));
     });
@@ -19,7 +19,7 @@ export async function ensureParents(task: Task, paths: readonly string[]): Promi
 
 /** The next number of `topPath`, which nobody else will get. Call it under the lock. Errors: ForeignContentError. */
 export async function takeNumber(task: Task, topPath: string): Promise<number> {
-  const top = await settle(task, () => getIfThere(task.session, topPath));
+  const top = await retryOnConnectionLoss(task, () => getIfThere(task.session, topPath));
   const number = top === undefined ? 1 : Math.max(1, parseTop(topPath, top.data));
   // Before the number is used: whoever dies in between loses a number, and no number is ever used twice.
   await raiseTop(task, topPath, number + 1);
@@ -30,7 +30,7 @@ export async function takeNumber(task: Task, topPath: string): Promise<number> {
 export async function raiseTop(task: Task, topPath: string, least: number): Promise<void> {
   const { session, access } = task;
   const data = encodeText(String(least));
-  await settle(task, async () => {
+  await retryOnConnectionLoss(task, async () => {
     for (;;) {
       const top = await getIfThere(session, topPath);
       if (top === undefined) {
@@ -58,7 +58,7 @@ export interface Holder {
 /** Makes the ephemeral znode of this session with this address, unless another has it; says who has it now. */
 export async function occupy(task: Task, path: string, address: Address): Promise<Holder> {
   const { session, access } = task;
-  return settle(task, async () => {
+  return retryOnConnectionLoss(task, async () => {
     for (;;) {
       const found = await getIfThere(session, path);
       if (found === undefined) {
@@ -76,7 +76,7 @@ export async function occupy(task: Task, path: string, address: Address): Promis
 /** Deletes the numbered ephemeral znodes of other sessions in `parent` that have this address. */
 export async function clearOthers(task: Task, parent: string, address: Address): Promise<void> {
   const { session } = task;
-  await settle(task, async () => {
+  await retryOnConnectionLoss(task, async () => {
     for (const name of await session.children(parent)) {
       if (parseNumber(name) === undefined) continue;
       const path = `${parent}/${name}`;
@@ -91,7 +91,7 @@ export async function clearOthers(task: Task, parent: string, address: Address):
 /** Numbers of the znodes in `parent` that are of this session, rising. */
 export async function ownNumbers(task: Task, parent: string): Promise<number[]> {
   const { session } = task;
-  return settle(task, async () => {
+  return retryOnConnectionLoss(task, async () => {
     const numbers = (await session.children(parent))
       .map(parseNumber)
       .filter((number) => number !== undefined);
@@ -103,7 +103,7 @@ export async function ownNumbers(task: Task, parent: string): Promise<number[]> 
 /** Deletes a znode of this session, if it is there. */
 export async function vacate(task: Task, path: string): Promise<void> {
   const { session } = task;
-  await settle(task, async () => {
+  await retryOnConnectionLoss(task, async () => {
     const stat = await session.exists(path);
     if (stat?.own) await ignoring(["NO_NODE"], session.delete(path, stat.version));
   });

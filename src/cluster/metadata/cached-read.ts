@@ -5,7 +5,7 @@ import { type Coordination, CoordinationError, type Watcher } from "../../coordi
  * `fetch` must set the watcher, if it is given one, whenever it succeeds. `connections` counts how often the session
  * has been connected. `onOutdated` is told when a watch has fired.
  */
-export function createWatchedRead<T>(options: {
+export function createCachedRead<T>(options: {
   fetch: (watcher: Watcher | undefined) => Promise<T>;
   connections: () => number;
   onOutdated: () => void;

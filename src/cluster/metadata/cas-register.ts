@@ -3,10 +3,10 @@ import { formatGroupLogs, parseGroupLogs } from "./codec.ts";
 import type { GroupLogs, Versioned } from "./model.ts";
 import { groupLogsPath } from "./paths.ts";
 import { getIfThere } from "./retry-on-connection-loss.ts";
-import type { Sessions } from "./session-keeper.ts";
+import type { SessionKeeper } from "./session-keeper.ts";
 
 /** One value that processes agree on by compare-and-set, as this process reaches it now. */
-export interface Register<T> {
+export interface CasRegister<T> {
   /** Whether a call has a chance now. */
   readonly connected: boolean;
 
@@ -25,12 +25,12 @@ export interface Register<T> {
 
 /** A register in the data of one znode, reached through whichever session the process has. */
 export function znodeRegister<T>(options: {
-  sessions: Sessions;
+  sessions: SessionKeeper;
   path: string;
   access: Access;
   parse: (path: string, data: Uint8Array) => T;
   format: (value: T) => Uint8Array;
-}): Register<T> {
+}): CasRegister<T> {
   const { sessions, path, access, parse, format } = options;
   const session = (): Coordination => {
     if (sessions.current !== undefined) return sessions.current;
@@ -59,10 +59,10 @@ export function znodeRegister<T>(options: {
 
 /** What is known of the logs of a group. */
 export function groupLogsRegister(options: {
-  sessions: Sessions;
+  sessions: SessionKeeper;
   access: Access;
   group: string;
-}): Register<GroupLogs> {
+}): CasRegister<GroupLogs> {
   const { sessions, access, group } = options;
   const path = groupLogsPath(group);
   return znodeRegister({ sessions, access, path, parse: parseGroupLogs, format: formatGroupLogs });

@@ -1,7 +1,7 @@
 import { CoordinationError } from "../../coordination/coordination.ts";
 import { encodeText, parseClusterId } from "./codec.ts";
 import { clusterPath } from "./paths.ts";
-import { getIfThere, settle, type Task } from "./retry-on-connection-loss.ts";
+import { getIfThere, retryOnConnectionLoss, type Task } from "./retry-on-connection-loss.ts";
 
 /** A log or a process of one cluster has met the znodes or a node of another. */
 export class ForeignCluster extends Error {
@@ -23,7 +23,7 @@ export interface Entering {
  */
 export async function enterCluster(task: Task, { own, who }: Entering): Promise<string> {
   const { session } = task;
-  return settle(task, async () => {
+  return retryOnConnectionLoss(task, async () => {
     for (;;) {
       const found = await getIfThere(session, clusterPath);
       if (found === undefined && own === undefined) {

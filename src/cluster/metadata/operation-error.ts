@@ -1,7 +1,7 @@
 import type { Address } from "../../common/address.ts";
 
 /** Why an operation on keys failed. `src/rpc` turns each into one status of the protocol. */
-export type KvErrorCode =
+export type OperationErrorCode =
   /** There is no such key. */
   | "not-found"
   /** Another node serves the key; `owner` says which. Not applied. */
@@ -33,9 +33,9 @@ export interface Owner {
   readonly ringVersion: number;
 }
 
-export class KvError extends Error {
-  override readonly name = "KvError";
-  readonly code: KvErrorCode;
+export class OperationError extends Error {
+  override readonly name = "OperationError";
+  readonly code: OperationErrorCode;
   /** Set with `wrong-node`. */
   readonly owner: Owner | undefined;
   /** Set with `condition-failed`. */
@@ -44,7 +44,7 @@ export class KvError extends Error {
   readonly revision: number | undefined;
 
   constructor(
-    code: KvErrorCode,
+    code: OperationErrorCode,
     message: string,
     options: { owner?: Owner; key?: string; revision?: number; cause?: unknown } = {},
   ) {

@@ -1,8 +1,8 @@
 import { CoordinationError } from "../../coordination/coordination.ts";
-import { settle, type Task } from "./retry-on-connection-loss.ts";
+import { retryOnConnectionLoss, type Task } from "./retry-on-connection-loss.ts";
 
 /** A part of what is read from the znodes. */
-export interface Part<T> {
+export interface Refresher<T> {
   /** As last read; undefined before. */
   readonly value: T | undefined;
   /** Has it read again. */
@@ -13,11 +13,11 @@ export interface Part<T> {
  * Reads by `read`, over lost connections too, whenever the part is touched: one read at a time, and one more if it was
  * touched meanwhile, however often. `onRead` is told after each. Ends with the session.
  */
-export function createPart<T>(
+export function createRefresher<T>(
   task: Pick<Task, "session" | "clock" | "signal">,
   read: () => Promise<T>,
-  onRead: (part: Part<T>) => void,
-): Part<T> {
+  onRead: (part: Refresher<T>) => void,
+): Refresher<T> {
   let value: T | undefined;
   let isTouched = false;
   let isReading = false;
@@ -27,7 +27,7 @@ export function createPart<T>(
     try {
       while (isTouched && !task.signal.aborted) {
         isTouched = false;
-        value = await settle(task, read);
+        value = await retryOnConnectionLoss(task, read);
         onRead(part);
       }
     } catch (error) {
@@ -36,7 +36,7 @@ export function createPart<T>(
       isReading = false;
     }
   };
-  const part: Part<T> = {
+  const part: Refresher<T> = {
     get value() {
       return value;
     },

@@ -16,7 +16,7 @@ export interface Task {
   /** Ends all waiting. Aborted when the session is over, if not before. */
   readonly signal: AbortSignal;
   /** Is told in words what keeps the work from going on, and what to do. */
-  readonly onTrouble: (message: string) => void;
+  readonly onDiagnostic: (message: string) => void;
 }
 
 /**
@@ -27,7 +27,7 @@ export interface Task {
  * Rejects with what `step` rejects with, with SESSION_EXPIRED or CLOSED when the session is over, and with the
  * signal's reason when it is aborted.
  */
-export async function settle<T>(
+export async function retryOnConnectionLoss<T>(
   { session, clock, signal }: Pick<Task, "session" | "clock"> & { readonly signal?: AbortSignal },
   step: () => Promise<T>,
 ): Promise<T> {
@@ -93,7 +93,9 @@ export interface Znode {
 /** Waits until the znode's data changes or it goes; not at all when it is not there, or in another life. */
 export async function untilTouched(task: Task, { path, czxid }: Znode): Promise<void> {
   const touched = Promise.withResolvers<void>();
-  const found = await settle(task, () => getIfThere(task.session, path, () => touched.resolve()));
+  const found = await retryOnConnectionLoss(task, () =>
+    getIfThere(task.session, path, () => touched.resolve()),
+  );
   if (found === undefined || (czxid !== undefined && found.stat.czxid !== czxid)) return;
   await unlessAborted(touched.promise, task.signal);
 }

@@ -7,7 +7,7 @@ import { explain, withoutRepetition } from "./diagnostics.ts";
 export type SessionUser = (session: Coordination, signal: AbortSignal) => void;
 
 /** The sessions of a process: one at a time, a new one whenever the last is over. */
-export interface Sessions {
+export interface SessionKeeper {
   /** The session of now, connected or not; undefined while there is none. */
   readonly current: Coordination | undefined;
   /** What has last kept a session from being opened; undefined once one is. */
@@ -27,12 +27,12 @@ const stableMs = 10_000;
 export function keepSessions(options: {
   open: OpenSession;
   clock: Clock;
-  onTrouble: (message: string) => void;
-}): Sessions {
+  onDiagnostic: (message: string) => void;
+}): SessionKeeper {
   const { open, clock } = options;
-  const tell = withoutRepetition(options.onTrouble);
+  const tell = withoutRepetition(options.onDiagnostic);
   let trouble: string | undefined;
-  const onTrouble = (message: string) => {
+  const onDiagnostic = (message: string) => {
     if (current === undefined) trouble = message;
     tell(message);
   };
@@ -63,13 +63,13 @@ export function keepSessions(options: {
     while (!stopping.signal.aborted) {
       let beganMs = clock.monotonicMs();
       try {
-        const session = await open({ signal: stopping.signal, onTrouble });
+        const session = await open({ signal: stopping.signal, onDiagnostic });
         beganMs = clock.monotonicMs();
         await serveUsers(session);
       } catch (error) {
         if (stopping.signal.aborted) return;
         if (CoordinationError.is(error, "BAD_ARGUMENTS", "AUTH_FAILED")) throw error;
-        onTrouble(explain(error));
+        onDiagnostic(explain(error));
       }
       if (clock.monotonicMs() - beganMs >= stableMs) pause.reset();
       await pause.wait(stopping.signal);

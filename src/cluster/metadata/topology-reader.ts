@@ -1,6 +1,6 @@
 import { type Clock, sleep } from "../../common/clock.ts";
 import { type Coordination, CoordinationError, type Watcher } from "../../coordination/coordination.ts";
-import { childrenOrAwait, createWatchedRead, getOrAwait } from "./cached-read.ts";
+import { childrenOrAwait, createCachedRead, getOrAwait } from "./cached-read.ts";
 import {
   ForeignContentError,
   parseAddressData,
@@ -20,7 +20,7 @@ import {
   ringPath,
   serverPath,
 } from "./paths.ts";
-import { createPart, type Part } from "./refresher.ts";
+import { createRefresher, type Refresher } from "./refresher.ts";
 
 /** Pause before what could not be read is tried again: no watch tells when that is mended. */
 const unreadableRetryMs = 10_000;
@@ -30,7 +30,7 @@ interface ReaderOptions {
   readonly clock: Clock;
   /** Aborted when the session is over, if not before. */
   readonly signal: AbortSignal;
-  readonly onTrouble: (message: string) => void;
+  readonly onDiagnostic: (message: string) => void;
   /** Is told after every read, once everything has been read since the session was last connected. */
   readonly onRead: (topology: Topology) => void;
 }
@@ -46,14 +46,14 @@ export class TopologyReader {
   readonly #options: ReaderOptions;
   /** How often the session has been connected. */
   #connections = 0;
-  readonly #cluster: Part<Versioned<string> | undefined>;
-  readonly #routers: Part<NodeView[]>;
-  readonly #ring: Part<Versioned<RingState> | undefined>;
-  readonly #groupList: Part<void>;
+  readonly #cluster: Refresher<Versioned<string> | undefined>;
+  readonly #routers: Refresher<NodeView[]>;
+  readonly #ring: Refresher<Versioned<RingState> | undefined>;
+  readonly #groupList: Refresher<void>;
   /** By name, in order. */
-  #groups = new Map<string, Part<GroupView>>();
+  #groups = new Map<string, Refresher<GroupView>>();
   /** Not read since the session was last connected. */
-  readonly #unread = new Set<Part<unknown>>();
+  readonly #unread = new Set<Refresher<unknown>>();
 
   constructor(options: ReaderOptions) {
     this.#options = options;
@@ -79,9 +79,9 @@ export class TopologyReader {
   }
 
   /** `prepare` is given how to have the part read again, and returns how to read it. */
-  #part<T>(prepare: (touch: Touch) => () => Promise<T>): Part<T> {
+  #part<T>(prepare: (touch: Touch) => () => Promise<T>): Refresher<T> {
     const read = prepare(() => part.touch());
-    const part: Part<T> = createPart(this.#options, read, () => {
+    const part: Refresher<T> = createRefresher(this.#options, read, () => {
       this.#unread.delete(part);
       this.#tell();
     });
@@ -116,7 +116,7 @@ export class TopologyReader {
     };
   }
 
-  #group(name: string): Part<GroupView> {
+  #group(name: string): Refresher<GroupView> {
     return this.#part((touch) => {
       const readState = this.#value(groupStatePath(name), touch, parseGroupState);
       const readNodes = this.#nodes(groupPath(name), touch);
@@ -163,9 +163,9 @@ export class TopologyReader {
     touch: Touch,
     fetch: (watcher: Watcher | undefined) => Promise<T>,
   ): () => Promise<T | undefined> {
-    const { clock, signal, onTrouble } = this.#options;
-    const tell = withoutRepetition(onTrouble);
-    const read = createWatchedRead({
+    const { clock, signal, onDiagnostic } = this.#options;
+    const tell = withoutRepetition(onDiagnostic);
+    const read = createCachedRead({
       connections: () => this.#connections,
       onOutdated: touch,
       async fetch(watcher) {

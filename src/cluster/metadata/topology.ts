@@ -1,7 +1,7 @@
 import type { Clock } from "../../common/clock.ts";
 import type { Topology } from "./model.ts";
 import { unlessAborted } from "./retry-on-connection-loss.ts";
-import type { Sessions } from "./session-keeper.ts";
+import type { SessionKeeper } from "./session-keeper.ts";
 import { TopologyReader } from "./topology-reader.ts";
 
 /** The cluster as this process sees it now. */
@@ -19,14 +19,14 @@ export interface TopologySource {
 /**
  * Watches the cluster through the sessions of the process, for as long as they go on. While there is no connection the
  * last topology stays, marked with `staleSinceMs`, until everything has been read anew.
- * `onTrouble` is told once of each znode that cannot be read or is not of ours.
+ * `onDiagnostic` is told once of each znode that cannot be read or is not of ours.
  */
 export function watchTopology(options: {
-  sessions: Sessions;
+  sessions: SessionKeeper;
   clock: Clock;
-  onTrouble: (message: string) => void;
+  onDiagnostic: (message: string) => void;
 }): TopologySource {
-  const { sessions, clock, onTrouble } = options;
+  const { sessions, clock, onDiagnostic } = options;
   const listeners = new Set<(topology: Topology) => void>();
   let current: Topology | undefined;
 
@@ -49,7 +49,7 @@ export function watchTopology(options: {
     session.onState((state) => {
       if (state !== "connected") markStale();
     });
-    new TopologyReader({ session, clock, signal, onTrouble, onRead: change }).start();
+    new TopologyReader({ session, clock, signal, onDiagnostic, onRead: change }).start();
   });
 
   return {

@@ -3,37 +3,37 @@ import { createBackoff } from "../../common/backoff.ts";
 import { type Clock, withTimeout } from "../../common/clock.ts";
 import type { Access, OpenSession } from "../../coordination/coordination.ts";
 import { keepRegistered } from "../membership/registrar.ts";
-import { type AskWhoAnswers, dataNodeClaim } from "../membership/registration.ts";
-import { groupLogsRegister, type Register, znodeRegister } from "../metadata/cas-register.ts";
+import { type AskWhoAnswers, registerDataNode } from "../membership/registration.ts";
+import { type CasRegister, groupLogsRegister, znodeRegister } from "../metadata/cas-register.ts";
 import { checkCaller, enterCluster, ForeignCluster } from "../metadata/cluster-id.ts";
 import { formatGroupState, parseGroupState } from "../metadata/codec.ts";
 import { explain, withoutRepetition } from "../metadata/diagnostics.ts";
 import type { GroupLogs, GroupState, Member } from "../metadata/model.ts";
-import { KvError } from "../metadata/operation-error.ts";
+import { OperationError } from "../metadata/operation-error.ts";
 import { groupStatePath, masterNumber } from "../metadata/paths.ts";
 import type { Task } from "../metadata/retry-on-connection-loss.ts";
-import { keepSessions, type Sessions } from "../metadata/session-keeper.ts";
+import { keepSessions, type SessionKeeper } from "../metadata/session-keeper.ts";
 import { type TopologySource, watchTopology } from "../metadata/topology.ts";
-import { diskTrouble, isFull } from "../replication/disk-diagnostics.ts";
+import { diskProblem, isFull } from "../replication/disk-diagnostics.ts";
 import {
   type AppendRequest,
   type AppendResponse,
   type CountMisplacedRequest,
-  type HandOverRequest,
   type PeerAt,
   type PositionRequest,
   type SilenceReport,
+  type TransferRequest,
   withinCluster,
 } from "../replication/peer.ts";
 import type { StandbyProgress } from "../replication/primary.ts";
-import { ClaimRefused, claimMembership, OperatorAwaited } from "../replication/rejoin.ts";
+import { OperatorAwaited, RejoinRefused, rejoinGroup } from "../replication/rejoin.ts";
 import { Replica } from "../replication/replica.ts";
 import type { ReplicationSettings } from "../replication/settings.ts";
 import { HashRing } from "../ring/hash-ring.ts";
-import { ringGate } from "../ring/ring-freeze.ts";
+import { freezeRing } from "../ring/ring-freeze.ts";
 import type { LogStore, Position } from "../storage/log-store.ts";
 import { WatchHub } from "../watch/hub.ts";
-import { KeyCalls } from "./key-service.ts";
+import { KeyService } from "./key-service.ts";
 import { Ownership } from "./ownership.ts";
 
 /** Longest wait of a primary that leaves until it is known how far the group has come. */
@@ -75,7 +75,7 @@ export interface NodeStatus {
   /** Why it takes no calls; undefined while it does. */
   readonly unavailable: string | undefined;
   /** What keeps its disk from taking writes; undefined when nothing does. */
-  readonly diskTrouble: string | undefined;
+  readonly diskProblem: string | undefined;
 }
 
 /** One data node: a replica of a group, and the server of the group's keys while it is the primary. */
@@ -83,13 +83,13 @@ export class DataNode {
   readonly group: string;
   readonly topology: TopologySource;
   readonly #options: DataNodeOptions;
-  readonly #sessions: Sessions;
+  readonly #sessions: SessionKeeper;
   readonly #replica: Replica;
-  readonly #state: Register<GroupState>;
-  readonly #logs: Register<GroupLogs>;
+  readonly #state: CasRegister<GroupState>;
+  readonly #logs: CasRegister<GroupLogs>;
   readonly #stopped = new AbortController();
   /** What clients ask of it. */
-  readonly calls: KeyCalls;
+  readonly calls: KeyService;
   #self: Member | undefined;
   #cluster: string | undefined;
 
@@ -97,10 +97,10 @@ export class DataNode {
     const { group, clock, access, log, onFailure } = options;
     this.group = group;
     this.#options = { ...options, peerAt: withinCluster(options.peerAt, () => this.#cluster) };
-    const sessions = keepSessions({ open: options.openSession, clock, onTrouble: log });
+    const sessions = keepSessions({ open: options.openSession, clock, onDiagnostic: log });
     sessions.done.catch(onFailure);
     this.#sessions = sessions;
-    this.topology = watchTopology({ sessions, clock, onTrouble: log });
+    this.topology = watchTopology({ sessions, clock, onDiagnostic: log });
     this.#state = znodeRegister({
       sessions,
       access,
@@ -120,9 +120,9 @@ export class DataNode {
       group,
       topology: this.topology,
       primary: () => this.#replica.primary,
-      closeRing: ringGate({ sessions, topology: this.topology, clock, access, signal }),
+      freezeRing: freezeRing({ sessions, topology: this.topology, clock, access, signal }),
     });
-    this.calls = new KeyCalls(ownership, new WatchHub(options.store, clock), options.valueBytesMax);
+    this.calls = new KeyService(ownership, new WatchHub(options.store, clock), options.valueBytesMax);
     this.topology.onChange((topology) => {
       const view = topology.groups.get(group);
       if (view !== undefined) this.#replica.observe(view);
@@ -144,7 +144,7 @@ export class DataNode {
     if (store.isCopy) {
       log("the log is a copy, whose original may have gone on: it gets a number of its own, and catches up");
     }
-    const claim = dataNodeClaim({
+    const register = registerDataNode({
       group,
       address,
       number: store.isCopy ? undefined : store.identity?.number,
@@ -155,11 +155,11 @@ export class DataNode {
       sessions: this.#sessions,
       clock,
       access,
-      claim: async (task) => {
+      register: async (task) => {
         await this.#enterCluster(task);
-        return await claim(task);
+        return await register(task);
       },
-      onTrouble: log,
+      onDiagnostic: log,
       onChange: (registration) => {
         life.abort(new Error("the registration is over"));
         life = new AbortController();
@@ -204,20 +204,24 @@ export class DataNode {
     return count;
   }
 
-  /** As `Peer.handOver`. Errors: unavailable, refused. */
-  async handOver({ cluster, group, number }: HandOverRequest, signal: AbortSignal): Promise<number> {
+  /** As `Peer.transferLeadership`. Errors: unavailable, refused. */
+  async transferLeadership(
+    { cluster, group, number }: TransferRequest,
+    signal: AbortSignal,
+  ): Promise<number> {
     checkCaller(this.#cluster, cluster);
     const { primary } = this.#replica;
     if (group !== this.group || primary === undefined) {
-      throw new KvError("unavailable", `this node is not the primary of group "${group}"`);
+      throw new OperationError("unavailable", `this node is not the primary of group "${group}"`);
     }
-    return await primary.handOver(number, signal);
+    return await primary.transferLeadership(number, signal);
   }
 
   /** As `Peer.position`. */
   position({ cluster, group }: PositionRequest): Position | undefined {
     checkCaller(this.#cluster, cluster);
-    if (group !== this.group) throw new KvError("refused", `this node belongs to group "${this.group}"`);
+    if (group !== this.group)
+      throw new OperationError("refused", `this node belongs to group "${this.group}"`);
     const { condition, durable, stalledMs } = this.#options.store;
     // Who waits for its disk would not get far as primary.
     const isStalled = stalledMs >= this.#options.settings.standbyTimeoutMs;
@@ -239,7 +243,7 @@ export class DataNode {
       garbageBytes: store.garbageBytes,
       standbys: primary?.standbys ?? [],
       unavailable: this.#unavailable(),
-      diskTrouble: diskTrouble(store, this.#options.settings),
+      diskProblem: diskProblem(store, this.#options.settings),
     };
   }
 
@@ -251,14 +255,14 @@ export class DataNode {
     const pause = createBackoff(clock, 50, 2000);
     while (!signal.aborted) {
       try {
-        await claimMembership({ group, self, store, state: this.#state, logs: this.#logs });
+        await rejoinGroup({ group, self, store, state: this.#state, logs: this.#logs });
         if (signal.aborted) break;
         this.#self = self;
         this.#replica.registered(self);
         log(`registered as node ${self.number} of group "${group}"`);
         return true;
       } catch (error) {
-        if (error instanceof ClaimRefused) throw error;
+        if (error instanceof RejoinRefused) throw error;
         const lasts = error instanceof OperatorAwaited || isFull(error);
         if (lasts) tell(error.message);
         await pause.wait(signal);

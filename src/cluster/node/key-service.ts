@@ -1,4 +1,4 @@
-import { KvError } from "../metadata/operation-error.ts";
+import { OperationError } from "../metadata/operation-error.ts";
 import type { Condition, RequestId, WriteOperation, WriteRequest } from "../replication/write-plan.ts";
 import type { KeyRange, ScanReader, StoredValue } from "../storage/log-store.ts";
 import type { WatchHub } from "../watch/hub.ts";
@@ -18,7 +18,7 @@ export interface PutOptions extends WriteOptions {
 }
 
 /** What clients ask of a data node. */
-export class KeyCalls {
+export class KeyService {
   readonly #ownership: Ownership;
   readonly #watches: WatchHub;
   readonly #valueBytesMax: number;
@@ -56,8 +56,8 @@ export class KeyCalls {
       return await this.write({ compares, operations: [{ kind: "delete", key }], requestId }, signal);
     } catch (error) {
       const isAbsent =
-        condition === undefined && error instanceof KvError && error.code === "condition-failed";
-      throw isAbsent ? new KvError("not-found", error.message) : error;
+        condition === undefined && error instanceof OperationError && error.code === "condition-failed";
+      throw isAbsent ? new OperationError("not-found", error.message) : error;
     }
   }
 
@@ -89,7 +89,7 @@ export class KeyCalls {
     const primary = this.#ownership.ofGroup();
     await primary.serve(signal);
     yield* this.#watches.watch(options, AbortSignal.any([signal, primary.ended]));
-    if (!signal.aborted) throw new KvError("unavailable", "the primary has been replaced");
+    if (!signal.aborted) throw new OperationError("unavailable", "the primary has been replaced");
   }
 }
 

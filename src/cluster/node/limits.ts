@@ -1,5 +1,5 @@
-import { batchOperationsMax, flawOfKeyLength } from "../../common/key-limits.ts";
-import { KvError } from "../metadata/operation-error.ts";
+import { batchOperationsMax, problemWithKeyLength } from "../../common/key-limits.ts";
+import { OperationError } from "../metadata/operation-error.ts";
 import type { Compare, WriteOperation } from "../replication/write-plan.ts";
 
 /** Longest time to live: 100 years, far below where milliseconds since 1970 lose their precision. */
@@ -7,14 +7,14 @@ const ttlMsMax = 100 * 365 * 24 * 3600 * 1000;
 
 /** Throws `invalid` for a key that is too long. */
 export function checkKey(key: string): void {
-  const flaw = flawOfKeyLength(key);
-  if (flaw !== undefined) throw new KvError("invalid", flaw);
+  const problem = problemWithKeyLength(key);
+  if (problem !== undefined) throw new OperationError("invalid", problem);
 }
 
 /** Throws `invalid` for a value that is too long. */
 export function checkValue(value: Uint8Array, valueBytesMax: number): void {
   if (value.length > valueBytesMax) {
-    throw new KvError(
+    throw new OperationError(
       "invalid",
       `the value has ${value.length} bytes; at most ${valueBytesMax} are allowed (maxvaluebytes)`,
     );
@@ -31,9 +31,9 @@ export function checkBatch(
   valueBytesMax: number,
 ): void {
   const count = compares.length + operations.length;
-  if (count === 0) throw new KvError("invalid", "the batch has no compares and no operations");
+  if (count === 0) throw new OperationError("invalid", "the batch has no compares and no operations");
   if (count > batchOperationsMax) {
-    throw new KvError(
+    throw new OperationError(
       "invalid",
       `the batch has ${count} compares and operations; at most ${batchOperationsMax} are allowed`,
     );
@@ -44,13 +44,16 @@ export function checkBatch(
   for (const operation of operations) {
     const { kind, key } = operation;
     if (keys.has(key)) {
-      throw new KvError("invalid", `the batch writes key ${JSON.stringify(key)} twice; each key may be once`);
+      throw new OperationError(
+        "invalid",
+        `the batch writes key ${JSON.stringify(key)} twice; each key may be once`,
+      );
     }
     keys.add(key);
     bytes += Buffer.byteLength(key) + (kind === "put" ? operation.value.length : 0);
   }
   if (bytes > valueBytesMax) {
-    throw new KvError(
+    throw new OperationError(
       "invalid",
       `the keys and values of the batch have ${bytes} bytes; at most ${valueBytesMax} are allowed (maxvaluebytes)`,
     );
@@ -60,13 +63,16 @@ export function checkBatch(
 /** Throws `invalid` for a time to live that is none. */
 export function checkTtl(ttlMs: number | undefined): void {
   if (ttlMs === undefined || (ttlMs >= 1 && ttlMs <= ttlMsMax)) return;
-  throw new KvError("invalid", `ttl_ms is ${ttlMs}; allowed are 1 to ${ttlMsMax} (100 years), or none`);
+  throw new OperationError(
+    "invalid",
+    `ttl_ms is ${ttlMs}; allowed are 1 to ${ttlMsMax} (100 years), or none`,
+  );
 }
 
 /** Throws `invalid` for what cannot name a request. */
 export function checkRequestId(id: string): void {
   if (/^[A-Za-z0-9_-]{1,64}$/.test(id)) return;
-  throw new KvError(
+  throw new OperationError(
     "invalid",
     `the request id is ${JSON.stringify(id.slice(0, 80))}; allowed are 1 to 64 of A-Z, a-z, 0-9, - and _`,
   );

@@ -1,5 +1,5 @@
 import type { RingState } from "../metadata/model.ts";
-import { KvError, type Owner } from "../metadata/operation-error.ts";
+import { OperationError, type Owner } from "../metadata/operation-error.ts";
 import type { TopologySource } from "../metadata/topology.ts";
 import type { Primary } from "../replication/primary.ts";
 import { ownerOf } from "../ring/placement.ts";
@@ -9,8 +9,8 @@ export interface OwnershipOptions {
   readonly topology: TopologySource;
   /** Ourselves as primary; undefined while somebody else is. */
   readonly primary: () => Primary | undefined;
-  /** Marks the ring as written to: see `ringGate`. */
-  readonly closeRing: () => Promise<void>;
+  /** Marks the ring as written to: see `freezeRing`. */
+  readonly freezeRing: () => Promise<void>;
 }
 
 /** Which keys this node serves, as its view of the cluster says. */
@@ -31,9 +31,9 @@ export class Ownership {
     const { primary, ring } = this.#placeOfAll(keys);
     if (ring.written) return primary;
     try {
-      await this.#options.closeRing();
+      await this.#options.freezeRing();
     } catch (error) {
-      throw new KvError("unavailable", "the ring could not be marked as written to", { cause: error });
+      throw new OperationError("unavailable", "the ring could not be marked as written to", { cause: error });
     }
     return this.#placeOfAll(keys).primary;
   }
@@ -58,7 +58,7 @@ export class Ownership {
     for (const key of others) {
       const owner = topology && ownerOf(topology, key);
       if (owner === undefined || owner.group === this.#options.group) continue;
-      throw new KvError(
+      throw new OperationError(
         "invalid",
         `keys ${shown(first)} and ${shown(key)} belong to the groups "${this.#options.group}" and "${owner.group}"; ` +
           "the keys of a batch must have the same {tag}",
@@ -74,22 +74,28 @@ export class Ownership {
     const ring = view?.ring?.value;
     if (owner === undefined || ring === undefined) throw notYet();
     if (owner.group !== group) {
-      throw new KvError("wrong-node", `key ${shown(key)} belongs to group "${owner.group}"`, { owner });
+      throw new OperationError("wrong-node", `key ${shown(key)} belongs to group "${owner.group}"`, {
+        owner,
+      });
     }
     const primary = this.#options.primary();
     if (primary === undefined) throw this.#notPrimary(owner);
     return { primary, ring };
   }
 
-  #notPrimary(owner: Owner): KvError {
-    return new KvError("wrong-node", `this node is not the primary of group "${this.#options.group}"`, {
-      owner,
-    });
+  #notPrimary(owner: Owner): OperationError {
+    return new OperationError(
+      "wrong-node",
+      `this node is not the primary of group "${this.#options.group}"`,
+      {
+        owner,
+      },
+    );
   }
 }
 
-function notYet(): KvError {
-  return new KvError("unavailable", "this node has not seen a ring with groups yet");
+function notYet(): OperationError {
+  return new OperationError("unavailable", "this node has not seen a ring with groups yet");
 }
 
 function shown(key: string): string {

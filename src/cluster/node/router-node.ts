@@ -5,15 +5,15 @@ import { lead, replaceSilentPrimary } from "../election/master.ts";
 import { positionsOf } from "../election/positions.ts";
 import { planRecovery, type Recovery } from "../election/recovery.ts";
 import { isMaster, keepRegistered } from "../membership/registrar.ts";
-import { type AskWhoAnswers, routerClaim } from "../membership/registration.ts";
+import { type AskWhoAnswers, registerRouter } from "../membership/registration.ts";
 import { groupLogsRegister } from "../metadata/cas-register.ts";
 import { checkCaller, enterCluster, ForeignCluster } from "../metadata/cluster-id.ts";
 import { formatGroupState } from "../metadata/codec.ts";
 import type { GroupView } from "../metadata/model.ts";
-import { KvError } from "../metadata/operation-error.ts";
+import { OperationError } from "../metadata/operation-error.ts";
 import { groupStatePath } from "../metadata/paths.ts";
 import type { Task } from "../metadata/retry-on-connection-loss.ts";
-import { keepSessions, type Sessions } from "../metadata/session-keeper.ts";
+import { keepSessions, type SessionKeeper } from "../metadata/session-keeper.ts";
 import { type TopologySource, watchTopology } from "../metadata/topology.ts";
 import { type PeerAt, type SilenceReport, withinCluster } from "../replication/peer.ts";
 import { noPrimaryReason, primaryOf } from "../ring/placement.ts";
@@ -39,7 +39,7 @@ export interface RouterNodeOptions {
 export class RouterNode {
   readonly topology: TopologySource;
   readonly #options: RouterNodeOptions;
-  readonly #sessions: Sessions;
+  readonly #sessions: SessionKeeper;
   #office = new AbortController();
   /** Set while this router is the master. */
   #mastership: Coordination | undefined;
@@ -48,9 +48,9 @@ export class RouterNode {
   constructor(options: RouterNodeOptions) {
     const { openSession, clock, log, onFailure } = options;
     this.#options = { ...options, peerAt: withinCluster(options.peerAt, () => this.#cluster) };
-    this.#sessions = keepSessions({ open: openSession, clock, onTrouble: log });
+    this.#sessions = keepSessions({ open: openSession, clock, onDiagnostic: log });
     this.#sessions.done.catch(onFailure);
-    this.topology = watchTopology({ sessions: this.#sessions, clock, onTrouble: log });
+    this.topology = watchTopology({ sessions: this.#sessions, clock, onDiagnostic: log });
   }
 
   /**
@@ -60,17 +60,17 @@ export class RouterNode {
   join(address: Address): Promise<void> {
     const joined = Promise.withResolvers<void>();
     const { clock, access, log, onFailure } = this.#options;
-    const claim = routerClaim(address, this.#options.whoAnswers);
+    const register = registerRouter(address, this.#options.whoAnswers);
     keepRegistered({
       sessions: this.#sessions,
       clock,
       access,
-      onTrouble: log,
+      onDiagnostic: log,
       // Who finds this router must get answers from it.
-      claim: async (task) => {
+      register: async (task) => {
         await this.topology.waitUntil(() => true, task.signal);
         await this.#enterCluster(task);
-        return await claim(task);
+        return await register(task);
       },
       onChange: (registration) => {
         this.#office.abort(new Error("no longer master"));
@@ -105,20 +105,20 @@ export class RouterNode {
   async reportSilence(report: SilenceReport): Promise<boolean> {
     checkCaller(this.#cluster, report.cluster);
     if (this.#mastership?.state !== "connected")
-      throw new KvError("unavailable", "this router is not the master");
+      throw new OperationError("unavailable", "this router is not the master");
     const options = { ...this.#options, topology: this.topology };
     return await replaceSilentPrimary(options, this.#mastership, report, this.#office.signal);
   }
 
   /** Hands the office of a group's primary over. Returns the new epoch. Errors: not-found, refused, unavailable. */
-  async handOver(group: string, number: number, signal: AbortSignal): Promise<number> {
+  async transferLeadership(group: string, number: number, signal: AbortSignal): Promise<number> {
     const view = this.#groupOf(group);
     if (!view.nodes.some((node) => node.number === number)) {
-      throw new KvError("not-found", `group "${group}" has no live node ${number}`);
+      throw new OperationError("not-found", `group "${group}" has no live node ${number}`);
     }
     const primary = primaryOf(view);
-    if (primary === undefined) throw new KvError("unavailable", noPrimaryReason(group, view));
-    return await this.#options.peerAt(primary.address).handOver({ group, number }, signal);
+    if (primary === undefined) throw new OperationError("unavailable", noPrimaryReason(group, view));
+    return await this.#options.peerAt(primary.address).transferLeadership({ group, number }, signal);
   }
 
   /**
@@ -134,18 +134,21 @@ export class RouterNode {
     });
     const logs = groupLogsRegister({ sessions: this.#sessions, access: this.#options.access, group });
     const known = await logs.read().catch((error) => {
-      throw new KvError("unavailable", "ZooKeeper cannot be asked now", { cause: error });
+      throw new OperationError("unavailable", "ZooKeeper cannot be asked now", { cause: error });
     });
     const recovery = planRecovery(view, survivors, known?.value.floor ?? { epoch: 0, seq: 0 });
-    if (!acceptDataLoss) throw new KvError("refused", `${recovery.loss}; set accept_data_loss to go on`);
+    if (!acceptDataLoss)
+      throw new OperationError("refused", `${recovery.loss}; set accept_data_loss to go on`);
     const session = this.#sessions.current;
     if (session?.state !== "connected" || view.state === undefined) {
-      throw new KvError("unavailable", "there is no connection to ZooKeeper now");
+      throw new OperationError("unavailable", "there is no connection to ZooKeeper now");
     }
     try {
       await session.set(groupStatePath(group), formatGroupState(recovery.next), view.state.version);
     } catch (error) {
-      throw new KvError("unavailable", `group "${group}" could not be changed: try again`, { cause: error });
+      throw new OperationError("unavailable", `group "${group}" could not be changed: try again`, {
+        cause: error,
+      });
     }
     // What is given up must not be asked for again.
     const floor = recovery.primary.position;
@@ -157,7 +160,7 @@ export class RouterNode {
 
   #groupOf(name: string): GroupView {
     const group = this.topology.current?.groups.get(name);
-    if (group === undefined) throw new KvError("not-found", `there is no group "${name}"`);
+    if (group === undefined) throw new OperationError("not-found", `there is no group "${name}"`);
     return group;
   }
 

@@ -1,9 +1,9 @@
-import { KvError } from "../metadata/operation-error.ts";
+import { OperationError } from "../metadata/operation-error.ts";
 
 interface Waiter {
   readonly seq: number;
   readonly resolve: () => void;
-  readonly reject: (error: KvError) => void;
+  readonly reject: (error: OperationError) => void;
 }
 
 /** The calls that wait for a record to be committed, in the order of their records. */
@@ -25,7 +25,7 @@ export class CommitQueue {
       // The record still waits for its commit, and its bytes with it: only the caller has gone.
       const onAbort = () => {
         const message = "the call ended before the write was committed";
-        reject(new KvError("outcome-unknown", message, { cause: signal.reason }));
+        reject(new OperationError("outcome-unknown", message, { cause: signal.reason }));
       };
       const settle = () => {
         signal.removeEventListener("abort", onAbort);
@@ -60,7 +60,7 @@ export class CommitQueue {
   }
 
   /** The records after `seq` will never be: it is as if they had never been ordered. */
-  withdrawn(seq: number, reason: KvError): void {
+  withdrawn(seq: number, reason: OperationError): void {
     const first = this.#waiters.findIndex((waiter) => waiter.seq > seq);
     if (first < 0) return;
     for (const waiter of this.#waiters.splice(first)) waiter.reject(reason);
@@ -69,7 +69,9 @@ export class CommitQueue {
   /** Nobody will tell any more what becomes of the rest. */
   end(reason: string): void {
     for (const waiter of this.#waiters.splice(0)) {
-      waiter.reject(new KvError("outcome-unknown", `${reason}; the write may or may not have been applied`));
+      waiter.reject(
+        new OperationError("outcome-unknown", `${reason}; the write may or may not have been applied`),
+      );
     }
   }
 }

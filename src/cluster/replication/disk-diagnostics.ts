@@ -1,4 +1,4 @@
-import { KvError } from "../metadata/operation-error.ts";
+import { OperationError } from "../metadata/operation-error.ts";
 import { LogStoreError } from "../storage/errors.ts";
 import type { LogStore } from "../storage/log-store.ts";
 import type { ReplicationSettings } from "./settings.ts";
@@ -12,13 +12,15 @@ export function isFull(error: unknown): error is LogStoreError {
 }
 
 /** What the writers of withdrawn records are told. */
-export function refusedFor(reason: Error): KvError {
+export function refusedFor(reason: Error): OperationError {
   const said = reason.cause instanceof Error ? reason.cause.message : reason.message;
-  return new KvError("exhausted", `the disk of the group's primary is full: ${said}`, { cause: reason });
+  return new OperationError("exhausted", `the disk of the group's primary is full: ${said}`, {
+    cause: reason,
+  });
 }
 
 /** What keeps the disk of a store from taking writes; undefined when nothing does, as far as is known. */
-export function diskTrouble(
+export function diskProblem(
   { full, stalledMs }: Pick<LogStore, "full" | "stalledMs">,
   { standbyTimeoutMs }: ReplicationSettings,
 ): string | undefined {

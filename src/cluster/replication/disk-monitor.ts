@@ -1,6 +1,6 @@
 import type { Clock } from "../../common/clock.ts";
 
-export interface DiskWatchOptions {
+export interface DiskMonitorOptions {
   readonly clock: Clock;
   /** Time between looks. */
   readonly tickMs: number;
@@ -19,8 +19,8 @@ export interface DiskWatchOptions {
 const doublingsMax = 6;
 
 /** Notices that the disk of this node keeps it from being of use as primary, and has another one take its place. */
-export class DiskWatch {
-  readonly #options: DiskWatchOptions;
+export class DiskMonitor {
+  readonly #options: DiskMonitorOptions;
   #lookedMs: number;
   /** The disk counts as stuck from here at the earliest. */
   #sinceMs: number;
@@ -30,7 +30,7 @@ export class DiskWatch {
    */
   #passed = 0;
 
-  constructor(options: DiskWatchOptions) {
+  constructor(options: DiskMonitorOptions) {
     this.#options = options;
     this.#lookedMs = options.clock.monotonicMs();
     this.#sinceMs = this.#lookedMs;

@@ -1,6 +1,6 @@
 import type { Clock } from "../../common/clock.ts";
 
-export interface SilenceWatchOptions {
+export interface FailureDetectorOptions {
   readonly clock: Clock;
   /** Time between looks. */
   readonly tickMs: number;
@@ -15,15 +15,15 @@ export interface SilenceWatchOptions {
 }
 
 /** Notices that a primary has fallen silent, and tells of it. */
-export class SilenceWatch {
-  readonly #options: SilenceWatchOptions;
+export class FailureDetector {
+  readonly #options: FailureDetectorOptions;
   #lookedMs: number;
   /** Silence counts from here at the earliest. */
   #sinceMs: number;
   #epoch: number | undefined;
   #reported: number | undefined;
 
-  constructor(options: SilenceWatchOptions) {
+  constructor(options: FailureDetectorOptions) {
     this.#options = options;
     this.#lookedMs = options.clock.monotonicMs();
     this.#sinceMs = this.#lookedMs;

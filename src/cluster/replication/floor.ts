@@ -1,6 +1,6 @@
 import type { Clock } from "../../common/clock.ts";
 import { comparePositions } from "../election/positions.ts";
-import type { Register } from "../metadata/cas-register.ts";
+import type { CasRegister } from "../metadata/cas-register.ts";
 import type { GroupLogs } from "../metadata/model.ts";
 import type { Position } from "../storage/log-store.ts";
 
@@ -9,7 +9,7 @@ const raiseMs = 2000;
 
 /** Keeps the floor of a group's logs close below what is committed, for as long as its primary lives. */
 export class Floor {
-  readonly #register: Register<GroupLogs>;
+  readonly #register: CasRegister<GroupLogs>;
   readonly #clock: Clock;
   /** The last committed record of the primary's own epoch; undefined before there is one. */
   readonly #committed: () => Position | undefined;
@@ -18,7 +18,7 @@ export class Floor {
   #running: Promise<void> | undefined;
 
   constructor(options: {
-    register: Register<GroupLogs>;
+    register: CasRegister<GroupLogs>;
     clock: Clock;
     committed: () => Position | undefined;
   }) {

@@ -1,5 +1,5 @@
 import { type Clock, sleep } from "../../common/clock.ts";
-import type { Register } from "../metadata/cas-register.ts";
+import type { CasRegister } from "../metadata/cas-register.ts";
 import type { GroupState, Member, Versioned } from "../metadata/model.ts";
 
 /** Pause before a failed compare-and-set is tried again. */
@@ -28,7 +28,7 @@ export class InSyncSet {
 
   readonly #epoch: number;
   readonly #self: number;
-  readonly #register: Register<GroupState>;
+  readonly #register: CasRegister<GroupState>;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
   readonly #onChange: () => void;
@@ -37,7 +37,7 @@ export class InSyncSet {
   constructor(options: {
     state: Versioned<GroupState>;
     self: number;
-    register: Register<GroupState>;
+    register: CasRegister<GroupState>;
     clock: Clock;
     /** Ends all attempts. */
     signal: AbortSignal;

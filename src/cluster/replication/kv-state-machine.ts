@@ -1,5 +1,5 @@
 import type { Clock } from "../../common/clock.ts";
-import { KvError } from "../metadata/operation-error.ts";
+import { OperationError } from "../metadata/operation-error.ts";
 import { LogStoreError } from "../storage/errors.ts";
 import type { Change, KeyRange, LogStore, ScanReader, StoredValue } from "../storage/log-store.ts";
 import { fullRetryMs } from "./disk-diagnostics.ts";
@@ -32,7 +32,7 @@ export interface Committer {
 }
 
 /** The keys of a group, as its primary serves them. */
-export class Keyspace {
+export class KvStateMachine {
   readonly #store: LogStore;
   readonly #clock: Clock;
   readonly #primary: Committer;
@@ -63,7 +63,7 @@ export class Keyspace {
     primary.checkReplicas();
     // By what waits already: else a write of full length would never be taken beside a stream of small ones.
     if (primary.pendingBytes >= pendingBytesMax) {
-      throw new KvError(
+      throw new OperationError(
         "exhausted",
         `${primary.pendingBytes} bytes of writes wait for their commit already; at most ${pendingBytesMax} are to`,
       );
@@ -82,7 +82,7 @@ export class Keyspace {
         await primary.committed(plan.seq, 0, signal);
         return plan.seq;
       case "forgotten":
-        throw new KvError(
+        throw new OperationError(
           "request-forgotten",
           `requests from before revision ${store.requestsAfter} are not remembered any more`,
           { revision: seq },
@@ -90,7 +90,7 @@ export class Keyspace {
       case "refused": {
         const { key, revision } = plan;
         await this.#confirm(signal);
-        throw new KvError("condition-failed", refusal(key, revision), { key, revision });
+        throw new OperationError("condition-failed", refusal(key, revision), { key, revision });
       }
       case "nothing":
         await this.#confirm(signal);
@@ -104,7 +104,8 @@ export class Keyspace {
       await this.#primary.serve(signal);
       // Looked up in the same turn in which it was certain that nobody else serves.
       const found = await this.#store.get(key);
-      if (found === undefined) throw new KvError("not-found", `key ${JSON.stringify(key)} does not exist`);
+      if (found === undefined)
+        throw new OperationError("not-found", `key ${JSON.stringify(key)} does not exist`);
       if (found.expiresMs === undefined || found.expiresMs > this.#clock.wallMs()) return found;
       await this.#untilExpired([key], signal);
     }
@@ -152,7 +153,7 @@ export class Keyspace {
     this.#expireAll()
       .catch((error: unknown) => {
         // The next tick goes on with it, here or where the group is served then.
-        if (!(error instanceof KvError)) throw error;
+        if (!(error instanceof OperationError)) throw error;
       })
       .finally(() => {
         this.#isExpiring = false;
@@ -187,7 +188,7 @@ export class Keyspace {
   #expire(keys: Iterable<string>, wallMs: number): void {
     const changes: Change[] = [];
     for (const key of keys) {
-      const facts = this.#store.willBe(key);
+      const facts = this.#store.pendingFacts(key);
       if (facts?.expiresMs === undefined || facts.expiresMs > wallMs) continue;
       changes.push(removal("expire", key, facts.revision));
     }
@@ -197,8 +198,10 @@ export class Keyspace {
   /** What the log says now is only certain once all of it is committed. */
   async #confirm(signal: AbortSignal): Promise<void> {
     await this.#primary.committed(this.#store.last.seq, 0, signal).catch((error: unknown) => {
-      if (error instanceof KvError && error.code === "exhausted") throw error;
-      throw new KvError("unavailable", "the state of the keys could not be confirmed", { cause: error });
+      if (error instanceof OperationError && error.code === "exhausted") throw error;
+      throw new OperationError("unavailable", "the state of the keys could not be confirmed", {
+        cause: error,
+      });
     });
     await this.#primary.serve(signal);
   }
@@ -210,8 +213,8 @@ function opening<T>(open: () => T): T {
     return open();
   } catch (error) {
     if (!(error instanceof LogStoreError)) throw error;
-    if (error.code === "overrun") throw new KvError("exhausted", error.message, { cause: error });
-    if (error.code === "closed") throw new KvError("unavailable", error.message, { cause: error });
+    if (error.code === "overrun") throw new OperationError("exhausted", error.message, { cause: error });
+    if (error.code === "closed") throw new OperationError("unavailable", error.message, { cause: error });
     throw error;
   }
 }
@@ -219,7 +222,7 @@ function opening<T>(open: () => T): T {
 /** Throws why an open scan cannot go on: in words for its caller where another scan can. */
 function lostScan(error: unknown): never {
   const canGoOn = error instanceof LogStoreError && ["overrun", "superseded", "closed"].includes(error.code);
-  throw canGoOn ? new KvError("scan-overrun", error.message, { cause: error }) : error;
+  throw canGoOn ? new OperationError("scan-overrun", error.message, { cause: error }) : error;
 }
 
 function keysOf({ compares, operations }: WriteRequest): Set<string> {

@@ -1,5 +1,5 @@
 import type { Clock } from "../../common/clock.ts";
-import { KvError } from "../metadata/operation-error.ts";
+import { OperationError } from "../metadata/operation-error.ts";
 import { Alarm } from "./alarm.ts";
 import type { ReplicationSettings } from "./settings.ts";
 
@@ -60,7 +60,10 @@ export class Lease {
       check();
       const leftMs = deadlineMs - clock.monotonicMs();
       if (leftMs <= 0 || signal.aborted) {
-        throw new KvError("unavailable", "the lease of the primary has run out: a standby does not answer");
+        throw new OperationError(
+          "unavailable",
+          "the lease of the primary has run out: a standby does not answer",
+        );
       }
       await this.#answered.wait(clock, leftMs, signal);
     }

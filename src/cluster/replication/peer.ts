@@ -1,6 +1,6 @@
 import type { Address } from "../../common/address.ts";
 import type { Member } from "../metadata/model.ts";
-import type { CopyHead, EpochStart, LogRecord, Position } from "../storage/log-store.ts";
+import type { EpochStart, LogRecord, Position, SnapshotHead } from "../storage/log-store.ts";
 
 /** What one node asks of another. `src/rpc` implements it over the network; the simulation replaces it. */
 export interface Peer {
@@ -9,7 +9,7 @@ export interface Peer {
   /** How many keys of the peer's group a ring of these groups would place elsewhere. */
   countMisplaced(request: CountMisplacedRequest, signal: AbortSignal): Promise<number>;
   /** Makes a primary hand its office over to an in-sync standby. Returns the new epoch. */
-  handOver(request: HandOverRequest, signal: AbortSignal): Promise<number>;
+  transferLeadership(request: TransferRequest, signal: AbortSignal): Promise<number>;
   /** Where a replica's log ends on disk; undefined when it is damaged. */
   position(request: PositionRequest, signal: AbortSignal): Promise<Position | undefined>;
   /**
@@ -36,14 +36,14 @@ export function withinCluster(peerAt: PeerAt, cluster: () => string | undefined)
     return {
       append: (request, signal) => peer.append(named(request), signal),
       countMisplaced: (request, signal) => peer.countMisplaced(named(request), signal),
-      handOver: (request, signal) => peer.handOver(named(request), signal),
+      transferLeadership: (request, signal) => peer.transferLeadership(named(request), signal),
       position: (request, signal) => peer.position(named(request), signal),
       reportSilence: (report, signal) => peer.reportSilence(named(report), signal),
     };
   };
 }
 
-export interface HandOverRequest extends PeerRequest {
+export interface TransferRequest extends PeerRequest {
   readonly group: string;
   readonly number: number;
 }
@@ -67,12 +67,12 @@ export interface AppendRequest extends PeerRequest {
   readonly records: readonly LogRecord[];
   readonly committedSeq: number;
   /** Set when `records` are a part of a full copy. */
-  readonly copy?: CopyChunk;
+  readonly copy?: SnapshotChunk;
   /** For how long from the sending the primary may rely on the answer: the standby serves no sooner as primary. */
   readonly leaseMs: number;
 }
 
-export interface CopyChunk extends CopyHead {
+export interface SnapshotChunk extends SnapshotHead {
   /** All chunks of a copy carry the same number. */
   readonly copyId: number;
   /** From 0. */

@@ -1,5 +1,5 @@
 import { type Clock, sleep } from "../../common/clock.ts";
-import type { Register } from "../metadata/cas-register.ts";
+import type { CasRegister } from "../metadata/cas-register.ts";
 import {
   type GroupLogs,
   type GroupState,
@@ -8,19 +8,19 @@ import {
   type NodeView,
   type Versioned,
 } from "../metadata/model.ts";
-import { KvError } from "../metadata/operation-error.ts";
+import { OperationError } from "../metadata/operation-error.ts";
 import type { Change, LogStore } from "../storage/log-store.ts";
 import { CommitQueue } from "./commit-queue.ts";
-import { diskTrouble, fullRetryMs, isFull, refusedFor } from "./disk-diagnostics.ts";
+import { diskProblem, fullRetryMs, isFull, refusedFor } from "./disk-diagnostics.ts";
 import { Floor } from "./floor.ts";
 import { InSyncSet } from "./in-sync-set.ts";
-import { type Committer, Keyspace } from "./kv-state-machine.ts";
+import { type Committer, KvStateMachine } from "./kv-state-machine.ts";
 import { Lease } from "./lease.ts";
 import type { PeerAt } from "./peer.ts";
 import { Replicator } from "./replicator.ts";
 import { Replicators } from "./replicators.ts";
 import { heartbeatMs, type ReplicationSettings } from "./settings.ts";
-import { HandOver } from "./transfer.ts";
+import { LeadershipTransfer } from "./transfer.ts";
 
 export interface PrimaryOptions {
   readonly group: string;
@@ -35,8 +35,8 @@ export interface PrimaryOptions {
   readonly store: LogStore;
   readonly clock: Clock;
   readonly peerAt: PeerAt;
-  readonly register: Register<GroupState>;
-  readonly logs: Register<GroupLogs>;
+  readonly register: CasRegister<GroupState>;
+  readonly logs: CasRegister<GroupLogs>;
   readonly settings: ReplicationSettings;
   /** Called once, when this primary has learned that it is one no longer. */
   readonly onDeposed: (reason: string) => void;
@@ -71,17 +71,17 @@ export class Primary implements Committer {
   #committedSeq = 0;
   /** Of the record that begins this epoch; nothing is served before it is committed. */
   #epochSeq = Number.POSITIVE_INFINITY;
-  readonly #handOver: HandOver;
+  readonly #transfer: LeadershipTransfer;
   readonly #floor: Floor;
   readonly #lease: Lease;
   /** The keys that it serves. */
-  readonly keys: Keyspace;
+  readonly keys: KvStateMachine;
 
   constructor(options: PrimaryOptions) {
     this.#options = options;
     this.epoch = options.state.value.epoch;
     this.#nodes = options.nodes;
-    this.keys = new Keyspace(options.store, options.clock, this);
+    this.keys = new KvStateMachine(options.store, options.clock, this);
     this.#lease = new Lease({
       clock: options.clock,
       settings: options.settings,
@@ -111,7 +111,7 @@ export class Primary implements Committer {
           `epoch ${state.epoch} has begun with node ${state.primary?.number ?? "none"} as its primary`,
         ),
     });
-    this.#handOver = new HandOver({
+    this.#transfer = new LeadershipTransfer({
       self: options.self,
       epoch: this.epoch,
       inSync: this.#inSync,
@@ -136,7 +136,7 @@ export class Primary implements Committer {
   get unavailable(): string | undefined {
     if (this.#stopped.signal.aborted) return "the primary has been replaced";
     if (this.#committedSeq >= this.#epochSeq) return undefined;
-    const trouble = diskTrouble(this.#options.store, this.#options.settings);
+    const trouble = diskProblem(this.#options.store, this.#options.settings);
     return `the new primary is still taking over${trouble === undefined ? "" : `: ${trouble}`}`;
   }
 
@@ -181,7 +181,7 @@ export class Primary implements Committer {
 
   checkServing(): void {
     const reason = this.unavailable;
-    if (reason !== undefined) throw new KvError("unavailable", reason);
+    if (reason !== undefined) throw new OperationError("unavailable", reason);
   }
 
   checkReplicas(): void {
@@ -189,11 +189,14 @@ export class Primary implements Committer {
     const { minSync } = settings;
     // Nobody could say what becomes of a write that waits for a disk that does not answer.
     if (store.stalledMs >= settings.standbyTimeoutMs) {
-      throw new KvError("unavailable", `the primary takes no writes: ${diskTrouble(store, settings)}`);
+      throw new OperationError("unavailable", `the primary takes no writes: ${diskProblem(store, settings)}`);
     }
     const inSync = this.#inSync.members.length;
     if (inSync >= minSync) return;
-    throw new KvError("unavailable", `${inSync} of at least ${minSync} replicas are in sync (minsync)`);
+    throw new OperationError(
+      "unavailable",
+      `${inSync} of at least ${minSync} replicas are in sync (minsync)`,
+    );
   }
 
   async serve(signal: AbortSignal): Promise<void> {
@@ -202,11 +205,11 @@ export class Primary implements Committer {
   }
 
   get isWritable(): boolean {
-    return !this.#handOver.isUnderWay;
+    return !this.#transfer.isUnderWay;
   }
 
   async untilWritable(signal: AbortSignal): Promise<void> {
-    await this.#handOver.wait(signal);
+    await this.#transfer.wait(signal);
     this.checkServing();
   }
 
@@ -227,10 +230,10 @@ export class Primary implements Committer {
   }
 
   /** The log has not taken a record: in terms of the call. What is not the record's fault ends this primary. */
-  #refused(error: unknown): KvError {
-    if (error instanceof RangeError) return new KvError("invalid", error.message, { cause: error });
+  #refused(error: unknown): OperationError {
+    if (error instanceof RangeError) return new OperationError("invalid", error.message, { cause: error });
     this.#fail(error);
-    return new KvError("unavailable", "the log takes no more records", { cause: error });
+    return new OperationError("unavailable", "the log takes no more records", { cause: error });
   }
 
   /** A log that has lost a record, or takes none, would have this primary acknowledge what is not there. */
@@ -249,9 +252,9 @@ export class Primary implements Committer {
    * Makes an in-sync standby the primary of the next epoch, which is returned. Writes wait meanwhile, and are then
    * refused as not applied, for the new primary to take. Errors: refused, unavailable.
    */
-  async handOver(number: number, signal: AbortSignal): Promise<number> {
+  async transferLeadership(number: number, signal: AbortSignal): Promise<number> {
     this.checkServing();
-    return await this.#handOver.run(number, signal);
+    return await this.#transfer.run(number, signal);
   }
 
   /** Has it known how far the group has come, before this node goes. Rejects when that cannot be done. */
@@ -264,7 +267,7 @@ export class Primary implements Committer {
     const { store } = this.#options;
     while (this.#committedSeq < store.last.seq) {
       await this.committed(store.last.seq, 0, signal).catch((error: unknown) => {
-        if (!(error instanceof KvError && error.code === "exhausted")) throw error;
+        if (!(error instanceof OperationError && error.code === "exhausted")) throw error;
       });
     }
   }

@@ -1,11 +1,11 @@
-import type { Register } from "../metadata/cas-register.ts";
+import type { CasRegister } from "../metadata/cas-register.ts";
 import type { GroupLogs, GroupState, Member } from "../metadata/model.ts";
 import { holds } from "../storage/format/history.ts";
 import type { LogStore } from "../storage/log-store.ts";
 
 /** The node must not take part in its group as things stand; an operator has to decide. */
-export class ClaimRefused extends Error {
-  override readonly name = "ClaimRefused";
+export class RejoinRefused extends Error {
+  override readonly name = "RejoinRefused";
 }
 
 /** The only in-sync replica of its group has come back with a log that may lack acknowledged writes. */
@@ -13,14 +13,14 @@ export class OperatorAwaited extends Error {
   override readonly name = "OperatorAwaited";
 }
 
-export interface ClaimOptions {
+export interface RejoinOptions {
   readonly group: string;
   /** The registration of now. */
   readonly self: Member;
   /** Has its header. */
   readonly store: LogStore;
-  readonly state: Register<GroupState>;
-  readonly logs: Register<GroupLogs>;
+  readonly state: CasRegister<GroupState>;
+  readonly logs: CasRegister<GroupLogs>;
 }
 
 /**
@@ -34,9 +34,9 @@ export interface ClaimOptions {
  * Only a replica that is in its place, or in none, notes its incarnation in its log: from then on every earlier copy of
  * the log is known to be one.
  *
- * Rejects with ClaimRefused; with OperatorAwaited, or as the registers do, and can then be tried again.
+ * Rejects with RejoinRefused; with OperatorAwaited, or as the registers do, and can then be tried again.
  */
-export async function claimMembership(options: ClaimOptions): Promise<void> {
+export async function rejoinGroup(options: RejoinOptions): Promise<void> {
   const { self, store, state, logs } = options;
   const found = await state.read();
   if (found === undefined) {
@@ -68,7 +68,7 @@ function withoutPrimary(state: GroupState, self: Member): GroupState {
 }
 
 /** Notes in the log under which incarnation it goes on, and beside the state which log it is. */
-async function settleLog({ self, store, logs }: ClaimOptions): Promise<void> {
+async function settleLog({ self, store, logs }: RejoinOptions): Promise<void> {
   await store.beginLife(self.incarnation);
   const storeId = store.identity?.storeId ?? "";
   const found = await logs.read();
@@ -115,7 +115,7 @@ function doubtOf(
 
 function checkEpoch(store: LogStore, { epoch }: GroupState): void {
   if (store.promisedEpoch <= epoch) return;
-  throw new ClaimRefused(
+  throw new RejoinRefused(
     `the log has followed epoch ${store.promisedEpoch}, but ZooKeeper knows the group only up to epoch ` +
       `${epoch}: is zooaddr the ensemble that this log belongs to?`,
   );
@@ -123,16 +123,16 @@ function checkEpoch(store: LogStore, { epoch }: GroupState): void {
 
 function checkFirst(store: LogStore): void {
   if (store.promisedEpoch > 0) {
-    throw new ClaimRefused(
+    throw new RejoinRefused(
       `the log has followed epoch ${store.promisedEpoch}, but ZooKeeper has no state of its group: ` +
         "is zooaddr the ensemble that this log belongs to?",
     );
   }
-  if (store.condition.kind === "damaged") throw new ClaimRefused(loneDamage(store));
+  if (store.condition.kind === "damaged") throw new RejoinRefused(loneDamage(store));
 }
 
-function aloneWith({ group, self, store }: ClaimOptions, doubt: string): Error {
-  if (store.condition.kind === "damaged") return new ClaimRefused(loneDamage(store));
+function aloneWith({ group, self, store }: RejoinOptions, doubt: string): Error {
+  if (store.condition.kind === "damaged") return new RejoinRefused(loneDamage(store));
   return new OperatorAwaited(
     `node ${self.number} alone was in sync, and its log cannot be relied on: ${doubt}; group "${group}" stays ` +
       `unavailable until the right log is back, or "kvlab recover ${group} --accept-data-loss" gives up what is lost`,

@@ -1,5 +1,5 @@
 import { type Clock, sleep } from "../../common/clock.ts";
-import type { Register } from "../metadata/cas-register.ts";
+import type { CasRegister } from "../metadata/cas-register.ts";
 import {
   type GroupLogs,
   type GroupState,
@@ -8,9 +8,9 @@ import {
   type Member,
 } from "../metadata/model.ts";
 import type { LogStore } from "../storage/log-store.ts";
-import { diskTrouble, fullRetryMs, isFull } from "./disk-diagnostics.ts";
-import { DiskWatch } from "./disk-monitor.ts";
-import { SilenceWatch } from "./failure-detector.ts";
+import { diskProblem, fullRetryMs, isFull } from "./disk-diagnostics.ts";
+import { DiskMonitor } from "./disk-monitor.ts";
+import { FailureDetector } from "./failure-detector.ts";
 import type { AppendRequest, AppendResponse, PeerAt } from "./peer.ts";
 import { Primary } from "./primary.ts";
 import { heartbeatMs, type ReplicationSettings, silenceMs } from "./settings.ts";
@@ -21,8 +21,8 @@ export interface ReplicaOptions {
   readonly store: LogStore;
   readonly clock: Clock;
   readonly peerAt: PeerAt;
-  readonly register: Register<GroupState>;
-  readonly logs: Register<GroupLogs>;
+  readonly register: CasRegister<GroupState>;
+  readonly logs: CasRegister<GroupLogs>;
   readonly settings: ReplicationSettings;
   /** Tells the master that the primary of this epoch is silent; whether this node has become primary instead. */
   readonly reportSilence: (epoch: number, self: Member) => Promise<boolean>;
@@ -39,7 +39,7 @@ export class Replica {
   #self: Member | undefined;
   #view: GroupView | undefined;
   #primary: Primary | undefined;
-  readonly #silence: SilenceWatch;
+  readonly #silence: FailureDetector;
   readonly #stopped = new AbortController();
   /** Epoch that this node is being made primary of. */
   #taking = 0;
@@ -51,7 +51,7 @@ export class Replica {
     this.#options = options;
     const { store, clock, settings } = options;
     this.#standby = new Standby(store, clock, settings.leaseMs);
-    this.#silence = new SilenceWatch({
+    this.#silence = new FailureDetector({
       clock,
       tickMs: heartbeatMs(settings),
       silenceMs: silenceMs(settings),
@@ -60,7 +60,7 @@ export class Replica {
       report: async (epoch) => this.#self !== undefined && (await options.reportSilence(epoch, this.#self)),
       signal: this.#stopped.signal,
     });
-    new DiskWatch({
+    new DiskMonitor({
       clock,
       tickMs: heartbeatMs(settings),
       limitMs: settings.standbyTimeoutMs,
@@ -174,7 +174,7 @@ export class Replica {
     const others = live.filter(({ number }) => number !== this.#self?.number);
     const heir = this.#primary === undefined ? others[0] : this.#primary.heirOf(others);
     if (heir === undefined) return false;
-    const reason = diskTrouble(store, settings);
+    const reason = diskProblem(store, settings);
     const next = { epoch: epoch + 1, primary: heir, inSync };
     const done = await register.compareAndSet(next, state.version);
     log(`node ${heir.number} takes the place of this node as primary of epoch ${epoch}: ${reason}`);

@@ -2,10 +2,10 @@ import { type Clock, sleep, withTimeout } from "../../common/clock.ts";
 import { explain } from "../metadata/diagnostics.ts";
 import type { Member, NodeView } from "../metadata/model.ts";
 import { commonSeq, epochAt } from "../storage/format/history.ts";
-import type { CopyHead, CopyReader, LogRecord, LogStore } from "../storage/log-store.ts";
+import type { LogRecord, LogStore, SnapshotHead, SnapshotReader } from "../storage/log-store.ts";
 import { fullRetryMs } from "./disk-diagnostics.ts";
 import { type Moment, momentOf } from "./lease.ts";
-import type { AppendRequest, AppendResponse, CopyChunk, Peer } from "./peer.ts";
+import type { AppendRequest, AppendResponse, Peer, SnapshotChunk } from "./peer.ts";
 import { batchBytesMax, heartbeatMs, peerTimeoutMs, type ReplicationSettings } from "./settings.ts";
 
 /** Pause after a standby could not be reached. */
@@ -116,7 +116,7 @@ export class Replicator {
     const common = commonSeq(store, response);
     const reachable = common >= store.base.seq && common >= response.base.seq;
     if (reachable && !response.needsCopy) return common;
-    if (!this.#waitsForRoom) return await this.#sendCopy();
+    if (!this.#waitsForRoom) return await this.#sendSnapshot();
     await this.#idle();
     return undefined;
   }
@@ -133,7 +133,7 @@ export class Replicator {
     if (this.#stopped.signal.aborted) return matched;
     const records = waitsForRoom ? [] : await store.read(matched, batchBytesMax);
     // Compaction has passed the standby.
-    if (records === undefined) return await this.#sendCopy();
+    if (records === undefined) return await this.#sendSnapshot();
     const response = await this.#send(matched, records);
     if (response?.result === "full") return matched;
     return response?.result === "ok" ? matched + records.length : undefined;
@@ -153,8 +153,8 @@ export class Replicator {
   }
 
   /** Sends the whole log. Returns where the standby stands afterwards. */
-  async #sendCopy(): Promise<number | undefined> {
-    const reader = await this.#context.store.openCopy();
+  async #sendSnapshot(): Promise<number | undefined> {
+    const reader = await this.#context.store.openSnapshot();
     try {
       this.#copyId++;
       for (let index = 0; ; index++) {
@@ -173,7 +173,7 @@ export class Replicator {
   async #send(
     previousSeq: number,
     records: readonly LogRecord[],
-    copy?: CopyChunk,
+    copy?: SnapshotChunk,
   ): Promise<AppendResponse | undefined> {
     const { clock, store, settings } = this.#context;
     const request: AppendRequest = {
@@ -225,6 +225,6 @@ export class Replicator {
   }
 }
 
-function headOf(reader: CopyReader): CopyHead {
+function headOf(reader: SnapshotReader): SnapshotHead {
   return { base: reader.base, epochs: reader.epochs, requestsAfter: reader.requestsAfter };
 }

@@ -1,8 +1,8 @@
 import type { Clock } from "../../common/clock.ts";
 import { epochAt, holds } from "../storage/format/history.ts";
-import type { CopyWriter, LogStore } from "../storage/log-store.ts";
+import type { LogStore, SnapshotWriter } from "../storage/log-store.ts";
 import { isFull } from "./disk-diagnostics.ts";
-import type { AppendRequest, AppendResponse, CopyChunk } from "./peer.ts";
+import type { AppendRequest, AppendResponse, SnapshotChunk } from "./peer.ts";
 import { clockDriftMax } from "./settings.ts";
 
 /** Messages that wait for those before them: a primary sends one at a time, and gives up on it after a while. */
@@ -19,7 +19,7 @@ export class Standby {
   #turn: Promise<unknown> = Promise.resolve();
   /** Messages that are being handled, or wait for that. */
   #messages = 0;
-  #copy: { epoch: number; primary: number; copyId: number; next: number; writer: CopyWriter } | undefined;
+  #copy: { epoch: number; primary: number; copyId: number; next: number; writer: SnapshotWriter } | undefined;
   /** Everything up to here is known to be committed: it must never be cut off. */
   #committedSeq = 0;
   #heardMs = Number.NEGATIVE_INFINITY;
@@ -91,7 +91,7 @@ export class Standby {
 
   async #take(request: AppendRequest): Promise<AppendResponse> {
     const store = this.#store;
-    if (request.copy !== undefined) return await this.#takeCopy(request, request.copy);
+    if (request.copy !== undefined) return await this.#takeSnapshot(request, request.copy);
     // The primary goes on without the copy that it has begun: it must not keep the log from being compacted.
     await this.#copy?.writer.abort();
     this.#copy = undefined;
@@ -129,10 +129,10 @@ export class Standby {
     }
   }
 
-  async #takeCopy(request: AppendRequest, chunk: CopyChunk): Promise<AppendResponse> {
+  async #takeSnapshot(request: AppendRequest, chunk: SnapshotChunk): Promise<AppendResponse> {
     if (chunk.index === 0) {
       await this.#copy?.writer.abort();
-      const writer = await this.#store.beginCopy(chunk);
+      const writer = await this.#store.beginSnapshot(chunk);
       this.#copy = {
         epoch: request.epoch,
         primary: request.primary,

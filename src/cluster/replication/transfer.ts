@@ -1,24 +1,24 @@
-import type { Register } from "../metadata/cas-register.ts";
+import type { CasRegister } from "../metadata/cas-register.ts";
 import type { GroupState, Member } from "../metadata/model.ts";
-import { KvError } from "../metadata/operation-error.ts";
+import { OperationError } from "../metadata/operation-error.ts";
 import type { InSyncSet } from "./in-sync-set.ts";
 
-export interface HandOverOptions {
+export interface LeadershipTransferOptions {
   readonly self: number;
   /** Of the primary that hands over. */
   readonly epoch: number;
   readonly inSync: InSyncSet;
-  readonly register: Register<GroupState>;
+  readonly register: CasRegister<GroupState>;
   /** Resolves when everything that is in the log is committed. */
   readonly settled: (signal: AbortSignal) => Promise<void>;
 }
 
 /** How a primary makes another node primary in its place, without a failed request. */
-export class HandOver {
-  readonly #options: HandOverOptions;
+export class LeadershipTransfer {
+  readonly #options: LeadershipTransferOptions;
   #running: Promise<unknown> | undefined;
 
-  constructor(options: HandOverOptions) {
+  constructor(options: LeadershipTransferOptions) {
     this.#options = options;
   }
 
@@ -30,7 +30,8 @@ export class HandOver {
   /** Resolves when it is over, however it has ended. Errors: unavailable (`signal` was aborted). */
   async wait(signal: AbortSignal): Promise<void> {
     await Promise.race([this.#running, aborted(signal)]);
-    if (signal.aborted) throw new KvError("unavailable", "the call ended while the office was handed over");
+    if (signal.aborted)
+      throw new OperationError("unavailable", "the call ended while the office was handed over");
   }
 
   /** Makes an in-sync standby the primary of the next epoch, which is returned. Errors: refused, unavailable. */
@@ -39,13 +40,14 @@ export class HandOver {
     const target = inSync.members.find((member) => member.number === number && number !== self);
     if (target === undefined) {
       const reason = number === self ? "is the primary already" : "is not in sync";
-      throw new KvError("refused", `node ${number} ${reason}`);
+      throw new OperationError("refused", `node ${number} ${reason}`);
     }
-    if (this.#running !== undefined) throw new KvError("refused", "the office is being handed over already");
-    const handOver = this.#to(target, signal);
-    this.#running = handOver.catch(() => {});
+    if (this.#running !== undefined)
+      throw new OperationError("refused", "the office is being handed over already");
+    const transferLeadership = this.#to(target, signal);
+    this.#running = transferLeadership.catch(() => {});
     try {
-      return await handOver;
+      return await transferLeadership;
     } finally {
       this.#running = undefined;
     }
@@ -62,7 +64,7 @@ export class HandOver {
       return next.epoch;
     } catch (error) {
       // If it has happened all the same, no write of ours can be committed any more, and the state will tell us.
-      throw new KvError("unavailable", "the office could not be handed over", { cause: error });
+      throw new OperationError("unavailable", "the office could not be handed over", { cause: error });
     }
   }
 }

@@ -56,12 +56,12 @@ export function planWrite(store: LogStore, request: WriteRequest, wallMs: number
     if (requestId.afterRevision < store.requestsAfter) return { kind: "forgotten" };
   }
   for (const { key, condition } of compares) {
-    const revision = store.willBe(key)?.revision ?? 0;
+    const revision = store.pendingFacts(key)?.revision ?? 0;
     if (!holds(condition, revision)) return { kind: "refused", key, revision };
   }
   const changes: Change[] = [];
   for (const operation of operations) {
-    const previous = store.willBe(operation.key)?.revision ?? 0;
+    const previous = store.pendingFacts(operation.key)?.revision ?? 0;
     if (operation.kind === "delete") {
       if (previous > 0) changes.push(removal("delete", operation.key, previous));
       continue;

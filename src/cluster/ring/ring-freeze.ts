@@ -4,7 +4,7 @@ import { znodeRegister } from "../metadata/cas-register.ts";
 import { formatRingState, parseRingState } from "../metadata/codec.ts";
 import type { RingState, Versioned } from "../metadata/model.ts";
 import { ringPath } from "../metadata/paths.ts";
-import type { Sessions } from "../metadata/session-keeper.ts";
+import type { SessionKeeper } from "../metadata/session-keeper.ts";
 import type { TopologySource } from "../metadata/topology.ts";
 
 /** Longest wait until this process sees a ring that it has changed itself. */
@@ -14,8 +14,8 @@ const seenTimeoutMs = 5000;
  * Closes the ring to new groups, which would take over keys: before the first write of all is accepted, the ring is
  * marked as written to. The function returned resolves once this process sees a ring so marked.
  */
-export function ringGate(options: {
-  sessions: Sessions;
+export function freezeRing(options: {
+  sessions: SessionKeeper;
   topology: TopologySource;
   clock: Clock;
   access: Access;

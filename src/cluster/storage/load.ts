@@ -1,12 +1,12 @@
 import type { DiskFile } from "./disk/disk.ts";
-import { Judge } from "./format/integrity.ts";
+import { IntegrityChecker } from "./format/integrity.ts";
 import { type RecordUnit, scan, wholeFile } from "./format/log-reader.ts";
 import { toLogRecord } from "./format/record.ts";
 import { takeChanges } from "./index/found-changes.ts";
 import { KeyIndex } from "./index/key-index.ts";
-import { LiveKeys } from "./index/key-table.ts";
-import { Milestones } from "./index/offset-index.ts";
-import { Requests } from "./index/request-table.ts";
+import { KeyTable } from "./index/key-table.ts";
+import { OffsetIndex } from "./index/offset-index.ts";
+import { RequestTable } from "./index/request-table.ts";
 import type { EpochStart, LogCondition, LogIdentity, Position } from "./log-store.ts";
 import type { PlacedRecord } from "./read/tail-cache.ts";
 
@@ -29,10 +29,10 @@ export interface LoadedLog {
   readonly frameBytes: number;
   /** Where the next record belongs: after the good part; or after all, in a damaged log. */
   readonly endBytes: number;
-  readonly live: LiveKeys;
+  readonly live: KeyTable;
   /** Of all records, pending ones too. */
-  readonly requests: Requests;
-  readonly milestones: Milestones;
+  readonly requests: RequestTable;
+  readonly offsetIndex: OffsetIndex;
   /** Records after `visibleSeq`, which `live` does not know. */
   readonly pending: readonly PlacedRecord[];
 }
@@ -49,12 +49,12 @@ export async function loadLog(
   visibleSeq = Number.MAX_SAFE_INTEGER,
 ): Promise<LoadedLog> {
   const fileBytes = await file.size();
-  const judge = new Judge(path);
+  const judge = new IntegrityChecker(path);
   const { sequence } = judge;
   const index = new KeyIndex();
   const deletions = new Map<string, number>();
-  const milestones = new Milestones();
-  const requests = new Requests(requestsMax);
+  const offsetIndex = new OffsetIndex();
+  const requests = new RequestTable(requestsMax);
   const pending: PlacedRecord[] = [];
   let endBytes = 0;
   let line = 1;
@@ -62,7 +62,7 @@ export async function loadLog(
   const takeRecord = (unit: RecordUnit) => {
     const { record, offset, bytes, window } = unit;
     const { seq, epoch } = sequence;
-    if (!sequence.isInSnapshot) milestones.add(seq, offset);
+    if (!sequence.isInSnapshot) offsetIndex.add(seq, offset);
     requests.note(record.requestId, seq);
     if (seq > visibleSeq) {
       const entryBytes = record.changes.map((entry) => entry.end - entry.start);
@@ -105,9 +105,9 @@ export async function loadLog(
     legacySeq: standing.legacySeq,
     frameBytes: sequence.frameBytes,
     endBytes: judge.isGood ? endBytes : fileBytes,
-    live: new LiveKeys(index, deletions),
+    live: new KeyTable(index, deletions),
     requests,
-    milestones,
+    offsetIndex,
     pending,
   };
 }

@@ -193,7 +193,7 @@ export interface LogStore {
   valueLater(key: string): (() => Promise<StoredValue | undefined>) | undefined;
 
   /** What a key is once all of the log is committed; undefined when it does not exist then. */
-  willBe(key: string): KeyFacts | undefined;
+  pendingFacts(key: string): KeyFacts | undefined;
 
   /** Visible keys, of a range if one is given, that expire up to `nowMs`; at most `max`, in the order of their bytes. */
   expired(nowMs: number, max: number, range?: KeyRange): string[];
@@ -226,13 +226,13 @@ export interface LogStore {
    * A reader over everything that is on disk now, for a full copy; unaffected by compaction meanwhile.
    * Every reader must be closed.
    */
-  openCopy(): Promise<CopyReader>;
+  openSnapshot(): Promise<SnapshotReader>;
 
   /**
    * Begins to replace the whole log by a copy. The present log stays valid until the copy is finished; an unfinished
    * copy is forgotten. Beginning another copy drops the one before.
    */
-  beginCopy(head: CopyHead): Promise<CopyWriter>;
+  beginSnapshot(head: SnapshotHead): Promise<SnapshotWriter>;
 
   /** Rewrites the log without its garbage now, while appends go on. Joins one that is under way. */
   compact(): Promise<void>;
@@ -242,7 +242,7 @@ export interface LogStore {
 }
 
 /** What goes ahead of the records of a copy. */
-export interface CopyHead {
+export interface SnapshotHead {
   /** The copy stands for the log up to here. */
   readonly base: Position;
   readonly epochs: readonly EpochStart[];
@@ -250,7 +250,7 @@ export interface CopyHead {
   readonly requestsAfter: number;
 }
 
-export interface CopyReader extends CopyHead {
+export interface SnapshotReader extends SnapshotHead {
   /** The next live records with rising seq, about `maxBytes` together; empty at the end. */
   next(maxBytes: number): Promise<LogRecord[]>;
   close(): Promise<void>;
@@ -274,7 +274,7 @@ export interface ScanReader {
   close(): Promise<void>;
 }
 
-export interface CopyWriter {
+export interface SnapshotWriter {
   /** Adds records with rising seq, gaps allowed. */
   write(records: readonly LogRecord[]): Promise<void>;
   /** Puts the copy in the place of the log, durably. The condition is then `intact`, and all of it is visible. */

@@ -1,9 +1,9 @@
-import { Lane } from "../../common/serial-queue.ts";
+import { SerialQueue } from "../../common/serial-queue.ts";
 import type { SharedFile } from "./disk/shared-file.ts";
 import { LogFileError, LogStoreError } from "./errors.ts";
-import { LiveKeys } from "./index/key-table.ts";
-import { Milestones } from "./index/offset-index.ts";
-import type { Requests } from "./index/request-table.ts";
+import { KeyTable } from "./index/key-table.ts";
+import { OffsetIndex } from "./index/offset-index.ts";
+import type { RequestTable } from "./index/request-table.ts";
 import type { LoadedLog } from "./load.ts";
 import type {
   EpochStart,
@@ -15,7 +15,7 @@ import type {
 } from "./log-store.ts";
 import type { LogSettings } from "./options.ts";
 import { OpenScans } from "./read/open-scans.ts";
-import { type PlacedRecord, Recent } from "./read/tail-cache.ts";
+import { type PlacedRecord, TailCache } from "./read/tail-cache.ts";
 import { placeValue } from "./read/values.ts";
 
 /** Where small writes find room and large ones do not, not each of them is worth a line. */
@@ -25,7 +25,7 @@ const fullAgainMs = 60_000;
 export class LogState {
   readonly options: LogSettings;
   /** Everything that writes to the log, or puts another file in its place, does so in its turn here. */
-  readonly lane = new Lane();
+  readonly lane = new SerialQueue();
   file: SharedFile;
   /** End of what is on disk. */
   endBytes = 0;
@@ -46,10 +46,10 @@ export class LogState {
   promisedOnDisk = 0;
   legacySeq = 0;
   frameBytes = 0;
-  live = new LiveKeys();
-  requests: Requests;
-  recent = new Recent(0);
-  milestones = new Milestones();
+  live = new KeyTable();
+  requests: RequestTable;
+  recent = new TailCache(0);
+  offsetIndex = new OffsetIndex();
   /** Records up to here are visible; all of them are on disk. */
   visibleSeq = 0;
   /** Records up to here are known to be committed. May be ahead of what is on disk. */
@@ -96,12 +96,12 @@ export class LogState {
     this.promisedOnDisk = loaded.promisedEpoch;
     this.legacySeq = loaded.legacySeq;
     this.frameBytes = loaded.frameBytes;
-    this.milestones = loaded.milestones;
+    this.offsetIndex = loaded.offsetIndex;
     this.live = loaded.live;
     this.requests = loaded.requests;
     this.scans.supersede();
     this.visibleSeq = last.seq - pending.length;
-    this.recent = new Recent(this.visibleSeq);
+    this.recent = new TailCache(this.visibleSeq);
     this.invisibleBytes = 0;
     for (const placed of pending) {
       this.recent.push({ ...placed });

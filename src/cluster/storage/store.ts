@@ -1,9 +1,6 @@
 import type { FileLock } from "./disk/disk.ts";
 import { checkRecord } from "./format/record-check.ts";
 import type {
-  CopyHead,
-  CopyReader,
-  CopyWriter,
   EpochStart,
   KeyFacts,
   KeyRange,
@@ -15,24 +12,27 @@ import type {
   LogStore,
   Position,
   ScanReader,
+  SnapshotHead,
+  SnapshotReader,
+  SnapshotWriter,
   StoredValue,
 } from "./log-store.ts";
 import { openScan } from "./read/range-scan.ts";
-import { readCopy } from "./read/snapshot-reader.ts";
+import { readSnapshot } from "./read/snapshot-reader.ts";
 import { readRecords, readValue, valueLater } from "./read/values.ts";
 import { adoptLog } from "./rewrite/adopt.ts";
 import { Compactor } from "./rewrite/compaction.ts";
 import { positionAt } from "./rewrite/rewrite.ts";
 import { RewriteTurn } from "./rewrite/rewrite-turn.ts";
-import { beginCopy } from "./rewrite/snapshot-writer.ts";
+import { beginSnapshot } from "./rewrite/snapshot-writer.ts";
 import { cutFile, dropUnwritten } from "./rewrite/truncate.ts";
 import type { LogState } from "./state.ts";
-import { GroupWriter } from "./write/group-commit.ts";
+import { GroupCommit } from "./write/group-commit.ts";
 
 /** An open log. */
 export class Store implements LogStore {
   readonly #state: LogState;
-  readonly #writer: GroupWriter;
+  readonly #writer: GroupCommit;
   readonly #turn = new RewriteTurn();
   readonly #compactor: Compactor;
   readonly #lock: FileLock;
@@ -40,7 +40,7 @@ export class Store implements LogStore {
 
   constructor(state: LogState, lock: FileLock) {
     this.#state = state;
-    this.#writer = new GroupWriter(state, lock, this.#turn);
+    this.#writer = new GroupCommit(state, lock, this.#turn);
     this.#compactor = new Compactor(state, this.#turn);
     this.#lock = lock;
   }
@@ -172,8 +172,8 @@ export class Store implements LogStore {
     return () => endListeners.delete(listener);
   }
 
-  willBe(key: string): KeyFacts | undefined {
-    return this.#state.live.willBe(key);
+  pendingFacts(key: string): KeyFacts | undefined {
+    return this.#state.live.pendingFacts(key);
   }
 
   expired(nowMs: number, max: number, range: KeyRange = {}): string[] {
@@ -219,14 +219,14 @@ export class Store implements LogStore {
     });
   }
 
-  async openCopy(): Promise<CopyReader> {
+  async openSnapshot(): Promise<SnapshotReader> {
     this.#state.checkWritable();
-    return readCopy(this.#state, this.#compactor.hold());
+    return readSnapshot(this.#state, this.#compactor.hold());
   }
 
-  async beginCopy(head: CopyHead): Promise<CopyWriter> {
+  async beginSnapshot(head: SnapshotHead): Promise<SnapshotWriter> {
     this.#state.checkOpen();
-    return await beginCopy(this.#state, this.#turn, this.#writer, head);
+    return await beginSnapshot(this.#state, this.#turn, this.#writer, head);
   }
 
   async compact(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Clock } from "../../common/clock.ts";
-import { KvError } from "../metadata/operation-error.ts";
+import { OperationError } from "../metadata/operation-error.ts";
 
 /** Longest wait for others to give back what they hold. */
 const waitMsMax = 30_000;
@@ -49,7 +49,10 @@ export class Budget {
       const onAbort = () => giveUp(signal.reason);
       const cancel = this.#clock.timer(waitMsMax, () => {
         giveUp(
-          new KvError("exhausted", `no room for ${waitMsMax} ms: ${this.#what} is ${this.#max} at most`),
+          new OperationError(
+            "exhausted",
+            `no room for ${waitMsMax} ms: ${this.#what} is ${this.#max} at most`,
+          ),
         );
       });
       const leave = () => {

@@ -1,5 +1,5 @@
 import type { Clock } from "../../common/clock.ts";
-import { KvError } from "../metadata/operation-error.ts";
+import { OperationError } from "../metadata/operation-error.ts";
 import { holds } from "../storage/format/history.ts";
 import type { LogRecord, LogStore, Position } from "../storage/log-store.ts";
 import { Budget } from "./budget.ts";
@@ -57,7 +57,7 @@ export class WatchHub {
   async *watch(options: WatchOptions, signal: AbortSignal): AsyncGenerator<WatchStep, void, void> {
     const at = this.#begin(options.after);
     if (this.#watchers >= watchersMax) {
-      throw new KvError("exhausted", `${watchersMax} watches are open on this node already`);
+      throw new OperationError("exhausted", `${watchersMax} watches are open on this node already`);
     }
     const watcher = new Watcher(options, at, this.#clock.monotonicMs(), this.#queued);
     const wake = () => watcher.wake();
@@ -199,8 +199,8 @@ export class WatchHub {
   }
 }
 
-function lost(what: string, reason: string, oldest: number): KvError {
-  return new KvError(
+function lost(what: string, reason: string, oldest: number): OperationError {
+  return new OperationError(
     "history-lost",
     `${what} ${reason}; revision ${oldest} is the oldest that can be begun after`,
     {

@@ -15,7 +15,7 @@ export interface EmbeddedOptions {
   /** Where the persistent znodes are kept, and go on from. Its directory must exist. In memory only if absent. */
   readonly file?: string;
   /** Told in words when an unfinished write at the end of the file was cut off, and when there is no room for one. */
-  readonly onTrouble?: (message: string) => void;
+  readonly onDiagnostic?: (message: string) => void;
 }
 
 export interface EmbeddedClientOptions {
@@ -45,9 +45,9 @@ export class EmbeddedCoordination {
 
   /** Errors: SYSTEM (the file is damaged, cannot be read or cannot be written). */
   static async start(options: EmbeddedOptions): Promise<EmbeddedCoordination> {
-    const { clock, sessionTimeoutMs = 10_000, file: path, onTrouble } = options;
+    const { clock, sessionTimeoutMs = 10_000, file: path, onDiagnostic } = options;
     const { file, tree } =
-      path === undefined ? { file: undefined, tree: new Tree() } : await StateFile.open(path, onTrouble);
+      path === undefined ? { file: undefined, tree: new Tree() } : await StateFile.open(path, onDiagnostic);
     const save = file && ((changes: readonly Change[]) => file.save(changes));
     return new EmbeddedCoordination(new Server(clock, tree, sessionTimeoutMs, save), file);
   }

@@ -20,7 +20,7 @@ const CHANGES_BYTES_MIN = 1024 * 1024;
 export class StateFile {
   readonly #path: string;
   readonly #tree: Tree;
-  readonly #onTrouble: ((message: string) => void) | undefined;
+  readonly #onDiagnostic: ((message: string) => void) | undefined;
   readonly #closing = new AbortController();
   #isFull = false;
   #handle: FileHandle | undefined;
@@ -29,25 +29,26 @@ export class StateFile {
   #bytes = 0;
   #bytesMax = 0;
 
-  private constructor(path: string, tree: Tree, onTrouble: ((message: string) => void) | undefined) {
+  private constructor(path: string, tree: Tree, onDiagnostic: ((message: string) => void) | undefined) {
     this.#path = path;
     this.#tree = tree;
-    this.#onTrouble = onTrouble;
+    this.#onDiagnostic = onDiagnostic;
   }
 
   /**
-   * Opens or makes the file. `onTrouble` is told when an unfinished write was cut off, and when there is no room.
+   * Opens or makes the file. `onDiagnostic` is told when an unfinished write was cut off, and when there is no room.
    * Errors: SYSTEM (damaged, unreadable, unwritable).
    */
   static async open(
     path: string,
-    onTrouble?: (message: string) => void,
+    onDiagnostic?: (message: string) => void,
   ): Promise<{ file: StateFile; tree: Tree }> {
     const bytes = await readIfThere(path);
     const { tree, tornBytes } =
       bytes === undefined ? { tree: new Tree(), tornBytes: 0 } : parseState(bytes, path);
-    if (tornBytes > 0) onTrouble?.(`${path}: cut off an unfinished write of ${tornBytes} bytes at the end`);
-    const file = new StateFile(path, tree, onTrouble);
+    if (tornBytes > 0)
+      onDiagnostic?.(`${path}: cut off an unfinished write of ${tornBytes} bytes at the end`);
+    const file = new StateFile(path, tree, onDiagnostic);
     await file.#replace().catch((error) => {
       throw unwritable(path, error);
     });
@@ -99,11 +100,11 @@ export class StateFile {
       if (!isNoRoom(error)) throw error;
       await this.#handle?.truncate(this.#bytes);
       if (!this.#isFull)
-        this.#onTrouble?.(`${this.#path}: nothing can be saved until there is room: ${error}`);
+        this.#onDiagnostic?.(`${this.#path}: nothing can be saved until there is room: ${error}`);
       this.#isFull = true;
       return false;
     }
-    if (this.#isFull) this.#onTrouble?.(`${this.#path} has room again`);
+    if (this.#isFull) this.#onDiagnostic?.(`${this.#path} has room again`);
     this.#isFull = false;
     return true;
   }

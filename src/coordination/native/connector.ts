@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
 import type { ServerAddress } from "../wire/connect-string.ts";
-import { type Failure, makeTroubles } from "../wire/diagnostics.ts";
-import { Rounds } from "../wire/host-provider.ts";
+import { createDiagnostics, type Failure } from "../wire/diagnostics.ts";
+import { HostProvider } from "../wire/host-provider.ts";
 import { EXPIRED, type NativeClientClass, STATE } from "./addon.ts";
 import { closeSoon, Handle, type SessionIdentity } from "./handle.ts";
 
@@ -11,7 +11,7 @@ const LOOK_INTERVAL_MS = 20;
 export interface ConnectorSettings {
   readonly servers: readonly ServerAddress[];
   readonly sessionTimeoutMs: number;
-  readonly onTrouble: (message: string) => void;
+  readonly onDiagnostic: (message: string) => void;
 }
 
 /**
@@ -22,9 +22,9 @@ export type Connect = (signal: AbortSignal, identity?: SessionIdentity) => Promi
 
 export function makeConnect(
   client: NativeClientClass,
-  { servers, sessionTimeoutMs, onTrouble }: ConnectorSettings,
+  { servers, sessionTimeoutMs, onDiagnostic }: ConnectorSettings,
 ): Connect {
-  const rounds = new Rounds(servers, makeTroubles(onTrouble));
+  const rounds = new HostProvider(servers, createDiagnostics(onDiagnostic));
   let connected: { server: ServerAddress; sinceMs: number } | undefined;
   return async (signal, identity) => {
     if (connected !== undefined) {

@@ -25,10 +25,10 @@ export interface NativeSettings {
  */
 export function openNative(settings: NativeSettings): OpenSession {
   const { connectString, sessionTimeoutMs, auth } = settings;
-  return async ({ signal = new AbortController().signal, onTrouble = () => {} } = {}) => {
+  return async ({ signal = new AbortController().signal, onDiagnostic = () => {} } = {}) => {
     signal.throwIfAborted();
     const { servers, chroot } = parseConnectString(connectString);
-    const connect = makeConnect(await loadNativeClient(), { servers, sessionTimeoutMs, onTrouble });
+    const connect = makeConnect(await loadNativeClient(), { servers, sessionTimeoutMs, onDiagnostic });
     for (;;) {
       const session = await tryOpen(connect, signal, auth, chroot);
       if (signal.aborted) await session?.close();

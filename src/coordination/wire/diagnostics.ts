@@ -35,14 +35,14 @@ const WORDS: Readonly<Record<FailureKind, (servers: string, detail: string) => s
   auth: (servers, detail) => `ZooKeeper at ${servers} refuses the credentials (${detail}): check them`,
 };
 
-export interface Troubles {
+export interface Diagnostics {
   /** Each server was tried and failed. Says so, unless it has been said since the last recovery. */
   tell(failures: ReadonlyMap<ServerAddress, Failure>): void;
   recovered(): void;
 }
 
 /** Tells in words, once for each kind of trouble and each outage, what to check. */
-export function makeTroubles(onTrouble: (message: string) => void): Troubles {
+export function createDiagnostics(onDiagnostic: (message: string) => void): Diagnostics {
   const told = new Set<FailureKind>();
   return {
     tell(failures) {
@@ -51,7 +51,7 @@ export function makeTroubles(onTrouble: (message: string) => void): Troubles {
         if (told.has(kind)) continue;
         told.add(kind);
         const servers = failed.map(([server]) => formatServer(server)).join(", ");
-        onTrouble(`${WORDS[kind](servers, failed[0]?.[1].detail ?? "")}; trying again`);
+        onDiagnostic(`${WORDS[kind](servers, failed[0]?.[1].detail ?? "")}; trying again`);
       }
     },
     recovered: () => told.clear(),

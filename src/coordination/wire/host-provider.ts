@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServerAddress } from "./connect-string.ts";
-import type { Failure, Troubles } from "./diagnostics.ts";
+import type { Diagnostics, Failure } from "./diagnostics.ts";
 
 const FIRST_PAUSE_MS = 50;
 /** A server that comes back should not wait longer than this for its clients. */
@@ -20,17 +20,17 @@ export interface Attempt {
  * Which server to try next, and when: all of them in turn, in an order that differs from client to client, with a pause
  * that grows after each round in vain.
  */
-export class Rounds {
+export class HostProvider {
   readonly #servers: readonly ServerAddress[];
-  readonly #troubles: Troubles;
+  readonly #diagnostics: Diagnostics;
   /** Of this round. */
   readonly #failures = new Map<ServerAddress, Failure>();
   #next = 0;
   #roundsInVain = 0;
 
-  constructor(servers: readonly ServerAddress[], troubles: Troubles) {
+  constructor(servers: readonly ServerAddress[], diagnostics: Diagnostics) {
     this.#servers = shuffled(servers);
-    this.#troubles = troubles;
+    this.#diagnostics = diagnostics;
   }
 
   /**
@@ -55,12 +55,12 @@ export class Rounds {
     if (attachedMs >= STEADY_MS) {
       this.#roundsInVain = 0;
       this.#failures.clear();
-      this.#troubles.recovered();
+      this.#diagnostics.recovered();
       return;
     }
     this.#failures.set(server, failure);
     if (this.#failures.size < this.#servers.length) return;
-    this.#troubles.tell(this.#failures);
+    this.#diagnostics.tell(this.#failures);
     this.#failures.clear();
     this.#roundsInVain++;
   }

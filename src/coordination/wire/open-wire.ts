@@ -18,12 +18,12 @@ export interface WireSettings {
 
 /** Opens sessions with our own client of ZooKeeper, 3.5 and later. */
 export function openWire(settings: WireSettings): OpenSession {
-  return async ({ signal, onTrouble = () => {} } = {}) => {
+  return async ({ signal, onDiagnostic = () => {} } = {}) => {
     const { servers, chroot } = parseConnectString(settings.connectString);
     const { sessionTimeoutMs, auth: credentials, tls } = checked(settings);
     for (;;) {
       signal?.throwIfAborted();
-      const session = new Session({ servers, chroot, sessionTimeoutMs, credentials, tls, onTrouble });
+      const session = new Session({ servers, chroot, sessionTimeoutMs, credentials, tls, onDiagnostic });
       try {
         await orAborted(makeReady(session, chroot, credentials !== undefined), signal);
         return new WireCoordination(session, chroot);

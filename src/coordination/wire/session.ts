@@ -5,8 +5,8 @@ import { addChroot, stripChroot } from "../paths.ts";
 import type { WatchKind } from "../watches.ts";
 import { Attachment } from "./attachment.ts";
 import type { ServerAddress } from "./connect-string.ts";
-import { type Failure, makeTroubles } from "./diagnostics.ts";
-import { type Attempt, Rounds } from "./host-provider.ts";
+import { createDiagnostics, type Failure } from "./diagnostics.ts";
+import { type Attempt, HostProvider } from "./host-provider.ts";
 import type { JuteReader } from "./jute.ts";
 import {
   type ConnectResponse,
@@ -30,7 +30,7 @@ export interface SessionSettings {
   /** Digest credentials `user:password`. */
   readonly credentials: string | undefined;
   readonly tls: ConnectionOptions | undefined;
-  readonly onTrouble: (message: string) => void;
+  readonly onDiagnostic: (message: string) => void;
 }
 
 /**
@@ -41,7 +41,7 @@ export class Session {
   /** For use once the session is open. */
   readonly client = new ClientSession();
   readonly #settings: SessionSettings;
-  readonly #rounds: Rounds;
+  readonly #rounds: HostProvider;
   readonly #requests = new Requests();
   readonly #opened = Promise.withResolvers<void>();
   #wasOpened = false;
@@ -59,7 +59,7 @@ export class Session {
   constructor(settings: SessionSettings) {
     this.#settings = settings;
     this.#sessionTimeoutMs = settings.sessionTimeoutMs;
-    this.#rounds = new Rounds(settings.servers, makeTroubles(settings.onTrouble));
+    this.#rounds = new HostProvider(settings.servers, createDiagnostics(settings.onDiagnostic));
     this.#run();
   }
 

@@ -2,7 +2,7 @@ import { ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { ScanRequest, WatchRequest } from "../../../gen/kvlab/v1/data_pb.ts";
 import type { DataClient } from "../../client/channel/channel.ts";
 import type { Topology } from "../../cluster/metadata/model.ts";
-import { KvError } from "../../cluster/metadata/operation-error.ts";
+import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { TopologySource } from "../../cluster/metadata/topology.ts";
 import type { Address } from "../../common/address.ts";
 import type { Clock } from "../../common/clock.ts";
@@ -44,17 +44,17 @@ async function* relaying<T>(
   }
 }
 
-/** The group that is asked for; or the only one, if none is. Errors: KvError. */
+/** The group that is asked for; or the only one, if none is. Errors: OperationError. */
 function groupAsked(topology: Topology, asked: string): string | undefined {
   const names = topology.ring?.value.groups ?? [];
   if (asked === "" && names.length > 1) {
-    throw new KvError(
+    throw new OperationError(
       "invalid",
       `a router needs to know which group is meant: set group to one of ${names.toSorted().join(", ")}`,
     );
   }
   if (asked !== "" && !topology.groups.has(asked)) {
-    throw new KvError("not-found", `there is no group "${asked}"`);
+    throw new OperationError("not-found", `there is no group "${asked}"`);
   }
   return asked === "" ? names[0] : asked;
 }

@@ -4,7 +4,7 @@ import { type BatchRequest, DataService, type RequestId } from "../../../gen/kvl
 import { OutcomeUnknownSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import type { DataClient } from "../../client/channel/channel.ts";
 import type { NodeView, Topology } from "../../cluster/metadata/model.ts";
-import { KvError } from "../../cluster/metadata/operation-error.ts";
+import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { TopologySource } from "../../cluster/metadata/topology.ts";
 import { checkKey } from "../../cluster/node/limits.ts";
 import { noPrimaryReason, ownerOf, primaryOf } from "../../cluster/ring/placement.ts";
@@ -88,7 +88,7 @@ function firstKeyOf({ compares, operations }: BatchRequest): string {
 
 /**
  * Runs `call` with the address of the primary that owns the key, again while it is certain that nothing was applied,
- * until the signal is aborted. Errors: ConnectError, KvError.
+ * until the signal is aborted. Errors: ConnectError, OperationError.
  */
 export async function untilApplied<T>(
   source: TopologySource,
@@ -164,16 +164,17 @@ function isOpen(error: ConnectError): boolean {
 function outcomeUnknown(group: string, cause: unknown): ConnectError {
   const reason = ConnectError.from(cause).rawMessage;
   const message = `the write to group "${group}" may or may not have been applied: ${reason}`;
-  return toConnectError(new KvError("outcome-unknown", message, { cause }), group);
+  return toConnectError(new OperationError("outcome-unknown", message, { cause }), group);
 }
 
 function findNode(topology: Topology, name: string, number: number | undefined): NodeView {
-  if (name === "") throw new KvError("invalid", "a router needs to know whose status is meant: set `group`");
+  if (name === "")
+    throw new OperationError("invalid", "a router needs to know whose status is meant: set `group`");
   const group = topology.groups.get(name);
-  if (group === undefined) throw new KvError("not-found", `there is no group "${name}"`);
+  if (group === undefined) throw new OperationError("not-found", `there is no group "${name}"`);
   const node =
     number === undefined ? primaryOf(group) : group.nodes.find((candidate) => candidate.number === number);
   if (node !== undefined) return node;
-  if (number === undefined) throw new KvError("unavailable", noPrimaryReason(name, group));
-  throw new KvError("not-found", `group "${name}" has no live node ${number}`);
+  if (number === undefined) throw new OperationError("unavailable", noPrimaryReason(name, group));
+  throw new OperationError("not-found", `group "${name}" has no live node ${number}`);
 }

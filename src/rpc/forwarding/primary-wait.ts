@@ -1,5 +1,5 @@
 import type { Topology } from "../../cluster/metadata/model.ts";
-import { KvError } from "../../cluster/metadata/operation-error.ts";
+import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { TopologySource } from "../../cluster/metadata/topology.ts";
 import { hasCandidate, noPrimaryReason, noRingReason, primaryOf } from "../../cluster/ring/placement.ts";
 import type { Address } from "../../common/address.ts";
@@ -15,7 +15,7 @@ const downGraceMs = 5000;
 /**
  * Waits out a group that is changing its primary; for one that is down, and for the first groups of a ring, only a moment.
  * `groupIn` names the group that is meant, undefined while there is none; its errors are passed on.
- * Errors: KvError (unavailable), with what is missing.
+ * Errors: OperationError (unavailable), with what is missing.
  */
 export async function awaitPrimary(
   source: TopologySource,
@@ -41,7 +41,7 @@ export async function awaitPrimary(
             );
     } catch (error) {
       const reason = name === undefined ? noRingReason(topology) : noPrimaryReason(name, group);
-      throw new KvError("unavailable", reason, { cause: error });
+      throw new OperationError("unavailable", reason, { cause: error });
     }
   }
 }

@@ -24,7 +24,7 @@ export function peerOver(transport: Transport): Peer {
       const message = { ...request, ringGroups: [...request.ringGroups] };
       return Number((await client.countMisplaced(message, { signal })).keys);
     },
-    handOver: async (request, signal) => Number((await client.handOver(request, { signal })).epoch),
+    transferLeadership: async (request, signal) => Number((await client.handOver(request, { signal })).epoch),
     position: async (request, signal) => {
       const { position, damaged } = await client.getPosition(request, { signal });
       return damaged ? undefined : fromPosition(position);

@@ -8,8 +8,8 @@ import type {
   AppendRequest,
   AppendResponse,
   CountMisplacedRequest,
-  HandOverRequest,
   PositionRequest,
+  TransferRequest,
 } from "../../cluster/replication/peer.ts";
 import type { Position } from "../../cluster/storage/log-store.ts";
 import { messageBytesLimit } from "../../common/key-limits.ts";
@@ -22,7 +22,7 @@ import { fromEpochs, fromPosition, fromRecord, toEpochs, toPosition } from "./re
 export interface ReplicationHandler {
   append(request: AppendRequest): Promise<AppendResponse>;
   countMisplaced(request: CountMisplacedRequest): number;
-  handOver(request: HandOverRequest, signal: AbortSignal): Promise<number>;
+  transferLeadership(request: TransferRequest, signal: AbortSignal): Promise<number>;
   position(request: PositionRequest): Position | undefined;
 }
 
@@ -53,7 +53,7 @@ export function replicationRoutes(router: ConnectRouter, node: ReplicationHandle
     },
     handOver: (request, context) =>
       answering(async () => {
-        const epoch = await node.handOver(request, deadlineOf(context));
+        const epoch = await node.transferLeadership(request, deadlineOf(context));
         return { epoch: BigInt(epoch) };
       }),
     getPosition: (request) =>

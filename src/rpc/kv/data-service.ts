@@ -1,7 +1,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { DataService } from "../../../gen/kvlab/v1/data_pb.ts";
 import { NodeRole } from "../../../gen/kvlab/v1/topology_pb.ts";
-import { KvError } from "../../cluster/metadata/operation-error.ts";
+import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { DataNode, NodeStatus } from "../../cluster/node/data-node.ts";
 import type { Clock } from "../../common/clock.ts";
 import { answering } from "../errors.ts";
@@ -20,10 +20,13 @@ export function dataRoutes(router: ConnectRouter, node: DataNode, clock: Clock):
       answering(async () => {
         const status = node.status();
         if (group !== "" && group !== status.group) {
-          throw new KvError("not-found", `this node belongs to group "${status.group}", not to "${group}"`);
+          throw new OperationError(
+            "not-found",
+            `this node belongs to group "${status.group}", not to "${group}"`,
+          );
         }
         if (number !== undefined && number !== status.number) {
-          throw new KvError("not-found", `this is node ${status.number} of its group, not ${number}`);
+          throw new OperationError("not-found", `this is node ${status.number} of its group, not ${number}`);
         }
         return toStatus(status);
       }, node.group),
@@ -49,6 +52,6 @@ function toStatus(status: NodeStatus) {
       diskFull,
     })),
     unavailable: status.unavailable ?? "",
-    diskTrouble: status.diskTrouble ?? "",
+    diskProblem: status.diskProblem ?? "",
   };
 }

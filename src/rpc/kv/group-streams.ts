@@ -6,8 +6,8 @@ import type {
   ScanResponseSchema,
   WatchRequest,
 } from "../../../gen/kvlab/v1/data_pb.ts";
-import { KvError } from "../../cluster/metadata/operation-error.ts";
-import type { KeyCalls } from "../../cluster/node/key-service.ts";
+import { OperationError } from "../../cluster/metadata/operation-error.ts";
+import type { KeyService } from "../../cluster/node/key-service.ts";
 import type { ScannedKey, StoredValue } from "../../cluster/storage/log-store.ts";
 import type { Clock } from "../../common/clock.ts";
 import { deadlineOf } from "../deadline.ts";
@@ -27,10 +27,10 @@ const idleMs = 60_000;
 const keysAtOnce = 256;
 
 /** Scan and Watch of a data node: streams over the keys of its group. */
-export function groupStreamHandlers(calls: KeyCalls, group: string, clock: Clock) {
+export function groupStreamHandlers(calls: KeyService, group: string, clock: Clock) {
   const checkGroup = (asked: string) => {
     if (asked === "" || asked === group) return;
-    throw new KvError("not-found", `this node belongs to group "${group}", not to "${asked}"`);
+    throw new OperationError("not-found", `this node belongs to group "${group}", not to "${asked}"`);
   };
   return {
     scan: (request: ScanRequest, context: HandlerContext) =>
@@ -47,7 +47,7 @@ export function groupStreamHandlers(calls: KeyCalls, group: string, clock: Clock
 }
 
 async function* scan(
-  calls: KeyCalls,
+  calls: KeyService,
   request: ScanRequest,
   context: HandlerContext,
   clock: Clock,
@@ -70,7 +70,7 @@ async function* scan(
     }
     if (!isLost) return;
     const message = `nothing was read of the scan for ${idleMs} ms; another can go on after its last key`;
-    throw new KvError("scan-overrun", message);
+    throw new OperationError("scan-overrun", message);
   }
   try {
     while (left > 0 || isFirst) {

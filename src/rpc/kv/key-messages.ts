@@ -11,7 +11,7 @@ import type {
   WatchResponseSchema,
 } from "../../../gen/kvlab/v1/data_pb.ts";
 import { EventKind } from "../../../gen/kvlab/v1/data_pb.ts";
-import { KvError } from "../../cluster/metadata/operation-error.ts";
+import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type {
   Compare,
   Condition,
@@ -28,10 +28,13 @@ import type { WatchOptions } from "../../cluster/watch/watcher.ts";
 
 type ValueMessage = PutRequest["value"];
 
-/** Errors: KvError `invalid`: whoever has written the name of the value wrong does not want an empty one. */
+/** Errors: OperationError `invalid`: whoever has written the name of the value wrong does not want an empty one. */
 export function fromValue(value: ValueMessage): Uint8Array {
   if (value.case === undefined) {
-    throw new KvError("invalid", "a put has no value; one of text and bytes is needed, which may be empty");
+    throw new OperationError(
+      "invalid",
+      "a put has no value; one of text and bytes is needed, which may be empty",
+    );
   }
   return value.case === "text" ? Buffer.from(value.value) : value.value;
 }
@@ -68,7 +71,7 @@ export function fromCondition(
 /** 0 is no revision of a key that exists, and numbers above are not told from each other. */
 function checkedRevision(revision: bigint): number {
   if (revision > 0n && revision <= Number.MAX_SAFE_INTEGER) return Number(revision);
-  throw new KvError(
+  throw new OperationError(
     "invalid",
     `if_revision is ${revision}; allowed are 1 to ${Number.MAX_SAFE_INTEGER}, or if_absent for a key that is not there`,
   );
@@ -83,11 +86,14 @@ export function fromBatch(request: BatchRequest): WriteRequest {
   const operations: WriteOperation[] = [];
   for (const { operation } of request.operations) {
     if (operation.case === undefined) {
-      throw new KvError("invalid", "an operation of the batch is empty; it must be a put or a delete");
+      throw new OperationError("invalid", "an operation of the batch is empty; it must be a put or a delete");
     }
     const { key, condition, requestId } = operation.value;
     if (requestId !== undefined) {
-      throw new KvError("invalid", "an operation of the batch has a request_id; only the batch may have one");
+      throw new OperationError(
+        "invalid",
+        "an operation of the batch has a request_id; only the batch may have one",
+      );
     }
     const compared = fromCondition(condition);
     if (compared !== undefined) compares.push({ key, condition: compared });
@@ -99,7 +105,7 @@ export function fromBatch(request: BatchRequest): WriteRequest {
 function fromCompare({ key, condition }: CompareMessage): Compare {
   const compared = fromCondition(condition);
   if (compared === undefined) {
-    throw new KvError(
+    throw new OperationError(
       "invalid",
       `a compare of the batch, of key ${JSON.stringify(key)}, has no condition; one of if_revision, if_absent, ` +
         "if_present is needed",

@@ -9,7 +9,7 @@ import type {
   PipeRequest,
   PipeResponseSchema,
 } from "../../../gen/kvlab/v1/data_pb.ts";
-import { KvError } from "../../cluster/metadata/operation-error.ts";
+import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import { defaultDeadlineMs, startDeadline } from "../deadline.ts";
 import { toConnectError } from "../errors.ts";
 import { checkFields } from "../unknown-fields.ts";
@@ -67,7 +67,10 @@ async function exchange(calls: UnaryCalls, operations: readonly Operation[]): Pr
 
 /** Only a read can come to this, so it can be made again. */
 function noRoom({ id }: { readonly id?: number | undefined }): Answer {
-  const error = new KvError("unavailable", "the answers of these calls are too long together: ask again");
+  const error = new OperationError(
+    "unavailable",
+    "the answers of these calls are too long together: ask again",
+  );
   return {
     ...(id !== undefined && { id }),
     answer: { case: "failure", value: toFailure(toConnectError(error)) },

@@ -10,7 +10,7 @@ import type {
   PutRequest,
   PutResponseSchema,
 } from "../../../gen/kvlab/v1/data_pb.ts";
-import type { KeyCalls } from "../../cluster/node/key-service.ts";
+import type { KeyService } from "../../cluster/node/key-service.ts";
 import type { Clock } from "../../common/clock.ts";
 import { deadlineOf } from "../deadline.ts";
 import { answering } from "../errors.ts";
@@ -25,7 +25,7 @@ export interface UnaryCalls {
 }
 
 /** Those of a data node. Errors: ConnectError. */
-export function callsOfNode(calls: KeyCalls, group: string, clock: Clock): UnaryCalls {
+export function callsOfNode(calls: KeyService, group: string, clock: Clock): UnaryCalls {
   const answer = <T>(call: () => Promise<T>) => answering(call, group);
   const revised = (call: () => Promise<number>) => answer(async () => ({ revision: BigInt(await call()) }));
   return {

@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
-import { Lane } from "../../common/serial-queue.ts";
+import { SerialQueue } from "../../common/serial-queue.ts";
 
 /** 4 MiB of text take 30 ms with gzip 1 and brotli 1; with the default of brotli, 11, 8 s for a quarter less. */
 const gzipLevel = 1;
@@ -18,8 +18,8 @@ const brotliQuality = 1;
 const waitingMax = 8;
 
 /** One thread at most for each direction, of the four that there are. */
-const compressing = new Lane();
-const decompressing = new Lane();
+const compressing = new SerialQueue();
+const decompressing = new SerialQueue();
 let waiting = 0;
 
 const gzipAsync = promisify(gzip);

@@ -18,7 +18,7 @@ import type { Request, Response } from "./http.ts";
 import { respond } from "./http.ts";
 import type { Rewrite } from "./negotiate.ts";
 import { negotiate } from "./negotiate.ts";
-import { flawOfQuery } from "./query.ts";
+import { problemWithQuery } from "./query.ts";
 import { refuse, shortened } from "./refuse.ts";
 import { readTarget } from "./target.ts";
 import { writeAnswer } from "./write-answer.ts";
@@ -57,8 +57,8 @@ export function createDispatcher(options: DispatchOptions): (request: Request, r
     // The connection has been given up for this call, or for one that was read together with it.
     if (!("stream" in request) && request.socket.destroyed) return;
     if (answerCors(request, response, options.allowedOrigins)) return;
-    const flaw = target.hasHost
-      ? flawOfQuery(request.method, target.query)
+    const problem = target.hasHost
+      ? problemWithQuery(request.method, target.query)
       : "no Host header, or one that names no host";
     if (request.method === "OPTIONS") {
       const verbs = handler?.allowedMethods ?? ["GET", "POST"];
@@ -68,8 +68,8 @@ export function createDispatcher(options: DispatchOptions): (request: Request, r
     } else if (handler === undefined) {
       const message = `no such method: ${shortened(target.path)}`;
       refuse(request, response, { code: Code.Unimplemented, message });
-    } else if (flaw !== undefined) {
-      refuse(request, response, { status: 400, code: Code.InvalidArgument, message: flaw });
+    } else if (problem !== undefined) {
+      refuse(request, response, { status: 400, code: Code.InvalidArgument, message: problem });
     } else {
       const negotiated = negotiate(request, handler, target.query);
       if (typeof negotiated === "function") answer(handler, request, response, call, negotiated);

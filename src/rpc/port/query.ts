@@ -5,7 +5,7 @@ const known = ["connect", "encoding", "message", "base64", "compression"];
  * What is wrong with the query of a URL, in words; undefined when nothing is. Nothing of it is passed over: whoever
  * writes a condition there takes it for one. A POST has everything in its body.
  */
-export function flawOfQuery(method: string | undefined, query: string): string | undefined {
+export function problemWithQuery(method: string | undefined, query: string): string | undefined {
   if (query === "") return undefined;
   try {
     // By default what is not UTF-8 would become U+FFFD: another key than was meant.

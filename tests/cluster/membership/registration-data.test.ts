@@ -73,7 +73,7 @@ describe("registration of data nodes", () => {
     await members.remove("/data/g/state");
     await members.idle();
     assert.deepEqual(node.numbers, [1]);
-    assert.equal(node.troubles.length, 1);
+    assert.equal(node.diagnostics.length, 1);
   });
 
   it("replaces at once what an earlier process at its own address has left", async () => {
@@ -89,7 +89,7 @@ describe("registration of data nodes", () => {
     assert.equal(await after.registered, 1);
     assert.equal(members.clock.monotonicMs(), 0);
     assert.notEqual((await members.observer.exists("/data/g/1"))?.czxid, stat?.czxid);
-    assert.deepEqual(after.troubles, []);
+    assert.deepEqual(after.diagnostics, []);
   });
 
   it("leaves another alone that answers at the address that it announces, says so once, and waits", async () => {
@@ -102,7 +102,7 @@ describe("registration of data nodes", () => {
       assert.match(await second.troubled, /^another process answers at a:1, which this one announces too/);
       await sleep(members.clock, 60_000);
       assert.deepEqual(await members.numbered("/data/g"), { 1: "a:1" });
-      assert.deepEqual([first.numbers, second.numbers, second.troubles.length], [[1], [], 1]);
+      assert.deepEqual([first.numbers, second.numbers, second.diagnostics.length], [[1], [], 1]);
       await second.sessions.stop();
     }
   });
@@ -116,16 +116,16 @@ describe("registration of data nodes", () => {
     const other = members.node("g", "c:1");
     await members.idle();
     assert.deepEqual(after.numbers, []);
-    assert.equal(after.troubles.length, 1);
+    assert.equal(after.diagnostics.length, 1);
     assert.match(
-      after.troubles[0] ?? "",
+      after.diagnostics[0] ?? "",
       /^\/data\/g\/1 is held by "a:1", and 1 is the number in our own log; waiting/,
     );
     assert.deepEqual(other.numbers, [2]);
     await before.sessions.stop();
     await members.idle();
     assert.deepEqual(after.numbers, [1]);
-    assert.equal(after.troubles.length, 1);
+    assert.equal(after.diagnostics.length, 1);
   });
 
   it("registers afresh when somebody deletes its znode", async () => {

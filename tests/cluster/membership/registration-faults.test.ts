@@ -20,7 +20,7 @@ describe("registration under faults", () => {
         assert.equal(await members.text(`/server/${current.number}`), "a:1");
         if (!fault.startsWith("expired")) assert.equal(current.number, others);
         // What mends itself is no trouble.
-        assert.deepEqual(router.troubles, []);
+        assert.deepEqual(router.diagnostics, []);
         return sessions;
       });
     }

@@ -105,14 +105,14 @@ describe("registration of routers", () => {
     await sleep(members.clock, 60_000);
     assert.deepEqual(await members.numbered("/server"), { 0: "a:1" });
     assert.deepEqual(
-      [first.numbers, first.troubles, second.numbers, second.troubles.length],
+      [first.numbers, first.diagnostics, second.numbers, second.diagnostics.length],
       [[0], [], [], 1],
     );
     // The address does not lead here just because nobody else is there now.
     answerer = "nobody";
     await first.sessions.stop();
     await sleep(members.clock, 60_000);
-    assert.deepEqual([await members.numbered("/server"), second.troubles.length], [{}, 1]);
+    assert.deepEqual([await members.numbered("/server"), second.diagnostics.length], [{}, 1]);
     answerer = "self";
     assert.equal(await second.registered, 0);
     await second.sessions.stop();
@@ -166,7 +166,7 @@ describe("registration of routers", () => {
     const router = members.router("a:1", open);
     await members.idle();
     assert.deepEqual(await members.numbered("/server"), { 0: "old:1", 1: "a:1" });
-    assert.deepEqual(router.troubles, []);
+    assert.deepEqual(router.diagnostics, []);
   });
 
   it("tells of a place only while connected, so that a master can begin at once", async () => {
@@ -227,7 +227,7 @@ describe("registration of routers", () => {
     const router = members.router("b:1");
     members.clock.timer(60_000, () => void members.overwrite("/server/top", "7"));
     await members.idle();
-    assert.deepEqual(router.troubles, [
+    assert.deepEqual(router.diagnostics, [
       '/server/top holds "many"; expected the next number to give away, from 0 to 4294967295; correct or delete it',
     ]);
     assert.deepEqual(router.numbers, [7]);
@@ -241,7 +241,7 @@ describe("registration of routers", () => {
     const router = members.router("a:1");
     await members.idle();
     assert.deepEqual(router.numbers, [1]);
-    assert.deepEqual(router.troubles, [
+    assert.deepEqual(router.diagnostics, [
       "/server/0 is not ephemeral, so it was made by none of ours; no router can become master until it is deleted",
     ]);
     await members.overwrite("/server/0", "still here");
@@ -250,7 +250,7 @@ describe("registration of routers", () => {
     await members.remove("/server/0");
     await members.idle();
     assert.deepEqual(router.numbers, [1, 0]);
-    assert.equal(router.troubles.length, 1);
+    assert.equal(router.diagnostics.length, 1);
   });
 
   it("lets nobody else write its znodes, and tells who has other credentials what to do", async () => {
@@ -264,7 +264,7 @@ describe("registration of routers", () => {
     const stranger = members.router("b:1");
     assert.match(await stranger.troubled, /^\/server\/lock\/lock- does not let us in: .* zooauth/);
     await stranger.sessions.stop();
-    assert.equal(stranger.troubles.length, 1);
+    assert.equal(stranger.diagnostics.length, 1);
   });
 
   it("registers afresh without delay, however often, when it had its place for a while each time", async () => {

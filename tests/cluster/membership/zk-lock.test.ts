@@ -21,9 +21,9 @@ function taskOf(
   session: Coordination,
   clock: SkippingClock,
   signal = new AbortController().signal,
-  onTrouble: (message: string) => void = () => {},
+  onDiagnostic: (message: string) => void = () => {},
 ): Task {
-  return { session, clock, signal, access: "open", onTrouble };
+  return { session, clock, signal, access: "open", onDiagnostic };
 }
 
 describe("withLock", () => {
@@ -167,9 +167,9 @@ describe("withLock", () => {
     const holder = withLock(taskOf(observer, clock), "/lock", "10.0.0.1:2000", () => held);
     await clock.idle();
     const told: [number, string][] = [];
-    const onTrouble = (message: string) => told.push([clock.monotonicMs(), message]);
+    const onDiagnostic = (message: string) => told.push([clock.monotonicMs(), message]);
     const waiter = withLock(
-      taskOf(await open(), clock, undefined, onTrouble),
+      taskOf(await open(), clock, undefined, onDiagnostic),
       "/lock",
       "us:1",
       async () => "mine",

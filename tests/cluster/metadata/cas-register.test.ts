@@ -41,7 +41,7 @@ test("a read shows every change that was made before it, also where the member t
   const sessions = keepSessions({
     open: async (options) => behind(await open(options)),
     clock,
-    onTrouble: () => {},
+    onDiagnostic: () => {},
   });
   await clock.until("there is a session", () => sessions.current !== undefined);
   const register = znodeRegister({

@@ -77,7 +77,7 @@ test("a call of another cluster's node is refused, and one of an earlier version
   assert.throws(() => node.position(foreign), expected);
   assert.throws(() => node.countMisplaced({ ...foreign, ringGroups: [], virtualNodes: 2 }), expected);
   const signal = new AbortController().signal;
-  await assert.rejects(node.handOver({ ...foreign, number: 2 }, signal), expected);
+  await assert.rejects(node.transferLeadership({ ...foreign, number: 2 }, signal), expected);
   const empty = { epoch: 9, primary: 2, target: 1, incarnation: "1", previous: { epoch: 0, seq: 0 } };
   const append = { ...foreign, ...empty, records: [], committedSeq: 0, leaseMs: 500 };
   await assert.rejects(node.append(append), expected);

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { settle, untilTouched } from "../../../src/cluster/metadata/retry-on-connection-loss.ts";
+import {
+  retryOnConnectionLoss,
+  untilTouched,
+} from "../../../src/cluster/metadata/retry-on-connection-loss.ts";
 import { CoordinationError } from "../../../src/coordination/coordination.ts";
 import { EmbeddedCoordination } from "../../../src/coordination/embedded/service.ts";
 import { interceptedSession } from "../../support/intercepted-session.ts";
@@ -18,10 +21,10 @@ async function start() {
   return { clock, service, inner, session, calls };
 }
 
-describe("settle", () => {
+describe("retryOnConnectionLoss", () => {
   it("repeats a lost step once connected, after a sync, so that it sees what it has done", async () => {
     const { clock, service, inner, session, calls } = await start();
-    const created = settle({ session, clock }, async () => {
+    const created = retryOnConnectionLoss({ session, clock }, async () => {
       if ((await session.exists("/a")) !== undefined) return;
       service.loseNext(inner, "answer");
       await session.create("/a", new Uint8Array(), "persistent");
@@ -35,11 +38,11 @@ describe("settle", () => {
   it("passes on every other error, and the end of the session", async () => {
     const { clock, service, inner, session } = await start();
     await assert.rejects(
-      settle({ session, clock }, () => session.get("/none")),
+      retryOnConnectionLoss({ session, clock }, () => session.get("/none")),
       { code: "NO_NODE" },
     );
     service.disconnect(inner);
-    const lost = settle({ session, clock }, () => session.get("/none"));
+    const lost = retryOnConnectionLoss({ session, clock }, () => session.get("/none"));
     service.expire(inner);
     service.reconnect(inner);
     await assert.rejects(lost, { code: "SESSION_EXPIRED" });
@@ -49,7 +52,9 @@ describe("settle", () => {
     const { clock, service, inner, session } = await start();
     const controller = new AbortController();
     service.disconnect(inner);
-    const lost = settle({ session, clock, signal: controller.signal }, () => session.get("/none"));
+    const lost = retryOnConnectionLoss({ session, clock, signal: controller.signal }, () =>
+      session.get("/none"),
+    );
     controller.abort(new Error("enough"));
     await assert.rejects(lost, /enough/);
   });
@@ -57,7 +62,7 @@ describe("settle", () => {
   it("makes longer and longer pauses while every attempt is lost", async () => {
     const { clock, session } = await start();
     const attemptsMs: number[] = [];
-    await settle({ session, clock }, async () => {
+    await retryOnConnectionLoss({ session, clock }, async () => {
       attemptsMs.push(clock.monotonicMs());
       if (attemptsMs.length < 12) throw new CoordinationError("CONNECTION_LOSS", "lost");
     });
@@ -72,7 +77,7 @@ describe("untilTouched", () => {
   it("waits until a life of a znode changes or ends, and not when it is over already", async () => {
     const { clock, session, inner } = await start();
     const signal = new AbortController().signal;
-    const task = { session, clock, signal, access: "open", onTrouble: assert.fail } as const;
+    const task = { session, clock, signal, access: "open", onDiagnostic: assert.fail } as const;
     const create = async () => {
       await inner.create("/a", new Uint8Array(), "persistent");
       return { path: "/a", czxid: (await inner.get("/a")).stat.czxid };

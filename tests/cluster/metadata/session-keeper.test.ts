@@ -13,10 +13,10 @@ import { skippingClock } from "../../support/skipping-clock.ts";
 async function start(open?: (service: EmbeddedCoordination, clock: Clock) => OpenSession) {
   const clock = skippingClock();
   const service = await EmbeddedCoordination.start({ clock });
-  const troubles: string[] = [];
-  const onTrouble = (message: string) => troubles.push(message);
-  const sessions = keepSessions({ open: open?.(service, clock) ?? service.opener(), clock, onTrouble });
-  return { clock, service, sessions, troubles };
+  const diagnostics: string[] = [];
+  const onDiagnostic = (message: string) => diagnostics.push(message);
+  const sessions = keepSessions({ open: open?.(service, clock) ?? service.opener(), clock, onDiagnostic });
+  return { clock, service, sessions, diagnostics };
 }
 
 describe("keepSessions", () => {
@@ -89,14 +89,14 @@ describe("keepSessions", () => {
 
   it("tries again with growing pauses, and says once what is wrong", async () => {
     const opened: number[] = [];
-    const { clock, sessions, troubles } = await start((service, clock) => async (options) => {
+    const { clock, sessions, diagnostics } = await start((service, clock) => async (options) => {
       opened.push(clock.monotonicMs());
       if (opened.length < 6) throw new CoordinationError("SYSTEM", "not now");
       return service.opener()(options);
     });
     await clock.idle();
     assert.ok(sessions.current);
-    assert.deepEqual(troubles, ["not now"]);
+    assert.deepEqual(diagnostics, ["not now"]);
     const pauses = opened.slice(1).map((atMs, index) => atMs - (opened[index] ?? 0));
     pauses.forEach((pauseMs, index) => {
       assert.ok(pauseMs >= 50 * 2 ** index && pauseMs <= 100 * 2 ** index, `${pauses}`);

@@ -12,7 +12,7 @@ describe("watchTopology under faults", () => {
     await withEachFault(async (faultAt) => {
       const members = await Members.start();
       const sessions = faultySessions(members.service, faultAt);
-      const { source, troubles } = watch(members, sessions.open);
+      const { source, diagnostics } = watch(members, sessions.open);
       members.router("r:1");
       const node = members.node("g", "a:1");
       await members.idle();
@@ -33,7 +33,7 @@ describe("watchTopology under faults", () => {
         source.current?.groups.get("g")?.nodes[0]?.incarnation,
         node.registration.current?.incarnation,
       );
-      assert.deepEqual(troubles, []);
+      assert.deepEqual(diagnostics, []);
       return sessions;
     });
   });

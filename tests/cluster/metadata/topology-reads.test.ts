@@ -36,12 +36,12 @@ describe("the reads of watchTopology", () => {
       if (path === "/data/g/1" && ++refusals <= 3) throw new CoordinationError("NO_AUTH", "no", { path });
       return perform();
     };
-    const { source, troubles, seen } = watch(members, interceptedOpener(members, intercept));
+    const { source, diagnostics, seen } = watch(members, interceptedOpener(members, intercept));
     await members.idle();
     assert.deepEqual(seen[0]?.groups.get("g")?.nodes, []);
     assert.equal(source.current?.groups.get("g")?.nodes[0]?.address, "a:1");
-    assert.equal(troubles.length, 1);
-    assert.match(troubles[0] ?? "", /^\/data\/g\/1 does not let us in/);
+    assert.equal(diagnostics.length, 1);
+    assert.match(diagnostics[0] ?? "", /^\/data\/g\/1 does not let us in/);
   });
 
   it("reads 100 groups of 3 nodes with few calls, and after a change only what has changed", async () => {

@@ -27,7 +27,7 @@ describe("watchTopology", () => {
   it("follows everything that comes, changes and goes", async () => {
     const members = await Members.start();
     const { observer } = members;
-    const { source, troubles } = watch(members);
+    const { source, diagnostics } = watch(members);
     await members.idle();
     members.router("r:1");
     await members.idle();
@@ -67,7 +67,7 @@ describe("watchTopology", () => {
     await members.idle();
     assert.equal(source.current?.groups.get("g")?.state?.value.epoch, 2);
     assert.equal(source.current?.ring, undefined);
-    assert.deepEqual(troubles, []);
+    assert.deepEqual(diagnostics, []);
   });
 
   it("sees a node that has registered afresh as another incarnation", async () => {
@@ -167,7 +167,7 @@ describe("watchTopology", () => {
     await observer.create("/server/note", noData, "persistent");
     await observer.create("/server/5", encodeText("nowhere"), "ephemeral");
     await observer.create("/ring", noData, "persistent");
-    const { source, troubles } = watch(members);
+    const { source, diagnostics } = watch(members);
     await members.idle();
     assert.deepEqual(plain(source.current), {
       stale: false,
@@ -178,7 +178,7 @@ describe("watchTopology", () => {
     await members.overwrite("/data/g/state", "{}");
     members.node("g", "d:1", 2);
     await members.idle();
-    assert.deepEqual(troubles.map((message) => message.split(" ")[0]).sort(), [
+    assert.deepEqual(diagnostics.map((message) => message.split(" ")[0]).sort(), [
       "/data/g/state",
       "/data/h/7",
       "/data/h/8",
@@ -196,7 +196,7 @@ describe("watchTopology", () => {
       groups: { g: { nodes: { 1: "a:1", 2: "d:1" }, epoch: 1 }, h: { nodes: { 1: "b:1" }, epoch: 1 } },
       ring: 1,
     });
-    assert.equal(troubles.length, 6);
+    assert.equal(diagnostics.length, 6);
   });
 
   it("is stale for good once its sessions have stopped", async () => {

@@ -29,7 +29,7 @@ test("a condition that does not hold refuses the write and tells the revision th
   const first = await clock.settled(group.put(1, "a", "1"));
   const compare = (condition: { kind: "revision"; revision: number } | { kind: "absent" | "present" }) =>
     clock.settled(group.write(1, { compares: [{ key: "a", condition }], operations: [putOf("a", "2")] }));
-  const refused = { name: "KvError", code: "condition-failed", key: "a" };
+  const refused = { name: "OperationError", code: "condition-failed", key: "a" };
   await assert.rejects(compare({ kind: "absent" }), { ...refused, revision: first });
   await assert.rejects(compare({ kind: "revision", revision: first - 1 }), { ...refused, revision: first });
   const second = await compare({ kind: "revision", revision: first });

@@ -375,7 +375,7 @@ test("a lone node with a damaged log does not take part", async () => {
   group.crash(1);
   group.forget(1);
   group.store(1).condition = { kind: "damaged", line: 3, reason: "flipped" };
-  await assert.rejects(group.start(1), { name: "ClaimRefused", message: /line 3.*kvlab log repair/ });
+  await assert.rejects(group.start(1), { name: "RejoinRefused", message: /line 3.*kvlab log repair/ });
 });
 
 test("after a full stop a standby that was not in sync is not promoted, however early it returns", async () => {
@@ -487,9 +487,9 @@ test("a log of a later epoch than ZooKeeper knows is not taken for one of this c
   group.crash(1);
   group.forget(1);
   group.state = { value: { epoch: 0, primary: undefined, inSync: [] }, version: 9 };
-  await assert.rejects(group.start(1), { name: "ClaimRefused", message: /epoch 1.*zooaddr/ });
+  await assert.rejects(group.start(1), { name: "RejoinRefused", message: /epoch 1.*zooaddr/ });
   group.state = undefined;
-  await assert.rejects(group.start(1), { name: "ClaimRefused", message: /no state of its group/ });
+  await assert.rejects(group.start(1), { name: "RejoinRefused", message: /no state of its group/ });
 });
 
 test("a delete of a missing key is refused only once the deletes before it are committed", async () => {
@@ -552,9 +552,9 @@ test("a healthy primary is left alone, however long it is idle", async () => {
 test("a hand-over loses and refuses no write: those that come meanwhile are for the new primary", async () => {
   const group = await groupOf([1, 2]);
   const before = Promise.all(["a", "b", "c"].map((key) => group.put(1, key, key)));
-  const handOver = group.primary(1).handOver(2, never);
+  const transferLeadership = group.primary(1).transferLeadership(2, never);
   const meanwhile = assert.rejects(group.put(1, "d", "d"), { code: "unavailable" });
-  assert.equal(await group.clock.settled(handOver), 2);
+  assert.equal(await group.clock.settled(transferLeadership), 2);
   await group.clock.settled(before);
   await meanwhile;
   await group.clock.until("node 2 serves", () => group.serves(2));
@@ -567,7 +567,7 @@ test("a hand-over to a node that is not in sync is refused, and changes nothing"
   group.cut.add("1>2");
   await group.clock.until("node 2 is dropped", () => !group.inSync.includes(2));
   for (const number of [1, 2, 3]) {
-    await assert.rejects(group.primary(1).handOver(number, never), { code: "refused" });
+    await assert.rejects(group.primary(1).transferLeadership(number, never), { code: "refused" });
   }
   await group.clock.settled(group.put(1, "a", "1"));
 });
@@ -575,7 +575,9 @@ test("a hand-over to a node that is not in sync is refused, and changes nothing"
 test("a hand-over that ZooKeeper does not take leaves the primary as it was", async () => {
   const group = await groupOf([1, 2]);
   group.registerFault = "down";
-  await assert.rejects(group.clock.settled(group.primary(1).handOver(2, never)), { code: "unavailable" });
+  await assert.rejects(group.clock.settled(group.primary(1).transferLeadership(2, never)), {
+    code: "unavailable",
+  });
   await group.clock.settled(group.put(1, "a", "1"));
   assert.equal(group.state?.value.epoch, 1);
 });
@@ -584,8 +586,8 @@ test("a hand-over to a standby that is dropped meanwhile is given up", async () 
   const group = await groupOf([1, 2]);
   group.cut.add("1>2");
   const write = group.put(1, "a", "1");
-  const handOver = group.primary(1).handOver(2, never);
-  await assert.rejects(group.clock.settled(handOver), { code: "unavailable" });
+  const transferLeadership = group.primary(1).transferLeadership(2, never);
+  await assert.rejects(group.clock.settled(transferLeadership), { code: "unavailable" });
   await group.clock.settled(write);
   assert.equal(group.state?.value.epoch, 1);
   assert.deepEqual(group.inSync, [1]);

@@ -130,7 +130,7 @@ const scenarios: Record<string, Scenario> = {
     await store.promise(6);
     expected.promisedEpoch = 6;
     const copied = [put(5, 90, "a", "1"), put(6, 95, "b", "2"), epochRecord(6, 100)];
-    const copy = await store.beginCopy({
+    const copy = await store.beginSnapshot({
       base: { epoch: 6, seq: 100 },
       epochs: [{ epoch: 6, firstSeq: 95 }],
       requestsAfter: 0,

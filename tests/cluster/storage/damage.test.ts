@@ -120,7 +120,7 @@ describe("a damaged log", () => {
       store.append([put(3, 100, "a", "b")]),
       store.truncate(3),
       store.compact(),
-      store.openCopy(),
+      store.openSnapshot(),
     ]) {
       await assert.rejects(refused, /is damaged at line 299/);
     }
@@ -149,7 +149,7 @@ describe("a damaged log", () => {
 
   it("is whole again once a copy has replaced it", async () => {
     const { store, disk } = await damaged();
-    const copy = await store.beginCopy({
+    const copy = await store.beginSnapshot({
       base: { epoch: 3, seq: 300 },
       epochs: [{ epoch: 3, firstSeq: 200 }],
       requestsAfter: 0,

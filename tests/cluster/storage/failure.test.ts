@@ -79,7 +79,7 @@ describe("a failed write or sync", () => {
     const { disk, fatal, store } = await newLog();
     await store.append([put(1, 1, "a", "1")]);
     store.commit(1);
-    const copy = await store.beginCopy({
+    const copy = await store.beginSnapshot({
       base: { epoch: 1, seq: 5 },
       epochs: [{ epoch: 1, firstSeq: 1 }],
       requestsAfter: 0,
@@ -107,7 +107,7 @@ describe("bit rot", () => {
     assert.equal((await again.get("b"))?.revision, 2);
     again.commit(2);
     await assert.rejects(again.compact(), /line 2 has become unreadable/);
-    const reader = await again.openCopy();
+    const reader = await again.openSnapshot();
     await assert.rejects(reader.next(1000), /line 2 of \/data\/db\.txt has become bad/);
     await reader.close();
     await again.close();

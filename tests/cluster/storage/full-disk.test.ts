@@ -34,7 +34,7 @@ async function newLog(records: readonly LogRecord[] = [put(1, 1, "a", "1")]) {
 /** Everything that a store says of its end and of what is to come. */
 function endOf(store: LogStore) {
   const { last, durable, written, epochs, keyCount, fileBytes } = store;
-  return { last, durable, written, epochs, keyCount, fileBytes, b: store.willBe("b") };
+  return { last, durable, written, epochs, keyCount, fileBytes, b: store.pendingFacts("b") };
 }
 
 describe("a record that there is no room for", () => {
@@ -46,7 +46,7 @@ describe("a record that there is no room for", () => {
         if (kind === "write") throw systemError(code, path);
       };
       const refused = store.append([{ ...put(1, 2, "b", "2"), requestId: "r2" }]);
-      assert.deepEqual([store.last.seq, store.willBe("b")?.revision], [2, 2]);
+      assert.deepEqual([store.last.seq, store.pendingFacts("b")?.revision], [2, 2]);
       await assert.rejects(refused, full);
       assert.deepEqual(endOf(store), before);
       assert.equal(store.seqOfRequest("r2"), undefined);
@@ -82,7 +82,7 @@ describe("a record that there is no room for", () => {
     const told: unknown[] = [];
     store.onEnd({
       written: () => told.push("written"),
-      withdrawn: (afterSeq) => told.push([afterSeq, store.last.seq, store.willBe("b")]),
+      withdrawn: (afterSeq) => told.push([afterSeq, store.last.seq, store.pendingFacts("b")]),
     });
     const refused = [2, 3, 4].map((seq) => store.append([put(1, seq, "b", "x".repeat(100))]));
     for (const append of refused) await assert.rejects(append, full);
@@ -175,7 +175,7 @@ it("an end that cannot be cut off for want of room stays, and can be cut off lat
 
 it("a copy that there is no room for is forgotten", async () => {
   const { disk, fatal, store } = await newLog();
-  const copy = await store.beginCopy({
+  const copy = await store.beginSnapshot({
     base: { epoch: 1, seq: 5 },
     epochs: [{ epoch: 1, firstSeq: 1 }],
     requestsAfter: 0,

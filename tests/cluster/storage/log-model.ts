@@ -91,7 +91,7 @@ export class LogModel {
   }
 }
 
-/** What a list of records leaves of each key, as `willBe` tells it. */
+/** What a list of records leaves of each key, as `pendingFacts` tells it. */
 export function factsAfter(records: readonly LogRecord[]): Map<string, KeyFacts> {
   const facts = new Map<string, KeyFacts>();
   for (const { seq, changes } of records) {

@@ -91,7 +91,7 @@ async function check(store: LogStore, model: LogModel): Promise<void> {
   assert.deepEqual(store.epochs, model.epochs);
   assert.equal(store.promisedEpoch, model.promisedEpoch);
   const all = factsAfter(model.all);
-  for (const key of keys) assert.deepEqual(store.willBe(key), all.get(key));
+  for (const key of keys) assert.deepEqual(store.pendingFacts(key), all.get(key));
   assert.deepEqual(plain(await store.read(model.base.seq, Number.MAX_SAFE_INTEGER)), plain(model.tail));
   if (model.base.seq > 0) assert.equal(await store.read(model.base.seq - 1, 1), undefined);
   assert.ok(store.garbageBytes >= 0 && store.garbageBytes <= store.fileBytes);
@@ -140,7 +140,7 @@ async function readScan(scan: OpenScan, max: number): Promise<boolean> {
 
 /** Everything a reader of a copy gives. */
 async function copyOut(store: LogStore, meanwhile: () => Promise<void>) {
-  const reader = await store.openCopy();
+  const reader = await store.openSnapshot();
   const records: LogRecord[] = [];
   try {
     await meanwhile();
@@ -238,7 +238,7 @@ async function run(steps: readonly Step[]): Promise<void> {
           ({ changes, requestId }) => changes.length > 0 || requestId !== undefined,
         );
         await endScans();
-        const copy = await store.beginCopy({ base, epochs, requestsAfter });
+        const copy = await store.beginSnapshot({ base, epochs, requestsAfter });
         await copy.write(sparse);
         await copy.finish();
         model.copy(base, sparse, epochs, requestsAfter);

@@ -175,22 +175,22 @@ describe("commit", () => {
     await store.close();
   });
 
-  it("is foreseen by willBe", async () => {
+  it("is foreseen by pendingFacts", async () => {
     const { store } = await newLog();
     void store.append([put(1, 1, "a", "1"), put(1, 2, "b", "1"), deletion(1, 3, "b")]);
     assert.deepEqual(
-      ["a", "b", "c"].map((key) => store.willBe(key)?.revision),
+      ["a", "b", "c"].map((key) => store.pendingFacts(key)?.revision),
       [1, undefined, undefined],
     );
     await store.append([deletion(1, 4, "a"), put(1, 5, "b", "2")]);
     store.commit(2);
     assert.deepEqual(
-      ["a", "b", "c"].map((key) => store.willBe(key)?.revision),
+      ["a", "b", "c"].map((key) => store.pendingFacts(key)?.revision),
       [undefined, 5, undefined],
     );
     store.commit(5);
     assert.deepEqual(
-      ["a", "b", "c"].map((key) => store.willBe(key)?.revision),
+      ["a", "b", "c"].map((key) => store.pendingFacts(key)?.revision),
       [undefined, 5, undefined],
     );
     await store.close();

@@ -48,14 +48,14 @@ describe("onVisible", () => {
   });
 });
 
-describe("willBe", () => {
+describe("pendingFacts", () => {
   it("tells revision and expiry once everything is committed", async () => {
     const { store } = await newLog();
     await store.append([
       { epoch: 1, seq: 1, changes: [putting("a", "1", { expiresMs: 100 }), putting("b", "1")] },
       { epoch: 1, seq: 2, changes: [putting("a", "2"), deleting("b"), putting("c", "2", { expiresMs: 50 })] },
     ]);
-    const facts = () => ["a", "b", "c"].map((key) => store.willBe(key));
+    const facts = () => ["a", "b", "c"].map((key) => store.pendingFacts(key));
     const expected = [{ revision: 2, expiresMs: undefined }, undefined, { revision: 2, expiresMs: 50 }];
     assert.deepEqual(facts(), expected);
     store.commit(1);

@@ -129,7 +129,7 @@ test("a watch from before what the log has, or of another history, is refused wi
   const { store, write, watch } = setUp();
   await write(put(1, 1, "a", "1"), put(1, 2, "a", "2"), put(4, 3, "a", "3"));
   store.base = { epoch: 1, seq: 2 };
-  const refused = { name: "KvError", code: "history-lost", revision: 2 };
+  const refused = { name: "OperationError", code: "history-lost", revision: 2 };
   await assert.rejects(stepOf(watch({ after: { epoch: 0, seq: 1 } })), refused);
   await assert.rejects(stepOf(watch({ after: { epoch: 0, seq: 4 } })), refused);
   await assert.rejects(stepOf(watch({ after: { epoch: 3, seq: 3 } })), refused);

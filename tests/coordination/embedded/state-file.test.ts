@@ -25,11 +25,11 @@ async function withFolder(body: (file: string, folder: string) => Promise<void>)
 async function withService<T>(
   file: string,
   body: (session: Coordination, service: EmbeddedCoordination) => Promise<T>,
-  onTrouble?: (message: string) => void,
+  onDiagnostic?: (message: string) => void,
 ): Promise<T> {
   const options = { clock: systemClock, file };
   const service = await EmbeddedCoordination.start(
-    onTrouble === undefined ? options : { ...options, onTrouble },
+    onDiagnostic === undefined ? options : { ...options, onDiagnostic },
   );
   try {
     return await body(await service.opener({ auth: "kvlab:secret" })(), service);
@@ -179,17 +179,17 @@ describe("the state file of the embedded coordination service", () => {
       await withService(file, (session) => session.create("/a", nothing, "persistent"));
       const whole = await readFile(file);
       await writeFile(file, Buffer.concat([whole, Buffer.from("0badc0de {")]));
-      const troubles: string[] = [];
+      const diagnostics: string[] = [];
       const children = () =>
         withService(
           file,
           (session) => session.children("/"),
-          (trouble) => troubles.push(trouble),
+          (trouble) => diagnostics.push(trouble),
         );
       assert.deepEqual(await children(), ["a"]);
-      assert.deepEqual(troubles, [`${file}: cut off an unfinished write of 10 bytes at the end`]);
+      assert.deepEqual(diagnostics, [`${file}: cut off an unfinished write of 10 bytes at the end`]);
       assert.deepEqual(await children(), ["a"]);
-      assert.equal(troubles.length, 1);
+      assert.equal(diagnostics.length, 1);
     }));
 
   it("is refused, and left as it is, when it is damaged or something else", () =>

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { OutcomeUnknownSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import type { Topology } from "../../../src/cluster/metadata/model.ts";
-import { KvError } from "../../../src/cluster/metadata/operation-error.ts";
+import { OperationError } from "../../../src/cluster/metadata/operation-error.ts";
 import type { TopologySource } from "../../../src/cluster/metadata/topology.ts";
 import { toConnectError } from "../../../src/rpc/errors.ts";
 import { untilApplied } from "../../../src/rpc/forwarding/forwarder.ts";
@@ -71,7 +71,7 @@ function silence(signal: AbortSignal): Promise<never> {
 }
 
 function notApplied(): ConnectError {
-  return toConnectError(new KvError("unavailable", "not now"));
+  return toConnectError(new OperationError("unavailable", "not now"));
 }
 
 test("a read that waits for a primary which was replaced goes to the new one", async () => {
@@ -135,7 +135,7 @@ test("a write over a connection that broke is not repeated; a read is", async ()
 test("what the primary says of the call itself is passed on with its details", async () => {
   const source = new OneGroup();
   source.primary("a:1");
-  const refusal = toConnectError(new KvError("not-found", "no such key"));
+  const refusal = toConnectError(new OperationError("not-found", "no such key"));
   const error = await untilApplied(source, clock, "a", "write", never, () => Promise.reject(refusal)).then(
     assert.fail,
     ConnectError.from,

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { Code, type ConnectError, createContextValues, createHandlerContext } from "@connectrpc/connect";
 import { DataService, ScanRequestSchema } from "../../../gen/kvlab/v1/data_pb.ts";
-import { KvError } from "../../../src/cluster/metadata/operation-error.ts";
-import type { KeyCalls } from "../../../src/cluster/node/key-service.ts";
+import { OperationError } from "../../../src/cluster/metadata/operation-error.ts";
+import type { KeyService } from "../../../src/cluster/node/key-service.ts";
 import { groupStreamHandlers } from "../../../src/rpc/kv/group-streams.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
@@ -16,7 +16,7 @@ function scanOf(lengths: readonly number[], clock: VirtualClock) {
     revision: 1,
     expiresMs: undefined,
     value: async () => {
-      if (!state.isOpen) throw new KvError("scan-overrun", "the scan is closed");
+      if (!state.isOpen) throw new OperationError("scan-overrun", "the scan is closed");
       return { value: new Uint8Array(length), text: false, revision: 1 };
     },
   }));
@@ -27,7 +27,7 @@ function scanOf(lengths: readonly number[], clock: VirtualClock) {
       state.isOpen = false;
     },
   };
-  const calls = { scan: async () => reader } as unknown as KeyCalls;
+  const calls = { scan: async () => reader } as unknown as KeyService;
   const context = createHandlerContext({
     service: DataService,
     method: DataService.method.scan,

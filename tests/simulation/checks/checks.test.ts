@@ -12,12 +12,12 @@ import type { ToldStep } from "../clients/open-watches.ts";
 import { SimProcess } from "../world/process.ts";
 import { Scheduler } from "../world/scheduler.ts";
 import { Trace } from "../world/trace.ts";
-import { flawOfTime, isOverdue } from "./expiry-check.ts";
+import { isOverdue, problemWithTime } from "./expiry-check.ts";
 import { GroupFacts } from "./group-facts.ts";
 import { Invariants } from "./invariants.ts";
-import { flawOfLog } from "./log-check.ts";
+import { problemWithLog } from "./log-check.ts";
 import { ShadowLog } from "./shadow-log.ts";
-import { flawOfStep, type Watched } from "./watch-check.ts";
+import { problemWithStep, type Watched } from "./watch-check.ts";
 
 function put(key: string, value: string, previous = 0): Change {
   return { kind: "put", key, value: Buffer.from(value), text: true, previous };
@@ -43,23 +43,23 @@ function named(group: GroupFacts, seq: number, requestId: string): GroupFacts {
   return group;
 }
 
-const flawOf = (group: GroupFacts, history: History<StoreOperation> = []) =>
-  flawOfLog(group, withLog(history, [group]), () => "g");
+const problemWith = (group: GroupFacts, history: History<StoreOperation> = []) =>
+  problemWithLog(group, withLog(history, [group]), () => "g");
 
 describe("the check of a log", () => {
   it("takes a log in which each record continues from those before", () => {
     const log = groupOf([], [put("k", "a"), put("l", "b")], [end("expire", "k", 2)], [put("k", "c")]);
-    assert.equal(flawOf(log), undefined);
+    assert.equal(problemWith(log), undefined);
   });
 
   it("finds a request that was carried out twice", () => {
     const log = named(named(groupOf([put("k", "a")], [put("k", "a", 1)]), 1, "r"), 2, "r");
-    assert.match(flawOf(log) ?? "", /request r was carried out twice/);
+    assert.match(problemWith(log) ?? "", /request r was carried out twice/);
   });
 
   it("finds a change that replaces another value than the last, and the end of what is not there", () => {
-    assert.match(flawOf(groupOf([put("k", "a")], [put("k", "b")])) ?? "", /replaces revision 0/);
-    assert.match(flawOf(groupOf([end("expire", "k", 0)])) ?? "", /does not exist/);
+    assert.match(problemWith(groupOf([put("k", "a")], [put("k", "b")])) ?? "", /replaces revision 0/);
+    assert.match(problemWith(groupOf([end("expire", "k", 0)])) ?? "", /does not exist/);
   });
 
   it("finds a batch that was acknowledged and is there in part, or with something else", () => {
@@ -73,9 +73,9 @@ describe("the check of a log", () => {
       result: { revision: 1 },
     };
     const history = [at(0, 9, operation)];
-    assert.equal(flawOf(groupOf([put("k", "a"), put("l", "b")]), history), undefined);
-    assert.match(flawOf(groupOf([put("k", "a")]), history) ?? "", /nothing for l/);
-    assert.match(flawOf(groupOf([put("k", "a"), put("l", "b"), put("m", "c")]), history) ?? "", /put m/);
+    assert.equal(problemWith(groupOf([put("k", "a"), put("l", "b")]), history), undefined);
+    assert.match(problemWith(groupOf([put("k", "a")]), history) ?? "", /nothing for l/);
+    assert.match(problemWith(groupOf([put("k", "a"), put("l", "b"), put("m", "c")]), history) ?? "", /put m/);
   });
 
   it("finds a scan that shows another state than that of its revision", () => {
@@ -91,8 +91,8 @@ describe("the check of a log", () => {
         ],
       },
     });
-    assert.equal(flawOf(log, [at(0, 9, scan(2, "c", 2)), at(0, 9, scan(1, "a", 1))]), undefined);
-    assert.match(flawOf(log, [at(0, 9, scan(1, "c", 2))]) ?? "", /scan at revision 1/);
+    assert.equal(problemWith(log, [at(0, 9, scan(2, "c", 2)), at(0, 9, scan(1, "a", 1))]), undefined);
+    assert.match(problemWith(log, [at(0, 9, scan(1, "c", 2))]) ?? "", /scan at revision 1/);
   });
 });
 
@@ -134,23 +134,23 @@ describe("the check of what goes from a log", () => {
       what: "takes an end that a later epoch has committed without it",
       followed: 1,
       inSync: [1],
-      flaw: false,
+      problem: false,
     },
-    { what: "finds what a member of the in-sync set had", followed: 1, inSync: [1, 2], flaw: true },
+    { what: "finds what a member of the in-sync set had", followed: 1, inSync: [1, 2], problem: true },
     {
       what: "finds what was committed in the epoch that it has followed",
       followed: 2,
       inSync: [1],
-      flaw: true,
+      problem: true,
     },
   ];
-  for (const { what, followed, inSync, flaw } of cases) {
+  for (const { what, followed, inSync, problem } of cases) {
     it(`${what}, if it is cut off`, async () => {
       const { invariants, replica } = await lateCommit({ followed, inSync });
       invariants.cutting(replica, 1);
       assert.match(
         invariants.violation ?? "",
-        flaw ? /n2 cuts off 1\.2 \(put k\), which is committed/ : /^$/,
+        problem ? /n2 cuts off 1\.2 \(put k\), which is committed/ : /^$/,
       );
     });
 
@@ -161,7 +161,7 @@ describe("the check of what goes from a log", () => {
       ] as const) {
         const { invariants, replica } = await lateCommit({ followed, inSync });
         invariants.replacing(replica, 2, [{ epoch: 1, seq: 2, changes }]);
-        assert.match(invariants.violation ?? "", flaw ? told : /^$/);
+        assert.match(invariants.violation ?? "", problem ? told : /^$/);
       }
     });
   }
@@ -292,15 +292,15 @@ describe("the checks of when keys expire", () => {
   it("take any time that the clock has shown during the call", () => {
     const { beforeMs, wallsMs } = wallsAround(-1000);
     for (const takenMs of [beforeMs, beforeMs - 1000]) {
-      assert.equal(flawOfTime(takenMs + 50, { ttlMs: 50 }, wallsMs), undefined);
+      assert.equal(problemWithTime(takenMs + 50, { ttlMs: 50 }, wallsMs), undefined);
     }
     assert.equal(isOverdue({ expiresMs: beforeMs - 999 }, wallsMs), false);
   });
 
   it("find what is before and after all of them", () => {
     const { beforeMs, wallsMs } = wallsAround(1000);
-    assert.match(flawOfTime(beforeMs + 49, { ttlMs: 50 }, wallsMs) ?? "", /too soon/);
-    assert.match(flawOfTime(beforeMs + 1062, { ttlMs: 50 }, wallsMs) ?? "", /too late/);
+    assert.match(problemWithTime(beforeMs + 49, { ttlMs: 50 }, wallsMs) ?? "", /too soon/);
+    assert.match(problemWithTime(beforeMs + 1062, { ttlMs: 50 }, wallsMs) ?? "", /too late/);
     assert.equal(isOverdue({ expiresMs: beforeMs }, wallsMs), true);
   });
 });
@@ -325,35 +325,39 @@ describe("the check of a watch", () => {
     at: { epoch, seq },
     baseSeq: 0,
   });
-  const flaw = (told: ToldStep, watched: Partial<Watched> = {}) =>
-    flawOfStep(committed, { scope: all, previous: false, after: { epoch: 0, seq: 0 }, ...watched }, told);
+  const problem = (told: ToldStep, watched: Partial<Watched> = {}) =>
+    problemWithStep(
+      committed,
+      { scope: all, previous: false, after: { epoch: 0, seq: 0 }, ...watched },
+      told,
+    );
   const events = eventsOf(all, committed);
 
   it("takes all changes of its scope in their order, in one step or several", () => {
-    assert.equal(flaw(step(events, 4)), undefined);
+    assert.equal(problem(step(events, 4)), undefined);
     const scope: WatchScope = { kind: "key", key: "k" };
-    assert.equal(flaw(step(eventsOf(scope, committed), 4), { scope }), undefined);
-    assert.equal(flaw(step(events.slice(2), 4), { after: { epoch: 1, seq: 2 } }), undefined);
-    assert.equal(flaw(step([], 4), { after: { epoch: 1, seq: 4 } }), undefined);
+    assert.equal(problem(step(eventsOf(scope, committed), 4), { scope }), undefined);
+    assert.equal(problem(step(events.slice(2), 4), { after: { epoch: 1, seq: 2 } }), undefined);
+    assert.equal(problem(step([], 4), { after: { epoch: 1, seq: 4 } }), undefined);
   });
 
   it("finds what is missed, doubled, out of order, or of no record", () => {
     const [first, second, third, fourth] = events as [WatchEvent, WatchEvent, WatchEvent, WatchEvent];
-    assert.match(flaw(step(events.slice(0, 3), 4)) ?? "", /without delete l/);
-    assert.match(flaw(step([first, second, third, third, fourth], 4)) ?? "", /in place of delete l/);
-    assert.match(flaw(step([second, first, third, fourth], 4)) ?? "", /in place of put k/);
-    assert.match(flaw(step(events, 3)) ?? "", /and tells of delete l/);
+    assert.match(problem(step(events.slice(0, 3), 4)) ?? "", /without delete l/);
+    assert.match(problem(step([first, second, third, third, fourth], 4)) ?? "", /in place of delete l/);
+    assert.match(problem(step([second, first, third, fourth], 4)) ?? "", /in place of put k/);
+    assert.match(problem(step(events, 3)) ?? "", /and tells of delete l/);
     assert.match(
-      flaw(step(events, 4), { after: { epoch: 1, seq: 2 } }) ?? "",
+      problem(step(events, 4), { after: { epoch: 1, seq: 2 } }) ?? "",
       /tells of put k of revision 2/,
     );
   });
 
   it("finds half of a batch, what is not committed, and another history", () => {
-    assert.match(flaw(step(events.slice(0, 1), 2)) ?? "", /without put l of revision 2/);
-    assert.match(flaw(step(events, 5)) ?? "", /4 is committed/);
-    assert.match(flaw(step(events, 4, 2)) ?? "", /has come to 2\.4/);
-    assert.match(flaw(step([], 3), { after: { epoch: 1, seq: 4 } }) ?? "", /goes back/);
+    assert.match(problem(step(events.slice(0, 1), 2)) ?? "", /without put l of revision 2/);
+    assert.match(problem(step(events, 5)) ?? "", /4 is committed/);
+    assert.match(problem(step(events, 4, 2)) ?? "", /has come to 2\.4/);
+    assert.match(problem(step([], 3), { after: { epoch: 1, seq: 4 } }) ?? "", /goes back/);
   });
 
   it("finds another value before than there was, or none where the log still has it", () => {
@@ -363,10 +367,13 @@ describe("the check of a watch", () => {
       const told = events.slice(2).map((event) => ({ ...event, previous: { revision: 2, value } }));
       return { events: told, at: { epoch: 1, seq: 4 }, baseSeq };
     };
-    assert.equal(flaw(before("a"), { previous: true, after }), undefined);
-    assert.equal(flaw(before(undefined, 2), { previous: true, after }), undefined);
-    assert.match(flaw(before(undefined), { previous: true, after }) ?? "", /without the value of revision 2/);
-    assert.match(flaw(before("z"), { previous: true, after }) ?? "", /another value/);
-    assert.match(flaw(step(events.slice(2), 4), { previous: true, after }) ?? "", /not after 2/);
+    assert.equal(problem(before("a"), { previous: true, after }), undefined);
+    assert.equal(problem(before(undefined, 2), { previous: true, after }), undefined);
+    assert.match(
+      problem(before(undefined), { previous: true, after }) ?? "",
+      /without the value of revision 2/,
+    );
+    assert.match(problem(before("z"), { previous: true, after }) ?? "", /another value/);
+    assert.match(problem(step(events.slice(2), 4), { previous: true, after }) ?? "", /not after 2/);
   });
 });

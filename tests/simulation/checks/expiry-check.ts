@@ -30,7 +30,7 @@ export function isOverdue(
 }
 
 /** What is wrong with the time at which a key is to expire that was put while the clock showed times between these. */
-export function flawOfTime(
+export function problemWithTime(
   expiresMs: number | undefined,
   { ttlMs, requestId }: PutOptions,
   wallsMs: readonly number[],

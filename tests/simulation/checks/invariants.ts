@@ -98,8 +98,8 @@ export class Invariants {
 
   /** A log was opened, or opened again. */
   opened(replica: ShadowLog, store: LogStore): void {
-    const flaw = replica.opened(store);
-    if (flaw !== undefined) this.violated(`${replica.name}: ${flaw}`);
+    const problem = replica.opened(store);
+    if (problem !== undefined) this.violated(`${replica.name}: ${problem}`);
   }
 
   /** Records are about to be cut off a log. */

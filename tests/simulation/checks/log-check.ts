@@ -7,17 +7,19 @@ import type { GroupFacts } from "./group-facts.ts";
 import { changeOf } from "./shadow-log.ts";
 
 /** What the committed log of a group says of itself, and of what clients were told; undefined when all is well. */
-export function flawOfLog(
+export function problemWithLog(
   { name, committed }: GroupFacts,
   history: History<StoreOperation>,
   groupOf: (key: string) => string | undefined,
 ): string | undefined {
   const own = history.filter(({ operation }) => groupOf(keysOf(operation)[0] ?? "") === name);
-  return flawOfRecords(committed) ?? flawOfAnswers(committed, own) ?? flawOfScans(committed, own);
+  return (
+    problemWithRecords(committed) ?? problemWithAnswers(committed, own) ?? problemWithScans(committed, own)
+  );
 }
 
 /** Each record continues from those before it, and no request is answered twice. */
-function flawOfRecords(committed: readonly (LogRecord | undefined)[]): string | undefined {
+function problemWithRecords(committed: readonly (LogRecord | undefined)[]): string | undefined {
   const live = new Map<string, number>();
   const requests = new Map<string, number>();
   let isWhole = true;
@@ -42,7 +44,7 @@ function flawOfRecords(committed: readonly (LogRecord | undefined)[]): string | 
 }
 
 /** A write is in the log, whole and alone, as it was asked for. */
-function flawOfAnswers(
+function problemWithAnswers(
   committed: readonly (LogRecord | undefined)[],
   history: History<StoreOperation>,
 ): string | undefined {
@@ -56,14 +58,14 @@ function flawOfAnswers(
     const writes: readonly BatchWrite[] = kind === "batch" ? operation.writes : [operation];
     // What only deletes may have had nothing to write.
     if (kind === "batch" && !writes.some((write) => write.kind === "put")) continue;
-    const flaw = flawOfRecord(record, writes);
-    if (flaw !== undefined)
-      return `revision ${result.revision} was told to who asked for ${describe(writes)}, and ${flaw}`;
+    const problem = problemWithRecord(record, writes);
+    if (problem !== undefined)
+      return `revision ${result.revision} was told to who asked for ${describe(writes)}, and ${problem}`;
   }
   return undefined;
 }
 
-function flawOfRecord(record: LogRecord, writes: readonly BatchWrite[]): string | undefined {
+function problemWithRecord(record: LogRecord, writes: readonly BatchWrite[]): string | undefined {
   for (const write of writes) {
     const change = changeOf(record, write.key);
     // A delete may have found nothing to delete.
@@ -77,7 +79,7 @@ function flawOfRecord(record: LogRecord, writes: readonly BatchWrite[]): string 
 }
 
 /** A scan shows the keys as they were at its revision. */
-function flawOfScans(
+function problemWithScans(
   committed: readonly (LogRecord | undefined)[],
   history: History<StoreOperation>,
 ): string | undefined {
@@ -95,13 +97,13 @@ function flawOfScans(
         else live.delete(key);
       }
     }
-    const flaw = flawOfScan(live, keys, result);
-    if (flaw !== undefined) return `a scan at revision ${result.at} shows ${flaw}`;
+    const problem = problemWithScan(live, keys, result);
+    if (problem !== undefined) return `a scan at revision ${result.at} shows ${problem}`;
   }
   return undefined;
 }
 
-function flawOfScan(
+function problemWithScan(
   live: ReadonlyMap<string, string>,
   keys: ScanOperation["keys"],
   { found }: NonNullable<ScanOperation["result"]>,

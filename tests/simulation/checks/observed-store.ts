@@ -12,7 +12,7 @@ export function observe(
   invariants: Invariants,
   nowMs: () => number,
 ): void {
-  const { append, commit, get, openScan, onVisible, truncate, beginCopy, compact } = store;
+  const { append, commit, get, openScan, onVisible, truncate, beginSnapshot, compact } = store;
   const group = invariants.group(replica.group);
   /** What watchers are told of is committed, whoever else may serve by now. */
   let isTelling = false;
@@ -72,9 +72,9 @@ export function observe(
     await truncate.call(store, seq);
     replica.endCut(seq);
   };
-  store.beginCopy = async (head) => {
+  store.beginSnapshot = async (head) => {
     const { base } = head;
-    const writer = await beginCopy.call(store, head);
+    const writer = await beginSnapshot.call(store, head);
     const copied: LogRecord[] = [];
     invariants.moment("copy", replica.group);
     return {

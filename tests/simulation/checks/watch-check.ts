@@ -18,7 +18,7 @@ export interface Watched {
  * What is wrong with a step: it tells of all changes of the scope in the committed log from where the watch was to
  * where the step leads, in their order, and of nothing else; and what belongs together stands in one step.
  */
-export function flawOfStep(committed: Committed, watched: Watched, step: ToldStep): string | undefined {
+export function problemWithStep(committed: Committed, watched: Watched, step: ToldStep): string | undefined {
   const { scope, previous, after } = watched;
   const { at, events, baseSeq } = step;
   if (at.seq < after.seq) return `goes back from ${after.seq} to ${at.seq}`;
@@ -44,8 +44,8 @@ export function flawOfStep(committed: Committed, watched: Watched, step: ToldSte
       if (event.revision !== seq || !isSameChange(event.change, change)) {
         return `tells of ${shown(event)} in place of ${wanted}`;
       }
-      const flaw = previous ? flawOfPrevious(committed, event, baseSeq) : undefined;
-      if (flaw !== undefined) return `tells of ${wanted}, ${flaw}`;
+      const problem = previous ? problemWithPrevious(committed, event, baseSeq) : undefined;
+      if (problem !== undefined) return `tells of ${wanted}, ${problem}`;
     }
   }
   const extra = events[next];
@@ -59,7 +59,7 @@ export function isLostRightly(committed: Committed, replicas: Iterable<ShadowLog
   return [...replicas].some(({ store }) => store === undefined || store.base.seq > after.seq);
 }
 
-function flawOfPrevious(
+function problemWithPrevious(
   committed: Committed,
   { change, previous }: WatchEvent,
   baseSeq: number,

@@ -3,7 +3,7 @@ import { HistoryLostSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import type { Position } from "../../../src/cluster/storage/log-store.ts";
 import { includes, type WatchScope } from "../../../src/cluster/watch/scope.ts";
 import { sleep } from "../../../src/common/clock.ts";
-import { flawOfStep, isLostRightly } from "../checks/watch-check.ts";
+import { isLostRightly, problemWithStep } from "../checks/watch-check.ts";
 import type { Cluster } from "../world/cluster.ts";
 import { SimProcess } from "../world/process.ts";
 import { Random } from "../world/random.ts";
@@ -162,8 +162,8 @@ export class WatchClient {
     const after = this.#at;
     if (after === undefined) return;
     const { committed } = this.#world.invariants.group(this.group);
-    const flaw = flawOfStep(committed, { scope: this.#scope, previous: this.#previous, after }, step);
-    if (flaw !== undefined) this.#violated(flaw);
+    const problem = problemWithStep(committed, { scope: this.#scope, previous: this.#previous, after }, step);
+    if (problem !== undefined) this.#violated(problem);
     this.#at = step.at;
     if (step.events.length > 0) {
       count(this.#world, "watch told");

@@ -1,6 +1,6 @@
 import type { Mutant } from "./mutants.ts";
 
-const claim = "cluster/replication/rejoin.ts";
+const register = "cluster/replication/rejoin.ts";
 const dataNode = "cluster/node/data-node.ts";
 const state = "cluster/storage/state.ts";
 
@@ -11,35 +11,35 @@ export const identityMutants: readonly Mutant[] = [
     promise: "a log that lacks what was acknowledged before the floor was raised loses its place in sync",
     withinSeeds: 60,
     focus: ["old log"],
-    edits: [[claim, "floor !== undefined && !holds(store, floor)", "floor !== undefined && !holds"]],
+    edits: [[register, "floor !== undefined && !holds(store, floor)", "floor !== undefined && !holds"]],
   },
   {
     name: "later lives are ignored",
     promise: "an older copy of a log loses its place in sync when a process has gone on since",
     withinSeeds: 100,
     focus: ["old log"],
-    edits: [[claim, "if (hasLater) return", "if (hasLater && !holds) return"]],
+    edits: [[register, "if (hasLater) return", "if (hasLater && !holds) return"]],
   },
   {
     name: "a log in doubt notes a life before it is judged",
     promise: "what tells an older copy stays until it is out of the set",
     withinSeeds: 100,
     focus: ["old log"],
-    edits: [[claim, "  const doubt = doubtOf(", "  await settleLog(options);\n  const doubt = doubtOf("]],
+    edits: [[register, "  const doubt = doubtOf(", "  await settleLog(options);\n  const doubt = doubtOf("]],
   },
   {
     name: "a member in doubt keeps its place when others are there",
     promise: "a log that is not known to be whole is not in sync",
     withinSeeds: 60,
     focus: ["old log", "flipped bit"],
-    edits: [[claim, "  if (doubt === undefined) {", "  if (doubt === undefined || !isAlone) {"]],
+    edits: [[register, "  if (doubt === undefined) {", "  if (doubt === undefined || !isAlone) {"]],
   },
   {
     name: "a lone member in doubt goes on",
     promise: "a group whose only whole log is gone waits for an operator",
     withinSeeds: 60,
     focus: ["old log"],
-    edits: [[claim, "  if (doubt === undefined) {", "  if (doubt === undefined || isAlone) {"]],
+    edits: [[register, "  if (doubt === undefined) {", "  if (doubt === undefined || isAlone) {"]],
   },
   {
     name: "a copy is taken for the log that it was made of",

@@ -12,7 +12,7 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/storage/store.ts",
-        "return this.#state.live.willBe(key);",
+        "return this.#state.live.pendingFacts(key);",
         "return this.#state.live.index.factsOf(key);",
       ],
     ],
@@ -88,7 +88,7 @@ export const keyMutants: readonly Mutant[] = [
       [
         plan,
         "  if (requestId !== undefined) {\n    const seq",
-        "  const holdsNow = compares.every(({ key, condition }) => holds(condition, store.willBe(key)?.revision ?? 0));\n" +
+        "  const holdsNow = compares.every(({ key, condition }) => holds(condition, store.pendingFacts(key)?.revision ?? 0));\n" +
           "  if (requestId !== undefined && holdsNow) {\n    const seq",
       ],
     ],
@@ -150,7 +150,7 @@ export const keyMutants: readonly Mutant[] = [
       [
         keyspace,
         "      await this.#untilExpired([key], signal);",
-        '      throw new KvError("not-found", "its time is over");',
+        '      throw new OperationError("not-found", "its time is over");',
       ],
     ],
   },
@@ -162,7 +162,7 @@ export const keyMutants: readonly Mutant[] = [
       [
         keyspace,
         "      await this.#untilExpired([key], signal);",
-        '      throw new KvError("not-found", "its time is over");',
+        '      throw new OperationError("not-found", "its time is over");',
       ],
       ["cluster/replication/primary.ts", "if (this.unavailable === undefined) this.keys.expireDue();", ""],
     ],

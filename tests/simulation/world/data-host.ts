@@ -193,7 +193,7 @@ export class DataHost extends Host {
         return response;
       },
       countMisplaced: (request) => node.countMisplaced(request),
-      handOver: (request, signal) => node.handOver(request, signal),
+      transferLeadership: (request, signal) => node.transferLeadership(request, signal),
       position: (request) => node.position(request),
       reportSilence: () => Promise.reject(new Error("this is a data node")),
       ...keyServices({ node, store, process, invariants }),

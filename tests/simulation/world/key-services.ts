@@ -3,7 +3,7 @@ import type { WriteOperation } from "../../../src/cluster/replication/write-plan
 import type { LogStore, StoredValue } from "../../../src/cluster/storage/log-store.ts";
 import { sleep } from "../../../src/common/clock.ts";
 import { answering } from "../../../src/rpc/errors.ts";
-import { flawOfTime, isOverdue } from "../checks/expiry-check.ts";
+import { isOverdue, problemWithTime } from "../checks/expiry-check.ts";
 import type { Invariants } from "../checks/invariants.ts";
 import { changeOf } from "../checks/shadow-log.ts";
 import { withDeadline } from "../clients/deadline.ts";
@@ -64,8 +64,8 @@ export function keyServices({
         const wallsMs = process.watchWall();
         const revision = await calls.put(key, value, true, signal, options);
         const { expiresMs } = changeOf(invariants.group(group).committed[revision - 1], key) ?? {};
-        const flaw = flawOfTime(expiresMs, options, wallsMs());
-        if (flaw !== undefined) invariants.violated(`${process.name} puts ${key}, which is to ${flaw}`);
+        const problem = problemWithTime(expiresMs, options, wallsMs());
+        if (problem !== undefined) invariants.violated(`${process.name} puts ${key}, which is to ${problem}`);
         return revision;
       }),
     delete: (key, options, caller) => {

@@ -39,13 +39,13 @@ export function peersOf(
           signal,
           handle: async ({ countMisplaced }) => countMisplaced(request),
         }),
-      handOver: (request, signal) =>
+      transferLeadership: (request, signal) =>
         network.call({
           from: process,
           to,
           what: `hand over ${request.number}`,
           signal,
-          handle: ({ handOver }, given) => handOver(request, given),
+          handle: ({ transferLeadership }, given) => transferLeadership(request, given),
         }),
       position: (request, signal) =>
         network.call({

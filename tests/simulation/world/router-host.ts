@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { KvError } from "../../../src/cluster/metadata/operation-error.ts";
+import { OperationError } from "../../../src/cluster/metadata/operation-error.ts";
 import type { WriteOptions } from "../../../src/cluster/node/key-service.ts";
 import { RouterNode } from "../../../src/cluster/node/router-node.ts";
 import type { WriteRequest } from "../../../src/cluster/replication/write-plan.ts";
@@ -35,7 +35,7 @@ export class RouterHost extends Host {
     this.onLeave = () => node.leave();
     this.transfer = (group, number) =>
       void withDeadline(clock, new AbortController().signal, (signal) =>
-        node.handOver(group, number, signal),
+        node.transferLeadership(group, number, signal),
       ).then(
         (epoch) => process.log(`group ${group} was handed over, epoch ${epoch}`),
         (error) => process.log(`group ${group} was not handed over: ${error.message}`),
@@ -64,7 +64,7 @@ export class RouterHost extends Host {
       countMisplaced: () => {
         throw new Error("this is a router");
       },
-      handOver: () => Promise.reject(new Error("this is a router")),
+      transferLeadership: () => Promise.reject(new Error("this is a router")),
       position: () => {
         throw new Error("this is a router");
       },
@@ -104,6 +104,6 @@ function copyOf(request: WriteRequest): WriteRequest {
 /** What the transport makes of a call that has failed on the way. */
 function toTransportError(error: unknown): unknown {
   if (!(error instanceof LinkError)) return error;
-  if (error.unseen) return toConnectError(new KvError("unavailable", error.message));
+  if (error.unseen) return toConnectError(new OperationError("unavailable", error.message));
   return new ConnectError(error.message, Code.Unavailable);
 }

@@ -3,9 +3,9 @@ import type {
   AppendRequest,
   AppendResponse,
   CountMisplacedRequest,
-  HandOverRequest,
   PositionRequest,
   SilenceReport,
+  TransferRequest,
 } from "../../../src/cluster/replication/peer.ts";
 import type { WriteRequest } from "../../../src/cluster/replication/write-plan.ts";
 import type { KeyRange, Position, StoredValue } from "../../../src/cluster/storage/log-store.ts";
@@ -16,7 +16,7 @@ import type { OpenedWatch, ToldStep } from "../clients/open-watches.ts";
 export interface Services extends KeyServices {
   append(request: AppendRequest): Promise<AppendResponse>;
   countMisplaced(request: CountMisplacedRequest): number;
-  handOver(request: HandOverRequest, signal: AbortSignal): Promise<number>;
+  transferLeadership(request: TransferRequest, signal: AbortSignal): Promise<number>;
   position(request: PositionRequest): Position | undefined;
   reportSilence(report: SilenceReport): Promise<boolean>;
   /** Of data nodes only. */

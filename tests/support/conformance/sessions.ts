@@ -15,7 +15,7 @@ import {
 
 const nothing = new Uint8Array();
 
-/** Sessions: broken connections, expiry, closing. */
+/** SessionKeeper: broken connections, expiry, closing. */
 export function sessionTests(service: () => Promise<ServiceUnderTest>): void {
   it(
     "fails operations at once while disconnected, and comes back with all that it held",

@@ -1,7 +1,7 @@
 import crc32 from "crc-32";
 import type { EpochStart, LogIdentity, Position } from "../log-store.ts";
 import { formatChecksum, parseCount } from "./numbers.ts";
-import { type Flaw, flaw, newerFlaw } from "./parse-error.ts";
+import { newerVersionError, type ParseError, parseError } from "./parse-error.ts";
 
 /**
  * Lines that stand between the records of a log file: `!<word> [field ...] <checksum>`, the checksum the CRC-32 of
@@ -99,22 +99,22 @@ function controlBody(line: ControlLine): string {
 }
 
 /** Parses a line that begins with `!` and ends, before its line end, at `end`. */
-export function parseControlLine(bytes: Buffer, start: number, end: number): ParsedLine | Flaw {
+export function parseControlLine(bytes: Buffer, start: number, end: number): ParsedLine | ParseError {
   const checksumStart = end - 8;
   const body = bytes.subarray(start, Math.max(start, checksumStart - 1));
   if (
     bytes.toString("latin1", Math.max(start, checksumStart - 1), end) !==
     ` ${formatChecksum(crc32.buf(body))}`
   ) {
-    return flaw("its checksum does not match");
+    return parseError("its checksum does not match");
   }
   const line = body.toString("latin1");
   const [, content = line, back = "0"] = /^(.*) back=([1-9]\d{0,8})$/.exec(line) ?? [];
   const control = parseContent(content);
-  return control.kind === "flaw" ? control : { kind: "line", control, back: Number(back) };
+  return control.kind === "parse-error" ? control : { kind: "line", control, back: Number(back) };
 }
 
-function parseContent(line: string): ControlLine | Flaw {
+function parseContent(line: string): ControlLine | ParseError {
   const [word = "", ...fields] = line.split(" ");
   switch (word) {
     case "!kvlab":
@@ -123,14 +123,14 @@ function parseContent(line: string): ControlLine | Flaw {
       return parseBase(fields);
     case "!promise": {
       const epoch = fields.length === 1 ? parseCount(fields[0]) : undefined;
-      return epoch === undefined ? newerFlaw(line) : { kind: "promise", epoch };
+      return epoch === undefined ? newerVersionError(line) : { kind: "promise", epoch };
     }
     case "!life": {
       const life = fields.length === 1 ? parseLife(fields[0]) : undefined;
-      return life === undefined ? newerFlaw(line) : { kind: "life", life };
+      return life === undefined ? newerVersionError(line) : { kind: "life", life };
     }
     default:
-      return newerFlaw(line);
+      return newerVersionError(line);
   }
 }
 
@@ -138,24 +138,24 @@ function parseLife(text: string | undefined): bigint | undefined {
   return text !== undefined && /^\d{1,20}$/.test(text) ? BigInt(text) : undefined;
 }
 
-function parseHeader([version, ...fields]: string[]): Header | Flaw {
+function parseHeader([version, ...fields]: string[]): Header | ParseError {
   if (version !== String(formatVersion)) {
     return {
-      kind: "flaw",
+      kind: "parse-error",
       newer: true,
       reason: `format ${version}; this program knows format ${formatVersion}`,
     };
   }
   const { group, number, store, cluster, repaired, file, life, snapshot, ...others } = parseFields(fields);
   const [unknown] = Object.keys(others);
-  if (unknown !== undefined) return newerFlaw(`header field ${unknown}`);
+  if (unknown !== undefined) return newerVersionError(`header field ${unknown}`);
   for (const [name, flag] of Object.entries({ snapshot, repaired })) {
-    if (flag !== undefined && flag !== "1") return newerFlaw(`${name}=${flag}`);
+    if (flag !== undefined && flag !== "1") return newerVersionError(`${name}=${flag}`);
   }
   const parsedLife = parseLife(life);
   const fileId = decodeName(file);
   if ((life !== undefined && parsedLife === undefined) || (file !== undefined && fileId === undefined)) {
-    return newerFlaw(fields.join(" "));
+    return newerVersionError(fields.join(" "));
   }
   const header = { kind: "header", fileId, life: parsedLife, snapshot: snapshot === "1" } as const;
   if (group === undefined && number === undefined && store === undefined) {
@@ -165,7 +165,7 @@ function parseHeader([version, ...fields]: string[]): Header | Flaw {
   const storeId = decodeName(store);
   const parsedNumber = parseCount(number);
   if (groupName === undefined || storeId === undefined || parsedNumber === undefined) {
-    return newerFlaw(fields.join(" "));
+    return newerVersionError(fields.join(" "));
   }
   const identity = {
     group: groupName,
@@ -185,7 +185,7 @@ function decodeName(text: string | undefined): string | undefined {
   }
 }
 
-function parseBase([place, ...fields]: string[]): BaseLine | Flaw {
+function parseBase([place, ...fields]: string[]): BaseLine | ParseError {
   const { records, epochs, promised, requests, ...others } = parseFields(fields);
   const base = parsePosition(place);
   const count = parseCount(records);
@@ -200,7 +200,7 @@ function parseBase([place, ...fields]: string[]): BaseLine | Flaw {
     starts === undefined ||
     Object.keys(others).length > 0
   ) {
-    return newerFlaw(`!base ${place} ${fields.join(" ")}`);
+    return newerVersionError(`!base ${place} ${fields.join(" ")}`);
   }
   return { kind: "base", base, records: count, epochs: starts, promisedEpoch, requestsAfter };
 }

@@ -2,7 +2,7 @@ import crc32 from "crc-32";
 import type { Change, Position } from "../log-store.ts";
 import { decodeBase64, decodeText, isBase64 } from "./base64.ts";
 import { formatChecksum, parseCount } from "./numbers.ts";
-import { type Flaw, flaw, newerFlaw } from "./parse-error.ts";
+import { newerVersionError, type ParseError, parseError } from "./parse-error.ts";
 
 /**
  * Entries as they stand in a log file, three lines each: the key in base64, the value in base64 or `-`, and
@@ -112,24 +112,24 @@ export function parseEntry(
   valueEnd: number,
   commitEnd: number,
   legacyAllowed: boolean,
-): ParsedEntry | Flaw {
+): ParsedEntry | ParseError {
   const valueStart = keyEnd + 1;
   const commitStart = valueEnd + 1;
-  if (!isBase64(bytes, start, keyEnd)) return flaw("its key is not base64");
+  if (!isBase64(bytes, start, keyEnd)) return parseError("its key is not base64");
   const isEmpty = valueEnd - valueStart === 1 && bytes[valueStart] === minus;
-  if (!isEmpty && !isBase64(bytes, valueStart, valueEnd)) return flaw("its value is not base64");
+  if (!isEmpty && !isBase64(bytes, valueStart, valueEnd)) return parseError("its value is not base64");
   const mark = bytes[commitStart];
-  if (mark !== hash && mark !== plus) return flaw("its third line is no commit line");
+  if (mark !== hash && mark !== plus) return parseError("its third line is no commit line");
   const legacy = commitEnd - commitStart === 1 && mark === hash;
-  if (legacy && !legacyAllowed) return flaw("its commit line has no checksum");
-  if (legacy && isEmpty) return flaw("its value is not base64");
+  if (legacy && !legacyAllowed) return parseError("its commit line has no checksum");
+  if (legacy && isEmpty) return parseError("its value is not base64");
   const commit = legacy ? legacyCommit : parseCommit(bytes, start, commitStart, commitEnd);
-  if (commit.kind === "flaw") return commit;
+  if (commit.kind === "parse-error") return commit;
   const key = decodeText(bytes, start, keyEnd);
-  if (key === undefined) return flaw("its key is not UTF-8");
+  if (key === undefined) return parseError("its key is not UTF-8");
   const { position, options } = commit;
   if (!isFitting(options, key, isEmpty, mark === plus)) {
-    return flaw("its options do not fit its key and value");
+    return parseError("its options do not fit its key and value");
   }
   return {
     kind: options.kind ?? (isEmpty ? "delete" : "put"),
@@ -208,26 +208,27 @@ export function isCommitStart(text: Buffer, start: number): boolean {
   );
 }
 
-function parseCommit(bytes: Buffer, start: number, commitStart: number, end: number): Commit | Flaw {
-  if (end - commitStart > commitBytesMax) return flaw("its commit line is malformed");
+function parseCommit(bytes: Buffer, start: number, commitStart: number, end: number): Commit | ParseError {
+  if (end - commitStart > commitBytesMax) return parseError("its commit line is malformed");
   const line = bytes.toString("latin1", commitStart, end);
   const match = commitPattern.exec(line);
-  if (match === null) return flaw("its commit line is malformed");
+  if (match === null) return parseError("its commit line is malformed");
   const [, epochText = "", seqText = "", checksum = "", optionsText = ""] = match;
   const coveredEnd = commitStart + "# .".length + epochText.length + seqText.length;
   if (entryChecksum(bytes.subarray(start, coveredEnd), optionsText) !== Number.parseInt(checksum, 16)) {
-    return flaw("its checksum does not match");
+    return parseError("its checksum does not match");
   }
   const epoch = parseCount(epochText);
   const seq = parseCount(seqText);
-  if (epoch === undefined || seq === undefined || seq === 0) return flaw("its commit line is malformed");
+  if (epoch === undefined || seq === undefined || seq === 0)
+    return parseError("its commit line is malformed");
   const options = optionsText === "" ? noOptions : parseOptions(optionsText.slice(1).split(" "));
   return "reason" in options ? options : { kind: "commit", position: { epoch, seq }, options };
 }
 
-function parseOptions(parts: readonly string[]): Options | Flaw {
+function parseOptions(parts: readonly string[]): Options | ParseError {
   const options = { ...noOptions };
-  for (const part of parts) if (!takeOption(options, part)) return newerFlaw(`record option ${part}`);
+  for (const part of parts) if (!takeOption(options, part)) return newerVersionError(`record option ${part}`);
   return options;
 }
 

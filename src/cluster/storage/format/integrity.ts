@@ -2,7 +2,7 @@ import type { DiskFile } from "../disk/disk.ts";
 import { LogFileError } from "../errors.ts";
 import type { EpochStart, LogCondition, Position } from "../log-store.ts";
 import type { BadUnit, ControlUnit, Place, RecordUnit, Unit } from "./log-reader.ts";
-import { Sequence } from "./record-order.ts";
+import { RecordOrder } from "./record-order.ts";
 import { isUnfinishedEnd } from "./unfinished-end.ts";
 
 /** Something that is not as it was written; or is missing, and `bytes` is 0 then. */
@@ -14,9 +14,9 @@ export interface Damage extends Place {
 const damagesMax = 1000;
 
 /** Is shown all units of a log file in their order, and tells what is damaged. */
-export class Judge {
+export class IntegrityChecker {
   /** All of the file, also what comes after damage. */
-  readonly sequence = new Sequence();
+  readonly sequence = new RecordOrder();
   readonly damages: Damage[] = [];
   damageCount = 0;
   /** What the sequence said where the first damage begins. */
@@ -74,8 +74,8 @@ export class Judge {
     // It was written when all before its own write was synced.
     if (this.#suspect !== undefined && unit.offset - unit.back > this.#suspect.offset)
       this.#suspect = undefined;
-    const flaw = this.sequence.flawOf(unit);
-    if (flaw !== undefined) this.#damaged({ offset: unit.offset, line: unit.line, bytes: 0 }, flaw);
+    const problem = this.sequence.problemWith(unit);
+    if (problem !== undefined) this.#damaged({ offset: unit.offset, line: unit.line, bytes: 0 }, problem);
     this.sequence.take(unit);
     return true;
   }

@@ -1,7 +1,7 @@
 import type { DiskFile } from "../disk/disk.ts";
 import type { ControlLine } from "./control-line.ts";
 import type { ParsedRecord } from "./record.ts";
-import { Splitter } from "./tokenizer.ts";
+import { Tokenizer } from "./tokenizer.ts";
 
 /** Where something stands in a file. */
 export interface Place {
@@ -66,7 +66,7 @@ export async function* scan(
   file: Pick<DiskFile, "read">,
   { from, to, legacyAllowed, chunkBytes }: ScanOptions,
 ): AsyncGenerator<Unit[], void, void> {
-  const splitter = new Splitter(from, legacyAllowed);
+  const splitter = new Tokenizer(from, legacyAllowed);
   let buffer = Buffer.allocUnsafe(Math.max(1, Math.min(chunkBytes, to - from)));
   let filled = 0;
   let position = from;

@@ -4,7 +4,7 @@ import type { ControlUnit, RecordUnit } from "./log-reader.ts";
 import type { ParsedRecord } from "./record.ts";
 
 /** The order that the units of a log must stand in, and what they say together. Is shown each, from the first on. */
-export class Sequence {
+export class RecordOrder {
   identity: LogIdentity | undefined;
   /** See `Header.fileId`. */
   fileId: string | undefined;
@@ -34,21 +34,21 @@ export class Sequence {
     return { epoch: this.epoch, seq: this.seq };
   }
 
-  /** Takes a unit in. Says what `flawOf` says. */
+  /** Takes a unit in. Says what `problemWith` says. */
   take(unit: RecordUnit | ControlUnit): string | undefined {
-    const flaw = this.flawOf(unit);
+    const problem = this.problemWith(unit);
     if (unit.kind === "record") {
       this.#takeRecord(unit.record);
-      return flaw;
+      return problem;
     }
     const { control, bytes } = unit;
     if (control.kind === "promise") {
       this.#promise(control.epoch);
-      return flaw;
+      return problem;
     }
     if (control.kind === "life") {
       this.#live(control.life);
-      return flaw;
+      return problem;
     }
     this.frameBytes += bytes;
     if (control.kind === "base") {
@@ -59,12 +59,12 @@ export class Sequence {
       if (control.life !== undefined) this.#live(control.life);
       this.isInSnapshot = control.snapshot;
     }
-    return flaw;
+    return problem;
   }
 
   /** Why a unit cannot stand here, if so. */
-  flawOf(unit: RecordUnit | ControlUnit): string | undefined {
-    if (unit.kind === "record") return this.#flawOfRecord(unit.record);
+  problemWith(unit: RecordUnit | ControlUnit): string | undefined {
+    if (unit.kind === "record") return this.#problemWithRecord(unit.record);
     switch (unit.control.kind) {
       case "header":
         return unit.offset === 0 ? undefined : "a header stands within the file";
@@ -73,7 +73,7 @@ export class Sequence {
       case "life":
         return this.isInSnapshot ? "a life begins within the snapshot part" : undefined;
       case "base":
-        return this.#flawOfBase(unit.control);
+        return this.#problemWithBase(unit.control);
     }
   }
 
@@ -83,7 +83,7 @@ export class Sequence {
     this.#hasLoss = true;
   }
 
-  #flawOfRecord(record: ParsedRecord): string | undefined {
+  #problemWithRecord(record: ParsedRecord): string | undefined {
     if (record.legacy) return undefined;
     const { epoch, seq } = this;
     if (record.seq <= seq) return `record ${record.seq} stands after record ${seq}`;
@@ -92,7 +92,7 @@ export class Sequence {
     return `records ${seq + 1} to ${record.seq - 1} are missing`;
   }
 
-  #flawOfBase({ base, records }: BaseLine): string | undefined {
+  #problemWithBase({ base, records }: BaseLine): string | undefined {
     if (!this.isInSnapshot && this.#loss !== "header")
       return "the end of a snapshot part stands outside of one";
     if (!this.#hasLoss && records !== this.#snapshotRecords) {

@@ -1,6 +1,6 @@
 import type { LogRecord, Position } from "../log-store.ts";
 import { encodeEntry, entryOverheadBytes, type ParsedEntry, toChange } from "./entry.ts";
-import { type Flaw, flaw } from "./parse-error.ts";
+import { type ParseError, parseError } from "./parse-error.ts";
 
 /**
  * Records as they stand in a log file: one entry, or a batch. The entries of a batch stand one behind the other and
@@ -63,10 +63,10 @@ export function encodeRecord(record: LogRecord, into: Buffer, start: number, bac
 }
 
 /** What these entries, which stand one behind the other, are together; the last one ends a record. */
-export function joinEntries(entries: readonly ParsedEntry[]): ParsedRecord | Flaw {
+export function joinEntries(entries: readonly ParsedEntry[]): ParsedRecord | ParseError {
   const last = entries.at(-1);
   if (last === undefined || last.ends !== entries.length) {
-    return flaw(`it is ${entries.length} of ${last?.ends} changes of a batch`);
+    return parseError(`it is ${entries.length} of ${last?.ends} changes of a batch`);
   }
   const { epoch, seq, requestId, legacy, back, kind } = last;
   return { epoch, seq, requestId, legacy, back, changes: kind === "epoch" || kind === "done" ? [] : entries };

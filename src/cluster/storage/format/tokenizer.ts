@@ -2,19 +2,19 @@ import { isBase64 } from "./base64.ts";
 import { isControlLine, parseControlLine } from "./control-line.ts";
 import { type ParsedEntry, parseEntry } from "./entry.ts";
 import type { Unit } from "./log-reader.ts";
-import type { Flaw } from "./parse-error.ts";
+import type { ParseError } from "./parse-error.ts";
 import { joinEntries, recordBytesMax } from "./record.ts";
 
 const lineEnd = 10;
 
 /** The pure part of `scan`: is shown a window of the file after the other. */
-export class Splitter {
+export class Tokenizer {
   /** Offset of the window's first byte. */
   #offset: number;
   #line = 1;
   #legacyAllowed: boolean;
   /** Begin of a bad stretch that is still going on. */
-  #bad: { offset: number; line: number; flaw: Flaw; isHeaderLike: boolean } | undefined;
+  #bad: { offset: number; line: number; parseError: ParseError; isHeaderLike: boolean } | undefined;
   /** Within a line that is too long. */
   #isSkipping = false;
 
@@ -46,7 +46,7 @@ export class Splitter {
     if (firstEnd < 0) return atEnd ? this.#reject(window, start, firstEnd, unfinished) : undefined;
     if (isControlLine(window, start)) {
       const parsed = parseControlLine(window, start, firstEnd);
-      if (parsed.kind === "flaw") return this.#reject(window, start, firstEnd, parsed);
+      if (parsed.kind === "parse-error") return this.#reject(window, start, firstEnd, parsed);
       const { control, back } = parsed;
       const bytes = firstEnd + 1 - start;
       const { offset, line } = this.#accept(start, 1, units);
@@ -69,11 +69,11 @@ export class Splitter {
     do {
       const entry = entryAt(window, end, start, atEnd, this.#legacyAllowed && end === start);
       if (entry === undefined) return undefined;
-      if (entry.kind === "flaw" || !areTogether(entries[0], entry)) {
-        const flaw = entry.kind === "flaw" ? entry : noEnd;
-        if (entries.length === 0) return this.#reject(window, start, firstEnd, flaw);
+      if (entry.kind === "parse-error" || !areTogether(entries[0], entry)) {
+        const parseError = entry.kind === "parse-error" ? entry : noEnd;
+        if (entries.length === 0) return this.#reject(window, start, firstEnd, parseError);
         // All before this entry are bad with it; it may be the first of a good record itself.
-        return this.#rejectLines(window, start, end, 3 * entries.length, flaw);
+        return this.#rejectLines(window, start, end, 3 * entries.length, parseError);
       }
       entries.push(entry);
       end = entry.end;
@@ -97,20 +97,20 @@ export class Splitter {
   }
 
   /** Goes on with the line after: any line may be the first of the next good record. */
-  #reject(window: Buffer, start: number, firstEnd: number, flaw: Flaw): number {
-    if (firstEnd < 0) return this.#rejectLines(window, start, window.length, 0, flaw);
-    return this.#rejectLines(window, start, firstEnd + 1, 1, flaw);
+  #reject(window: Buffer, start: number, firstEnd: number, parseError: ParseError): number {
+    if (firstEnd < 0) return this.#rejectLines(window, start, window.length, 0, parseError);
+    return this.#rejectLines(window, start, firstEnd + 1, 1, parseError);
   }
 
   /** Nothing good begins from `start` to `end`, which has so many line ends. Returns `end`. */
-  #rejectLines(window: Buffer, start: number, end: number, lines: number, flaw: Flaw): number {
+  #rejectLines(window: Buffer, start: number, end: number, lines: number, parseError: ParseError): number {
     if (this.#bad === undefined) {
       const offset = this.#offset + start;
       const isHeaderLike = offset === 0 && looksLikeHeader(window);
-      this.#bad = { offset, line: this.#line, flaw, isHeaderLike };
+      this.#bad = { offset, line: this.#line, parseError, isHeaderLike };
     }
     // What a later version has written is the better explanation of all around it.
-    if (flaw.newer && !this.#bad.flaw.newer) this.#bad.flaw = flaw;
+    if (parseError.newer && !this.#bad.parseError.newer) this.#bad.parseError = parseError;
     this.#line += lines;
     return end;
   }
@@ -122,8 +122,8 @@ export class Splitter {
 
   #endBad(offset: number, units: Unit[]): void {
     if (this.#bad === undefined) return;
-    const { flaw, ...begin } = this.#bad;
-    const { reason, newer } = flaw;
+    const { parseError, ...begin } = this.#bad;
+    const { reason, newer } = parseError;
     units.push({ kind: "bad", ...begin, reason, newer, bytes: offset - begin.offset });
     this.#bad = undefined;
   }
@@ -136,7 +136,7 @@ function entryAt(
   recordStart: number,
   atEnd: boolean,
   legacyAllowed: boolean,
-): ParsedEntry | Flaw | undefined {
+): ParsedEntry | ParseError | undefined {
   const keyEnd = window.indexOf(lineEnd, start);
   const valueEnd = keyEnd < 0 ? -1 : window.indexOf(lineEnd, keyEnd + 1);
   const end = valueEnd < 0 ? -1 : window.indexOf(lineEnd, valueEnd + 1);
@@ -154,11 +154,11 @@ function looksLikeHeader(start: Buffer): boolean {
   return isControlLine(start, 0) || start.toString("latin1", 1, 6) === "kvlab";
 }
 
-const noRecord: Flaw = { kind: "flaw", reason: "its key is not base64", newer: false };
-const noEnd: Flaw = { kind: "flaw", reason: "its batch has no end", newer: false };
-const unfinished: Flaw = { kind: "flaw", reason: "it is unfinished", newer: false };
-const tooLong: Flaw = {
-  kind: "flaw",
+const noRecord: ParseError = { kind: "parse-error", reason: "its key is not base64", newer: false };
+const noEnd: ParseError = { kind: "parse-error", reason: "its batch has no end", newer: false };
+const unfinished: ParseError = { kind: "parse-error", reason: "it is unfinished", newer: false };
+const tooLong: ParseError = {
+  kind: "parse-error",
   reason: `its line is longer than ${recordBytesMax} bytes`,
   newer: false,
 };

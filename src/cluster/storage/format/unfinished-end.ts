@@ -52,7 +52,7 @@ function isUnfinished(text: Buffer): boolean {
     if (commitEnd < 0) return isUnfinishedEntry(text, start, keyEnd, valueEnd);
     // What is whole must be good, and continued.
     const entry = parseEntry(text, start, keyEnd, valueEnd, commitEnd, false);
-    if (entry.kind === "flaw" || entry.ends > 0) return false;
+    if (entry.kind === "parse-error" || entry.ends > 0) return false;
     if (before !== undefined && (before.seq !== entry.seq || before.epoch !== entry.epoch)) return false;
     before = entry;
     start = entry.end;
@@ -62,7 +62,7 @@ function isUnfinished(text: Buffer): boolean {
 function isUnfinishedControlLine(text: Buffer): boolean {
   if (text.includes(lineEnd) || text.length > 4096) return false;
   // Where the line end belongs stands something else.
-  if (parseControlLine(text, 0, text.length - 1).kind !== "flaw") return false;
+  if (parseControlLine(text, 0, text.length - 1).kind !== "parse-error") return false;
   return /^!([a-z]+( [!-~]*)*)?$/.test(text.toString("latin1"));
 }
 
@@ -76,6 +76,6 @@ function isUnfinishedEntry(text: Buffer, start: number, keyEnd: number, valueEnd
   if (!isDash && !(isWhole ? isBase64 : isBase64Start)(text, valueStart, end)) return false;
   if (!isWhole) return true;
   // As for a control line.
-  if (parseEntry(text, start, keyEnd, valueEnd, text.length - 1, false).kind !== "flaw") return false;
+  if (parseEntry(text, start, keyEnd, valueEnd, text.length - 1, false).kind !== "parse-error") return false;
   return isCommitStart(text, valueEnd + 1);
 }

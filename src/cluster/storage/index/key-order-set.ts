@@ -1,3 +1,5 @@
+import { compareKeys } from "../../../common/key-order.ts";
+
 /** A full block is split in two, and small neighbours become one. */
 const blockKeysMax = 512;
 const blockKeysMin = blockKeysMax / 4;
@@ -10,7 +12,7 @@ type ExpiryOf = (key: string) => number | undefined;
  * block and looks at a few keys; reading on from any key costs nothing for those before it. Keys that expire are found
  * by their block: of each it is known when the first of them does.
  */
-export class KeyOrder {
+export class KeyOrderSet {
   /** None of them is empty. */
   #blocks: string[][] = [];
   /** Of each block a time before which none of its keys expires; not later than when the first does. */
@@ -19,8 +21,8 @@ export class KeyOrder {
   #hasHighUnits = false;
 
   /** Sorts the keys, which must be different ones, at once: far quicker than adding one by one. */
-  static of(keys: Iterable<string>, expiryOf: ExpiryOf = never): KeyOrder {
-    const order = new KeyOrder();
+  static of(keys: Iterable<string>, expiryOf: ExpiryOf = never): KeyOrderSet {
+    const order = new KeyOrderSet();
     const sorted = [...keys].sort();
     order.#hasHighUnits = sorted.some(hasHighUnit);
     if (order.#hasHighUnits) sorted.sort(compareKeys);
@@ -156,28 +158,8 @@ function earliestOf(block: readonly string[], expiryOf: ExpiryOf): number {
   return earliestMs;
 }
 
-/** The order of the UTF-8 bytes of well-formed strings, which is that of their code points. */
-export function compareKeys(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let index = 0; index < length; index++) {
-    const unitA = a.charCodeAt(index);
-    const unitB = b.charCodeAt(index);
-    if (unitA !== unitB) return rank(unitA) - rank(unitB);
-  }
-  return a.length - b.length;
-}
-
 function compareUnits(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-const surrogates = 0xd800;
-const afterSurrogates = 0xe000;
-
-/** Halves of surrogate pairs, which stand for code points above U+FFFF, come after all other UTF-16 units. */
-function rank(unit: number): number {
-  if (unit < surrogates) return unit;
-  return unit < afterSurrogates ? unit + 0x10000 : unit;
 }
 
 /** Whether the two orders may differ for this key. */

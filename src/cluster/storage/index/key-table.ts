@@ -1,6 +1,7 @@
+import { compareKeys } from "../../../common/key-order.ts";
 import type { Change, KeyFacts, KeyRange, LogRecord } from "../log-store.ts";
 import { type EntryPlace, KeyIndex } from "./key-index.ts";
-import { compareKeys, KeyOrder } from "./key-order-set.ts";
+import { KeyOrderSet } from "./key-order-set.ts";
 import { boundsOf, isWithin } from "./key-range.ts";
 
 /** What becomes of a key by a record that is not visible yet. */
@@ -14,10 +15,10 @@ interface ComingChange {
 const forgottenAtOnceMax = 10_000;
 
 /** Which keys have a value, visible or to come, and which records a rewriting must keep. */
-export class LiveKeys {
+export class KeyTable {
   readonly index: KeyIndex;
   /** The keys of the index. */
-  readonly order: KeyOrder;
+  readonly order: KeyOrderSet;
   /** Visible deletions that may be asked for by `mayBeLive`, in their order: key to seq. */
   readonly #deletions: Map<string, number>;
   /** Last change of each key among the records that are not visible yet. */
@@ -27,7 +28,7 @@ export class LiveKeys {
 
   constructor(index = new KeyIndex(), deletions = new Map<string, number>()) {
     this.index = index;
-    this.order = KeyOrder.of(index.keys(), this.#expiryOf);
+    this.order = KeyOrderSet.of(index.keys(), this.#expiryOf);
     this.#deletions = deletions;
   }
 
@@ -68,7 +69,7 @@ export class LiveKeys {
   }
 
   /** What a key is once all noted records are visible. */
-  willBe(key: string): KeyFacts | undefined {
+  pendingFacts(key: string): KeyFacts | undefined {
     const coming = this.#coming.get(key);
     return coming === undefined ? this.index.factsOf(key) : coming.facts;
   }

@@ -1,8 +1,8 @@
-/** Distance of two milestones: a read has to skip less than this before it finds its record. */
+/** Distance of two offsetIndex: a read has to skip less than this before it finds its record. */
 const distanceBytes = 64 * 1024;
 
 /** Offsets of some of the records after the base, by seq. */
-export class Milestones {
+export class OffsetIndex {
   #seqs: number[] = [];
   #offsets: number[] = [];
 

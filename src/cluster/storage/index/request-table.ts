@@ -4,7 +4,7 @@ interface Answered {
 }
 
 /** The newest requests that records answer: by their id, the seq of the record. */
-export class Requests {
+export class RequestTable {
   readonly #max: number;
   readonly #seqs = new Map<string, number>();
   /** In the order of their seqs. Those before the head have been forgotten; the array is made shorter from time to time. */

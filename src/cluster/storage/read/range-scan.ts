@@ -1,6 +1,7 @@
+import { compareKeys } from "../../../common/key-order.ts";
 import type { SharedFile } from "../disk/shared-file.ts";
 import { LogStoreError } from "../errors.ts";
-import { compareKeys, KeyOrder } from "../index/key-order-set.ts";
+import { KeyOrderSet } from "../index/key-order-set.ts";
 import { boundsOf, isWithin, type KeyBounds } from "../index/key-range.ts";
 import type { KeyRange, Position, ScannedKey, ScanReader } from "../log-store.ts";
 import { positionAt } from "../rewrite/rewrite.ts";
@@ -32,7 +33,7 @@ class Scan implements ScanReader, Observer {
   #bounds: KeyBounds;
   #isAtEnd = false;
   readonly #kept = new Map<string, PlacedValue | undefined>();
-  readonly #keptOrder = new KeyOrder();
+  readonly #keptOrder = new KeyOrderSet();
   readonly #files = new Set<SharedFile>();
   #failure: LogStoreError | undefined;
 
@@ -151,7 +152,7 @@ class Scan implements ScanReader, Observer {
   }
 }
 
-function* keysWithin(order: KeyOrder, bounds: KeyBounds): Generator<string, void, void> {
+function* keysWithin(order: KeyOrderSet, bounds: KeyBounds): Generator<string, void, void> {
   const { low, isLowIncluded, high, reverse } = bounds;
   for (const key of reverse ? order.descending(high) : order.ascending(low, isLowIncluded)) {
     if (!isWithin(key, bounds)) return;

@@ -1,30 +1,30 @@
 import { LogStoreError } from "../errors.ts";
 import { scan, smallChunkBytes, type Unit, wholeFile } from "../format/log-reader.ts";
 import { contentBytes, toLogRecord } from "../format/record.ts";
-import { Sequence } from "../format/record-order.ts";
-import type { CopyReader, LogRecord } from "../log-store.ts";
+import { RecordOrder } from "../format/record-order.ts";
+import type { LogRecord, SnapshotReader } from "../log-store.ts";
 import type { LogState } from "../state.ts";
 
 /** A reader of the live records up to what is on disk now. `onClose` is called once. */
-export function readCopy(state: LogState, onClose: () => void): CopyReader {
+export function readSnapshot(state: LogState, onClose: () => void): SnapshotReader {
   // Whatever the log does from now on, this file stays as it is, but for what is added after `endBytes`.
   const { file, durable, epochs, endBytes, live } = state;
   const requestsAfter = Math.min(state.requests.after, durable.seq);
   const horizon = { seq: state.visibleSeq };
   state.horizons.add(horizon);
   file.use();
-  const sequence = new Sequence();
+  const sequence = new RecordOrder();
   const chunks = scan(file.file, { ...wholeFile(endBytes), chunkBytes: smallChunkBytes });
   let units: Unit[] = [];
   let unitsTaken = 0;
   let isClosed = false;
 
   const take = (unit: Unit): LogRecord | undefined => {
-    const flaw = unit.kind === "bad" ? unit.reason : sequence.take(unit);
-    if (flaw !== undefined) {
+    const problem = unit.kind === "bad" ? unit.reason : sequence.take(unit);
+    if (problem !== undefined) {
       throw new LogStoreError(
         "damaged",
-        `line ${unit.line} of ${state.options.dbfile} has become bad: ${flaw}`,
+        `line ${unit.line} of ${state.options.dbfile} has become bad: ${problem}`,
       );
     }
     if (unit.kind !== "record") return undefined;

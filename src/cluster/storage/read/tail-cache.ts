@@ -17,7 +17,7 @@ const keptBytesMax = 8 * 1024 * 1024;
 const overheadBytes = 200;
 
 /** The newest records, without a gap. */
-export class Recent {
+export class TailCache {
   #records: PlacedRecord[] = [];
   /** Those before have been dropped; the array is made shorter from time to time. */
   #head = 0;

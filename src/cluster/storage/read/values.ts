@@ -7,7 +7,7 @@ import type { EntryPlace } from "../index/key-index.ts";
 import type { Change, LogRecord, StoredValue } from "../log-store.ts";
 import type { LogState } from "../state.ts";
 
-/** Of a read of a few records: no more than the distance of two milestones and what is asked for. */
+/** Of a read of a few records: no more than the distance of two offsetIndex and what is asked for. */
 const readChunkBytes = 128 * 1024;
 
 /** Where a value stands. It can be read for as long as somebody uses the file. */
@@ -70,7 +70,7 @@ function parseAt(buffer: Buffer, seq: number, legacyAllowed: boolean): Change | 
   const end = buffer.length - 1;
   if (keyEnd < 0 || valueEnd < 0 || buffer[end] !== 10) return undefined;
   const entry = parseEntry(buffer, 0, keyEnd, valueEnd, end, legacyAllowed);
-  if (entry.kind === "flaw" || (!entry.legacy && entry.seq !== seq)) return undefined;
+  if (entry.kind === "parse-error" || (!entry.legacy && entry.seq !== seq)) return undefined;
   return toChange(buffer, entry);
 }
 
@@ -121,7 +121,7 @@ async function* placedRecords(
   fromSeq: number,
 ): AsyncGenerator<{ unit: RecordUnit; seq: number }, void, void> {
   const { file, endBytes, legacySeq, options } = state;
-  const milestone = state.milestones.find(fromSeq);
+  const milestone = state.offsetIndex.find(fromSeq);
   if (milestone === undefined) throw new Error(`no record at or before ${fromSeq} is known`);
   let { seq } = milestone;
   file.use();

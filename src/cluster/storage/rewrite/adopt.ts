@@ -3,7 +3,7 @@ import { formatControlLine } from "../format/control-line.ts";
 import { loadLog } from "../load.ts";
 import type { LogIdentity, LogOwner } from "../log-store.ts";
 import type { LogState } from "../state.ts";
-import { Appender } from "../write/write-buffer.ts";
+import { WriteBuffer } from "../write/write-buffer.ts";
 import { nameForDamaged } from "./damaged-name.ts";
 import { headerOfDraft, positionAt, Rewrite, replaceLog } from "./rewrite.ts";
 
@@ -54,7 +54,7 @@ async function beginAnew(state: LogState, identity: LogIdentity): Promise<void> 
   const keptIn = await nameForDamaged(disk, dbfile);
   const file = await disk.open(rbfile, "create");
   try {
-    const appender = new Appender(file, 0);
+    const appender = new WriteBuffer(file, 0);
     appender.addLine(await headerOfDraft(state, identity, false));
     if (promisedEpoch > 0) appender.addLine(formatControlLine({ kind: "promise", epoch: promisedEpoch }));
     await appender.flush();
@@ -64,7 +64,7 @@ async function beginAnew(state: LogState, identity: LogIdentity): Promise<void> 
     await disk.remove(rbfile);
     throw LogFileError.from(rbfile, "write it", error);
   }
-  const flaw = state.hasLostHeader ? "had lost its header" : "was a damaged copy";
+  const problem = state.hasLostHeader ? "had lost its header" : "was a damaged copy";
   const loaded = await loadLog(rbfile, file, requestsMax);
   try {
     await disk.rename(dbfile, keptIn);
@@ -72,7 +72,7 @@ async function beginAnew(state: LogState, identity: LogIdentity): Promise<void> 
     throw state.fail("keep the damaged", error);
   }
   await replaceLog(state, file, () => state.load(loaded));
-  log(`${dbfile} ${flaw}: it is kept as ${keptIn}, and a new, empty log has begun`);
+  log(`${dbfile} ${problem}: it is kept as ${keptIn}, and a new, empty log has begun`);
 }
 
 /** 64 random bits: two logs of one node must never be taken for the same. */

@@ -9,7 +9,7 @@ const fileBytesMin = 1024 * 1024;
 /** What may be left to copy when appends are stopped for the last step: read and written within a millisecond. */
 const lastStepBytes = 64 * 1024;
 
-/** Rounds of catching up with what is appended meanwhile; each is much shorter than the one before. */
+/** HostProvider of catching up with what is appended meanwhile; each is much shorter than the one before. */
 const roundsMax = 8;
 
 /** On a full disk so much garbage is worth an attempt, and this is the pause after one that has gained nothing. */
@@ -149,9 +149,9 @@ export class Compactor {
 }
 
 /** The last record that is not in the history. */
-function beforeHistory({ durable, endBytes, milestones, options: { historyBytes } }: LogState): number {
+function beforeHistory({ durable, endBytes, offsetIndex, options: { historyBytes } }: LogState): number {
   if (historyBytes === 0) return durable.seq;
-  return (milestones.seqBefore(endBytes - historyBytes) ?? 1) - 1;
+  return (offsetIndex.seqBefore(endBytes - historyBytes) ?? 1) - 1;
 }
 
 class GivenUp extends Error {}

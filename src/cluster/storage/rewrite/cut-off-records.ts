@@ -1,5 +1,5 @@
 import { commonSeq, holds } from "../format/history.ts";
-import type { CopyHead } from "../log-store.ts";
+import type { SnapshotHead } from "../log-store.ts";
 import { findRecord } from "../read/values.ts";
 import type { LogState } from "../state.ts";
 import { bytesMax, keepBeside } from "./cut-off.ts";
@@ -11,7 +11,7 @@ export async function keepCutOff(state: LogState, seq: number): Promise<void> {
 }
 
 /** Keeps what a copy is going to replace, as far as the copy does not have it. To be called in the log's lane. */
-export async function keepReplaced(state: LogState, { base, epochs }: CopyHead): Promise<void> {
+export async function keepReplaced(state: LogState, { base, epochs }: SnapshotHead): Promise<void> {
   const { damage, durable, endBytes } = state;
   const copy = { last: base, epochs };
   const common = commonSeq({ last: durable, epochs: state.epochs }, copy);

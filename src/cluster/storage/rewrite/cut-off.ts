@@ -4,7 +4,7 @@ import { formatControlLine } from "../format/control-line.ts";
 import { smallChunkBytes } from "../format/log-reader.ts";
 import type { EpochStart, Position } from "../log-store.ts";
 import type { LogSettings } from "../options.ts";
-import { Appender } from "../write/write-buffer.ts";
+import { WriteBuffer } from "../write/write-buffer.ts";
 
 /**
  * What is cut off a log stays in a file beside it, `<dbfile>.cut-<number>`, the newest with the highest number. Of
@@ -36,7 +36,7 @@ export async function keepBeside(options: LogSettings, part: CutPart, why: strin
   const name = await nameForKept(disk, dbfile);
   const target = await disk.open(name, "create");
   try {
-    const appender = new Appender(target, 0);
+    const appender = new WriteBuffer(target, 0);
     // A whole log has a header of its own.
     if (from > 0) appender.addLine(headFor(after, epochs));
     for (let at = from; at < to; at += smallChunkBytes) {

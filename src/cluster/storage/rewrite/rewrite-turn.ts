@@ -1,11 +1,11 @@
-import { Lane } from "../../../common/serial-queue.ts";
+import { SerialQueue } from "../../../common/serial-queue.ts";
 
 /** Called when somebody else wants the turn; or when the file's room is needed, for writes. */
 type GiveUp = (forRoom: boolean) => void;
 
 /** Who makes a file at `rbfile`: one at a time. */
 export class RewriteTurn {
-  readonly #takers = new Lane();
+  readonly #takers = new SerialQueue();
   #holder: { readonly giveUp: GiveUp; readonly over: Promise<void> } | undefined;
 
   get isTaken(): boolean {

@@ -3,11 +3,11 @@ import { SharedFile } from "../disk/shared-file.ts";
 import { formatControlLine } from "../format/control-line.ts";
 import { epochAt } from "../format/history.ts";
 import { type RecordUnit, scan, smallChunkBytes, wholeFile } from "../format/log-reader.ts";
-import { Sequence } from "../format/record-order.ts";
+import { RecordOrder } from "../format/record-order.ts";
 import type { IndexMove } from "../index/key-index.ts";
 import type { LogIdentity, Position } from "../log-store.ts";
 import type { LogState } from "../state.ts";
-import { Appender } from "../write/write-buffer.ts";
+import { WriteBuffer } from "../write/write-buffer.ts";
 
 /** Of what is copied as it stands: large, since nobody waits while that is done, and it must outrun the appends. */
 const tailChunkBytes = 1024 * 1024;
@@ -34,9 +34,9 @@ export class Rewrite {
   readonly #options: RewriteOptions;
   readonly #source: DiskFile;
   readonly target: DiskFile;
-  readonly #appender: Appender;
+  readonly #appender: WriteBuffer;
   readonly #move: IndexMove;
-  /** Requests of later records are taken over with them. */
+  /** RequestTable of later records are taken over with them. */
   readonly #requestsAfter: number;
   #frameBytes = 0;
   /** Where the part that is taken over as it stands begins in the present file and in the new one. */
@@ -57,7 +57,7 @@ export class Rewrite {
     this.#options = options;
     this.#source = state.file.file;
     this.target = target;
-    this.#appender = new Appender(target, 0);
+    this.#appender = new WriteBuffer(target, 0);
     this.#move = state.live.index.beginMove();
     this.#requestsAfter = state.requests.after;
   }
@@ -98,7 +98,7 @@ export class Rewrite {
   /** Copies records up to the horizon, and finds where it lies. Returns their number. */
   async #copyLive(sourceBytes: number): Promise<number> {
     const { horizon, check } = this.#options;
-    const sequence = new Sequence();
+    const sequence = new RecordOrder();
     let records = 0;
     for await (const units of scan(this.#source, {
       ...wholeFile(sourceBytes),
@@ -106,8 +106,8 @@ export class Rewrite {
     })) {
       check();
       for (const unit of units) {
-        const flaw = unit.kind === "bad" ? unit.reason : sequence.take(unit);
-        if (flaw !== undefined) throw new Error(`line ${unit.line} has become unreadable: ${flaw}`);
+        const problem = unit.kind === "bad" ? unit.reason : sequence.take(unit);
+        if (problem !== undefined) throw new Error(`line ${unit.line} has become unreadable: ${problem}`);
         if (sequence.seq > horizon.seq) return records;
         // A promise or a life has no place in the history: those after the last record belong to the tail.
         const isFrame = unit.kind === "control" && ["header", "base"].includes(unit.control.kind);
@@ -121,7 +121,7 @@ export class Rewrite {
   }
 
   /** Returns whether anything of it is left. */
-  #copyRecord(unit: RecordUnit, { last }: Sequence): boolean {
+  #copyRecord(unit: RecordUnit, { last }: RecordOrder): boolean {
     const { changes, requestId } = unit.record;
     const { seq } = last;
     const kept = changes.filter(({ key }) => this.#options.keeps(key, seq));
@@ -191,7 +191,7 @@ export class Rewrite {
     const shift = this.#tailTo - this.#tailFrom;
     this.#move.finish(horizon.seq, shift);
     state.recent.shift(horizon.seq, shift);
-    state.milestones.rebase(horizon.seq, this.#tailTo, shift);
+    state.offsetIndex.rebase(horizon.seq, this.#tailTo, shift);
     state.base = horizon;
     state.legacySeq = 0;
   }

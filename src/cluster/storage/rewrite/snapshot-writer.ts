@@ -1,15 +1,15 @@
-import { Lane } from "../../../common/serial-queue.ts";
+import { SerialQueue } from "../../../common/serial-queue.ts";
 import type { DiskFile } from "../disk/disk.ts";
 import { isNoRoom, LogStoreError } from "../errors.ts";
 import { formatControlLine } from "../format/control-line.ts";
 import { checkRecord } from "../format/record-check.ts";
-import { LiveKeys } from "../index/key-table.ts";
-import { Milestones } from "../index/offset-index.ts";
-import { Requests } from "../index/request-table.ts";
-import type { CopyHead, CopyWriter, LogIdentity, LogRecord } from "../log-store.ts";
+import { KeyTable } from "../index/key-table.ts";
+import { OffsetIndex } from "../index/offset-index.ts";
+import { RequestTable } from "../index/request-table.ts";
+import type { LogIdentity, LogRecord, SnapshotHead, SnapshotWriter } from "../log-store.ts";
 import type { LogState } from "../state.ts";
-import type { GroupWriter } from "../write/group-commit.ts";
-import { Appender } from "../write/write-buffer.ts";
+import type { GroupCommit } from "../write/group-commit.ts";
+import { WriteBuffer } from "../write/write-buffer.ts";
 import { keepReplaced } from "./cut-off-records.ts";
 import { headerOfDraft, replaceLog } from "./rewrite.ts";
 import type { RewriteTurn } from "./rewrite-turn.ts";
@@ -18,12 +18,12 @@ import type { RewriteTurn } from "./rewrite-turn.ts";
 const flushBytes = 512 * 1024;
 
 /** Begins a copy that is to replace the log. */
-export async function beginCopy(
+export async function beginSnapshot(
   state: LogState,
   turn: RewriteTurn,
-  writer: GroupWriter,
-  head: CopyHead,
-): Promise<CopyWriter> {
+  writer: GroupCommit,
+  head: SnapshotHead,
+): Promise<SnapshotWriter> {
   const copy = new Copy(state, writer, head);
   await copy.begin(turn);
   return copy;
@@ -31,28 +31,28 @@ export async function beginCopy(
 
 interface OpenCopy {
   readonly file: DiskFile;
-  readonly appender: Appender;
+  readonly appender: WriteBuffer;
   readonly endTurn: () => void;
 }
 
-class Copy implements CopyWriter {
+class Copy implements SnapshotWriter {
   readonly #state: LogState;
-  readonly #writer: GroupWriter;
-  readonly #head: CopyHead;
+  readonly #writer: GroupCommit;
+  readonly #head: SnapshotHead;
   /** Calls are carried out one after another: also the end that another user of the file brings. */
-  readonly #lane = new Lane();
-  readonly #live = new LiveKeys();
-  readonly #requests: Requests;
+  readonly #lane = new SerialQueue();
+  readonly #live = new KeyTable();
+  readonly #requests: RequestTable;
   #open: OpenCopy | undefined;
   #headerBytes = 0;
   #records = 0;
   #lastSeq = 0;
 
-  constructor(state: LogState, writer: GroupWriter, { base, epochs, requestsAfter }: CopyHead) {
+  constructor(state: LogState, writer: GroupCommit, { base, epochs, requestsAfter }: SnapshotHead) {
     this.#state = state;
     this.#writer = writer;
     this.#head = { base: { epoch: base.epoch, seq: base.seq }, epochs: [...epochs], requestsAfter };
-    this.#requests = new Requests(state.options.requestsMax, requestsAfter);
+    this.#requests = new RequestTable(state.options.requestsMax, requestsAfter);
   }
 
   /** A full copy lacks nothing, whatever the log before it lacked. */
@@ -71,7 +71,7 @@ class Copy implements CopyWriter {
       const { options } = this.#state;
       try {
         const file = await options.disk.open(options.rbfile, "create");
-        const appender = new Appender(file, 0);
+        const appender = new WriteBuffer(file, 0);
         appender.addLine(await headerOfDraft(this.#state, this.#identity, true));
         this.#headerBytes = appender.end;
         this.#open = { file, appender, endTurn };
@@ -91,7 +91,7 @@ class Copy implements CopyWriter {
     });
   }
 
-  #add(record: LogRecord, appender: Appender): void {
+  #add(record: LogRecord, appender: WriteBuffer): void {
     const { changes, requestId, seq } = record;
     const { base } = this.#head;
     if (seq <= this.#lastSeq || seq > base.seq) {
@@ -121,7 +121,7 @@ class Copy implements CopyWriter {
     });
   }
 
-  async #replace(file: DiskFile, appender: Appender): Promise<void> {
+  async #replace(file: DiskFile, appender: WriteBuffer): Promise<void> {
     const state = this.#state;
     const { base, epochs } = this.#head;
     const requestsAfter = this.#requests.after;
@@ -153,7 +153,7 @@ class Copy implements CopyWriter {
         endBytes: appender.end,
         live: this.#live,
         requests: this.#requests,
-        milestones: new Milestones(),
+        offsetIndex: new OffsetIndex(),
         pending: [],
       });
     });

@@ -1,6 +1,6 @@
 import type { Disk } from "../disk/disk.ts";
 import { LogFileError } from "../errors.ts";
-import { Judge } from "../format/integrity.ts";
+import { IntegrityChecker } from "../format/integrity.ts";
 import { scan, wholeFile } from "../format/log-reader.ts";
 import { toLogRecord } from "../format/record.ts";
 import type { Change, LogRecord, Position } from "../log-store.ts";
@@ -30,7 +30,7 @@ export interface DumpedChange extends Position {
 export async function* dumpLog(disk: Disk, path: string): AsyncGenerator<DumpedChange, void, void> {
   const file = await openForReading(disk, path);
   try {
-    const judge = new Judge(path);
+    const judge = new IntegrityChecker(path);
     const fileBytes = await file.size();
     let line = 1;
     for await (const units of scan(file, wholeFile(fileBytes))) {

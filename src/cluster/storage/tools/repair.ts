@@ -2,7 +2,7 @@ import type { Disk, DiskFile } from "../disk/disk.ts";
 import { lockFile } from "../disk/lock-file.ts";
 import { LogFileError } from "../errors.ts";
 import { formatControlLine } from "../format/control-line.ts";
-import { type Damage, Judge } from "../format/integrity.ts";
+import { type Damage, IntegrityChecker } from "../format/integrity.ts";
 import {
   type BadUnit,
   type RecordUnit,
@@ -15,7 +15,7 @@ import { placeOf, takeChanges } from "../index/found-changes.ts";
 import { KeyIndex } from "../index/key-index.ts";
 import type { Position } from "../log-store.ts";
 import { nameForDamaged } from "../rewrite/damaged-name.ts";
-import { Appender } from "../write/write-buffer.ts";
+import { WriteBuffer } from "../write/write-buffer.ts";
 import { openForReading } from "./verify.ts";
 
 /** What a repair has done. */
@@ -61,7 +61,7 @@ class Repair {
   readonly #path: string;
   readonly #source: DiskFile;
   readonly #sourceBytes: number;
-  readonly #judge: Judge;
+  readonly #judge: IntegrityChecker;
   readonly #index = new KeyIndex();
   #records = 0;
   #removedBytes = 0;
@@ -71,7 +71,7 @@ class Repair {
     this.#path = path;
     this.#source = source;
     this.#sourceBytes = sourceBytes;
-    this.#judge = new Judge(path);
+    this.#judge = new IntegrityChecker(path);
   }
 
   async run(): Promise<RepairReport> {
@@ -117,7 +117,7 @@ class Repair {
     return keptIn;
   }
 
-  async #keep({ offset, bytes, line, reason }: BadUnit, appender: Appender): Promise<void> {
+  async #keep({ offset, bytes, line, reason }: BadUnit, appender: WriteBuffer): Promise<void> {
     appender.addLine(`!removed offset=${offset} bytes=${bytes} line=${line}: ${reason}\n`);
     const end = offset + bytes;
     for (let from = offset; from < end; from += smallChunkBytes) {
@@ -133,7 +133,7 @@ class Repair {
     const draft = `${this.#path}.repaired`;
     const { identity: owner, life, promisedEpoch } = this.#judge.sequence;
     const identity = owner && { ...owner, repaired: true };
-    const judge = new Judge(this.#path);
+    const judge = new IntegrityChecker(this.#path);
     let records = 0;
     await this.#writing(draft, async (appender) => {
       const fileId = (await this.#disk.look(draft))?.fileId;
@@ -176,10 +176,10 @@ class Repair {
   }
 
   /** Writes a file and makes it durable. */
-  async #writing(path: string, write: (appender: Appender) => Promise<void>): Promise<void> {
+  async #writing(path: string, write: (appender: WriteBuffer) => Promise<void>): Promise<void> {
     const file = await this.#disk.open(path, "create");
     try {
-      const appender = new Appender(file, 0);
+      const appender = new WriteBuffer(file, 0);
       await write(appender);
       await appender.flush();
       await file.datasync();

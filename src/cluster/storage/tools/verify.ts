@@ -1,6 +1,6 @@
 import type { Disk, DiskFile } from "../disk/disk.ts";
 import { LogFileError } from "../errors.ts";
-import { type Damage, Judge } from "../format/integrity.ts";
+import { type Damage, IntegrityChecker } from "../format/integrity.ts";
 import { scan, wholeFile } from "../format/log-reader.ts";
 import { takeChanges } from "../index/found-changes.ts";
 import { KeyIndex } from "../index/key-index.ts";
@@ -42,7 +42,7 @@ export async function verifyLog(disk: Disk, path: string): Promise<LogReport> {
 }
 
 async function survey(file: DiskFile, fileBytes: number, path: string): Promise<LogReport> {
-  const judge = new Judge(path);
+  const judge = new IntegrityChecker(path);
   const index = new KeyIndex();
   let records = 0;
   let legacyRecords = 0;

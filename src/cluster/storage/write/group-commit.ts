@@ -4,7 +4,7 @@ import { type ControlLine, formatControlLine } from "../format/control-line.ts";
 import type { RewriteTurn } from "../rewrite/rewrite-turn.ts";
 import { dropUnwritten } from "../rewrite/truncate.ts";
 import type { LogState } from "../state.ts";
-import { Appender } from "./write-buffer.ts";
+import { WriteBuffer } from "./write-buffer.ts";
 
 /**
  * Bytes that are written and synced together, about. More is split, each part synced before the next is written: so
@@ -27,12 +27,12 @@ interface Waiter {
 }
 
 /** Group commit: one write and one sync for all records, and the promise, that wait while the last one is under way. */
-export class GroupWriter {
+export class GroupCommit {
   readonly #state: LogState;
   readonly #lock: FileLock;
   #lockSeenMs = Number.NEGATIVE_INFINITY;
   readonly #turn: RewriteTurn;
-  readonly #appender: Appender;
+  readonly #appender: WriteBuffer;
   #waiters: Waiter[] = [];
   #isAwake = false;
   /** Highest epoch that `promise` was called with: records bear theirs themselves. */
@@ -48,7 +48,7 @@ export class GroupWriter {
     this.#state = state;
     this.#lock = lock;
     this.#turn = turn;
-    this.#appender = new Appender(state.file.file, state.endBytes);
+    this.#appender = new WriteBuffer(state.file.file, state.endBytes);
   }
 
   /** Resolves when all records up to `seq` are on disk. */
@@ -170,7 +170,7 @@ export class GroupWriter {
       placed.offset = appender.end;
       placed.entryBytes = appender.addRecord(placed.record, appender.gatheredBytes);
       durable = placed.record;
-      state.milestones.add(durable.seq, placed.offset);
+      state.offsetIndex.add(durable.seq, placed.offset);
     }
     if (appender.gatheredBytes === 0) return undefined;
     const recordBytes = durable.seq > state.durable.seq ? appender.end - recordsFrom : 0;
@@ -204,7 +204,7 @@ export class GroupWriter {
     const { file } = state.file;
     await file.truncate(state.endBytes);
     await file.datasync();
-    state.milestones.truncate(state.durable.seq);
+    state.offsetIndex.truncate(state.durable.seq);
     const rewriting = this.#hasAskedForRoom ? undefined : this.#turn.askToGiveUp();
     this.#hasAskedForRoom = rewriting !== undefined;
     if (rewriting !== undefined) return rewriting;

@@ -8,7 +8,7 @@ import type { LogRecord, Position } from "../log-store.ts";
 const bufferBytes = 1024 * 1024;
 
 /** Gathers what is to be written at the end of a file. */
-export class Appender {
+export class WriteBuffer {
   #file: DiskFile;
   /** Where the first gathered byte belongs. */
   #position: number;

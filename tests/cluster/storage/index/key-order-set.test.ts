@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { compareKeys, KeyOrder } from "../../../../src/cluster/storage/index/key-order-set.ts";
+import { KeyOrderSet } from "../../../../src/cluster/storage/index/key-order-set.ts";
 import { boundsOf, isWithin } from "../../../../src/cluster/storage/index/key-range.ts";
+import { compareKeys } from "../../../../src/common/key-order.ts";
 import { seededRandom } from "../../../support/seeded-random.ts";
 
 /** Keys that differ in all ways that matter to the order: in length, and around the surrogates. */
@@ -36,7 +37,7 @@ describe("the order of keys", () => {
     fc.assert(
       fc.property(fc.array(key), fc.array(step, { size: "+1" }), key, (first, steps, from) => {
         const model = new Set(first);
-        const order = KeyOrder.of(model);
+        const order = KeyOrderSet.of(model);
         for (const { isAdded, key } of steps) {
           if (isAdded) model.add(key);
           else model.delete(key);
@@ -60,7 +61,7 @@ describe("the order of keys", () => {
       fc.property(fc.array(step), fc.array(step, { size: "+1" }), key, (first, steps, from) => {
         const model = new Map(first.map(({ key, expiresMs }) => [key, expiresMs]));
         const expiryOf = (key: string) => model.get(key);
-        const order = KeyOrder.of(model.keys(), expiryOf);
+        const order = KeyOrderSet.of(model.keys(), expiryOf);
         for (const [index, { key, expiresMs }] of steps.entries()) {
           if (index % 3 === 0 && model.delete(key)) {
             order.delete(key);
@@ -87,7 +88,7 @@ describe("the order of keys", () => {
       looks++;
       return expiries.get(key);
     };
-    const order = KeyOrder.of(keys, expiryOf);
+    const order = KeyOrderSet.of(keys, expiryOf);
     looks = 0;
     assert.deepEqual([...order.due(1, "", expiryOf)], keys.slice(0, 1000));
     assert.ok(looks < 5000, `${looks} keys were looked at`);
@@ -96,7 +97,7 @@ describe("the order of keys", () => {
   it("holds over many blocks, which grow, split, shrink and join", () => {
     const random = seededRandom(7);
     const model = new Set<string>();
-    const order = KeyOrder.of([]);
+    const order = KeyOrderSet.of([]);
     const check = () => assert.deepEqual([...order.ascending("", true)], sorted(model));
     for (const limit of [5000, 300, 8000, 0]) {
       while (model.size !== limit) {

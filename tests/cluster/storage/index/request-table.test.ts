@@ -130,9 +130,9 @@ describe("the request of a record", () => {
     await appendTo(source, 20);
     await source.append([answer(21), answer(22)]);
     const { disk, store: target } = await newLog(100);
-    const reader = await source.openCopy();
+    const reader = await source.openSnapshot();
     assert.equal(reader.requestsAfter, 12);
-    const copy = await target.beginCopy(reader);
+    const copy = await target.beginSnapshot(reader);
     for (let part = await reader.next(50); part.length > 0; part = await reader.next(50))
       await copy.write(part);
     await copy.finish();

@@ -167,7 +167,7 @@ describe("a scan", () => {
     await assert.rejects(async () => first?.value(), { code: "closed" });
 
     const replaced = store.openScan({});
-    const copy = await store.beginCopy({ base: { epoch: 1, seq: 9 }, epochs: [], requestsAfter: 0 });
+    const copy = await store.beginSnapshot({ base: { epoch: 1, seq: 9 }, epochs: [], requestsAfter: 0 });
     await copy.write([put(1, 8, "z", "1")]);
     await copy.finish();
     assert.throws(() => replaced.next(1), { code: "superseded" });

@@ -177,7 +177,7 @@ describe("compaction", () => {
   it("is put off while a copy is read", async () => {
     const { store } = await logWith(someRecords(100));
     store.commit(100);
-    const reader = await store.openCopy();
+    const reader = await store.openSnapshot();
     let isDone = false;
     const compaction = store.compact().then(() => {
       isDone = true;
@@ -212,7 +212,7 @@ describe("compaction", () => {
     const compaction = store.compact();
     await hold.reached;
     disk.intercept = undefined;
-    const beginning = store.beginCopy({
+    const beginning = store.beginSnapshot({
       base: { epoch: 4, seq: 200 },
       epochs: [{ epoch: 4, firstSeq: 1 }],
       requestsAfter: 0,

@@ -65,7 +65,7 @@ describe("what is cut off a log", () => {
     it(`by ${name} is ${lost.length === 0 ? "nothing" : "what that lacks"}`, async () => {
       const disk = createSimulatedDisk();
       const store = await openLogOf20(disk);
-      const copy = await store.beginCopy({ base, epochs: epochsOf(...epochs), requestsAfter: 0 });
+      const copy = await store.beginSnapshot({ base, epochs: epochsOf(...epochs), requestsAfter: 0 });
       await copy.finish();
       if (lost.length === 0) assert.equal(disk.contents(kept(1)), undefined);
       else assert.deepEqual((await seqsIn(disk, kept(1))).slice(0, 2), lost);
@@ -81,7 +81,7 @@ describe("what is cut off a log", () => {
     disk.flip(dbfile, at, 1);
     const store = await openOn(disk);
     assert.equal(store.condition.kind, "damaged");
-    const copy = await store.beginCopy({
+    const copy = await store.beginSnapshot({
       base: { epoch: 2, seq: 20 },
       epochs: epochsOf([1, 1], [2, 11]),
       requestsAfter: 0,

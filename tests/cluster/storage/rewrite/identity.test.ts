@@ -85,7 +85,7 @@ it("a log is no copy after it was rewritten, cut back, replaced by a full copy, 
   assert.deepEqual(await isCopyAfter((store) => store.truncate(18)), same);
   assert.deepEqual(
     await isCopyAfter(async (store) => {
-      const copy = await store.beginCopy({ base: { epoch: 9, seq: 30 }, epochs: [], requestsAfter: 0 });
+      const copy = await store.beginSnapshot({ base: { epoch: 9, seq: 30 }, epochs: [], requestsAfter: 0 });
       await copy.finish();
     }),
     same,
@@ -147,7 +147,7 @@ it("a repaired log says so, and a full copy takes that back", async () => {
   assert.equal(store.isCopy, false);
   assert.equal(store.identity?.repaired, true);
   assert.equal(store.life, "7");
-  const copy = await store.beginCopy({ base: { epoch: 9, seq: 30 }, epochs: [], requestsAfter: 0 });
+  const copy = await store.beginSnapshot({ base: { epoch: 9, seq: 30 }, epochs: [], requestsAfter: 0 });
   await copy.finish();
   assert.notEqual(store.identity?.repaired, true);
   await store.close();

@@ -25,7 +25,7 @@ async function logWith(records: readonly LogRecord[]) {
 describe("a copy", () => {
   /** Everything that a reader gives. */
   async function readAll(store: LogStore): Promise<LogRecord[]> {
-    const reader = await store.openCopy();
+    const reader = await store.openSnapshot();
     const records: LogRecord[] = [];
     for (let part = await reader.next(300); part.length > 0; part = await reader.next(300))
       records.push(...part);
@@ -40,9 +40,9 @@ describe("a copy", () => {
     const { store: target } = await logWith(
       someRecords(10).map(({ epoch, seq }) => put(epoch, seq, "other", "x")),
     );
-    const reader = await source.openCopy();
+    const reader = await source.openSnapshot();
     assert.deepEqual(reader.base, source.last);
-    const copy = await target.beginCopy(reader);
+    const copy = await target.beginSnapshot(reader);
     for (let part = await reader.next(500); part.length > 0; part = await reader.next(500))
       await copy.write(part);
     assert.equal(target.last.seq, 10);
@@ -69,7 +69,7 @@ describe("a copy", () => {
     const records = someRecords(300);
     const { store } = await logWith(records.slice(0, 200));
     store.commit(180);
-    const reader = await store.openCopy();
+    const reader = await store.openSnapshot();
     const copied = [...(await reader.next(500))];
     await store.append(records.slice(200));
     store.commit(300);
@@ -85,13 +85,13 @@ describe("a copy", () => {
   it("that another one replaces, or that is given up, leaves the log as it was", async () => {
     const { disk, store } = await logWith([put(1, 1, "a", "1")]);
     store.commit(1);
-    const first = await store.beginCopy({
+    const first = await store.beginSnapshot({
       base: { epoch: 1, seq: 9 },
       epochs: [{ epoch: 1, firstSeq: 1 }],
       requestsAfter: 0,
     });
     await first.write([put(1, 5, "b", "2")]);
-    const second = await store.beginCopy({
+    const second = await store.beginSnapshot({
       base: { epoch: 1, seq: 9 },
       epochs: [{ epoch: 1, firstSeq: 1 }],
       requestsAfter: 0,
@@ -109,7 +109,11 @@ describe("a copy", () => {
   it("gives way also to those that come while it begins", async () => {
     const { store } = await logWith([put(1, 1, "a", "1"), put(1, 2, "b", "1")]);
     const copies = [1, 2, 3].map(() =>
-      store.beginCopy({ base: { epoch: 1, seq: 9 }, epochs: [{ epoch: 1, firstSeq: 1 }], requestsAfter: 0 }),
+      store.beginSnapshot({
+        base: { epoch: 1, seq: 9 },
+        epochs: [{ epoch: 1, firstSeq: 1 }],
+        requestsAfter: 0,
+      }),
     );
     await store.truncate(1);
     for (const copy of await Promise.all(copies)) {
@@ -122,7 +126,7 @@ describe("a copy", () => {
   it("refuses records that do not rise, or lie beyond its base", async () => {
     const { store } = await logWith([]);
     for (const records of [[put(1, 5, "a", ""), put(1, 5, "b", "")], [put(1, 10, "a", "")]]) {
-      const copy = await store.beginCopy({
+      const copy = await store.beginSnapshot({
         base: { epoch: 1, seq: 9 },
         epochs: [{ epoch: 1, firstSeq: 1 }],
         requestsAfter: 0,
@@ -135,7 +139,7 @@ describe("a copy", () => {
   it("keeps what was promised, before and while it is written", async () => {
     const { disk, store } = await logWith([put(1, 1, "a", "1")]);
     await store.promise(5);
-    const copy = await store.beginCopy({
+    const copy = await store.beginSnapshot({
       base: { epoch: 2, seq: 9 },
       epochs: [{ epoch: 2, firstSeq: 1 }],
       requestsAfter: 0,
