@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
 import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
-import type { LogRecord } from "../../src/cluster/storage/log-store.ts";
+import type { LogRecord } from "../../src/cluster/storage/model.ts";
 import { HistoryRecorder } from "../checker/history.ts";
 import type { KeyOperation } from "../checker/key-value-model.ts";
 import { Random } from "../simulation/world/random.ts";

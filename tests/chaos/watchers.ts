@@ -1,6 +1,6 @@
 import { KvClient, type KvEvent } from "../../src/client/index.ts";
 import { nodeDisk } from "../../src/cluster/storage/disk/node-disk.ts";
-import type { LogRecord } from "../../src/cluster/storage/log-store.ts";
+import type { LogRecord } from "../../src/cluster/storage/model.ts";
 import { openLog } from "../../src/cluster/storage/open.ts";
 import { systemClock } from "../../src/common/clock.ts";
 import type { Random } from "../simulation/world/random.ts";

@@ -1,5 +1,6 @@
 import type { Disk } from "../../src/cluster/storage/disk/disk.ts";
-import type { Change, LogRecord, LogStore } from "../../src/cluster/storage/log-store.ts";
+import type { LogStore } from "../../src/cluster/storage/log-store.ts";
+import type { Change, LogRecord } from "../../src/cluster/storage/model.ts";
 import { openLog } from "../../src/cluster/storage/open.ts";
 import type { LogOptions } from "../../src/cluster/storage/options.ts";
 import { systemClock } from "../../src/common/clock.ts";

@@ -1,24 +1,28 @@
 import { LogStoreError } from "../../src/cluster/storage/errors.ts";
 import { boundsOf, isWithin } from "../../src/cluster/storage/index/key-range.ts";
 import type {
-  Change,
-  EpochStart,
   KeyFacts,
   KeyRange,
+  ScannedKey,
+  ScanReader,
+  StoredValue,
+} from "../../src/cluster/storage/key-view.ts";
+import type { LogStore } from "../../src/cluster/storage/log-store.ts";
+import type {
+  Change,
+  EpochStart,
   LogCondition,
-  LogEndListener,
   LogIdentity,
   LogOwner,
   LogRecord,
-  LogStore,
   Position,
-  ScannedKey,
-  ScanReader,
+} from "../../src/cluster/storage/model.ts";
+import type {
+  LogEndListener,
   SnapshotHead,
   SnapshotReader,
   SnapshotWriter,
-  StoredValue,
-} from "../../src/cluster/storage/log-store.ts";
+} from "../../src/cluster/storage/replica-log.ts";
 import type { Clock } from "../../src/common/clock.ts";
 import { compareKeys } from "../../src/common/key-order.ts";
 

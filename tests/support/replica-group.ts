@@ -16,7 +16,7 @@ import {
   type ReplicationSettings,
 } from "../../src/cluster/replication/settings.ts";
 import type { WriteOperation, WriteRequest } from "../../src/cluster/replication/write-plan.ts";
-import type { Change, Position } from "../../src/cluster/storage/log-store.ts";
+import type { Change, Position } from "../../src/cluster/storage/model.ts";
 import { addressOf } from "./address.ts";
 import { MemoryLog } from "./memory-log.ts";
 import { VirtualClock } from "./virtual-clock.ts";

@@ -1,7 +1,7 @@
 import { type Clock, withTimeout } from "../../common/clock.ts";
 import type { NodeView } from "../metadata/model.ts";
 import type { PeerAt } from "../replication/peer.ts";
-import type { Position } from "../storage/log-store.ts";
+import type { Position } from "../storage/model.ts";
 
 /** Which of two logs of a group ends later: what a later epoch has committed replaces the end of an earlier one. */
 export function comparePositions(a: Position, b: Position): number {

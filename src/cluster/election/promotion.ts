@@ -5,7 +5,7 @@ import {
   type Member,
   type NodeView,
 } from "../metadata/model.ts";
-import type { Position } from "../storage/log-store.ts";
+import type { Position } from "../storage/model.ts";
 import { comparePositions } from "./positions.ts";
 
 /**

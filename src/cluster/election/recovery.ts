@@ -1,6 +1,6 @@
 import type { GroupState, GroupView, Member } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
-import type { Position } from "../storage/log-store.ts";
+import type { Position } from "../storage/model.ts";
 import { comparePositions } from "./positions.ts";
 import { isLive } from "./promotion.ts";
 

@@ -1,6 +1,6 @@
 import { type Address, addressAllowed, parseAddress } from "../../common/address.ts";
 import { virtualNodesMax } from "../ring/hash-ring.ts";
-import type { Position } from "../storage/log-store.ts";
+import type { Position } from "../storage/model.ts";
 import { type GroupLogs, type GroupState, isSameMember, type Member, type RingState } from "./model.ts";
 import { groupNameAllowed, isGroupName, numberMax, parseNumber } from "./paths.ts";
 

@@ -1,7 +1,7 @@
 /** The cluster's truth as it stands in ZooKeeper, in types; and its written forms. */
 
 import type { Address } from "../../common/address.ts";
-import type { Position } from "../storage/log-store.ts";
+import type { Position } from "../storage/model.ts";
 
 /** One life of a replica's registration. A replica that registers again is the same number, another incarnation. */
 export interface Member {

@@ -1,6 +1,6 @@
 import { OperationError } from "../metadata/operation-error.ts";
 import type { Condition, RequestId, WriteOperation, WriteRequest } from "../replication/write-plan.ts";
-import type { KeyRange, ScanReader, StoredValue } from "../storage/log-store.ts";
+import type { KeyRange, ScanReader, StoredValue } from "../storage/key-view.ts";
 import type { WatchHub } from "../watch/hub.ts";
 import type { WatchStep } from "../watch/step.ts";
 import type { WatchOptions } from "../watch/watcher.ts";

@@ -1,6 +1,6 @@
 import { OperationError } from "../metadata/operation-error.ts";
 import { LogStoreError } from "../storage/errors.ts";
-import type { LogStore } from "../storage/log-store.ts";
+import type { ReplicaLog } from "../storage/replica-log.ts";
 import type { ReplicationSettings } from "./settings.ts";
 
 /** Pause before what has found no room is tried again: somebody is waiting for it, and it costs a write. */
@@ -21,7 +21,7 @@ export function refusedFor(reason: Error): OperationError {
 
 /** What keeps the disk of a store from taking writes; undefined when nothing does, as far as is known. */
 export function diskProblem(
-  { full, stalledMs }: Pick<LogStore, "full" | "stalledMs">,
+  { full, stalledMs }: Pick<ReplicaLog, "full" | "stalledMs">,
   { standbyTimeoutMs }: ReplicationSettings,
 ): string | undefined {
   if (stalledMs >= standbyTimeoutMs)

@@ -2,7 +2,7 @@ import type { Clock } from "../../common/clock.ts";
 import { comparePositions } from "../election/positions.ts";
 import type { CasRegister } from "../metadata/cas-register.ts";
 import type { GroupLogs } from "../metadata/model.ts";
-import type { Position } from "../storage/log-store.ts";
+import type { Position } from "../storage/model.ts";
 
 /** While writes go on the floor is raised this often: what an older copy lacks is noticed if it is more than this. */
 const raiseMs = 2000;

@@ -1,7 +1,9 @@
 import type { Clock } from "../../common/clock.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import { LogStoreError } from "../storage/errors.ts";
-import type { Change, KeyRange, LogStore, ScanReader, StoredValue } from "../storage/log-store.ts";
+import type { KeyRange, KeyView, ScanReader, StoredValue } from "../storage/key-view.ts";
+import type { Change } from "../storage/model.ts";
+import type { ReplicaLog } from "../storage/replica-log.ts";
 import { fullRetryMs } from "./disk-diagnostics.ts";
 import { pendingBytesMax } from "./settings.ts";
 import { planWrite, removal, type WriteRequest } from "./write-plan.ts";
@@ -33,7 +35,7 @@ export interface Committer {
 
 /** The keys of a group, as its primary serves them. */
 export class KvStateMachine {
-  readonly #store: LogStore;
+  readonly #store: KeyView & Pick<ReplicaLog, "full">;
   readonly #clock: Clock;
   readonly #primary: Committer;
   /** On a full disk. */
@@ -42,7 +44,7 @@ export class KvStateMachine {
   /** The last key that a turn of `#expireAll` has looked at; undefined: the next one begins with the first. */
   #expiredTo: string | undefined;
 
-  constructor(store: LogStore, clock: Clock, primary: Committer) {
+  constructor(store: KeyView & Pick<ReplicaLog, "full">, clock: Clock, primary: Committer) {
     this.#store = store;
     this.#clock = clock;
     this.#primary = primary;

@@ -1,6 +1,7 @@
 import type { Address } from "../../common/address.ts";
 import type { Member } from "../metadata/model.ts";
-import type { EpochStart, LogRecord, Position, SnapshotHead } from "../storage/log-store.ts";
+import type { EpochStart, LogRecord, Position } from "../storage/model.ts";
+import type { SnapshotHead } from "../storage/replica-log.ts";
 
 /** What one node asks of another. `src/rpc` implements it over the network; the simulation replaces it. */
 export interface Peer {

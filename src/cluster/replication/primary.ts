@@ -9,7 +9,9 @@ import {
   type Versioned,
 } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
-import type { Change, LogStore } from "../storage/log-store.ts";
+import type { KeyView } from "../storage/key-view.ts";
+import type { Change } from "../storage/model.ts";
+import type { ReplicaLog } from "../storage/replica-log.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { diskProblem, fullRetryMs, isFull, refusedFor } from "./disk-diagnostics.ts";
 import { Floor } from "./floor.ts";
@@ -32,7 +34,7 @@ export interface PrimaryOptions {
   readonly former: number | undefined;
   /** How long an earlier primary may still rely on this node. */
   readonly leaseLeftMs: number;
-  readonly store: LogStore;
+  readonly store: ReplicaLog & KeyView;
   readonly clock: Clock;
   readonly peerAt: PeerAt;
   readonly register: CasRegister<GroupState>;

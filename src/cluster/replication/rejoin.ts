@@ -1,7 +1,7 @@
 import type { CasRegister } from "../metadata/cas-register.ts";
 import type { GroupLogs, GroupState, Member } from "../metadata/model.ts";
 import { holds } from "../storage/format/history.ts";
-import type { LogStore } from "../storage/log-store.ts";
+import type { ReplicaLog } from "../storage/replica-log.ts";
 
 /** The node must not take part in its group as things stand; an operator has to decide. */
 export class RejoinRefused extends Error {
@@ -18,7 +18,7 @@ export interface RejoinOptions {
   /** The registration of now. */
   readonly self: Member;
   /** Has its header. */
-  readonly store: LogStore;
+  readonly store: ReplicaLog;
   readonly state: CasRegister<GroupState>;
   readonly logs: CasRegister<GroupLogs>;
 }
@@ -88,7 +88,7 @@ const storesMax = 100;
  * Where there is no other, whoever has repaired a log has decided already to go on with what is left of it.
  */
 function doubtOf(
-  store: LogStore,
+  store: ReplicaLog,
   mine: Member,
   known: GroupLogs | undefined,
   isAlone: boolean,
@@ -113,7 +113,7 @@ function doubtOf(
   return undefined;
 }
 
-function checkEpoch(store: LogStore, { epoch }: GroupState): void {
+function checkEpoch(store: ReplicaLog, { epoch }: GroupState): void {
   if (store.promisedEpoch <= epoch) return;
   throw new RejoinRefused(
     `the log has followed epoch ${store.promisedEpoch}, but ZooKeeper knows the group only up to epoch ` +
@@ -121,7 +121,7 @@ function checkEpoch(store: LogStore, { epoch }: GroupState): void {
   );
 }
 
-function checkFirst(store: LogStore): void {
+function checkFirst(store: ReplicaLog): void {
   if (store.promisedEpoch > 0) {
     throw new RejoinRefused(
       `the log has followed epoch ${store.promisedEpoch}, but ZooKeeper has no state of its group: ` +
@@ -139,7 +139,7 @@ function aloneWith({ group, self, store }: RejoinOptions, doubt: string): Error 
   );
 }
 
-function loneDamage({ condition }: LogStore): string {
+function loneDamage({ condition }: ReplicaLog): string {
   const where = condition.kind === "damaged" ? ` at line ${condition.line} (${condition.reason})` : "";
   return `the log is damaged${where}, and no other replica is in sync: mend it with "kvlab log repair FILE"`;
 }

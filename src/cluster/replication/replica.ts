@@ -7,7 +7,8 @@ import {
   isSameMember,
   type Member,
 } from "../metadata/model.ts";
-import type { LogStore } from "../storage/log-store.ts";
+import type { KeyView } from "../storage/key-view.ts";
+import type { ReplicaLog } from "../storage/replica-log.ts";
 import { diskProblem, fullRetryMs, isFull } from "./disk-diagnostics.ts";
 import { DiskMonitor } from "./disk-monitor.ts";
 import { FailureDetector } from "./failure-detector.ts";
@@ -18,7 +19,7 @@ import { Standby } from "./standby.ts";
 
 export interface ReplicaOptions {
   readonly group: string;
-  readonly store: LogStore;
+  readonly store: ReplicaLog & KeyView;
   readonly clock: Clock;
   readonly peerAt: PeerAt;
   readonly register: CasRegister<GroupState>;

@@ -2,7 +2,8 @@ import { type Clock, sleep, withTimeout } from "../../common/clock.ts";
 import { explain } from "../metadata/diagnostics.ts";
 import type { Member, NodeView } from "../metadata/model.ts";
 import { commonSeq, epochAt } from "../storage/format/history.ts";
-import type { LogRecord, LogStore, SnapshotHead, SnapshotReader } from "../storage/log-store.ts";
+import type { LogRecord } from "../storage/model.ts";
+import type { ReplicaLog, SnapshotHead, SnapshotReader } from "../storage/replica-log.ts";
 import { fullRetryMs } from "./disk-diagnostics.ts";
 import { type Moment, momentOf } from "./lease.ts";
 import type { AppendRequest, AppendResponse, Peer, SnapshotChunk } from "./peer.ts";
@@ -22,7 +23,7 @@ export interface ReplicatorContext {
   readonly group: string;
   readonly epoch: number;
   readonly self: number;
-  readonly store: LogStore;
+  readonly store: ReplicaLog;
   readonly clock: Clock;
   readonly settings: ReplicationSettings;
   committedSeq(): number;

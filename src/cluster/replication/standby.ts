@@ -1,6 +1,6 @@
 import type { Clock } from "../../common/clock.ts";
 import { epochAt, holds } from "../storage/format/history.ts";
-import type { LogStore, SnapshotWriter } from "../storage/log-store.ts";
+import type { ReplicaLog, SnapshotWriter } from "../storage/replica-log.ts";
 import { isFull } from "./disk-diagnostics.ts";
 import type { AppendRequest, AppendResponse, SnapshotChunk } from "./peer.ts";
 import { clockDriftMax } from "./settings.ts";
@@ -14,7 +14,7 @@ const waitingMax = 8;
  * Messages are handled one after another, so that each sees the log as the one before has left it.
  */
 export class Standby {
-  readonly #store: LogStore;
+  readonly #store: ReplicaLog;
   readonly #clock: Clock;
   #turn: Promise<unknown> = Promise.resolve();
   /** Messages that are being handled, or wait for that. */
@@ -27,7 +27,7 @@ export class Standby {
   #leasedUntilMs: number;
 
   /** `leaseMs`: an earlier process on this log may have answered a primary just before it ended. */
-  constructor(store: LogStore, clock: Clock, leaseMs: number) {
+  constructor(store: ReplicaLog, clock: Clock, leaseMs: number) {
     this.#store = store;
     this.#clock = clock;
     this.#leasedUntilMs = clock.monotonicMs() + leaseMs * (1 + clockDriftMax);

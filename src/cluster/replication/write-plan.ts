@@ -1,4 +1,5 @@
-import type { Change, LogStore } from "../storage/log-store.ts";
+import type { KeyView } from "../storage/key-view.ts";
+import type { Change } from "../storage/model.ts";
 
 /** What must hold of a key. */
 export type Condition =
@@ -48,7 +49,7 @@ export type WritePlan =
   | { readonly kind: "write"; readonly changes: readonly Change[] };
 
 /** What a request comes to after everything that is in the log. No key that it names must be past its time. */
-export function planWrite(store: LogStore, request: WriteRequest, wallMs: number): WritePlan {
+export function planWrite(store: KeyView, request: WriteRequest, wallMs: number): WritePlan {
   const { compares, operations, requestId } = request;
   if (requestId !== undefined) {
     const seq = store.seqOfRequest(requestId.id);

@@ -7,7 +7,7 @@ import { KeyIndex } from "./index/key-index.ts";
 import { KeyTable } from "./index/key-table.ts";
 import { OffsetIndex } from "./index/offset-index.ts";
 import { RequestTable } from "./index/request-table.ts";
-import type { EpochStart, LogCondition, LogIdentity, Position } from "./log-store.ts";
+import type { EpochStart, LogCondition, LogIdentity, Position } from "./model.ts";
 import type { PlacedRecord } from "./read/tail-cache.ts";
 
 /** What a log file says, as far as it is good. */

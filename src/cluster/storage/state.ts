@@ -5,18 +5,12 @@ import { KeyTable } from "./index/key-table.ts";
 import { OffsetIndex } from "./index/offset-index.ts";
 import type { RequestTable } from "./index/request-table.ts";
 import type { LoadedLog } from "./load.ts";
-import type {
-  EpochStart,
-  LogCondition,
-  LogEndListener,
-  LogIdentity,
-  LogRecord,
-  Position,
-} from "./log-store.ts";
+import type { EpochStart, LogCondition, LogIdentity, LogRecord, Position } from "./model.ts";
 import type { LogSettings } from "./options.ts";
 import { OpenScans } from "./read/open-scans.ts";
 import { type PlacedRecord, TailCache } from "./read/tail-cache.ts";
 import { placeValue } from "./read/values.ts";
+import type { LogEndListener } from "./replica-log.ts";
 
 /** Where small writes find room and large ones do not, not each of them is worth a line. */
 const fullAgainMs = 60_000;

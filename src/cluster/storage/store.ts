@@ -1,25 +1,12 @@
 import type { FileLock } from "./disk/disk.ts";
 import { checkRecord } from "./format/record-check.ts";
-import type {
-  EpochStart,
-  KeyFacts,
-  KeyRange,
-  LogCondition,
-  LogEndListener,
-  LogIdentity,
-  LogOwner,
-  LogRecord,
-  LogStore,
-  Position,
-  ScanReader,
-  SnapshotHead,
-  SnapshotReader,
-  SnapshotWriter,
-  StoredValue,
-} from "./log-store.ts";
+import type { KeyFacts, KeyRange, ScanReader, StoredValue } from "./key-view.ts";
+import type { LogStore } from "./log-store.ts";
+import type { EpochStart, LogCondition, LogIdentity, LogOwner, LogRecord, Position } from "./model.ts";
 import { openScan } from "./read/range-scan.ts";
 import { readSnapshot } from "./read/snapshot-reader.ts";
 import { readRecords, readValue, valueLater } from "./read/values.ts";
+import type { LogEndListener, SnapshotHead, SnapshotReader, SnapshotWriter } from "./replica-log.ts";
 import { adoptLog } from "./rewrite/adopt.ts";
 import { Compactor } from "./rewrite/compaction.ts";
 import { positionAt } from "./rewrite/rewrite.ts";

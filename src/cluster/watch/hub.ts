@@ -1,7 +1,8 @@
 import type { Clock } from "../../common/clock.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import { holds } from "../storage/format/history.ts";
-import type { LogRecord, LogStore, Position } from "../storage/log-store.ts";
+import type { KeyView } from "../storage/key-view.ts";
+import type { LogRecord, Position } from "../storage/model.ts";
 import { Budget } from "./budget.ts";
 import { previousLater } from "./previous.ts";
 import { ScopeIndex } from "./scope.ts";
@@ -32,7 +33,7 @@ const tickMs = 1000;
 
 /** All watches of one node. What becomes visible is handed to those who have all before it; others read the log. */
 export class WatchHub {
-  readonly #store: LogStore;
+  readonly #store: KeyView;
   readonly #clock: Clock;
   readonly #live = new Set<Watcher>();
   readonly #scopes = new ScopeIndex<Watcher>();
@@ -42,7 +43,7 @@ export class WatchHub {
   #watchers = 0;
   #isTicking = false;
 
-  constructor(store: LogStore, clock: Clock) {
+  constructor(store: KeyView, clock: Clock) {
     this.#store = store;
     this.#clock = clock;
     this.#held = new Budget(heldBytesMax, "what all watches have not read yet, in bytes,", clock);

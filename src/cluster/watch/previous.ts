@@ -1,11 +1,12 @@
-import type { Change, LogStore } from "../storage/log-store.ts";
+import type { KeyView } from "../storage/key-view.ts";
+import type { Change } from "../storage/model.ts";
 import type { PreviousValue } from "./step.ts";
 
 /**
  * How to read what a change replaces, to be called before the change is visible. It is read only when it is told: until
  * then nothing of it is in memory.
  */
-export function previousLater(store: LogStore, change: Change): (() => Promise<PreviousValue>) | undefined {
+export function previousLater(store: KeyView, change: Change): (() => Promise<PreviousValue>) | undefined {
   const { key, previous: revision } = change;
   if (revision === 0) return undefined;
   const read = store.valueLater(key);
@@ -16,7 +17,7 @@ export function previousLater(store: LogStore, change: Change): (() => Promise<P
 }
 
 /** What a change has replaced some time ago, if the log still has it. */
-export async function previousInLog(store: LogStore, change: Change): Promise<PreviousValue> {
+export async function previousInLog(store: KeyView, change: Change): Promise<PreviousValue> {
   const { key, previous: revision } = change;
   const [record] = revision > store.base.seq ? ((await store.read(revision - 1, 1)) ?? []) : [];
   const before = record?.changes.find((candidate) => candidate.key === key);

@@ -1,4 +1,5 @@
-import type { Change, Position, StoredValue } from "../storage/log-store.ts";
+import type { StoredValue } from "../storage/key-view.ts";
+import type { Change, Position } from "../storage/model.ts";
 
 /** What a key was before a change; `value` is undefined when compaction has removed it. */
 export interface PreviousValue {

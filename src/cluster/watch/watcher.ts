@@ -1,4 +1,5 @@
-import type { LogRecord, LogStore, Position } from "../storage/log-store.ts";
+import type { KeyView } from "../storage/key-view.ts";
+import type { LogRecord, Position } from "../storage/model.ts";
 import { previousInLog } from "./previous.ts";
 import { includes, type WatchScope } from "./scope.ts";
 import { type ComingEvent, nextStep, type WatchStep } from "./step.ts";
@@ -84,7 +85,7 @@ export class Watcher {
   }
 
   /** A step of records of the log, which begin after `at`; without events when none concerns it. */
-  async offerOf(records: readonly LogRecord[], store: LogStore): Promise<Offer> {
+  async offerOf(records: readonly LogRecord[], store: KeyView): Promise<Offer> {
     const coming = records.flatMap(({ epoch, seq, changes }) =>
       changes
         .filter(({ key }) => includes(this.scope, key))

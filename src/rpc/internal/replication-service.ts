@@ -11,7 +11,7 @@ import type {
   PositionRequest,
   TransferRequest,
 } from "../../cluster/replication/peer.ts";
-import type { Position } from "../../cluster/storage/log-store.ts";
+import type { Position } from "../../cluster/storage/model.ts";
 import { messageBytesLimit } from "../../common/key-limits.ts";
 import { deadlineOf } from "../deadline.ts";
 import { answering } from "../errors.ts";

@@ -8,7 +8,7 @@ import type {
 } from "../../../gen/kvlab/v1/data_pb.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { KeyService } from "../../cluster/node/key-service.ts";
-import type { ScannedKey, StoredValue } from "../../cluster/storage/log-store.ts";
+import type { ScannedKey, StoredValue } from "../../cluster/storage/key-view.ts";
 import type { Clock } from "../../common/clock.ts";
 import { deadlineOf } from "../deadline.ts";
 import { toConnectError } from "../errors.ts";

@@ -19,7 +19,7 @@ import type {
   WriteOperation,
   WriteRequest,
 } from "../../cluster/replication/write-plan.ts";
-import type { KeyRange, StoredValue } from "../../cluster/storage/log-store.ts";
+import type { KeyRange, StoredValue } from "../../cluster/storage/key-view.ts";
 import type { WatchScope } from "../../cluster/watch/scope.ts";
 import type { WatchEvent, WatchStep } from "../../cluster/watch/step.ts";
 import type { WatchOptions } from "../../cluster/watch/watcher.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { LogRecord, LogStore } from "../../../src/cluster/storage/log-store.ts";
+import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
+import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import {
   allKindsOfRecords,
   contentsAfter,

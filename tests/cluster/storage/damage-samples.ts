@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Change, LogRecord } from "../../../src/cluster/storage/log-store.ts";
+import type { Change, LogRecord } from "../../../src/cluster/storage/model.ts";
 import {
   allKindsOfRecords,
   contentsAfter,

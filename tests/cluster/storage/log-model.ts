@@ -1,4 +1,5 @@
-import type { EpochStart, KeyFacts, LogRecord, Position } from "../../../src/cluster/storage/log-store.ts";
+import type { KeyFacts } from "../../../src/cluster/storage/key-view.ts";
+import type { EpochStart, LogRecord, Position } from "../../../src/cluster/storage/model.ts";
 
 /** A log as simple as can be. */
 export class LogModel {

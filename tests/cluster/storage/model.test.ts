@@ -2,13 +2,9 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import fc from "fast-check";
 import { boundsOf, isWithin } from "../../../src/cluster/storage/index/key-range.ts";
-import type {
-  KeyRange,
-  LogRecord,
-  LogStore,
-  Position,
-  ScanReader,
-} from "../../../src/cluster/storage/log-store.ts";
+import type { KeyRange, ScanReader } from "../../../src/cluster/storage/key-view.ts";
+import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
+import type { LogRecord, Position } from "../../../src/cluster/storage/model.ts";
 import {
   contentsAfter,
   contentsOf,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { LogRecord } from "../../../src/cluster/storage/log-store.ts";
+import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import { WatchHub } from "../../../src/cluster/watch/hub.ts";
 import type { WatchStep } from "../../../src/cluster/watch/step.ts";
 import { queueBytesMax, type WatchOptions } from "../../../src/cluster/watch/watcher.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Change, LogRecord } from "../../../src/cluster/storage/log-store.ts";
+import type { Change, LogRecord } from "../../../src/cluster/storage/model.ts";
 import { includes, type WatchScope } from "../../../src/cluster/watch/scope.ts";
 import type { WatchEvent } from "../../../src/cluster/watch/step.ts";
 import { at } from "../../checker/hand-written.ts";

@@ -1,5 +1,6 @@
 import type { PutOptions } from "../../../src/cluster/node/key-service.ts";
-import type { LogRecord, StoredValue } from "../../../src/cluster/storage/log-store.ts";
+import type { StoredValue } from "../../../src/cluster/storage/key-view.ts";
+import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import { changeOf, type ShadowLog } from "./shadow-log.ts";
 
 /** What a record that its primary adds to its log ends before its time, by the primary's clock; undefined if nothing. */

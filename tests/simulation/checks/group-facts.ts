@@ -1,6 +1,6 @@
 import type { GroupState, Member } from "../../../src/cluster/metadata/model.ts";
 import { epochAt } from "../../../src/cluster/storage/format/history.ts";
-import type { LogRecord } from "../../../src/cluster/storage/log-store.ts";
+import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import type { ShadowLog } from "./shadow-log.ts";
 
 /** What the group as a whole has done. */

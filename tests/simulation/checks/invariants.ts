@@ -1,6 +1,7 @@
 import type { GroupState, Member } from "../../../src/cluster/metadata/model.ts";
 import type { AppendRequest, AppendResponse } from "../../../src/cluster/replication/peer.ts";
-import type { Change, LogRecord, LogStore } from "../../../src/cluster/storage/log-store.ts";
+import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
+import type { Change, LogRecord } from "../../../src/cluster/storage/model.ts";
 import type { SimProcess } from "../world/process.ts";
 import { copiedRecord, GroupFacts, liveAt } from "./group-facts.ts";
 import { beginsEpoch, changeOf, isSame, isSameChange, type ShadowLog } from "./shadow-log.ts";

@@ -1,4 +1,4 @@
-import type { LogRecord } from "../../../src/cluster/storage/log-store.ts";
+import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import type { History } from "../../checker/history.ts";
 import type { BatchWrite, ScanOperation, StoreOperation } from "../../checker/store-model.ts";
 import { shownValue } from "../clients/client-call.ts";

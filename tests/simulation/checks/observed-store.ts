@@ -1,4 +1,5 @@
-import type { LogRecord, LogStore } from "../../../src/cluster/storage/log-store.ts";
+import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
+import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import type { SimProcess } from "../world/process.ts";
 import { earlyExpiry } from "./expiry-check.ts";
 import type { Invariants } from "./invariants.ts";

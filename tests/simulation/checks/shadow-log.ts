@@ -1,4 +1,5 @@
-import type { Change, LogRecord, LogStore } from "../../../src/cluster/storage/log-store.ts";
+import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
+import type { Change, LogRecord } from "../../../src/cluster/storage/model.ts";
 
 /** What is known of a log at some moment: what a copy of its file has. */
 export interface LogFacts {

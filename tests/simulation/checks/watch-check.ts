@@ -1,4 +1,4 @@
-import type { Change, LogRecord, Position } from "../../../src/cluster/storage/log-store.ts";
+import type { Change, LogRecord, Position } from "../../../src/cluster/storage/model.ts";
 import { includes, type WatchScope } from "../../../src/cluster/watch/scope.ts";
 import type { WatchEvent } from "../../../src/cluster/watch/step.ts";
 import type { ToldStep } from "../clients/open-watches.ts";

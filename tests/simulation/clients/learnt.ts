@@ -1,4 +1,4 @@
-import type { LogRecord } from "../../../src/cluster/storage/log-store.ts";
+import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import type { Call, History } from "../../checker/history.ts";
 import type { ExpireOperation, StoreOperation } from "../../checker/store-model.ts";
 import type { GroupFacts } from "../checks/group-facts.ts";

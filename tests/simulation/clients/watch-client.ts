@@ -1,6 +1,6 @@
 import { ConnectError } from "@connectrpc/connect";
 import { HistoryLostSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
-import type { Position } from "../../../src/cluster/storage/log-store.ts";
+import type { Position } from "../../../src/cluster/storage/model.ts";
 import { includes, type WatchScope } from "../../../src/cluster/watch/scope.ts";
 import { sleep } from "../../../src/common/clock.ts";
 import { isLostRightly, problemWithStep } from "../checks/watch-check.ts";

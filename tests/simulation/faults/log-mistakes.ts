@@ -1,4 +1,4 @@
-import type { LogRecord } from "../../../src/cluster/storage/log-store.ts";
+import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import { openLog } from "../../../src/cluster/storage/open.ts";
 import { createSimulatedDisk } from "../../support/simulated-disk.ts";
 import { ShadowLog } from "../checks/shadow-log.ts";

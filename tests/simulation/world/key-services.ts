@@ -1,6 +1,7 @@
 import type { DataNode } from "../../../src/cluster/node/data-node.ts";
 import type { WriteOperation } from "../../../src/cluster/replication/write-plan.ts";
-import type { LogStore, StoredValue } from "../../../src/cluster/storage/log-store.ts";
+import type { StoredValue } from "../../../src/cluster/storage/key-view.ts";
+import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
 import { sleep } from "../../../src/common/clock.ts";
 import { answering } from "../../../src/rpc/errors.ts";
 import { isOverdue, problemWithTime } from "../checks/expiry-check.ts";

@@ -1,5 +1,5 @@
 import type { AppendRequest, PeerAt } from "../../../src/cluster/replication/peer.ts";
-import type { LogRecord } from "../../../src/cluster/storage/log-store.ts";
+import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import type { Invariants } from "../checks/invariants.ts";
 import type { ShadowLog } from "../checks/shadow-log.ts";
 import type { Network } from "./network.ts";

@@ -8,7 +8,8 @@ import type {
   TransferRequest,
 } from "../../../src/cluster/replication/peer.ts";
 import type { WriteRequest } from "../../../src/cluster/replication/write-plan.ts";
-import type { KeyRange, Position, StoredValue } from "../../../src/cluster/storage/log-store.ts";
+import type { KeyRange, StoredValue } from "../../../src/cluster/storage/key-view.ts";
+import type { Position } from "../../../src/cluster/storage/model.ts";
 import type { WatchOptions } from "../../../src/cluster/watch/watcher.ts";
 import type { OpenedWatch, ToldStep } from "../clients/open-watches.ts";
 

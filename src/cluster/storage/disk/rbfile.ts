@@ -1,6 +1,6 @@
 import { LogFileError } from "../errors.ts";
 import { scan, smallChunkBytes, type Unit } from "../format/log-reader.ts";
-import type { LogIdentity } from "../log-store.ts";
+import type { LogIdentity } from "../model.ts";
 import type { LogSettings } from "../options.ts";
 import { nameForKept } from "../rewrite/cut-off.ts";
 import type { Disk } from "./disk.ts";

@@ -1,5 +1,5 @@
 import crc32 from "crc-32";
-import type { EpochStart, LogIdentity, Position } from "../log-store.ts";
+import type { EpochStart, LogIdentity, Position } from "../model.ts";
 import { formatChecksum, parseCount } from "./numbers.ts";
 import { newerVersionError, type ParseError, parseError } from "./parse-error.ts";
 
@@ -31,11 +31,11 @@ export interface BaseLine {
   readonly records: number;
   readonly epochs: readonly EpochStart[];
   readonly promisedEpoch: number;
-  /** See `LogStore.requestsAfter`. */
+  /** See `KeyView.requestsAfter`. */
   readonly requestsAfter: number;
 }
 
-/** See `LogStore.beginLife`. */
+/** See `ReplicaLog.beginLife`. */
 export interface LifeLine {
   readonly kind: "life";
   readonly life: bigint;

@@ -1,5 +1,5 @@
 import crc32 from "crc-32";
-import type { Change, Position } from "../log-store.ts";
+import type { Change, Position } from "../model.ts";
 import { decodeBase64, decodeText, isBase64 } from "./base64.ts";
 import { formatChecksum, parseCount } from "./numbers.ts";
 import { newerVersionError, type ParseError, parseError } from "./parse-error.ts";

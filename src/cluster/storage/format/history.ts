@@ -1,4 +1,4 @@
-import type { EpochStart, Position } from "../log-store.ts";
+import type { EpochStart, Position } from "../model.ts";
 
 /** Epoch of the record `seq` in a log with these epochs; 0 before the first of them. */
 export function epochAt(epochs: readonly EpochStart[], seq: number): number {

@@ -1,6 +1,6 @@
 import type { DiskFile } from "../disk/disk.ts";
 import { LogFileError } from "../errors.ts";
-import type { EpochStart, LogCondition, Position } from "../log-store.ts";
+import type { EpochStart, LogCondition, Position } from "../model.ts";
 import type { BadUnit, ControlUnit, Place, RecordUnit, Unit } from "./log-reader.ts";
 import { RecordOrder } from "./record-order.ts";
 import { isUnfinishedEnd } from "./unfinished-end.ts";
@@ -137,7 +137,7 @@ export interface Standing {
   readonly epochs: readonly EpochStart[];
   readonly legacySeq: number;
   readonly promisedEpoch: number;
-  /** See `LogStore.life`. */
+  /** See `ReplicaLog.life`. */
   readonly life: bigint | undefined;
 }
 

@@ -1,4 +1,4 @@
-import type { Change, LogRecord } from "../log-store.ts";
+import type { Change, LogRecord } from "../model.ts";
 import { isRequestId } from "./entry.ts";
 import { encodedBytesMax, recordBytesMax } from "./record.ts";
 

@@ -1,4 +1,4 @@
-import type { EpochStart, LogIdentity, Position } from "../log-store.ts";
+import type { EpochStart, LogIdentity, Position } from "../model.ts";
 import type { BaseLine } from "./control-line.ts";
 import type { ControlUnit, RecordUnit } from "./log-reader.ts";
 import type { ParsedRecord } from "./record.ts";
@@ -8,7 +8,7 @@ export class RecordOrder {
   identity: LogIdentity | undefined;
   /** See `Header.fileId`. */
   fileId: string | undefined;
-  /** See `LogStore.life`. */
+  /** See `ReplicaLog.life`. */
   life: bigint | undefined;
   base: Position = { epoch: 0, seq: 0 };
   /** Of the last record. */
@@ -17,7 +17,7 @@ export class RecordOrder {
   seq = 0;
   epochs: readonly EpochStart[] = [];
   promisedEpoch = 0;
-  /** See `LogStore.requestsAfter`; of the base. */
+  /** See `KeyView.requestsAfter`; of the base. */
   requestsAfter = 0;
   /** Seq of the last record of the original program. */
   legacySeq = 0;

@@ -1,4 +1,4 @@
-import type { LogRecord, Position } from "../log-store.ts";
+import type { LogRecord, Position } from "../model.ts";
 import { encodeEntry, entryOverheadBytes, type ParsedEntry, toChange } from "./entry.ts";
 import { type ParseError, parseError } from "./parse-error.ts";
 

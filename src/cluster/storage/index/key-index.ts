@@ -1,4 +1,4 @@
-import type { KeyFacts } from "../log-store.ts";
+import type { KeyFacts } from "../key-view.ts";
 import { FilePlaces } from "./file-places.ts";
 
 /** Where an entry stands in a log file. */

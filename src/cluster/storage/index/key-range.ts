@@ -1,5 +1,5 @@
 import { compareKeys } from "../../../common/key-order.ts";
-import type { KeyRange } from "../log-store.ts";
+import type { KeyRange } from "../key-view.ts";
 
 /** A range as two ends. */
 export interface KeyBounds {

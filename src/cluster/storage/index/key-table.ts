@@ -1,5 +1,6 @@
 import { compareKeys } from "../../../common/key-order.ts";
-import type { Change, KeyFacts, KeyRange, LogRecord } from "../log-store.ts";
+import type { KeyFacts, KeyRange } from "../key-view.ts";
+import type { Change, LogRecord } from "../model.ts";
 import { type EntryPlace, KeyIndex } from "./key-index.ts";
 import { KeyOrderSet } from "./key-order-set.ts";
 import { boundsOf, isWithin } from "./key-range.ts";

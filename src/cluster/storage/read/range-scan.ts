@@ -3,7 +3,8 @@ import type { SharedFile } from "../disk/shared-file.ts";
 import { LogStoreError } from "../errors.ts";
 import { KeyOrderSet } from "../index/key-order-set.ts";
 import { boundsOf, isWithin, type KeyBounds } from "../index/key-range.ts";
-import type { KeyRange, Position, ScannedKey, ScanReader } from "../log-store.ts";
+import type { KeyRange, ScannedKey, ScanReader } from "../key-view.ts";
+import type { Position } from "../model.ts";
 import { positionAt } from "../rewrite/rewrite.ts";
 import type { LogState } from "../state.ts";
 import type { Observer } from "./open-scans.ts";
@@ -15,7 +16,7 @@ const keptMax = 100_000;
 /** A file is kept for as long as a scan may read old values from it: each compaction adds one. */
 const filesMax = 4;
 
-/** See `LogStore.openScan`. */
+/** See `KeyView.openScan`. */
 export function openScan(state: LogState, range: KeyRange): ScanReader {
   const scan = new Scan(state, boundsOf(range));
   state.scans.add(scan);

@@ -2,7 +2,8 @@ import { LogStoreError } from "../errors.ts";
 import { scan, smallChunkBytes, type Unit, wholeFile } from "../format/log-reader.ts";
 import { contentBytes, toLogRecord } from "../format/record.ts";
 import { RecordOrder } from "../format/record-order.ts";
-import type { LogRecord, SnapshotReader } from "../log-store.ts";
+import type { LogRecord } from "../model.ts";
+import type { SnapshotReader } from "../replica-log.ts";
 import type { LogState } from "../state.ts";
 
 /** A reader of the live records up to what is on disk now. `onClose` is called once. */

@@ -1,5 +1,5 @@
 import { contentBytes } from "../format/record.ts";
-import type { LogRecord } from "../log-store.ts";
+import type { LogRecord } from "../model.ts";
 
 /** A record and where it stands in the file. */
 export interface PlacedRecord {

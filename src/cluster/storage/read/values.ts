@@ -4,7 +4,8 @@ import { parseEntry, toChange } from "../format/entry.ts";
 import { type RecordUnit, scan } from "../format/log-reader.ts";
 import { contentBytes, toLogRecord } from "../format/record.ts";
 import type { EntryPlace } from "../index/key-index.ts";
-import type { Change, LogRecord, StoredValue } from "../log-store.ts";
+import type { StoredValue } from "../key-view.ts";
+import type { Change, LogRecord } from "../model.ts";
 import type { LogState } from "../state.ts";
 
 /** Of a read of a few records: no more than the distance of two offsetIndex and what is asked for. */
@@ -32,7 +33,7 @@ export async function readValue(state: LogState, key: string): Promise<StoredVal
   return await valueLater(state, key)?.();
 }
 
-/** See `LogStore.valueLater`. */
+/** See `KeyView.valueLater`. */
 export function valueLater(
   state: LogState,
   key: string,
@@ -78,7 +79,7 @@ function toStored({ value, text, expiresMs }: Change, revision: number): StoredV
   return { value, text, revision, ...(expiresMs === undefined ? {} : { expiresMs }) };
 }
 
-/** See `LogStore.read`. */
+/** See `LogHistory.read`. */
 export async function readRecords(
   state: LogState,
   afterSeq: number,

@@ -1,7 +1,7 @@
 import { LogFileError } from "../errors.ts";
 import { formatControlLine } from "../format/control-line.ts";
 import { loadLog } from "../load.ts";
-import type { LogIdentity, LogOwner } from "../log-store.ts";
+import type { LogIdentity, LogOwner } from "../model.ts";
 import type { LogState } from "../state.ts";
 import { WriteBuffer } from "../write/write-buffer.ts";
 import { nameForDamaged } from "./damaged-name.ts";

@@ -1,6 +1,6 @@
 import { commonSeq, holds } from "../format/history.ts";
-import type { SnapshotHead } from "../log-store.ts";
 import { findRecord } from "../read/values.ts";
+import type { SnapshotHead } from "../replica-log.ts";
 import type { LogState } from "../state.ts";
 import { bytesMax, keepBeside } from "./cut-off.ts";
 import { positionAt } from "./rewrite.ts";

@@ -2,7 +2,7 @@ import { basename, dirname } from "node:path";
 import type { Disk, DiskFile } from "../disk/disk.ts";
 import { formatControlLine } from "../format/control-line.ts";
 import { smallChunkBytes } from "../format/log-reader.ts";
-import type { EpochStart, Position } from "../log-store.ts";
+import type { EpochStart, Position } from "../model.ts";
 import type { LogSettings } from "../options.ts";
 import { WriteBuffer } from "../write/write-buffer.ts";
 

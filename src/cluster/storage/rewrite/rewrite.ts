@@ -5,7 +5,7 @@ import { epochAt } from "../format/history.ts";
 import { type RecordUnit, scan, smallChunkBytes, wholeFile } from "../format/log-reader.ts";
 import { RecordOrder } from "../format/record-order.ts";
 import type { IndexMove } from "../index/key-index.ts";
-import type { LogIdentity, Position } from "../log-store.ts";
+import type { LogIdentity, Position } from "../model.ts";
 import type { LogState } from "../state.ts";
 import { WriteBuffer } from "../write/write-buffer.ts";
 

@@ -3,7 +3,7 @@ import { LogFileError } from "../errors.ts";
 import { IntegrityChecker } from "../format/integrity.ts";
 import { scan, wholeFile } from "../format/log-reader.ts";
 import { toLogRecord } from "../format/record.ts";
-import type { Change, LogRecord, Position } from "../log-store.ts";
+import type { Change, LogRecord, Position } from "../model.ts";
 import { openForReading } from "./verify.ts";
 
 /** A change in a form that fits in JSON; or a record without any, whose key is empty. */

@@ -13,7 +13,7 @@ import {
 } from "../format/log-reader.ts";
 import { placeOf, takeChanges } from "../index/found-changes.ts";
 import { KeyIndex } from "../index/key-index.ts";
-import type { Position } from "../log-store.ts";
+import type { Position } from "../model.ts";
 import { nameForDamaged } from "../rewrite/damaged-name.ts";
 import { WriteBuffer } from "../write/write-buffer.ts";
 import { openForReading } from "./verify.ts";

@@ -4,7 +4,7 @@ import { type Damage, IntegrityChecker } from "../format/integrity.ts";
 import { scan, wholeFile } from "../format/log-reader.ts";
 import { takeChanges } from "../index/found-changes.ts";
 import { KeyIndex } from "../index/key-index.ts";
-import type { EpochStart, LogCondition, LogIdentity, Position } from "../log-store.ts";
+import type { EpochStart, LogCondition, LogIdentity, Position } from "../model.ts";
 
 /** What is in a log file. */
 export interface LogReport {

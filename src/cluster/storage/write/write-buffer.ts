@@ -2,7 +2,7 @@ import type { DiskFile } from "../disk/disk.ts";
 import type { ParsedEntry } from "../format/entry.ts";
 import type { RecordUnit } from "../format/log-reader.ts";
 import { encodedBytesMax, encodeRecord, toLogRecord } from "../format/record.ts";
-import type { LogRecord, Position } from "../log-store.ts";
+import type { LogRecord, Position } from "../model.ts";
 
 /** What a record of usual size fits into; a larger buffer is given back after use. */
 const bufferBytes = 1024 * 1024;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { LogRecord, LogStore } from "../../../../src/cluster/storage/log-store.ts";
+import type { LogStore } from "../../../../src/cluster/storage/log-store.ts";
+import type { LogRecord } from "../../../../src/cluster/storage/model.ts";
 import { verifyLog } from "../../../../src/cluster/storage/tools/index.ts";
 import { contentsOf, dbfile, deleting, openOn, put, putting } from "../../../support/log-fixtures.ts";
 import { createSimulatedDisk } from "../../../support/simulated-disk.ts";

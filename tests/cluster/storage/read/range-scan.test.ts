@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { LogStore, ScannedKey, ScanReader } from "../../../../src/cluster/storage/log-store.ts";
+import type { ScannedKey, ScanReader } from "../../../../src/cluster/storage/key-view.ts";
+import type { LogStore } from "../../../../src/cluster/storage/log-store.ts";
 import { deletion, openOn, put, text } from "../../../support/log-fixtures.ts";
 import { createSimulatedDisk } from "../../../support/simulated-disk.ts";
 

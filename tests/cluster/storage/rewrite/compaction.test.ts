@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { LogRecord } from "../../../../src/cluster/storage/log-store.ts";
+import type { LogRecord } from "../../../../src/cluster/storage/model.ts";
 import { verifyLog } from "../../../../src/cluster/storage/tools/index.ts";
 import {
   contentsAfter,

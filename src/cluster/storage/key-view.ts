@@ -1,0 +1,90 @@
+import type { LogHistory } from "./log-history.ts";
+import type { LogRecord, Position } from "./model.ts";
+
+/**
+ * The keys of a log, for those who decide writes and answer reads, scans and watches. A record is visible when it is on
+ * disk and committed; everything found on opening is visible from the start.
+ */
+export interface KeyView extends LogHistory {
+  /** The last visible record. */
+  readonly visible: Position;
+
+  /**
+   * Calls `listener` with each record in the turn in which it becomes visible, just before it does: `get` still finds
+   * the values that the record replaces. Returns how to end that.
+   */
+  onVisible(listener: (record: LogRecord) => void): () => void;
+
+  /** The visible value of a key, as it is in this turn. Reads the disk: may take a moment. */
+  get(key: string): Promise<StoredValue | undefined>;
+
+  /**
+   * How to read the value that is visible now at a later time, when it may have been replaced: resolves to undefined
+   * once a rewrite of the log has moved or removed it. Undefined when the key has no value.
+   */
+  valueLater(key: string): (() => Promise<StoredValue | undefined>) | undefined;
+
+  /**
+   * Opens a reader over the visible keys of a range as they are in this turn, whatever is written meanwhile. The cost
+   * follows what is read. Every reader must be closed. Errors: LogStoreError `overrun` (too many readers).
+   */
+  openScan(range: KeyRange): ScanReader;
+
+  /** What a key will be once everything up to `last` is visible; undefined when it will not exist. */
+  pendingFacts(key: string): KeyFacts | undefined;
+
+  /** Visible keys, of a range if one is given, that expire up to `nowMs`: at most `max`, in the order of their bytes. */
+  expired(nowMs: number, max: number, range?: KeyRange): string[];
+
+  /** `seq` of the record, visible or not, that answers a request, if it comes after `requestsAfter`. */
+  seqOfRequest(requestId: string): number | undefined;
+
+  /** The requests of all records after this seq are known: at least the last 100,000. */
+  readonly requestsAfter: number;
+}
+
+export interface StoredValue {
+  readonly value: Uint8Array;
+  readonly text: boolean;
+  /** When the key expires, in milliseconds since 1970. Undefined: never. */
+  readonly expiresMs?: number | undefined;
+  /** `seq` of the record that put the value. */
+  readonly revision: number;
+}
+
+/** What is known of a key without reading its value. */
+export interface KeyFacts {
+  readonly revision: number;
+  readonly expiresMs: number | undefined;
+}
+
+/** The keys that satisfy everything that is set, in the order of their UTF-8 bytes. */
+export interface KeyRange {
+  readonly prefix?: string | undefined;
+  /** The first key. */
+  readonly start?: string | undefined;
+  /** The first key that is not in the range any more. */
+  readonly end?: string | undefined;
+  /** The range begins behind this key: above it, or below it in reverse. */
+  readonly after?: string | undefined;
+  /** From the last key to the first. */
+  readonly reverse?: boolean | undefined;
+}
+
+/** One key of a scan. */
+export interface ScannedKey extends KeyFacts {
+  readonly key: string;
+  /** Reads the value. Valid until the scan is closed. */
+  value(): Promise<StoredValue>;
+}
+
+export interface ScanReader {
+  /** The moment that the scan shows. */
+  readonly at: Position;
+  /**
+   * The next keys in their order, at most `max`; none at the end. Errors: LogStoreError `overrun` (more was written
+   * meanwhile than can be kept apart), `closed`, `superseded` (another log has taken the place of this one).
+   */
+  next(max: number): ScannedKey[];
+  close(): Promise<void>;
+}
