@@ -1,5 +1,6 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
-import { DataService } from "../../../gen/kvlab/v1/data_pb.ts";
+import { DataService, type StatusResponseSchema } from "../../../gen/kvlab/v1/data_pb.ts";
 import { NodeRole } from "../../../gen/kvlab/v1/topology_pb.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { DataNode, NodeStatus } from "../../cluster/node/data-node.ts";
@@ -33,7 +34,7 @@ export function dataRoutes(router: ConnectRouter, node: DataNode, clock: Clock):
   });
 }
 
-function toStatus(status: NodeStatus) {
+function toStatus(status: NodeStatus): MessageInitShape<typeof StatusResponseSchema> {
   return {
     group: status.group,
     number: status.number,
@@ -52,6 +53,6 @@ function toStatus(status: NodeStatus) {
       diskFull,
     })),
     unavailable: status.unavailable ?? "",
-    diskProblem: status.diskProblem ?? "",
+    diskTrouble: status.diskProblem ?? "",
   };
 }
