@@ -1,5 +1,5 @@
-import { type Program, readSettings, type SettingsInput } from "../settings/read-settings.ts";
-import type { SettingsOf, SettingsTable } from "../settings/setting.ts";
+import { readSettings, type SettingsInput } from "../settings/read-settings.ts";
+import type { Program, SettingsOf, SettingsTable } from "../settings/setting.ts";
 import { callSettings, type ReachSettings, routerSettings } from "./router-settings.ts";
 import { openSession, type Session } from "./session.ts";
 

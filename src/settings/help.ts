@@ -1,5 +1,4 @@
-import type { Program } from "./read-settings.ts";
-import type { Setting, SettingsTable } from "./setting.ts";
+import type { Program, Setting, SettingsTable } from "./setting.ts";
 
 const WIDTH = 100;
 const INDENT = "      ";

@@ -6,13 +6,13 @@ import type { Address } from "../common/address.ts";
 import { defaultValueBytesMax, valueBytesLimit } from "../common/key-limits.ts";
 import { parseConnectString } from "../coordination/wire/connect-string.ts";
 import { firstOuterAddress } from "./announced.ts";
-import type { Program } from "./read-settings.ts";
 import {
   address,
   choice,
   host,
   number,
   optional,
+  type Program,
   port,
   type SettingsTable,
   text,

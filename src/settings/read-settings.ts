@@ -1,18 +1,6 @@
 import { parseArgs } from "node:util";
 import { helpOf } from "./help.ts";
-import type { Setting, SettingsOf, SettingsTable } from "./setting.ts";
-
-/** A program or command, as far as its command line goes. */
-export interface Program<Table extends SettingsTable> {
-  /** How it is called, e.g. `kvlab put`. */
-  readonly command: string;
-  /** What it does: the first lines of its help. */
-  readonly summary: string;
-  /** In the order of the help; operands in the order of the command line. */
-  readonly settings: Table;
-  /** Lines that show it in use. */
-  readonly examples?: readonly string[];
-}
+import type { Program, Setting, SettingsOf, SettingsTable } from "./setting.ts";
 
 /** Where settings are read from. */
 export interface SettingsInput {

@@ -33,6 +33,18 @@ export type SettingsOf<Table extends SettingsTable> = {
   readonly [Name in keyof Table]: Table[Name] extends Setting<infer Value> ? Value : never;
 };
 
+/** A program or command, as far as its command line goes. */
+export interface Program<Table extends SettingsTable> {
+  /** How it is called, e.g. `kvlab put`. */
+  readonly command: string;
+  /** What it does: the first lines of its help. */
+  readonly summary: string;
+  /** In the order of the help; operands in the order of the command line. */
+  readonly settings: Table;
+  /** Lines that show it in use. */
+  readonly examples?: readonly string[];
+}
+
 type Description = Pick<Setting<unknown>, "meaning" | "placeholder" | "source" | "secret" | "completes">;
 
 /** A text that must be given. `accepts` refuses what is not `allowed`; without it, only the empty text is refused. */

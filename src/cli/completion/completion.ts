@@ -1,5 +1,5 @@
-import type { Program } from "../../settings/read-settings.ts";
 import { print } from "../../settings/run-main.ts";
+import type { Program } from "../../settings/setting.ts";
 import { choice, type SettingsTable } from "../../settings/setting.ts";
 import { type Command, command } from "../command.ts";
 import { firstSentence } from "../summary.ts";

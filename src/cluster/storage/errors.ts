@@ -34,14 +34,6 @@ const hints: Readonly<Record<string, string>> = {
   EXDEV: "both files must lie on the same file system",
 };
 
-/** What the system says when there is no room: on the disk, under the user's quota, or within the limit of a file's size. */
-const noRoom: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
-
-/** Whether the system had no room for what was to be written: it has written a part of it at most. */
-export function isNoRoom(error: unknown): boolean {
-  return error instanceof Error && "code" in error && noRoom.has(error.code);
-}
-
 /** Why a store refuses an operation. */
 export type LogStoreErrorCode =
   /** A write or a sync has failed: nothing is taken any more. The cause has the system's error. */

@@ -1,19 +1,30 @@
 import type { Clock } from "../../common/clock.ts";
 import { CoordinationError } from "../coordination.ts";
+import type { ZnodeEvent } from "../watches.ts";
 import { Outbox } from "./outbox.ts";
-import type { EmbeddedSession } from "./session.ts";
 import { type Change, parentOf, type Tree } from "./tree.ts";
 
-/** Makes changes last. Errors: it is then over with the service. */
+/** Makes changes durable. An error ends the service. */
 export type SaveChanges = (changes: readonly Change[]) => Promise<void>;
 
-/** What the sessions of an embedded service share: the tree, and the order in which they learn of its changes. */
+/** What the service tells a session. */
+export interface ServedSession {
+  /** An event happened at `path` of the tree. */
+  notify(event: ZnodeEvent, path: string): void;
+  /** The service has failed, and the session ends with it. */
+  fail(error: CoordinationError): void;
+  /** Ends the session; `done` is called when every session knows. */
+  end(done: () => void): void;
+  close(): Promise<void>;
+}
+
+/** State that the sessions of an embedded service share: the tree, and the order in which they learn of its changes. */
 export class Server {
   readonly clock: Clock;
   readonly tree: Tree;
   readonly sessionTimeoutMs: number;
-  /** Those that may still be told something. */
-  readonly sessions = new Set<EmbeddedSession>();
+  /** The sessions that have not ended. */
+  readonly sessions = new Set<ServedSession>();
   readonly #outbox: Outbox;
   #publishedZxid: number;
   #failure: CoordinationError | undefined;
@@ -26,19 +37,18 @@ export class Server {
     this.#outbox = new Outbox(save, (error) => this.#fail(error));
   }
 
-  /** The last transaction that connected sessions were told of. */
+  /** The last transaction that connected sessions know of. */
   get publishedZxid(): number {
     return this.#publishedZxid;
   }
 
-  /** Why nothing can be saved any more. */
+  /** Why the service can save no more changes. */
   get failure(): CoordinationError | undefined {
     return this.#failure;
   }
 
   /**
-   * Tells the sessions of changes of the tree and then calls `deliver`, when the changes are saved and everything that
-   * was pushed before has been delivered.
+   * Saves changes of the tree, tells the sessions of them, and then calls `deliver`. Pushes are delivered in order.
    */
   push(changes: readonly Change[], deliver: () => void): void {
     this.#outbox.push(changes, () => {

@@ -11,7 +11,7 @@ import {
 import { addChroot, stripChroot } from "../paths.ts";
 import type { WatchKind, ZnodeEvent } from "../watches.ts";
 import { missedEvents } from "./missed-events.ts";
-import type { Server } from "./server.ts";
+import type { ServedSession, Server } from "./server.ts";
 import { type Caller, type Change, statOf } from "./tree.ts";
 
 /** What an operation did to the tree, and what its caller will be answered. */
@@ -25,7 +25,7 @@ interface Outcome<T> {
  * ends the session when it has heard nothing for the session time-out. As with ZooKeeper a client that has no
  * connection does not learn that its session ended until it is connected again.
  */
-export class EmbeddedSession implements Coordination {
+export class EmbeddedSession implements Coordination, ServedSession {
   readonly #server: Server;
   readonly #caller: Caller;
   readonly #chroot: string;

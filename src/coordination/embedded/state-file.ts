@@ -2,7 +2,7 @@ import type { Buffer } from "node:buffer";
 import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isNoRoom } from "../../cluster/storage/errors.ts";
+import { isNoRoom } from "../../common/no-room.ts";
 import { CoordinationError } from "../coordination.ts";
 import { changesLine, parseState, stateText } from "./state-lines.ts";
 import { type Change, Tree } from "./tree.ts";

@@ -1,4 +1,5 @@
-import { isNoRoom, LogFileError, LogStoreError } from "../errors.ts";
+import { isNoRoom } from "../../../common/no-room.ts";
+import { LogFileError, LogStoreError } from "../errors.ts";
 import type { LogState } from "../state.ts";
 import { positionAt, Rewrite } from "./rewrite.ts";
 import type { RewriteTurn } from "./rewrite-turn.ts";

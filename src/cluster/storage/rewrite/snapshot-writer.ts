@@ -1,6 +1,7 @@
+import { isNoRoom } from "../../../common/no-room.ts";
 import { SerialQueue } from "../../../common/serial-queue.ts";
 import type { DiskFile } from "../disk/disk.ts";
-import { isNoRoom, LogStoreError } from "../errors.ts";
+import { LogStoreError } from "../errors.ts";
 import { formatControlLine } from "../format/control-line.ts";
 import { checkRecord } from "../format/record-check.ts";
 import { KeyTable } from "../index/key-table.ts";

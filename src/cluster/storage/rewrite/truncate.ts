@@ -1,4 +1,4 @@
-import { isNoRoom } from "../errors.ts";
+import { isNoRoom } from "../../../common/no-room.ts";
 import { loadLog } from "../load.ts";
 import { findRecord } from "../read/values.ts";
 import type { LogState } from "../state.ts";

@@ -1,5 +1,6 @@
+import { isNoRoom } from "../../../common/no-room.ts";
 import type { FileLock } from "../disk/disk.ts";
-import { isNoRoom, LogStoreError } from "../errors.ts";
+import { LogStoreError } from "../errors.ts";
 import { type ControlLine, formatControlLine } from "../format/control-line.ts";
 import type { RewriteTurn } from "../rewrite/rewrite-turn.ts";
 import { dropUnwritten } from "../rewrite/truncate.ts";
