@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Catch, hunt } from "./hunt.ts";
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 /** Of one hunt: a mutant may hang. */
 const limitMs = 120_000;

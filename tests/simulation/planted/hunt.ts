@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 /** What the simulation needs of this project. */
 const parts = ["package.json", "src", "gen", "tests/simulation", "tests/support", "tests/checker"];

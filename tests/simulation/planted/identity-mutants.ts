@@ -1,4 +1,4 @@
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 const register = "cluster/replication/rejoin.ts";
 const dataNode = "cluster/node/data-node.ts";

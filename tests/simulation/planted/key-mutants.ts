@@ -1,4 +1,4 @@
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 const keyspace = "cluster/replication/kv-state-machine.ts";
 const plan = "cluster/replication/write-plan.ts";

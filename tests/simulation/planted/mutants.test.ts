@@ -2,10 +2,14 @@
 // alone: it keeps both cores busy with simulations.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { commitMutants } from "./commit-mutants.ts";
+import { cutMutants } from "./cut-mutants.ts";
 import { huntAll } from "./hunt-all.ts";
-import { mutants } from "./mutants.ts";
+import { inSyncMutants } from "./in-sync-mutants.ts";
+import { leadershipMutants } from "./leadership-mutants.ts";
 
 test("each planted bug is caught within the stated number of seeds", { timeout: 390_000 }, async () => {
-  assert.ok(mutants.length >= 15);
-  await huntAll(mutants);
+  const planted = [...leadershipMutants, ...inSyncMutants, ...commitMutants, ...cutMutants];
+  assert.ok(planted.length >= 36);
+  await huntAll(planted);
 });

@@ -1,4 +1,4 @@
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 const hub = "cluster/watch/hub.ts";
 const watcher = "cluster/watch/watcher.ts";

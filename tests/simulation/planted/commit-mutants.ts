@@ -1,0 +1,110 @@
+import type { Mutant } from "./mutant.ts";
+
+const primary = "cluster/replication/primary.ts";
+const standby = "cluster/replication/standby.ts";
+const keyspace = "cluster/replication/kv-state-machine.ts";
+const replicator = "cluster/replication/replicator.ts";
+
+/** Bugs on the way from a write to its acknowledgement. */
+export const commitMutants: readonly Mutant[] = [
+  {
+    name: "a standby acknowledges before its sync",
+    promise: "committed means on the disk of every in-sync member",
+    withinSeeds: 5,
+    edits: [[standby, "await store.append(fresh);", "store.append(fresh).catch(() => {});"]],
+  },
+  {
+    name: "a standby counts what it has not synced as its last record",
+    promise: "a primary learns only of what is on disk",
+    withinSeeds: 5,
+    edits: [
+      [standby, "await store.append(fresh);", "store.append(fresh).catch(() => {});"],
+      [standby, "const { promisedEpoch, durable, base", "const { promisedEpoch, last: durable, base"],
+    ],
+  },
+  {
+    name: "a standby is counted one record ahead",
+    promise: "a primary counts only what a standby has acknowledged",
+    withinSeeds: 10,
+    edits: [
+      [
+        replicator,
+        "this.ackedSeq = previousSeq + (copy === undefined ? records.length : 0);",
+        "this.ackedSeq = previousSeq + (copy === undefined ? records.length + 1 : 0);",
+      ],
+    ],
+  },
+  {
+    name: "a write is acknowledged before it is committed",
+    promise: "an acknowledged write is committed",
+    withinSeeds: 5,
+    edits: [
+      [
+        keyspace,
+        "await primary.committed(written, bytes, signal);\n        return written;",
+        "return written;",
+      ],
+    ],
+  },
+  {
+    name: "a write can be read before it is committed",
+    promise: "what is read stays",
+    withinSeeds: 5,
+    edits: [[primary, "    return record.seq;", "    store.commit(record.seq);\n    return record.seq;"]],
+  },
+  {
+    name: "a write is taken before the ring is closed",
+    promise: "no group takes over a key that has been written",
+    withinSeeds: 5,
+    edits: [
+      [
+        "cluster/node/ownership.ts",
+        "if (ring.written) return primary;",
+        "if (ring.groups.length > 0) return primary;",
+      ],
+    ],
+  },
+  {
+    name: "a router repeats a write that may have been applied",
+    promise: "a write is applied once at most",
+    withinSeeds: 60,
+    focus: ["kill", "pause"],
+    edits: [
+      [
+        "rpc/forwarding/forwarder.ts",
+        'return kind !== "write" && connectionBroke;',
+        "return connectionBroke;",
+      ],
+    ],
+  },
+  {
+    name: "a standby whose disk hangs acknowledges what it has not synced with its next heartbeat",
+    promise: "a heartbeat acknowledges nothing that is not on disk",
+    withinSeeds: 60,
+    focus: ["hung disk"],
+    edits: [
+      [
+        standby,
+        "return await this.#inTurn(() => this.#append(request));",
+        "return await (request.records.length > 0 ? this.#inTurn(() => this.#append(request)) : this.#append(request));",
+      ],
+      [standby, "} else if (store.durable.seq < store.last.seq) {", "} else if (store.durable.seq < 0) {"],
+    ],
+  },
+  {
+    name: "a primary counts what it has written before it is synced",
+    promise: "committed means on the disk of every in-sync member",
+    withinSeeds: 30,
+    focus: ["hung disk"],
+    edits: [[primary, "let seq = store.durable.seq;", "let seq = store.written.seq;"]],
+  },
+  {
+    name: "a log takes what it finds for durable",
+    promise: "what a replica has said to be on disk is on disk",
+    withinSeeds: 60,
+    focus: ["double crash", "slow disk"],
+    edits: [
+      ["cluster/storage/open.ts", "    await file.datasync();\n    await disk.syncDirectory(dbfile);\n", ""],
+    ],
+  },
+];

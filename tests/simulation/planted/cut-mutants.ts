@@ -1,0 +1,81 @@
+import type { Mutant } from "./mutant.ts";
+
+const primary = "cluster/replication/primary.ts";
+const standby = "cluster/replication/standby.ts";
+const history = "cluster/storage/format/history.ts";
+
+/** Bugs in cutting a log back and in withdrawing records. */
+export const cutMutants: readonly Mutant[] = [
+  {
+    name: "a standby cuts its log back to where each message begins",
+    promise: "committed records are never cut off",
+    withinSeeds: 20,
+    edits: [
+      [
+        standby,
+        "(record) => record.seq > store.last.seq || epochAt(store.epochs, record.seq) !== record.epoch,",
+        "() => true,",
+      ],
+      [standby, "if (before < this.#committedSeq) {", "if (before < 0) {"],
+    ],
+  },
+  {
+    name: "logs are compared by length alone",
+    promise: "what another epoch has left uncommitted is cut back",
+    withinSeeds: 40,
+    focus: ["kill", "partition"],
+    edits: [
+      [history, "if (epochA === epochB) return seq;", "return seq;"],
+      [history, "return epochAt(log.epochs, position.seq) === position.epoch;", "return true;"],
+    ],
+  },
+  {
+    name: "a standby takes its own end for committed",
+    promise: "what is not committed can be cut off",
+    withinSeeds: 60,
+    focus: ["kill", "partition"],
+    edits: [
+      [
+        standby,
+        "Math.min(request.committedSeq, request.previous.seq + request.records.length)",
+        "request.previous.seq + request.records.length",
+      ],
+    ],
+  },
+  {
+    name: "a withdrawn record is acknowledged with the one that comes in its place",
+    promise: "what there was no room for is refused",
+    withinSeeds: 30,
+    focus: ["full disk"],
+    edits: [
+      [
+        primary,
+        "withdrawn: (afterSeq, reason) => this.#queue.withdrawn(afterSeq, refusedFor(reason)),",
+        "withdrawn() {},",
+      ],
+    ],
+  },
+  {
+    name: "what a withdrawn record would have made of its keys is kept",
+    promise: "a withdrawn record is as if it had never been",
+    withinSeeds: 30,
+    focus: ["full disk"],
+    edits: [["cluster/storage/rewrite/truncate.ts", "  state.live.forgetNotes();\n", ""]],
+  },
+  {
+    name: "the request of a withdrawn record is taken for answered",
+    promise: "a withdrawn record is as if it had never been",
+    withinSeeds: 60,
+    focus: ["full disk"],
+    edits: [["cluster/storage/rewrite/truncate.ts", "  state.requests.truncate(seq);\n", ""]],
+  },
+  {
+    name: "records are sent before there is room for them",
+    promise: "what is withdrawn has never left its primary",
+    withinSeeds: 60,
+    focus: ["full disk"],
+    edits: [
+      ["cluster/storage/read/values.ts", "seq <= state.written.seq; seq++", "seq <= state.last.seq; seq++"],
+    ],
+  },
+];

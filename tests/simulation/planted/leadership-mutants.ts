@@ -1,0 +1,140 @@
+import type { Mutant } from "./mutant.ts";
+
+const primary = "cluster/replication/primary.ts";
+const standby = "cluster/replication/standby.ts";
+const promotion = "cluster/election/promotion.ts";
+const replicator = "cluster/replication/replicator.ts";
+
+/** Bugs in leases, epochs, promotions and transfers. */
+export const leadershipMutants: readonly Mutant[] = [
+  {
+    name: "a new primary does not wait for the lease of the old one",
+    promise: "no read is answered by two primaries' truths",
+    withinSeeds: 60,
+    focus: ["late news"],
+    edits: [[primary, "if (leaseLeftMs > 0) await sleep(clock, leaseLeftMs, signal);", ""]],
+  },
+  {
+    name: "the lease counts from the answer",
+    promise: "a lease runs from the sending of what was acknowledged",
+    withinSeeds: 60,
+    focus: ["slow link", "late news"],
+    edits: [
+      [
+        replicator,
+        "this.ackedSent = sent;",
+        "this.ackedSent = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };",
+      ],
+    ],
+  },
+  {
+    name: "reads without a lease",
+    promise: "a primary that was cut off or paused answers nothing stale",
+    withinSeeds: 20,
+    focus: ["late news", "zookeeper cut"],
+    edits: [["cluster/replication/lease.ts", "if (this.holds) return;", "return;"]],
+  },
+  {
+    name: "promotion from outside the in-sync set",
+    promise: "only who holds every acknowledged write becomes primary",
+    withinSeeds: 30,
+    focus: ["pause", "session expiry"],
+    edits: [
+      [
+        promotion,
+        "return nodes.filter((node) => inSync.some((member) => isSameMember(member, node)));",
+        "return inSync.length > 0 ? [...nodes] : [];",
+      ],
+      [
+        promotion,
+        "  const primary = inSync.find((member) => chosen !== undefined && isSameMember(member, chosen));\n" +
+          "  return primary && { epoch: epoch + 1, primary, inSync };",
+        "  const others = inSync.filter(({ number }) => number !== chosen?.number);\n" +
+          "  return chosen && { epoch: epoch + 1, primary: chosen, inSync: [chosen, ...others] };",
+      ],
+    ],
+  },
+  {
+    name: "a promotion leaves only those in sync that are registered",
+    promise: "while one in-sync disk is well, its group comes back with all that was acknowledged",
+    withinSeeds: 30,
+    focus: ["bit flip", "wiped disk", "session expiry"],
+    edits: [
+      [
+        promotion,
+        "primary, inSync };",
+        "primary, inSync: inSync.filter((member) => nodes.some((node) => isSameMember(node, member))) };",
+      ],
+    ],
+  },
+  {
+    name: "a message of an earlier epoch is accepted",
+    promise: "who has followed an epoch follows no earlier one",
+    withinSeeds: 30,
+    focus: ["pause", "session expiry"],
+    edits: [[standby, 'if (request.epoch < store.promisedEpoch) return this.#answer("stale-epoch");', ""]],
+  },
+  {
+    name: "a new primary serves before its epoch has begun",
+    promise: "a new primary has everything committed under its own epoch before it serves",
+    withinSeeds: 20,
+    edits: [
+      [
+        primary,
+        "if (this.#committedSeq >= this.#epochSeq) return undefined;",
+        "if (this.#committedSeq >= 0) return undefined;",
+      ],
+    ],
+  },
+  {
+    name: "the promise of an epoch is not written down",
+    promise: "who has followed an epoch follows no earlier one, over restarts too",
+    withinSeeds: 60,
+    focus: ["double crash", "session expiry"],
+    edits: [
+      [
+        "cluster/storage/store.ts",
+        "if (epoch > state.promisedOnDisk) await this.#writer.untilPromised(epoch);",
+        "",
+      ],
+    ],
+  },
+  {
+    name: "a group is handed to a standby that has left the in-sync set",
+    promise: "only who holds every acknowledged write becomes primary",
+    withinSeeds: 60,
+    focus: ["transfer", "one-way cut"],
+    edits: [["cluster/replication/transfer.ts", "if (!inSync.has(target)) throw", "if (!target) throw"]],
+  },
+  {
+    name: "the master promotes whatever the state has become meanwhile",
+    promise: "the state changes by compare-and-set alone",
+    withinSeeds: 100,
+    focus: ["session expiry", "transfer", "zookeeper lag"],
+    edits: [
+      [
+        "cluster/election/master.ts",
+        "await session.set(groupStatePath(group.name), formatGroupState(next), group.state.version);",
+        "await session.set(groupStatePath(group.name), formatGroupState(next), -1);",
+      ],
+    ],
+  },
+  {
+    name: "a primary whose disk hangs is replaced by whoever is registered",
+    promise: "only who holds every acknowledged write becomes primary",
+    withinSeeds: 60,
+    focus: ["hung disk", "full disk", "pause"],
+    edits: [
+      [
+        "cluster/replication/replica.ts",
+        "inSync.filter((member) => view.nodes.some((node) => isSameMember(node, member)))",
+        "view.nodes.map(({ number, incarnation }) => ({ number, incarnation }))",
+      ],
+      [
+        "cluster/replication/replica.ts",
+        "primary: heir, inSync };",
+        "primary: heir, inSync: [heir, ...inSync.filter(({ number }) => number !== heir.number)] };",
+      ],
+    ],
+  },
+];
