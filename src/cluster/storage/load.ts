@@ -1,7 +1,8 @@
 import type { DiskFile } from "./disk/disk.ts";
 import { IntegrityChecker } from "./format/integrity.ts";
-import { type RecordUnit, scan, wholeFile } from "./format/log-reader.ts";
+import { readTokens, wholeFile } from "./format/log-reader.ts";
 import { toLogRecord } from "./format/record.ts";
+import type { RecordToken } from "./format/token.ts";
 import { takeChanges } from "./index/found-changes.ts";
 import { KeyIndex } from "./index/key-index.ts";
 import { KeyTable } from "./index/key-table.ts";
@@ -49,8 +50,8 @@ export async function loadLog(
   visibleSeq = Number.MAX_SAFE_INTEGER,
 ): Promise<LoadedLog> {
   const fileBytes = await file.size();
-  const judge = new IntegrityChecker(path);
-  const { sequence } = judge;
+  const checker = new IntegrityChecker(path);
+  const { order } = checker;
   const index = new KeyIndex();
   const deletions = new Map<string, number>();
   const offsetIndex = new OffsetIndex();
@@ -59,10 +60,10 @@ export async function loadLog(
   let endBytes = 0;
   let line = 1;
 
-  const takeRecord = (unit: RecordUnit) => {
-    const { record, offset, bytes, window } = unit;
-    const { seq, epoch } = sequence;
-    if (!sequence.isInSnapshot) offsetIndex.add(seq, offset);
+  const takeRecord = (token: RecordToken) => {
+    const { record, offset, bytes, window } = token;
+    const { seq, epoch } = order;
+    if (!order.isInSnapshot) offsetIndex.add(seq, offset);
     requests.note(record.requestId, seq);
     if (seq > visibleSeq) {
       const entryBytes = record.changes.map((entry) => entry.end - entry.start);
@@ -71,40 +72,40 @@ export async function loadLog(
       pending.push({ record: toLogRecord(window, record, { seq, epoch }), offset, entryBytes });
       return;
     }
-    takeChanges(index, unit, seq);
+    takeChanges(index, token, seq);
     for (const { kind, key } of record.changes) {
       deletions.delete(key);
-      if (kind !== "put" && !sequence.isInSnapshot) deletions.set(key, seq);
+      if (kind !== "put" && !order.isInSnapshot) deletions.set(key, seq);
     }
   };
 
-  for await (const units of scan(file, wholeFile(fileBytes))) {
-    for (const unit of units) {
-      line = unit.line;
+  for await (const tokens of readTokens(file, wholeFile(fileBytes))) {
+    for (const token of tokens) {
+      line = token.line;
       // Behind damage, or in an unfinished end, nothing is taken over.
-      if (!judge.take(unit) || !judge.isGood) continue;
-      endBytes = unit.offset + unit.bytes;
-      if (unit.kind === "record") takeRecord(unit);
+      if (!checker.take(token) || !checker.isGood) continue;
+      endBytes = token.offset + token.bytes;
+      if (token.kind === "record") takeRecord(token);
     }
   }
-  await judge.end(file, fileBytes, line);
-  requests.forget(sequence.requestsAfter);
-  const { condition, standing, promises, damages } = judge;
+  await checker.end(file, fileBytes, line);
+  requests.forget(order.requestsAfter);
+  const { condition, standing, promises, damages } = checker;
   const [damage] = damages;
   return {
     condition,
-    hasLostHeader: judge.hasLostHeader,
-    damage: damage && { offset: damage.offset, last: sequence.last },
-    identity: sequence.identity,
-    fileId: sequence.fileId,
+    hasLostHeader: checker.hasLostHeader,
+    damage: damage && { offset: damage.offset, last: order.last },
+    identity: order.identity,
+    fileId: order.fileId,
     life: promises.life,
     base: standing.base,
     last: standing.last,
     epochs: standing.epochs,
     promisedEpoch: promises.promisedEpoch,
     legacySeq: standing.legacySeq,
-    frameBytes: sequence.frameBytes,
-    endBytes: judge.isGood ? endBytes : fileBytes,
+    frameBytes: order.frameBytes,
+    endBytes: checker.isGood ? endBytes : fileBytes,
     live: new KeyTable(index, deletions),
     requests,
     offsetIndex,

@@ -212,8 +212,8 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/storage/index/found-changes.ts",
-        "placeOf(unit, entry, seq), entry.expiresMs)",
-        "placeOf(unit, entry, seq), undefined)",
+        "placeOf(token, entry, seq), entry.expiresMs)",
+        "placeOf(token, entry, seq), undefined)",
       ],
     ],
   },

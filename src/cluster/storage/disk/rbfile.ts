@@ -1,5 +1,6 @@
 import { LogFileError } from "../errors.ts";
-import { scan, smallChunkBytes, type Unit } from "../format/log-reader.ts";
+import { readTokens, smallChunkBytes } from "../format/log-reader.ts";
+import type { Token } from "../format/token.ts";
 import type { LogIdentity } from "../model.ts";
 import type { LogSettings } from "../options.ts";
 import { nameForKept } from "../rewrite/cut-off.ts";
@@ -56,7 +57,7 @@ async function lookInto(disk: Disk, path: string): Promise<Found> {
   try {
     const start = Buffer.alloc(Math.min(smallChunkBytes, await file.size()));
     await file.read(start, 0);
-    const [first] = await firstUnits(start);
+    const [first] = await firstTokens(start);
     if (first?.kind === "control" && first.control.kind === "header") {
       return { kind: "log", owner: first.control.identity, isOriginal: false };
     }
@@ -67,7 +68,7 @@ async function lookInto(disk: Disk, path: string): Promise<Found> {
   }
 }
 
-async function firstUnits(start: Buffer): Promise<Unit[]> {
+async function firstTokens(start: Buffer): Promise<Token[]> {
   const file = {
     async read(into: Uint8Array, position: number) {
       const part = start.subarray(position, position + into.length);
@@ -76,7 +77,7 @@ async function firstUnits(start: Buffer): Promise<Unit[]> {
     },
   };
   const range = { from: 0, to: start.length, legacyAllowed: true, chunkBytes: smallChunkBytes };
-  for await (const units of scan(file, range)) return units;
+  for await (const tokens of readTokens(file, range)) return tokens;
   return [];
 }
 

@@ -1,8 +1,8 @@
 import type { DiskFile } from "../disk/disk.ts";
 import { LogFileError } from "../errors.ts";
 import type { EpochStart, LogCondition, Position } from "../model.ts";
-import type { BadUnit, ControlUnit, Place, RecordUnit, Unit } from "./log-reader.ts";
 import { RecordOrder } from "./record-order.ts";
+import type { BadToken, ControlToken, Place, RecordToken, Token } from "./token.ts";
 import { isUnfinishedEnd } from "./unfinished-end.ts";
 
 /** Something that is not as it was written; or is missing, and `bytes` is 0 then. */
@@ -13,20 +13,20 @@ export interface Damage extends Place {
 /** So many are remembered; more are only counted. */
 const damagesMax = 1000;
 
-/** Is shown all units of a log file in their order, and tells what is damaged. */
+/** Is shown all tokens of a log file in their order, and tells what is damaged. */
 export class IntegrityChecker {
   /** All of the file, also what comes after damage. */
-  readonly sequence = new RecordOrder();
+  readonly order = new RecordOrder();
   readonly damages: Damage[] = [];
   damageCount = 0;
-  /** What the sequence said where the first damage begins. */
+  /** What the order said where the first damage begins. */
   #beforeDamage: Standing | undefined;
   #hasHeader = false;
   /** Whether something is there that only stands behind a header. */
   #needsHeader = false;
   #hasGood = false;
   /** What may be an unfinished end that begins here, as far as is known. */
-  #suspect: BadUnit | undefined;
+  #suspect: BadToken | undefined;
   /** An unfinished end, which was never acknowledged. */
   #torn: { readonly line: number; readonly bytesCut: number } | undefined;
   readonly #path: string;
@@ -43,7 +43,7 @@ export class IntegrityChecker {
 
   /** What an unfinished end says is cut off with it; what stands behind damage counts. */
   get promises(): Pick<Standing, "promisedEpoch" | "life"> {
-    return this.#torn === undefined ? this.sequence : this.standing;
+    return this.#torn === undefined ? this.order : this.standing;
   }
 
   get condition(): LogCondition {
@@ -52,7 +52,7 @@ export class IntegrityChecker {
     return this.#torn === undefined ? { kind: "intact" } : { kind: "torn", ...this.#torn };
   }
 
-  /** Whether all units so far are good and stand where they belong. */
+  /** Whether all tokens so far are good and stand where they belong. */
   get isGood(): boolean {
     return this.damageCount === 0;
   }
@@ -62,27 +62,27 @@ export class IntegrityChecker {
     return !this.isGood && this.#needsHeader && !this.#hasHeader;
   }
 
-  /** Takes in the next unit. Returns whether it is good in itself. Errors: LogFileError (of a later version). */
-  take(unit: Unit): unit is RecordUnit | ControlUnit {
-    if (unit.kind === "bad") {
-      this.#takeBad(unit);
+  /** Takes in the next token. Returns whether it is good in itself. Errors: LogFileError (of a later version). */
+  take(token: Token): token is RecordToken | ControlToken {
+    if (token.kind === "bad") {
+      this.#takeBad(token);
       return false;
     }
     this.#hasGood = true;
-    if (unit.kind === "record") this.#needsHeader ||= !unit.record.legacy;
-    else this.#hasHeader ||= unit.control.kind === "header";
+    if (token.kind === "record") this.#needsHeader ||= !token.record.legacy;
+    else this.#hasHeader ||= token.control.kind === "header";
     // It was written when all before its own write was synced.
-    if (this.#suspect !== undefined && unit.offset - unit.back > this.#suspect.offset)
+    if (this.#suspect !== undefined && token.offset - token.back > this.#suspect.offset)
       this.#suspect = undefined;
-    const problem = this.sequence.problemWith(unit);
-    if (problem !== undefined) this.#damaged({ offset: unit.offset, line: unit.line, bytes: 0 }, problem);
-    this.sequence.take(unit);
+    const problem = this.order.problemWith(token);
+    if (problem !== undefined) this.#damaged({ offset: token.offset, line: token.line, bytes: 0 }, problem);
+    this.order.take(token);
     return true;
   }
 
-  /** To be called after the last unit. Errors: LogFileError (no log), those of the disk. */
+  /** To be called after the last token. Errors: LogFileError (no log), those of the disk. */
   async end(file: Pick<DiskFile, "read">, fileBytes: number, lastLine: number): Promise<void> {
-    if (this.sequence.isInSnapshot) {
+    if (this.order.isInSnapshot) {
       this.#damaged({ offset: fileBytes, line: lastLine, bytes: 0 }, "the snapshot part has no end");
     }
     if (this.damages[0]?.offset === 0) await this.#checkIsLog(file, fileBytes);
@@ -106,23 +106,24 @@ export class IntegrityChecker {
     );
   }
 
-  #takeBad(unit: BadUnit): void {
-    if (unit.newer) throw new LogFileError(this.#path, `line ${unit.line}: ${unit.reason}; use that version`);
+  #takeBad(token: BadToken): void {
+    if (token.newer)
+      throw new LogFileError(this.#path, `line ${token.line}: ${token.reason}; use that version`);
     // A header and a snapshot part are written whole or not at all.
-    if (this.isGood && unit.offset > 0 && !this.sequence.isInSnapshot) this.#suspect = unit;
-    this.#needsHeader ||= unit.isHeaderLike;
-    const reason = unit.isHeaderLike ? `the header is bad: ${unit.reason}` : unit.reason;
-    this.#damaged(unit, reason);
-    this.sequence.lose(unit.isHeaderLike ? "header" : "records");
+    if (this.isGood && token.offset > 0 && !this.order.isInSnapshot) this.#suspect = token;
+    this.#needsHeader ||= token.isHeaderLike;
+    const reason = token.isHeaderLike ? `the header is bad: ${token.reason}` : token.reason;
+    this.#damaged(token, reason);
+    this.order.lose(token.isHeaderLike ? "header" : "records");
   }
 
   /** Within a snapshot part there are gaps up to here, as there are up to a base. */
   #standingNow(): Standing {
-    const { base, last, epochs, legacySeq, promisedEpoch, life, isInSnapshot } = this.sequence;
+    const { base, last, epochs, legacySeq, promisedEpoch, life, isInSnapshot } = this.order;
     return { base: isInSnapshot ? last : base, last, epochs, legacySeq, promisedEpoch, life };
   }
 
-  /** To be called before the sequence takes in what comes after the damage. */
+  /** To be called before the order takes in what comes after the damage. */
   #damaged({ line, offset, bytes }: Place, reason: string): void {
     this.#beforeDamage ??= this.#standingNow();
     this.damageCount++;

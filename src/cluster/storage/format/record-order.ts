@@ -1,9 +1,9 @@
 import type { EpochStart, LogIdentity, Position } from "../model.ts";
 import type { BaseLine } from "./control-line.ts";
-import type { ControlUnit, RecordUnit } from "./log-reader.ts";
 import type { ParsedRecord } from "./record.ts";
+import type { ControlToken, RecordToken } from "./token.ts";
 
-/** The order that the units of a log must stand in, and what they say together. Is shown each, from the first on. */
+/** The order that the tokens of a log must stand in, and what they say together. Is shown each, from the first on. */
 export class RecordOrder {
   identity: LogIdentity | undefined;
   /** See `Header.fileId`. */
@@ -26,7 +26,7 @@ export class RecordOrder {
   /** Within a snapshot part: records have gaps, and its end is still to come. */
   isInSnapshot = false;
   #snapshotRecords = 0;
-  /** What is lost before the next unit: after records there is a gap, without a header there may be many. */
+  /** What is lost before the next token: after records there is a gap, without a header there may be many. */
   #loss: "none" | "records" | "header" = "none";
   #hasLoss = false;
 
@@ -34,14 +34,14 @@ export class RecordOrder {
     return { epoch: this.epoch, seq: this.seq };
   }
 
-  /** Takes a unit in. Says what `problemWith` says. */
-  take(unit: RecordUnit | ControlUnit): string | undefined {
-    const problem = this.problemWith(unit);
-    if (unit.kind === "record") {
-      this.#takeRecord(unit.record);
+  /** Takes a token in. Says what `problemWith` says. */
+  take(token: RecordToken | ControlToken): string | undefined {
+    const problem = this.problemWith(token);
+    if (token.kind === "record") {
+      this.#takeRecord(token.record);
       return problem;
     }
-    const { control, bytes } = unit;
+    const { control, bytes } = token;
     if (control.kind === "promise") {
       this.#promise(control.epoch);
       return problem;
@@ -62,22 +62,22 @@ export class RecordOrder {
     return problem;
   }
 
-  /** Why a unit cannot stand here, if so. */
-  problemWith(unit: RecordUnit | ControlUnit): string | undefined {
-    if (unit.kind === "record") return this.#problemWithRecord(unit.record);
-    switch (unit.control.kind) {
+  /** Why a token cannot stand here, if so. */
+  problemWith(token: RecordToken | ControlToken): string | undefined {
+    if (token.kind === "record") return this.#problemWithRecord(token.record);
+    switch (token.control.kind) {
       case "header":
-        return unit.offset === 0 ? undefined : "a header stands within the file";
+        return token.offset === 0 ? undefined : "a header stands within the file";
       case "promise":
         return this.isInSnapshot ? "a promise stands within the snapshot part" : undefined;
       case "life":
         return this.isInSnapshot ? "a life begins within the snapshot part" : undefined;
       case "base":
-        return this.#problemWithBase(unit.control);
+        return this.#problemWithBase(token.control);
     }
   }
 
-  /** Something before the next unit is lost. */
+  /** Something before the next token is lost. */
   lose(what: "records" | "header"): void {
     if (this.#loss !== "header") this.#loss = what;
     this.#hasLoss = true;

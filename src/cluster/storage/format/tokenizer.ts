@@ -1,9 +1,9 @@
 import { isBase64 } from "./base64.ts";
 import { isControlLine, parseControlLine } from "./control-line.ts";
 import { type ParsedEntry, parseEntry } from "./entry.ts";
-import type { Unit } from "./log-reader.ts";
 import type { ParseError } from "./parse-error.ts";
 import { joinEntries, recordBytesMax } from "./record.ts";
+import type { Token } from "./token.ts";
 
 const lineEnd = 10;
 
@@ -24,21 +24,21 @@ export class Tokenizer {
   }
 
   /** Returns what the window has, and how many bytes need not be shown again. */
-  split(window: Buffer, atEnd: boolean): { units: Unit[]; consumed: number } {
-    const units: Unit[] = [];
+  split(window: Buffer, atEnd: boolean): { tokens: Token[]; consumed: number } {
+    const tokens: Token[] = [];
     let start = 0;
     while (start < window.length) {
-      const next = this.#next(window, start, atEnd, units);
+      const next = this.#next(window, start, atEnd, tokens);
       if (next === undefined) break;
       start = next;
     }
     this.#offset += start;
-    if (atEnd) this.#endBad(this.#offset, units);
-    return { units, consumed: start };
+    if (atEnd) this.#endBad(this.#offset, tokens);
+    return { tokens, consumed: start };
   }
 
   /** Takes what stands at `start`; returns where the next begins, or undefined when more must be seen first. */
-  #next(window: Buffer, start: number, atEnd: boolean, units: Unit[]): number | undefined {
+  #next(window: Buffer, start: number, atEnd: boolean, tokens: Token[]): number | undefined {
     const firstEnd = window.indexOf(lineEnd, start);
     if (this.#isSkipping || (firstEnd < 0 && window.length - start > recordBytesMax)) {
       return this.#skip(window, start, firstEnd);
@@ -49,12 +49,12 @@ export class Tokenizer {
       if (parsed.kind === "parse-error") return this.#reject(window, start, firstEnd, parsed);
       const { control, back } = parsed;
       const bytes = firstEnd + 1 - start;
-      const { offset, line } = this.#accept(start, 1, units);
-      units.push({ kind: "control", control, offset, bytes, line, back });
+      const { offset, line } = this.#accept(start, 1, tokens);
+      tokens.push({ kind: "control", control, offset, bytes, line, back });
       this.#legacyAllowed = false;
       return firstEnd + 1;
     }
-    return this.#nextRecord(window, start, firstEnd, atEnd, units);
+    return this.#nextRecord(window, start, firstEnd, atEnd, tokens);
   }
 
   #nextRecord(
@@ -62,7 +62,7 @@ export class Tokenizer {
     start: number,
     firstEnd: number,
     atEnd: boolean,
-    units: Unit[],
+    tokens: Token[],
   ): number | undefined {
     const entries: ParsedEntry[] = [];
     let end = start;
@@ -82,16 +82,16 @@ export class Tokenizer {
     if ("reason" in record) return this.#rejectLines(window, start, end, 3 * entries.length, record);
     if (!record.legacy) this.#legacyAllowed = false;
     const bytes = end - start;
-    const { offset, line } = this.#accept(start, 3 * entries.length, units);
-    units.push({ kind: "record", record, window, start, offset, bytes, line, back: record.back });
+    const { offset, line } = this.#accept(start, 3 * entries.length, tokens);
+    tokens.push({ kind: "record", record, window, start, offset, bytes, line, back: record.back });
     return end;
   }
 
   /** Something good of so many lines stands at `start`. */
-  #accept(start: number, lines: number, units: Unit[]): { offset: number; line: number } {
+  #accept(start: number, lines: number, tokens: Token[]): { offset: number; line: number } {
     const offset = this.#offset + start;
     const line = this.#line;
-    this.#endBad(offset, units);
+    this.#endBad(offset, tokens);
     this.#line += lines;
     return { offset, line };
   }
@@ -120,11 +120,11 @@ export class Tokenizer {
     return this.#reject(window, start, firstEnd, tooLong);
   }
 
-  #endBad(offset: number, units: Unit[]): void {
+  #endBad(offset: number, tokens: Token[]): void {
     if (this.#bad === undefined) return;
     const { parseError, ...begin } = this.#bad;
     const { reason, newer } = parseError;
-    units.push({ kind: "bad", ...begin, reason, newer, bytes: offset - begin.offset });
+    tokens.push({ kind: "bad", ...begin, reason, newer, bytes: offset - begin.offset });
     this.#bad = undefined;
   }
 }

@@ -1,7 +1,8 @@
 import { LogStoreError } from "../errors.ts";
-import { scan, smallChunkBytes, type Unit, wholeFile } from "../format/log-reader.ts";
+import { readTokens, smallChunkBytes, wholeFile } from "../format/log-reader.ts";
 import { contentBytes, toLogRecord } from "../format/record.ts";
 import { RecordOrder } from "../format/record-order.ts";
+import type { Token } from "../format/token.ts";
 import type { LogRecord } from "../model.ts";
 import type { SnapshotReader } from "../replica-log.ts";
 import type { LogState } from "../state.ts";
@@ -14,23 +15,23 @@ export function readSnapshot(state: LogState, onClose: () => void): SnapshotRead
   const horizon = { seq: state.visibleSeq };
   state.horizons.add(horizon);
   file.use();
-  const sequence = new RecordOrder();
-  const chunks = scan(file.file, { ...wholeFile(endBytes), chunkBytes: smallChunkBytes });
-  let units: Unit[] = [];
-  let unitsTaken = 0;
+  const order = new RecordOrder();
+  const chunks = readTokens(file.file, { ...wholeFile(endBytes), chunkBytes: smallChunkBytes });
+  let tokens: Token[] = [];
+  let tokensTaken = 0;
   let isClosed = false;
 
-  const take = (unit: Unit): LogRecord | undefined => {
-    const problem = unit.kind === "bad" ? unit.reason : sequence.take(unit);
+  const take = (token: Token): LogRecord | undefined => {
+    const problem = token.kind === "bad" ? token.reason : order.take(token);
     if (problem !== undefined) {
       throw new LogStoreError(
         "damaged",
-        `line ${unit.line} of ${state.options.dbfile} has become bad: ${problem}`,
+        `line ${token.line} of ${state.options.dbfile} has become bad: ${problem}`,
       );
     }
-    if (unit.kind !== "record") return undefined;
-    const { last } = sequence;
-    const { record, window } = unit;
+    if (token.kind !== "record") return undefined;
+    const { last } = order;
+    const { record, window } = token;
     // What is not visible yet may change any key.
     const kept = record.changes.filter(
       ({ key }) => last.seq > horizon.seq || live.mayBeLive(key, last.seq, horizon.seq),
@@ -49,9 +50,9 @@ export function readSnapshot(state: LogState, onClose: () => void): SnapshotRead
       let bytes = 0;
       for (;;) {
         if (isClosed) throw new LogStoreError("closed", "the reader of the copy is closed");
-        while (unitsTaken < units.length) {
-          const unit = units[unitsTaken++];
-          const record = unit === undefined ? undefined : take(unit);
+        while (tokensTaken < tokens.length) {
+          const token = tokens[tokensTaken++];
+          const record = token === undefined ? undefined : take(token);
           if (record === undefined) continue;
           records.push(record);
           bytes += contentBytes(record);
@@ -59,8 +60,8 @@ export function readSnapshot(state: LogState, onClose: () => void): SnapshotRead
         }
         const { value, done } = await chunks.next();
         if (done) return records;
-        units = value;
-        unitsTaken = 0;
+        tokens = value;
+        tokensTaken = 0;
       }
     },
 

@@ -1,8 +1,9 @@
 import type { SharedFile } from "../disk/shared-file.ts";
 import { LogStoreError } from "../errors.ts";
 import { parseEntry, toChange } from "../format/entry.ts";
-import { type RecordUnit, scan } from "../format/log-reader.ts";
+import { readTokens } from "../format/log-reader.ts";
 import { contentBytes, toLogRecord } from "../format/record.ts";
+import type { RecordToken } from "../format/token.ts";
 import type { EntryPlace } from "../index/key-index.ts";
 import type { StoredValue } from "../key-view.ts";
 import type { Change, LogRecord } from "../model.ts";
@@ -101,17 +102,17 @@ export async function readRecords(
     }
     return records;
   }
-  for await (const { unit, seq } of placedRecords(state, afterSeq + 1)) {
+  for await (const { token, seq } of placedRecords(state, afterSeq + 1)) {
     if (seq <= afterSeq) continue;
-    if (!add(toLogRecord(unit.window, unit.record, { epoch: unit.record.epoch, seq }))) break;
+    if (!add(toLogRecord(token.window, token.record, { epoch: token.record.epoch, seq }))) break;
   }
   return records;
 }
 
 /** Where the record `seq`, which is on disk after the base, begins. */
 export async function findRecord(state: LogState, wanted: number): Promise<number> {
-  for await (const { unit, seq } of placedRecords(state, wanted)) {
-    if (seq === wanted) return unit.offset;
+  for await (const { token, seq } of placedRecords(state, wanted)) {
+    if (seq === wanted) return token.offset;
   }
   throw new LogStoreError("damaged", `record ${wanted} of ${state.options.dbfile} is not where it was`);
 }
@@ -120,24 +121,24 @@ export async function findRecord(state: LogState, wanted: number): Promise<numbe
 async function* placedRecords(
   state: LogState,
   fromSeq: number,
-): AsyncGenerator<{ unit: RecordUnit; seq: number }, void, void> {
+): AsyncGenerator<{ token: RecordToken; seq: number }, void, void> {
   const { file, endBytes, legacySeq, options } = state;
-  const milestone = state.offsetIndex.find(fromSeq);
-  if (milestone === undefined) throw new Error(`no record at or before ${fromSeq} is known`);
-  let { seq } = milestone;
+  const found = state.offsetIndex.find(fromSeq);
+  if (found === undefined) throw new Error(`no record at or before ${fromSeq} is known`);
+  let { seq } = found;
   file.use();
   try {
     const legacyAllowed = seq <= legacySeq;
-    const range = { from: milestone.offset, to: endBytes, legacyAllowed, chunkBytes: readChunkBytes };
-    for await (const units of scan(file.file, range)) {
-      for (const unit of units) {
-        if (unit.kind === "control") continue;
-        if (unit.kind === "bad" || (!unit.record.legacy && unit.record.seq !== seq)) {
+    const range = { from: found.offset, to: endBytes, legacyAllowed, chunkBytes: readChunkBytes };
+    for await (const tokens of readTokens(file.file, range)) {
+      for (const token of tokens) {
+        if (token.kind === "control") continue;
+        if (token.kind === "bad" || (!token.record.legacy && token.record.seq !== seq)) {
           // A damaged log can be read up to its damage.
           if (state.condition.kind === "damaged") return;
           throw new LogStoreError("damaged", `record ${seq} of ${options.dbfile} has become unreadable`);
         }
-        yield { unit, seq };
+        yield { token, seq };
         seq++;
       }
     }

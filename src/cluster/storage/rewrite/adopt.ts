@@ -54,10 +54,10 @@ async function beginAnew(state: LogState, identity: LogIdentity): Promise<void> 
   const keptIn = await nameForDamaged(disk, dbfile);
   const file = await disk.open(rbfile, "create");
   try {
-    const appender = new WriteBuffer(file, 0);
-    appender.addLine(await headerOfDraft(state, identity, false));
-    if (promisedEpoch > 0) appender.addLine(formatControlLine({ kind: "promise", epoch: promisedEpoch }));
-    await appender.flush();
+    const buffer = new WriteBuffer(file, 0);
+    buffer.addLine(await headerOfDraft(state, identity, false));
+    if (promisedEpoch > 0) buffer.addLine(formatControlLine({ kind: "promise", epoch: promisedEpoch }));
+    await buffer.flush();
     await file.datasync();
   } catch (error) {
     await file.close();

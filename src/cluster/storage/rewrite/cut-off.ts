@@ -36,16 +36,16 @@ export async function keepBeside(options: LogSettings, part: CutPart, why: strin
   const name = await nameForKept(disk, dbfile);
   const target = await disk.open(name, "create");
   try {
-    const appender = new WriteBuffer(target, 0);
+    const buffer = new WriteBuffer(target, 0);
     // A whole log has a header of its own.
-    if (from > 0) appender.addLine(headFor(after, epochs));
+    if (from > 0) buffer.addLine(headFor(after, epochs));
     for (let at = from; at < to; at += smallChunkBytes) {
       const chunk = Buffer.alloc(Math.min(smallChunkBytes, to - at));
       await file.read(chunk, at);
-      appender.addBytes(chunk);
-      await appender.flush();
+      buffer.addBytes(chunk);
+      await buffer.flush();
     }
-    await appender.flush();
+    await buffer.flush();
     await target.datasync();
   } catch (error) {
     await disk.remove(name);

@@ -2,8 +2,9 @@ import type { DiskFile } from "../disk/disk.ts";
 import { SharedFile } from "../disk/shared-file.ts";
 import { formatControlLine } from "../format/control-line.ts";
 import { epochAt } from "../format/history.ts";
-import { type RecordUnit, scan, smallChunkBytes, wholeFile } from "../format/log-reader.ts";
+import { readTokens, smallChunkBytes, wholeFile } from "../format/log-reader.ts";
 import { RecordOrder } from "../format/record-order.ts";
+import type { RecordToken } from "../format/token.ts";
 import type { IndexMove } from "../index/key-index.ts";
 import type { LogIdentity, Position } from "../model.ts";
 import type { LogState } from "../state.ts";
@@ -34,7 +35,7 @@ export class Rewrite {
   readonly #options: RewriteOptions;
   readonly #source: DiskFile;
   readonly target: DiskFile;
-  readonly #appender: WriteBuffer;
+  readonly #buffer: WriteBuffer;
   readonly #move: IndexMove;
   /** RequestTable of later records are taken over with them. */
   readonly #requestsAfter: number;
@@ -57,7 +58,7 @@ export class Rewrite {
     this.#options = options;
     this.#source = state.file.file;
     this.target = target;
-    this.#appender = new WriteBuffer(target, 0);
+    this.#buffer = new WriteBuffer(target, 0);
     this.#move = state.live.index.beginMove();
     this.#requestsAfter = state.requests.after;
   }
@@ -72,13 +73,13 @@ export class Rewrite {
     const { horizon, identity } = this.#options;
     const { epochs, promisedOnDisk, endBytes } = this.#state;
     const snapshot = horizon.seq > 0;
-    this.#appender.addLine(await headerOfDraft(this.#state, identity, snapshot));
-    this.#frameBytes = this.#appender.end;
+    this.#buffer.addLine(await headerOfDraft(this.#state, identity, snapshot));
+    this.#frameBytes = this.#buffer.end;
     const records = await this.#copyLive(endBytes);
     if (snapshot) {
-      const start = this.#appender.end;
+      const start = this.#buffer.end;
       const kept = epochs.filter(({ firstSeq }) => firstSeq <= horizon.seq);
-      this.#appender.addLine(
+      this.#buffer.addLine(
         formatControlLine({
           kind: "base",
           base: horizon,
@@ -88,47 +89,47 @@ export class Rewrite {
           requestsAfter: Math.min(this.#requestsAfter, horizon.seq),
         }),
       );
-      this.#frameBytes += this.#appender.end - start;
+      this.#frameBytes += this.#buffer.end - start;
     }
-    await this.#appender.flush();
+    await this.#buffer.flush();
     this.#copiedBytes = this.#tailFrom;
-    this.#tailTo = this.#appender.end;
+    this.#tailTo = this.#buffer.end;
   }
 
   /** Copies records up to the horizon, and finds where it lies. Returns their number. */
   async #copyLive(sourceBytes: number): Promise<number> {
     const { horizon, check } = this.#options;
-    const sequence = new RecordOrder();
+    const order = new RecordOrder();
     let records = 0;
-    for await (const units of scan(this.#source, {
+    for await (const tokens of readTokens(this.#source, {
       ...wholeFile(sourceBytes),
       chunkBytes: smallChunkBytes,
     })) {
       check();
-      for (const unit of units) {
-        const problem = unit.kind === "bad" ? unit.reason : sequence.take(unit);
-        if (problem !== undefined) throw new Error(`line ${unit.line} has become unreadable: ${problem}`);
-        if (sequence.seq > horizon.seq) return records;
+      for (const token of tokens) {
+        const problem = token.kind === "bad" ? token.reason : order.take(token);
+        if (problem !== undefined) throw new Error(`line ${token.line} has become unreadable: ${problem}`);
+        if (order.seq > horizon.seq) return records;
         // A promise or a life has no place in the history: those after the last record belong to the tail.
-        const isFrame = unit.kind === "control" && ["header", "base"].includes(unit.control.kind);
-        if (unit.kind === "record" || isFrame) this.#tailFrom = unit.offset + unit.bytes;
-        if (unit.kind === "record" && this.#copyRecord(unit, sequence)) records++;
+        const isFrame = token.kind === "control" && ["header", "base"].includes(token.control.kind);
+        if (token.kind === "record" || isFrame) this.#tailFrom = token.offset + token.bytes;
+        if (token.kind === "record" && this.#copyRecord(token, order)) records++;
       }
-      await this.#appender.flush();
+      await this.#buffer.flush();
       await this.#syncSome();
     }
     return records;
   }
 
   /** Returns whether anything of it is left. */
-  #copyRecord(unit: RecordUnit, { last }: RecordOrder): boolean {
-    const { changes, requestId } = unit.record;
+  #copyRecord(token: RecordToken, { last }: RecordOrder): boolean {
+    const { changes, requestId } = token.record;
     const { seq } = last;
     const kept = changes.filter(({ key }) => this.#options.keeps(key, seq));
     const isRemembered = requestId !== undefined && seq > this.#requestsAfter;
     if (kept.length === 0 && !isRemembered) return false;
-    let offset = this.#appender.end;
-    for (const [index, bytes] of this.#appender.addFound(unit, kept, last).entries()) {
+    let offset = this.#buffer.end;
+    for (const [index, bytes] of this.#buffer.addFound(token, kept, last).entries()) {
       const key = kept[index]?.key;
       if (key !== undefined) this.#move.place(key, { seq, offset, bytes });
       offset += bytes;
@@ -139,7 +140,7 @@ export class Rewrite {
   /** Takes over what stands in the present file up to `end`. */
   async copyTail(end: number): Promise<void> {
     const chunk = Buffer.allocUnsafe(Math.max(0, Math.min(tailChunkBytes, this.behind(end))));
-    let position = this.#appender.end;
+    let position = this.#buffer.end;
     this.#options.check();
     while (this.#copiedBytes < end) {
       const part = chunk.subarray(0, Math.min(chunk.length, end - this.#copiedBytes));
@@ -149,7 +150,7 @@ export class Rewrite {
       await this.target.write(part, position);
       this.#copiedBytes += part.length;
       position += part.length;
-      this.#appender.moveTo(this.target, position);
+      this.#buffer.moveTo(this.target, position);
       await this.#syncSome();
       this.#options.check();
     }
@@ -157,17 +158,17 @@ export class Rewrite {
 
   /** Adds the promise of an epoch at the end. */
   async addPromise(epoch: number): Promise<void> {
-    this.#appender.addLine(formatControlLine({ kind: "promise", epoch }));
-    await this.#appender.flush();
+    this.#buffer.addLine(formatControlLine({ kind: "promise", epoch }));
+    await this.#buffer.flush();
   }
 
   async sync(): Promise<void> {
-    this.#syncedBytes = this.#appender.end;
+    this.#syncedBytes = this.#buffer.end;
     await this.target.datasync();
   }
 
   async #syncSome(): Promise<void> {
-    if (this.#appender.end - this.#syncedBytes > unsyncedBytesMax) await this.sync();
+    if (this.#buffer.end - this.#syncedBytes > unsyncedBytesMax) await this.sync();
   }
 
   /**
@@ -177,7 +178,7 @@ export class Rewrite {
   async replace(adjust: () => void): Promise<void> {
     const state = this.#state;
     await replaceLog(state, this.target, () => {
-      state.endBytes = this.#appender.end;
+      state.endBytes = this.#buffer.end;
       state.identity = this.#options.identity;
       state.frameBytes = this.#frameBytes;
       adjust();

@@ -33,7 +33,7 @@ export async function beginSnapshot(
 
 interface OpenCopy {
   readonly file: DiskFile;
-  readonly appender: WriteBuffer;
+  readonly buffer: WriteBuffer;
   readonly endTurn: () => void;
 }
 
@@ -73,10 +73,10 @@ class Copy implements SnapshotWriter {
       const { options } = this.#state;
       try {
         const file = await options.disk.open(options.rbfile, "create");
-        const appender = new WriteBuffer(file, 0);
-        appender.addLine(await headerOfDraft(this.#state, this.#identity, true));
-        this.#headerBytes = appender.end;
-        this.#open = { file, appender, endTurn };
+        const buffer = new WriteBuffer(file, 0);
+        buffer.addLine(await headerOfDraft(this.#state, this.#identity, true));
+        this.#headerBytes = buffer.end;
+        this.#open = { file, buffer, endTurn };
       } catch (error) {
         endTurn();
         throw this.#reasonOf(error);
@@ -85,23 +85,23 @@ class Copy implements SnapshotWriter {
   }
 
   write(records: readonly LogRecord[]): Promise<void> {
-    return this.#step(async ({ appender }) => {
+    return this.#step(async ({ buffer }) => {
       for (const record of records) {
-        this.#add(record, appender);
-        if (appender.gatheredBytes >= flushBytes) await appender.flush();
+        this.#add(record, buffer);
+        if (buffer.gatheredBytes >= flushBytes) await buffer.flush();
       }
     });
   }
 
-  #add(record: LogRecord, appender: WriteBuffer): void {
+  #add(record: LogRecord, buffer: WriteBuffer): void {
     const { changes, requestId, seq } = record;
     const { base } = this.#head;
     if (seq <= this.#lastSeq || seq > base.seq) {
       throw new RangeError(`record ${seq} in a copy; allowed is ${this.#lastSeq + 1} to ${base.seq}`);
     }
     checkRecord(record);
-    let offset = appender.end;
-    const entryBytes = appender.addRecord(record);
+    let offset = buffer.end;
+    const entryBytes = buffer.addRecord(record);
     for (const [index, change] of changes.entries()) {
       const bytes = entryBytes[index] ?? 0;
       this.#live.apply(change, { seq, offset, bytes });
@@ -114,26 +114,24 @@ class Copy implements SnapshotWriter {
   }
 
   finish(): Promise<void> {
-    return this.#step(async ({ appender, file }) => {
-      await appender.flush();
+    return this.#step(async ({ buffer, file }) => {
+      await buffer.flush();
       // Most of it before the log's turn, so that whoever waits for that does not wait for long.
       await file.datasync();
-      await this.#state.lane.run(() => this.#replace(file, appender));
+      await this.#state.lane.run(() => this.#replace(file, buffer));
       this.#end();
     });
   }
 
-  async #replace(file: DiskFile, appender: WriteBuffer): Promise<void> {
+  async #replace(file: DiskFile, buffer: WriteBuffer): Promise<void> {
     const state = this.#state;
     const { base, epochs } = this.#head;
     const requestsAfter = this.#requests.after;
     const promisedEpoch = Math.max(state.promisedEpoch, base.epoch);
-    const snapshotEnd = appender.end;
+    const snapshotEnd = buffer.end;
     const records = this.#records;
-    appender.addLine(
-      formatControlLine({ kind: "base", base, records, epochs, promisedEpoch, requestsAfter }),
-    );
-    await appender.flush();
+    buffer.addLine(formatControlLine({ kind: "base", base, records, epochs, promisedEpoch, requestsAfter }));
+    await buffer.flush();
     await file.datasync();
     await keepReplaced(state, this.#head);
     await replaceLog(state, file, () => {
@@ -151,8 +149,8 @@ class Copy implements SnapshotWriter {
         epochs,
         promisedEpoch,
         legacySeq: 0,
-        frameBytes: this.#headerBytes + appender.end - snapshotEnd,
-        endBytes: appender.end,
+        frameBytes: this.#headerBytes + buffer.end - snapshotEnd,
+        endBytes: buffer.end,
         live: this.#live,
         requests: this.#requests,
         offsetIndex: new OffsetIndex(),

@@ -1,7 +1,7 @@
 import type { Disk } from "../disk/disk.ts";
 import { LogFileError } from "../errors.ts";
 import { IntegrityChecker } from "../format/integrity.ts";
-import { scan, wholeFile } from "../format/log-reader.ts";
+import { readTokens, wholeFile } from "../format/log-reader.ts";
 import { toLogRecord } from "../format/record.ts";
 import type { Change, LogRecord, Position } from "../model.ts";
 import { openForReading } from "./verify.ts";
@@ -30,18 +30,18 @@ export interface DumpedChange extends Position {
 export async function* dumpLog(disk: Disk, path: string): AsyncGenerator<DumpedChange, void, void> {
   const file = await openForReading(disk, path);
   try {
-    const judge = new IntegrityChecker(path);
+    const checker = new IntegrityChecker(path);
     const fileBytes = await file.size();
     let line = 1;
-    for await (const units of scan(file, wholeFile(fileBytes))) {
-      for (const unit of units) {
-        line = unit.line;
-        if (!judge.take(unit) || !judge.isGood || unit.kind !== "record") continue;
-        yield* dumpRecord(toLogRecord(unit.window, unit.record, judge.sequence.last));
+    for await (const tokens of readTokens(file, wholeFile(fileBytes))) {
+      for (const token of tokens) {
+        line = token.line;
+        if (!checker.take(token) || !checker.isGood || token.kind !== "record") continue;
+        yield* dumpRecord(toLogRecord(token.window, token.record, checker.order.last));
       }
     }
-    await judge.end(file, fileBytes, line);
-    const { condition } = judge;
+    await checker.end(file, fileBytes, line);
+    const { condition } = checker;
     if (condition.kind === "damaged") {
       throw new LogFileError(path, `is damaged at line ${condition.line}: ${condition.reason}`);
     }

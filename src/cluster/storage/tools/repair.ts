@@ -3,14 +3,8 @@ import { lockFile } from "../disk/lock-file.ts";
 import { LogFileError } from "../errors.ts";
 import { formatControlLine } from "../format/control-line.ts";
 import { type Damage, IntegrityChecker } from "../format/integrity.ts";
-import {
-  type BadUnit,
-  type RecordUnit,
-  scan,
-  smallChunkBytes,
-  type Unit,
-  wholeFile,
-} from "../format/log-reader.ts";
+import { readTokens, smallChunkBytes, wholeFile } from "../format/log-reader.ts";
+import type { BadToken, RecordToken, Token } from "../format/token.ts";
 import { placeOf, takeChanges } from "../index/found-changes.ts";
 import { KeyIndex } from "../index/key-index.ts";
 import type { Position } from "../model.ts";
@@ -61,7 +55,7 @@ class Repair {
   readonly #path: string;
   readonly #source: DiskFile;
   readonly #sourceBytes: number;
-  readonly #judge: IntegrityChecker;
+  readonly #checker: IntegrityChecker;
   readonly #index = new KeyIndex();
   #records = 0;
   #removedBytes = 0;
@@ -71,12 +65,12 @@ class Repair {
     this.#path = path;
     this.#source = source;
     this.#sourceBytes = sourceBytes;
-    this.#judge = new IntegrityChecker(path);
+    this.#checker = new IntegrityChecker(path);
   }
 
   async run(): Promise<RepairReport> {
     await this.#survey();
-    const { damages, damageCount, isGood, sequence } = this.#judge;
+    const { damages, damageCount, isGood, order } = this.#checker;
     const keptIn = isGood || this.#removedBytes === 0 ? undefined : await this.#keepBadBytes();
     if (!isGood) await this.#rewrite();
     return {
@@ -87,74 +81,74 @@ class Repair {
       keptIn,
       damages,
       damageCount,
-      lostIdentity: !isGood && sequence.identity === undefined,
+      lostIdentity: !isGood && order.identity === undefined,
     };
   }
 
   /** Finds the newest good record of each key. */
   async #survey(): Promise<void> {
     let line = 1;
-    for await (const unit of this.#units()) {
-      line = unit.line;
-      if (!this.#judge.take(unit)) {
-        this.#removedBytes += unit.bytes;
+    for await (const token of this.#tokens()) {
+      line = token.line;
+      if (!this.#checker.take(token)) {
+        this.#removedBytes += token.bytes;
         continue;
       }
-      if (unit.kind !== "record") continue;
+      if (token.kind !== "record") continue;
       this.#records++;
-      takeChanges(this.#index, unit, this.#judge.sequence.seq);
+      takeChanges(this.#index, token, this.#checker.order.seq);
     }
-    await this.#judge.end(this.#source, this.#sourceBytes, line);
+    await this.#checker.end(this.#source, this.#sourceBytes, line);
   }
 
   async #keepBadBytes(): Promise<string> {
     const keptIn = await nameForDamaged(this.#disk, this.#path);
-    await this.#writing(keptIn, async (appender) => {
-      for await (const unit of this.#units()) {
-        if (unit.kind === "bad") await this.#keep(unit, appender);
+    await this.#writing(keptIn, async (buffer) => {
+      for await (const token of this.#tokens()) {
+        if (token.kind === "bad") await this.#keep(token, buffer);
       }
     });
     return keptIn;
   }
 
-  async #keep({ offset, bytes, line, reason }: BadUnit, appender: WriteBuffer): Promise<void> {
-    appender.addLine(`!removed offset=${offset} bytes=${bytes} line=${line}: ${reason}\n`);
+  async #keep({ offset, bytes, line, reason }: BadToken, buffer: WriteBuffer): Promise<void> {
+    buffer.addLine(`!removed offset=${offset} bytes=${bytes} line=${line}: ${reason}\n`);
     const end = offset + bytes;
     for (let from = offset; from < end; from += smallChunkBytes) {
       const part = Buffer.alloc(Math.min(smallChunkBytes, end - from));
       await this.#source.read(part, from);
-      appender.addBytes(part);
-      await appender.flush();
+      buffer.addBytes(part);
+      await buffer.flush();
     }
-    appender.addLine("\n");
+    buffer.addLine("\n");
   }
 
   async #rewrite(): Promise<void> {
     const draft = `${this.#path}.repaired`;
-    const { identity: owner, life, promisedEpoch } = this.#judge.sequence;
+    const { identity: owner, life, promisedEpoch } = this.#checker.order;
     const identity = owner && { ...owner, repaired: true };
-    const judge = new IntegrityChecker(this.#path);
+    const checker = new IntegrityChecker(this.#path);
     let records = 0;
-    await this.#writing(draft, async (appender) => {
+    await this.#writing(draft, async (buffer) => {
       const fileId = (await this.#disk.look(draft))?.fileId;
-      appender.addLine(formatControlLine({ kind: "header", identity, fileId, life, snapshot: true }));
-      for await (const unit of this.#units()) {
-        const before = judge.sequence.last;
-        if (!judge.take(unit) || unit.kind !== "record") continue;
-        const { last } = judge.sequence;
-        if (last.seq <= before.seq || last.epoch < before.epoch) this.#refuseOrder(unit, before, last);
-        const kept = unit.record.changes.filter(
-          (entry) => this.#index.placeOf(entry.key)?.offset === placeOf(unit, entry, last.seq).offset,
+      buffer.addLine(formatControlLine({ kind: "header", identity, fileId, life, snapshot: true }));
+      for await (const token of this.#tokens()) {
+        const before = checker.order.last;
+        if (!checker.take(token) || token.kind !== "record") continue;
+        const { last } = checker.order;
+        if (last.seq <= before.seq || last.epoch < before.epoch) this.#refuseOrder(token, before, last);
+        const kept = token.record.changes.filter(
+          (entry) => this.#index.placeOf(entry.key)?.offset === placeOf(token, entry, last.seq).offset,
         );
         if (kept.length === 0) continue;
         records++;
-        appender.addFound(unit, kept, last);
-        if (appender.gatheredBytes > smallChunkBytes) await appender.flush();
+        buffer.addFound(token, kept, last);
+        if (buffer.gatheredBytes > smallChunkBytes) await buffer.flush();
       }
-      const { last: base, epochs } = judge.sequence;
+      const { last: base, epochs } = checker.order;
       // Which requests the lost records have answered is not known.
       const requestsAfter = base.seq;
-      appender.addLine(
+      buffer.addLine(
         formatControlLine({ kind: "base", base, records, epochs, promisedEpoch, requestsAfter }),
       );
     });
@@ -163,7 +157,7 @@ class Repair {
   }
 
   /** No disk does such a thing; somebody has put files together. Which record is the right one is not for us to say. */
-  #refuseOrder({ line }: RecordUnit, before: Position, { epoch, seq }: Position): never {
+  #refuseOrder({ line }: RecordToken, before: Position, { epoch, seq }: Position): never {
     throw new LogFileError(
       this.#path,
       `line ${line}: record ${epoch}.${seq} stands after record ${before.epoch}.${before.seq}; ` +
@@ -171,17 +165,17 @@ class Repair {
     );
   }
 
-  async *#units(): AsyncGenerator<Unit, void, void> {
-    for await (const units of scan(this.#source, wholeFile(this.#sourceBytes))) yield* units;
+  async *#tokens(): AsyncGenerator<Token, void, void> {
+    for await (const tokens of readTokens(this.#source, wholeFile(this.#sourceBytes))) yield* tokens;
   }
 
   /** Writes a file and makes it durable. */
-  async #writing(path: string, write: (appender: WriteBuffer) => Promise<void>): Promise<void> {
+  async #writing(path: string, write: (buffer: WriteBuffer) => Promise<void>): Promise<void> {
     const file = await this.#disk.open(path, "create");
     try {
-      const appender = new WriteBuffer(file, 0);
-      await write(appender);
-      await appender.flush();
+      const buffer = new WriteBuffer(file, 0);
+      await write(buffer);
+      await buffer.flush();
       await file.datasync();
     } finally {
       await file.close();

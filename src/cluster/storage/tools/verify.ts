@@ -1,7 +1,7 @@
 import type { Disk, DiskFile } from "../disk/disk.ts";
 import { LogFileError } from "../errors.ts";
 import { type Damage, IntegrityChecker } from "../format/integrity.ts";
-import { scan, wholeFile } from "../format/log-reader.ts";
+import { readTokens, wholeFile } from "../format/log-reader.ts";
 import { takeChanges } from "../index/found-changes.ts";
 import { KeyIndex } from "../index/key-index.ts";
 import type { EpochStart, LogCondition, LogIdentity, Position } from "../model.ts";
@@ -42,27 +42,27 @@ export async function verifyLog(disk: Disk, path: string): Promise<LogReport> {
 }
 
 async function survey(file: DiskFile, fileBytes: number, path: string): Promise<LogReport> {
-  const judge = new IntegrityChecker(path);
+  const checker = new IntegrityChecker(path);
   const index = new KeyIndex();
   let records = 0;
   let legacyRecords = 0;
   let goodBytes = 0;
   let line = 1;
-  for await (const units of scan(file, wholeFile(fileBytes))) {
-    for (const unit of units) {
-      line = unit.line;
-      if (!judge.take(unit)) continue;
-      goodBytes += unit.bytes;
-      if (unit.kind !== "record") continue;
+  for await (const tokens of readTokens(file, wholeFile(fileBytes))) {
+    for (const token of tokens) {
+      line = token.line;
+      if (!checker.take(token)) continue;
+      goodBytes += token.bytes;
+      if (token.kind !== "record") continue;
       records++;
-      if (unit.record.legacy) legacyRecords++;
-      takeChanges(index, unit, judge.sequence.seq);
+      if (token.record.legacy) legacyRecords++;
+      takeChanges(index, token, checker.order.seq);
     }
   }
-  await judge.end(file, fileBytes, line);
-  const { sequence, condition, damages, damageCount } = judge;
-  const { identity, frameBytes } = sequence;
-  const { base, last, epochs, promisedEpoch } = condition.kind === "torn" ? judge.standing : sequence;
+  await checker.end(file, fileBytes, line);
+  const { order, condition, damages, damageCount } = checker;
+  const { identity, frameBytes } = order;
+  const { base, last, epochs, promisedEpoch } = condition.kind === "torn" ? checker.standing : order;
   return {
     fileBytes,
     condition,

@@ -33,7 +33,7 @@ export class GroupCommit {
   readonly #lock: FileLock;
   #lockSeenMs = Number.NEGATIVE_INFINITY;
   readonly #turn: RewriteTurn;
-  readonly #appender: WriteBuffer;
+  readonly #buffer: WriteBuffer;
   #waiters: Waiter[] = [];
   #isAwake = false;
   /** Highest epoch that `promise` was called with: records bear theirs themselves. */
@@ -49,7 +49,7 @@ export class GroupCommit {
     this.#state = state;
     this.#lock = lock;
     this.#turn = turn;
-    this.#appender = new WriteBuffer(state.file.file, state.endBytes);
+    this.#buffer = new WriteBuffer(state.file.file, state.endBytes);
   }
 
   /** Resolves when all records up to `seq` are on disk. */
@@ -152,31 +152,31 @@ export class GroupCommit {
     const state = this.#state;
     if (state.failure !== undefined) return undefined;
     const { file } = state.file;
-    const appender = this.#appender;
-    appender.moveTo(file, state.endBytes);
+    const buffer = this.#buffer;
+    buffer.moveTo(file, state.endBytes);
     const epoch = this.#epochToWrite;
     const life = this.#lifeToWrite;
     const isNewEpoch = epoch > state.promisedOnDisk;
     const isNewLife = life > (state.life ?? 0n);
     // What ends without a line end would swallow the line.
-    if ((isNewEpoch || isNewLife) && state.condition.kind === "damaged") appender.addLine("\n");
-    const addLine = (line: ControlLine) => appender.addLine(formatControlLine(line, appender.gatheredBytes));
+    if ((isNewEpoch || isNewLife) && state.condition.kind === "damaged") buffer.addLine("\n");
+    const addLine = (line: ControlLine) => buffer.addLine(formatControlLine(line, buffer.gatheredBytes));
     if (isNewEpoch) addLine({ kind: "promise", epoch });
     if (isNewLife) addLine({ kind: "life", life });
     let { durable } = state;
-    const recordsFrom = appender.end;
-    while (appender.gatheredBytes < batchBytesMax) {
+    const recordsFrom = buffer.end;
+    while (buffer.gatheredBytes < batchBytesMax) {
       const placed = state.recent.at(durable.seq + 1);
       if (placed === undefined) break;
-      placed.offset = appender.end;
-      placed.entryBytes = appender.addRecord(placed.record, appender.gatheredBytes);
+      placed.offset = buffer.end;
+      placed.entryBytes = buffer.addRecord(placed.record, buffer.gatheredBytes);
       durable = placed.record;
       state.offsetIndex.add(durable.seq, placed.offset);
     }
-    if (appender.gatheredBytes === 0) return undefined;
-    const recordBytes = durable.seq > state.durable.seq ? appender.end - recordsFrom : 0;
+    if (buffer.gatheredBytes === 0) return undefined;
+    const recordBytes = durable.seq > state.durable.seq ? buffer.end - recordsFrom : 0;
     try {
-      await appender.flush();
+      await buffer.flush();
     } catch (error) {
       if (!isNoRoom(error)) throw error;
       return await this.#cutBack(error);
@@ -187,7 +187,7 @@ export class GroupCommit {
     for (const listener of state.endListeners) listener.written();
     const [isLocked] = await Promise.all([this.#isLocked(), file.datasync()]);
     if (!isLocked) throw new Error("its lock file was removed or replaced, so that others can use it, too");
-    state.endBytes = appender.end;
+    state.endBytes = buffer.end;
     state.invisibleBytes += recordBytes;
     state.durable = { epoch: durable.epoch, seq: durable.seq };
     state.promisedOnDisk = Math.max(state.promisedOnDisk, epoch, durable.epoch);

@@ -1,7 +1,7 @@
 import type { DiskFile } from "../disk/disk.ts";
 import type { ParsedEntry } from "../format/entry.ts";
-import type { RecordUnit } from "../format/log-reader.ts";
 import { encodedBytesMax, encodeRecord, toLogRecord } from "../format/record.ts";
+import type { RecordToken } from "../format/token.ts";
 import type { LogRecord, Position } from "../model.ts";
 
 /** What a record of usual size fits into; a larger buffer is given back after use. */
@@ -54,7 +54,7 @@ export class WriteBuffer {
    * does. `position` is the record's own, or what one of the original program gets.
    */
   addFound(
-    { record, window, start, bytes }: RecordUnit,
+    { record, window, start, bytes }: RecordToken,
     kept: readonly ParsedEntry[],
     position: Position,
   ): number[] {
