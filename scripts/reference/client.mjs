@@ -25,7 +25,14 @@ const INTRODUCTION = `# The client
 export async function clientPage() {
   const folder = mkdtempSync(join(tmpdir(), "kvlab-declarations-"));
   try {
-    const options = ["--declaration", "--emitDeclarationOnly", "--noEmit", "false", "--noCheck"];
+    const options = [
+      "--declaration",
+      "--emitDeclarationOnly",
+      "--stripInternal",
+      "--noEmit",
+      "false",
+      "--noCheck",
+    ];
     const result = await runCommand("tsc", [...options, "--rootDir", ".", "--outDir", folder]);
     if (!result.ok) throw new Error(result.output);
     return pageOf(exportedDeclarations(join(folder, "src", "client"), "index.d.ts"));

@@ -1,7 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { GetResponse } from "../../gen/kvlab/v1/data_pb.ts";
 import { type Backoff, createBackoff } from "../common/backoff.ts";
-import { systemClock } from "../common/clock.ts";
 import { type Attempt, type Outcome, toConnectError } from "./channel/channel.ts";
 import type { Cluster } from "./cluster.ts";
 import { type Deadline, signalOf } from "./deadline.ts";
@@ -83,7 +82,7 @@ interface Course {
 
 /** Sends a call, as long as that is safe and of use, until its deadline. Errors: KvError. */
 async function attempt(cluster: Cluster, key: string, subject: Subject, deadline: Deadline): Promise<Ended> {
-  const backoff = createBackoff(systemClock, firstPauseMs, longestPauseMs);
+  const backoff = createBackoff(cluster.clock, firstPauseMs, longestPauseMs);
   const course: Course = { maybeApplied: false, last: undefined, redirected: undefined };
   for (;;) {
     let group: string;

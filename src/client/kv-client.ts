@@ -1,7 +1,8 @@
-import { fullDuplex, schemes } from "#transport";
+import { schemes } from "#transport";
 import { read, write } from "./attempts.ts";
-import { type Cluster, openCluster } from "./cluster.ts";
-import { type Deadline, startDeadline } from "./deadline.ts";
+import { Cluster } from "./cluster.ts";
+import { Deadline } from "./deadline.ts";
+import { type Environment, systemEnvironment } from "./environment.ts";
 import { KvError } from "./errors.ts";
 import {
   type BatchOptions,
@@ -72,11 +73,15 @@ export class KvClient implements AsyncDisposable {
   readonly #deadlineMs: number;
 
   /** Errors: `invalid`. */
-  constructor(options: KvClientOptions) {
+  constructor(options: KvClientOptions);
+  /** @internal */
+  constructor(options: KvClientOptions, environment: Environment);
+  constructor(options: KvClientOptions, environment = systemEnvironment) {
     checkOptions("the client", options, clientKinds);
-    const { deadlineMs = 10_000, direct = fullDuplex } = options;
+    const { deadlineMs = 10_000, direct = environment.fullDuplex } = options;
     this.#deadlineMs = deadlineMs;
-    this.#cluster = openCluster({
+    this.#cluster = new Cluster({
+      environment,
       routers: parseRouters(options.routers, schemes),
       direct,
       operationsInFlightMax: options.operationsInFlightMax ?? 10_000,
@@ -148,14 +153,14 @@ export class KvClient implements AsyncDisposable {
   locate(key: string, options: CallOptions = {}): Promise<KvPlace> {
     return this.#within(options, callKinds, async (deadline) => {
       checkKey(key);
-      return await this.#cluster.topology.find(
-        ({ ring, groups }) => {
+      return await this.#cluster.topology.find({
+        look: ({ ring, groups }) => {
           const group = ring.owner(key);
           return group === undefined ? undefined : { group, address: groups.get(group)?.primary };
         },
-        ({ empty }) => empty,
+        missing: ({ empty }) => empty,
         deadline,
-      );
+      });
     });
   }
 
@@ -179,7 +184,7 @@ export class KvClient implements AsyncDisposable {
     call: (deadline: Deadline) => Promise<T>,
   ): Promise<T> {
     checkOptions("the call", options, kinds);
-    const deadline = startDeadline(this.#deadlineOf(options), options.signal);
+    const deadline = new Deadline(this.#cluster.clock, this.#deadlineOf(options), options.signal);
     const forget = this.#cluster.track(deadline);
     try {
       return await call(deadline);

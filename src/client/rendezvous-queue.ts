@@ -1,41 +1,42 @@
-/** Hands items from several producers to one consumer. Each producer waits until its item has been taken. */
-export interface RendezvousQueue<T> {
-  /** Resolves once the item has been taken. */
-  put(item: T): Promise<void>;
-  /** Makes every `put` and `take`, those that wait included, reject with this. */
-  fail(reason: unknown): void;
-  take(): Promise<T>;
+interface Offer<T> {
+  readonly item: T;
+  readonly taken: () => void;
+  readonly refused: (reason: unknown) => void;
 }
 
-export function createMailbox<T>(): RendezvousQueue<T> {
-  const items: { item: T; taken: () => void; refused: (reason: unknown) => void }[] = [];
-  let failure: { reason: unknown } | undefined;
-  let wake = () => {};
-  return {
-    put(item) {
-      return new Promise((taken, refused) => {
-        if (failure !== undefined) return refused(failure.reason);
-        items.push({ item, taken, refused });
-        wake();
-      });
-    },
-    fail(reason) {
-      failure ??= { reason };
-      for (const { refused } of items.splice(0)) refused(reason);
-      wake();
-    },
-    async take() {
-      for (;;) {
-        if (failure !== undefined) throw failure.reason;
-        const first = items.shift();
-        if (first !== undefined) {
-          first.taken();
-          return first.item;
-        }
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
+/** Hands items from several producers to one consumer. Each producer waits until its item has been taken. */
+export class RendezvousQueue<T> {
+  readonly #offers: Offer<T>[] = [];
+  #failure: { readonly reason: unknown } | undefined;
+  #wake = () => {};
+
+  /** Resolves once the item has been taken. */
+  put(item: T): Promise<void> {
+    return new Promise((taken, refused) => {
+      if (this.#failure !== undefined) return refused(this.#failure.reason);
+      this.#offers.push({ item, taken, refused });
+      this.#wake();
+    });
+  }
+
+  async take(): Promise<T> {
+    for (;;) {
+      if (this.#failure !== undefined) throw this.#failure.reason;
+      const first = this.#offers.shift();
+      if (first !== undefined) {
+        first.taken();
+        return first.item;
       }
-    },
-  };
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** Makes every `put` and `take`, those that wait included, reject with this. */
+  fail(reason: unknown): void {
+    this.#failure ??= { reason };
+    for (const { refused } of this.#offers.splice(0)) refused(reason);
+    this.#wake();
+  }
 }

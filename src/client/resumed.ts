@@ -1,9 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createBackoff } from "../common/backoff.ts";
-import { systemClock } from "../common/clock.ts";
+import type { Clock } from "../common/clock.ts";
 import type { DataClient } from "./channel/channel.ts";
 import type { Cluster } from "./cluster.ts";
-import { type Deadline, signalOf, startDeadline } from "./deadline.ts";
+import { Deadline, signalOf } from "./deadline.ts";
 import { classify, lateBecause } from "./error-classification.ts";
 import { KvError } from "./errors.ts";
 import type { ServerLink } from "./servers.ts";
@@ -33,9 +33,10 @@ export interface ResumedStream<T> {
 /** A server stream that is begun anew wherever the group is served, whenever it breaks. Errors: KvError. */
 export async function* resumed<T>(cluster: Cluster, stream: ResumedStream<T>): AsyncGenerator<T> {
   const { lifetime, endless } = stream;
+  const { clock } = cluster;
   const stopped = signalOf(lifetime);
-  const backoff = createBackoff(systemClock, firstPauseMs, longestPauseMs);
-  let due = startDeadline(stream.firstAnswerMs, stopped);
+  const backoff = createBackoff(clock, firstPauseMs, longestPauseMs);
+  let due = new Deadline(clock, stream.firstAnswerMs, stopped);
   let connected = false;
   let redirected: string | undefined;
   let trouble: ConnectError | undefined;
@@ -47,7 +48,7 @@ export async function* resumed<T>(cluster: Cluster, stream: ResumedStream<T>): A
       try {
         const answers = stream.open(server.data, { signal })[Symbol.asyncIterator]();
         for (;;) {
-          const { done, value } = await nextAnswer(answers, due);
+          const { done, value } = await nextAnswer(clock, answers, due);
           if (done && !endless) return;
           if (done) throw new ConnectError("the server has ended the call", Code.Unavailable);
           due.release();
@@ -56,7 +57,7 @@ export async function* resumed<T>(cluster: Cluster, stream: ResumedStream<T>): A
           trouble = undefined;
           backoff.reset();
           yield value;
-          due = startDeadline(endless ? Number.POSITIVE_INFINITY : stream.answerMs, stopped);
+          due = new Deadline(clock, endless ? Number.POSITIVE_INFINITY : stream.answerMs, stopped);
         }
       } catch (reason) {
         if (due.ended !== undefined) throw due.ended;
@@ -67,7 +68,7 @@ export async function* resumed<T>(cluster: Cluster, stream: ResumedStream<T>): A
       if (connected && endless) {
         connected = false;
         due.release();
-        due = startDeadline(stream.answerMs, stopped);
+        due = new Deadline(clock, stream.answerMs, stopped);
       }
       const followed = redirected !== undefined;
       redirected = nextAddress(cluster, server, trouble);
@@ -80,9 +81,13 @@ export async function* resumed<T>(cluster: Cluster, stream: ResumedStream<T>): A
   }
 }
 
-async function nextAnswer<T>(answers: AsyncIterator<T>, due: Deadline): Promise<IteratorResult<T>> {
-  const silence = startDeadline(silenceMsMax);
-  const leave = due.onEnd(silence.end);
+async function nextAnswer<T>(
+  clock: Clock,
+  answers: AsyncIterator<T>,
+  due: Deadline,
+): Promise<IteratorResult<T>> {
+  const silence = new Deadline(clock, silenceMsMax);
+  const leave = due.onEnd((reason) => silence.end(reason));
   try {
     return await silence.race(answers.next());
   } catch (reason) {

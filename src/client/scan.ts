@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { type KeyValue, type ScanRequest, ScanRequestSchema } from "../../gen/kvlab/v1/data_pb.ts";
 import { compareKeys } from "../common/key-order.ts";
 import type { Cluster } from "./cluster.ts";
-import { type Deadline, startDeadline } from "./deadline.ts";
+import { Deadline } from "./deadline.ts";
 import { KvError } from "./errors.ts";
 import { type CallOptions, callKinds } from "./options.ts";
 import { count, type Kinds, text, yesOrNo } from "./options-check.ts";
@@ -80,11 +80,11 @@ function scanAs<T>(
   const moments = new Map<string, Position>();
   let groups = 0;
   async function* run(): AsyncGenerator<T> {
-    const lifetime = startDeadline(Number.POSITIVE_INFINITY, options.signal);
+    const lifetime = new Deadline(cluster.clock, Number.POSITIVE_INFINITY, options.signal);
     const leave = cluster.track(lifetime);
     try {
-      const first = startDeadline(options.deadlineMs, options.signal);
-      const names = await cluster.groups(first).finally(first.release);
+      const first = new Deadline(cluster.clock, options.deadlineMs, options.signal);
+      const names = await cluster.groups(first).finally(() => first.release());
       groups = names.length;
       const parts = names.map((group) => ({
         answers: scanGroup(cluster, { ...request, group }, options.deadlineMs, lifetime, moments),

@@ -1,27 +1,10 @@
-import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
+import type { Clock } from "../common/clock.ts";
 import type { Channel, ChannelLimits, DataClient } from "./channel/channel.ts";
-import { openExchange } from "./channel/exchange.ts";
-import { openPipe } from "./channel/pipe.ts";
-
-/** A server that the client calls. */
-export interface ServerLink {
-  readonly address: string;
-  readonly data: DataClient;
-  readonly channel: Channel;
-  /** Aborted when nothing more is to be expected of it. */
-  readonly gone: AbortSignal;
-}
-
-export interface Servers {
-  at(address: string): ServerLink;
-  /**
-   * Says that a primary is one no longer, or that a router was left. It has a moment to answer what it still can; then
-   * its calls fail, since it may be paused or cut off. Calls from now on get a new link.
-   */
-  replaced(address: string): void;
-  close(): void;
-}
+import { Exchange } from "./channel/exchange.ts";
+import { Pipe } from "./channel/pipe.ts";
+import type { Connections } from "./environment.ts";
 
 /** Time for a replaced server to answer the calls that it has already: a primary can refuse most by itself. */
 const replacedGraceMs = 1_000;
@@ -29,55 +12,78 @@ const replacedGraceMs = 1_000;
 /** Links to keep. The one not used for longest is ended when there are more. */
 const linksMax = 256;
 
-export function createServers(
-  transportTo: (address: string) => Transport,
-  fullDuplex: boolean,
-  limits: ChannelLimits,
-): Servers {
-  const links = new Map<string, ServerLink & { end(why: string): void }>();
+export interface ServersOptions {
+  readonly connections: Connections;
+  /** Whether calls can stream in both directions, so that a pipe carries them. */
+  readonly fullDuplex: boolean;
+  readonly limits: ChannelLimits;
+  readonly clock: Clock;
+}
 
-  function open(address: string) {
-    const data = createClient(DataService, transportTo(address));
-    const channel = fullDuplex ? openPipe(data, limits) : openExchange(data);
-    const ending = new AbortController();
-    return {
-      address,
-      data,
-      channel,
-      gone: ending.signal,
-      end(why: string) {
-        const reason = new ConnectError(`${address}: ${why}`, Code.Unavailable);
-        channel.close(reason);
-        ending.abort(reason);
-      },
-    };
+/** The link to one server. */
+export class ServerLink {
+  readonly address: string;
+  readonly data: DataClient;
+  readonly channel: Channel;
+  readonly #ending = new AbortController();
+
+  constructor(address: string, { connections, fullDuplex, limits, clock }: ServersOptions) {
+    this.address = address;
+    this.data = createClient(DataService, connections.transportTo(address));
+    this.channel = fullDuplex ? new Pipe(this.data, limits, clock) : new Exchange(this.data);
   }
 
-  return {
-    at(address) {
-      const link = links.get(address) ?? open(address);
-      // A Map keeps the order of insertion.
-      links.delete(address);
-      links.set(address, link);
-      for (const [oldest, { end }] of links) {
-        if (links.size <= linksMax) break;
-        links.delete(oldest);
-        end("too many servers at once");
-      }
-      return link;
-    },
-    replaced(address) {
-      const link = links.get(address);
-      if (link === undefined) return;
-      links.delete(address);
-      setTimeout(
-        () => link.end("another server has taken its place, and it has not answered"),
-        replacedGraceMs,
-      );
-    },
-    close() {
-      for (const { end } of links.values()) end("the client is closed");
-      links.clear();
-    },
-  };
+  /** Aborted when nothing more is to be expected of the server. */
+  get gone(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  /** Fails the calls under way. */
+  end(why: string): void {
+    const reason = new ConnectError(`${this.address}: ${why}`, Code.Unavailable);
+    this.channel.close(reason);
+    this.#ending.abort(reason);
+  }
+}
+
+/** The servers that a client calls. */
+export class Servers {
+  readonly #options: ServersOptions;
+  /** In the order of their last use. */
+  readonly #links = new Map<string, ServerLink>();
+
+  constructor(options: ServersOptions) {
+    this.#options = options;
+  }
+
+  at(address: string): ServerLink {
+    const link = this.#links.get(address) ?? new ServerLink(address, this.#options);
+    // A Map keeps the order of insertion.
+    this.#links.delete(address);
+    this.#links.set(address, link);
+    for (const [oldest, other] of this.#links) {
+      if (this.#links.size <= linksMax) break;
+      this.#links.delete(oldest);
+      other.end("too many servers at once");
+    }
+    return link;
+  }
+
+  /**
+   * Says that a primary was replaced, or that a router was left. The server has a moment to answer what it still can;
+   * then its calls fail, since it may be paused or cut off. Calls from now on get a new link.
+   */
+  replaced(address: string): void {
+    const link = this.#links.get(address);
+    if (link === undefined) return;
+    this.#links.delete(address);
+    this.#options.clock.timer(replacedGraceMs, () =>
+      link.end("another server has taken its place, and it has not answered"),
+    );
+  }
+
+  close(): void {
+    for (const link of this.#links.values()) link.end("the client is closed");
+    this.#links.clear();
+  }
 }

@@ -1,37 +1,29 @@
-import { type Client, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { type Client, ConnectError, createClient } from "@connectrpc/connect";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import type { Topology } from "../../gen/kvlab/v1/topology_pb.ts";
 import { createBackoff } from "../common/backoff.ts";
-import { sleep, systemClock } from "../common/clock.ts";
+import { type Clock, sleep } from "../common/clock.ts";
 import type { Deadline } from "./deadline.ts";
+import type { Connections } from "./environment.ts";
 import { KvError } from "./errors.ts";
 import { type ClusterView, viewOf } from "./topology.ts";
 
-/** What the client knows of the cluster, from one of its routers at a time. */
-export interface TopologyCache {
-  /** The router that is asked now. */
-  readonly router: string;
-  /** What is known now; undefined before the first answer. */
-  readonly view: ClusterView | undefined;
-  /**
-   * Resolves with the first result of `look` that is not undefined, now or after a change. Rejects at the deadline, with
-   * what is `missing` in the newest view.
-   */
-  find<T>(
-    look: (view: ClusterView) => T | undefined,
-    missing: (view: ClusterView) => string,
-    deadline: Deadline,
-  ): Promise<T>;
-  /** Calls `listener` after every change. Returns how to stop that. */
-  onChange(listener: (view: ClusterView, before: ClusterView | undefined) => void): () => void;
-  /** Says that a router has failed a call: unless that was known, it is left for the next. */
-  leave(router: string): void;
+type Listener = (view: ClusterView, before: ClusterView | undefined) => void;
+
+/** What a call needs to know of the cluster before it can go on. */
+export interface Search<T> {
+  /** Undefined: a later view may have it. */
+  readonly look: (view: ClusterView) => T | undefined;
+  /** Why there is nothing to be found in a view, in words. */
+  readonly missing: (view: ClusterView) => string;
+  readonly deadline: Deadline;
 }
 
 export interface TopologyCacheOptions {
   /** Their URLs, one at least. */
   readonly routers: readonly string[];
-  readonly transportTo: (address: string) => Transport;
+  readonly connections: Connections;
+  readonly clock: Clock;
   /** Whether to be told of changes as they happen; otherwise they are asked for. */
   readonly watch: boolean;
   /** Told of a router that is left for another. */
@@ -52,108 +44,120 @@ const pollMs = 3_000;
 /** A router that has been without ZooKeeper for longer than this may not know what others do. */
 const ageMsMax = 10_000n;
 
+/** Pauses before the next router is asked. */
+const firstPauseMs = 50;
+const longestPauseMs = 2_000;
+
 type RouterClient = Client<typeof RouterService>;
 
-/** Asks nobody before somebody wants to know. */
-export function createTopologyCache(options: TopologyCacheOptions): TopologyCache {
-  const { routers, transportTo, watch, closing } = options;
-  const listeners = new Set<(view: ClusterView, before: ClusterView | undefined) => void>();
-  let index = 0;
-  let current: ClusterView | undefined;
-  let begun = false;
-  let trouble: unknown;
-  let leaving = new AbortController();
+/** What the client knows of the cluster, from one of its routers at a time. Asks nobody before somebody wants to know. */
+export class TopologyCache {
+  readonly #options: TopologyCacheOptions;
+  readonly #listeners = new Set<Listener>();
+  #index = 0;
+  #view: ClusterView | undefined;
+  #hasBegun = false;
+  /** Why the router that was asked last could not tell. */
+  #failure: unknown;
+  #leaving = new AbortController();
 
-  const router = () => routers[index % routers.length] ?? "";
-
-  function leave(left: string): void {
-    if (left !== router()) return;
-    index++;
-    leaving.abort();
-    if (left !== router()) options.onLeft(left);
+  constructor(options: TopologyCacheOptions) {
+    this.#options = options;
   }
 
-  function accept(topology: Topology | undefined): void {
-    if (topology === undefined) return;
-    const before = current;
-    current = viewOf(topology, before);
-    for (const listener of [...listeners]) listener(current, before);
+  /** The router that is asked now. */
+  get router(): string {
+    const { routers } = this.#options;
+    return routers[this.#index % routers.length] ?? "";
   }
 
-  async function follow(): Promise<void> {
-    const backoff = createBackoff(systemClock, 50, 2_000);
+  /** What is known now; undefined before the first answer. */
+  get view(): ClusterView | undefined {
+    return this.#view;
+  }
+
+  /**
+   * Resolves with the first result of `look` that is not undefined, now or after a change. Rejects at the deadline, with
+   * what is `missing` in the newest view.
+   */
+  find<T>({ look, missing, deadline }: Search<T>): Promise<T> {
+    this.#begin();
+    const found = this.#view && look(this.#view);
+    if (found !== undefined) return Promise.resolve(found);
+    return new Promise((resolve, reject) => {
+      const onChange = (view: ClusterView) => {
+        const result = look(view);
+        if (result === undefined) return;
+        this.#listeners.delete(onChange);
+        leave();
+        resolve(result);
+      };
+      const leave = deadline.onEnd((reason) => {
+        this.#listeners.delete(onChange);
+        if (reason.code !== "deadline") reject(reason);
+        else if (this.#view === undefined) reject(unreached(this.#options.routers, this.#failure));
+        else reject(new KvError("unavailable", missing(this.#view), { cause: reason }));
+      });
+      if (deadline.ended === undefined) this.#listeners.add(onChange);
+    });
+  }
+
+  /** Calls `listener` after every change. Returns how to stop that. */
+  onChange(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Says that a router has failed a call: unless that was known, it is left for the next. */
+  leave(router: string): void {
+    if (router !== this.router) return;
+    this.#index++;
+    this.#leaving.abort();
+    if (router !== this.router) this.#options.onLeft(router);
+  }
+
+  #begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    void this.#follow();
+  }
+
+  async #follow(): Promise<void> {
+    const { routers, connections, clock, watch, closing } = this.#options;
+    const backoff = createBackoff(clock, firstPauseMs, longestPauseMs);
     while (!closing.aborted) {
-      const url = router();
-      leaving = new AbortController();
+      const url = this.router;
+      this.#leaving = new AbortController();
       const stay = new AbortController();
-      const signal = AbortSignal.any([closing, leaving.signal, stay.signal]);
-      const client = createClient(RouterService, transportTo(url));
+      const signal = AbortSignal.any([closing, this.#leaving.signal, stay.signal]);
+      const client = createClient(RouterService, connections.transportTo(url));
       const told = (topology: Topology | undefined) => {
         backoff.reset();
-        accept(topology);
+        this.#accept(topology);
       };
+      const everyMs = watch ? checkMs : pollMs;
       try {
         // Whichever fails first ends both.
         await Promise.all([
-          askAgainAndAgain(client, watch ? checkMs : pollMs, routers.length > 1, told, signal),
+          askRepeatedly({ client, clock, everyMs, others: routers.length > 1, told, signal }),
           ...(watch ? [listenTo(client, told, signal)] : []),
         ]);
       } catch (error) {
-        trouble = error;
+        this.#failure = error;
       }
       stay.abort();
-      leave(url);
+      this.leave(url);
       await backoff.wait(closing);
     }
   }
 
-  function begin(): void {
-    if (begun) return;
-    begun = true;
-    void follow();
+  #accept(topology: Topology | undefined): void {
+    if (topology === undefined) return;
+    const before = this.#view;
+    const view = viewOf(topology, before);
+    this.#view = view;
+    for (const listener of [...this.#listeners]) listener(view, before);
   }
-
-  return {
-    get router() {
-      return router();
-    },
-
-    get view() {
-      return current;
-    },
-
-    find(look, missing, deadline) {
-      begin();
-      const found = current && look(current);
-      if (found !== undefined) return Promise.resolve(found);
-      return new Promise((resolve, reject) => {
-        const onChange = (view: ClusterView) => {
-          const result = look(view);
-          if (result === undefined) return;
-          stop();
-          resolve(result);
-        };
-        const leave = deadline.onEnd((reason) => {
-          listeners.delete(onChange);
-          if (reason.code !== "deadline") reject(reason);
-          else if (current === undefined) reject(unreached(routers, trouble));
-          else reject(new KvError("unavailable", missing(current), { cause: reason }));
-        });
-        const stop = () => {
-          listeners.delete(onChange);
-          leave();
-        };
-        if (deadline.ended === undefined) listeners.add(onChange);
-      });
-    },
-
-    onChange(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-
-    leave,
-  };
 }
 
 /** Never resolves. */
@@ -166,30 +170,34 @@ async function listenTo(
   throw new Error("the router has ended the call");
 }
 
-/** Never resolves. Where there are others, a router that is out of date is as good as none. */
-async function askAgainAndAgain(
-  client: RouterClient,
-  everyMs: number,
-  others: boolean,
-  told: (topology: Topology | undefined) => void,
-  signal: AbortSignal,
-): Promise<void> {
+interface Asking {
+  readonly client: RouterClient;
+  readonly clock: Clock;
+  readonly everyMs: number;
+  /** Whether there are other routers: then one that is out of date is as good as none. */
+  readonly others: boolean;
+  readonly told: (topology: Topology | undefined) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Never resolves. */
+async function askRepeatedly({ client, clock, everyMs, others, told, signal }: Asking): Promise<void> {
   for (;;) {
     const { topology } = await client.getTopology({}, { signal, timeoutMs: answerMs });
     told(topology);
     if (others && (topology?.ageMs ?? 0n) > ageMsMax) throw new Error("the router is out of date");
-    await sleep(systemClock, everyMs, signal);
+    await sleep(clock, everyMs, signal);
     signal.throwIfAborted();
   }
 }
 
-function unreached(routers: readonly string[], trouble: unknown): KvError {
+function unreached(routers: readonly string[], failure: unknown): KvError {
   // A router that has answered so could be reached: it does not know the cluster yet, and says why.
-  if (trouble instanceof ConnectError && trouble.isWireError) {
-    return new KvError("unavailable", trouble.rawMessage, { cause: trouble });
+  if (failure instanceof ConnectError && failure.isWireError) {
+    return new KvError("unavailable", failure.rawMessage, { cause: failure });
   }
-  const why = trouble instanceof Error ? `: ${trouble.message}` : "";
+  const why = failure instanceof Error ? `: ${failure.message}` : "";
   return new KvError("unavailable", `no router could be reached (${routers.join(", ")})${why}`, {
-    cause: trouble,
+    cause: failure,
   });
 }

@@ -1,15 +1,15 @@
 import type { WatchRequest, WatchResponse } from "../../gen/kvlab/v1/data_pb.ts";
 import type { Cluster } from "./cluster.ts";
-import { type Deadline, startDeadline } from "./deadline.ts";
+import { Deadline } from "./deadline.ts";
 import { KvError } from "./errors.ts";
 import { type CallOptions, callKinds } from "./options.ts";
 import { durationMs, type Kinds, text, yesOrNo } from "./options-check.ts";
 import { type Position, type Positions, positionsOf, tokenOf } from "./positions.ts";
-import { createMailbox } from "./rendezvous-queue.ts";
+import { RendezvousQueue } from "./rendezvous-queue.ts";
 import { checkKey } from "./requests.ts";
 import { resumed } from "./resumed.ts";
-import { createToldInPart } from "./told-in-part.ts";
-import { isOtherCluster } from "./topology.ts";
+import { SplitBatch } from "./split-batch.ts";
+import { type ClusterView, isOtherCluster } from "./topology.ts";
 import { after, eventsOf, type KvEvent, type KvProgress } from "./watch-events.ts";
 
 /** What to watch, and from where. `deadlineMs` is the longest time until all groups have answered first. */
@@ -50,113 +50,166 @@ export interface Watch<T> extends AsyncIterable<T> {
 
 type Scope = WatchRequest["scope"];
 
+/** The options of the call, with its deadline. */
+type Given = WatchOptions & { readonly deadlineMs: number };
+
 /** Before everything. */
 const beginning: Position = { revision: 0n, epoch: 0n };
 
-export function watchEvents(
-  cluster: Cluster,
-  options: WatchOptions & { deadlineMs: number },
-): Watch<KvEvent | KvProgress> {
-  const scope = scopeOf(options);
-  const { outageMs } = options;
-  if (outageMs !== undefined && !(outageMs > 0)) {
-    throw new KvError("invalid", `outageMs is ${outageMs}; it must be a number of milliseconds above 0`);
-  }
-  const known = options.after === undefined ? undefined : positionsOf(options.after);
-  const lifetime = startDeadline(Number.POSITIVE_INFINITY, options.signal);
-  const forget = cluster.track(lifetime);
-  const mailbox = createMailbox<{ group: string; answer: WatchResponse }>();
-  const gate = Promise.withResolvers<void>();
-  // Whoever asks whether it is ready is told; so is whoever reads.
-  gate.promise.catch(() => {});
-  const followed = new Set<string>();
-  const unanswered = new Set<string>();
-  let positions: Positions = known ?? { cluster: "", groups: new Map() };
-  let unwatch = () => {};
+export function watchEvents(cluster: Cluster, options: Given): Watch<KvEvent | KvProgress> {
+  return new GroupsWatch(cluster, options);
+}
 
-  function stop(reason: KvError): void {
-    unwatch();
-    forget();
-    lifetime.end(reason);
-    lifetime.release();
-    gate.reject(reason);
-    mailbox.fail(reason);
-  }
+/** A watch of the keys of all groups: a stream from each, merged as the answers come. */
+class GroupsWatch implements Watch<KvEvent | KvProgress> {
+  readonly #cluster: Cluster;
+  readonly #options: Given;
+  readonly #scope: Scope;
+  /** Where to begin; undefined: now. */
+  readonly #from: Positions | undefined;
+  readonly #lifetime: Deadline;
+  readonly #answers = new RendezvousQueue<{ readonly group: string; readonly answer: WatchResponse }>();
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #followed = new Set<string>();
+  /** Groups that have not answered yet. */
+  readonly #unanswered = new Set<string>();
+  readonly #running: AsyncGenerator<KvEvent | KvProgress, void, void>;
+  /** How far the reader was told. */
+  #positions: Positions;
+  #forget = () => {};
+  #unwatch = () => {};
 
-  lifetime.onEnd(stop);
-
-  async function follow(group: string, from: Position | undefined): Promise<void> {
-    let position = from;
-    try {
-      for await (const answer of answersOf(cluster, group, scope, () => position, options, lifetime)) {
-        position = { revision: answer.revision, epoch: answer.epoch };
-        if (unanswered.delete(group) && from === undefined) positions = after(positions, group, position);
-        if (unanswered.size === 0) gate.resolve();
-        // A token has to stand for all groups: there is none before all have said where they are.
-        if (known === undefined) await gate.promise;
-        await mailbox.put({ group, answer });
-      }
-    } catch (reason) {
-      stop(KvError.from(reason));
-    }
+  constructor(cluster: Cluster, options: Given) {
+    this.#cluster = cluster;
+    this.#options = options;
+    this.#scope = scopeOf(options);
+    this.#from = options.after === undefined ? undefined : positionsOf(options.after);
+    this.#positions = this.#from ?? { cluster: "", groups: new Map() };
+    // Whoever asks whether it is ready is told; so is whoever reads.
+    this.#ready.promise.catch(() => {});
+    this.#lifetime = new Deadline(cluster.clock, Number.POSITIVE_INFINITY, options.signal);
+    this.#forget = cluster.track(this.#lifetime);
+    this.#lifetime.onEnd((reason) => this.#stop(reason));
+    this.#running = this.#run();
+    this.#begin().catch((reason) => this.#stop(KvError.from(reason)));
   }
 
-  async function begin(): Promise<void> {
-    const first = startDeadline(options.deadlineMs, options.signal);
-    const groupsNow = async () =>
-      scope.case === "key" ? [await cluster.groupOf(scope.value, first)] : await cluster.groups(first);
-    const names = await lifetime.race(groupsNow()).finally(first.release);
-    const { clusterId } = cluster.topology.view ?? { clusterId: "" };
-    if (isOtherCluster({ clusterId }, positions.cluster)) throw otherCluster();
-    positions = { ...positions, cluster: clusterId || positions.cluster };
-    for (const name of names) unanswered.add(name);
-    const start = (name: string, from: Position | undefined) => {
-      if (followed.has(name)) return;
-      followed.add(name);
-      if (from !== undefined) positions = after(positions, name, from);
-      void follow(name, from);
+  ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<KvEvent | KvProgress, void, void> {
+    return {
+      next: () => this.#running.next(),
+      return: () => {
+        // A generator that has not begun would just not begin.
+        this.#stop(new KvError("aborted", "the watch was left"));
+        return this.#running.return();
+      },
     };
-    for (const name of names)
-      start(name, known === undefined ? undefined : (known.groups.get(name) ?? beginning));
-    // All that is in a group that was not there before is new.
-    unwatch = cluster.topology.onChange((view, before) => {
-      if (isOtherCluster(view, before?.clusterId)) return stop(otherCluster());
-      const { groups, ring } = view;
-      const owner = scope.case === "key" ? ring.owner(scope.value) : undefined;
-      for (const name of scope.case === "key" ? (owner ? [owner] : []) : groups.keys())
-        start(name, beginning);
+  }
+
+  #stop(reason: KvError): void {
+    this.#unwatch();
+    this.#forget();
+    this.#lifetime.end(reason);
+    this.#lifetime.release();
+    this.#ready.reject(reason);
+    this.#answers.fail(reason);
+  }
+
+  async #begin(): Promise<void> {
+    const { topology } = this.#cluster;
+    const names = await this.#groupsNow();
+    const clusterId = topology.view?.clusterId ?? "";
+    if (isOtherCluster({ clusterId }, this.#positions.cluster)) throw otherCluster();
+    this.#positions = { ...this.#positions, cluster: clusterId || this.#positions.cluster };
+    for (const name of names) this.#unanswered.add(name);
+    for (const name of names) this.#start(name, this.#from && (this.#from.groups.get(name) ?? beginning));
+    this.#unwatch = topology.onChange((view, before) => {
+      if (isOtherCluster(view, before?.clusterId)) return this.#stop(otherCluster());
+      // All that is in a group that was not there before is new.
+      for (const name of this.#groupsIn(view)) this.#start(name, beginning);
     });
   }
 
-  async function* run(): AsyncGenerator<KvEvent | KvProgress, void, void> {
-    for (;;) {
-      const { group, answer } = await mailbox.take();
-      const before = positions;
-      positions = after(before, group, answer);
-      if (answer.events.length > 0) yield* eventsOf(group, answer, before);
-      else if (options.progress) yield progressAt(positions);
+  /** The groups that the scope lies in, as soon as they are known. */
+  async #groupsNow(): Promise<string[]> {
+    const { clock } = this.#cluster;
+    const scope = this.#scope;
+    const first = new Deadline(clock, this.#options.deadlineMs, this.#options.signal);
+    const names =
+      scope.case === "key"
+        ? this.#cluster.groupOf(scope.value, first).then((group) => [group])
+        : this.#cluster.groups(first);
+    return await this.#lifetime.race(names).finally(() => first.release());
+  }
+
+  #groupsIn({ groups, ring }: ClusterView): Iterable<string> {
+    if (this.#scope.case !== "key") return groups.keys();
+    const owner = ring.owner(this.#scope.value);
+    return owner === undefined ? [] : [owner];
+  }
+
+  /** Follows a group, unless it is followed already. */
+  #start(group: string, from: Position | undefined): void {
+    if (this.#followed.has(group)) return;
+    this.#followed.add(group);
+    if (from !== undefined) this.#positions = after(this.#positions, group, from);
+    void this.#follow(group, from);
+  }
+
+  /** Hands the answers of a group to the reader. */
+  async #follow(group: string, from: Position | undefined): Promise<void> {
+    let position = from;
+    try {
+      for await (const answer of this.#answersOf(group, () => position)) {
+        position = { revision: answer.revision, epoch: answer.epoch };
+        const isFirst = this.#unanswered.delete(group);
+        if (isFirst && from === undefined) this.#positions = after(this.#positions, group, position);
+        if (this.#unanswered.size === 0) this.#ready.resolve();
+        // A token has to stand for all groups: there is none before all have said where they are.
+        if (this.#from === undefined) await this.#ready.promise;
+        await this.#answers.put({ group, answer });
+      }
+    } catch (reason) {
+      this.#stop(KvError.from(reason));
     }
   }
 
-  begin().catch((reason) => stop(KvError.from(reason)));
-  const running = run();
-  const iterator: AsyncIterator<KvEvent | KvProgress, void, void> = {
-    next: () => running.next(),
-    return() {
-      // A generator that has not begun would just not begin.
-      stop(left());
-      return running.return();
-    },
-  };
-  return { [Symbol.asyncIterator]: () => iterator, ready: () => gate.promise };
+  /** One group's answers. When the stream breaks, it starts again from `position`. */
+  async *#answersOf(group: string, position: () => Position | undefined): AsyncGenerator<WatchResponse> {
+    const { previous = false, deadlineMs, outageMs = Number.POSITIVE_INFINITY } = this.#options;
+    const batch = new SplitBatch();
+    const answers = resumed(this.#cluster, {
+      group,
+      open: (data, call) => {
+        batch.restart();
+        const from = position();
+        const place = from !== undefined && { afterRevision: from.revision, afterEpoch: from.epoch };
+        return data.watch({ group, scope: this.#scope, previous, ...place }, call);
+      },
+      endless: true,
+      firstAnswerMs: deadlineMs,
+      answerMs: outageMs,
+      lifetime: this.#lifetime,
+    });
+    for await (const answer of answers) yield batch.withoutDuplicates(answer);
+  }
+
+  async *#run(): AsyncGenerator<KvEvent | KvProgress, void, void> {
+    for (;;) {
+      const { group, answer } = await this.#answers.take();
+      const before = this.#positions;
+      this.#positions = after(before, group, answer);
+      if (answer.events.length > 0) yield* eventsOf(group, answer, before);
+      else if (this.#options.progress) yield progressAt(this.#positions);
+    }
+  }
 }
 
 function otherCluster(): KvError {
   return new KvError("history-lost", "the routers serve another cluster now, with a history of its own");
-}
-
-function left(): KvError {
-  return new KvError("aborted", "the watch was left");
 }
 
 function scopeOf({ key, prefix }: WatchOptions): Scope {
@@ -166,37 +219,6 @@ function scopeOf({ key, prefix }: WatchOptions): Scope {
   checkKey(key ?? prefix ?? "");
   if (key !== undefined) return { case: "key", value: key };
   return prefix === undefined ? { case: undefined } : { case: "prefix", value: prefix };
-}
-
-/** One group's answers, from where they have come to whenever the stream is begun anew. */
-function answersOf(
-  cluster: Cluster,
-  group: string,
-  scope: Scope,
-  position: () => Position | undefined,
-  options: WatchOptions & { deadlineMs: number },
-  lifetime: Deadline,
-): AsyncGenerator<WatchResponse> {
-  const { previous = false } = options;
-  const inPart = createToldInPart();
-  const answers = resumed(cluster, {
-    group,
-    open(data, call) {
-      inPart.beginAnew();
-      const from = position();
-      const place = from !== undefined && { afterRevision: from.revision, afterEpoch: from.epoch };
-      return data.watch({ group, scope, previous, ...place }, call);
-    },
-    endless: true,
-    firstAnswerMs: options.deadlineMs,
-    answerMs: options.outageMs ?? Number.POSITIVE_INFINITY,
-    lifetime,
-  });
-  return mapped(answers, inPart.fresh);
-}
-
-async function* mapped<T>(items: AsyncIterable<T>, map: (item: T) => T): AsyncGenerator<T> {
-  for await (const item of items) yield map(item);
 }
 
 function progressAt(positions: Positions): KvProgress {

@@ -1,9 +1,21 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ExchangeRequestSchema } from "../../../gen/kvlab/v1/data_pb.ts";
-import type { Channel, DataClient, Pending } from "./channel.ts";
-import { enqueue, failAll, isLarge, notSent, settleAll, takeMessage } from "./channel.ts";
-import { createSingles } from "./single.ts";
+import type { Deadline } from "../deadline.ts";
+import {
+  type Attempt,
+  type Channel,
+  type DataClient,
+  enqueue,
+  failAll,
+  isLarge,
+  notSent,
+  type Outcome,
+  type Pending,
+  settleAll,
+  takeMessage,
+} from "./channel.ts";
+import { Singles } from "./singles.ts";
 
 /**
  * Exchanges under way at a time. More than one, since each is as slow as the slowest of its calls; and few, since over
@@ -15,22 +27,42 @@ const exchangesMax = 3;
 const messageCallsMax = 100;
 
 /** Calls in unary messages, for where streams cannot be sent. Those that come while no more can be sent gather. */
-export function openExchange(client: DataClient): Channel {
-  const queue = new Set<Pending>();
-  const sendSingle = createSingles(client);
-  const underWay = new Set<AbortController>();
-  let scheduled = false;
+export class Exchange implements Channel {
+  readonly #client: DataClient;
+  readonly #singles: Singles;
+  readonly #queue = new Set<Pending>();
+  readonly #underWay = new Set<AbortController>();
+  #isScheduled = false;
 
-  function flow(): void {
-    scheduled = false;
-    while (queue.size > 0 && underWay.size < exchangesMax) void exchange();
+  constructor(client: DataClient) {
+    this.#client = client;
+    this.#singles = new Singles(client);
   }
 
-  async function exchange(): Promise<void> {
+  send(attempt: Attempt, deadline: Deadline): Promise<Outcome> {
+    if (isLarge(attempt.call)) return this.#singles.send(attempt, deadline);
+    const outcome = enqueue(this.#queue, attempt, deadline);
+    // Calls of the same turn go together.
+    if (!this.#isScheduled) queueMicrotask(() => this.#flow());
+    this.#isScheduled = true;
+    return outcome;
+  }
+
+  close(reason: ConnectError): void {
+    for (const ending of this.#underWay) ending.abort(reason);
+    failAll(this.#queue, notSent(reason.rawMessage, reason));
+  }
+
+  #flow(): void {
+    this.#isScheduled = false;
+    while (this.#queue.size > 0 && this.#underWay.size < exchangesMax) void this.#exchange();
+  }
+
+  async #exchange(): Promise<void> {
     const ending = new AbortController();
     const calls = new Map<number, Pending>();
-    underWay.add(ending);
-    const operations = takeMessage(queue, messageCallsMax, (pending) => {
+    this.#underWay.add(ending);
+    const operations = takeMessage(this.#queue, messageCallsMax, (pending) => {
       const id = calls.size + 1;
       calls.set(id, pending);
       pending.drop = () => {
@@ -41,7 +73,7 @@ export function openExchange(client: DataClient): Channel {
     });
     try {
       const request = create(ExchangeRequestSchema, { operations });
-      const { answers } = await client.exchange(request, { signal: ending.signal });
+      const { answers } = await this.#client.exchange(request, { signal: ending.signal });
       settleAll(answers, (id) => {
         const pending = calls.get(id);
         calls.delete(id);
@@ -50,34 +82,19 @@ export function openExchange(client: DataClient): Channel {
       failAll(calls, new ConnectError("the server has left out an answer", Code.Internal));
     } catch (reason) {
       const error = ConnectError.from(ending.signal.aborted ? ending.signal.reason : reason);
-      if (error.code === Code.ResourceExhausted && calls.size > 1) sendApart(calls);
+      if (error.code === Code.ResourceExhausted && calls.size > 1) this.#sendApart(calls);
       else failAll(calls, error);
     } finally {
-      underWay.delete(ending);
-      flow();
+      this.#underWay.delete(ending);
+      this.#flow();
     }
   }
 
   /** For calls whose answers do not fit into one message. */
-  function sendApart(calls: Map<number, Pending>): void {
+  #sendApart(calls: Map<number, Pending>): void {
     for (const pending of calls.values()) {
       pending.drop = undefined;
-      sendSingle(pending.attempt, pending.deadline).then(pending.settle, pending.fail);
+      this.#singles.send(pending.attempt, pending.deadline).then(pending.settle, pending.fail);
     }
   }
-
-  return {
-    send(attempt, deadline) {
-      if (isLarge(attempt.call)) return sendSingle(attempt, deadline);
-      const outcome = enqueue(queue, attempt, deadline);
-      // Calls of the same turn go together.
-      if (!scheduled) queueMicrotask(flow);
-      scheduled = true;
-      return outcome;
-    },
-    close(reason) {
-      for (const ending of underWay) ending.abort(reason);
-      failAll(queue, notSent(reason.rawMessage, reason));
-    },
-  };
 }

@@ -6,25 +6,29 @@ import type { Attempt, DataClient, Outcome } from "./channel.ts";
 const singlesMax = 8;
 
 /** Sends calls by themselves: those that are so large that others would have to wait for them. */
-export type SendSingle = (attempt: Attempt, deadline: Deadline) => Promise<Outcome>;
+export class Singles {
+  readonly #client: DataClient;
+  #waiting: (() => void)[] = [];
+  #underWay = 0;
 
-export function createSingles(client: DataClient): SendSingle {
-  let waiting: (() => void)[] = [];
-  let underWay = 0;
-  return async (attempt, deadline) => {
-    while (underWay >= singlesMax) {
-      await deadline.race(new Promise<void>((resolve) => waiting.push(resolve)));
+  constructor(client: DataClient) {
+    this.#client = client;
+  }
+
+  async send(attempt: Attempt, deadline: Deadline): Promise<Outcome> {
+    while (this.#underWay >= singlesMax) {
+      await deadline.race(new Promise<void>((resolve) => this.#waiting.push(resolve)));
     }
-    underWay++;
+    this.#underWay++;
     try {
-      return await send(client, attempt, deadline);
+      return await send(this.#client, attempt, deadline);
     } finally {
-      underWay--;
-      const woken = waiting;
-      waiting = [];
+      this.#underWay--;
+      const woken = this.#waiting;
+      this.#waiting = [];
       for (const wake of woken) wake();
     }
-  };
+  }
 }
 
 async function send(client: DataClient, attempt: Attempt, deadline: Deadline): Promise<Outcome> {

@@ -1,0 +1,30 @@
+import type { Transport } from "@connectrpc/connect";
+import { createTransports, fullDuplex } from "#transport";
+import { type Clock, systemClock } from "../common/clock.ts";
+import { messageBytesLimit } from "../common/key-limits.ts";
+
+/** Everything that a client reads of the world. A simulation has one of its own. */
+export interface Environment {
+  readonly clock: Clock;
+  /** Bytes that no other client draws. */
+  randomBytes(count: number): Uint8Array;
+  /** Whether calls can stream in both directions. */
+  readonly fullDuplex: boolean;
+  /** Opens the connections of one client. */
+  connect(): Connections;
+}
+
+/** Connections to servers, shared by the calls of one client. */
+export interface Connections {
+  /** The transport to `host:port` or a URL. Errors are as `Transports` of transport/http2.ts describes. */
+  transportTo(address: string): Transport;
+  /** Ends every connection, and the calls on it. */
+  close(): void;
+}
+
+export const systemEnvironment: Environment = {
+  clock: systemClock,
+  randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
+  fullDuplex,
+  connect: () => createTransports({ messageBytesMax: messageBytesLimit }),
+};
