@@ -1,4 +1,6 @@
 import { candidates, promotion, replacements } from "../../src/cluster/election/promotion.ts";
+import { KvStateMachine } from "../../src/cluster/kv/kv-state-machine.ts";
+import type { WriteOperation, WriteRequest } from "../../src/cluster/kv/write-plan.ts";
 import type { CasRegister } from "../../src/cluster/metadata/cas-register.ts";
 import type {
   GroupLogs,
@@ -13,10 +15,11 @@ import { rejoinGroup } from "../../src/cluster/replication/rejoin.ts";
 import { Replica } from "../../src/cluster/replication/replica.ts";
 import {
   defaultReplicationSettings,
+  heartbeatMs,
   type ReplicationSettings,
 } from "../../src/cluster/replication/settings.ts";
-import type { WriteOperation, WriteRequest } from "../../src/cluster/replication/write-plan.ts";
 import type { Change, Position } from "../../src/cluster/storage/model.ts";
+import { WatchHub } from "../../src/cluster/watch/hub.ts";
 import { addressOf } from "./address.ts";
 import { MemoryLog } from "./memory-log.ts";
 import { VirtualClock } from "./virtual-clock.ts";
@@ -28,6 +31,8 @@ const never = new AbortController().signal;
 class Node {
   store = new MemoryLog();
   replica: Replica | undefined;
+  /** Set while it is the primary, as far as it knows. */
+  keys: KvStateMachine | undefined;
   /** Set while it is registered. */
   view: NodeView | undefined;
   readonly number: number;
@@ -109,6 +114,9 @@ export class ReplicaGroup {
         return this.#choose(replacements(this.#view(), epoch, reporter));
       },
       log: (message) => this.log.push(`${number}: ${message}`),
+      onPrimary: (primary) => {
+        node.keys = primary && this.#machineOf(node, primary);
+      },
       onFailure: (error) => this.failures.push(`${number}: ${error}`),
     });
     node.replica = replica;
@@ -167,6 +175,24 @@ export class ReplicaGroup {
     return primary;
   }
 
+  /** The keys as the primary serves them. */
+  keys(number: number): KvStateMachine {
+    const { keys } = this.#node(number);
+    if (keys === undefined) throw new Error(`node ${number} is not primary`);
+    return keys;
+  }
+
+  #machineOf({ store }: Node, primary: Primary): KvStateMachine {
+    const { clock } = this;
+    return new KvStateMachine({
+      primary,
+      keys: store,
+      watches: new WatchHub(store, clock),
+      clock,
+      expiryTickMs: heartbeatMs(this.settings),
+    });
+  }
+
   isPrimary(number: number): boolean {
     return this.#node(number).replica?.primary !== undefined;
   }
@@ -186,11 +212,11 @@ export class ReplicaGroup {
   }
 
   write(number: number, request: Partial<WriteRequest>, signal = never): Promise<number> {
-    return this.primary(number).keys.write({ compares: [], operations: [], ...request }, signal);
+    return this.keys(number).write({ compares: [], operations: [], ...request }, signal);
   }
 
   async get(number: number, key: string): Promise<string> {
-    const found = await this.primary(number).keys.read(key, never);
+    const found = await this.keys(number).read(key, never);
     return new TextDecoder().decode(found.value);
   }
 

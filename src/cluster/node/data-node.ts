@@ -2,6 +2,7 @@ import type { Address } from "../../common/address.ts";
 import { createBackoff } from "../../common/backoff.ts";
 import { type Clock, withTimeout } from "../../common/clock.ts";
 import type { Access, OpenSession } from "../../coordination/coordination.ts";
+import { KvStateMachine } from "../kv/kv-state-machine.ts";
 import { keepRegistered } from "../membership/registrar.ts";
 import { type AskWhoAnswers, registerDataNode } from "../membership/registration.ts";
 import { type CasRegister, groupLogsRegister, znodeRegister } from "../metadata/cas-register.ts";
@@ -25,10 +26,10 @@ import {
   type TransferRequest,
   withinCluster,
 } from "../replication/peer.ts";
-import type { StandbyProgress } from "../replication/primary.ts";
 import { OperatorAwaited, RejoinRefused, rejoinGroup } from "../replication/rejoin.ts";
 import { Replica } from "../replication/replica.ts";
-import type { ReplicationSettings } from "../replication/settings.ts";
+import { heartbeatMs, type ReplicationSettings } from "../replication/settings.ts";
+import type { StandbyProgress } from "../replication/standbys.ts";
 import { HashRing } from "../ring/hash-ring.ts";
 import { freezeRing } from "../ring/ring-freeze.ts";
 import type { LogStore } from "../storage/log-store.ts";
@@ -92,10 +93,14 @@ export class DataNode {
   /** What clients ask of it. */
   readonly calls: KeyService;
   #self: Member | undefined;
+  /** Set while this node is the primary, as far as it knows. */
+  #keys: KvStateMachine | undefined;
   #cluster: string | undefined;
 
   constructor(options: DataNodeOptions) {
-    const { group, clock, access, log, onFailure } = options;
+    const { group, store, clock, access, log, onFailure } = options;
+    const watches = new WatchHub(store, clock);
+    const expiryTickMs = heartbeatMs(options.settings);
     this.group = group;
     this.#options = { ...options, peerAt: withinCluster(options.peerAt, () => this.#cluster) };
     const sessions = keepSessions({ open: options.openSession, clock, onDiagnostic: log });
@@ -115,15 +120,18 @@ export class DataNode {
       register: this.#state,
       logs: this.#logs,
       reportSilence: (epoch, reporter) => this.#reportSilence({ group, epoch, reporter }),
+      onPrimary: (primary) => {
+        this.#keys = primary && new KvStateMachine({ primary, keys: store, watches, clock, expiryTickMs });
+      },
     });
     const { signal } = this.#stopped;
     const ownership = new Ownership({
       group,
       topology: this.topology,
-      primary: () => this.#replica.primary,
+      keys: () => this.#keys,
       freezeRing: freezeRing({ sessions, topology: this.topology, clock, access, signal }),
     });
-    this.calls = new KeyService(ownership, new WatchHub(options.store, clock), options.valueBytesMax);
+    this.calls = new KeyService(ownership, options.valueBytesMax);
     this.topology.onChange((topology) => {
       const view = topology.groups.get(group);
       if (view !== undefined) this.#replica.observe(view);

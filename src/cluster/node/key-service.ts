@@ -1,7 +1,6 @@
+import type { Condition, RequestId, WriteOperation, WriteRequest } from "../kv/write-plan.ts";
 import { OperationError } from "../metadata/operation-error.ts";
-import type { Condition, RequestId, WriteOperation, WriteRequest } from "../replication/write-plan.ts";
 import type { KeyRange, ScanReader, StoredValue } from "../storage/key-view.ts";
-import type { WatchHub } from "../watch/hub.ts";
 import type { WatchStep } from "../watch/step.ts";
 import type { WatchOptions } from "../watch/watcher.ts";
 import { checkBatch, checkKey, checkRequestId, checkTtl, checkValue } from "./limits.ts";
@@ -20,19 +19,17 @@ export interface PutOptions extends WriteOptions {
 /** What clients ask of a data node. */
 export class KeyService {
   readonly #ownership: Ownership;
-  readonly #watches: WatchHub;
   readonly #valueBytesMax: number;
 
-  constructor(ownership: Ownership, watches: WatchHub, valueBytesMax: number) {
+  constructor(ownership: Ownership, valueBytesMax: number) {
     this.#ownership = ownership;
-    this.#watches = watches;
     this.#valueBytesMax = valueBytesMax;
   }
 
   /** Errors: those of `kvlab.v1.DataService.Get`. */
   async get(key: string, signal: AbortSignal): Promise<StoredValue> {
     checkKey(key);
-    return await this.#ownership.ofKey(key).keys.read(key, signal);
+    return await this.#ownership.ofKey(key).read(key, signal);
   }
 
   /** Returns the revision. Errors: those of `kvlab.v1.DataService.Put`. */
@@ -69,14 +66,14 @@ export class KeyService {
     checkBatch(compares, operations, this.#valueBytesMax);
     for (const operation of operations) checkOperation(operation, this.#valueBytesMax);
     if (requestId !== undefined) checkRequestId(requestId.id);
-    const primary = await this.#ownership.forWrite(keys);
-    return await primary.keys.write(request, signal);
+    const machine = await this.#ownership.forWrite(keys);
+    return await machine.write(request, signal);
   }
 
   /** Opens a scan of this node's group; it must be closed. Errors: those of `kvlab.v1.DataService.Scan`. */
   async scan(range: KeyRange, signal: AbortSignal): Promise<ScanReader> {
     for (const key of [range.prefix, range.start, range.end, range.after]) checkKey(key ?? "");
-    return await this.#ownership.ofGroup().keys.scan(range, signal);
+    return await this.#ownership.ofGroup().scan(range, signal);
   }
 
   /**
@@ -86,10 +83,7 @@ export class KeyService {
   async *watch(options: WatchOptions, signal: AbortSignal): AsyncGenerator<WatchStep, void, void> {
     const { scope } = options;
     if (scope.kind !== "all") checkKey(scope.kind === "key" ? scope.key : scope.prefix);
-    const primary = this.#ownership.ofGroup();
-    await primary.serve(signal);
-    yield* this.#watches.watch(options, AbortSignal.any([signal, primary.ended]));
-    if (!signal.aborted) throw new OperationError("unavailable", "the primary has been replaced");
+    yield* this.#ownership.ofGroup().watch(options, signal);
   }
 }
 

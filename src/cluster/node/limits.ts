@@ -1,6 +1,6 @@
 import { batchOperationsMax, problemWithKeyLength } from "../../common/key-limits.ts";
+import type { Compare, WriteOperation } from "../kv/write-plan.ts";
 import { OperationError } from "../metadata/operation-error.ts";
-import type { Compare, WriteOperation } from "../replication/write-plan.ts";
 
 /** Longest time to live: 100 years, far below where milliseconds since 1970 lose their precision. */
 const ttlMsMax = 100 * 365 * 24 * 3600 * 1000;

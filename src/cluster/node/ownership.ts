@@ -1,14 +1,14 @@
+import type { KvStateMachine } from "../kv/kv-state-machine.ts";
 import type { RingState } from "../metadata/model.ts";
 import { OperationError, type Owner } from "../metadata/operation-error.ts";
 import type { TopologySource } from "../metadata/topology.ts";
-import type { Primary } from "../replication/primary.ts";
-import { ownerOf } from "../ring/placement.ts";
+import { ownerOf, primaryOf } from "../ring/placement.ts";
 
 export interface OwnershipOptions {
   readonly group: string;
   readonly topology: TopologySource;
-  /** Ourselves as primary; undefined while somebody else is. */
-  readonly primary: () => Primary | undefined;
+  /** The keys of the group; undefined while this node is not its primary. */
+  readonly keys: () => KvStateMachine | undefined;
   /** Marks the ring as written to: see `freezeRing`. */
   readonly freezeRing: () => Promise<void>;
 }
@@ -21,37 +21,35 @@ export class Ownership {
     this.#options = options;
   }
 
-  /** Ourselves as primary of the key. Errors: wrong-node, unavailable. */
-  ofKey(key: string): Primary {
-    return this.#placeOf(key).primary;
+  /** Those who serve a key. Errors: wrong-node, unavailable. */
+  ofKey(key: string): KvStateMachine {
+    return this.#placeOf(key).machine;
   }
 
-  /** Ourselves as primary of keys that are to be written. Errors: invalid (of several groups), and those of `ofKey`. */
-  async forWrite(keys: readonly string[]): Promise<Primary> {
-    const { primary, ring } = this.#placeOfAll(keys);
-    if (ring.written) return primary;
+  /** Those who take writes of keys. Errors: invalid (keys of several groups), and those of `ofKey`. */
+  async forWrite(keys: readonly string[]): Promise<KvStateMachine> {
+    const { machine, ring } = this.#placeOfAll(keys);
+    if (ring.written) return machine;
     try {
       await this.#options.freezeRing();
     } catch (error) {
       throw new OperationError("unavailable", "the ring could not be marked as written to", { cause: error });
     }
-    return this.#placeOfAll(keys).primary;
+    return this.#placeOfAll(keys).machine;
   }
 
-  /** Ourselves as primary of the whole group. Errors: wrong-node, unavailable. */
-  ofGroup(): Primary {
-    const primary = this.#options.primary();
-    if (primary !== undefined) return primary;
-    const { group, topology } = this.#options;
+  /** Those who serve the whole group. Errors: wrong-node, unavailable. */
+  ofGroup(): KvStateMachine {
+    const { group, topology, keys } = this.#options;
+    const machine = keys();
+    if (machine !== undefined) return machine;
     const view = topology.current;
     if (view?.ring === undefined) throw notYet();
-    const state = view.groups.get(group);
-    const number = state?.state?.value.primary?.number;
-    const address = state?.nodes.find((node) => node.number === number)?.address;
+    const address = primaryOf(view.groups.get(group))?.address;
     throw this.#notPrimary({ group, address, ringVersion: view.ring.value.version });
   }
 
-  #placeOfAll(keys: readonly string[]): { primary: Primary; ring: RingState } {
+  #placeOfAll(keys: readonly string[]): { machine: KvStateMachine; ring: RingState } {
     const [first = "", ...others] = keys;
     const place = this.#placeOf(first);
     const topology = this.#options.topology.current;
@@ -67,7 +65,7 @@ export class Ownership {
     return place;
   }
 
-  #placeOf(key: string): { primary: Primary; ring: RingState } {
+  #placeOf(key: string): { machine: KvStateMachine; ring: RingState } {
     const { group, topology } = this.#options;
     const view = topology.current;
     const owner = view && ownerOf(view, key);
@@ -78,9 +76,9 @@ export class Ownership {
         owner,
       });
     }
-    const primary = this.#options.primary();
-    if (primary === undefined) throw this.#notPrimary(owner);
-    return { primary, ring };
+    const machine = this.#options.keys();
+    if (machine === undefined) throw this.#notPrimary(owner);
+    return { machine, ring };
   }
 
   #notPrimary(owner: Owner): OperationError {

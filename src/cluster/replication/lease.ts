@@ -20,11 +20,11 @@ export interface LeaseOptions {
   readonly sent: () => readonly (Moment | undefined)[];
   /** Asks those members for a sign of life. */
   readonly ask: () => void;
-  /** Throws when this primary has ended. */
+  /** Throws unless this primary takes calls. */
   readonly check: () => void;
 }
 
-/** The right of a primary to answer without asking anybody. */
+/** The right of a primary to answer reads without asking anybody. */
 export class Lease {
   readonly #options: LeaseOptions;
   /** Rings when it may hold again. */
@@ -50,9 +50,13 @@ export class Lease {
     });
   }
 
-  /** Resolves in a turn in which it holds; waits at most until silent members would have been dropped. */
-  async wait(signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves in a turn in which it is certain that nobody else serves the group, so that what is committed here is the
+   * last truth. Waits at most until silent members would have been dropped. Errors: unavailable.
+   */
+  async readBarrier(signal: AbortSignal): Promise<void> {
     const { clock, settings, ask, check } = this.#options;
+    check();
     if (this.holds) return;
     const deadlineMs = clock.monotonicMs() + 2 * settings.standbyTimeoutMs;
     ask();

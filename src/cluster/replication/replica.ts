@@ -7,7 +7,6 @@ import {
   isSameMember,
   type Member,
 } from "../metadata/model.ts";
-import type { KeyView } from "../storage/key-view.ts";
 import type { ReplicaLog } from "../storage/replica-log.ts";
 import { diskProblem, fullRetryMs, isFull } from "./disk-diagnostics.ts";
 import { DiskMonitor } from "./disk-monitor.ts";
@@ -19,7 +18,7 @@ import { Standby } from "./standby.ts";
 
 export interface ReplicaOptions {
   readonly group: string;
-  readonly store: ReplicaLog & KeyView;
+  readonly store: ReplicaLog;
   readonly clock: Clock;
   readonly peerAt: PeerAt;
   readonly register: CasRegister<GroupState>;
@@ -27,6 +26,8 @@ export interface ReplicaOptions {
   readonly settings: ReplicationSettings;
   /** Tells the master that the primary of this epoch is silent; whether this node has become primary instead. */
   readonly reportSilence: (epoch: number, self: Member) => Promise<boolean>;
+  /** This node is the primary from now on; undefined: it is none any more. */
+  readonly onPrimary: (primary: Primary | undefined) => void;
   readonly log: (message: string) => void;
   /** Told of what ends the process. */
   readonly onFailure: (error: unknown) => void;
@@ -79,7 +80,7 @@ export class Replica {
 
   /** Seq up to which this node knows its records to be committed. */
   get committedSeq(): number {
-    return Math.max(this.#standby.committedSeq, this.#primary?.committedSeq ?? 0);
+    return Math.max(this.#standby.committedSeq, this.#primary?.log.committedSeq ?? 0);
   }
 
   /** Says who this node is from now on. A primary stays one until the state says otherwise. */
@@ -203,10 +204,10 @@ export class Replica {
       leaseLeftMs: this.#standby.leaseLeftMs,
       onDeposed: (reason) => {
         log(`no longer primary: ${reason}`);
-        if (this.#primary === primary) this.#primary = undefined;
+        if (this.#primary === primary) this.#setPrimary(undefined);
       },
     });
-    this.#primary = primary;
+    this.#setPrimary(primary);
   }
 
   /** Tries until there is room, or another epoch has begun. False when there is nothing to be taken over. */
@@ -227,6 +228,12 @@ export class Replica {
 
   #stepDown(reason: string): void {
     this.#primary?.stop(reason);
-    this.#primary = undefined;
+    this.#setPrimary(undefined);
+  }
+
+  #setPrimary(primary: Primary | undefined): void {
+    if (primary === this.#primary) return;
+    this.#primary = primary;
+    this.#options.onPrimary(primary);
   }
 }

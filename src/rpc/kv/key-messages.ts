@@ -11,14 +11,14 @@ import type {
   WatchResponseSchema,
 } from "../../../gen/kvlab/v1/data_pb.ts";
 import { EventKind } from "../../../gen/kvlab/v1/data_pb.ts";
-import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type {
   Compare,
   Condition,
   RequestId,
   WriteOperation,
   WriteRequest,
-} from "../../cluster/replication/write-plan.ts";
+} from "../../cluster/kv/write-plan.ts";
+import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { KeyRange, StoredValue } from "../../cluster/storage/key-view.ts";
 import type { WatchScope } from "../../cluster/watch/scope.ts";
 import type { WatchEvent, WatchStep } from "../../cluster/watch/step.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { WriteOperation } from "../../../src/cluster/kv/write-plan.ts";
 import { checkBatch } from "../../../src/cluster/node/limits.ts";
-import type { WriteOperation } from "../../../src/cluster/replication/write-plan.ts";
 import { checkRecord } from "../../../src/cluster/storage/format/record-check.ts";
 import { batchOperationsMax, valueBytesLimit } from "../../../src/common/key-limits.ts";
 

@@ -8,7 +8,7 @@ test("a node that joins catches up while writes go on, and is in sync only with 
   for (let i = 0; i < 50; i++) await group.clock.settled(group.put(1, `k${i}`, "v"));
   let violated = false;
   group.onMessage = () => {
-    const behind = group.store(2).durable.seq < group.primary(1).committedSeq;
+    const behind = group.store(2).durable.seq < group.primary(1).log.committedSeq;
     if (group.inSync.includes(2) && behind) violated = true;
   };
   await group.start(2);

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ConditionFailedSchema, RequestForgottenSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
-import type { RequestId } from "../../../src/cluster/replication/write-plan.ts";
+import type { RequestId } from "../../../src/cluster/kv/write-plan.ts";
 import { isNotApplied } from "../../../src/rpc/errors.ts";
 import type { StoreOperation } from "../../checker/store-model.ts";
 import { LinkError } from "../world/network.ts";

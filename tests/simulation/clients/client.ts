@@ -1,4 +1,4 @@
-import type { RequestId } from "../../../src/cluster/replication/write-plan.ts";
+import type { RequestId } from "../../../src/cluster/kv/write-plan.ts";
 import { sleep } from "../../../src/common/clock.ts";
 import type { StoreOperation } from "../../checker/store-model.ts";
 import type { Cluster } from "../world/cluster.ts";

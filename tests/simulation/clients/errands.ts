@@ -1,4 +1,4 @@
-import type { Condition, WriteOperation } from "../../../src/cluster/replication/write-plan.ts";
+import type { Condition, WriteOperation } from "../../../src/cluster/kv/write-plan.ts";
 import type { KeyOperation } from "../../checker/key-value-model.ts";
 import type { BatchOperation, BatchWrite, ScanOperation, StoreOperation } from "../../checker/store-model.ts";
 import type { Random } from "../world/random.ts";

@@ -1,8 +1,8 @@
 import type { Mutant } from "./mutant.ts";
 
-const primary = "cluster/replication/primary.ts";
+const pipeline = "cluster/replication/commit-pipeline.ts";
 const standby = "cluster/replication/standby.ts";
-const keyspace = "cluster/replication/kv-state-machine.ts";
+const keyspace = "cluster/kv/kv-state-machine.ts";
 const replicator = "cluster/replication/replicator.ts";
 
 /** Bugs on the way from a write to its acknowledgement. */
@@ -39,18 +39,14 @@ export const commitMutants: readonly Mutant[] = [
     promise: "an acknowledged write is committed",
     withinSeeds: 5,
     edits: [
-      [
-        keyspace,
-        "await primary.committed(written, bytes, signal);\n        return written;",
-        "return written;",
-      ],
+      [keyspace, "await log.committed(written, signal, bytes);\n        return written;", "return written;"],
     ],
   },
   {
     name: "a write can be read before it is committed",
     promise: "what is read stays",
     withinSeeds: 5,
-    edits: [[primary, "    return record.seq;", "    store.commit(record.seq);\n    return record.seq;"]],
+    edits: [[pipeline, "    return record.seq;", "    store.commit(record.seq);\n    return record.seq;"]],
   },
   {
     name: "a write is taken before the ring is closed",
@@ -59,8 +55,8 @@ export const commitMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/node/ownership.ts",
-        "if (ring.written) return primary;",
-        "if (ring.groups.length > 0) return primary;",
+        "if (ring.written) return machine;",
+        "if (ring.groups.length > 0) return machine;",
       ],
     ],
   },
@@ -96,7 +92,7 @@ export const commitMutants: readonly Mutant[] = [
     promise: "committed means on the disk of every in-sync member",
     withinSeeds: 30,
     focus: ["hung disk"],
-    edits: [[primary, "let seq = store.durable.seq;", "let seq = store.written.seq;"]],
+    edits: [[pipeline, "let seq = store.durable.seq;", "let seq = store.written.seq;"]],
   },
   {
     name: "a log takes what it finds for durable",

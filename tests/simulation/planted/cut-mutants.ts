@@ -48,11 +48,7 @@ export const cutMutants: readonly Mutant[] = [
     withinSeeds: 30,
     focus: ["full disk"],
     edits: [
-      [
-        primary,
-        "withdrawn: (afterSeq, reason) => this.#queue.withdrawn(afterSeq, refusedFor(reason)),",
-        "withdrawn() {},",
-      ],
+      [primary, "withdrawn: (afterSeq, reason) => this.log.withdrawn(afterSeq, reason),", "withdrawn() {},"],
     ],
   },
   {

@@ -87,8 +87,8 @@ export const identityMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/replication/primary.ts",
-        "{ epoch: this.epoch, seq: this.#committedSeq },",
-        "{ epoch: this.epoch, seq: options.store.last.seq },",
+        "{ epoch: this.epoch, seq: this.log.committedSeq }",
+        "{ epoch: this.epoch, seq: options.store.last.seq }",
       ],
     ],
   },

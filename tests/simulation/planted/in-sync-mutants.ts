@@ -1,6 +1,6 @@
 import type { Mutant } from "./mutant.ts";
 
-const primary = "cluster/replication/primary.ts";
+const pipeline = "cluster/replication/commit-pipeline.ts";
 const inSyncSet = "cluster/replication/in-sync-set.ts";
 
 /** Bugs in who is in sync, and in what that requires. */
@@ -11,9 +11,9 @@ export const inSyncMutants: readonly Mutant[] = [
     withinSeeds: 30,
     edits: [
       [
-        primary,
-        "replicator.ackedSeq >= Math.max(this.#committedSeq, this.#epochSeq)",
-        "replicator.ackedSeq >= Math.max(this.#committedSeq, this.#epochSeq) - 1",
+        pipeline,
+        "return Math.max(this.#committedSeq, this.#epochSeq);",
+        "return Math.max(this.#committedSeq, this.#epochSeq) - 1;",
       ],
     ],
   },
@@ -24,9 +24,9 @@ export const inSyncMutants: readonly Mutant[] = [
     focus: ["late news", "session expiry", "double crash"],
     edits: [
       [
-        primary,
-        "replicator.ackedSeq >= Math.max(this.#committedSeq, this.#epochSeq)",
-        "replicator.ackedSeq >= Math.max(this.#committedSeq, 1)",
+        pipeline,
+        "return Math.max(this.#committedSeq, this.#epochSeq);",
+        "return Math.max(this.#committedSeq, 1);",
       ],
       // No bug, but what it takes to be behind by more than one message.
       ["cluster/replication/settings.ts", "batchBytesMax = 256 * 1024", "batchBytesMax = 1"],
@@ -96,12 +96,8 @@ export const inSyncMutants: readonly Mutant[] = [
     promise: "a write is on as many disks as minsync asks for",
     withinSeeds: 60,
     edits: [
-      [primary, "if (inSync >= minSync) return;", "return;"],
-      [
-        primary,
-        "if (this.#inSync.members.length < settings.minSync) seq",
-        "if (this.#inSync.members.length < 0) seq",
-      ],
+      [pipeline, "if (members < settings.minSync) {", "if (members < 0) {"],
+      [pipeline, "return inSync.members.length < settings.minSync ?", "return inSync.members.length < 0 ?"],
     ],
   },
 ];

@@ -1,7 +1,8 @@
 import type { Mutant } from "./mutant.ts";
 
-const keyspace = "cluster/replication/kv-state-machine.ts";
-const plan = "cluster/replication/write-plan.ts";
+const keyspace = "cluster/kv/kv-state-machine.ts";
+const expiry = "cluster/kv/expiry.ts";
+const plan = "cluster/kv/write-plan.ts";
 
 /** Bugs in conditions, repeated requests, batches, expiry and scans. */
 export const keyMutants: readonly Mutant[] = [
@@ -100,7 +101,7 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         keyspace,
-        "        await primary.committed(plan.seq, 0, signal);\n        return plan.seq;",
+        "        await log.committed(plan.seq, signal);\n        return plan.seq;",
         "        return plan.seq;",
       ],
     ],
@@ -164,7 +165,7 @@ export const keyMutants: readonly Mutant[] = [
         "      await this.#untilExpired([key], signal);",
         '      throw new OperationError("not-found", "its time is over");',
       ],
-      ["cluster/replication/primary.ts", "if (this.unavailable === undefined) this.keys.expireDue();", ""],
+      [expiry, "    void this.#run();\n", ""],
     ],
   },
   {
@@ -185,11 +186,15 @@ export const keyMutants: readonly Mutant[] = [
     withinSeeds: 40,
     edits: [
       [
-        keyspace,
+        expiry,
         "if (facts?.expiresMs === undefined || facts.expiresMs > wallMs) continue;",
         "if (facts?.expiresMs === undefined || facts.expiresMs > wallMs + 300) continue;",
       ],
-      [keyspace, "this.#expire(keysOf(request), wallMs);", "this.#expire(keysOf(request), wallMs + 1);"],
+      [
+        keyspace,
+        "this.#expiry.end(keysOf(request), wallMs);",
+        "this.#expiry.end(keysOf(request), wallMs + 1);",
+      ],
     ],
   },
   {
@@ -237,7 +242,7 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         keyspace,
-        "      await this.#primary.serve(signal);\n      // What is committed",
+        "      await this.#primary.lease.readBarrier(signal);\n      // What is committed",
         "      // What is committed",
       ],
     ],

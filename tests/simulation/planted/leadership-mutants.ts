@@ -1,6 +1,6 @@
 import type { Mutant } from "./mutant.ts";
 
-const primary = "cluster/replication/primary.ts";
+const pipeline = "cluster/replication/commit-pipeline.ts";
 const standby = "cluster/replication/standby.ts";
 const promotion = "cluster/election/promotion.ts";
 const replicator = "cluster/replication/replicator.ts";
@@ -12,7 +12,13 @@ export const leadershipMutants: readonly Mutant[] = [
     promise: "no read is answered by two primaries' truths",
     withinSeeds: 60,
     focus: ["late news"],
-    edits: [[primary, "if (leaseLeftMs > 0) await sleep(clock, leaseLeftMs, signal);", ""]],
+    edits: [
+      [
+        "cluster/replication/epoch-start.ts",
+        "if (leaseLeftMs > 0) await sleep(clock, leaseLeftMs, signal);",
+        "",
+      ],
+    ],
   },
   {
     name: "the lease counts from the answer",
@@ -80,9 +86,9 @@ export const leadershipMutants: readonly Mutant[] = [
     withinSeeds: 20,
     edits: [
       [
-        primary,
-        "if (this.#committedSeq >= this.#epochSeq) return undefined;",
-        "if (this.#committedSeq >= 0) return undefined;",
+        pipeline,
+        'if (this.#state === "serving") return undefined;',
+        'if (this.#state !== "ended") return undefined;',
       ],
     ],
   },

@@ -78,8 +78,8 @@ export const watchMutants: readonly Mutant[] = [
     withinSeeds: 30,
     edits: [
       [
-        "cluster/node/key-service.ts",
-        "yield* this.#watches.watch(options, AbortSignal.any([signal, primary.ended]));",
+        "cluster/kv/kv-state-machine.ts",
+        "yield* this.#watches.watch(options, AbortSignal.any([signal, ended]));",
         "yield* this.#watches.watch(options, signal);",
       ],
     ],

@@ -1,3 +1,4 @@
+import { InvariantError } from "../../../src/common/invariant.ts";
 import { SimProcess } from "./process.ts";
 import { count, type World } from "./world.ts";
 
@@ -71,6 +72,7 @@ export abstract class Host {
 
   /** The program cannot go on: it ends, and is started again. */
   protected failed(process: SimProcess, error: unknown): void {
+    if (error instanceof InvariantError) this.world.invariants.violated(`${this.name}: ${error.message}`);
     if (this.#process !== process) return;
     count(this.world, "process failed");
     process.log(`fails: ${error instanceof Error ? error.message : String(error)}`);

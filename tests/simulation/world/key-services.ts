@@ -1,5 +1,5 @@
+import type { WriteOperation } from "../../../src/cluster/kv/write-plan.ts";
 import type { DataNode } from "../../../src/cluster/node/data-node.ts";
-import type { WriteOperation } from "../../../src/cluster/replication/write-plan.ts";
 import type { StoredValue } from "../../../src/cluster/storage/key-view.ts";
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
 import { sleep } from "../../../src/common/clock.ts";

@@ -1,8 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { WriteRequest } from "../../../src/cluster/kv/write-plan.ts";
 import { OperationError } from "../../../src/cluster/metadata/operation-error.ts";
 import type { WriteOptions } from "../../../src/cluster/node/key-service.ts";
 import { RouterNode } from "../../../src/cluster/node/router-node.ts";
-import type { WriteRequest } from "../../../src/cluster/replication/write-plan.ts";
 import { answering, toConnectError } from "../../../src/rpc/errors.ts";
 import { untilApplied } from "../../../src/rpc/forwarding/forwarder.ts";
 import { addressOf } from "../../support/address.ts";

@@ -1,3 +1,4 @@
+import type { WriteRequest } from "../../../src/cluster/kv/write-plan.ts";
 import type { PutOptions, WriteOptions } from "../../../src/cluster/node/key-service.ts";
 import type {
   AppendRequest,
@@ -7,7 +8,6 @@ import type {
   SilenceReport,
   TransferRequest,
 } from "../../../src/cluster/replication/peer.ts";
-import type { WriteRequest } from "../../../src/cluster/replication/write-plan.ts";
 import type { KeyRange, StoredValue } from "../../../src/cluster/storage/key-view.ts";
 import type { Position } from "../../../src/cluster/storage/model.ts";
 import type { WatchOptions } from "../../../src/cluster/watch/watcher.ts";

@@ -79,7 +79,7 @@ test("a batch is one record: all of its changes have one revision, or none is do
   const revision = await clock.settled(group.write(1, { operations }));
   assert.equal(await group.get(1, "b"), "2");
   await assert.rejects(group.get(1, "old"), { code: "not-found" });
-  const { keys } = group.primary(1);
+  const keys = group.keys(1);
   assert.equal((await keys.read("a", never)).revision, revision);
   assert.equal((await keys.read("b", never)).revision, revision);
   const compares = [{ key: "old", condition: { kind: "present" as const } }];
@@ -120,7 +120,7 @@ test("a request that may have been done before a failover is done once after it"
   await failOver(group);
   await assert.rejects(unheard, { code: "outcome-unknown" });
   const revision = await clock.settled(group.write(2, done));
-  assert.equal((await group.primary(2).keys.read("a", never)).revision, revision);
+  assert.equal((await group.keys(2).read("a", never)).revision, revision);
   assert.deepEqual(group.contents(2), ["a=1"]);
 });
 
@@ -146,7 +146,7 @@ test("a key is gone at its time on all replicas, with a record that says so", as
   const group = await twoNodes();
   const { clock } = group;
   await clock.settled(group.write(1, { operations: [putOf("a", "1", 5000), putOf("b", "1")] }));
-  const expiresMs = (await group.primary(1).keys.read("a", never)).expiresMs ?? 0;
+  const expiresMs = (await group.keys(1).read("a", never)).expiresMs ?? 0;
   assert.ok(Math.abs(expiresMs - (clock.wallMs() + 5000)) < 100);
   await clock.pass(4500);
   assert.equal(await group.get(1, "a"), "1");
@@ -175,7 +175,7 @@ test("a scan does not show what gets visible while it waits for its lease, and w
   group.store(2).hold = disk.promise;
   const write = group.write(1, { operations: [putOf("a", "1", 100), putOf("b", "1")] });
   await clock.pass(group.settings.leaseMs + 50);
-  const scan = group.primary(1).keys.scan({}, never);
+  const scan = group.keys(1).scan({}, never);
   disk.resolve();
   await clock.settled(write);
   // With another message the lease is renewed before any timer has looked for keys to end.
@@ -194,7 +194,7 @@ test("a scan begins although keys keep expiring", async () => {
   const operations = Array.from({ length: 200 }, (_, index) => putOf(`a${index}`, "1", 1000 + index));
   await clock.settled(group.write(1, { operations }));
   await clock.pass(1020);
-  const reader = await clock.settled(group.primary(1).keys.scan({}, never));
+  const reader = await clock.settled(group.keys(1).scan({}, never));
   const shown = reader.next(operations.length);
   assert.ok(shown.length > 150 && shown.length < 200, `${shown.length} are shown`);
   await reader.close();
@@ -208,7 +208,7 @@ test("a scan waits for what has expired in its range, and for nothing else", asy
   const disk = Promise.withResolvers<void>();
   group.store(1).hold = disk.promise;
   await clock.pass(1500);
-  const { keys } = group.primary(1);
+  const keys = group.keys(1);
   for (const range of [{ prefix: "b" }, { start: "a2" }, { end: "a1" }, { after: "a1" }]) {
     await (await clock.settled(keys.scan(range, never), 100)).close();
   }

@@ -1,0 +1,190 @@
+import type { Clock } from "../../common/clock.ts";
+import { OperationError } from "../metadata/operation-error.ts";
+import type { Primary } from "../replication/primary.ts";
+import { LogStoreError } from "../storage/errors.ts";
+import type { KeyRange, KeyView, ScanReader, StoredValue } from "../storage/key-view.ts";
+import type { WatchHub } from "../watch/hub.ts";
+import type { WatchStep } from "../watch/step.ts";
+import type { WatchOptions } from "../watch/watcher.ts";
+import { Expiry, expiredKeysMax } from "./expiry.ts";
+import { planWrite, type WriteRequest } from "./write-plan.ts";
+
+export interface KvStateMachineOptions {
+  /** Orders and commits the records of the group, and knows nothing of keys. */
+  readonly primary: Pick<Primary, "log" | "lease" | "ended">;
+  readonly keys: KeyView;
+  readonly watches: WatchHub;
+  readonly clock: Clock;
+  /** Time between two looks for keys whose time is over. */
+  readonly expiryTickMs: number;
+}
+
+/**
+ * The keys of a group while this node is its primary. It stands on the replicated log: decides what a request comes to
+ * (conditions, repeated requests, expiry), proposes that as one record, and answers reads, scans and watches from what is
+ * committed. Nothing below calls it.
+ */
+export class KvStateMachine {
+  readonly #primary: Pick<Primary, "log" | "lease" | "ended">;
+  readonly #keys: KeyView;
+  readonly #watches: WatchHub;
+  readonly #clock: Clock;
+  readonly #expiry: Expiry;
+
+  constructor(options: KvStateMachineOptions) {
+    this.#primary = options.primary;
+    this.#keys = options.keys;
+    this.#watches = options.watches;
+    this.#clock = options.clock;
+    this.#expiry = new Expiry({ ...options, tickMs: options.expiryTickMs });
+  }
+
+  /**
+   * Carries a request out and waits until it is committed. Returns its revision; when there was nothing to write, one
+   * at which its conditions held.
+   * Errors: unavailable, exhausted, invalid, condition-failed, request-forgotten, outcome-unknown (`signal` was aborted, or the
+   * primary replaced, while it waited).
+   */
+  async write(request: WriteRequest, signal: AbortSignal): Promise<number> {
+    const keys = this.#keys;
+    const { log } = this.#primary;
+    const bytes = sizeOf(request);
+    log.checkServing();
+    while (log.isHeld) await log.untilReleased(signal);
+    // From here to the proposal all is one turn: what the plan has read of the log still holds when it is proposed.
+    log.admit();
+    const wallMs = this.#clock.wallMs();
+    this.#expiry.end(keysOf(request), wallMs);
+    const plan = planWrite(keys, request, wallMs);
+    const { seq } = keys.last;
+    switch (plan.kind) {
+      case "write": {
+        const written = log.propose(plan.changes, request.requestId?.id);
+        await log.committed(written, signal, bytes);
+        return written;
+      }
+      case "repeated":
+        await log.committed(plan.seq, signal);
+        return plan.seq;
+      case "forgotten":
+        throw new OperationError(
+          "request-forgotten",
+          `requests from before revision ${keys.requestsAfter} are not remembered any more`,
+          { revision: seq },
+        );
+      case "refused": {
+        const { key, revision } = plan;
+        await this.#confirm(signal);
+        throw new OperationError("condition-failed", refusal(key, revision), { key, revision });
+      }
+      case "nothing":
+        await this.#confirm(signal);
+        return seq;
+    }
+  }
+
+  /** Reads the last committed value. Errors: unavailable, not-found. */
+  async read(key: string, signal: AbortSignal): Promise<StoredValue> {
+    for (;;) {
+      await this.#primary.lease.readBarrier(signal);
+      // Looked up in the same turn in which it was certain that nobody else serves.
+      const found = await this.#keys.get(key);
+      if (found === undefined)
+        throw new OperationError("not-found", `key ${JSON.stringify(key)} does not exist`);
+      if (found.expiresMs === undefined || found.expiresMs > this.#clock.wallMs()) return found;
+      await this.#untilExpired([key], signal);
+    }
+  }
+
+  /** Opens a scan over the last committed values. Errors: unavailable, exhausted; of its `next`: scan-overrun. */
+  async scan(range: KeyRange, signal: AbortSignal): Promise<ScanReader> {
+    const calledMs = this.#clock.wallMs();
+    for (;;) {
+      await this.#primary.lease.readBarrier(signal);
+      // What is committed during such a wait may be past its time already. Keys whose time comes only then are shown: a
+      // scan that waited for them, too, might never begin where keys keep expiring.
+      const keys = this.#keys.expired(Math.min(calledMs, this.#clock.wallMs()), expiredKeysMax, range);
+      if (keys.length === 0) break;
+      await this.#untilExpired(keys, signal);
+    }
+    const reader = opening(() => this.#keys.openScan(range));
+    return {
+      at: reader.at,
+      next: (max) => {
+        try {
+          return reader
+            .next(max)
+            .map((scanned) => ({ ...scanned, value: () => scanned.value().catch(lostScan) }));
+        } catch (error) {
+          return lostScan(error);
+        }
+      },
+      close: () => reader.close(),
+    };
+  }
+
+  /**
+   * The changes of keys until `signal` is aborted. Errors: unavailable (this primary has ended, too), history-lost,
+   * exhausted.
+   */
+  async *watch(options: WatchOptions, signal: AbortSignal): AsyncGenerator<WatchStep, void, void> {
+    const { lease, ended } = this.#primary;
+    await lease.readBarrier(signal);
+    yield* this.#watches.watch(options, AbortSignal.any([signal, ended]));
+    if (!signal.aborted) throw new OperationError("unavailable", "the primary has been replaced");
+  }
+
+  /** Waits until those keys whose time is over have ended. */
+  async #untilExpired(keys: readonly string[], signal: AbortSignal): Promise<void> {
+    const { log } = this.#primary;
+    log.checkServing();
+    while (log.isHeld) await log.untilReleased(signal);
+    this.#expiry.end(keys, this.#clock.wallMs());
+    await this.#confirm(signal);
+  }
+
+  /** What the log says now is only certain once all of it is committed. */
+  async #confirm(signal: AbortSignal): Promise<void> {
+    await this.#primary.log.committed(this.#keys.last.seq, signal).catch((error: unknown) => {
+      if (error instanceof OperationError && error.code === "exhausted") throw error;
+      throw new OperationError("unavailable", "the state of the keys could not be confirmed", {
+        cause: error,
+      });
+    });
+    await this.#primary.lease.readBarrier(signal);
+  }
+}
+
+/** Opens a scan. Errors: exhausted, unavailable (the node is stopping), those of the disk. */
+function opening<T>(open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    if (!(error instanceof LogStoreError)) throw error;
+    if (error.code === "overrun") throw new OperationError("exhausted", error.message, { cause: error });
+    if (error.code === "closed") throw new OperationError("unavailable", error.message, { cause: error });
+    throw error;
+  }
+}
+
+/** Throws why an open scan cannot go on: in words for its caller where another scan can. */
+function lostScan(error: unknown): never {
+  const canGoOn = error instanceof LogStoreError && ["overrun", "superseded", "closed"].includes(error.code);
+  throw canGoOn ? new OperationError("scan-overrun", error.message, { cause: error }) : error;
+}
+
+function keysOf({ compares, operations }: WriteRequest): Set<string> {
+  return new Set([...compares, ...operations].map(({ key }) => key));
+}
+
+function sizeOf({ operations }: WriteRequest): number {
+  let bytes = 0;
+  for (const operation of operations) {
+    bytes += operation.key.length + (operation.kind === "put" ? operation.value.length : 0);
+  }
+  return bytes;
+}
+
+function refusal(key: string, revision: number): string {
+  return `key ${JSON.stringify(key)} ${revision === 0 ? "does not exist" : `has revision ${revision}`}`;
+}

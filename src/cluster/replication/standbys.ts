@@ -1,0 +1,142 @@
+import type { Clock } from "../../common/clock.ts";
+import { isSameMember, type Member, type NodeView } from "../metadata/model.ts";
+import type { ReplicaLog } from "../storage/replica-log.ts";
+import { type InSyncSet, memberKey } from "./in-sync-set.ts";
+import type { Moment } from "./lease.ts";
+import type { Replicator } from "./replicator.ts";
+import type { ReplicationSettings } from "./settings.ts";
+
+export interface StandbysOptions {
+  /** Number of the primary itself. */
+  readonly self: number;
+  readonly store: ReplicaLog;
+  readonly inSync: InSyncSet;
+  readonly clock: Clock;
+  readonly settings: ReplicationSettings;
+  /** Begins to feed a node. */
+  readonly replicate: (node: NodeView) => Replicator;
+  /** What a standby must have on disk to join the in-sync set. */
+  readonly joinSeq: () => number;
+  readonly log: (message: string) => void;
+}
+
+/** How far a standby has come. */
+export interface StandbyProgress {
+  readonly number: number;
+  readonly ackedSeq: number;
+  readonly inSync: boolean;
+  /** Whether its disk had no room for what it was sent last. */
+  readonly diskFull: boolean;
+}
+
+/**
+ * The standbys of a primary: one replicator for each of the other nodes that are registered, in its present life. Keeps
+ * the in-sync set true to what they do: who has everything joins it, who is silent, gone or full is dropped.
+ */
+export class Standbys {
+  readonly #options: StandbysOptions;
+  readonly #byMember = new Map<string, Replicator>();
+  /** The silence of a member that has not been heard of yet counts from here. */
+  #sinceMs = 0;
+
+  constructor(options: StandbysOptions) {
+    this.#options = options;
+  }
+
+  /** A member has everything up to here on disk, as it has acknowledged. */
+  ackedSeq(member: Member): number {
+    return this.#of(member)?.ackedSeq ?? 0;
+  }
+
+  /** Of each member that could be promoted: when the last message was sent that it has answered. */
+  lastAnswered(): (Moment | undefined)[] {
+    return this.#options.inSync.required.map((member) => this.#of(member)?.ackedSent);
+  }
+
+  get progress(): StandbyProgress[] {
+    return [...this.#byMember.values()].map(({ member, ackedSeq, isFull }) => ({
+      number: member.number,
+      ackedSeq,
+      inSync: this.#options.inSync.has(member),
+      diskFull: isFull,
+    }));
+  }
+
+  /** Takes in which nodes are registered now. */
+  update(nodes: readonly NodeView[]): void {
+    const others = nodes.filter(({ number }) => number !== this.#options.self);
+    const live = new Map(others.map((node) => [memberKey(node), node]));
+    for (const [key, replicator] of this.#byMember) {
+      if (live.has(key)) continue;
+      replicator.stop();
+      this.#byMember.delete(key);
+    }
+    for (const [key, node] of live) {
+      if (!this.#byMember.has(key)) this.#byMember.set(key, this.#options.replicate(node));
+    }
+  }
+
+  /** There is something to send: new records, or a heartbeat that somebody waits for. */
+  wake(): void {
+    for (const replicator of this.#byMember.values()) replicator.wake();
+  }
+
+  /** A standby has answered. */
+  answered(replicator: Replicator): void {
+    const { inSync, joinSeq } = this.#options;
+    const { member } = replicator;
+    if (replicator.isFull) this.#drop(member, "has no room on its disk");
+    else if (inSync.has(member)) inSync.keep(member);
+    else if (replicator.ackedSeq >= joinSeq()) inSync.join(member);
+  }
+
+  /** Silence counts from now on. */
+  listen(): void {
+    this.#sinceMs = this.#options.clock.monotonicMs();
+  }
+
+  /** Drops the primary before, which was replaced because it is gone or silent, unless it is back as a standby. */
+  dropFormer(former: number | undefined): void {
+    const { inSync } = this.#options;
+    const member = inSync.required.find(({ number }) => number === former);
+    if (member !== undefined && this.#of(member)?.ackedSent === undefined) inSync.leave(member);
+  }
+
+  /** Drops members that have been silent, or have written nothing, for too long. */
+  dropSilent(): void {
+    const { inSync, clock, settings, store } = this.#options;
+    const { standbyTimeoutMs } = settings;
+    const limitMs = clock.monotonicMs() - standbyTimeoutMs;
+    const isOver = (sinceMs = 0) => Math.max(sinceMs, this.#sinceMs) < limitMs;
+    for (const member of inSync.required) {
+      const replicator = this.#of(member);
+      if (replicator === undefined && isOver()) {
+        this.#drop(member, "has left (it is not registered)");
+      } else if (isOver(replicator?.ackedSent?.monotonicMs)) {
+        this.#drop(member, `has not answered for ${standbyTimeoutMs} ms`);
+      } else if ((replicator?.ackedSeq ?? 0) < store.written.seq && isOver(replicator?.progressMs)) {
+        this.#drop(member, `has put nothing on its disk for ${standbyTimeoutMs} ms`);
+      }
+    }
+  }
+
+  /** Of these in-sync members the one that has most of the log, of those that answer and whose disk has room. */
+  heirOf(members: readonly Member[]): Member | undefined {
+    const { clock, settings } = this.#options;
+    const sinceMs = clock.monotonicMs() - settings.standbyTimeoutMs;
+    const known = members.flatMap((member) => this.#of(member) ?? []);
+    const able = known.filter(({ ackedSent, isFull }) => !isFull && (ackedSent?.monotonicMs ?? 0) >= sinceMs);
+    return able.sort((a, b) => b.ackedSeq - a.ackedSeq)[0]?.member;
+  }
+
+  #of(member: Member): Replicator | undefined {
+    return this.#byMember.get(memberKey(member));
+  }
+
+  #drop(member: Member, reason: string): void {
+    const { inSync, log } = this.#options;
+    const isRequired = inSync.required.some((other) => isSameMember(other, member));
+    if (!isRequired || !inSync.leave(member)) return;
+    log(`node ${member.number} ${reason}: going on without it`);
+  }
+}
