@@ -11,14 +11,14 @@ export class CommitQueue {
   readonly #waiters: Waiter[] = [];
   #bytes = 0;
 
-  /** Bytes of all records that are waited for; also those whose callers have gone. */
+  /** Bytes of all records that are waited for, including those whose callers have gone. */
   get bytes(): number {
     return this.#bytes;
   }
 
   /**
-   * Resolves when `seq`, which is not below that of earlier calls, is committed. Errors: outcome-unknown (`signal` was
-   * aborted, or the queue ended, before); what `withdrawn` is given.
+   * Resolves when `seq` is committed. Errors: outcome-unknown (`signal` was aborted, or the queue ended, before); what
+   * `withdrawn` is given.
    */
   wait(seq: number, bytes: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -32,7 +32,7 @@ export class CommitQueue {
         this.#bytes -= bytes;
       };
       this.#bytes += bytes;
-      this.#waiters.push({
+      this.#add({
         seq,
         resolve: () => {
           settle();
@@ -46,6 +46,13 @@ export class CommitQueue {
       signal.addEventListener("abort", onAbort, { once: true });
       if (signal.aborted) onAbort();
     });
+  }
+
+  /** Nearly always at the end; a request that is sent again waits for a record of long ago. */
+  #add(waiter: Waiter): void {
+    let index = this.#waiters.length;
+    while (index > 0 && (this.#waiters[index - 1]?.seq ?? 0) > waiter.seq) index--;
+    this.#waiters.splice(index, 0, waiter);
   }
 
   /** Everything up to `seq` is committed. */
@@ -66,7 +73,7 @@ export class CommitQueue {
     for (const waiter of this.#waiters.splice(first)) waiter.reject(reason);
   }
 
-  /** Nobody will tell any more what becomes of the rest. */
+  /** Nobody will say any more what becomes of the rest. */
   end(reason: string): void {
     for (const waiter of this.#waiters.splice(0)) {
       waiter.reject(
