@@ -1,24 +1,25 @@
 /** How long a call may take: what its caller says, or so long as we say. */
 
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
-import { systemClock, timerMsMax } from "../common/clock.ts";
+import { type Clock, timerMsMax } from "../common/clock.ts";
 
 /** For calls that set no deadline of their own: longer than a failover takes, short enough for a person to wait. */
 export const defaultDeadlineMs = 10_000;
 
 /** Aborted when the caller has gone, its deadline has passed, or the server shuts down. */
-export function deadlineOf(context: HandlerContext): AbortSignal {
+export function deadlineOf(context: HandlerContext, clock: Clock): AbortSignal {
   if (context.timeoutMs() !== undefined) return context.signal;
-  return startDeadline(defaultDeadlineMs, context.signal).signal;
+  return startDeadline(clock, defaultDeadlineMs, context.signal).signal;
 }
 
 /** A signal that is aborted after `limitMs`, or as `given` is. To be released when nobody waits for it any more. */
 export function startDeadline(
+  clock: Clock,
   limitMs: number,
   given?: AbortSignal,
 ): { signal: AbortSignal; release(): void } {
   const controller = new AbortController();
-  const cancel = systemClock.timer(limitMs, () => {
+  const cancel = clock.timer(limitMs, () => {
     release();
     controller.abort(new ConnectError(`no answer within ${limitMs} ms`, Code.DeadlineExceeded));
   });

@@ -16,7 +16,7 @@ export function routerRoutes(router: ConnectRouter, source: TopologySource, cloc
     async locate({ key }, context) {
       return await answering(async () => {
         checkKey(key);
-        const topology = await firstTopology(source, clock, deadlineOf(context));
+        const topology = await firstTopology(source, clock, deadlineOf(context, clock));
         const owner = ownerOf(topology, key);
         if (owner === undefined) throw new OperationError("unavailable", noRingReason(topology));
         return {
@@ -30,7 +30,7 @@ export function routerRoutes(router: ConnectRouter, source: TopologySource, cloc
 
     getTopology: (_request, context) =>
       answering(async () => {
-        const topology = await firstTopology(source, clock, deadlineOf(context));
+        const topology = await firstTopology(source, clock, deadlineOf(context, clock));
         return { topology: toTopologyMessage(topology, clock.monotonicMs()) };
       }),
 

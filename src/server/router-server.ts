@@ -39,7 +39,7 @@ export async function startRouterServer(options: RouterServerOptions): Promise<S
   try {
     const listener = await listenFor(options, instance, health, (router) => {
       electionRoutes(router, node);
-      adminRoutes(router, node);
+      adminRoutes(router, node, clock);
       routerRoutes(router, node.topology, clock);
       forwardingRoutes(router, node.topology, (address) => transports.transportTo(address), clock);
     });

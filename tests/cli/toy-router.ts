@@ -4,6 +4,7 @@ import { DataService, type PutRequest } from "../../gen/kvlab/v1/data_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import { NodeRole, type Topology, TopologySchema } from "../../gen/kvlab/v1/topology_pb.ts";
 import { OperationError } from "../../src/cluster/metadata/operation-error.ts";
+import { systemClock } from "../../src/common/clock.ts";
 import { toConnectError } from "../../src/rpc/errors.ts";
 import { pipeHandlers } from "../../src/rpc/kv/pipe-service.ts";
 import type { UnaryCalls } from "../../src/rpc/kv/unary-calls.ts";
@@ -90,7 +91,7 @@ export async function startToyRouter(): Promise<ToyRouter> {
         },
       };
       router.service(DataService, {
-        ...pipeHandlers(calls),
+        ...pipeHandlers(calls, systemClock),
         get: (request, { signal }) => calls.get(request, signal),
         put: (request, { signal }) => calls.put(request, signal),
         delete: (request, { signal }) => calls.delete(request, signal),

@@ -14,6 +14,7 @@ import {
 import { NotAppliedSchema, RequestForgottenSchema, WrongNodeSchema } from "../../gen/kvlab/v1/errors_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import { NodeRole, type Topology, TopologySchema } from "../../gen/kvlab/v1/topology_pb.ts";
+import { systemClock } from "../../src/common/clock.ts";
 import { pipeHandlers } from "../../src/rpc/kv/pipe-service.ts";
 import { type UnaryCalls, unaryHandlers } from "../../src/rpc/kv/unary-calls.ts";
 import { type Listener, listen } from "../../src/rpc/port/listener.ts";
@@ -52,9 +53,9 @@ export async function startToyServer(behaviour: Partial<ToyBehaviour> = {}): Pro
       delete: (request, signal) => toy.delete(request, signal),
       batch: () => Promise.reject(new ConnectError("no batches here", Code.Unimplemented)),
     };
-    const { pipe, exchange } = pipeHandlers(calls);
+    const { pipe, exchange } = pipeHandlers(calls, systemClock);
     router.service(DataService, {
-      ...unaryHandlers(calls),
+      ...unaryHandlers(calls, systemClock),
       pipe: (requests, context) => pipe(counted(requests, messages), context),
       exchange,
       scan: (request) => toy.scan(request),

@@ -37,7 +37,7 @@ async function* relaying<T>(
 ): AsyncGenerator<T, void, void> {
   try {
     const groupIn = (topology: Topology) => groupAsked(topology, asked);
-    const { group, address } = await awaitPrimary(source, clock, groupIn, deadlineOf(context));
+    const { group, address } = await awaitPrimary(source, clock, groupIn, deadlineOf(context, clock));
     yield* open(address, group);
   } catch (error) {
     throw error instanceof ConnectError ? relayed(error) : toConnectError(error);

@@ -63,12 +63,12 @@ export function forwardingRoutes(
   };
 
   router.service(DataService, {
-    ...unaryHandlers(calls),
-    ...pipeHandlers(calls),
+    ...unaryHandlers(calls, clock),
+    ...pipeHandlers(calls, clock),
     ...forwardedStreamHandlers(source, clock, clientAt),
     status: (request, context) =>
       answering(async () => {
-        const signal = deadlineOf(context);
+        const signal = deadlineOf(context, clock);
         const topology = await firstTopology(source, clock, signal);
         const node = findNode(topology, request.group, request.number);
         return await clientAt(node.address).status(request, { signal });

@@ -12,6 +12,7 @@ import type {
   TransferRequest,
 } from "../../cluster/replication/peer.ts";
 import type { Position } from "../../cluster/storage/model.ts";
+import type { Clock } from "../../common/clock.ts";
 import { messageBytesLimit } from "../../common/key-limits.ts";
 import { deadlineOf } from "../deadline.ts";
 import { answering } from "../errors.ts";
@@ -33,7 +34,7 @@ const results = {
   full: AppendResult.FULL,
 } as const;
 
-export function replicationRoutes(router: ConnectRouter, node: ReplicationHandler): void {
+export function replicationRoutes(router: ConnectRouter, node: ReplicationHandler, clock: Clock): void {
   const handlers: ServiceImpl<typeof ReplicationService> = {
     async append(message) {
       if (message.records.length > 0) collectBuffers();
@@ -53,7 +54,7 @@ export function replicationRoutes(router: ConnectRouter, node: ReplicationHandle
     },
     handOver: (request, context) =>
       answering(async () => {
-        const epoch = await node.transferLeadership(request, deadlineOf(context));
+        const epoch = await node.transferLeadership(request, deadlineOf(context, clock));
         return { epoch: BigInt(epoch) };
       }),
     getPosition: (request) =>

@@ -52,7 +52,7 @@ async function* scan(
   context: HandlerContext,
   clock: Clock,
 ): AsyncGenerator<MessageInitShape<typeof ScanResponseSchema>, void, void> {
-  const reader = await calls.scan(fromScan(request), deadlineOf(context));
+  const reader = await calls.scan(fromScan(request), deadlineOf(context, clock));
   const at = { revision: BigInt(reader.at.seq), epoch: BigInt(reader.at.epoch) };
   let left = request.limit === 0n ? Number.POSITIVE_INFINITY : Number(request.limit);
   let isFirst = true;

@@ -10,6 +10,7 @@ import type {
   PipeResponseSchema,
 } from "../../../gen/kvlab/v1/data_pb.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
+import type { Clock } from "../../common/clock.ts";
 import { defaultDeadlineMs, startDeadline } from "../deadline.ts";
 import { toConnectError } from "../errors.ts";
 import { checkFields } from "../unknown-fields.ts";
@@ -35,16 +36,22 @@ const exchangeCallsMax = 1000;
 const exchangeCallsAtOnce = 64;
 
 /** The handlers of Pipe and Exchange. */
-export function pipeHandlers(calls: UnaryCalls) {
+export function pipeHandlers(calls: UnaryCalls, clock: Clock) {
   return {
     pipe: (requests: AsyncIterable<PipeRequest>, context: HandlerContext) =>
-      runPipe(calls, requests, context.signal),
-    exchange: async ({ operations }: ExchangeRequest) => ({ answers: await exchange(calls, operations) }),
+      runPipe(calls, clock, requests, context.signal),
+    exchange: async ({ operations }: ExchangeRequest) => ({
+      answers: await exchange(calls, clock, operations),
+    }),
   };
 }
 
 /** Carries out the calls of one message. Those whose answers it has no room for are answered so. */
-async function exchange(calls: UnaryCalls, operations: readonly Operation[]): Promise<Answer[]> {
+async function exchange(
+  calls: UnaryCalls,
+  clock: Clock,
+  operations: readonly Operation[],
+): Promise<Answer[]> {
   if (operations.length > exchangeCallsMax) {
     const message = `the exchange has ${operations.length} operations; at most ${exchangeCallsMax} are allowed`;
     throw new ConnectError(message, Code.InvalidArgument);
@@ -55,7 +62,7 @@ async function exchange(calls: UnaryCalls, operations: readonly Operation[]): Pr
   const carryOut = async () => {
     for (const operation of left) {
       const isFull = operation.call.case === "get" && bytes >= answerBytesMax;
-      const answer = isFull ? noRoom(operation) : await answerTo(calls, operation);
+      const answer = isFull ? noRoom(operation) : await answerTo(calls, clock, operation);
       const fits = bytes === 0 || bytes + bytesOf(answer) <= answerBytesMax;
       if (fits) bytes += bytesOf(answer);
       answers.push(fits ? answer : noRoom(operation));
@@ -79,11 +86,12 @@ function noRoom({ id }: { readonly id?: number | undefined }): Answer {
 
 async function* runPipe(
   calls: UnaryCalls,
+  clock: Clock,
   requests: AsyncIterable<PipeRequest>,
   signal: AbortSignal,
 ): AsyncGenerator<MessageInitShape<typeof PipeResponseSchema>, void, void> {
   const pipe = new Pipe();
-  void readCalls(calls, requests, signal, pipe);
+  void readCalls(calls, clock, requests, signal, pipe);
   try {
     for (;;) {
       const answers = await pipe.takeAnswers();
@@ -101,6 +109,7 @@ async function* runPipe(
  */
 async function readCalls(
   calls: UnaryCalls,
+  clock: Clock,
   requests: AsyncIterable<PipeRequest>,
   signal: AbortSignal,
   pipe: Pipe,
@@ -115,7 +124,7 @@ async function readCalls(
         if (!(await pipe.room(isGet))) return stop();
         // The call is carried out even if the pipe breaks: it has its own deadline.
         pipe.begin(isGet);
-        void answerTo(calls, operation).then((answer) => pipe.end(answer, isGet));
+        void answerTo(calls, clock, operation).then((answer) => pipe.end(answer, isGet));
       }
     }
     stop();
@@ -212,9 +221,9 @@ function bytesOf({ answer }: Answer): number {
 }
 
 /** Carries out one call. Never rejects. */
-async function answerTo(calls: UnaryCalls, operation: Operation): Promise<Answer> {
+async function answerTo(calls: UnaryCalls, clock: Clock, operation: Operation): Promise<Answer> {
   const { id, timeoutMs, call } = operation;
-  const { signal, release } = startDeadline(timeoutMs === 0 ? defaultDeadlineMs : timeoutMs);
+  const { signal, release } = startDeadline(clock, timeoutMs === 0 ? defaultDeadlineMs : timeoutMs);
   try {
     checkFields(operation);
     switch (call.case) {

@@ -58,11 +58,13 @@ export function callsOfNode(calls: KeyService, group: string, clock: Clock): Una
 }
 
 /** The calls as they come alone. */
-export function unaryHandlers(calls: UnaryCalls) {
+export function unaryHandlers(calls: UnaryCalls, clock: Clock) {
   return {
-    get: (request: GetRequest, context: HandlerContext) => calls.get(request, deadlineOf(context)),
-    put: (request: PutRequest, context: HandlerContext) => calls.put(request, deadlineOf(context)),
-    delete: (request: DeleteRequest, context: HandlerContext) => calls.delete(request, deadlineOf(context)),
-    batch: (request: BatchRequest, context: HandlerContext) => calls.batch(request, deadlineOf(context)),
+    get: (request: GetRequest, context: HandlerContext) => calls.get(request, deadlineOf(context, clock)),
+    put: (request: PutRequest, context: HandlerContext) => calls.put(request, deadlineOf(context, clock)),
+    delete: (request: DeleteRequest, context: HandlerContext) =>
+      calls.delete(request, deadlineOf(context, clock)),
+    batch: (request: BatchRequest, context: HandlerContext) =>
+      calls.batch(request, deadlineOf(context, clock)),
   };
 }

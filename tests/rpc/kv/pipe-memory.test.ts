@@ -9,6 +9,7 @@ import {
   PipeRequestSchema,
   type PipeResponseSchema,
 } from "../../../gen/kvlab/v1/data_pb.ts";
+import { systemClock } from "../../../src/common/clock.ts";
 import { pipeHandlers } from "../../../src/rpc/kv/pipe-service.ts";
 import type { UnaryCalls } from "../../../src/rpc/kv/unary-calls.ts";
 
@@ -40,7 +41,7 @@ function pipeOf(gets: number, sizeOf: (index: number) => number) {
     url: "http://localhost/",
     contextValues: createContextValues(),
   });
-  const answers = pipeHandlers(calls as UnaryCalls).pipe(requests(), context);
+  const answers = pipeHandlers(calls as UnaryCalls, systemClock).pipe(requests(), context);
   return { seen, answers: answers[Symbol.asyncIterator]() };
 }
 

@@ -3,6 +3,7 @@ import { after, before, describe, it } from "node:test";
 import { Code, ConnectError, type ConnectRouter, createClient } from "@connectrpc/connect";
 import { DataService } from "../../../gen/kvlab/v1/data_pb.ts";
 import { createTransports } from "../../../src/client/transport/http2.ts";
+import { systemClock } from "../../../src/common/clock.ts";
 import { deadlineOf } from "../../../src/rpc/deadline.ts";
 import { type Listener, listen } from "../../../src/rpc/port/listener.ts";
 import { startToyNode, type ToyNode, transportNames, transportsTo } from "../../support/toy-node.ts";
@@ -101,11 +102,11 @@ describe("a call that sets no deadline, and has no answer in time", () => {
   function serve(routes: ConnectRouter, wait: (signal: AbortSignal) => Promise<unknown>): void {
     routes.service(DataService, {
       async get(_request, context) {
-        await wait(deadlineOf(context));
+        await wait(deadlineOf(context, systemClock));
         return {};
       },
       async *scan(_request, context) {
-        await wait(deadlineOf(context));
+        await wait(deadlineOf(context, systemClock));
         yield {};
       },
     });
