@@ -54,7 +54,7 @@ export async function startChaosCluster(): Promise<ChaosCluster> {
   ];
   const ports = await freePorts(places.length);
   const servers = await Promise.all(
-    places.map((group, index) => layOut(folder, zookeeper, group, index, ports[index] ?? 0)),
+    places.map((group, index) => layOut({ folder, zookeeper }, { group, index, port: ports[index] ?? 0 })),
   );
   const routers = servers.filter(({ group }) => group === undefined);
   return {
@@ -93,12 +93,10 @@ export async function startChaosCluster(): Promise<ChaosCluster> {
   };
 }
 
+/** Gives a server its files and its links. Without a group it is a router. */
 async function layOut(
-  folder: string,
-  zookeeper: ZooKeeper,
-  group: string | undefined,
-  index: number,
-  port: number,
+  { folder, zookeeper }: { folder: string; zookeeper: ZooKeeper },
+  { group, index, port }: { group: string | undefined; index: number; port: number },
 ): Promise<ChaosServer> {
   const name = group === undefined ? `router-${index}` : `${group}-${index}`;
   const [front, ...zookeeperLinks] = await Promise.all([
@@ -116,7 +114,8 @@ async function layOut(
       ? { ...common, virtualnodes: "16" }
       : { ...common, name: group, dbfile: log, rbfile: join(folder, `${name}.rb`) };
   const entry = group === undefined ? "router" : "data";
-  const process = new ServerProcess(name, entry, port, env, join(folder, `${name}.log`));
+  const process = new ServerProcess(name, entry, port, env);
+  process.logFile = join(folder, `${name}.log`);
   return { process, group, log, front, zookeeperLinks };
 }
 

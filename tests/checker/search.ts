@@ -23,6 +23,14 @@ interface Move<State> {
   readonly owing: readonly number[];
 }
 
+/** What one search works with. */
+interface Search<State, Operation> {
+  readonly model: Model<State, Operation>;
+  readonly unplaced: Unplaced<Operation>;
+  /** Counts the steps. */
+  readonly work: { steps: number };
+}
+
 /** A configuration that the search is in. */
 interface Node<State> {
   /** What led here; undefined at the start. */
@@ -52,7 +60,7 @@ export function search<State, Operation>(
   const work = { steps: 0 };
   const enter = (move: Move<State> | undefined, parent: Node<State> | undefined): Node<State> => {
     const { state, owing } = move ?? { state: model.initial, owing: [] };
-    return { move, parent, moves: movesFrom(model, unplaced, state, owing, work) };
+    return { move, parent, moves: movesFrom({ model, unplaced, work }, state, owing) };
   };
   let node = enter(undefined, undefined);
   while (unplaced.requiredLeft > 0) {
@@ -102,11 +110,9 @@ class Seen {
 
 /** What can be next in `state`. To be asked on only while the same calls are placed. */
 function* movesFrom<State, Operation>(
-  model: Model<State, Operation>,
-  unplaced: Unplaced<Operation>,
+  { model, unplaced, work }: Search<State, Operation>,
   state: State,
   owing: readonly number[],
-  work: { steps: number },
 ): Generator<Move<State>, void> {
   const required = unplaced.requiredNext();
   work.steps += required.length;

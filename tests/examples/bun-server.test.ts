@@ -22,14 +22,13 @@ function call(
   server: 0 | 1,
   method: string,
   path: string,
-  headers: Record<string, string> = {},
-  body?: string,
+  init: { headers?: Record<string, string>; body?: string } = {},
 ) {
-  return fetch(`${urls[server]}${path}`, { method, headers, ...(body !== undefined && { body }) });
+  return fetch(`${urls[server]}${path}`, { method, ...init });
 }
 
 test("what one server of the Bun example was given, another answers with", { timeout: 60_000 }, async () => {
-  const put = await call(0, "PUT", "/notes/shopping", {}, "milk");
+  const put = await call(0, "PUT", "/notes/shopping", { body: "milk" });
   assert.equal(put.status, 204);
   const got = await call(1, "GET", "/notes/shopping");
   assert.equal(await got.text(), "milk");
@@ -42,11 +41,17 @@ test("what one server of the Bun example was given, another answers with", { tim
 test("of two who change the same note of the Bun example, the second is refused", {
   timeout: 60_000,
 }, async () => {
-  const etag = (await call(0, "PUT", "/notes/plan", { "if-none-match": "*" }, "a")).headers.get("etag") ?? "";
-  assert.equal((await call(1, "PUT", "/notes/plan", { "if-none-match": "*" }, "b")).status, 412);
-  const second = await call(0, "PUT", "/notes/plan", { "if-match": etag }, "c");
+  const etag =
+    (await call(0, "PUT", "/notes/plan", { headers: { "if-none-match": "*" }, body: "a" })).headers.get(
+      "etag",
+    ) ?? "";
+  assert.equal(
+    (await call(1, "PUT", "/notes/plan", { headers: { "if-none-match": "*" }, body: "b" })).status,
+    412,
+  );
+  const second = await call(0, "PUT", "/notes/plan", { headers: { "if-match": etag }, body: "c" });
   assert.equal(second.status, 204);
-  const third = await call(1, "PUT", "/notes/plan", { "if-match": etag }, "d");
+  const third = await call(1, "PUT", "/notes/plan", { headers: { "if-match": etag }, body: "d" });
   assert.equal(third.status, 412);
   assert.equal(
     third.headers.get("etag"),
@@ -58,8 +63,8 @@ test("of two who change the same note of the Bun example, the second is refused"
 
 test("the Bun example says what is wrong with a call", { timeout: 60_000 }, async () => {
   assert.equal((await call(0, "GET", "/")).status, 404);
-  assert.equal((await call(0, "POST", "/notes/a", {}, "")).status, 405);
-  const wrong = await call(0, "PUT", "/notes/a", { "if-match": '"one"' }, "");
+  assert.equal((await call(0, "POST", "/notes/a", { body: "" })).status, 405);
+  const wrong = await call(0, "PUT", "/notes/a", { headers: { "if-match": '"one"' }, body: "" });
   assert.equal(wrong.status, 400);
   assert.match(await wrong.text(), /ifRevision is NaN/);
 });

@@ -19,16 +19,17 @@ export class OneGroup {
   /** `name` tells its files and znodes from those of other clusters in this folder and ZooKeeper. */
   static async make(folder: string, zookeeper: string, name: string): Promise<OneGroup> {
     const [router = 0, ...ports] = await freePorts(4);
-    return new OneGroup(folder, `${zookeeper}/${name}`, name, router, ports);
+    return new OneGroup(join(folder, name), `${zookeeper}/${name}`, [router, ...ports]);
   }
 
-  private constructor(folder: string, zooaddr: string, name: string, port: number, ports: readonly number[]) {
-    this.#folder = join(folder, name);
-    this.#ports = [port, ...ports];
+  /** The log of each node is `folder`-number.txt; the router listens at the first port. */
+  private constructor(folder: string, zooaddr: string, ports: readonly number[]) {
+    this.#folder = folder;
+    this.#ports = ports;
     const [router = assert.fail(), ...nodes] = this.again(zooaddr);
     this.router = router;
     this.#nodes = nodes;
-    this.client = new KvClient({ routers: [`http://127.0.0.1:${port}`] });
+    this.client = new KvClient({ routers: [`http://127.0.0.1:${ports[0]}`] });
   }
 
   /** Router and nodes at the same addresses and with the same files, on another ZooKeeper. */

@@ -16,20 +16,19 @@ export class ServerProcess {
   readonly address: string;
   readonly #entry: URL;
   readonly #env: Readonly<Record<string, string>>;
-  readonly #logFile: string | undefined;
+  /** Gets everything that the process ever writes, if it is set before the start. */
+  logFile: string | undefined;
   #child: ChildProcess | undefined;
   #output = "";
 
-  /** `entry`: one of ours by name, or another program. `logFile` gets everything that the process ever writes. */
+  /** `entry`: one of ours by name, or another program. */
   constructor(
     name: string,
     entry: "router" | "data" | URL,
     port: number,
     env: Readonly<Record<string, string>>,
-    logFile?: string,
   ) {
     this.name = name;
-    this.#logFile = logFile;
     this.address = `127.0.0.1:${port}`;
     this.#entry = entry instanceof URL ? entry : new URL(`../../src/${entry}.ts`, import.meta.url);
     this.#env = { serverip: "127.0.0.1", serverport: String(port), ...env };
@@ -67,7 +66,7 @@ export class ServerProcess {
     child.once("exit", () => running.delete(child));
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk: Buffer) => {
-        if (this.#logFile !== undefined) appendFileSync(this.#logFile, chunk);
+        if (this.logFile !== undefined) appendFileSync(this.logFile, chunk);
         if (this.#child === child) this.#output += chunk.toString();
       });
     }

@@ -1,5 +1,5 @@
-import type { ContractCase } from "../contract.ts";
 import { equal, failure, ok } from "../expect.ts";
+import type { ContractCase } from "./contract-case.ts";
 
 export const basicCases: readonly ContractCase[] = [
   {

@@ -1,6 +1,6 @@
 import type { KvClient } from "kvlab";
-import type { ContractCase } from "../contract.ts";
 import { equal, failure, ok } from "../expect.ts";
+import type { ContractCase } from "./contract-case.ts";
 
 export const batchCases: readonly ContractCase[] = [
   {

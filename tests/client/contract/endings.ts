@@ -1,6 +1,6 @@
 import { KvClient } from "kvlab";
-import type { ContractCase } from "../contract.ts";
 import { collect, equal, failure, ok } from "../expect.ts";
+import type { ContractCase } from "./contract-case.ts";
 
 export const endingCases: readonly ContractCase[] = [
   {

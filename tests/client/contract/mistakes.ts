@@ -1,8 +1,8 @@
 /** What programs do by mistake. */
 
 import { type BatchStep, KvClient, type PutOptions } from "kvlab";
-import type { ContractCase } from "../contract.ts";
 import { collect, equal, failure, ok } from "../expect.ts";
+import type { ContractCase } from "./contract-case.ts";
 
 /** A program without types can give anything. */
 function untyped<T>(given: unknown): T {

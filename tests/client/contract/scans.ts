@@ -1,5 +1,5 @@
-import type { ContractCase } from "../contract.ts";
 import { collect, equal, failure, ok } from "../expect.ts";
+import type { ContractCase } from "./contract-case.ts";
 
 export const scanCases: readonly ContractCase[] = [
   {

@@ -65,7 +65,7 @@ export class Connection {
   readonly process: SimProcess;
   readonly user: ConnectionUser;
   /** Of the service, which answers over it. */
-  readonly member: CoordinationMember;
+  readonly member: CoordinationMember<ServerSession>;
   readonly toServer: Pipe<ToServer>;
   readonly toClient: Pipe<ToClient>;
   isOpen = true;
@@ -73,14 +73,15 @@ export class Connection {
   /** Operations are answered one after another. */
   turn: Promise<void> = Promise.resolve();
 
-  constructor(
-    onMessage: (connection: Connection, message: ToServer) => void,
-    network: Network<unknown>,
-    scheduler: Scheduler,
-    process: SimProcess,
-    user: ConnectionUser,
-    member: CoordinationMember,
-  ) {
+  constructor(options: {
+    readonly onMessage: (connection: Connection, message: ToServer) => void;
+    readonly network: Network<unknown>;
+    readonly scheduler: Scheduler;
+    readonly process: SimProcess;
+    readonly user: ConnectionUser;
+    readonly member: CoordinationMember<ServerSession>;
+  }) {
+    const { onMessage, network, scheduler, process, user, member } = options;
     this.process = process;
     this.user = user;
     this.member = member;

@@ -1,45 +1,44 @@
 import { type Change, parentOf, Tree } from "../../../src/coordination/embedded/tree.ts";
 import type { ZnodeEvent } from "../../../src/coordination/watches.ts";
-import { type ServerSession, serviceName } from "./coordination-connection.ts";
 import { Pipe } from "./pipe.ts";
 import type { Random } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** One step of the history that all members share. */
-export interface Step {
+export interface Step<Session> {
   readonly changes: readonly Change[];
   /** The session that ends with it. */
-  readonly ended?: ServerSession;
+  readonly ended?: Session;
 }
 
 /** What a member tells those who are connected to it. */
-export interface MemberEvents {
+export interface MemberEvents<Session> {
   onZnode(event: ZnodeEvent, path: string): void;
-  onEnded(session: ServerSession): void;
+  onEnded(session: Session): void;
 }
 
 /**
  * A follower: it makes the leader's steps in the same order, each a while later, and answers reads with what it has
  * made so far. In ZooKeeper too only a `sync`, or a write of one's own, makes sure that it has made all there are.
  */
-export class CoordinationMember {
+export class CoordinationMember<Session> {
   readonly tree = new Tree();
   /** While set, it gets no steps. */
   isBehind = false;
-  readonly #steps: Pipe<Step>;
-  readonly #events: MemberEvents;
+  readonly #steps: Pipe<Step<Session>>;
+  readonly #events: MemberEvents<Session>;
   readonly #waiting: { readonly zxid: number; readonly resolve: () => void }[] = [];
 
-  constructor(number: number, scheduler: Scheduler, random: Random, events: MemberEvents) {
+  constructor(name: string, scheduler: Scheduler, random: Random, events: MemberEvents<Session>) {
     this.#events = events;
     const link = {
       latencyMs: () => random.between(0.1, 2) * (random.chance(0.03) ? random.between(5, 200) : 1),
       isCut: () => this.isBehind,
     };
-    this.#steps = new Pipe(scheduler, `${serviceName} ${number}`, link, (step) => this.#apply(step));
+    this.#steps = new Pipe(scheduler, name, link, (step) => this.#apply(step));
   }
 
-  follow(step: Step): void {
+  follow(step: Step<Session>): void {
     this.#steps.send(step);
   }
 
@@ -49,7 +48,7 @@ export class CoordinationMember {
     return new Promise((resolve) => this.#waiting.push({ zxid, resolve }));
   }
 
-  #apply({ changes, ended }: Step): void {
+  #apply({ changes, ended }: Step<Session>): void {
     for (const change of changes) {
       this.tree.apply(change);
       this.#tell(change);

@@ -29,7 +29,7 @@ const memberCount = 3;
  */
 export class CoordinationService {
   readonly sessionTimeoutMs: number;
-  readonly members: readonly CoordinationMember[];
+  readonly members: readonly CoordinationMember<ServerSession>[];
   /** Is asked for each operation that arrives. */
   onOperation: (process: SimProcess, operation: Operation) => OperationFault = () => undefined;
   /** Is told each change that was tried, when the leader has tried it. */
@@ -51,9 +51,10 @@ export class CoordinationService {
     this.members = Array.from({ length: memberCount }, (_, index) => this.#startMember(seed, index + 1));
   }
 
-  #startMember(seed: number, number: number): CoordinationMember {
+  #startMember(seed: number, number: number): CoordinationMember<ServerSession> {
     const random = new Random(`${seed} coordination ${number}`);
-    const member: CoordinationMember = new CoordinationMember(number, this.#scheduler, random, {
+    const name = `${serviceName} ${number}`;
+    const member = new CoordinationMember<ServerSession>(name, this.#scheduler, random, {
       onZnode: (event, path) => {
         for (const session of this.#sessions) {
           if (session.connection?.member === member) session.watches.fire(event, path);
@@ -67,14 +68,14 @@ export class CoordinationService {
   }
 
   connect(process: SimProcess, user: ConnectionUser): Connection {
-    return new Connection(
-      (from, message) => this.#receive(from, message),
-      this.#network,
-      this.#scheduler,
+    return new Connection({
+      onMessage: (from, message) => this.#receive(from, message),
+      network: this.#network,
+      scheduler: this.#scheduler,
       process,
       user,
-      this.#random.pick(this.members),
-    );
+      member: this.#random.pick(this.members),
+    });
   }
 
   #receive(connection: Connection, message: ToServer): void {
@@ -201,7 +202,7 @@ export class CoordinationService {
     return outcome;
   }
 
-  #read(session: ServerSession, { tree }: CoordinationMember, operation: Operation): Outcome {
+  #read(session: ServerSession, { tree }: CoordinationMember<ServerSession>, operation: Operation): Outcome {
     return attempt(() => {
       const { value, watch } = operation.perform(tree, session.caller);
       if (watch !== undefined) session.watches.add(watch, operation.path, session.watcher);
@@ -209,7 +210,7 @@ export class CoordinationService {
     });
   }
 
-  #publish(step: Step): void {
+  #publish(step: Step<ServerSession>): void {
     for (const member of this.members) member.follow(step);
   }
 
