@@ -206,6 +206,7 @@ export class Primary {
         this.lease.renew();
       },
       onStale: (epoch) => this.#depose(`node ${node.number} follows epoch ${epoch}`),
+      onFailure: (error) => this.#fail(error),
     });
   }
 

@@ -1,19 +1,17 @@
 import { type Clock, sleep, withTimeout } from "../../common/clock.ts";
+import { InvariantError } from "../../common/invariant.ts";
 import { explain } from "../metadata/diagnostics.ts";
 import type { Member, NodeView } from "../metadata/model.ts";
 import { commonSeq, epochAt } from "../storage/format/history.ts";
 import type { LogRecord } from "../storage/model.ts";
-import type { ReplicaLog, SnapshotHead, SnapshotReader } from "../storage/replica-log.ts";
-import { fullRetryMs } from "./disk-diagnostics.ts";
-import { type Moment, momentOf } from "./lease.ts";
+import type { ReplicaLog } from "../storage/replica-log.ts";
+import { momentOf } from "./lease.ts";
 import type { AppendRequest, AppendResponse, Peer, SnapshotChunk } from "./peer.ts";
+import { Progress } from "./progress.ts";
 import { batchBytesMax, heartbeatMs, peerTimeoutMs, type ReplicationSettings } from "./settings.ts";
 
 /** Pause after a standby could not be reached. */
 const retryMs = 100;
-
-/** Longest pause before a standby whose disk is full is sent records again: it may be a whole copy in vain. */
-const fullPauseMsMax = 10_000;
 
 /** A reason why a standby cannot be fed is told no sooner than this after another. */
 const tellAgainMs = 60_000;
@@ -27,34 +25,28 @@ export interface ReplicatorContext {
   readonly clock: Clock;
   readonly settings: ReplicationSettings;
   committedSeq(): number;
-  /** The standby has acknowledged something, if only a heartbeat. */
+  /** The standby has answered something, if only a heartbeat. */
   onAck(replicator: Replicator): void;
   /** The standby follows a later epoch. */
   onStale(epoch: number): void;
+  /** An invariant is broken: the process must end. */
+  onFailure(error: unknown): void;
   readonly log: (message: string) => void;
 }
 
-/** Keeps one standby in step: finds where its log continues, then sends it everything, one message at a time. */
+/**
+ * Keeps one standby in step: finds where its log continues, then sends it everything, one message at a time. What it does
+ * next follows from the state of its `progress`.
+ */
 export class Replicator {
   readonly member: Member;
-  /** The standby has everything up to here on disk. */
-  ackedSeq = 0;
-  /** When the last message that the standby acknowledged was sent; the lease runs from here. */
-  ackedSent: Moment | undefined;
-  /** When it last acknowledged records, or that it has all of them; monotonic. */
-  progressMs: number | undefined;
-  /** Whether its disk had no room when records were last sent. */
-  isFull = false;
-
+  readonly progress = new Progress();
   readonly #context: ReplicatorContext;
   readonly #peer: Peer;
   readonly #stopped = new AbortController();
   /** Cuts the wait for new records short. */
   #wake: (() => void) | undefined;
   #copyId = 0;
-  /** Only heartbeats are sent before: there was no room for what was sent last. */
-  #fullUntilMs = Number.NEGATIVE_INFINITY;
-  #fullPauseMs = fullRetryMs;
   readonly #name: string;
   /** Nothing has been acknowledged since, monotonic; undefined while nothing has failed. */
   #failingSinceMs: number | undefined;
@@ -81,63 +73,59 @@ export class Replicator {
 
   async #run(): Promise<void> {
     const { signal } = this.#stopped;
-    // The seq up to which the standby's log is known to be the same as ours.
-    let matched: number | undefined;
     while (!signal.aborted) {
       try {
-        matched = matched === undefined ? await this.#findMatch() : await this.#sendNext(matched);
+        await this.#step();
       } catch (error) {
-        matched = undefined;
+        if (error instanceof InvariantError) this.#context.onFailure(error);
         this.#failed(error);
         await sleep(this.#context.clock, retryMs, signal);
       }
     }
   }
 
-  /** Tells why the standby has not been fed for a while: it may be that nobody but this primary can know. */
-  #failed(error: unknown): void {
-    const { clock, settings, log } = this.#context;
-    if (this.#stopped.signal.aborted) return;
-    const nowMs = clock.monotonicMs();
-    const reason = explain(error);
-    this.#failingSinceMs ??= nowMs;
-    if (nowMs - this.#failingSinceMs < settings.standbyTimeoutMs) return;
-    if (reason === this.#told?.reason || nowMs - (this.#told?.ms ?? -tellAgainMs) < tellAgainMs) return;
-    this.#told = { reason, ms: nowMs };
-    log(`${this.#name} cannot be fed: ${reason}`);
+  async #step(): Promise<void> {
+    const { state } = this.progress;
+    switch (state.kind) {
+      case "probe":
+      // A snapshot that was cut short: the standby says what it has now.
+      case "snapshot":
+        if (!(await this.#probe(this.#context.store.written.seq))) await this.#sendSnapshot();
+        break;
+      case "replicate":
+        await this.#sendNext(state.matchedSeq);
+        break;
+      case "paused":
+        await this.#idle();
+        if (this.progress.resume(this.#context.clock.monotonicMs())) break;
+        await this.#probe(state.matchedSeq ?? this.#context.store.written.seq);
+    }
   }
 
-  /** Asks the standby where its log stands. A copy is made when our log does not reach back to there. */
-  async #findMatch(): Promise<number | undefined> {
+  /** Asks the standby whether it has the record `seq`, and all before it. False when only a snapshot helps it. */
+  async #probe(seq: number): Promise<boolean> {
     const { store } = this.#context;
-    const { written } = store;
-    const response = await this.#send(written.seq, []);
-    if (response === undefined) return undefined;
-    if (response.result === "ok") return written.seq;
+    const response = await this.#send(seq, []);
+    if (response?.result === "ok") this.progress.matched(seq);
+    if (response?.result !== "mismatch") return true;
     const common = commonSeq(store, response);
-    const reachable = common >= store.base.seq && common >= response.base.seq;
-    if (reachable && !response.needsCopy) return common;
-    if (!this.#waitsForRoom) return await this.#sendSnapshot();
-    await this.#idle();
-    return undefined;
+    const isReachable = common >= store.base.seq && common >= response.base.seq;
+    if (isReachable && !response.needsCopy) this.progress.matched(common);
+    else this.progress.lost();
+    return this.progress.state.kind !== "probe";
   }
 
-  get #waitsForRoom(): boolean {
-    return this.#context.clock.monotonicMs() < this.#fullUntilMs;
-  }
-
-  /** Sends what comes after `matched`, or a heartbeat when nothing came for its time. */
-  async #sendNext(matched: number): Promise<number | undefined> {
+  /** Sends what comes after `matchedSeq`, or a heartbeat when nothing came for its time. */
+  async #sendNext(matchedSeq: number): Promise<void> {
     const { store } = this.#context;
-    const waitsForRoom = this.#waitsForRoom;
-    if (waitsForRoom || (store.written.seq === matched && this.ackedSeq === matched)) await this.#idle();
-    if (this.#stopped.signal.aborted) return matched;
-    const records = waitsForRoom ? [] : await store.read(matched, batchBytesMax);
+    if (store.written.seq === matchedSeq && this.progress.ackedSeq === matchedSeq) await this.#idle();
+    if (this.#stopped.signal.aborted) return;
+    const records = await store.read(matchedSeq, batchBytesMax);
     // Compaction has passed the standby.
     if (records === undefined) return await this.#sendSnapshot();
-    const response = await this.#send(matched, records);
-    if (response?.result === "full") return matched;
-    return response?.result === "ok" ? matched + records.length : undefined;
+    const response = await this.#send(matchedSeq, records);
+    if (response?.result === "ok") this.progress.matched(matchedSeq + records.length);
+    else if (response?.result === "mismatch") this.progress.lost();
   }
 
   /** Until there are new records, or a heartbeat is due. */
@@ -153,24 +141,29 @@ export class Replicator {
     });
   }
 
-  /** Sends the whole log. Returns where the standby stands afterwards. */
-  async #sendSnapshot(): Promise<number | undefined> {
+  /** Sends all live records of the log. */
+  async #sendSnapshot(): Promise<void> {
     const reader = await this.#context.store.openSnapshot();
+    const { base, epochs, requestsAfter } = reader;
+    const copyId = ++this.#copyId;
     try {
-      this.#copyId++;
+      this.progress.snapshot(0, base.seq);
       for (let index = 0; ; index++) {
         const records = await reader.next(batchBytesMax);
-        const chunk = { copyId: this.#copyId, index, last: records.length === 0, ...headOf(reader) };
-        const response = await this.#send(reader.base.seq, records, chunk);
-        if (response?.result !== "ok") return undefined;
-        if (chunk.last) return reader.base.seq;
+        const last = records.length === 0;
+        const chunk = { copyId, index, last, base, epochs, requestsAfter };
+        const response = await this.#send(base.seq, records, chunk);
+        if (response?.result === "ok" && last) return this.progress.matched(base.seq);
+        if (response?.result === "mismatch") this.progress.lost();
+        if (response?.result !== "ok") return;
+        this.progress.snapshot(records.at(-1)?.seq ?? base.seq, base.seq);
       }
     } finally {
       await reader.close();
     }
   }
 
-  /** Undefined when the standby has shown that this primary is over. */
+  /** Undefined when this replicator has been stopped meanwhile, or the standby has shown that its primary is over. */
   async #send(
     previousSeq: number,
     records: readonly LogRecord[],
@@ -194,38 +187,41 @@ export class Replicator {
       this.#peer.append(request, signal),
     );
     if (this.#stopped.signal.aborted) return undefined;
-    if (response.result === "stale-epoch") {
+    const { result } = response;
+    if (result === "stale-epoch") {
       this.#context.onStale(response.epoch);
       return undefined;
     }
-    this.ackedSent = sent;
-    if (this.#told !== undefined) this.#context.log(`${this.#name} can be fed again`);
-    this.#failingSinceMs = undefined;
-    this.#told = undefined;
-    if (response.result === "ok" && (copy === undefined || copy.last)) {
-      this.ackedSeq = previousSeq + (copy === undefined ? records.length : 0);
-    }
-    this.#notePace(response, records.length > 0 || copy !== undefined);
+    this.#succeeded();
+    const answer = {
+      sent,
+      result,
+      seq: previousSeq + (copy === undefined ? records.length : 0),
+      hadRecords: records.length > 0 || copy !== undefined,
+      counts: copy === undefined || copy.last,
+    };
+    this.progress.answered(answer, clock.monotonicMs(), store.written.seq);
     this.#context.onAck(this);
     return response;
   }
 
-  /** Takes note of whether the standby keeps up; a heartbeat alone does not show that. */
-  #notePace({ result }: AppendResponse, hadRecords: boolean): void {
-    const { clock, store } = this.#context;
-    const nowMs = clock.monotonicMs();
-    if (result === "full") {
-      this.isFull = true;
-      this.#fullUntilMs = nowMs + this.#fullPauseMs;
-      this.#fullPauseMs = Math.min(2 * this.#fullPauseMs, fullPauseMsMax);
-    } else if (result === "ok" && hadRecords) {
-      this.isFull = false;
-      this.#fullPauseMs = fullRetryMs;
-    }
-    if (result === "ok" && (hadRecords || this.ackedSeq >= store.written.seq)) this.progressMs = nowMs;
+  #succeeded(): void {
+    if (this.#told !== undefined) this.#context.log(`${this.#name} can be fed again`);
+    this.#failingSinceMs = undefined;
+    this.#told = undefined;
   }
-}
 
-function headOf(reader: SnapshotReader): SnapshotHead {
-  return { base: reader.base, epochs: reader.epochs, requestsAfter: reader.requestsAfter };
+  /** Tells why the standby has not been fed for a while: it may be that nobody but this primary can know. */
+  #failed(error: unknown): void {
+    const { clock, settings, log } = this.#context;
+    if (this.#stopped.signal.aborted) return;
+    this.progress.lost();
+    const nowMs = clock.monotonicMs();
+    const reason = explain(error);
+    this.#failingSinceMs ??= nowMs;
+    if (nowMs - this.#failingSinceMs < settings.standbyTimeoutMs) return;
+    if (reason === this.#told?.reason || nowMs - (this.#told?.ms ?? -tellAgainMs) < tellAgainMs) return;
+    this.#told = { reason, ms: nowMs };
+    log(`${this.#name} cannot be fed: ${reason}`);
+  }
 }

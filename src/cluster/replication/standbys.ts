@@ -3,6 +3,7 @@ import { isSameMember, type Member, type NodeView } from "../metadata/model.ts";
 import type { ReplicaLog } from "../storage/replica-log.ts";
 import { type InSyncSet, memberKey } from "./in-sync-set.ts";
 import type { Moment } from "./lease.ts";
+import type { ProgressState } from "./progress.ts";
 import type { Replicator } from "./replicator.ts";
 import type { ReplicationSettings } from "./settings.ts";
 
@@ -27,6 +28,10 @@ export interface StandbyProgress {
   readonly inSync: boolean;
   /** Whether its disk had no room for what it was sent last. */
   readonly diskFull: boolean;
+  /** What its primary does for it: see `ProgressState`. */
+  readonly state: ProgressState["kind"];
+  /** How much of a snapshot has arrived, in percent; undefined unless one is sent. */
+  readonly snapshotPercent: number | undefined;
 }
 
 /**
@@ -45,20 +50,22 @@ export class Standbys {
 
   /** A member has everything up to here on disk, as it has acknowledged. */
   ackedSeq(member: Member): number {
-    return this.#of(member)?.ackedSeq ?? 0;
+    return this.#of(member)?.progress.ackedSeq ?? 0;
   }
 
   /** Of each member that could be promoted: when the last message was sent that it has answered. */
   lastAnswered(): (Moment | undefined)[] {
-    return this.#options.inSync.required.map((member) => this.#of(member)?.ackedSent);
+    return this.#options.inSync.required.map((member) => this.#of(member)?.progress.ackedSent);
   }
 
   get progress(): StandbyProgress[] {
-    return [...this.#byMember.values()].map(({ member, ackedSeq, isFull }) => ({
+    return [...this.#byMember.values()].map(({ member, progress }) => ({
       number: member.number,
-      ackedSeq,
+      ackedSeq: progress.ackedSeq,
       inSync: this.#options.inSync.has(member),
-      diskFull: isFull,
+      diskFull: progress.isFull,
+      state: progress.state.kind,
+      snapshotPercent: percentOf(progress.state),
     }));
   }
 
@@ -82,12 +89,11 @@ export class Standbys {
   }
 
   /** A standby has answered. */
-  answered(replicator: Replicator): void {
+  answered({ member, progress }: Replicator): void {
     const { inSync, joinSeq } = this.#options;
-    const { member } = replicator;
-    if (replicator.isFull) this.#drop(member, "has no room on its disk");
+    if (progress.isFull) this.#drop(member, "has no room on its disk");
     else if (inSync.has(member)) inSync.keep(member);
-    else if (replicator.ackedSeq >= joinSeq()) inSync.join(member);
+    else if (progress.ackedSeq >= joinSeq()) inSync.join(member);
   }
 
   /** Silence counts from now on. */
@@ -99,7 +105,7 @@ export class Standbys {
   dropFormer(former: number | undefined): void {
     const { inSync } = this.#options;
     const member = inSync.required.find(({ number }) => number === former);
-    if (member !== undefined && this.#of(member)?.ackedSent === undefined) inSync.leave(member);
+    if (member !== undefined && this.#of(member)?.progress.ackedSent === undefined) inSync.leave(member);
   }
 
   /** Drops members that have been silent, or have written nothing, for too long. */
@@ -109,12 +115,12 @@ export class Standbys {
     const limitMs = clock.monotonicMs() - standbyTimeoutMs;
     const isOver = (sinceMs = 0) => Math.max(sinceMs, this.#sinceMs) < limitMs;
     for (const member of inSync.required) {
-      const replicator = this.#of(member);
-      if (replicator === undefined && isOver()) {
+      const progress = this.#of(member)?.progress;
+      if (progress === undefined && isOver()) {
         this.#drop(member, "has left (it is not registered)");
-      } else if (isOver(replicator?.ackedSent?.monotonicMs)) {
+      } else if (isOver(progress?.ackedSent?.monotonicMs)) {
         this.#drop(member, `has not answered for ${standbyTimeoutMs} ms`);
-      } else if ((replicator?.ackedSeq ?? 0) < store.written.seq && isOver(replicator?.progressMs)) {
+      } else if ((progress?.ackedSeq ?? 0) < store.written.seq && isOver(progress?.progressMs)) {
         this.#drop(member, `has put nothing on its disk for ${standbyTimeoutMs} ms`);
       }
     }
@@ -125,8 +131,10 @@ export class Standbys {
     const { clock, settings } = this.#options;
     const sinceMs = clock.monotonicMs() - settings.standbyTimeoutMs;
     const known = members.flatMap((member) => this.#of(member) ?? []);
-    const able = known.filter(({ ackedSent, isFull }) => !isFull && (ackedSent?.monotonicMs ?? 0) >= sinceMs);
-    return able.sort((a, b) => b.ackedSeq - a.ackedSeq)[0]?.member;
+    const able = known.filter(
+      ({ progress: { ackedSent, isFull } }) => !isFull && (ackedSent?.monotonicMs ?? 0) >= sinceMs,
+    );
+    return able.sort((a, b) => b.progress.ackedSeq - a.progress.ackedSeq)[0]?.member;
   }
 
   #of(member: Member): Replicator | undefined {
@@ -139,4 +147,9 @@ export class Standbys {
     if (!isRequired || !inSync.leave(member)) return;
     log(`node ${member.number} ${reason}: going on without it`);
   }
+}
+
+function percentOf(state: ProgressState): number | undefined {
+  if (state.kind !== "snapshot") return undefined;
+  return state.endSeq === 0 ? 100 : Math.floor((100 * state.sentSeq) / state.endSeq);
 }

@@ -25,13 +25,7 @@ export const leadershipMutants: readonly Mutant[] = [
     promise: "a lease runs from the sending of what was acknowledged",
     withinSeeds: 60,
     focus: ["slow link", "late news"],
-    edits: [
-      [
-        replicator,
-        "this.ackedSent = sent;",
-        "this.ackedSent = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };",
-      ],
-    ],
+    edits: [[replicator, "      sent,\n      result,", "      sent: momentOf(clock),\n      result,"]],
   },
   {
     name: "reads without a lease",
