@@ -1,4 +1,4 @@
-import type { StatusResponse } from "../../gen/kvlab/v1/data_pb.ts";
+import { StandbyState, type StandbyStatus, type StatusResponse } from "../../gen/kvlab/v1/data_pb.ts";
 import { type Group, NodeRole, type Topology } from "../../gen/kvlab/v1/topology_pb.ts";
 import type { Routers } from "./routers.ts";
 
@@ -16,6 +16,10 @@ export interface NodeStatus {
   readonly lag?: number;
   /** True when its disk has no room, as the primary says. */
   readonly diskFull?: boolean;
+  /** What the primary does for it; undefined on the primary, and when the primary does not say. */
+  readonly state?: string;
+  /** How much of a snapshot has arrived; undefined unless one is being sent. */
+  readonly snapshotPercent?: number;
 }
 
 export interface GroupStatus {
@@ -93,9 +97,25 @@ async function readGroupStatus(ask: Ask, group: Group): Promise<GroupStatus> {
         inSync,
         ...(standby && { lag: Number(standby.lag) }),
         ...(standby?.diskFull && { diskFull: true }),
+        ...stateOf(standby),
       };
     }),
   };
+}
+
+const standbyStates: ReadonlyMap<StandbyState, string> = new Map([
+  [StandbyState.PROBE, "probe"],
+  [StandbyState.REPLICATE, "replicate"],
+  [StandbyState.SNAPSHOT, "snapshot"],
+  [StandbyState.PAUSED, "paused"],
+]);
+
+/** A primary of an earlier version does not say, and one of a later version may say what has no name here. */
+function stateOf(standby: StandbyStatus | undefined): Pick<NodeStatus, "state" | "snapshotPercent"> {
+  const state = standby && standbyStates.get(standby.state);
+  if (standby === undefined || state === undefined) return {};
+  const { snapshotPercent } = standby;
+  return snapshotPercent === undefined ? { state } : { state, snapshotPercent };
 }
 
 /** What the primary of a group reports, or why there is no report. */

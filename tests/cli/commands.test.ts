@@ -138,14 +138,25 @@ describe("kvlab status", () => {
 0       127.0.0.1:1926  master
 2       127.0.0.1:1927
 
-GROUP   SHARE   EPOCH  KEYS  LOG      NODE  ADDRESS         ROLE     IN SYNC  LAG
-zdata1  55.0 %  2      12    3.3 MiB  0     127.0.0.1:2000  primary  yes      -
-                                      1     127.0.0.1:2001  standby  yes      4
-zdata2  45.0 %  1      12    3.3 MiB  0     127.0.0.1:2000  primary  yes      -
+GROUP   SHARE   EPOCH  KEYS  LOG      NODE  ADDRESS         ROLE     IN SYNC  LAG  STATE
+zdata1  55.0 %  2      12    3.3 MiB  0     127.0.0.1:2000  primary  yes      -    -
+                                      1     127.0.0.1:2001  standby  yes      4    snapshot 45 %
+zdata2  45.0 %  1      12    3.3 MiB  0     127.0.0.1:2000  primary  yes      -    -
 
 ring version 3, 2 virtual nodes a group
 `),
     );
+  });
+
+  it("shows no state of a standby whose primary is of an earlier version", { timeout }, async () => {
+    const [first] = toy.topology.groups;
+    assert.ok(first);
+    toy.topology = create(TopologySchema, { groups: [{ ...first, name: "old" }, first] });
+    const { stdout } = await kvlab(["status", "--json"]);
+    const [old, present] = JSON.parse(stdout).groups;
+    assert.deepEqual(Object.keys(old.nodes[1]), ["number", "address", "role", "inSync", "lag"]);
+    assert.equal(present.nodes[1].state, "snapshot");
+    assert.equal(present.nodes[1].snapshotPercent, 45);
   });
 
   it("warns of what needs a look", { timeout }, async () => {

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
-import { DataService, type PutRequest } from "../../gen/kvlab/v1/data_pb.ts";
+import { DataService, type PutRequest, StandbyState } from "../../gen/kvlab/v1/data_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import { NodeRole, type Topology, TopologySchema } from "../../gen/kvlab/v1/topology_pb.ts";
 import { OperationError } from "../../src/cluster/metadata/operation-error.ts";
@@ -104,7 +104,7 @@ export async function startToyRouter(): Promise<ToyRouter> {
             epoch: 2n,
             keys: 12n,
             logBytes: 3_500_000n,
-            standbys: [{ number: 1, ackedSeq: 5n, lag: 4n, inSync: true }],
+            standbys: [{ number: 1, ackedSeq: 5n, lag: 4n, inSync: true, ...standbyStateIn(group) }],
           };
         },
       });
@@ -115,6 +115,11 @@ export async function startToyRouter(): Promise<ToyRouter> {
     url: `http://127.0.0.1:${listener.port}`,
     close: () => listener.close(),
   });
+}
+
+/** Group `old` has a primary of an earlier version, which does not say. */
+function standbyStateIn(group: string) {
+  return group === "old" ? {} : { state: StandbyState.SNAPSHOT, snapshotPercent: 45 };
 }
 
 function sampleTopology(): Topology {

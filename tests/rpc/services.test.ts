@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
+import { DataService, StandbyState } from "../../gen/kvlab/v1/data_pb.ts";
 import { NotAppliedSchema, WrongNodeSchema } from "../../gen/kvlab/v1/errors_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import { NodeRole } from "../../gen/kvlab/v1/topology_pb.ts";
@@ -123,6 +123,8 @@ test("status shows a group's primary and how far its standby is, through any rou
     assert.equal(primary.unavailable, "");
     const [standby = assert.fail()] = primary.standbys;
     assert.equal(standby.inSync, true);
+    assert.equal(standby.state, StandbyState.REPLICATE);
+    assert.equal(standby.snapshotPercent, undefined);
     const other = await client.status({ group: "zdata1", number: standby.number });
     assert.equal(other.role, NodeRole.STANDBY);
     assert.equal(other.number, standby.number);

@@ -29,7 +29,7 @@ function describeStatus(status: ClusterStatus): string {
   const sections = [
     table(["ROUTER", "ADDRESS", ""], routers),
     table(
-      ["GROUP", "SHARE", "EPOCH", "KEYS", "LOG", "NODE", "ADDRESS", "ROLE", "IN SYNC", "LAG"],
+      ["GROUP", "SHARE", "EPOCH", "KEYS", "LOG", "NODE", "ADDRESS", "ROLE", "IN SYNC", "LAG", "STATE"],
       status.groups.flatMap(groupRows),
     ),
     ringLines(status),
@@ -55,14 +55,15 @@ function groupRows(group: GroupStatus): string[][] {
     group.keys === undefined ? "-" : String(group.keys),
     group.logBytes === undefined ? "-" : bytes(group.logBytes),
   ];
-  if (group.nodes.length === 0) return [[...facts, "-", "none live", "", "", ""]];
-  return group.nodes.map(({ number, address, role, inSync, lag }, index) => [
+  if (group.nodes.length === 0) return [[...facts, "-", "none live", "", "", "", ""]];
+  return group.nodes.map(({ number, address, role, inSync, lag, state, snapshotPercent }, index) => [
     ...(index === 0 ? facts : facts.map(() => "")),
     String(number),
     address,
     role,
     inSync ? "yes" : "no",
     lag === undefined ? "-" : String(lag),
+    snapshotPercent === undefined ? (state ?? "-") : `${state} ${snapshotPercent} %`,
   ]);
 }
 

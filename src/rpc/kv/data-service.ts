@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
-import { DataService, type StatusResponseSchema } from "../../../gen/kvlab/v1/data_pb.ts";
+import { DataService, StandbyState, type StatusResponseSchema } from "../../../gen/kvlab/v1/data_pb.ts";
 import { NodeRole } from "../../../gen/kvlab/v1/topology_pb.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { DataNode, NodeStatus } from "../../cluster/node/data-node.ts";
@@ -34,6 +34,13 @@ export function dataRoutes(router: ConnectRouter, node: DataNode, clock: Clock):
   });
 }
 
+const standbyStates = {
+  probe: StandbyState.PROBE,
+  replicate: StandbyState.REPLICATE,
+  snapshot: StandbyState.SNAPSHOT,
+  paused: StandbyState.PAUSED,
+} as const;
+
 function toStatus(status: NodeStatus): MessageInitShape<typeof StatusResponseSchema> {
   return {
     group: status.group,
@@ -45,12 +52,12 @@ function toStatus(status: NodeStatus): MessageInitShape<typeof StatusResponseSch
     keys: BigInt(status.keys),
     logBytes: BigInt(status.logBytes),
     garbageBytes: BigInt(status.garbageBytes),
-    standbys: status.standbys.map(({ number, ackedSeq, inSync, diskFull }) => ({
-      number,
+    standbys: status.standbys.map(({ ackedSeq, state, snapshotPercent, ...standby }) => ({
+      ...standby,
       ackedSeq: BigInt(ackedSeq),
       lag: BigInt(Math.max(0, status.lastSeq - ackedSeq)),
-      inSync,
-      diskFull,
+      state: standbyStates[state],
+      ...(snapshotPercent !== undefined && { snapshotPercent }),
     })),
     unavailable: status.unavailable ?? "",
     diskTrouble: status.diskProblem ?? "",

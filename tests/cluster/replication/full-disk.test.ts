@@ -61,12 +61,14 @@ test("a standby without room is dropped at once, says why, and comes back when t
     ["1: node 2 has no room on its disk: going on without it"],
   );
   assert.equal(group.primary(1).standbys[0]?.diskFull, true);
+  assert.equal(group.primary(1).standbys[0]?.state, "paused");
   await group.clock.pass(60_000);
   assert.deepEqual(group.inSync, [1]);
   group.store(2).isFull = false;
   await group.clock.until("node 2 is in sync again", () => group.inSync.length === 2);
   assert.deepEqual(group.contents(2), ["a=1"]);
   assert.equal(group.primary(1).standbys[0]?.diskFull, false);
+  assert.equal(group.primary(1).standbys[0]?.state, "replicate");
 });
 
 test("a standby without room that cannot be dropped keeps its lease: reads go on", async () => {
