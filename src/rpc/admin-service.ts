@@ -17,8 +17,12 @@ export function adminRoutes(router: ConnectRouter, node: RouterNode, clock: Cloc
       }),
     recover: ({ group, acceptDataLoss }, context) =>
       answering(async () => {
-        const { primary, next, loss } = await node.recover(group, acceptDataLoss, deadlineOf(context, clock));
-        return { number: primary.number, epoch: BigInt(next.epoch), loss };
+        const { primary, epoch, loss } = await node.recover(
+          group,
+          acceptDataLoss,
+          deadlineOf(context, clock),
+        );
+        return { number: primary.number, epoch: BigInt(epoch), loss };
       }),
   });
 }

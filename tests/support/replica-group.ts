@@ -1,4 +1,4 @@
-import { candidates, promotion, replacements } from "../../src/cluster/election/promotion.ts";
+import { candidates, replacements, successorOf } from "../../src/cluster/election/promotion.ts";
 import { KvStateMachine } from "../../src/cluster/kv/kv-state-machine.ts";
 import type { WriteOperation, WriteRequest } from "../../src/cluster/kv/write-plan.ts";
 import type { CasRegister } from "../../src/cluster/metadata/cas-register.ts";
@@ -6,9 +6,12 @@ import type {
   GroupLogs,
   GroupState,
   GroupView,
+  Member,
   NodeView,
   Versioned,
 } from "../../src/cluster/metadata/model.ts";
+import { GroupRegister } from "../../src/cluster/replication/group-register.ts";
+import { apply } from "../../src/cluster/replication/group-state.ts";
 import type { AppendRequest, Peer } from "../../src/cluster/replication/peer.ts";
 import type { Primary } from "../../src/cluster/replication/primary.ts";
 import { rejoinGroup } from "../../src/cluster/replication/rejoin.ts";
@@ -98,7 +101,7 @@ export class ReplicaGroup {
       group,
       self: { number, incarnation },
       store: node.store,
-      state: this.#register(number),
+      state: this.#groupRegister(number),
       logs: this.#logsRegister(number),
     });
     const replica = new Replica({
@@ -106,7 +109,7 @@ export class ReplicaGroup {
       store: node.store,
       clock: this.clock,
       peerAt: (address) => this.#peer(number, Number(address.split(":")[1])),
-      register: this.#register(number),
+      register: this.#groupRegister(number),
       logs: this.#logsRegister(number),
       settings: this.settings,
       reportSilence: async (epoch, reporter) => {
@@ -146,10 +149,9 @@ export class ReplicaGroup {
   #choose(nodes: readonly NodeView[], hearing?: readonly number[]): boolean {
     const positions = new Map<number, Position>();
     for (const { number } of nodes) positions.set(number, this.#node(number).store.durable);
-    const next = this.state && promotion(this.state.value, nodes, positions);
-    if (next === undefined) return false;
-    this.state = { value: next, version: (this.state?.version ?? 0) + 1 };
-    this.tell(hearing);
+    const to = this.state && successorOf(this.state.value, nodes, positions);
+    if (to === undefined) return false;
+    this.#promote(to, hearing);
     return true;
   }
 
@@ -162,10 +164,14 @@ export class ReplicaGroup {
 
   /** Makes an in-sync node the primary of the next epoch, whether the one before is gone or not. */
   replace(number: number, hearing?: readonly number[]): void {
-    if (this.state === undefined) throw new Error("the group has no state");
-    const { value, version } = this.state;
-    const primary = value.inSync.find((member) => member.number === number);
-    this.state = { value: { ...value, epoch: value.epoch + 1, primary }, version: version + 1 };
+    const to = this.state?.value.inSync.find((member) => member.number === number);
+    if (to === undefined) throw new Error(`node ${number} is not in sync`);
+    this.#promote(to, hearing);
+  }
+
+  #promote(to: Member, hearing?: readonly number[]): void {
+    const value = apply(this.state?.value, { kind: "promote", to });
+    this.state = { value, version: (this.state?.version ?? 0) + 1 };
     this.tell(hearing);
   }
 
@@ -265,9 +271,9 @@ export class ReplicaGroup {
     });
   }
 
-  #register(number: number): CasRegister<GroupState> {
+  #groupRegister(number: number): GroupRegister {
     const group = this;
-    return this.#registerOf(number, {
+    const register = this.#registerOf<GroupState>(number, {
       get: () => group.state,
       set(state) {
         group.state = state;
@@ -275,6 +281,7 @@ export class ReplicaGroup {
       },
       takesFaults: true,
     });
+    return new GroupRegister(register, (error) => this.failures.push(`${number}: ${error}`));
   }
 
   #logsRegister(number: number): CasRegister<GroupLogs> {

@@ -3,18 +3,15 @@ import type { NodeView } from "../metadata/model.ts";
 import type { PeerAt } from "../replication/peer.ts";
 import type { Position } from "../storage/model.ts";
 
-/** Which of two logs of a group ends later: what a later epoch has committed replaces the end of an earlier one. */
-export function comparePositions(a: Position, b: Position): number {
-  return a.epoch - b.epoch || a.seq - b.seq;
-}
-
 /** Where the logs of some nodes of a group end, by number: of those that answer within `timeoutMs`. */
 export async function positionsOf(
   { peerAt, clock }: { peerAt: PeerAt; clock: Clock },
-  group: string,
-  nodes: readonly NodeView[],
-  timeoutMs: number,
-  signal: AbortSignal,
+  {
+    group,
+    nodes,
+    timeoutMs,
+    signal,
+  }: { group: string; nodes: readonly NodeView[]; timeoutMs: number; signal: AbortSignal },
 ): Promise<Map<number, Position>> {
   const positions = new Map<number, Position>();
   await Promise.all(

@@ -5,8 +5,8 @@ import {
   type Member,
   type NodeView,
 } from "../metadata/model.ts";
+import { comparePositions } from "../storage/format/history.ts";
 import type { Position } from "../storage/model.ts";
-import { comparePositions } from "./positions.ts";
 
 /**
  * Who can be made primary of a group that has no live one. Only members of the in-sync set can: they alone are certain
@@ -31,25 +31,21 @@ export function replacements(group: GroupView, epoch: number, reporter: Member):
 }
 
 /**
- * The state in which one of `nodes`, all of them in sync and live, is primary: the one whose log ends last, by what is
- * known of their positions; of equal ones the first. All of them hold what was acknowledged, unless somebody has put an
- * old log in a node's place: the longest log is then the right one.
- *
- * All members stay in the set, live or not: until the new primary has taken over, each of them holds everything, and
- * may be the only one whose disk can be read. It is for the new primary to drop those that are gone.
+ * Which of `nodes`, all of them in sync and live, is to be primary: the one whose log ends last, by what is known of
+ * their positions; of equal ones the first. All of them hold what was acknowledged, unless somebody has put an old log
+ * in a node's place: the longest log is then the right one.
  */
-export function promotion(
-  { epoch, inSync }: GroupState,
+export function successorOf(
+  { inSync }: GroupState,
   nodes: readonly Member[],
   positions: ReadonlyMap<number, Position>,
-): GroupState | undefined {
+): Member | undefined {
   const none = { epoch: -1, seq: 0 };
   const positionOf = ({ number }: Member) => positions.get(number) ?? none;
   const [chosen] = [...nodes].sort(
     (a, b) => comparePositions(positionOf(b), positionOf(a)) || a.number - b.number,
   );
-  const primary = inSync.find((member) => chosen !== undefined && isSameMember(member, chosen));
-  return primary && { epoch: epoch + 1, primary, inSync };
+  return inSync.find((member) => chosen !== undefined && isSameMember(member, chosen));
 }
 
 function liveInSync({ state, nodes }: GroupView): NodeView[] {

@@ -1,8 +1,16 @@
-import type { GroupState, GroupView, Member } from "../metadata/model.ts";
+import type { Clock } from "../../common/clock.ts";
+import type { CasRegister } from "../metadata/cas-register.ts";
+import type { GroupLogs, GroupView, Member } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
+import type { GroupRegister } from "../replication/group-register.ts";
+import type { PeerAt } from "../replication/peer.ts";
+import { comparePositions } from "../storage/format/history.ts";
 import type { Position } from "../storage/model.ts";
-import { comparePositions } from "./positions.ts";
+import { positionsOf } from "./positions.ts";
 import { isLive } from "./promotion.ts";
+
+/** Longest wait for the position of a replica that may have survived. */
+const survivorTimeoutMs = 3000;
 
 /** A live replica, and where its log ends. */
 export interface Survivor extends Member {
@@ -10,11 +18,64 @@ export interface Survivor extends Member {
 }
 
 /** What gives a group a primary again, at a price. */
-export interface Recovery {
-  readonly next: GroupState;
+export interface RecoveryPlan {
   readonly primary: Survivor;
   /** What may be lost with it, in words. */
   readonly loss: string;
+}
+
+export interface Recovery extends RecoveryPlan {
+  /** The epoch that has begun. */
+  readonly epoch: number;
+}
+
+export interface RecoveryOptions {
+  readonly group: GroupView;
+  readonly register: GroupRegister;
+  readonly logs: CasRegister<GroupLogs>;
+  readonly peerAt: PeerAt;
+  readonly clock: Clock;
+  /** An operator's word that what only the in-sync replicas had may be lost. */
+  readonly acceptDataLoss: boolean;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Gives a group whose in-sync replicas are gone another primary, if data loss is accepted; else says, in the error, what
+ * would be lost. Errors: refused, unavailable.
+ */
+export async function recoverGroup(options: RecoveryOptions): Promise<Recovery> {
+  const { group, register, logs, acceptDataLoss } = options;
+  const survivors = await survivorsOf(options);
+  const known = await logs.read().catch((error) => {
+    throw new OperationError("unavailable", "ZooKeeper cannot be asked now", { cause: error });
+  });
+  const plan = planRecovery(group, survivors, known?.value.floor ?? { epoch: 0, seq: 0 });
+  if (!acceptDataLoss) throw new OperationError("refused", `${plan.loss}; set accept_data_loss to go on`);
+  if (!register.connected) {
+    throw new OperationError("unavailable", "there is no connection to ZooKeeper now");
+  }
+  const { number, incarnation, position: floor } = plan.primary;
+  const transition = { kind: "recover", to: { number, incarnation } } as const;
+  const { value } = await register.change(group.state, transition).catch((error) => {
+    const message = `group "${group.name}" could not be changed: try again`;
+    throw new OperationError("unavailable", message, { cause: error });
+  });
+  // What is given up must not be asked for again.
+  if (known !== undefined) {
+    await logs.compareAndSet({ ...known.value, floor }, known.version).catch(() => {});
+  }
+  return { ...plan, epoch: value.epoch };
+}
+
+async function survivorsOf({ group, signal, ...options }: RecoveryOptions): Promise<Survivor[]> {
+  const { name, nodes } = group;
+  const asked = { group: name, nodes, timeoutMs: survivorTimeoutMs, signal };
+  const positions = await positionsOf(options, asked);
+  return nodes.flatMap(({ number, incarnation }) => {
+    const position = positions.get(number);
+    return position === undefined ? [] : { number, incarnation, position };
+  });
 }
 
 /**
@@ -22,11 +83,16 @@ export interface Recovery {
  * the group is known to have acknowledged.
  * Errors: refused (an in-sync replica is live; there is no survivor).
  */
-export function planRecovery(group: GroupView, survivors: readonly Survivor[], floor: Position): Recovery {
+export function planRecovery(
+  group: GroupView,
+  survivors: readonly Survivor[],
+  floor: Position,
+): RecoveryPlan {
   const { name, state } = group;
-  if (state === undefined)
+  if (state === undefined) {
     throw new OperationError("refused", `group "${name}" has no state yet: there is nothing to recover`);
-  const { epoch, inSync } = state.value;
+  }
+  const { inSync } = state.value;
   const live = inSync.find((member) => isLive(group, member));
   if (live !== undefined) {
     throw new OperationError(
@@ -41,10 +107,8 @@ export function planRecovery(group: GroupView, survivors: readonly Survivor[], f
     throw new OperationError("refused", `group "${name}" has no live node with a log that could be used`);
   }
   const gone = inSync.map(({ number }) => number).join(", ");
-  const { number, incarnation, position } = primary;
-  const member = { number, incarnation };
+  const { number, position } = primary;
   return {
-    next: { epoch: epoch + 1, primary: member, inSync: [member] },
     primary,
     loss:
       `node ${number} has the log of group "${name}" up to record ${position.seq} of epoch ${position.epoch}; ` +

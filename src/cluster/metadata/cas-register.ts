@@ -3,7 +3,6 @@ import { formatGroupLogs, parseGroupLogs } from "./codec.ts";
 import type { GroupLogs, Versioned } from "./model.ts";
 import { groupLogsPath } from "./paths.ts";
 import { getIfThere } from "./retry-on-connection-loss.ts";
-import type { SessionKeeper } from "./session-keeper.ts";
 
 /** One value that processes agree on by compare-and-set, as this process reaches it now. */
 export interface CasRegister<T> {
@@ -23,22 +22,23 @@ export interface CasRegister<T> {
   compareAndSet(next: T, version: number): Promise<Versioned<T>>;
 }
 
-/** A register in the data of one znode, reached through whichever session the process has. */
+/** A register in the data of one znode. `session`: the session of now, if there is one. */
 export function znodeRegister<T>(options: {
-  sessions: SessionKeeper;
+  session: () => Coordination | undefined;
   path: string;
   access: Access;
   parse: (path: string, data: Uint8Array) => T;
   format: (value: T) => Uint8Array;
 }): CasRegister<T> {
-  const { sessions, path, access, parse, format } = options;
+  const { path, access, parse, format } = options;
   const session = (): Coordination => {
-    if (sessions.current !== undefined) return sessions.current;
+    const current = options.session();
+    if (current !== undefined) return current;
     throw new CoordinationError("CONNECTION_LOSS", "there is no session with ZooKeeper now", { path });
   };
   return {
     get connected() {
-      return sessions.current?.state === "connected";
+      return options.session()?.state === "connected";
     },
     async read() {
       const current = session();
@@ -59,11 +59,11 @@ export function znodeRegister<T>(options: {
 
 /** What is known of the logs of a group. */
 export function groupLogsRegister(options: {
-  sessions: SessionKeeper;
+  session: () => Coordination | undefined;
   access: Access;
   group: string;
 }): CasRegister<GroupLogs> {
-  const { sessions, access, group } = options;
+  const { session, access, group } = options;
   const path = groupLogsPath(group);
-  return znodeRegister({ sessions, access, path, parse: parseGroupLogs, format: formatGroupLogs });
+  return znodeRegister({ session, access, path, parse: parseGroupLogs, format: formatGroupLogs });
 }

@@ -5,17 +5,17 @@ import type { Access, OpenSession } from "../../coordination/coordination.ts";
 import { KvStateMachine } from "../kv/kv-state-machine.ts";
 import { keepRegistered } from "../membership/registrar.ts";
 import { type AskWhoAnswers, registerDataNode } from "../membership/registration.ts";
-import { type CasRegister, groupLogsRegister, znodeRegister } from "../metadata/cas-register.ts";
+import { type CasRegister, groupLogsRegister } from "../metadata/cas-register.ts";
 import { checkCaller, enterCluster, ForeignCluster } from "../metadata/cluster-id.ts";
-import { formatGroupState, parseGroupState } from "../metadata/codec.ts";
 import { explain, withoutRepetition } from "../metadata/diagnostics.ts";
-import type { GroupLogs, GroupState, Member } from "../metadata/model.ts";
+import type { GroupLogs, Member } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
-import { groupStatePath, masterNumber } from "../metadata/paths.ts";
+import { masterNumber } from "../metadata/paths.ts";
 import type { Task } from "../metadata/retry-on-connection-loss.ts";
 import { keepSessions, type SessionKeeper } from "../metadata/session-keeper.ts";
 import { type TopologySource, watchTopology } from "../metadata/topology.ts";
 import { diskProblem, isFull } from "../replication/disk-diagnostics.ts";
+import { type GroupRegister, groupRegister } from "../replication/group-register.ts";
 import {
   type AppendRequest,
   type AppendResponse,
@@ -87,7 +87,7 @@ export class DataNode {
   readonly #options: DataNodeOptions;
   readonly #sessions: SessionKeeper;
   readonly #replica: Replica;
-  readonly #state: CasRegister<GroupState>;
+  readonly #state: GroupRegister;
   readonly #logs: CasRegister<GroupLogs>;
   readonly #stopped = new AbortController();
   /** What clients ask of it. */
@@ -107,14 +107,9 @@ export class DataNode {
     sessions.done.catch(onFailure);
     this.#sessions = sessions;
     this.topology = watchTopology({ sessions, clock, onDiagnostic: log });
-    this.#state = znodeRegister({
-      sessions,
-      access,
-      path: groupStatePath(group),
-      parse: parseGroupState,
-      format: formatGroupState,
-    });
-    this.#logs = groupLogsRegister({ sessions, access, group });
+    const session = () => sessions.current;
+    this.#state = groupRegister({ session, access, group, onFailure });
+    this.#logs = groupLogsRegister({ session, access, group });
     this.#replica = new Replica({
       ...this.#options,
       register: this.#state,

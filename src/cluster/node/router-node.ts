@@ -1,25 +1,20 @@
 import type { Address } from "../../common/address.ts";
 import type { Clock } from "../../common/clock.ts";
-import type { Access, Coordination, OpenSession } from "../../coordination/coordination.ts";
-import { lead, replaceSilentPrimary } from "../election/master.ts";
-import { positionsOf } from "../election/positions.ts";
-import { planRecovery, type Recovery } from "../election/recovery.ts";
+import type { Access, OpenSession } from "../../coordination/coordination.ts";
+import { Master } from "../election/master.ts";
+import { type Recovery, recoverGroup } from "../election/recovery.ts";
 import { isMaster, keepRegistered } from "../membership/registrar.ts";
 import { type AskWhoAnswers, registerRouter } from "../membership/registration.ts";
 import { groupLogsRegister } from "../metadata/cas-register.ts";
 import { checkCaller, enterCluster, ForeignCluster } from "../metadata/cluster-id.ts";
-import { formatGroupState } from "../metadata/codec.ts";
 import type { GroupView } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
-import { groupStatePath } from "../metadata/paths.ts";
 import type { Task } from "../metadata/retry-on-connection-loss.ts";
 import { keepSessions, type SessionKeeper } from "../metadata/session-keeper.ts";
 import { type TopologySource, watchTopology } from "../metadata/topology.ts";
+import { groupRegister } from "../replication/group-register.ts";
 import { type PeerAt, type SilenceReport, withinCluster } from "../replication/peer.ts";
 import { noPrimaryReason, primaryOf } from "../ring/placement.ts";
-
-/** Longest wait for the position of a replica that may have survived. */
-const survivorTimeoutMs = 3000;
 
 export interface RouterNodeOptions {
   readonly openSession: OpenSession;
@@ -40,9 +35,10 @@ export class RouterNode {
   readonly topology: TopologySource;
   readonly #options: RouterNodeOptions;
   readonly #sessions: SessionKeeper;
-  #office = new AbortController();
   /** Set while this router is the master. */
-  #mastership: Coordination | undefined;
+  #master: Master | undefined;
+  /** Ends what it does as master. */
+  #mastership = new AbortController();
   #cluster: string | undefined;
 
   constructor(options: RouterNodeOptions) {
@@ -73,8 +69,8 @@ export class RouterNode {
         return await register(task);
       },
       onChange: (registration) => {
-        this.#office.abort(new Error("no longer master"));
-        this.#mastership = undefined;
+        this.#mastership.abort(new Error("no longer master"));
+        this.#master = undefined;
         if (registration === undefined) return;
         joined.resolve();
         if (!isMaster(registration)) {
@@ -82,11 +78,14 @@ export class RouterNode {
           return;
         }
         log("registered as router 0, the master");
-        this.#office = new AbortController();
-        this.#mastership = registration.session;
-        lead({ ...this.#options, topology: this.topology }, registration.session, this.#office.signal).catch(
-          onFailure,
-        );
+        this.#mastership = new AbortController();
+        this.#master = new Master({
+          ...this.#options,
+          topology: this.topology,
+          session: registration.session,
+          signal: this.#mastership.signal,
+        });
+        this.#master.lead().catch(onFailure);
       },
     });
     return joined.promise;
@@ -104,13 +103,13 @@ export class RouterNode {
   /** As `Peer.reportSilence`. */
   async reportSilence(report: SilenceReport): Promise<boolean> {
     checkCaller(this.#cluster, report.cluster);
-    if (this.#mastership?.state !== "connected")
+    if (this.#master?.connected !== true) {
       throw new OperationError("unavailable", "this router is not the master");
-    const options = { ...this.#options, topology: this.topology };
-    return await replaceSilentPrimary(options, this.#mastership, report, this.#office.signal);
+    }
+    return await this.#master.replaceSilent(report);
   }
 
-  /** Hands the office of a group's primary over. Returns the new epoch. Errors: not-found, refused, unavailable. */
+  /** Transfers the leadership of a group to one of its nodes. Returns the new epoch. Errors: not-found, refused, unavailable. */
   async transferLeadership(group: string, number: number, signal: AbortSignal): Promise<number> {
     const view = this.#groupOf(group);
     if (!view.nodes.some((node) => node.number === number)) {
@@ -127,34 +126,17 @@ export class RouterNode {
    */
   async recover(group: string, acceptDataLoss: boolean, signal: AbortSignal): Promise<Recovery> {
     const view = this.#groupOf(group);
-    const positions = await positionsOf(this.#options, group, view.nodes, survivorTimeoutMs, signal);
-    const survivors = view.nodes.flatMap(({ number, incarnation }) => {
-      const position = positions.get(number);
-      return position === undefined ? [] : { number, incarnation, position };
+    const session = () => this.#sessions.current;
+    const { access, onFailure, log } = this.#options;
+    const recovery = await recoverGroup({
+      ...this.#options,
+      group: view,
+      register: groupRegister({ session, access, group, onFailure }),
+      logs: groupLogsRegister({ session, access, group }),
+      acceptDataLoss,
+      signal,
     });
-    const logs = groupLogsRegister({ sessions: this.#sessions, access: this.#options.access, group });
-    const known = await logs.read().catch((error) => {
-      throw new OperationError("unavailable", "ZooKeeper cannot be asked now", { cause: error });
-    });
-    const recovery = planRecovery(view, survivors, known?.value.floor ?? { epoch: 0, seq: 0 });
-    if (!acceptDataLoss)
-      throw new OperationError("refused", `${recovery.loss}; set accept_data_loss to go on`);
-    const session = this.#sessions.current;
-    if (session?.state !== "connected" || view.state === undefined) {
-      throw new OperationError("unavailable", "there is no connection to ZooKeeper now");
-    }
-    try {
-      await session.set(groupStatePath(group), formatGroupState(recovery.next), view.state.version);
-    } catch (error) {
-      throw new OperationError("unavailable", `group "${group}" could not be changed: try again`, {
-        cause: error,
-      });
-    }
-    // What is given up must not be asked for again.
-    const floor = recovery.primary.position;
-    if (known !== undefined)
-      await logs.compareAndSet({ ...known.value, floor }, known.version).catch(() => {});
-    this.#options.log(`recovered with data loss, on an operator's word: ${recovery.loss}`);
+    log(`recovered with data loss, on an operator's word: ${recovery.loss}`);
     return recovery;
   }
 
@@ -166,7 +148,7 @@ export class RouterNode {
 
   /** Leaves the cluster at once, so that others take over. */
   async leave(): Promise<void> {
-    this.#office.abort(new Error("the router is stopping"));
+    this.#mastership.abort(new Error("the router is stopping"));
     await this.#sessions.stop();
   }
 }

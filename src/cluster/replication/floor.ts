@@ -1,7 +1,7 @@
 import type { Clock } from "../../common/clock.ts";
-import { comparePositions } from "../election/positions.ts";
 import type { CasRegister } from "../metadata/cas-register.ts";
 import type { GroupLogs } from "../metadata/model.ts";
+import { comparePositions } from "../storage/format/history.ts";
 import type { Position } from "../storage/model.ts";
 
 /** While writes go on the floor is raised this often: what an older copy lacks is noticed if it is more than this. */

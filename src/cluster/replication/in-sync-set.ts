@@ -1,6 +1,8 @@
 import { type Clock, sleep } from "../../common/clock.ts";
-import type { CasRegister } from "../metadata/cas-register.ts";
-import type { GroupState, Member, Versioned } from "../metadata/model.ts";
+import { InvariantError, invariant } from "../../common/invariant.ts";
+import { type GroupState, isSameMember, type Member, type Versioned } from "../metadata/model.ts";
+import type { GroupRegister } from "./group-register.ts";
+import { apply, type Term, type Transition } from "./group-state.ts";
 
 /** Pause before a failed compare-and-set is tried again. */
 const retryMs = 200;
@@ -11,49 +13,55 @@ export function memberKey(member: Member): string {
 }
 
 /**
+ * Where a change of the set stands. `settled`: none is under way, the state is as known. `pending`: the compare-and-set
+ * is under way. `uncertain`: its outcome is not known; the state is read until it is. In the last two the state is
+ * either `known` or what `transition` makes of it.
+ */
+type Change =
+  | { readonly kind: "settled" }
+  | { readonly kind: "pending" | "uncertain"; readonly version: number; readonly inSync: readonly Member[] };
+
+const settled: Change = { kind: "settled" };
+
+export interface InSyncSetOptions {
+  readonly state: Versioned<GroupState>;
+  /** Number of this primary. */
+  readonly self: number;
+  readonly register: GroupRegister;
+  readonly clock: Clock;
+  /** Ends all attempts. */
+  readonly signal: AbortSignal;
+  /** After each change of `required` or `members`. */
+  readonly onChange: () => void;
+  /** The state names another primary or epoch. */
+  readonly onDeposed: (state: GroupState) => void;
+  /** An invariant is broken: nothing may be acknowledged any more. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/**
  * The in-sync set of a group, as its primary knows and changes it.
  *
- * Invariant: `required` contains every set that `state` may hold at this moment. So whoever is promoted out of it has
+ * Invariant: `required` contains every set that the state may hold at this moment. So whoever is promoted out of it has
  * acknowledged everything that was committed.
  */
 export class InSyncSet {
   #known: Versioned<GroupState>;
-  /** To be added; their acknowledgements count from before the change is tried. */
+  #change: Change = settled;
+  /** Standbys that are to be added. Their acknowledgements count from before the change is tried. */
   readonly #joining = new Map<string, Member>();
-  /** To be removed; their acknowledgements count until the change is known to be done. */
+  /** Members that are to be taken out. Their acknowledgements count until the change is known to be made. */
   readonly #leaving = new Set<string>();
-  /** Added by a change whose outcome is not known yet. */
-  #uncertain: { version: number; members: readonly Member[] } | undefined;
-  #settling = false;
+  #isChanging = false;
+  #required: readonly Member[] = [];
+  readonly #term: Term;
+  readonly #options: InSyncSetOptions;
 
-  readonly #epoch: number;
-  readonly #self: number;
-  readonly #register: CasRegister<GroupState>;
-  readonly #clock: Clock;
-  readonly #signal: AbortSignal;
-  readonly #onChange: () => void;
-  readonly #onDeposed: (state: GroupState) => void;
-
-  constructor(options: {
-    state: Versioned<GroupState>;
-    self: number;
-    register: CasRegister<GroupState>;
-    clock: Clock;
-    /** Ends all attempts. */
-    signal: AbortSignal;
-    /** After each change of `required` or `members`. */
-    onChange: () => void;
-    /** The state names another primary or epoch. */
-    onDeposed: (state: GroupState) => void;
-  }) {
+  constructor(options: InSyncSetOptions) {
+    this.#options = options;
     this.#known = options.state;
-    this.#epoch = options.state.value.epoch;
-    this.#self = options.self;
-    this.#register = options.register;
-    this.#clock = options.clock;
-    this.#signal = options.signal;
-    this.#onChange = options.onChange;
-    this.#onDeposed = options.onDeposed;
+    this.#term = { epoch: options.state.value.epoch, primary: options.self };
+    this.#recount();
   }
 
   /** The set as last known, the primary included. */
@@ -67,12 +75,8 @@ export class InSyncSet {
   }
 
   /** Those besides the primary without whose acknowledgement nothing is committed. */
-  get required(): Member[] {
-    const all = new Map<string, Member>();
-    for (const member of this.#known.value.inSync) all.set(memberKey(member), member);
-    for (const member of this.#uncertain?.members ?? []) all.set(memberKey(member), member);
-    for (const [key, member] of this.#joining) all.set(key, member);
-    return [...all.values()].filter((member) => member.number !== this.#self);
+  get required(): readonly Member[] {
+    return this.#required;
   }
 
   has(member: Member): boolean {
@@ -81,30 +85,33 @@ export class InSyncSet {
 
   /** Takes in a state that was read elsewhere. */
   observe(state: Versioned<GroupState>): void {
-    if (state.version <= this.#known.version) return;
-    this.#adopt(state);
+    if (state.version > this.#known.version) this.#adopt(state);
   }
 
-  /** Adds a member; from now on it is required. */
+  /** Adds a standby; from now on it is required. */
   join(member: Member): void {
     const key = memberKey(member);
     this.#leaving.delete(key);
     // Without coordination the change cannot be made, and would only bind the writes to one more disk.
-    if (this.has(member) || this.#joining.has(key) || !this.#register.connected) return;
+    if (this.has(member) || this.#joining.has(key) || !this.#options.register.connected) return;
     this.#forgetJoining(member.number);
     this.#joining.set(key, member);
-    this.#onChange();
-    void this.#settle();
+    this.#recount();
+    this.#options.onChange();
+    void this.#makeChanges();
   }
 
-  /** Removes a member, unless `join` or `keep` comes first. False when it is being removed already. */
+  /** Takes a member out, unless `join` or `keep` comes first. False when it is being taken out already. */
   leave(member: Member): boolean {
     const key = memberKey(member);
     if (this.#leaving.has(key)) return false;
-    if (this.#joining.delete(key)) this.#onChange();
-    if (!this.has(member) && !this.#isUncertain(key)) return true;
+    if (this.#joining.delete(key)) {
+      this.#recount();
+      this.#options.onChange();
+    }
+    if (!this.#mayHave(member)) return true;
     this.#leaving.add(key);
-    void this.#settle();
+    void this.#makeChanges();
     return true;
   }
 
@@ -118,67 +125,116 @@ export class InSyncSet {
     for (const [key, member] of this.#joining) if (member.number === number) this.#joining.delete(key);
   }
 
-  #isUncertain(key: string): boolean {
-    return this.#uncertain?.members.some((member) => memberKey(member) === key) ?? false;
-  }
-
   #adopt(state: Versioned<GroupState>): void {
     this.#known = state;
-    if (this.#uncertain !== undefined && state.version > this.#uncertain.version) this.#uncertain = undefined;
+    if (this.#change.kind !== "settled" && state.version > this.#change.version) this.#change = settled;
     for (const member of state.value.inSync) this.#forgetJoining(member.number);
     for (const key of [...this.#leaving]) {
       if (!state.value.inSync.some((member) => memberKey(member) === key)) this.#leaving.delete(key);
     }
+    this.#recount();
     const { epoch, primary } = state.value;
-    if (epoch !== this.#epoch || primary?.number !== this.#self) this.#onDeposed(state.value);
-    else this.#onChange();
+    const isOurs = epoch === this.#term.epoch && primary?.number === this.#term.primary;
+    if (isOurs) this.#options.onChange();
+    else this.#options.onDeposed(state.value);
   }
 
-  /** The state that is wanted, or undefined when it is there. */
-  #wanted(): GroupState | undefined {
-    const { value } = this.#known;
-    const staying = value.inSync.filter((member) => !this.#leaving.has(memberKey(member)));
-    const coming = [...this.#joining.values()];
-    if (coming.length === 0 && staying.length === value.inSync.length) return undefined;
-    // A member that joins replaces its own earlier life.
-    const numbers = new Set(coming.map((member) => member.number));
-    const inSync = [...staying.filter((member) => !numbers.has(member.number)), ...coming];
-    return { ...value, inSync: inSync.sort((a, b) => a.number - b.number) };
+  /** What is to be done next; undefined when the set is as it is to be. Who leaves goes first: the writes wait for it. */
+  #next(): Transition | undefined {
+    const { inSync } = this.#known.value;
+    const joining = [...this.#joining.values()];
+    // Who joins is in the set in no other life: it leaves with an earlier one first.
+    const isEarlierLife = ({ number }: Member) => joining.some((member) => member.number === number);
+    const leaving = inSync.filter((member) => this.#leaving.has(memberKey(member)) || isEarlierLife(member));
+    if (leaving.length > 0) return { kind: "shrink", by: this.#term, leaving };
+    const [first] = joining;
+    return first && { kind: "expand", by: this.#term, joining: first };
   }
 
-  async #settle(): Promise<void> {
-    if (this.#settling) return;
-    this.#settling = true;
-    while (!this.#signal.aborted) {
-      const next = this.#wanted();
-      if (next === undefined) break;
-      const { version } = this.#known;
-      this.#uncertain = { version, members: next.inSync };
-      try {
-        this.observe(await this.#register.compareAndSet(next, version));
-      } catch {
-        await this.#reread();
-        if (this.#known.version === version) await sleep(this.#clock, retryMs, this.#signal);
+  /** Makes one change after another until the set is as it is to be. */
+  async #makeChanges(): Promise<void> {
+    if (this.#isChanging) return;
+    this.#isChanging = true;
+    try {
+      for (let next = this.#next(); next !== undefined && !this.#isOver; next = this.#next()) {
+        await this.#make(next);
       }
+    } catch (error) {
+      this.#options.onFailure(error);
+    } finally {
+      this.#isChanging = false;
     }
-    this.#settling = false;
   }
 
+  async #make(transition: Transition): Promise<void> {
+    const { register, clock, signal } = this.#options;
+    const before = this.#known;
+    const { inSync } = apply(before.value, transition);
+    this.#change = { kind: "pending", version: before.version, inSync };
+    this.#recount();
+    try {
+      this.observe(await register.change(before, transition));
+      invariant(this.#known.version > before.version, "a change that is made has not changed the version");
+    } catch (error) {
+      if (error instanceof InvariantError) throw error;
+      if (this.#change.kind === "pending") this.#change = { ...this.#change, kind: "uncertain" };
+      await this.#reread();
+      if (this.#known.version === before.version) await sleep(clock, retryMs, signal);
+    }
+  }
+
+  /** Reads the state until it is known. */
   async #reread(): Promise<void> {
-    while (!this.#signal.aborted) {
+    const { register, clock, signal } = this.#options;
+    while (!this.#isOver) {
       try {
-        const state = await this.#register.read();
-        if (this.#signal.aborted) return;
+        const state = await register.read();
+        if (this.#isOver) return;
         if (state !== undefined) {
           // What this read does not show has not happened and never will.
-          this.#uncertain = undefined;
+          this.#change = settled;
           this.#adopt(state.version >= this.#known.version ? state : this.#known);
           return;
         }
-      } catch {
+      } catch (error) {
+        if (error instanceof InvariantError) throw error;
         // Not known yet: what may have been added stays required.
       }
-      await sleep(this.#clock, retryMs, this.#signal);
+      await sleep(clock, retryMs, signal);
     }
+  }
+
+  get #isOver(): boolean {
+    return this.#options.signal.aborted;
+  }
+
+  #recount(): void {
+    const all = new Map<string, Member>();
+    for (const member of this.#known.value.inSync) all.set(memberKey(member), member);
+    if (this.#change.kind !== "settled") {
+      for (const member of this.#change.inSync) all.set(memberKey(member), member);
+    }
+    for (const [key, member] of this.#joining) all.set(key, member);
+    this.#required = [...all.values()].filter((member) => member.number !== this.#term.primary);
+    this.#check();
+  }
+
+  /** Whoever may be promoted at this moment must have everything that is committed from now on. */
+  #check(): void {
+    for (const member of this.#possible) {
+      if (member.number === this.#term.primary) continue;
+      const isRequired = this.#required.some((other) => isSameMember(other, member));
+      invariant(isRequired, `node ${member.number} may be in sync now, and nobody waits for it`);
+    }
+  }
+
+  #mayHave(member: Member): boolean {
+    return this.#possible.some((other) => isSameMember(other, member));
+  }
+
+  /** Members of the sets that the state may hold at this moment. */
+  get #possible(): readonly Member[] {
+    const { inSync } = this.#known.value;
+    return this.#change.kind === "settled" ? inSync : [...inSync, ...this.#change.inSync];
   }
 }

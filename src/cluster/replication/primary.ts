@@ -6,6 +6,7 @@ import { CommitPipeline } from "./commit-pipeline.ts";
 import { isFull } from "./disk-diagnostics.ts";
 import { startEpoch } from "./epoch-start.ts";
 import { Floor } from "./floor.ts";
+import type { GroupRegister } from "./group-register.ts";
 import { InSyncSet } from "./in-sync-set.ts";
 import { Lease } from "./lease.ts";
 import type { PeerAt } from "./peer.ts";
@@ -27,7 +28,7 @@ export interface PrimaryOptions {
   readonly store: ReplicaLog;
   readonly clock: Clock;
   readonly peerAt: PeerAt;
-  readonly register: CasRegister<GroupState>;
+  readonly register: GroupRegister;
   readonly logs: CasRegister<GroupLogs>;
   readonly settings: ReplicationSettings;
   /** Called once, when this primary has learned that it is one no longer. */
@@ -72,6 +73,7 @@ export class Primary {
       },
       onDeposed: ({ epoch, primary }) =>
         this.#depose(`epoch ${epoch} has begun with node ${primary?.number ?? "none"} as its primary`),
+      onFailure: (error) => this.#fail(error),
     });
     this.#standbys = new Standbys({
       ...options,
@@ -80,8 +82,7 @@ export class Primary {
       joinSeq: () => this.log.joinSeq,
     });
     this.#transfer = new LeadershipTransfer({
-      self,
-      epoch: this.epoch,
+      term: { epoch: this.epoch, primary: self },
       inSync: this.#inSync,
       register,
       settled: (signal) => this.log.settled(signal),

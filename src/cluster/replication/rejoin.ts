@@ -2,6 +2,7 @@ import type { CasRegister } from "../metadata/cas-register.ts";
 import type { GroupLogs, GroupState, Member } from "../metadata/model.ts";
 import { holds } from "../storage/format/history.ts";
 import type { ReplicaLog } from "../storage/replica-log.ts";
+import type { GroupRegister } from "./group-register.ts";
 
 /** The node must not take part in its group as things stand; an operator has to decide. */
 export class RejoinRefused extends Error {
@@ -19,7 +20,7 @@ export interface RejoinOptions {
   readonly self: Member;
   /** Has its header. */
   readonly store: ReplicaLog;
-  readonly state: CasRegister<GroupState>;
+  readonly state: GroupRegister;
   readonly logs: CasRegister<GroupLogs>;
 }
 
@@ -42,29 +43,22 @@ export async function rejoinGroup(options: RejoinOptions): Promise<void> {
   if (found === undefined) {
     checkFirst(store);
     await settleLog(options);
-    await state.create({ epoch: 0, primary: undefined, inSync: [self] });
+    await state.change(undefined, { kind: "form", first: self });
     return;
   }
   checkEpoch(store, found.value);
   const mine = found.value.inSync.find((member) => member.number === self.number);
   if (mine === undefined || mine.incarnation === self.incarnation) return await settleLog(options);
-  const others = found.value.inSync.filter((member) => member !== mine);
-  const isAlone = others.length === 0;
+  const isAlone = found.value.inSync.length === 1;
   const doubt = doubtOf(store, mine, (await logs.read())?.value, isAlone);
   if (doubt === undefined) {
     await settleLog(options);
-    const inSync = [...others, self].sort((a, b) => a.number - b.number);
-    await state.compareAndSet({ ...withoutPrimary(found.value, self), inSync }, found.version);
+    await state.change(found, { kind: "rejoin", self });
     return;
   }
   if (isAlone) throw aloneWith(options, doubt);
-  await state.compareAndSet({ ...withoutPrimary(found.value, self), inSync: others }, found.version);
+  await state.change(found, { kind: "leave", number: self.number });
   await settleLog(options);
-}
-
-/** A primary that has registered afresh is one no longer: the master decides anew. */
-function withoutPrimary(state: GroupState, self: Member): GroupState {
-  return state.primary?.number === self.number ? { ...state, primary: undefined } : state;
 }
 
 /** Notes in the log under which incarnation it goes on, and beside the state which log it is. */

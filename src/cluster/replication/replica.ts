@@ -1,16 +1,12 @@
 import { type Clock, sleep } from "../../common/clock.ts";
 import type { CasRegister } from "../metadata/cas-register.ts";
-import {
-  type GroupLogs,
-  type GroupState,
-  type GroupView,
-  isSameMember,
-  type Member,
-} from "../metadata/model.ts";
+import { type GroupLogs, type GroupView, isSameMember, type Member } from "../metadata/model.ts";
 import type { ReplicaLog } from "../storage/replica-log.ts";
 import { diskProblem, fullRetryMs, isFull } from "./disk-diagnostics.ts";
 import { DiskMonitor } from "./disk-monitor.ts";
 import { FailureDetector } from "./failure-detector.ts";
+import type { GroupRegister } from "./group-register.ts";
+import { isCurrent } from "./group-state.ts";
 import type { AppendRequest, AppendResponse, PeerAt } from "./peer.ts";
 import { Primary } from "./primary.ts";
 import { heartbeatMs, type ReplicationSettings, silenceMs } from "./settings.ts";
@@ -21,7 +17,7 @@ export interface ReplicaOptions {
   readonly store: ReplicaLog;
   readonly clock: Clock;
   readonly peerAt: PeerAt;
-  readonly register: CasRegister<GroupState>;
+  readonly register: GroupRegister;
   readonly logs: CasRegister<GroupLogs>;
   readonly settings: ReplicationSettings;
   /** Tells the master that the primary of this epoch is silent; whether this node has become primary instead. */
@@ -170,15 +166,17 @@ export class Replica {
     const { register, store, settings, log } = this.#options;
     const view = this.#view;
     const state = this.#primary?.state ?? view?.state;
-    if (view === undefined || state === undefined) return false;
+    if (view === undefined || state === undefined || this.#self === undefined) return false;
+    const { number: primary } = this.#self;
     const { epoch, inSync } = state.value;
     const live = inSync.filter((member) => view.nodes.some((node) => isSameMember(node, member)));
-    const others = live.filter(({ number }) => number !== this.#self?.number);
+    const others = live.filter(({ number }) => number !== primary);
     const heir = this.#primary === undefined ? others[0] : this.#primary.heirOf(others);
     if (heir === undefined) return false;
     const reason = diskProblem(store, settings);
-    const next = { epoch: epoch + 1, primary: heir, inSync };
-    const done = await register.compareAndSet(next, state.version);
+    const by = { epoch, primary };
+    if (!isCurrent(by, state.value)) return false;
+    const done = await register.change(state, { kind: "transfer", by, to: heir });
     log(`node ${heir.number} takes the place of this node as primary of epoch ${epoch}: ${reason}`);
     if (this.#view !== undefined) this.observe({ ...this.#view, state: done });
     return true;

@@ -1,22 +1,33 @@
-import type { CasRegister } from "../metadata/cas-register.ts";
-import type { GroupState, Member } from "../metadata/model.ts";
+import { InvariantError } from "../../common/invariant.ts";
+import type { Member } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
+import type { GroupRegister } from "./group-register.ts";
+import { isCurrent, type Term } from "./group-state.ts";
 import type { InSyncSet } from "./in-sync-set.ts";
 
 export interface LeadershipTransferOptions {
-  readonly self: number;
-  /** Of the primary that hands over. */
-  readonly epoch: number;
+  /** The term of this primary. */
+  readonly term: Term;
   readonly inSync: InSyncSet;
-  readonly register: CasRegister<GroupState>;
+  readonly register: GroupRegister;
   /** Resolves when everything that is in the log is committed. */
   readonly settled: (signal: AbortSignal) => Promise<void>;
 }
 
+/**
+ * Where a transfer stands. `draining`: no write is taken any more, and what is in the log is being committed. `pending`:
+ * the compare-and-set that names the successor is under way. After that, or when either has failed, it is `idle`.
+ */
+type TransferState =
+  | { readonly kind: "idle" }
+  | { readonly kind: "draining" | "pending"; readonly to: Member; readonly over: Promise<void> };
+
+const idle: TransferState = { kind: "idle" };
+
 /** How a primary makes another node primary in its place, without a failed request. */
 export class LeadershipTransfer {
   readonly #options: LeadershipTransferOptions;
-  #running: Promise<unknown> | undefined;
+  #state: TransferState = idle;
 
   constructor(options: LeadershipTransferOptions) {
     this.#options = options;
@@ -24,48 +35,57 @@ export class LeadershipTransfer {
 
   /** While it is, nothing may be added to the log. */
   get isUnderWay(): boolean {
-    return this.#running !== undefined;
+    return this.#state.kind !== "idle";
   }
 
   /** Resolves when it is over, however it has ended. Errors: unavailable (`signal` was aborted). */
   async wait(signal: AbortSignal): Promise<void> {
-    await Promise.race([this.#running, aborted(signal)]);
-    if (signal.aborted)
-      throw new OperationError("unavailable", "the call ended while the office was handed over");
+    if (this.#state.kind === "idle") return;
+    await Promise.race([this.#state.over, aborted(signal)]);
+    if (signal.aborted) {
+      throw new OperationError("unavailable", "the call was cancelled during a leadership transfer");
+    }
   }
 
   /** Makes an in-sync standby the primary of the next epoch, which is returned. Errors: refused, unavailable. */
   async run(number: number, signal: AbortSignal): Promise<number> {
-    const { self, inSync } = this.#options;
-    const target = inSync.members.find((member) => member.number === number && number !== self);
-    if (target === undefined) {
-      const reason = number === self ? "is the primary already" : "is not in sync";
-      throw new OperationError("refused", `node ${number} ${reason}`);
+    const to = this.#successor(number);
+    if (this.#state.kind !== "idle") {
+      throw new OperationError("refused", "a leadership transfer is under way already");
     }
-    if (this.#running !== undefined)
-      throw new OperationError("refused", "the office is being handed over already");
-    const transferLeadership = this.#to(target, signal);
-    this.#running = transferLeadership.catch(() => {});
+    const over = Promise.withResolvers<void>();
+    this.#state = { kind: "draining", to, over: over.promise };
     try {
-      return await transferLeadership;
+      await this.#options.settled(signal);
+      this.#state = { kind: "pending", to, over: over.promise };
+      return await this.#name(to);
+    } catch (error) {
+      if (error instanceof InvariantError) throw error;
+      // If it has happened all the same, no write of ours can be committed any more, and the state will tell us.
+      throw new OperationError("unavailable", "the leadership transfer has failed", { cause: error });
     } finally {
-      this.#running = undefined;
+      this.#state = idle;
+      over.resolve();
     }
   }
 
-  async #to(target: Member, signal: AbortSignal): Promise<number> {
-    const { inSync, register, settled, epoch } = this.#options;
-    try {
-      await settled(signal);
-      // The wait may have been for this very standby, until it was dropped.
-      if (!inSync.has(target)) throw new Error(`node ${target.number} is not in sync any more`);
-      const next = { epoch: epoch + 1, primary: target, inSync: inSync.members };
-      inSync.observe(await register.compareAndSet(next, inSync.state.version));
-      return next.epoch;
-    } catch (error) {
-      // If it has happened all the same, no write of ours can be committed any more, and the state will tell us.
-      throw new OperationError("unavailable", "the office could not be handed over", { cause: error });
-    }
+  #successor(number: number): Member {
+    const { term, inSync } = this.#options;
+    if (number === term.primary) throw new OperationError("refused", `node ${number} is the primary already`);
+    const member = inSync.members.find((other) => other.number === number);
+    if (member === undefined) throw new OperationError("refused", `node ${number} is not in sync`);
+    return member;
+  }
+
+  /** Names the successor in the state. */
+  async #name(to: Member): Promise<number> {
+    const { term, inSync, register } = this.#options;
+    // The wait may have been for this very standby, until it was dropped.
+    if (!inSync.has(to)) throw new Error(`node ${to.number} is not in sync any more`);
+    if (!isCurrent(term, inSync.state.value)) throw new Error("another primary has been named meanwhile");
+    const next = await register.change(inSync.state, { kind: "transfer", by: term, to });
+    inSync.observe(next);
+    return next.value.epoch;
   }
 }
 

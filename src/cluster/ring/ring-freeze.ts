@@ -21,9 +21,10 @@ export function freezeRing(options: {
   access: Access;
   signal: AbortSignal;
 }): () => Promise<void> {
-  const { topology, clock, signal } = options;
+  const { sessions, topology, clock, access, signal } = options;
   const register = znodeRegister({
-    ...options,
+    session: () => sessions.current,
+    access,
     path: ringPath,
     parse: parseRingState,
     format: formatRingState,

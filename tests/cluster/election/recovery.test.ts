@@ -26,17 +26,8 @@ const floor = { epoch: 7, seq: 41 };
 
 test("the survivor with most of the log becomes primary, alone in sync", () => {
   const survivors = [survivor(2, 6, 900), survivor(3, 7, 40), survivor(4, 7, 41), survivor(5, 7, 41)];
-  const { next, primary, loss } = planRecovery(
-    groupWith(node(2), node(3), node(4), node(5)),
-    survivors,
-    floor,
-  );
+  const { primary, loss } = planRecovery(groupWith(node(2), node(3), node(4), node(5)), survivors, floor);
   assert.equal(primary.number, 4);
-  assert.deepEqual(next, {
-    epoch: 8,
-    primary: { number: 4, incarnation: "40" },
-    inSync: [{ number: 4, incarnation: "40" }],
-  });
   assert.match(loss, /node 4 .* record 41 of epoch 7; .* on node 1 alone, and is lost: none is known of/);
   const behind = planRecovery(groupWith(node(3)), [survivor(3, 7, 40)], floor);
   assert.match(behind.loss, /is lost: there were such, up to record 41 of epoch 7 at least/);

@@ -45,7 +45,7 @@ test("a read shows every change that was made before it, also where the member t
   });
   await clock.until("there is a session", () => sessions.current !== undefined);
   const register = znodeRegister({
-    sessions,
+    session: () => sessions.current,
     path,
     access: "open",
     parse: (_, data) => new TextDecoder().decode(data),

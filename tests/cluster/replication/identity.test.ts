@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { comparePositions } from "../../../src/cluster/election/positions.ts";
-import { promotion } from "../../../src/cluster/election/promotion.ts";
+import { successorOf } from "../../../src/cluster/election/promotion.ts";
+import { comparePositions } from "../../../src/cluster/storage/format/history.ts";
 import { ReplicaGroup } from "../../support/replica-group.ts";
 
 /** A group of nodes 1 and 2, both in sync, with node 1 as its primary and a few writes. */
@@ -226,7 +226,7 @@ test("of several live in-sync members the one whose log ends last is promoted", 
   const inSync = [1, 2, 3].map((number) => ({ number, incarnation: `${number}0` }));
   const state = { epoch: 4, primary: undefined, inSync };
   const chosen = (positions: [number, { epoch: number; seq: number }][], nodes = inSync) =>
-    promotion(state, nodes, new Map(positions))?.primary?.number;
+    successorOf(state, nodes, new Map(positions))?.number;
   assert.equal(
     chosen([
       [1, { epoch: 4, seq: 9 }],

@@ -1,8 +1,9 @@
-import type { GroupState, Member } from "../../../src/cluster/metadata/model.ts";
+import { type GroupState, isSameMember } from "../../../src/cluster/metadata/model.ts";
 import type { AppendRequest, AppendResponse } from "../../../src/cluster/replication/peer.ts";
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
 import type { Change, LogRecord } from "../../../src/cluster/storage/model.ts";
 import type { SimProcess } from "../world/process.ts";
+import { type Author, explain } from "./explain.ts";
 import { copiedRecord, GroupFacts, liveAt } from "./group-facts.ts";
 import { beginsEpoch, changeOf, isSame, isSameChange, type ShadowLog } from "./shadow-log.ts";
 
@@ -66,6 +67,13 @@ export class Invariants {
       this.groups.set(name, group);
     }
     return group;
+  }
+
+  /** A process, whose role is `by`, changes the authority over a group: by one legal transition. */
+  stateChanging(name: string, next: GroupState, author: string, by: Author): void {
+    const before = this.group(name).state;
+    if (explain(before, next, by) !== undefined) return;
+    this.violated(`${author} changes group ${name} by no legal transition ${shownStep(before, next)}`);
   }
 
   /** The authority over a group was changed by a process. */
@@ -250,10 +258,12 @@ export class Invariants {
 
   #checkStep({ name }: GroupFacts, before: GroupState, next: GroupState): void {
     const known = before.inSync.map((member) => member.number);
-    const step = `from ${JSON.stringify(before)} to ${JSON.stringify(next)}`;
+    const step = shownStep(before, next);
     if (next.epoch < before.epoch) this.violated(`the epoch of group ${name} falls ${step}`);
     if (next.epoch === before.epoch) {
-      const changed = next.primary !== undefined && !isSameMember(next.primary, before.primary);
+      const { primary } = next;
+      const changed =
+        primary !== undefined && (before.primary === undefined || !isSameMember(primary, before.primary));
       if (changed) this.violated(`group ${name} has another primary in the same epoch ${step}`);
       return;
     }
@@ -313,8 +323,8 @@ export class Invariants {
   }
 }
 
-function isSameMember(a: Member, b: Member | undefined): boolean {
-  return a.number === b?.number && a.incarnation === b.incarnation;
+function shownStep(before: GroupState | undefined, next: GroupState): string {
+  return `from ${JSON.stringify(before)} to ${JSON.stringify(next)}`;
 }
 
 function shown(record: LogRecord): string {

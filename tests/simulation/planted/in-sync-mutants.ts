@@ -3,6 +3,14 @@ import type { Mutant } from "./mutant.ts";
 const pipeline = "cluster/replication/commit-pipeline.ts";
 const inSyncSet = "cluster/replication/in-sync-set.ts";
 
+/** The set does not look at whom it waits for. What comes of that is to be found. */
+const requiredIsUnchecked: Mutant["edits"] = [[inSyncSet, "    this.#check();\n", ""]];
+
+const changeIsForgotten: Mutant["edits"] = [
+  [inSyncSet, "for (const member of this.#change.inSync) all.set(memberKey(member), member);", ""],
+  ...requiredIsUnchecked,
+];
+
 /** Bugs in who is in sync, and in what that requires. */
 export const inSyncMutants: readonly Mutant[] = [
   {
@@ -40,9 +48,10 @@ export const inSyncMutants: readonly Mutant[] = [
     edits: [
       [
         inSyncSet,
-        "return [...all.values()].filter((member) => member.number !== this.#self);",
-        "return [...all.values()].filter((member) => member.number !== this.#self && !this.#leaving.has(memberKey(member)));",
+        "[...all.values()].filter((member) => member.number !== this.#term.primary);",
+        "[...all.values()].filter((member) => member.number !== this.#term.primary && !this.#leaving.has(memberKey(member)));",
       ],
+      ...requiredIsUnchecked,
     ],
   },
   {
@@ -51,11 +60,7 @@ export const inSyncMutants: readonly Mutant[] = [
     withinSeeds: 30,
     edits: [
       [inSyncSet, "for (const [key, member] of this.#joining) all.set(key, member);", ""],
-      [
-        inSyncSet,
-        "for (const member of this.#uncertain?.members ?? []) all.set(memberKey(member), member);",
-        "",
-      ],
+      ...changeIsForgotten,
     ],
   },
   {
@@ -63,13 +68,7 @@ export const inSyncMutants: readonly Mutant[] = [
     promise: "while it is unknown whether a standby has joined, it is required",
     withinSeeds: 30,
     focus: ["join in doubt", "pause"],
-    edits: [
-      [
-        inSyncSet,
-        "for (const member of this.#uncertain?.members ?? []) all.set(memberKey(member), member);",
-        "",
-      ],
-    ],
+    edits: changeIsForgotten,
   },
   {
     name: "a damaged replica claims its place in the in-sync set",
@@ -85,11 +84,17 @@ export const inSyncMutants: readonly Mutant[] = [
     ],
   },
   {
-    name: "two lives of one standby join together",
+    name: "two lives of one standby are in the set",
     promise: "the state names a replica once, and can be read",
     withinSeeds: 150,
     focus: ["join in doubt", "session expiry"],
-    edits: [[inSyncSet, "this.#forgetJoining(member.number);\n    this.#joining.set", "this.#joining.set"]],
+    edits: [
+      [
+        inSyncSet,
+        "this.#leaving.has(memberKey(member)) || isEarlierLife(member)",
+        "this.#leaving.has(memberKey(member)) || (!member && isEarlierLife(member))",
+      ],
+    ],
   },
   {
     name: "minsync is not looked at",

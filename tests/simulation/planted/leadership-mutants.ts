@@ -3,7 +3,18 @@ import type { Mutant } from "./mutant.ts";
 const pipeline = "cluster/replication/commit-pipeline.ts";
 const standby = "cluster/replication/standby.ts";
 const promotion = "cluster/election/promotion.ts";
+const groupState = "cluster/replication/group-state.ts";
 const replicator = "cluster/replication/replicator.ts";
+
+/** The transitions make anybody primary, and put whoever it is in the set. */
+const anybodyCanSucceed: Mutant["edits"] = [
+  [groupState, "  if (!has(inSync, to)) return `node", "  if (!to) return `node"],
+  [
+    groupState,
+    "primary: transition.to, inSync };",
+    "primary: transition.to, inSync: sorted([...without(inSync, transition.to.number), transition.to]) };",
+  ],
+];
 
 /** Bugs in leases, epochs, promotions and transfers. */
 export const leadershipMutants: readonly Mutant[] = [
@@ -47,23 +58,22 @@ export const leadershipMutants: readonly Mutant[] = [
       ],
       [
         promotion,
-        "  const primary = inSync.find((member) => chosen !== undefined && isSameMember(member, chosen));\n" +
-          "  return primary && { epoch: epoch + 1, primary, inSync };",
-        "  const others = inSync.filter(({ number }) => number !== chosen?.number);\n" +
-          "  return chosen && { epoch: epoch + 1, primary: chosen, inSync: [chosen, ...others] };",
+        "return inSync.find((member) => chosen !== undefined && isSameMember(member, chosen));",
+        "return inSync && chosen && { number: chosen.number, incarnation: chosen.incarnation };",
       ],
+      ...anybodyCanSucceed,
     ],
   },
   {
-    name: "a promotion leaves only those in sync that are registered",
+    name: "a promotion leaves only the new primary in sync",
     promise: "while one in-sync disk is well, its group comes back with all that was acknowledged",
     withinSeeds: 30,
     focus: ["bit flip", "wiped disk", "session expiry"],
     edits: [
       [
-        promotion,
-        "primary, inSync };",
-        "primary, inSync: inSync.filter((member) => nodes.some((node) => isSameMember(node, member))) };",
+        groupState,
+        "primary: transition.to, inSync };",
+        "primary: transition.to, inSync: [inSync.length > 0 && transition.to].filter((to) => to !== false) };",
       ],
     ],
   },
@@ -104,7 +114,7 @@ export const leadershipMutants: readonly Mutant[] = [
     promise: "only who holds every acknowledged write becomes primary",
     withinSeeds: 60,
     focus: ["transfer", "one-way cut"],
-    edits: [["cluster/replication/transfer.ts", "if (!inSync.has(target)) throw", "if (!target) throw"]],
+    edits: [["cluster/replication/transfer.ts", "if (!inSync.has(to)) throw", "if (!to) throw"]],
   },
   {
     name: "the master promotes whatever the state has become meanwhile",
@@ -114,8 +124,8 @@ export const leadershipMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/election/master.ts",
-        "await session.set(groupStatePath(group.name), formatGroupState(next), group.state.version);",
-        "await session.set(groupStatePath(group.name), formatGroupState(next), -1);",
+        "register.change(state, transition)",
+        "register.change(state && { ...state, version: -1 }, transition)",
       ],
     ],
   },
@@ -128,12 +138,34 @@ export const leadershipMutants: readonly Mutant[] = [
       [
         "cluster/replication/replica.ts",
         "inSync.filter((member) => view.nodes.some((node) => isSameMember(node, member)))",
-        "view.nodes.map(({ number, incarnation }) => ({ number, incarnation }))",
+        "inSync && view.nodes.map(({ number, incarnation }) => ({ number, incarnation }))",
       ],
+      ...anybodyCanSucceed,
+    ],
+  },
+  {
+    name: "a change is made of whatever the state has become meanwhile",
+    promise: "each change of the state is one legal transition of the state before",
+    withinSeeds: 60,
+    focus: ["session expiry", "transfer", "join in doubt"],
+    edits: [
       [
-        "cluster/replication/replica.ts",
-        "primary: heir, inSync };",
-        "primary: heir, inSync: [heir, ...inSync.filter(({ number }) => number !== heir.number)] };",
+        "cluster/replication/group-register.ts",
+        "this.#register.compareAndSet(next, before.version)",
+        "this.#register.compareAndSet(next, -1)",
+      ],
+    ],
+  },
+  {
+    name: "a primary that registers anew stays primary",
+    promise: "an epoch has one primary, in one life",
+    withinSeeds: 20,
+    focus: ["session expiry"],
+    edits: [
+      [
+        groupState,
+        "...withoutPrimary(state, self.number),",
+        "...state, primary: state.primary?.number === self.number ? self : state.primary,",
       ],
     ],
   },

@@ -4,6 +4,7 @@ import { ringPath } from "../../../src/cluster/metadata/paths.ts";
 import { ringOf } from "../../../src/cluster/ring/placement.ts";
 import { HistoryRecorder } from "../../checker/history.ts";
 import type { StoreOperation } from "../../checker/store-model.ts";
+import type { Author } from "../checks/explain.ts";
 import { Client } from "../clients/client.ts";
 import { WatchClient } from "../clients/watch-client.ts";
 import type { Operation, Outcome } from "./coordination-connection.ts";
@@ -85,6 +86,11 @@ export class Cluster {
     return this.#ring && ringOf(this.#ring).owner(key);
   }
 
+  #replicaOf(author: string): Author {
+    const number = this.nodes.find((node) => node.name === author)?.replica.number;
+    return number === undefined ? "router" : { replica: number };
+  }
+
   #observe(author: string, { name, path, data }: Operation, outcome: Outcome): void {
     if ((name !== "set" && name !== "create") || data === undefined || "error" in outcome) return;
     const { invariants, trace, scheduler, coordination } = this.world;
@@ -104,6 +110,7 @@ export class Cluster {
         "zk",
         `group ${group}: epoch ${state.epoch}, primary ${state.primary?.number ?? "none"}, in sync ${inSync}`,
       );
+      invariants.stateChanging(group, state, author, this.#replicaOf(author));
       invariants.stateChanged(group, state, author);
     } else if (logsOf !== undefined) {
       invariants.floorSet(logsOf, parseGroupLogs(path, data).floor.seq);

@@ -35,6 +35,11 @@ export function commonSeq(a: History, b: History): number {
   return 0;
 }
 
+/** Which of two logs of a group ends later: what a later epoch has committed replaces the end of an earlier one. */
+export function comparePositions(a: Position, b: Position): number {
+  return a.epoch - b.epoch || a.seq - b.seq;
+}
+
 /** Whether a log holds the record at `position`, as far as its epochs tell. */
 export function holds(log: History, position: Position): boolean {
   if (position.seq === 0) return true;

@@ -1,0 +1,69 @@
+import type { Access, Coordination } from "../../coordination/coordination.ts";
+import { type CasRegister, znodeRegister } from "../metadata/cas-register.ts";
+import { formatGroupState, parseGroupState } from "../metadata/codec.ts";
+import type { GroupState, Versioned } from "../metadata/model.ts";
+import { groupStatePath } from "../metadata/paths.ts";
+import { apply, type Transition } from "./group-state.ts";
+
+/** The state of a group, where all processes see it. Nothing but a transition changes it. */
+export class GroupRegister {
+  readonly #register: CasRegister<GroupState>;
+  readonly #onFailure: (error: unknown) => void;
+
+  /** `onFailure` is told when an illegal transition was asked for: the process must end. */
+  constructor(register: CasRegister<GroupState>, onFailure: (error: unknown) => void) {
+    this.#register = register;
+    this.#onFailure = onFailure;
+  }
+
+  /** As of the CasRegister. */
+  get connected(): boolean {
+    return this.#register.connected;
+  }
+
+  /** As of the CasRegister. */
+  read(): Promise<Versioned<GroupState> | undefined> {
+    return this.#register.read();
+  }
+
+  /**
+   * Makes one transition of the state `before`, unless another one has been made of it. Rejects as the CasRegister
+   * does; with an InvariantError when the transition is illegal in that state.
+   */
+  async change(
+    before: Versioned<GroupState> | undefined,
+    transition: Transition,
+  ): Promise<Versioned<GroupState>> {
+    const next = this.#apply(before?.value, transition);
+    if (before === undefined) return await this.#register.create(next);
+    return await this.#register.compareAndSet(next, before.version);
+  }
+
+  #apply(before: GroupState | undefined, transition: Transition): GroupState {
+    try {
+      return apply(before, transition);
+    } catch (error) {
+      this.#onFailure(error);
+      throw error;
+    }
+  }
+}
+
+/**
+ * The state of a group in its znode. `session`: under which it is read and written. A master gives its own: once that
+ * is over, it changes nothing any more.
+ */
+export function groupRegister(options: {
+  session: () => Coordination | undefined;
+  access: Access;
+  group: string;
+  /** An illegal transition was asked for: the process must end. */
+  onFailure: (error: unknown) => void;
+}): GroupRegister {
+  const { session, access, group, onFailure } = options;
+  const path = groupStatePath(group);
+  return new GroupRegister(
+    znodeRegister({ session, access, path, parse: parseGroupState, format: formatGroupState }),
+    onFailure,
+  );
+}
