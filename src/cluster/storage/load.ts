@@ -8,39 +8,19 @@ import { KeyIndex } from "./index/key-index.ts";
 import { KeyTable } from "./index/key-table.ts";
 import { OffsetIndex } from "./index/offset-index.ts";
 import { RequestTable } from "./index/request-table.ts";
-import type { EpochStart, LogCondition, LogIdentity, Position } from "./model.ts";
+import type { LogFileFacts } from "./log-file.ts";
 import type { PlacedRecord } from "./read/tail-cache.ts";
+import type { LogContents } from "./state.ts";
 
 /** What a log file says, as far as it is good. */
-export interface LoadedLog {
-  readonly condition: LogCondition;
-  /** Whether damage has taken the header. */
-  readonly hasLostHeader: boolean;
-  /** Where the first damage begins, and the last good record, which may stand behind it. */
-  readonly damage: { readonly offset: number; readonly last: Position } | undefined;
-  readonly identity: LogIdentity | undefined;
-  /** See `Header.fileId`. */
+export interface LoadedLog extends LogContents {
+  readonly facts: Omit<LogFileFacts, "isCopy">;
+  /** The file that the header was written for: see `Header.fileId`. */
   readonly fileId: string | undefined;
-  readonly life: bigint | undefined;
-  readonly base: Position;
-  readonly last: Position;
-  readonly epochs: readonly EpochStart[];
-  readonly promisedEpoch: number;
-  readonly legacySeq: number;
-  readonly frameBytes: number;
-  /** Where the next record belongs: after the good part; or after all, in a damaged log. */
-  readonly endBytes: number;
-  readonly live: KeyTable;
-  /** Of all records, pending ones too. */
-  readonly requests: RequestTable;
-  readonly offsetIndex: OffsetIndex;
-  /** Records after `visibleSeq`, which `live` does not know. */
-  readonly pending: readonly PlacedRecord[];
 }
 
 /**
- * Reads a log file whole and remembers at most `requestsMax` requests. Records after `visibleSeq` are returned as
- * pending.
+ * Reads a log file whole, and remembers at most `requestsMax` requests. Records after `visibleSeq` are pending.
  * Errors: LogFileError (written by a later version), those of the disk.
  */
 export async function loadLog(
@@ -54,7 +34,7 @@ export async function loadLog(
   const { order } = checker;
   const index = new KeyIndex();
   const deletions = new Map<string, number>();
-  const offsetIndex = new OffsetIndex();
+  const offsets = new OffsetIndex();
   const requests = new RequestTable(requestsMax);
   const pending: PlacedRecord[] = [];
   let endBytes = 0;
@@ -63,7 +43,7 @@ export async function loadLog(
   const takeRecord = (token: RecordToken) => {
     const { record, offset, bytes, window } = token;
     const { seq, epoch } = order;
-    if (!order.isInSnapshot) offsetIndex.add(seq, offset);
+    if (!order.isInSnapshot) offsets.add(seq, offset);
     requests.note(record.requestId, seq);
     if (seq > visibleSeq) {
       const entryBytes = record.changes.map((entry) => entry.end - entry.start);
@@ -91,24 +71,24 @@ export async function loadLog(
   await checker.end(file, fileBytes, line);
   requests.forget(order.requestsAfter);
   const { condition, standing, promises, damages } = checker;
+  const { base, last, epochs, legacySeq } = standing;
   const [damage] = damages;
   return {
     condition,
-    hasLostHeader: checker.hasLostHeader,
-    damage: damage && { offset: damage.offset, last: order.last },
-    identity: order.identity,
-    fileId: order.fileId,
-    life: promises.life,
-    base: standing.base,
-    last: standing.last,
-    epochs: standing.epochs,
-    promisedEpoch: promises.promisedEpoch,
-    legacySeq: standing.legacySeq,
-    frameBytes: order.frameBytes,
-    endBytes: checker.isGood ? endBytes : fileBytes,
-    live: new KeyTable(index, deletions),
+    positions: { base, last, epochs, promisedEpoch: promises.promisedEpoch },
+    keys: new KeyTable(index, deletions),
     requests,
-    offsetIndex,
     pending,
+    fileId: order.fileId,
+    facts: {
+      endBytes: checker.isGood ? endBytes : fileBytes,
+      identity: order.identity,
+      life: promises.life,
+      hasLostHeader: checker.hasLostHeader,
+      damage: damage && { offset: damage.offset, last: order.last },
+      frameBytes: order.frameBytes,
+      legacySeq,
+      offsets,
+    },
   };
 }

@@ -2,9 +2,9 @@ import { basename, dirname, resolve } from "node:path";
 import type { Disk, FileLock } from "./disk/disk.ts";
 import { lockFile } from "./disk/lock-file.ts";
 import { clearRbfile } from "./disk/rbfile.ts";
-import { SharedFile } from "./disk/shared-file.ts";
 import { LogFileError } from "./errors.ts";
 import { loadLog } from "./load.ts";
+import { LogFile } from "./log-file.ts";
 import type { LogStore } from "./log-store.ts";
 import { type LogOptions, type LogSettings, withDefaults } from "./options.ts";
 import { keepBeside } from "./rewrite/cut-off.ts";
@@ -89,7 +89,8 @@ async function takeRewritten(options: LogSettings): Promise<void> {
 async function checkRewritten({ disk, dbfile, rbfile, requestsMax, group }: LogSettings): Promise<void> {
   const file = await disk.open(rbfile, "write");
   try {
-    const { condition, identity } = await loadLog(rbfile, file, requestsMax);
+    const { condition, facts } = await loadLog(rbfile, file, requestsMax);
+    const { identity } = facts;
     if (identity !== undefined && group !== undefined && identity.group !== group) {
       throw new LogFileError(
         rbfile,
@@ -115,19 +116,26 @@ async function openState(options: LogSettings): Promise<LogState> {
   try {
     const loaded = await loadLog(dbfile, file, options.requestsMax);
     const fileId = (await disk.look(dbfile))?.fileId;
-    // A copy becomes a log with a name of its own: by a rewriting that may have been interrupted.
+    // Adopting a copy gives it a header of its own. That is a rewrite, which may have been interrupted.
     const isCopy = loaded.fileId !== undefined && loaded.fileId !== fileId;
-    await clearRbfile(options, isCopy ? undefined : loaded.identity);
-    const { condition, endBytes: from, last: after, epochs } = loaded;
+    const { condition, facts, positions } = loaded;
+    await clearRbfile(options, isCopy ? undefined : facts.identity);
     if (condition.kind === "torn") {
-      const part = { file, from, to: from + condition.bytesCut, after, epochs };
+      const from = facts.endBytes;
+      const part = {
+        file,
+        from,
+        to: from + condition.bytesCut,
+        after: positions.last,
+        epochs: positions.epochs,
+      };
       await keepBeside(options, part, `at line ${condition.line}, which an interrupted write has left`);
       await file.truncate(from);
     }
     // A process that was killed may have left what only the machine's memory has: it counts as durable from here on.
     await file.datasync();
     await disk.syncDirectory(dbfile);
-    return new LogState(options, new SharedFile(file), loaded, fileId);
+    return new LogState(options, new LogFile(file, { ...facts, isCopy }), loaded);
   } catch (error) {
     await file.close();
     throw error;

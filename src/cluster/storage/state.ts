@@ -1,192 +1,275 @@
-import { SerialQueue } from "../../common/serial-queue.ts";
-import type { SharedFile } from "./disk/shared-file.ts";
-import { LogFileError, LogStoreError } from "./errors.ts";
-import { KeyTable } from "./index/key-table.ts";
-import { OffsetIndex } from "./index/offset-index.ts";
+import { InvariantError, invariant } from "../../common/invariant.ts";
+import { SerialQueue, type Turn } from "../../common/serial-queue.ts";
+import { LogHealth } from "./health.ts";
+import type { IndexMove } from "./index/key-index.ts";
+import type { KeyTable } from "./index/key-table.ts";
 import type { RequestTable } from "./index/request-table.ts";
-import type { LoadedLog } from "./load.ts";
-import type { EpochStart, LogCondition, LogIdentity, LogRecord, Position } from "./model.ts";
+import type { LogFile } from "./log-file.ts";
+import type { LogCondition, LogRecord, Position } from "./model.ts";
 import type { LogSettings } from "./options.ts";
+import { type LoadedPositions, type LogPositions, Positions } from "./positions.ts";
 import { OpenScans } from "./read/open-scans.ts";
-import { type PlacedRecord, TailCache } from "./read/tail-cache.ts";
-import { placeValue } from "./read/values.ts";
+import type { PlacedValue } from "./read/placed-value.ts";
+import { type PlacedRecord, type RecordPlace, TailCache } from "./read/tail-cache.ts";
 import type { LogEndListener } from "./replica-log.ts";
 
-/** Where small writes find room and large ones do not, not each of them is worth a line. */
-const fullAgainMs = 60_000;
+/** What is in a file that becomes the log. */
+export interface LogContents {
+  readonly condition: LogCondition;
+  readonly positions: LoadedPositions;
+  /** Knows the visible records only. */
+  readonly keys: KeyTable;
+  /** Knows all records. */
+  readonly requests: RequestTable;
+  /** The last records, which are not visible yet. */
+  readonly pending: readonly PlacedRecord[];
+}
 
-/** What the parts of one open log share. */
+/** What a write has added to the file. */
+export interface WrittenBatch {
+  /** Where the records after `durable` stand, in their order. */
+  readonly places: readonly RecordPlace[];
+  readonly last: Position;
+  readonly endBytes: number;
+  readonly promisedEpoch: number;
+  /** The life that it begins, if any. */
+  readonly life: bigint | undefined;
+}
+
+/** Where everything stands in a file that has the same records as the log, but for garbage. */
+export interface Relocation {
+  readonly file: LogFile;
+  readonly base: Position;
+  /** Records after the base stand so many bytes further on. */
+  readonly shift: number;
+  readonly move: IndexMove;
+}
+
+/**
+ * The parts of an open log: its positions, its file, its keys, its newest records and its health. Each part keeps its
+ * own invariants. Here are the steps that concern several of them; nobody else changes a part. A step that changes what
+ * is on disk asks for a turn of the log's queue.
+ */
 export class LogState {
   readonly options: LogSettings;
-  /** Everything that writes to the log, or puts another file in its place, does so in its turn here. */
-  readonly lane = new SerialQueue();
-  file: SharedFile;
-  /** End of what is on disk. */
-  endBytes = 0;
-  identity: LogIdentity | undefined;
-  /** Whether the header was written for another file: see `LogStore.isCopy`. */
-  isCopy: boolean;
-  life: bigint | undefined;
-  condition: LogCondition = { kind: "intact" };
-  /** Whether damage has taken the header: nobody can say whose log it was. */
-  hasLostHeader = false;
-  damage: LoadedLog["damage"];
-  base: Position = { epoch: 0, seq: 0 };
-  durable: Position = { epoch: 0, seq: 0 };
-  written: Position = { epoch: 0, seq: 0 };
-  last: Position = { epoch: 0, seq: 0 };
-  epochs: readonly EpochStart[] = [];
-  promisedEpoch = 0;
-  promisedOnDisk = 0;
-  legacySeq = 0;
-  frameBytes = 0;
-  live = new KeyTable();
-  requests: RequestTable;
-  recent = new TailCache(0);
-  offsetIndex = new OffsetIndex();
-  /** Records up to here are visible; all of them are on disk. */
-  visibleSeq = 0;
-  /** Records up to here are known to be committed. May be ahead of what is on disk. */
-  committedSeq = 0;
-  /** Bytes in the file of records that are not visible yet. */
-  invisibleBytes = 0;
+  readonly health: LogHealth;
   readonly scans = new OpenScans();
-  /** Are told of each record that becomes visible. */
-  readonly listeners = new Set<(record: LogRecord) => void>();
-  readonly endListeners = new Set<LogEndListener>();
-  /** Seqs that readers of a copy ask `mayBeLive` about. */
-  readonly horizons = new Set<{ readonly seq: number }>();
-  failure: LogStoreError | undefined;
-  /** Why the last attempt to write has found no room; undefined when it has found some. */
-  full: LogStoreError | undefined;
-  #toldFullMs = Number.NEGATIVE_INFINITY;
-  isClosed = false;
+  readonly #queue = new SerialQueue();
+  readonly #positions = new Positions();
+  #file: LogFile;
+  #keys: KeyTable;
+  #requests: RequestTable;
+  #tail = new TailCache(0);
+  readonly #visibleListeners = new Set<(record: LogRecord) => void>();
+  readonly #endListeners = new Set<LogEndListener>();
 
-  /** `fileId`: of the file. */
-  constructor(options: LogSettings, file: SharedFile, loaded: LoadedLog, fileId: string | undefined) {
+  constructor(options: LogSettings, file: LogFile, contents: LogContents) {
     this.options = options;
-    this.isCopy = loaded.fileId !== undefined && loaded.fileId !== fileId;
-    this.file = file;
-    this.committedSeq = loaded.base.seq;
-    this.requests = loaded.requests;
-    this.load(loaded);
+    this.health = new LogHealth(options);
+    this.#file = file;
+    this.#keys = contents.keys;
+    this.#requests = contents.requests;
+    this.#positions.replaced(contents.positions);
+    this.#load(contents);
   }
 
-  /** Takes over what was read from the present file. */
-  load(loaded: LoadedLog): void {
-    this.condition = loaded.condition;
-    this.hasLostHeader = loaded.hasLostHeader;
-    this.damage = loaded.damage;
-    const { base, last, epochs, pending } = loaded;
-    this.endBytes = loaded.endBytes;
-    this.identity = loaded.identity;
-    this.life = loaded.life;
-    this.base = base;
-    this.durable = last;
-    this.written = last;
-    this.last = last;
-    this.epochs = epochs;
-    this.promisedEpoch = Math.max(this.promisedEpoch, loaded.promisedEpoch);
-    this.promisedOnDisk = loaded.promisedEpoch;
-    this.legacySeq = loaded.legacySeq;
-    this.frameBytes = loaded.frameBytes;
-    this.offsetIndex = loaded.offsetIndex;
-    this.live = loaded.live;
-    this.requests = loaded.requests;
+  get positions(): LogPositions {
+    return this.#positions;
+  }
+  get file(): LogFile {
+    return this.#file;
+  }
+  get keys(): KeyTable {
+    return this.#keys;
+  }
+  get requests(): RequestTable {
+    return this.#requests;
+  }
+  get tail(): TailCache {
+    return this.#tail;
+  }
+
+  /** Bytes that compaction would remove; at least so many, since what is dead in the history is not known. */
+  get garbageBytes(): number {
+    if (this.health.isDamaged) return 0;
+    const { endBytes, frameBytes } = this.#file;
+    const dead = endBytes - frameBytes - this.#keys.liveBytes - this.#keys.invisibleBytes;
+    return Math.max(0, dead - this.options.historyBytes);
+  }
+
+  /** Where the visible value of a key stands. */
+  placeValue(key: string): PlacedValue | undefined {
+    const place = this.#keys.index.placeOf(key);
+    if (place === undefined) return undefined;
+    return { ...place, file: this.#file, key, expiresMs: this.#keys.index.expiresMsOf(key) };
+  }
+
+  /** Calls `listener` with each record just before it becomes visible. Returns how to end that. */
+  onVisible(listener: (record: LogRecord) => void): () => void {
+    this.#visibleListeners.add(listener);
+    return () => this.#visibleListeners.delete(listener);
+  }
+
+  /** See `ReplicaLog.onEnd`. */
+  onEnd(listener: LogEndListener): () => void {
+    this.#endListeners.add(listener);
+    return () => this.#endListeners.delete(listener);
+  }
+
+  /** Runs a task that writes to the log, or puts another file in its place: one after another. */
+  inTurn<T>(task: (turn: Turn) => Promise<T>): Promise<T> {
+    return this.#queue.run(task).catch((error: unknown) => {
+      throw this.#failing(error);
+    });
+  }
+
+  /** Takes records in, in memory. */
+  append(records: readonly LogRecord[]): void {
+    this.#guard(() => {
+      for (const record of records) {
+        this.#positions.appended(record);
+        this.#tail.push(record);
+        this.#keys.note(record);
+        this.#requests.note(record.requestId, record.seq);
+      }
+    });
+  }
+
+  /** The replica will follow no lower epoch. */
+  promise(epoch: number): void {
+    this.#positions.promised(epoch);
+  }
+
+  /** Records up to `seq` are committed: those on disk become visible. */
+  commit(seq: number): void {
+    this.#guard(() => {
+      this.#positions.committed(seq);
+      this.#advance();
+    });
+  }
+
+  /** A batch is in the file. */
+  written(turn: Turn, { last }: WrittenBatch): void {
+    this.#queue.check(turn);
+    this.health.hasRoom();
+    this.#positions.wrote(last);
+    for (const listener of this.#endListeners) listener.written();
+  }
+
+  /** A batch is on disk. */
+  synced(turn: Turn, { places, last, endBytes, promisedEpoch, life }: WrittenBatch): void {
+    this.#queue.check(turn);
+    let { seq } = this.#positions.durable;
+    for (const place of places) {
+      seq++;
+      this.#tail.place(seq, place);
+      this.#file.offsets.add(seq, place.offset);
+      this.#keys.addInvisible(place.entryBytes);
+    }
+    invariant(seq === last.seq, "a batch has other records than were written");
+    this.#file.grown(endBytes);
+    this.#positions.synced(last);
+    this.#positions.promiseSynced(promisedEpoch);
+    if (life !== undefined) this.#file.begun(life);
+    this.#advance();
+  }
+
+  /** There was no room for the records after `seq`, none of which is in the file: they are taken back. */
+  withdraw(turn: Turn, seq: number, reason: Error): void {
+    this.drop(turn, seq);
+    for (const listener of this.#endListeners) listener.withdrawn(seq, reason);
+  }
+
+  /** Forgets records after `seq`, none of which is in the file. */
+  drop(turn: Turn, seq: number): void {
+    this.#queue.check(turn);
+    this.#positions.withdrawn(seq);
+    this.#tail.truncate(seq);
+    this.#requests.truncate(seq);
+    this.#keys.forgetNotes();
+    for (let kept = this.#positions.visibleSeq + 1; kept <= seq; kept++) {
+      const placed = this.#tail.at(kept);
+      if (placed !== undefined) this.#keys.note(placed.record);
+    }
+  }
+
+  /** A file with the same records, but for garbage, has become the log. */
+  relocated(turn: Turn, { file, base, shift, move }: Relocation): void {
+    this.#swap(turn, file);
+    move.finish(base.seq, shift);
+    this.#tail.shift(base.seq, shift);
+    this.#positions.compacted(base);
+  }
+
+  /** A file without the last records has become the log. */
+  truncated(turn: Turn, file: LogFile, contents: LogContents): void {
+    this.#swap(turn, file);
+    this.#positions.truncated(contents.positions, contents.positions.last.seq - contents.pending.length);
+    this.#load(contents);
+  }
+
+  /** A file with another log has become the log. */
+  replaced(turn: Turn, file: LogFile, contents: LogContents): void {
+    this.#swap(turn, file);
+    this.#positions.replaced(contents.positions);
+    this.#load(contents);
+  }
+
+  #swap(turn: Turn, file: LogFile): void {
+    this.#queue.check(turn);
+    this.#file = file;
+    this.health.hasRoom();
+  }
+
+  #load({ condition, keys, requests, pending }: LogContents): void {
+    this.health.found(condition);
+    this.#keys = keys;
+    this.#requests = requests;
+    this.#tail = new TailCache(this.#positions.visibleSeq);
     this.scans.supersede();
-    this.visibleSeq = last.seq - pending.length;
-    this.recent = new TailCache(this.visibleSeq);
-    this.invisibleBytes = 0;
-    for (const placed of pending) {
-      this.recent.push({ ...placed });
-      this.live.note(placed.record);
-      for (const bytes of placed.entryBytes) this.invisibleBytes += bytes;
+    for (const { record, ...place } of pending) {
+      this.#tail.push(record);
+      this.#tail.place(record.seq, place);
+      this.#keys.note(record);
+      this.#keys.addInvisible(place.entryBytes);
     }
   }
 
   /** Makes visible what is on disk and committed. */
-  advance(): void {
-    const seq = Math.min(this.committedSeq, this.durable.seq);
-    while (this.visibleSeq < seq) {
-      const placed = this.recent.at(this.visibleSeq + 1);
-      if (placed === undefined) throw new Error(`record ${this.visibleSeq + 1} is not in memory`);
-      for (const listener of this.listeners) listener(placed.record);
+  #advance(): void {
+    const { readySeq } = this.#positions;
+    for (let seq = this.#positions.visibleSeq + 1; seq <= readySeq; seq++) {
+      const placed = this.#tail.at(seq);
+      invariant(placed !== undefined, "a record is not in memory when it becomes visible");
+      for (const listener of this.#visibleListeners) listener(placed.record);
       this.#show(placed);
-      this.visibleSeq++;
+      this.#positions.shown(seq);
     }
-    let forgetSeq = seq;
-    for (const horizon of this.horizons) forgetSeq = Math.min(forgetSeq, horizon.seq);
-    this.live.forgetDeletions(forgetSeq);
-    this.recent.evict(this.visibleSeq);
+    this.#keys.forgetDeletions(readySeq);
+    this.#tail.evict(this.#positions.visibleSeq);
   }
 
   #show({ record: { changes, seq }, offset, entryBytes }: PlacedRecord): void {
     let entryOffset = offset;
     for (const [index, change] of changes.entries()) {
       const bytes = entryBytes[index] ?? 0;
-      this.scans.beforeChange(change.key, () => placeValue(this, change.key));
-      this.live.apply(change, { seq, offset: entryOffset, bytes });
+      this.scans.beforeChange(change.key, () => this.placeValue(change.key));
+      this.#keys.apply(change, { seq, offset: entryOffset, bytes });
       entryOffset += bytes;
     }
-    for (const bytes of entryBytes) this.invisibleBytes -= bytes;
+    this.#keys.removeInvisible(entryBytes);
   }
 
-  /** Bytes that compaction would remove; at least so many, since what is dead in the history is not known. */
-  get garbageBytes(): number {
-    if (this.condition.kind === "damaged") return 0;
-    const dead = this.endBytes - this.frameBytes - this.live.index.liveBytes - this.invisibleBytes;
-    return Math.max(0, dead - this.options.historyBytes);
-  }
-
-  /** Throws when nothing may be read any more. */
-  checkReadable(): void {
-    if (this.isClosed) throw new LogStoreError("closed", `${this.options.dbfile} is closed`);
-  }
-
-  /** Throws when nothing may be written any more. */
-  checkOpen(): void {
-    if (this.failure !== undefined) throw this.failure;
-    this.checkReadable();
-  }
-
-  /** Throws when the log must not be changed. */
-  checkWritable(): void {
-    this.checkOpen();
-    const { condition } = this;
-    if (condition.kind !== "damaged") return;
-    throw new LogStoreError(
-      "damaged",
-      `${this.options.dbfile} is damaged at line ${condition.line}: ${condition.reason}; ` +
-        "it takes nothing before it is repaired or replaced by a copy",
-    );
-  }
-
-  /** There is no room for what was to be done, of which nothing is left. Returns the reason, which it tells. */
-  noRoom(action: string, cause: unknown): LogStoreError {
-    const { dbfile, log, clock } = this.options;
-    const { message } = LogFileError.from(dbfile, action, cause);
-    const nowMs = clock.monotonicMs();
-    if (this.full === undefined && nowMs - this.#toldFullMs >= fullAgainMs) {
-      this.#toldFullMs = nowMs;
-      log(`${message}; until there is room, writes are refused and reads go on`);
+  /** A broken invariant ends the process before anybody is answered. */
+  #guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      throw this.#failing(error);
     }
-    this.full = new LogStoreError("full", message, { cause });
-    return this.full;
   }
 
-  /** Something has been written. */
-  hasRoom(): void {
-    if (this.full === undefined) return;
-    this.full = undefined;
-    this.options.log(`${this.options.dbfile} has room again`);
-  }
-
-  /** Ends all writing: what a failed write or sync has left on the disk is uncertain, and a second try may lie. */
-  fail(action: string, cause: unknown): LogStoreError {
-    if (this.failure !== undefined) return this.failure;
-    const said = cause instanceof Error ? cause.message : String(cause);
-    this.failure = new LogStoreError("failed", `cannot ${action} ${this.options.dbfile}: ${said}`, { cause });
-    this.options.onFatal(this.failure);
-    return this.failure;
+  #failing(error: unknown): unknown {
+    return error instanceof InvariantError ? this.health.fail("go on with", error) : error;
   }
 }

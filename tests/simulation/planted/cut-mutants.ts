@@ -56,14 +56,14 @@ export const cutMutants: readonly Mutant[] = [
     promise: "a withdrawn record is as if it had never been",
     withinSeeds: 30,
     focus: ["full disk"],
-    edits: [["cluster/storage/rewrite/truncate.ts", "  state.live.forgetNotes();\n", ""]],
+    edits: [["cluster/storage/state.ts", "    this.#keys.forgetNotes();\n", ""]],
   },
   {
     name: "the request of a withdrawn record is taken for answered",
     promise: "a withdrawn record is as if it had never been",
     withinSeeds: 60,
     focus: ["full disk"],
-    edits: [["cluster/storage/rewrite/truncate.ts", "  state.requests.truncate(seq);\n", ""]],
+    edits: [["cluster/storage/state.ts", "    this.#requests.truncate(seq);\n", ""]],
   },
   {
     name: "records are sent before there is room for them",
@@ -71,7 +71,11 @@ export const cutMutants: readonly Mutant[] = [
     withinSeeds: 60,
     focus: ["full disk"],
     edits: [
-      ["cluster/storage/read/values.ts", "seq <= state.written.seq; seq++", "seq <= state.last.seq; seq++"],
+      [
+        "cluster/storage/read/read-records.ts",
+        "seq <= positions.written.seq; seq++",
+        "seq <= positions.last.seq; seq++",
+      ],
     ],
   },
 ];

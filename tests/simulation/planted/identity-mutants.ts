@@ -2,7 +2,7 @@ import type { Mutant } from "./mutant.ts";
 
 const register = "cluster/replication/rejoin.ts";
 const dataNode = "cluster/node/data-node.ts";
-const state = "cluster/storage/state.ts";
+const open = "cluster/storage/open.ts";
 
 /** Bugs in telling whose log a log is, and whether it is all of it. */
 export const identityMutants: readonly Mutant[] = [
@@ -47,11 +47,7 @@ export const identityMutants: readonly Mutant[] = [
     withinSeeds: 60,
     focus: ["copied log"],
     edits: [
-      [
-        state,
-        "this.isCopy = loaded.fileId !== undefined && loaded.fileId !== fileId;",
-        "this.isCopy = false;",
-      ],
+      [open, "new LogFile(file, { ...facts, isCopy })", "new LogFile(file, { ...facts, isCopy: false })"],
     ],
   },
   {

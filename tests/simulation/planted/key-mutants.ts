@@ -13,8 +13,8 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/storage/store.ts",
-        "return this.#state.live.pendingFacts(key);",
-        "return this.#state.live.index.factsOf(key);",
+        "return this.#state.keys.pendingFacts(key);",
+        "return this.#state.keys.index.factsOf(key);",
       ],
     ],
   },
@@ -37,9 +37,9 @@ export const keyMutants: readonly Mutant[] = [
     focus: ["kill", "answer lost"],
     edits: [
       [
-        "cluster/storage/store.ts",
-        "state.requests.note(record.requestId, record.seq);",
-        "if (records.length === 1) state.requests.note(record.requestId, record.seq);",
+        "cluster/storage/state.ts",
+        "this.#requests.note(record.requestId, record.seq);",
+        "if (records.length === 1) this.#requests.note(record.requestId, record.seq);",
       ],
     ],
   },
@@ -229,7 +229,7 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/storage/state.ts",
-        "      this.scans.beforeChange(change.key, () => placeValue(this, change.key));\n",
+        "      this.scans.beforeChange(change.key, () => this.placeValue(change.key));\n",
         "",
       ],
     ],

@@ -104,7 +104,7 @@ export const leadershipMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/storage/store.ts",
-        "if (epoch > state.promisedOnDisk) await this.#writer.untilPromised(epoch);",
+        "if (epoch > state.positions.promisedOnDisk) await this.#writer.untilPromised(epoch);",
         "",
       ],
     ],

@@ -1,3 +1,4 @@
+import { invariant } from "../../../common/invariant.ts";
 import { compareKeys } from "../../../common/key-order.ts";
 import type { KeyFacts, KeyRange } from "../key-view.ts";
 import type { Change, LogRecord } from "../model.ts";
@@ -24,6 +25,10 @@ export class KeyTable {
   readonly #deletions: Map<string, number>;
   /** Last change of each key among the records that are not visible yet. */
   readonly #coming = new Map<string, ComingChange>();
+  /** Bytes in the file of records that are not visible yet. */
+  #invisibleBytes = 0;
+  /** Seqs that readers of a snapshot ask `mayBeLive` about. */
+  readonly #horizons = new Set<{ readonly seq: number }>();
 
   readonly #expiryOf = (key: string) => this.index.expiresMsOf(key);
 
@@ -31,6 +36,26 @@ export class KeyTable {
     this.index = index;
     this.order = KeyOrderSet.of(index.keys(), this.#expiryOf);
     this.#deletions = deletions;
+  }
+
+  get invisibleBytes(): number {
+    return this.#invisibleBytes;
+  }
+
+  /** Bytes in the file of all entries with a visible value. */
+  get liveBytes(): number {
+    return this.index.liveBytes;
+  }
+
+  /** The entries of a record, not visible yet, are in the file. */
+  addInvisible(entryBytes: readonly number[]): void {
+    for (const bytes of entryBytes) this.#invisibleBytes += bytes;
+  }
+
+  /** A record that was in the file is visible now. */
+  removeInvisible(entryBytes: readonly number[]): void {
+    for (const bytes of entryBytes) this.#invisibleBytes -= bytes;
+    invariant(this.#invisibleBytes >= 0, "more bytes have become visible than were in the file");
   }
 
   /** Takes note of a record that is not visible yet. */
@@ -85,11 +110,20 @@ export class KeyTable {
     return liveSeq === seq || (liveSeq ?? this.#deletions.get(key) ?? 0) > horizon;
   }
 
+  /** Keeps deletions after `seq` for `mayBeLive`, until the returned function is called. */
+  keepDeletions(seq: number): () => void {
+    const horizon = { seq };
+    this.#horizons.add(horizon);
+    return () => this.#horizons.delete(horizon);
+  }
+
   /** Forgets deletions up to `seq`, some at a time: nobody will ask for a horizon before. */
   forgetDeletions(seq: number): void {
+    let forgetSeq = seq;
+    for (const horizon of this.#horizons) forgetSeq = Math.min(forgetSeq, horizon.seq);
     let forgotten = 0;
     for (const [key, deletedSeq] of this.#deletions) {
-      if (deletedSeq > seq || forgotten === forgottenAtOnceMax) break;
+      if (deletedSeq > forgetSeq || forgotten === forgottenAtOnceMax) break;
       this.#deletions.delete(key);
       forgotten++;
     }

@@ -1,12 +1,17 @@
-/** Distance of two offsetIndex: a read has to skip less than this before it finds its record. */
+/** Distance of two entries: a read has to skip less than this before it finds its record. */
 const distanceBytes = 64 * 1024;
 
 /** Offsets of some of the records after the base, by seq. */
 export class OffsetIndex {
-  #seqs: number[] = [];
-  #offsets: number[] = [];
+  readonly #seqs: number[];
+  readonly #offsets: number[];
 
-  /** Tells of a record; those must come with rising seqs. */
+  constructor(seqs: number[] = [], offsets: number[] = []) {
+    this.#seqs = seqs;
+    this.#offsets = offsets;
+  }
+
+  /** Tells of a record. These must come with rising seqs. */
   add(seq: number, offset: number): void {
     const last = this.#offsets.at(-1);
     if (last !== undefined && offset - last < distanceBytes) return;
@@ -14,7 +19,7 @@ export class OffsetIndex {
     this.#offsets.push(offset);
   }
 
-  /** The last one at or before `seq`. */
+  /** The last entry at or before `seq`. */
   find(seq: number): { seq: number; offset: number } | undefined {
     let low = 0;
     let high = this.#seqs.length;
@@ -28,26 +33,17 @@ export class OffsetIndex {
     return foundSeq === undefined || offset === undefined ? undefined : { seq: foundSeq, offset };
   }
 
-  /** Seq of the last one that stands at or before `offset`. */
+  /** Seq of the last entry whose record stands at or before `offset`. */
   seqBefore(offset: number): number | undefined {
     const after = this.#offsets.findIndex((candidate) => candidate > offset);
     return after < 0 ? this.#seqs.at(-1) : this.#seqs[after - 1];
   }
 
-  /** Drops those after `seq`. */
-  truncate(seq: number): void {
-    while ((this.#seqs.at(-1) ?? 0) > seq) {
-      this.#seqs.pop();
-      this.#offsets.pop();
-    }
-  }
-
-  /** Drops those up to `seq`; the record after it stands at `offset`, and the others `shift` bytes further on. */
-  rebase(seq: number, offset: number, shift: number): void {
+  /** The index of a file whose base is `seq`, with the record after it at `offset` and the others `shift` bytes further on. */
+  rebased(seq: number, offset: number, shift: number): OffsetIndex {
     const kept = this.#seqs.findIndex((candidate) => candidate > seq + 1);
     const seqs = kept < 0 ? [] : this.#seqs.slice(kept);
     const offsets = kept < 0 ? [] : this.#offsets.slice(kept).map((old) => old + shift);
-    this.#seqs = [seq + 1, ...seqs];
-    this.#offsets = [offset, ...offsets];
+    return new OffsetIndex([seq + 1, ...seqs], [offset, ...offsets]);
   }
 }

@@ -1,5 +1,5 @@
 import { LogStoreError } from "../errors.ts";
-import type { PlacedValue } from "./values.ts";
+import type { PlacedValue } from "./placed-value.ts";
 
 /** More readers than this are not opened. */
 const scansMax = 64;

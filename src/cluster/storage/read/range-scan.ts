@@ -1,14 +1,13 @@
 import { compareKeys } from "../../../common/key-order.ts";
-import type { SharedFile } from "../disk/shared-file.ts";
 import { LogStoreError } from "../errors.ts";
 import { KeyOrderSet } from "../index/key-order-set.ts";
 import { boundsOf, isWithin, type KeyBounds } from "../index/key-range.ts";
 import type { KeyRange, ScannedKey, ScanReader } from "../key-view.ts";
+import type { LogFile } from "../log-file.ts";
 import type { Position } from "../model.ts";
-import { positionAt } from "../rewrite/rewrite.ts";
 import type { LogState } from "../state.ts";
 import type { Observer } from "./open-scans.ts";
-import { type PlacedValue, placeValue, readPlaced } from "./values.ts";
+import { type PlacedValue, readPlaced } from "./placed-value.ts";
 
 /** Changed keys that one scan is kept apart. */
 const keptMax = 100_000;
@@ -35,13 +34,13 @@ class Scan implements ScanReader, Observer {
   #isAtEnd = false;
   readonly #kept = new Map<string, PlacedValue | undefined>();
   readonly #keptOrder = new KeyOrderSet();
-  readonly #files = new Set<SharedFile>();
+  readonly #files = new Set<LogFile>();
   #failure: LogStoreError | undefined;
 
   constructor(state: LogState, bounds: KeyBounds) {
     this.#state = state;
     this.#bounds = bounds;
-    this.at = positionAt(state, state.visibleSeq);
+    this.at = state.positions.visible;
   }
 
   get keptCount(): number {
@@ -71,14 +70,14 @@ class Scan implements ScanReader, Observer {
   }
 
   next(max: number): ScannedKey[] {
-    this.#state.checkReadable();
+    this.#state.health.checkReadable();
     if (this.#failure !== undefined) throw this.#failure;
     const found: ScannedKey[] = [];
     const passed: string[] = [];
     for (const key of this.#isAtEnd ? [] : this.#keys()) {
       if (found.length === max) break;
       passed.push(key);
-      const value = this.#kept.has(key) ? this.#kept.get(key) : placeValue(this.#state, key);
+      const value = this.#kept.has(key) ? this.#kept.get(key) : this.#state.placeValue(key);
       if (value !== undefined) found.push(this.#scanned(key, value));
     }
     this.#pass(passed);
@@ -112,7 +111,7 @@ class Scan implements ScanReader, Observer {
 
   /** Live and kept keys in one order. */
   *#keys(): Generator<string, void, void> {
-    const { order } = this.#state.live;
+    const { order } = this.#state.keys;
     const direction = this.#bounds.reverse ? -1 : 1;
     const live = keysWithin(order, this.#bounds);
     const kept = keysWithin(this.#keptOrder, this.#bounds);
@@ -141,7 +140,7 @@ class Scan implements ScanReader, Observer {
     for (const key of keys) if (this.#kept.delete(key)) this.#keptOrder.delete(key);
   }
 
-  #hold(file: SharedFile): void {
+  #hold(file: LogFile): void {
     if (this.#files.has(file)) return;
     file.use();
     this.#files.add(file);

@@ -3,74 +3,91 @@ import { readTokens, smallChunkBytes, wholeFile } from "../format/log-reader.ts"
 import { contentBytes, toLogRecord } from "../format/record.ts";
 import { RecordOrder } from "../format/record-order.ts";
 import type { Token } from "../format/token.ts";
-import type { LogRecord } from "../model.ts";
+import type { KeyTable } from "../index/key-table.ts";
+import type { LogFile } from "../log-file.ts";
+import type { EpochStart, LogRecord, Position } from "../model.ts";
 import type { SnapshotReader } from "../replica-log.ts";
 import type { LogState } from "../state.ts";
 
 /** A reader of the live records up to what is on disk now. `onClose` is called once. */
-export function readSnapshot(state: LogState, onClose: () => void): SnapshotReader {
-  // Whatever the log does from now on, this file stays as it is, but for what is added after `endBytes`.
-  const { file, durable, epochs, endBytes, live } = state;
-  const requestsAfter = Math.min(state.requests.after, durable.seq);
-  const horizon = { seq: state.visibleSeq };
-  state.horizons.add(horizon);
-  file.use();
-  const order = new RecordOrder();
-  const chunks = readTokens(file.file, { ...wholeFile(endBytes), chunkBytes: smallChunkBytes });
-  let tokens: Token[] = [];
-  let tokensTaken = 0;
-  let isClosed = false;
+export function openSnapshot(state: LogState, onClose: () => void): SnapshotReader {
+  return new Reader(state, onClose);
+}
 
-  const take = (token: Token): LogRecord | undefined => {
-    const problem = token.kind === "bad" ? token.reason : order.take(token);
+class Reader implements SnapshotReader {
+  readonly base: Position;
+  readonly requestsAfter: number;
+  readonly epochs: readonly EpochStart[];
+  readonly #dbfile: string;
+  /** Whatever the log does from now on, this file stays as it is, but for what is added behind. */
+  readonly #file: LogFile;
+  readonly #keys: KeyTable;
+  /** Up to here only what is live is given. What is not visible yet may change any key. */
+  readonly #horizonSeq: number;
+  readonly #chunks: AsyncGenerator<Token[], void, void>;
+  readonly #order = new RecordOrder();
+  readonly #forgetDeletions: () => void;
+  readonly #onClose: () => void;
+  #tokens: Token[] = [];
+  #tokensTaken = 0;
+  #isClosed = false;
+
+  constructor({ file, positions, keys, requests, options }: LogState, onClose: () => void) {
+    const { durable, epochs, visible } = positions;
+    this.base = durable;
+    this.requestsAfter = Math.min(requests.after, durable.seq);
+    this.epochs = epochs.filter(({ firstSeq }) => firstSeq <= durable.seq);
+    this.#dbfile = options.dbfile;
+    this.#file = file;
+    this.#keys = keys;
+    this.#horizonSeq = visible.seq;
+    this.#onClose = onClose;
+    this.#forgetDeletions = keys.keepDeletions(visible.seq);
+    file.use();
+    this.#chunks = readTokens(file.file, { ...wholeFile(file.endBytes), chunkBytes: smallChunkBytes });
+  }
+
+  async next(maxBytes: number): Promise<LogRecord[]> {
+    const records: LogRecord[] = [];
+    let bytes = 0;
+    for (;;) {
+      if (this.#isClosed) throw new LogStoreError("closed", "the reader of the snapshot is closed");
+      while (this.#tokensTaken < this.#tokens.length) {
+        const token = this.#tokens[this.#tokensTaken++];
+        const record = token === undefined ? undefined : this.#take(token);
+        if (record === undefined) continue;
+        records.push(record);
+        bytes += contentBytes(record);
+        if (bytes >= maxBytes) return records;
+      }
+      const { value, done } = await this.#chunks.next();
+      if (done) return records;
+      this.#tokens = value;
+      this.#tokensTaken = 0;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#forgetDeletions();
+    this.#onClose();
+    await this.#file.release();
+  }
+
+  /** What the snapshot has of a token. */
+  #take(token: Token): LogRecord | undefined {
+    const problem = token.kind === "bad" ? token.reason : this.#order.take(token);
     if (problem !== undefined) {
-      throw new LogStoreError(
-        "damaged",
-        `line ${token.line} of ${state.options.dbfile} has become bad: ${problem}`,
-      );
+      throw new LogStoreError("damaged", `line ${token.line} of ${this.#dbfile} has become bad: ${problem}`);
     }
     if (token.kind !== "record") return undefined;
-    const { last } = order;
+    const { last } = this.#order;
     const { record, window } = token;
-    // What is not visible yet may change any key.
     const kept = record.changes.filter(
-      ({ key }) => last.seq > horizon.seq || live.mayBeLive(key, last.seq, horizon.seq),
+      ({ key }) => last.seq > this.#horizonSeq || this.#keys.mayBeLive(key, last.seq, this.#horizonSeq),
     );
-    const isRemembered = record.requestId !== undefined && last.seq > requestsAfter;
+    const isRemembered = record.requestId !== undefined && last.seq > this.requestsAfter;
     return kept.length > 0 || isRemembered ? toLogRecord(window, record, last, kept) : undefined;
-  };
-
-  return {
-    base: durable,
-    requestsAfter,
-    epochs: epochs.filter(({ firstSeq }) => firstSeq <= durable.seq),
-
-    async next(maxBytes) {
-      const records: LogRecord[] = [];
-      let bytes = 0;
-      for (;;) {
-        if (isClosed) throw new LogStoreError("closed", "the reader of the copy is closed");
-        while (tokensTaken < tokens.length) {
-          const token = tokens[tokensTaken++];
-          const record = token === undefined ? undefined : take(token);
-          if (record === undefined) continue;
-          records.push(record);
-          bytes += contentBytes(record);
-          if (bytes >= maxBytes) return records;
-        }
-        const { value, done } = await chunks.next();
-        if (done) return records;
-        tokens = value;
-        tokensTaken = 0;
-      }
-    },
-
-    async close() {
-      if (isClosed) return;
-      isClosed = true;
-      state.horizons.delete(horizon);
-      onClose();
-      await file.release();
-    },
-  };
+  }
 }

@@ -2,28 +2,31 @@ import { contentBytes } from "../format/record.ts";
 import type { LogRecord } from "../model.ts";
 
 /** A record and where it stands in the file. */
-export interface PlacedRecord {
+export interface PlacedRecord extends RecordPlace {
   readonly record: LogRecord;
-  /** Not known before the record is written. */
-  offset: number;
-  /** Of each of its entries, which stand one behind the other. */
-  entryBytes: readonly number[];
+}
+
+export interface RecordPlace {
+  readonly offset: number;
+  /** Of each of its entries, which stand one behind the other. Empty before the record is on disk. */
+  readonly entryBytes: readonly number[];
 }
 
 /** Memory for records that are kept only so that standbys and readers of new values need no disk. */
 const keptBytesMax = 8 * 1024 * 1024;
 
-/** Of a record in memory, beside its keys and values; and of each of its changes. */
+/** What a record takes in memory beside its keys and values; and each of its changes. */
 const overheadBytes = 200;
 
 /** The newest records, without a gap. */
 export class TailCache {
-  #records: PlacedRecord[] = [];
-  /** Those before have been dropped; the array is made shorter from time to time. */
+  #records: CachedRecord[] = [];
+  /** Those before were evicted; the array is made shorter from time to time. */
   #head = 0;
   #keptBytes = 0;
   #lastSeq: number;
 
+  /** Begins empty, after this record. */
   constructor(lastSeq: number) {
     this.#lastSeq = lastSeq;
   }
@@ -33,22 +36,30 @@ export class TailCache {
   }
 
   at(seq: number): PlacedRecord | undefined {
-    return seq < this.firstSeq ? undefined : this.#records[this.#head + seq - this.firstSeq];
+    return this.#at(seq);
   }
 
   /** Adds the next record. */
-  push(placed: PlacedRecord): void {
-    this.#records.push(placed);
+  push(record: LogRecord): void {
+    this.#records.push({ record, offset: 0, entryBytes: [] });
     this.#lastSeq++;
-    this.#keptBytes += sizeOf(placed);
+    this.#keptBytes += sizeOf(record);
   }
 
-  /** Gives up the oldest of those up to `seq` while there is too much in memory. */
+  /** Notes where a record stands in the file. */
+  place(seq: number, { offset, entryBytes }: RecordPlace): void {
+    const cached = this.#at(seq);
+    if (cached === undefined) return;
+    cached.offset = offset;
+    cached.entryBytes = entryBytes;
+  }
+
+  /** Evicts the oldest of those up to `seq` while there is too much in memory. */
   evict(seq: number): void {
     while (this.#keptBytes > keptBytesMax && this.firstSeq <= seq) {
       const oldest = this.#records[this.#head];
       if (oldest === undefined) break;
-      this.#keptBytes -= sizeOf(oldest);
+      this.#keptBytes -= sizeOf(oldest.record);
       this.#records[this.#head] = evicted;
       this.#head++;
     }
@@ -62,7 +73,7 @@ export class TailCache {
   truncate(seq: number): void {
     while (this.#lastSeq > seq && this.#records.length > this.#head) {
       const dropped = this.#records.pop();
-      if (dropped !== undefined) this.#keptBytes -= sizeOf(dropped);
+      if (dropped !== undefined) this.#keptBytes -= sizeOf(dropped.record);
       this.#lastSeq--;
     }
     this.#lastSeq = Math.min(this.#lastSeq, seq);
@@ -71,18 +82,23 @@ export class TailCache {
   /** Those after `seq` stand `shift` bytes further on. */
   shift(seq: number, shift: number): void {
     for (let index = Math.max(seq + 1, this.firstSeq); index <= this.#lastSeq; index++) {
-      const placed = this.at(index);
-      if (placed !== undefined) placed.offset += shift;
+      const cached = this.#at(index);
+      if (cached !== undefined) cached.offset += shift;
     }
+  }
+
+  #at(seq: number): CachedRecord | undefined {
+    return seq < this.firstSeq ? undefined : this.#records[this.#head + seq - this.firstSeq];
   }
 }
 
-const evicted: PlacedRecord = {
-  record: { epoch: 0, seq: 0, changes: [] },
-  offset: 0,
-  entryBytes: [],
-};
+interface CachedRecord extends PlacedRecord {
+  offset: number;
+  entryBytes: readonly number[];
+}
 
-function sizeOf({ record }: PlacedRecord): number {
+const evicted: CachedRecord = { record: { epoch: 0, seq: 0, changes: [] }, offset: 0, entryBytes: [] };
+
+function sizeOf(record: LogRecord): number {
   return contentBytes(record) + overheadBytes * (1 + record.changes.length);
 }

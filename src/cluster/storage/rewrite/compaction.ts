@@ -1,8 +1,9 @@
 import { isNoRoom } from "../../../common/no-room.ts";
+import type { Turn } from "../../../common/serial-queue.ts";
 import { LogFileError, LogStoreError } from "../errors.ts";
 import type { LogState } from "../state.ts";
-import { positionAt, Rewrite } from "./rewrite.ts";
-import type { RewriteTurn } from "./rewrite-turn.ts";
+import { Rewrite } from "./rewrite.ts";
+import type { RewriteSlot } from "./rewrite-slot.ts";
 
 /** Smaller logs are left as they are: nothing would be gained. */
 const fileBytesMin = 1024 * 1024;
@@ -10,7 +11,7 @@ const fileBytesMin = 1024 * 1024;
 /** What may be left to copy when appends are stopped for the last step: read and written within a millisecond. */
 const lastStepBytes = 64 * 1024;
 
-/** HostProvider of catching up with what is appended meanwhile; each is much shorter than the one before. */
+/** Rounds of catching up with what is appended meanwhile; each is much shorter than the one before. */
 const roundsMax = 8;
 
 /** On a full disk so much garbage is worth an attempt, and this is the pause after one that has gained nothing. */
@@ -20,79 +21,80 @@ const fullPauseMs = 60_000;
 /** Removes garbage from the log while it goes on growing. */
 export class Compactor {
   readonly #state: LogState;
-  readonly #turn: RewriteTurn;
+  readonly #slot: RewriteSlot;
   #run: Promise<void> | undefined;
   /** A smaller log is not tried again: the last attempt has left it as it is. */
   #nextBytes = fileBytesMin;
   #endedMs = Number.NEGATIVE_INFINITY;
-  #openCopies = 0;
-  #copiesClosed: PromiseWithResolvers<void> | undefined;
+  #openSnapshots = 0;
+  #snapshotsClosed: PromiseWithResolvers<void> | undefined;
 
-  constructor(state: LogState, turn: RewriteTurn) {
+  constructor(state: LogState, slot: RewriteSlot) {
     this.#state = state;
-    this.#turn = turn;
+    this.#slot = slot;
   }
 
   /** Compacts now, or joins what is under way. */
   compact(): Promise<void> {
     this.#run ??= this.#compact().finally(() => {
       this.#run = undefined;
-      const { endBytes, options } = this.#state;
+      const { file, options } = this.#state;
       this.#endedMs = options.clock.monotonicMs();
-      this.#nextBytes = endBytes + Math.max(fileBytesMin, endBytes / 4);
+      this.#nextBytes = file.endBytes + Math.max(fileBytesMin, file.endBytes / 4);
     });
     return this.#run;
   }
 
   /** Begins a compaction when it is worth it. */
   consider(): void {
-    const { garbageBytes, endBytes, committedSeq, base, condition, failure, full, isClosed, options } =
-      this.#state;
-    if (this.#run !== undefined || this.#openCopies > 0 || this.#turn.isTaken) return;
-    if (condition.kind === "damaged" || failure !== undefined || isClosed) return;
-    if (committedSeq <= base.seq) return;
-    if (full === undefined) {
-      if (endBytes < this.#nextBytes || garbageBytes * 2 < endBytes) return;
-    } else if (
-      garbageBytes < fullGarbageBytesMin ||
-      options.clock.monotonicMs() - this.#endedMs < fullPauseMs
-    ) {
+    if (this.#run !== undefined || this.#openSnapshots > 0 || this.#slot.isTaken || !this.#isWorthIt())
       return;
-    }
     this.compact().catch((error: unknown) => {
       if (error instanceof LogStoreError && error.code !== "full") return;
+      const { options } = this.#state;
       const said = error instanceof Error ? error.message : String(error);
       options.log(`${options.dbfile} could not be compacted and grows on: ${said}`);
     });
   }
 
+  #isWorthIt(): boolean {
+    const { garbageBytes, file, positions, health, options } = this.#state;
+    if (health.isDamaged || health.failure !== undefined || health.isClosed) return false;
+    if (positions.committedSeq <= positions.base.seq) return false;
+    if (health.full === undefined) {
+      return file.endBytes >= this.#nextBytes && garbageBytes * 2 >= file.endBytes;
+    }
+    const restedMs = options.clock.monotonicMs() - this.#endedMs;
+    return garbageBytes >= fullGarbageBytesMin && restedMs >= fullPauseMs;
+  }
+
   /** Puts compaction off. Returns how to end that. */
   hold(): () => void {
-    this.#openCopies++;
-    this.#copiesClosed ??= Promise.withResolvers<void>();
+    this.#openSnapshots++;
+    this.#snapshotsClosed ??= Promise.withResolvers<void>();
     return () => {
-      this.#openCopies--;
-      if (this.#openCopies > 0) return;
-      this.#copiesClosed?.resolve();
-      this.#copiesClosed = undefined;
+      this.#openSnapshots--;
+      if (this.#openSnapshots > 0) return;
+      this.#snapshotsClosed?.resolve();
+      this.#snapshotsClosed = undefined;
     };
   }
 
   async #compact(): Promise<void> {
     let isDone = false;
     while (!isDone) {
-      this.#state.checkWritable();
-      await this.#copiesClosed?.promise;
+      this.#state.health.checkWritable();
+      await this.#snapshotsClosed?.promise;
       let isGivenUp = false;
       let isRoomNeeded = false;
-      const endTurn = await this.#turn.takeWhenFree((forRoom) => {
+      const free = await this.#slot.takeWhenFree((forRoom) => {
         isGivenUp = true;
         isRoomNeeded ||= forRoom;
       });
       try {
         isDone = await this.#tryCompact(() => isGivenUp);
       } finally {
-        endTurn();
+        free();
       }
       if (!isDone && isRoomNeeded) throw new LogStoreError("full", "its room was needed for writes");
     }
@@ -101,24 +103,24 @@ export class Compactor {
   /** Returns whether it got to the end. */
   async #tryCompact(isGivenUp: () => boolean): Promise<boolean> {
     const state = this.#state;
-    const { base, committedSeq, durable, legacySeq, live } = state;
-    const seq = Math.max(Math.min(committedSeq, durable.seq, beforeHistory(state)), legacySeq);
+    const { positions, keys } = state;
+    const { base, committedSeq, durable } = positions;
+    const seq = Math.max(Math.min(committedSeq, durable.seq, beforeHistory(state)), state.file.legacySeq);
     // Nothing that is certain to stay has come since the last time.
     if (seq <= base.seq) return true;
     const rewrite = await Rewrite.begin(state, {
-      identity: state.identity,
-      horizon: positionAt(state, seq),
+      horizon: positions.at(seq),
       // What has been overwritten since, for good, need not be kept for its old place.
-      keeps: (key, recordSeq) => live.mayBeLive(key, recordSeq, Math.max(seq, state.committedSeq)),
+      keeps: (key, recordSeq) => keys.mayBeLive(key, recordSeq, Math.max(seq, positions.committedSeq)),
       check: () => {
-        state.checkOpen();
+        state.health.checkOpen();
         if (isGivenUp()) throw new GivenUp();
       },
     });
     try {
       await rewrite.copySnapshot();
       await this.#catchUp(rewrite);
-      await state.lane.run(() => this.#finish(rewrite));
+      await state.inTurn((turn) => this.#finish(rewrite, turn));
       return true;
     } catch (error) {
       await rewrite.abandon();
@@ -134,25 +136,24 @@ export class Compactor {
 
   async #catchUp(rewrite: Rewrite): Promise<void> {
     for (let round = 0; round < roundsMax; round++) {
-      await rewrite.copyTail(this.#state.endBytes);
+      await rewrite.copyTail(this.#state.file.endBytes);
       await rewrite.sync();
-      if (rewrite.behind(this.#state.endBytes) < lastStepBytes) return;
+      if (rewrite.behind(this.#state.file.endBytes) < lastStepBytes) return;
     }
   }
 
   /** The only step that appends wait for. */
-  async #finish(rewrite: Rewrite): Promise<void> {
-    const state = this.#state;
-    await rewrite.copyTail(state.endBytes);
+  async #finish(rewrite: Rewrite, turn: Turn): Promise<void> {
+    await rewrite.copyTail(this.#state.file.endBytes);
     await rewrite.sync();
-    await rewrite.replace(() => rewrite.relocate());
+    await rewrite.replace(turn);
   }
 }
 
 /** The last record that is not in the history. */
-function beforeHistory({ durable, endBytes, offsetIndex, options: { historyBytes } }: LogState): number {
-  if (historyBytes === 0) return durable.seq;
-  return (offsetIndex.seqBefore(endBytes - historyBytes) ?? 1) - 1;
+function beforeHistory({ positions, file, options: { historyBytes } }: LogState): number {
+  if (historyBytes === 0) return positions.durable.seq;
+  return (file.offsets.seqBefore(file.endBytes - historyBytes) ?? 1) - 1;
 }
 
 class GivenUp extends Error {}

@@ -1,29 +1,32 @@
+import { invariant } from "../../../common/invariant.ts";
+import type { Turn } from "../../../common/serial-queue.ts";
 import type { DiskFile } from "../disk/disk.ts";
-import { SharedFile } from "../disk/shared-file.ts";
 import { formatControlLine } from "../format/control-line.ts";
-import { epochAt } from "../format/history.ts";
 import { readTokens, smallChunkBytes, wholeFile } from "../format/log-reader.ts";
 import { RecordOrder } from "../format/record-order.ts";
 import type { RecordToken } from "../format/token.ts";
 import type { IndexMove } from "../index/key-index.ts";
+import { LogFile } from "../log-file.ts";
 import type { LogIdentity, Position } from "../model.ts";
 import type { LogState } from "../state.ts";
 import { WriteBuffer } from "../write/write-buffer.ts";
+import { headerOfDraft, replaceLog } from "./draft.ts";
 
-/** Of what is copied as it stands: large, since nobody waits while that is done, and it must outrun the appends. */
+/** For what is copied as it stands: large, since nobody waits for it, and it must outrun the appends. */
 const tailChunkBytes = 1024 * 1024;
 
 /** More would make the disk busy for long, and with it the appends that are synced beside. */
 const unsyncedBytesMax = 8 * 1024 * 1024;
 
 export interface RewriteOptions {
-  readonly identity: LogIdentity | undefined;
+  /** What the header says instead of what it says now. */
+  readonly header?: { readonly identity: LogIdentity; readonly life: bigint | undefined };
   /** Up to here only what may be live is taken over, as a snapshot part. */
   readonly horizon: Position;
   /** Whether a record up to `horizon` is to be taken over. */
   readonly keeps: (key: string, seq: number) => boolean;
-  /** Throws when the rewriting is to be given up. Asked after every chunk. */
-  readonly check: () => void;
+  /** Throws when the rewrite is to be given up. Asked after every chunk. */
+  readonly check?: () => void;
 }
 
 /**
@@ -33,11 +36,11 @@ export interface RewriteOptions {
 export class Rewrite {
   readonly #state: LogState;
   readonly #options: RewriteOptions;
-  readonly #source: DiskFile;
+  readonly #source: LogFile;
   readonly target: DiskFile;
   readonly #buffer: WriteBuffer;
   readonly #move: IndexMove;
-  /** RequestTable of later records are taken over with them. */
+  /** Requests of later records are taken over with them. */
   readonly #requestsAfter: number;
   #frameBytes = 0;
   /** Where the part that is taken over as it stands begins in the present file and in the new one. */
@@ -56,10 +59,10 @@ export class Rewrite {
   constructor(state: LogState, options: RewriteOptions, target: DiskFile) {
     this.#state = state;
     this.#options = options;
-    this.#source = state.file.file;
+    this.#source = state.file;
     this.target = target;
     this.#buffer = new WriteBuffer(target, 0);
-    this.#move = state.live.index.beginMove();
+    this.#move = state.keys.index.beginMove();
     this.#requestsAfter = state.requests.after;
   }
 
@@ -70,21 +73,20 @@ export class Rewrite {
 
   /** Writes the header and the snapshot part. */
   async copySnapshot(): Promise<void> {
-    const { horizon, identity } = this.#options;
-    const { epochs, promisedOnDisk, endBytes } = this.#state;
+    const { horizon } = this.#options;
+    const { epochs, promisedOnDisk } = this.#state.positions;
     const snapshot = horizon.seq > 0;
-    this.#buffer.addLine(await headerOfDraft(this.#state, identity, snapshot));
+    this.#buffer.addLine(await headerOfDraft(this.#state, { ...this.#header, snapshot }));
     this.#frameBytes = this.#buffer.end;
-    const records = await this.#copyLive(endBytes);
+    const records = await this.#copyLive();
     if (snapshot) {
       const start = this.#buffer.end;
-      const kept = epochs.filter(({ firstSeq }) => firstSeq <= horizon.seq);
       this.#buffer.addLine(
         formatControlLine({
           kind: "base",
           base: horizon,
           records,
-          epochs: kept,
+          epochs: epochs.filter(({ firstSeq }) => firstSeq <= horizon.seq),
           promisedEpoch: promisedOnDisk,
           requestsAfter: Math.min(this.#requestsAfter, horizon.seq),
         }),
@@ -97,15 +99,13 @@ export class Rewrite {
   }
 
   /** Copies records up to the horizon, and finds where it lies. Returns their number. */
-  async #copyLive(sourceBytes: number): Promise<number> {
+  async #copyLive(): Promise<number> {
     const { horizon, check } = this.#options;
+    const range = { ...wholeFile(this.#source.endBytes), chunkBytes: smallChunkBytes };
     const order = new RecordOrder();
     let records = 0;
-    for await (const tokens of readTokens(this.#source, {
-      ...wholeFile(sourceBytes),
-      chunkBytes: smallChunkBytes,
-    })) {
-      check();
+    for await (const tokens of readTokens(this.#source.file, range)) {
+      check?.();
       for (const token of tokens) {
         const problem = token.kind === "bad" ? token.reason : order.take(token);
         if (problem !== undefined) throw new Error(`line ${token.line} has become unreadable: ${problem}`);
@@ -141,10 +141,10 @@ export class Rewrite {
   async copyTail(end: number): Promise<void> {
     const chunk = Buffer.allocUnsafe(Math.max(0, Math.min(tailChunkBytes, this.behind(end))));
     let position = this.#buffer.end;
-    this.#options.check();
+    this.#options.check?.();
     while (this.#copiedBytes < end) {
       const part = chunk.subarray(0, Math.min(chunk.length, end - this.#copiedBytes));
-      if ((await this.#source.read(part, this.#copiedBytes)) < part.length) {
+      if ((await this.#source.file.read(part, this.#copiedBytes)) < part.length) {
         throw new Error("the file has become shorter");
       }
       await this.target.write(part, position);
@@ -152,7 +152,7 @@ export class Rewrite {
       position += part.length;
       this.#buffer.moveTo(this.target, position);
       await this.#syncSome();
-      this.#options.check();
+      this.#options.check?.();
     }
   }
 
@@ -171,73 +171,40 @@ export class Rewrite {
     if (this.#buffer.end - this.#syncedBytes > unsyncedBytesMax) await this.sync();
   }
 
-  /**
-   * Puts the new file, synced, in the place of the present one. To be called in the log's lane.
-   * `adjust` is called in the very turn in which reads begin to go to the new file.
-   */
-  async replace(adjust: () => void): Promise<void> {
+  /** Makes the new file, synced, the log. It must have taken over everything but garbage. */
+  async replace(turn: Turn): Promise<void> {
     const state = this.#state;
-    await replaceLog(state, this.target, () => {
-      state.endBytes = this.#buffer.end;
-      state.identity = this.#options.identity;
-      state.frameBytes = this.#frameBytes;
-      adjust();
-    });
-  }
-
-  /** Makes the state say where everything stands in the new file: an `adjust` for one that has taken over all. */
-  relocate(): void {
-    const state = this.#state;
-    const { horizon } = this.#options;
+    const { horizon: base } = this.#options;
     const shift = this.#tailTo - this.#tailFrom;
-    this.#move.finish(horizon.seq, shift);
-    state.recent.shift(horizon.seq, shift);
-    state.offsetIndex.rebase(horizon.seq, this.#tailTo, shift);
-    state.base = horizon;
-    state.legacySeq = 0;
+    invariant(
+      this.behind(state.file.endBytes) === 0,
+      "a rewritten log must have the end of the log it replaces",
+    );
+    const file = new LogFile(this.target, {
+      ...this.#header,
+      endBytes: this.#buffer.end,
+      isCopy: false,
+      hasLostHeader: false,
+      damage: undefined,
+      frameBytes: this.#frameBytes,
+      legacySeq: 0,
+      offsets: this.#source.offsets.rebased(base.seq, this.#tailTo, shift),
+    });
+    await replaceLog(state, () => state.relocated(turn, { file, base, shift, move: this.#move }));
   }
 
   /** Gives it up; the present file stays. */
   async abandon(): Promise<void> {
-    const { failure, options } = this.#state;
+    const { health, options } = this.#state;
     this.#move.giveUp();
     await this.target.close();
     // After a fatal failure nobody knows what is there under this name.
-    if (failure === undefined) await options.disk.remove(options.rbfile);
+    if (health.failure === undefined) await options.disk.remove(options.rbfile);
   }
-}
 
-/**
- * Makes the synced file at `rbfile` the log. `adjust` is called in the turn in which reads begin to go there.
- * A failure is fatal: nobody knows then which of the two files a restart will find.
- */
-export async function replaceLog(state: LogState, target: DiskFile, adjust: () => void): Promise<void> {
-  const { disk, rbfile, dbfile } = state.options;
-  try {
-    await disk.rename(rbfile, dbfile);
-    await disk.syncDirectory(dbfile);
-  } catch (error) {
-    throw state.fail("replace", error);
+  /** What the header of the new file says. */
+  get #header(): { readonly identity: LogIdentity | undefined; readonly life: bigint | undefined } {
+    const { identity, life } = this.#options.header ?? this.#state.file;
+    return { identity, life };
   }
-  const before = state.file;
-  state.file = new SharedFile(target);
-  state.isCopy = false;
-  state.hasRoom();
-  adjust();
-  await before.release();
-}
-
-/** The first line of the new file at `rbfile`, which is there already. */
-export async function headerOfDraft(
-  { options, life }: LogState,
-  identity: LogIdentity | undefined,
-  snapshot: boolean,
-): Promise<string> {
-  const fileId = (await options.disk.look(options.rbfile))?.fileId;
-  return formatControlLine({ kind: "header", identity, fileId, life, snapshot });
-}
-
-/** The place of a record in the log's history. */
-export function positionAt(state: LogState, seq: number): Position {
-  return seq === state.base.seq ? state.base : { epoch: epochAt(state.epochs, seq), seq };
 }

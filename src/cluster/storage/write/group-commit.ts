@@ -1,15 +1,17 @@
 import { isNoRoom } from "../../../common/no-room.ts";
+import type { Turn } from "../../../common/serial-queue.ts";
 import type { FileLock } from "../disk/disk.ts";
 import { LogStoreError } from "../errors.ts";
 import { type ControlLine, formatControlLine } from "../format/control-line.ts";
-import type { RewriteTurn } from "../rewrite/rewrite-turn.ts";
-import { dropUnwritten } from "../rewrite/truncate.ts";
-import type { LogState } from "../state.ts";
+import type { RecordPlace } from "../read/tail-cache.ts";
+import type { RewriteSlot } from "../rewrite/rewrite-slot.ts";
+import type { LogState, WrittenBatch } from "../state.ts";
+import { isDone, nothing, type Progress, Waiters } from "./waiters.ts";
 import { WriteBuffer } from "./write-buffer.ts";
 
 /**
- * Bytes that are written and synced together, about. More is split, each part synced before the next is written: so
- * a crash leaves at most one of them unfinished, and nothing good after it.
+ * Bytes that are written and synced together, about. A larger amount is split, and each part is synced before the next
+ * is written: so a crash leaves at most one of them unfinished, and nothing good after it.
  */
 const batchBytesMax = 4 * 1024 * 1024;
 
@@ -19,66 +21,57 @@ const batchBytesMax = 4 * 1024 * 1024;
  */
 const lockCheckMs = 50;
 
-interface Waiter {
-  readonly seq: number;
-  readonly epoch: number;
-  readonly life: bigint;
-  readonly resolve: () => void;
-  readonly reject: (error: LogStoreError) => void;
-}
-
 /** Group commit: one write and one sync for all records, and the promise, that wait while the last one is under way. */
 export class GroupCommit {
   readonly #state: LogState;
   readonly #lock: FileLock;
   #lockSeenMs = Number.NEGATIVE_INFINITY;
-  readonly #turn: RewriteTurn;
+  readonly #slot: RewriteSlot;
   readonly #buffer: WriteBuffer;
-  #waiters: Waiter[] = [];
+  readonly #waiters = new Waiters();
   #isAwake = false;
-  /** Highest epoch that `promise` was called with: records bear theirs themselves. */
+  /** Highest epoch that `promise` was called with. Records bear theirs themselves. */
   #epochToWrite = 0;
   /** Latest life that was begun. */
   #lifeToWrite = 0n;
   /** When something was last done for those who wait, or the first of them came. */
   #progressMs = 0;
-  /** Whether a rewriting has been asked to give its room to what waits. */
+  /** Whether a rewrite was asked to give up its room for what waits. */
   #hasAskedForRoom = false;
 
-  constructor(state: LogState, lock: FileLock, turn: RewriteTurn) {
+  constructor(state: LogState, lock: FileLock, slot: RewriteSlot) {
     this.#state = state;
     this.#lock = lock;
-    this.#turn = turn;
-    this.#buffer = new WriteBuffer(state.file.file, state.endBytes);
+    this.#slot = slot;
+    this.#buffer = new WriteBuffer(state.file.file, state.file.endBytes);
   }
 
   /** Resolves when all records up to `seq` are on disk. */
   untilDurable(seq: number): Promise<void> {
-    return this.#wait({ seq });
+    return this.#wait({ ...nothing, seq });
   }
 
   /** Resolves when the promise of `epoch` is on disk. */
   untilPromised(epoch: number): Promise<void> {
     this.#epochToWrite = Math.max(this.#epochToWrite, epoch);
-    return this.#wait({ epoch });
+    return this.#wait({ ...nothing, epoch });
   }
 
   /** Resolves when it is on disk that this life has begun. */
   untilBegun(life: bigint): Promise<void> {
     if (life > this.#lifeToWrite) this.#lifeToWrite = life;
-    return this.#wait({ life });
+    return this.#wait({ ...nothing, life });
   }
 
-  /** For how long the disk has done nothing for those who wait; 0 when nobody does. */
+  /** How long the disk has done nothing for those who wait; 0 when nobody waits. */
   get stalledMs(): number {
-    if (this.#waiters.length === 0) return 0;
-    return this.#state.options.clock.monotonicMs() - this.#progressMs;
+    return this.#waiters.isEmpty ? 0 : this.#nowMs() - this.#progressMs;
   }
 
-  /** Resolves when all that waits has been written, or has failed. */
+  /** Resolves when all that waits was written, or has failed. */
   async flush(): Promise<void> {
     await Promise.allSettled([
-      this.untilDurable(this.#state.last.seq),
+      this.untilDurable(this.#state.positions.last.seq),
       this.untilPromised(this.#epochToWrite),
       this.untilBegun(this.#lifeToWrite),
     ]);
@@ -86,139 +79,126 @@ export class GroupCommit {
 
   /** Tells those who wait for records after `seq` that these will never be there. */
   drop(seq: number): void {
-    this.#refuse(
-      (waiter) => waiter.seq > seq,
-      ({ seq }) => new LogStoreError("dropped", `record ${seq} was dropped before it was on disk`),
+    this.#waiters.drop(
+      seq,
+      (dropped) => new LogStoreError("dropped", `record ${dropped} was dropped before it was on disk`),
     );
-  }
-
-  async #isLocked(): Promise<boolean> {
-    const nowMs = this.#state.options.clock.monotonicMs();
-    if (nowMs - this.#lockSeenMs < lockCheckMs) return true;
-    this.#lockSeenMs = nowMs;
-    return await this.#lock.isHeld();
-  }
-
-  #refuse(isMeant: (waiter: Waiter) => boolean, reason: (waiter: Waiter) => LogStoreError): void {
-    const refused = this.#waiters.filter(isMeant);
-    this.#waiters = this.#waiters.filter((waiter) => !isMeant(waiter));
-    for (const waiter of refused) waiter.reject(reason(waiter));
   }
 
   /** Tells waiters what has become of what they wait for. */
   settle(): void {
-    const { failure } = this.#state;
-    const waiting: Waiter[] = [];
-    for (const waiter of this.#waiters) {
-      if (this.#isDone(waiter)) waiter.resolve();
-      else if (failure !== undefined) waiter.reject(failure);
-      else waiting.push(waiter);
-    }
-    this.#waiters = waiting;
+    this.#waiters.settle(this.#progress, this.#state.health.failure);
   }
 
-  #wait({ seq = 0, epoch = 0, life = 0n }: Partial<Waiter>): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (this.#waiters.length === 0) this.#progressMs = this.#state.options.clock.monotonicMs();
-      const waiter = { seq, epoch, life, resolve, reject };
-      this.#waiters.push(waiter);
-      if (this.#isDone(waiter)) this.settle();
-      else this.#wake();
-    });
+  #wait(wanted: Progress): Promise<void> {
+    if (this.#waiters.isEmpty) this.#progressMs = this.#nowMs();
+    const waiting = this.#waiters.wait(wanted);
+    if (isDone(wanted, this.#progress)) this.settle();
+    else this.#wake();
+    return waiting;
   }
 
-  #isDone({ seq, epoch, life }: Waiter): boolean {
-    const { durable, promisedOnDisk } = this.#state;
-    return seq <= durable.seq && epoch <= promisedOnDisk && life <= (this.#state.life ?? 0n);
+  get #progress(): Progress {
+    const { positions, file } = this.#state;
+    return { seq: positions.durable.seq, epoch: positions.promisedOnDisk, life: file.life ?? 0n };
+  }
+
+  #nowMs(): number {
+    return this.#state.options.clock.monotonicMs();
   }
 
   #wake(): void {
     if (this.#isAwake) return;
     this.#isAwake = true;
-    void this.#state.lane
-      .run(() => this.#write())
-      .catch((error: unknown) => void this.#state.fail("write to", error))
-      .then(async (rewriting) => {
-        await rewriting?.over;
+    const state = this.#state;
+    void state
+      .inTurn((turn) => this.#write(turn))
+      .catch((error: unknown) => void state.health.fail("write to", error))
+      .then(async (rewrite) => {
+        await rewrite?.over;
         this.#isAwake = false;
-        this.#progressMs = this.#state.options.clock.monotonicMs();
+        this.#progressMs = this.#nowMs();
         this.settle();
-        if (this.#waiters.length > 0) this.#wake();
+        if (!this.#waiters.isEmpty) this.#wake();
       });
   }
 
-  /** Returns the rewriting whose room is needed, and whose end must be waited for before the next attempt. */
-  async #write(): Promise<{ readonly over: Promise<void> } | undefined> {
+  /** Returns the rewrite whose room is needed, and whose end must be waited for before the next attempt. */
+  async #write(turn: Turn): Promise<{ readonly over: Promise<void> } | undefined> {
     const state = this.#state;
-    if (state.failure !== undefined) return undefined;
+    if (state.health.failure !== undefined) return undefined;
     const { file } = state.file;
-    const buffer = this.#buffer;
-    buffer.moveTo(file, state.endBytes);
-    const epoch = this.#epochToWrite;
-    const life = this.#lifeToWrite;
-    const isNewEpoch = epoch > state.promisedOnDisk;
-    const isNewLife = life > (state.life ?? 0n);
-    // What ends without a line end would swallow the line.
-    if ((isNewEpoch || isNewLife) && state.condition.kind === "damaged") buffer.addLine("\n");
-    const addLine = (line: ControlLine) => buffer.addLine(formatControlLine(line, buffer.gatheredBytes));
-    if (isNewEpoch) addLine({ kind: "promise", epoch });
-    if (isNewLife) addLine({ kind: "life", life });
-    let { durable } = state;
-    const recordsFrom = buffer.end;
-    while (buffer.gatheredBytes < batchBytesMax) {
-      const placed = state.recent.at(durable.seq + 1);
-      if (placed === undefined) break;
-      placed.offset = buffer.end;
-      placed.entryBytes = buffer.addRecord(placed.record, buffer.gatheredBytes);
-      durable = placed.record;
-      state.offsetIndex.add(durable.seq, placed.offset);
-    }
-    if (buffer.gatheredBytes === 0) return undefined;
-    const recordBytes = durable.seq > state.durable.seq ? buffer.end - recordsFrom : 0;
+    const batch = this.#gather();
+    if (this.#buffer.gatheredBytes === 0) return undefined;
     try {
-      await buffer.flush();
+      await this.#buffer.flush();
     } catch (error) {
       if (!isNoRoom(error)) throw error;
-      return await this.#cutBack(error);
+      return await this.#cutBack(turn, error);
     }
     this.#hasAskedForRoom = false;
-    state.hasRoom();
-    state.written = { epoch: durable.epoch, seq: durable.seq };
-    for (const listener of state.endListeners) listener.written();
+    state.written(turn, batch);
     const [isLocked] = await Promise.all([this.#isLocked(), file.datasync()]);
     if (!isLocked) throw new Error("its lock file was removed or replaced, so that others can use it, too");
-    state.endBytes = buffer.end;
-    state.invisibleBytes += recordBytes;
-    state.durable = { epoch: durable.epoch, seq: durable.seq };
-    state.promisedOnDisk = Math.max(state.promisedOnDisk, epoch, durable.epoch);
-    if (isNewLife) state.life = life;
-    state.advance();
+    state.synced(turn, batch);
     return undefined;
   }
 
-  /**
-   * There was no room. What waits is withdrawn, unless a rewriting can be asked to give its room up first. Durably:
-   * what is refused now must not be found in the file after a crash.
-   */
-  async #cutBack(cause: unknown): Promise<{ readonly over: Promise<void> } | undefined> {
-    const state = this.#state;
-    const { file } = state.file;
-    await file.truncate(state.endBytes);
-    await file.datasync();
-    state.offsetIndex.truncate(state.durable.seq);
-    const rewriting = this.#hasAskedForRoom ? undefined : this.#turn.askToGiveUp();
-    this.#hasAskedForRoom = rewriting !== undefined;
-    if (rewriting !== undefined) return rewriting;
-    const reason = state.noRoom("write to it", cause);
-    const { seq } = state.durable;
-    if (state.last.seq > seq) {
-      dropUnwritten(state, seq);
-      for (const listener of state.endListeners) listener.withdrawn(seq, reason);
+  /** Puts what waits into the buffer, as much as is written at once. */
+  #gather(): WrittenBatch {
+    const { file, positions, health, tail } = this.#state;
+    const buffer = this.#buffer;
+    buffer.moveTo(file.file, file.endBytes);
+    const epoch = this.#epochToWrite;
+    const life = this.#lifeToWrite;
+    const isNewEpoch = epoch > positions.promisedOnDisk;
+    const isNewLife = life > (file.life ?? 0n);
+    // A damaged log may end without a line end, and would swallow the next line.
+    if ((isNewEpoch || isNewLife) && health.isDamaged) buffer.addLine("\n");
+    const addLine = (line: ControlLine) => buffer.addLine(formatControlLine(line, buffer.gatheredBytes));
+    if (isNewEpoch) addLine({ kind: "promise", epoch });
+    if (isNewLife) addLine({ kind: "life", life });
+    const places: RecordPlace[] = [];
+    let last = positions.durable;
+    while (buffer.gatheredBytes < batchBytesMax) {
+      const next = tail.at(last.seq + 1);
+      if (next === undefined) break;
+      const { record } = next;
+      places.push({ offset: buffer.end, entryBytes: buffer.addRecord(record, buffer.gatheredBytes) });
+      last = record;
     }
-    this.#refuse(
-      (waiter) => !this.#isDone(waiter),
-      () => reason,
-    );
+    return {
+      places,
+      last,
+      endBytes: buffer.end,
+      promisedEpoch: Math.max(epoch, last.epoch),
+      life: isNewLife ? life : undefined,
+    };
+  }
+
+  /**
+   * There was no room. What waits is withdrawn, unless a rewrite can be asked to give up its room first. Durably: what
+   * is refused now must not be found in the file after a crash.
+   */
+  async #cutBack(turn: Turn, cause: unknown): Promise<{ readonly over: Promise<void> } | undefined> {
+    const state = this.#state;
+    const { file, endBytes } = state.file;
+    await file.truncate(endBytes);
+    await file.datasync();
+    const rewrite = this.#hasAskedForRoom ? undefined : this.#slot.askToGiveUp();
+    this.#hasAskedForRoom = rewrite !== undefined;
+    if (rewrite !== undefined) return rewrite;
+    const reason = state.health.noRoom("write to it", cause);
+    const { durable, last } = state.positions;
+    if (last.seq > durable.seq) state.withdraw(turn, durable.seq, reason);
+    this.#waiters.settle(this.#progress, reason);
     return undefined;
+  }
+
+  async #isLocked(): Promise<boolean> {
+    const nowMs = this.#nowMs();
+    if (nowMs - this.#lockSeenMs < lockCheckMs) return true;
+    this.#lockSeenMs = nowMs;
+    return await this.#lock.isHeld();
   }
 }

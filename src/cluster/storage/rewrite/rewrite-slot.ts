@@ -1,10 +1,10 @@
 import { SerialQueue } from "../../../common/serial-queue.ts";
 
-/** Called when somebody else wants the turn; or when the file's room is needed, for writes. */
+/** Called when somebody else wants the slot; or when the room of its file is needed, for writes. */
 type GiveUp = (forRoom: boolean) => void;
 
-/** Who makes a file at `rbfile`: one at a time. */
-export class RewriteTurn {
+/** The file at `rbfile`: one rewrite at a time makes it. */
+export class RewriteSlot {
   readonly #takers = new SerialQueue();
   #holder: { readonly giveUp: GiveUp; readonly over: Promise<void> } | undefined;
 
@@ -13,8 +13,8 @@ export class RewriteTurn {
   }
 
   /**
-   * Asks the present holder to give up, waits until it has ended, and takes the turn; in the order of the calls.
-   * Returns how to end it.
+   * Asks the present holder to give up, waits until it has ended, and takes the slot; in the order of the calls.
+   * Returns how to free it.
    */
   take(giveUp: GiveUp): Promise<() => void> {
     return this.#takers.run(async () => {
@@ -26,16 +26,16 @@ export class RewriteTurn {
     });
   }
 
-  /** Asks the present holder to give its room up. Returns what ends with it; undefined when there is none. */
-  askToGiveUp(): { readonly over: Promise<void> } | undefined {
-    this.#holder?.giveUp(true);
-    return this.#holder;
-  }
-
   /** Like `take`, but asks nobody to give up. */
   async takeWhenFree(giveUp: GiveUp): Promise<() => void> {
     while (this.#holder !== undefined) await this.#holder.over;
     return this.#hold(giveUp);
+  }
+
+  /** Asks the present holder to give up its room. Returns what ends with it; undefined when there is none. */
+  askToGiveUp(): { readonly over: Promise<void> } | undefined {
+    this.#holder?.giveUp(true);
+    return this.#holder;
   }
 
   #hold(giveUp: GiveUp): () => void {

@@ -1,0 +1,46 @@
+import { LogStoreError } from "../errors.ts";
+import { parseEntry, toChange } from "../format/entry.ts";
+import type { EntryPlace } from "../index/key-index.ts";
+import type { StoredValue } from "../key-view.ts";
+import type { LogFile } from "../log-file.ts";
+import type { Change } from "../model.ts";
+
+/** Where a value stands. It can be read for as long as somebody uses the file. */
+export interface PlacedValue extends EntryPlace {
+  readonly file: LogFile;
+  readonly key: string;
+  readonly expiresMs: number | undefined;
+}
+
+/** Reads a value where it stands. `dbfile` is for errors. */
+export async function readPlaced(place: PlacedValue, dbfile: string): Promise<StoredValue> {
+  const { file, key, seq, offset, bytes } = place;
+  file.use();
+  try {
+    const buffer = Buffer.allocUnsafe(bytes);
+    const read = await file.file.read(buffer, offset);
+    const change = read < bytes ? undefined : changeIn(buffer, seq, seq <= file.legacySeq);
+    if (change?.kind !== "put" || change.key !== key) {
+      throw new LogStoreError("damaged", `record ${seq} of ${dbfile} has become unreadable (byte ${offset})`);
+    }
+    return toStored(change, seq);
+  } finally {
+    await file.release();
+  }
+}
+
+/** The change whose entry fills the buffer. */
+function changeIn(buffer: Buffer, seq: number, legacyAllowed: boolean): Change | undefined {
+  const keyEnd = buffer.indexOf(10);
+  const valueEnd = buffer.indexOf(10, keyEnd + 1);
+  const end = buffer.length - 1;
+  if (keyEnd < 0 || valueEnd < 0 || buffer[end] !== 10) return undefined;
+  const entry = parseEntry(buffer, 0, keyEnd, valueEnd, end, legacyAllowed);
+  if (entry.kind === "parse-error" || (!entry.legacy && entry.seq !== seq)) return undefined;
+  return toChange(buffer, entry);
+}
+
+/** What a put with this revision has stored. */
+export function toStored({ value, text, expiresMs }: Change, revision: number): StoredValue {
+  return { value, text, revision, ...(expiresMs === undefined ? {} : { expiresMs }) };
+}
