@@ -2,7 +2,7 @@ import process from "node:process";
 import { ForeignCluster } from "../cluster/metadata/cluster-id.ts";
 import { LogFileError } from "../cluster/storage/errors.ts";
 import { CoordinationError } from "../coordination/coordination.ts";
-import { ListenError } from "../rpc/port/listener.ts";
+import { ListenError } from "../rpc/port/start-listening.ts";
 import { ExitError } from "../settings/run-main.ts";
 import { ForeignLog } from "./data-server.ts";
 import type { Server } from "./server.ts";

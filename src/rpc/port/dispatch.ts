@@ -1,4 +1,4 @@
-/** From an HTTP request to the service that answers it, in whichever of the three protocols it is written. */
+/** Finds the service that answers an HTTP request, in any of the three protocols. */
 
 import type { JsonReadOptions } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
@@ -11,7 +11,8 @@ import { clampTimeout } from "../deadline.ts";
 import { refusingUnknownFields } from "../unknown-fields.ts";
 import { bodyOf } from "./body.ts";
 import { compressions } from "./compression.ts";
-import type { Call, Connections } from "./connections.ts";
+import type { Call } from "./connection.ts";
+import type { Connections } from "./connections.ts";
 import type { AllowedOrigins } from "./cors.ts";
 import { answerCors } from "./cors.ts";
 import type { Request, Response } from "./http.ts";
@@ -35,7 +36,7 @@ export interface DispatchOptions {
 export function createDispatcher(options: DispatchOptions): (request: Request, response: Response) => void {
   const router = createConnectRouter({
     acceptCompression: [...compressions],
-    // What is read only: what was once accepted is answered in every form, and in JSON text may take six times its bytes.
+    // Only what is read is limited. An accepted value is answered in every format, and JSON may need six times its bytes.
     readMaxBytes: options.messageBytesMax,
     jsonOptions: strictJson,
     interceptors: [endStreamsOn(options.closing), refusingUnknownFields],
@@ -48,13 +49,13 @@ export function createDispatcher(options: DispatchOptions): (request: Request, r
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
   return (request, response) => {
-    // Whatever fails on a connection ends its calls; nothing more is to be done about it, least of all crash.
+    // A failure of the connection ends its calls by itself. Without these handlers it would end the process.
     request.on("error", ignore);
     response.on("error", ignore);
     const target = readTarget(request);
     const handler = handlers.get(target.path);
     const call = options.connections.begin(request, response, streamsOf(handler));
-    // The connection has been given up for this call, or for one that was read together with it.
+    // The connection was closed because of this call, or of one that was read together with it.
     if (!("stream" in request) && request.socket.destroyed) return;
     if (answerCors(request, response, options.allowedOrigins)) return;
     const problem = target.hasHost
@@ -72,13 +73,13 @@ export function createDispatcher(options: DispatchOptions): (request: Request, r
       refuse(request, response, { status: 400, code: Code.InvalidArgument, message: problem });
     } else {
       const negotiated = negotiate(request, handler, target.query);
-      if (typeof negotiated === "function") answer(handler, request, response, call, negotiated);
+      if (typeof negotiated === "function") answer({ handler, request, response, call, rewrite: negotiated });
       else refuse(request, response, negotiated);
     }
   };
 }
 
-/** For people who come with a browser. */
+/** For people who open the port in a browser. */
 const greeting = "This port serves gRPC, gRPC-Web and Connect; the services are listed by gRPC reflection.\n";
 
 function isReading({ method }: Request): boolean {
@@ -90,25 +91,27 @@ function notTaken(): ConnectError {
   return new ConnectError("this node is shutting down", Code.Unavailable, undefined, [notApplied]);
 }
 
-function answer(
-  handler: UniversalHandler,
-  request: Request,
-  response: Response,
-  call: Call,
-  rewrite: Rewrite,
-): void {
+interface Exchange {
+  readonly handler: UniversalHandler;
+  readonly request: Request;
+  readonly response: Response;
+  readonly call: Call;
+  /** Makes the request's headers what Connect expects. */
+  readonly rewrite: Rewrite;
+}
+
+function answer({ handler, request, response, call, rewrite }: Exchange): void {
   const universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
   rewrite(universal.header);
   clampTimeout(universal.header);
   const answering = handler({ ...universal, body: bodyOf(request, streamsOf(handler).in) });
-  // All that services throw has become an answer by now: what is left is a client that went away.
+  // Errors of services have become answers by now. What is left is a client that went away.
   writeAnswer(answering, response, call).catch(() => response.destroy());
 }
 
 /**
- * A field that is not known is refused, as is one that is there twice: Connect's default passes over the condition that
- * is written wrong. JSON is UTF-8 (RFC 8259, 8.1); by default what is not would become U+FFFD: another key than was
- * meant.
+ * Unknown and repeated fields are refused. Connect's default ignores them, and with them a misspelt condition. JSON must
+ * be UTF-8 (RFC 8259, 8.1). By default other bytes become U+FFFD, and so another key.
  */
 const strictJson: Partial<JsonReadOptions> & { textDecoder: TextDecoder } = {
   ignoreUnknownFields: false,
@@ -116,8 +119,8 @@ const strictJson: Partial<JsonReadOptions> & { textDecoder: TextDecoder } = {
 };
 
 /**
- * A message that cannot be parsed is the caller's error, but Connect reports INTERNAL for the binary format. Its
- * handlers abort the call's signal with the error before they write it down, in all three protocols.
+ * A malformed message is the caller's error, but Connect reports INTERNAL for the binary format. In all three protocols
+ * its handlers abort the call's signal with the error before they write the error down.
  */
 function blameSenderForMalformedMessages({ signal }: HandlerContext): void {
   signal.addEventListener("abort", () => {
@@ -128,7 +131,7 @@ function blameSenderForMalformedMessages({ signal }: HandlerContext): void {
   });
 }
 
-/** Streams may last for ever: when the listener closes, their implementations are told to end. */
+/** Streams may last for ever. When the listener closes, their signal tells them to end. */
 function endStreamsOn(closing: AbortSignal): Interceptor {
   return (next) => (request) =>
     next(request.stream ? { ...request, signal: AbortSignal.any([request.signal, closing]) } : request);

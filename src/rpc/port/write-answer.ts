@@ -1,5 +1,5 @@
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
-import type { Call } from "./connections.ts";
+import type { Call } from "./connection.ts";
 import { trailerFields } from "./grpc-message.ts";
 import type { Response } from "./http.ts";
 
