@@ -12,6 +12,22 @@ export function deadlineOf(context: HandlerContext, clock: Clock): AbortSignal {
   return startDeadline(clock, defaultDeadlineMs, context.signal).signal;
 }
 
+/** A handler that runs `call` until the deadline that its caller has set, or ours. */
+export function withDeadline<Request, Response>(
+  clock: Clock,
+  call: (request: Request, signal: AbortSignal) => Promise<Response>,
+): (request: Request, context: HandlerContext) => Promise<Response> {
+  return async (request, context) => {
+    if (context.timeoutMs() !== undefined) return await call(request, context.signal);
+    const { signal, release } = startDeadline(clock, defaultDeadlineMs, context.signal);
+    try {
+      return await call(request, signal);
+    } finally {
+      release();
+    }
+  };
+}
+
 /** A signal that is aborted after `limitMs`, or as `given` is. To be released when nobody waits for it any more. */
 export function startDeadline(
   clock: Clock,

@@ -83,10 +83,10 @@ export class NodeCluster {
     const data = () => this.#data.get(address) ?? fail(address);
     const router = () => this.#routers.get(address) ?? fail(address);
     return {
-      append: async (request) => data().append(request),
-      countMisplaced: async (request) => data().countMisplaced(request),
-      transferLeadership: async (request, signal) => data().transferLeadership(request, signal),
-      position: async (request) => data().position(request),
+      append: async (request) => data().peers.append(request),
+      countMisplaced: async (request) => data().peers.countMisplaced(request),
+      transferLeadership: async (request, signal) => data().peers.transferLeadership(request, signal),
+      position: async (request) => data().peers.position(request),
       reportSilence: async (report) => router().reportSilence(report),
     };
   };

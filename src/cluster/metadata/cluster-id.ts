@@ -1,5 +1,6 @@
 import { CoordinationError } from "../../coordination/coordination.ts";
 import { encodeText, parseClusterId } from "./codec.ts";
+import { OperationError } from "./operation-error.ts";
 import { clusterPath } from "./paths.ts";
 import { getIfThere, retryOnConnectionLoss, type Task } from "./retry-on-connection-loss.ts";
 
@@ -59,11 +60,12 @@ function randomWord(random: number): string {
 
 /**
  * Refuses a call of another cluster's node: an address may have been given to a node of ours that was one of theirs.
- * Nodes of earlier versions name none. Errors: ForeignCluster.
+ * Nodes of earlier versions name none. Errors: OperationError `refused`.
  */
 export function checkCaller(own: string | undefined, caller: string | undefined): void {
   if (caller === undefined || caller === "" || caller === own) return;
-  throw new ForeignCluster(
+  throw new OperationError(
+    "refused",
     own === undefined
       ? "this node has not found its cluster yet"
       : `the call is of cluster ${caller}; this node is of cluster ${own}`,

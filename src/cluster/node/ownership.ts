@@ -8,7 +8,7 @@ export interface OwnershipOptions {
   readonly group: string;
   readonly topology: TopologySource;
   /** The keys of the group; undefined while this node is not its primary. */
-  readonly keys: () => KvStateMachine | undefined;
+  readonly machine: () => KvStateMachine | undefined;
   /** Marks the ring as written to: see `freezeRing`. */
   readonly freezeRing: () => Promise<void>;
 }
@@ -40,8 +40,8 @@ export class Ownership {
 
   /** Those who serve the whole group. Errors: wrong-node, unavailable. */
   ofGroup(): KvStateMachine {
-    const { group, topology, keys } = this.#options;
-    const machine = keys();
+    const { group, topology } = this.#options;
+    const machine = this.#options.machine();
     if (machine !== undefined) return machine;
     const view = topology.current;
     if (view?.ring === undefined) throw notYet();
@@ -76,7 +76,7 @@ export class Ownership {
         owner,
       });
     }
-    const machine = this.#options.keys();
+    const machine = this.#options.machine();
     if (machine === undefined) throw this.#notPrimary(owner);
     return { machine, ring };
   }

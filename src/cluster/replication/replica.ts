@@ -1,6 +1,7 @@
 import { type Clock, sleep } from "../../common/clock.ts";
 import type { CasRegister } from "../metadata/cas-register.ts";
 import { type GroupLogs, type GroupView, isSameMember, type Member } from "../metadata/model.ts";
+import { OperationError } from "../metadata/operation-error.ts";
 import type { ReplicaLog } from "../storage/replica-log.ts";
 import { diskProblem, fullRetryMs, isFull } from "./disk-diagnostics.ts";
 import { DiskMonitor } from "./disk-monitor.ts";
@@ -74,6 +75,11 @@ export class Replica {
     return this.#primary;
   }
 
+  /** Why this node serves no keys now; undefined while it does. */
+  get unavailable(): string | undefined {
+    return this.#primary === undefined ? "this node is not the primary" : this.#primary.unavailable;
+  }
+
   /** Seq up to which this node knows its records to be committed. */
   get committedSeq(): number {
     return Math.max(this.#standby.committedSeq, this.#primary?.log.committedSeq ?? 0);
@@ -102,7 +108,10 @@ export class Replica {
     void this.#takeOver(epoch, former);
   }
 
-  /** Handles a primary's message. Rejects when it is not meant for this life of this node, or the disk fails. */
+  /**
+   * Handles a primary's message. Errors: OperationError `refused` (it is not meant for this life of this node, or must not
+   * be answered); those of the disk.
+   */
   async append(request: AppendRequest): Promise<AppendResponse> {
     const { group, store } = this.#options;
     const self = this.#self;
@@ -112,14 +121,14 @@ export class Replica {
       request.target !== self?.number ||
       request.incarnation !== self.incarnation
     ) {
-      throw new Error(`message for ${meant} has reached ${group}/${self?.number} (${self?.incarnation})`);
+      throw refused(`message for ${meant} has reached ${group}/${self?.number} (${self?.incarnation})`);
     }
     if (request.epoch === this.#silence.reported) {
-      throw new Error(`the primary of epoch ${request.epoch} has been silent for too long`);
+      throw refused(`the primary of epoch ${request.epoch} has been silent for too long`);
     }
     if (request.epoch > store.promisedEpoch) this.#stepDown(`epoch ${request.epoch} has begun`);
     else if (request.epoch === this.#primary?.epoch || request.epoch === this.#taking) {
-      throw new Error(
+      throw refused(
         `node ${request.primary} claims epoch ${request.epoch}, of which this node is the primary`,
       );
     }
@@ -234,4 +243,8 @@ export class Replica {
     this.#primary = primary;
     this.#options.onPrimary(primary);
   }
+}
+
+function refused(reason: string): OperationError {
+  return new OperationError("refused", reason);
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../../common/clock.ts";
+import { OperationError } from "../metadata/operation-error.ts";
 import { epochAt, holds } from "../storage/format/history.ts";
 import type { ReplicaLog, SnapshotWriter } from "../storage/replica-log.ts";
 import { isFull } from "./disk-diagnostics.ts";
@@ -50,10 +51,11 @@ export class Standby {
     return Math.max(0, this.#leasedUntilMs - this.#clock.monotonicMs());
   }
 
-  /** Handles one message. Rejects when the disk fails, or has not done yet what came before. */
+  /** Handles one message. Errors: refused (too much waits for the disk already); those of the disk. */
   async append(request: AppendRequest): Promise<AppendResponse> {
     if (this.#messages >= waitingMax) {
-      throw new Error(`${this.#messages} messages wait for the disk of this node already`);
+      const message = `${this.#messages} messages wait for the disk of this node already`;
+      throw new OperationError("refused", message);
     }
     this.#messages++;
     try {
@@ -118,7 +120,8 @@ export class Standby {
       const before = (fresh[0]?.seq ?? 1) - 1;
       if (before < store.last.seq) {
         if (before < this.#committedSeq) {
-          throw new Error(`a primary would cut off committed records from seq ${before + 1} on`);
+          const message = `a primary would cut off committed records from seq ${before + 1} on`;
+          throw new OperationError("refused", message);
         }
         await store.truncate(before);
       }

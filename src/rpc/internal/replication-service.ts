@@ -1,7 +1,8 @@
-import { Code, ConnectError, type ConnectRouter, type ServiceImpl } from "@connectrpc/connect";
+import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
 import {
   type AppendRequest as AppendRequestMessage,
   AppendResult,
+  type HandOverRequest,
   ReplicationService,
 } from "../../../gen/kvlab/internal/v1/replication_pb.ts";
 import type {
@@ -14,8 +15,8 @@ import type {
 import type { Position } from "../../cluster/storage/model.ts";
 import type { Clock } from "../../common/clock.ts";
 import { messageBytesLimit } from "../../common/key-limits.ts";
-import { deadlineOf } from "../deadline.ts";
-import { answering } from "../errors.ts";
+import { withDeadline } from "../deadline.ts";
+import { answering, toConnectError } from "../errors.ts";
 import { collectBuffers } from "./collect-buffers.ts";
 import { fromEpochs, fromPosition, fromRecord, toEpochs, toPosition } from "./replication-messages.ts";
 
@@ -38,25 +39,16 @@ export function replicationRoutes(router: ConnectRouter, node: ReplicationHandle
   const handlers: ServiceImpl<typeof ReplicationService> = {
     async append(message) {
       if (message.records.length > 0) collectBuffers();
-      const response = await refusing(async () => node.append(fromRequest(message)));
-      return {
-        result: results[response.result],
-        epoch: BigInt(response.epoch),
-        last: toPosition(response.last),
-        base: toPosition(response.base),
-        epochs: toEpochs(response.epochs),
-        needsCopy: response.needsCopy,
-      };
+      try {
+        return toResponse(await node.append(fromRequest(message)));
+      } catch (error) {
+        throw toConnectError(error);
+      }
     },
-    async countMisplaced(request) {
-      const keys = await refusing(async () => node.countMisplaced(request));
-      return { keys: BigInt(keys) };
-    },
-    handOver: (request, context) =>
-      answering(async () => {
-        const epoch = await node.transferLeadership(request, deadlineOf(context, clock));
-        return { epoch: BigInt(epoch) };
-      }),
+    countMisplaced: (request) => answering(async () => ({ keys: BigInt(node.countMisplaced(request)) })),
+    handOver: withDeadline(clock, (request: HandOverRequest, signal) =>
+      answering(async () => ({ epoch: BigInt(await node.transferLeadership(request, signal)) })),
+    ),
     getPosition: (request) =>
       answering(async () => {
         const position = node.position(request);
@@ -67,12 +59,15 @@ export function replicationRoutes(router: ConnectRouter, node: ReplicationHandle
   router.service(ReplicationService, handlers, { readMaxBytes: messageBytesLimit });
 }
 
-async function refusing<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    throw ConnectError.from(error, Code.FailedPrecondition);
-  }
+function toResponse(response: AppendResponse) {
+  return {
+    result: results[response.result],
+    epoch: BigInt(response.epoch),
+    last: toPosition(response.last),
+    base: toPosition(response.base),
+    epochs: toEpochs(response.epochs),
+    needsCopy: response.needsCopy,
+  };
 }
 
 function fromRequest(message: AppendRequestMessage): AppendRequest {

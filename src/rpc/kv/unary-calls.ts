@@ -1,5 +1,4 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { HandlerContext } from "@connectrpc/connect";
 import type {
   BatchRequest,
   BatchResponseSchema,
@@ -12,11 +11,11 @@ import type {
 } from "../../../gen/kvlab/v1/data_pb.ts";
 import type { KeyService } from "../../cluster/node/key-service.ts";
 import type { Clock } from "../../common/clock.ts";
-import { deadlineOf } from "../deadline.ts";
-import { answering } from "../errors.ts";
+import { withDeadline } from "../deadline.ts";
+import { toConnectError } from "../errors.ts";
 import { fromBatch, fromCondition, fromRequestId, fromValue, toTtlLeft, toValue } from "./key-messages.ts";
 
-/** The calls of `DataService` that can come alone or through a pipe. */
+/** The calls of `DataService` that come alone or through a pipe, on a data node and on a router. Errors: ConnectError. */
 export interface UnaryCalls {
   get(request: GetRequest, signal: AbortSignal): Promise<MessageInitShape<typeof GetResponseSchema>>;
   put(request: PutRequest, signal: AbortSignal): Promise<MessageInitShape<typeof PutResponseSchema>>;
@@ -24,47 +23,60 @@ export interface UnaryCalls {
   batch(request: BatchRequest, signal: AbortSignal): Promise<MessageInitShape<typeof BatchResponseSchema>>;
 }
 
-/** Those of a data node. Errors: ConnectError. */
-export function callsOfNode(calls: KeyService, group: string, clock: Clock): UnaryCalls {
-  const answer = <T>(call: () => Promise<T>) => answering(call, group);
-  const revised = (call: () => Promise<number>) => answer(async () => ({ revision: BigInt(await call()) }));
+/** The calls of a data node: each reads its message, calls the node, and writes the answer or the error. */
+export function callsOfNode(service: KeyService, group: string, clock: Clock): UnaryCalls {
   return {
-    get: ({ key }, signal) =>
-      answer(async () => {
-        const found = await calls.get(key, signal);
-        return {
-          value: toValue(found),
-          revision: BigInt(found.revision),
-          ...toTtlLeft(found.expiresMs, clock.wallMs()),
-        };
-      }),
-    put: ({ key, value, condition, requestId, ttlMs }, signal) =>
-      revised(() =>
-        calls.put(key, fromValue(value), value.case === "text", signal, {
+    async get({ key }, signal) {
+      try {
+        const found = await service.get(key, signal);
+        const ttlLeft = toTtlLeft(found.expiresMs, clock.wallMs());
+        return { value: toValue(found), revision: BigInt(found.revision), ...ttlLeft };
+      } catch (error) {
+        throw toConnectError(error, group);
+      }
+    },
+
+    async put({ key, value, condition, requestId, ttlMs }, signal) {
+      try {
+        const revision = await service.put(key, fromValue(value), value.case === "text", signal, {
           condition: fromCondition(condition),
           requestId: fromRequestId(requestId),
           ttlMs: ttlMs === undefined ? undefined : Number(ttlMs),
-        }),
-      ),
-    delete: ({ key, condition, requestId }, signal) =>
-      revised(() =>
-        calls.delete(key, signal, {
+        });
+        return { revision: BigInt(revision) };
+      } catch (error) {
+        throw toConnectError(error, group);
+      }
+    },
+
+    async delete({ key, condition, requestId }, signal) {
+      try {
+        const revision = await service.delete(key, signal, {
           condition: fromCondition(condition),
           requestId: fromRequestId(requestId),
-        }),
-      ),
-    batch: (request, signal) => revised(async () => await calls.write(fromBatch(request), signal)),
+        });
+        return { revision: BigInt(revision) };
+      } catch (error) {
+        throw toConnectError(error, group);
+      }
+    },
+
+    async batch(request, signal) {
+      try {
+        return { revision: BigInt(await service.write(fromBatch(request), signal)) };
+      } catch (error) {
+        throw toConnectError(error, group);
+      }
+    },
   };
 }
 
-/** The calls as they come alone. */
+/** The calls as they come alone, each with the deadline of its caller. */
 export function unaryHandlers(calls: UnaryCalls, clock: Clock) {
   return {
-    get: (request: GetRequest, context: HandlerContext) => calls.get(request, deadlineOf(context, clock)),
-    put: (request: PutRequest, context: HandlerContext) => calls.put(request, deadlineOf(context, clock)),
-    delete: (request: DeleteRequest, context: HandlerContext) =>
-      calls.delete(request, deadlineOf(context, clock)),
-    batch: (request: BatchRequest, context: HandlerContext) =>
-      calls.batch(request, deadlineOf(context, clock)),
+    get: withDeadline(clock, calls.get),
+    put: withDeadline(clock, calls.put),
+    delete: withDeadline(clock, calls.delete),
+    batch: withDeadline(clock, calls.batch),
   };
 }

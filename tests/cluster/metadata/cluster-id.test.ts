@@ -68,17 +68,17 @@ test("a call of another cluster's node is refused, and one of an earlier version
   await cluster.router("r:1");
   const node = await cluster.data("g", "a:1");
   const id = await idOf(cluster);
-  assert.deepEqual(node.position({ cluster: id, group: "g" }), node.position({ group: "g" }));
+  assert.deepEqual(node.peers.position({ cluster: id, group: "g" }), node.peers.position({ group: "g" }));
   const foreign = { cluster: "0123456789abcdef0123456789abcdef", group: "g" };
   const expected = {
-    name: "ForeignCluster",
+    code: "refused",
     message: new RegExp(`the call is of cluster 0123.*; this node is of cluster ${id}`),
   };
-  assert.throws(() => node.position(foreign), expected);
-  assert.throws(() => node.countMisplaced({ ...foreign, ringGroups: [], virtualNodes: 2 }), expected);
+  assert.throws(() => node.peers.position(foreign), expected);
+  assert.throws(() => node.peers.countMisplaced({ ...foreign, ringGroups: [], virtualNodes: 2 }), expected);
   const signal = new AbortController().signal;
-  await assert.rejects(node.transferLeadership({ ...foreign, number: 2 }, signal), expected);
+  await assert.rejects(node.peers.transferLeadership({ ...foreign, number: 2 }, signal), expected);
   const empty = { epoch: 9, primary: 2, target: 1, incarnation: "1", previous: { epoch: 0, seq: 0 } };
   const append = { ...foreign, ...empty, records: [], committedSeq: 0, leaseMs: 500 };
-  await assert.rejects(node.append(append), expected);
+  await assert.rejects(node.peers.append(append), expected);
 });

@@ -1,7 +1,7 @@
 import type { Mutant } from "./mutant.ts";
 
 const register = "cluster/replication/rejoin.ts";
-const dataNode = "cluster/node/data-node.ts";
+const joining = "cluster/node/joining.ts";
 const open = "cluster/storage/open.ts";
 
 /** Bugs in telling whose log a log is, and whether it is all of it. */
@@ -57,7 +57,7 @@ export const identityMutants: readonly Mutant[] = [
     focus: ["copied log"],
     edits: [
       [
-        dataNode,
+        joining,
         "number: store.isCopy ? undefined : store.identity?.number,",
         "number: store.identity?.number,",
       ],
@@ -70,7 +70,7 @@ export const identityMutants: readonly Mutant[] = [
     focus: ["foreign log"],
     edits: [
       [
-        dataNode,
+        joining,
         "const own = this.#cluster ?? store.identity?.cluster;",
         "const own = this.#cluster;\n    void store;",
       ],

@@ -188,13 +188,13 @@ export class DataHost extends Host {
     };
     network.listen(process, {
       append: async (request) => {
-        const response = await node.append(request);
+        const response = await node.peers.append(request);
         invariants.answering(replica, request, response);
         return response;
       },
-      countMisplaced: (request) => node.countMisplaced(request),
-      transferLeadership: (request, signal) => node.transferLeadership(request, signal),
-      position: (request) => node.position(request),
+      countMisplaced: (request) => node.peers.countMisplaced(request),
+      transferLeadership: (request, signal) => node.peers.transferLeadership(request, signal),
+      position: (request) => node.peers.position(request),
       reportSilence: () => Promise.reject(new Error("this is a data node")),
       ...keyServices({ node, store, process, invariants }),
     });

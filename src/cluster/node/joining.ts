@@ -1,0 +1,149 @@
+import type { Address } from "../../common/address.ts";
+import { createBackoff } from "../../common/backoff.ts";
+import type { Clock } from "../../common/clock.ts";
+import type { Access } from "../../coordination/coordination.ts";
+import { keepRegistered, type Registration } from "../membership/registrar.ts";
+import { type AskWhoAnswers, registerDataNode } from "../membership/registration.ts";
+import type { CasRegister } from "../metadata/cas-register.ts";
+import { enterCluster, ForeignCluster } from "../metadata/cluster-id.ts";
+import { explain, withoutRepetition } from "../metadata/diagnostics.ts";
+import type { GroupLogs, Member } from "../metadata/model.ts";
+import type { Task } from "../metadata/retry-on-connection-loss.ts";
+import type { SessionKeeper } from "../metadata/session-keeper.ts";
+import { isFull } from "../replication/disk-diagnostics.ts";
+import type { GroupRegister } from "../replication/group-register.ts";
+import { OperatorAwaited, RejoinRefused, rejoinGroup } from "../replication/rejoin.ts";
+import type { LogStore } from "../storage/log-store.ts";
+
+export interface JoiningOptions {
+  readonly group: string;
+  readonly store: LogStore;
+  readonly clock: Clock;
+  readonly sessions: SessionKeeper;
+  readonly access: Access;
+  readonly whoAnswers: AskWhoAnswers;
+  readonly state: GroupRegister;
+  readonly logs: CasRegister<GroupLogs>;
+  /** The node has its place in the group as this member. */
+  readonly onPlace: (self: Member) => void;
+  readonly log: (message: string) => void;
+  /** The node cannot take part in its cluster as things stand: an operator has to decide. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/**
+ * How a data node gets its place and keeps it. It is `outside` without a registration; `rejoining` while it is registered
+ * and brings its log back into the group's state, for as often as that takes; `joined` until the registration ends.
+ */
+export type JoiningState = "outside" | "rejoining" | "joined";
+
+/** Gives a data node its place in its cluster and group, again after each loss of its session. */
+export class Joining {
+  readonly #options: JoiningOptions;
+  #state: JoiningState = "outside";
+  #cluster: string | undefined;
+  /** Ends with the registration. */
+  #registered = new AbortController();
+
+  constructor(options: JoiningOptions) {
+    this.#options = options;
+  }
+
+  get state(): JoiningState {
+    return this.#state;
+  }
+
+  /** Id of the cluster; undefined before the node has entered it for the first time. */
+  get cluster(): string | undefined {
+    return this.#cluster;
+  }
+
+  /** Registers the node at its address, and keeps it registered. Resolves when it has its place for the first time. */
+  join(address: Address): Promise<void> {
+    const joined = Promise.withResolvers<void>();
+    const { group, store, sessions, clock, access, whoAnswers, log, onFailure } = this.#options;
+    if (store.isCopy) {
+      log("the log is a copy, whose original may have gone on: it gets a number of its own, and catches up");
+    }
+    const register = registerDataNode({
+      group,
+      address,
+      number: store.isCopy ? undefined : store.identity?.number,
+      whoAnswers,
+    });
+    keepRegistered({
+      sessions,
+      clock,
+      access,
+      register: async (task) => {
+        await this.#enterCluster(task);
+        return await register(task);
+      },
+      onDiagnostic: log,
+      onChange: (registration) => {
+        this.#changed(registration).then((taken) => {
+          if (taken) joined.resolve();
+        }, onFailure);
+      },
+    });
+    return joined.promise;
+  }
+
+  /** The node has another registration, or none any more. Whether it has its place by it. */
+  async #changed(registration: Registration | undefined): Promise<boolean> {
+    this.#registered.abort(new Error("the registration is over"));
+    this.#registered = new AbortController();
+    this.#state = registration === undefined ? "outside" : "rejoining";
+    if (registration === undefined) return false;
+    const self = { number: registration.number, incarnation: registration.incarnation };
+    return await this.#rejoin(self, this.#registered.signal);
+  }
+
+  /** Brings the log back into the group's state; tries until it is done. False when the registration has ended before. */
+  async #rejoin(self: Member, signal: AbortSignal): Promise<boolean> {
+    const { store, group, state, logs, clock, onPlace, log } = this.#options;
+    await this.#adopt(self.number);
+    const tell = withoutRepetition(log);
+    const pause = createBackoff(clock, 50, 2000);
+    while (!signal.aborted) {
+      try {
+        await rejoinGroup({ group, self, store, state, logs });
+        if (signal.aborted) break;
+        this.#state = "joined";
+        onPlace(self);
+        log(`registered as node ${self.number} of group "${group}"`);
+        return true;
+      } catch (error) {
+        if (error instanceof RejoinRefused) throw error;
+        const lasts = error instanceof OperatorAwaited || isFull(error);
+        if (lasts) tell(error.message);
+        await pause.wait(signal);
+        if (signal.aborted || lasts) continue;
+        log(`joining group "${group}" again: ${explain(error)}`);
+      }
+    }
+    return false;
+  }
+
+  /** Makes sure that these znodes are of our cluster, and of the log's. */
+  async #enterCluster(task: Task): Promise<void> {
+    const { store, onFailure } = this.#options;
+    const own = this.#cluster ?? store.identity?.cluster;
+    const who = this.#cluster === undefined ? "the log" : "this node";
+    try {
+      this.#cluster = await enterCluster(task, { own, who });
+    } catch (error) {
+      if (error instanceof ForeignCluster) onFailure(error);
+      throw error;
+    }
+  }
+
+  /** Has the log's header name this node, unless it does, or cannot be written before a snapshot has replaced the log. */
+  async #adopt(number: number): Promise<void> {
+    const { store, group } = this.#options;
+    const { identity, isCopy, condition } = store;
+    if (identity?.cluster !== undefined && !isCopy) return;
+    if (identity !== undefined && !isCopy && condition.kind === "damaged") return;
+    await store.adopt({ cluster: this.#cluster ?? "", group, number });
+  }
+}

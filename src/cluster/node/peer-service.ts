@@ -1,0 +1,77 @@
+import { checkCaller } from "../metadata/cluster-id.ts";
+import { OperationError } from "../metadata/operation-error.ts";
+import type {
+  AppendRequest,
+  AppendResponse,
+  CountMisplacedRequest,
+  PositionRequest,
+  TransferRequest,
+} from "../replication/peer.ts";
+import type { Replica } from "../replication/replica.ts";
+import type { ReplicationSettings } from "../replication/settings.ts";
+import { HashRing } from "../ring/hash-ring.ts";
+import type { LogStore } from "../storage/log-store.ts";
+import type { Position } from "../storage/model.ts";
+
+export interface PeerServiceOptions {
+  readonly group: string;
+  readonly store: LogStore;
+  readonly replica: Replica;
+  readonly settings: ReplicationSettings;
+  /** Id of the cluster that this node is part of; undefined until it is known. */
+  readonly cluster: () => string | undefined;
+}
+
+/** What a data node answers to other nodes: see `Peer`. Calls of another cluster's nodes are refused. */
+export class PeerService {
+  readonly #options: PeerServiceOptions;
+
+  constructor(options: PeerServiceOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a message of the group's primary. Rejects when it is not meant for this node as it is now, or the disk fails. */
+  async append(request: AppendRequest): Promise<AppendResponse> {
+    const { replica, cluster } = this.#options;
+    checkCaller(cluster(), request.cluster);
+    return await replica.append(request);
+  }
+
+  /** How many keys another ring would place in other groups. Errors: refused (this node is not the primary). */
+  countMisplaced({ cluster, group, ringGroups, virtualNodes }: CountMisplacedRequest): number {
+    checkCaller(this.#options.cluster(), cluster);
+    const { replica, store, group: own } = this.#options;
+    const reason = group === own ? replica.unavailable : `it belongs to group "${own}"`;
+    if (reason !== undefined) {
+      throw new OperationError("refused", `this node cannot speak for group "${group}": ${reason}`);
+    }
+    const ring = new HashRing(ringGroups, { virtualNodes });
+    let count = 0;
+    for (const key of store.keys()) if (ring.owner(key) !== group) count++;
+    return count;
+  }
+
+  /** As `Peer.transferLeadership`. Errors: unavailable, refused. */
+  async transferLeadership(
+    { cluster, group, number }: TransferRequest,
+    signal: AbortSignal,
+  ): Promise<number> {
+    checkCaller(this.#options.cluster(), cluster);
+    const { primary } = this.#options.replica;
+    if (group !== this.#options.group || primary === undefined) {
+      throw new OperationError("unavailable", `this node is not the primary of group "${group}"`);
+    }
+    return await primary.transferLeadership(number, signal);
+  }
+
+  /** As `Peer.position`. Errors: refused. */
+  position({ cluster, group }: PositionRequest): Position | undefined {
+    checkCaller(this.#options.cluster(), cluster);
+    const { store, settings, group: own } = this.#options;
+    if (group !== own) throw new OperationError("refused", `this node belongs to group "${own}"`);
+    const { condition, durable, stalledMs } = store;
+    // Who waits for its disk would not get far as primary.
+    const isStalled = stalledMs >= settings.standbyTimeoutMs;
+    return condition.kind === "damaged" || isStalled ? undefined : durable;
+  }
+}
