@@ -65,7 +65,7 @@ export async function startDataServer(options: DataServerOptions): Promise<Serve
     node = made;
     const health = {
       serving: () => made.registered && made.topology.current !== undefined,
-      onChange: made.topology.onChange,
+      onChange: (listener: () => void) => made.topology.onChange(listener),
     };
     const listener = await listenFor(options, instance, health, (router) => {
       dataRoutes(router, made, options.clock);

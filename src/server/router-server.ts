@@ -35,7 +35,10 @@ export async function startRouterServer(options: RouterServerOptions): Promise<S
     transports.close();
     peerTransports.close();
   };
-  const health = { serving: () => node.topology.current !== undefined, onChange: node.topology.onChange };
+  const health = {
+    serving: () => node.topology.current !== undefined,
+    onChange: (listener: () => void) => node.topology.onChange(listener),
+  };
   try {
     const listener = await listenFor(options, instance, health, (router) => {
       electionRoutes(router, node);

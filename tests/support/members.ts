@@ -6,7 +6,7 @@ import {
   registerRouter,
 } from "../../src/cluster/membership/registration.ts";
 import { encodeText } from "../../src/cluster/metadata/codec.ts";
-import { keepSessions, type SessionKeeper } from "../../src/cluster/metadata/session-keeper.ts";
+import { SessionKeeper } from "../../src/cluster/metadata/session-keeper.ts";
 import type { Access, Coordination, OpenSession } from "../../src/coordination/coordination.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
 import { addressOf } from "./address.ts";
@@ -66,7 +66,7 @@ export class Members {
       trouble.resolve(message);
     };
     const { clock } = this;
-    const sessions = keepSessions({ open, clock, onDiagnostic });
+    const sessions = new SessionKeeper({ open, clock, onDiagnostic });
     const first = Promise.withResolvers<number>();
     const registration = keepRegistered({
       sessions,

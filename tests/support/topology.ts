@@ -1,6 +1,6 @@
 import type { Topology } from "../../src/cluster/metadata/model.ts";
-import { keepSessions } from "../../src/cluster/metadata/session-keeper.ts";
-import { watchTopology } from "../../src/cluster/metadata/topology.ts";
+import { SessionKeeper } from "../../src/cluster/metadata/session-keeper.ts";
+import { WatchedTopology } from "../../src/cluster/metadata/topology.ts";
 import type { OpenSession } from "../../src/coordination/coordination.ts";
 import type { Members } from "./members.ts";
 
@@ -10,8 +10,8 @@ export function watch(members: Members, open: OpenSession = members.service.open
   const diagnostics: string[] = [];
   const seen: Topology[] = [];
   const onDiagnostic = (message: string) => diagnostics.push(message);
-  const sessions = keepSessions({ open, clock, onDiagnostic });
-  const source = watchTopology({ sessions, clock, onDiagnostic });
+  const sessions = new SessionKeeper({ open, clock, onDiagnostic });
+  const source = new WatchedTopology({ sessions, clock, onDiagnostic });
   source.onChange((topology) => seen.push(topology));
   return { sessions, source, seen, diagnostics };
 }

@@ -1,49 +1,58 @@
 import { type Coordination, CoordinationError, type Watcher } from "../../coordination/coordination.ts";
 
-/**
- * A read that keeps its answer, until a watch says that it is outdated or the session has been connected anew.
- * `fetch` must set the watcher, if it is given one, whenever it succeeds. `connections` counts how often the session
- * has been connected. `onOutdated` is told when a watch has fired.
- */
-export function createCachedRead<T>(options: {
-  fetch: (watcher: Watcher | undefined) => Promise<T>;
-  connections: () => number;
-  onOutdated: () => void;
-}): () => Promise<T> {
-  const { fetch, connections, onOutdated } = options;
-  let kept: { readonly answer: T; readonly connection: number } | undefined;
+export interface CachedReadOptions<T> {
+  /** Must set the watcher, if it is given one, whenever it succeeds. */
+  readonly fetch: (watcher: Watcher | undefined) => Promise<T>;
+  /** How often the session has been connected. */
+  readonly connections: () => number;
+  /** Told when a watch has fired. */
+  readonly onOutdated: () => void;
+}
+
+/** A read that keeps its answer, until a watch says that it is outdated or the session has been connected anew. */
+export class CachedRead<T> {
+  readonly #options: CachedReadOptions<T>;
+  #kept: { readonly answer: T; readonly connection: number } | undefined;
   /** Watches outlive a connection: to set one again would double it. */
-  let isWatched = false;
-  let firings = 0;
-  let underWay: Promise<T> | undefined;
-  const watcher = () => {
-    isWatched = false;
-    kept = undefined;
-    firings++;
-    onOutdated();
-  };
-  const load = async () => {
+  #isWatched = false;
+  #firings = 0;
+  #underWay: Promise<T> | undefined;
+
+  constructor(options: CachedReadOptions<T>) {
+    this.#options = options;
+  }
+
+  async read(): Promise<T> {
+    if (this.#kept?.connection === this.#options.connections()) return this.#kept.answer;
+    // One at a time: of two, the one without a watcher could be answered and the other be lost.
+    this.#underWay ??= this.#load().finally(() => {
+      this.#underWay = undefined;
+    });
+    return this.#underWay;
+  }
+
+  async #load(): Promise<T> {
+    const { fetch, connections } = this.#options;
     const connection = connections();
-    const firingsBefore = firings;
-    const setsWatch = !isWatched;
-    isWatched = true; // Now, since the watch may fire before this function goes on.
+    const firingsBefore = this.#firings;
+    const setsWatch = !this.#isWatched;
+    this.#isWatched = true; // Now, since the watch may fire before this function goes on.
     try {
-      const answer = await fetch(setsWatch ? watcher : undefined);
-      if (firings === firingsBefore) kept = { answer, connection };
+      const answer = await fetch(setsWatch ? () => this.#onFired() : undefined);
+      if (this.#firings === firingsBefore) this.#kept = { answer, connection };
       return answer;
     } catch (error) {
-      if (setsWatch) isWatched = false;
+      if (setsWatch) this.#isWatched = false;
       throw error;
     }
-  };
-  return async () => {
-    if (kept?.connection === connections()) return kept.answer;
-    // One at a time: of two, the one without a watcher could be answered and the other be lost.
-    underWay ??= load().finally(() => {
-      underWay = undefined;
-    });
-    return underWay;
-  };
+  }
+
+  #onFired(): void {
+    this.#isWatched = false;
+    this.#kept = undefined;
+    this.#firings++;
+    this.#options.onOutdated();
+  }
 }
 
 /** Names of the children, none while the znode does not exist; its creation is watched too. */

@@ -1,49 +1,50 @@
 import { CoordinationError } from "../../coordination/coordination.ts";
 import { retryOnConnectionLoss, type Task } from "./retry-on-connection-loss.ts";
 
-/** A part of what is read from the znodes. */
-export interface Refresher<T> {
-  /** As last read; undefined before. */
-  readonly value: T | undefined;
-  /** Has it read again. */
-  touch(): void;
+export interface RefresherOptions<T> extends Pick<Task, "session" | "clock" | "signal"> {
+  readonly read: () => Promise<T>;
+  /** Told after each read. */
+  readonly onRead: () => void;
 }
 
 /**
- * Reads by `read`, over lost connections too, whenever the part is touched: one read at a time, and one more if it was
- * touched meanwhile, however often. `onRead` is told after each. Ends with the session.
+ * A value that is read from the znodes, over lost connections too, whenever it is touched: one read at a time, and one
+ * more if it was touched meanwhile, however often. Ends with the session.
  */
-export function createRefresher<T>(
-  task: Pick<Task, "session" | "clock" | "signal">,
-  read: () => Promise<T>,
-  onRead: (part: Refresher<T>) => void,
-): Refresher<T> {
-  let value: T | undefined;
-  let isTouched = false;
-  let isReading = false;
+export class Refresher<T> {
+  readonly #options: RefresherOptions<T>;
+  #value: T | undefined;
+  #isTouched = false;
+  #isReading = false;
 
-  const run = async () => {
-    isReading = true;
+  constructor(options: RefresherOptions<T>) {
+    this.#options = options;
+  }
+
+  /** As last read; undefined before. */
+  get value(): T | undefined {
+    return this.#value;
+  }
+
+  /** Has it read again. */
+  touch(): void {
+    this.#isTouched = true;
+    if (!this.#isReading) void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    const { signal, read, onRead } = this.#options;
+    this.#isReading = true;
     try {
-      while (isTouched && !task.signal.aborted) {
-        isTouched = false;
-        value = await retryOnConnectionLoss(task, read);
-        onRead(part);
+      while (this.#isTouched && !signal.aborted) {
+        this.#isTouched = false;
+        this.#value = await retryOnConnectionLoss(this.#options, read);
+        onRead();
       }
     } catch (error) {
-      if (!task.signal.aborted && !CoordinationError.is(error, "SESSION_EXPIRED", "CLOSED")) throw error;
+      if (!signal.aborted && !CoordinationError.is(error, "SESSION_EXPIRED", "CLOSED")) throw error;
     } finally {
-      isReading = false;
+      this.#isReading = false;
     }
-  };
-  const part: Refresher<T> = {
-    get value() {
-      return value;
-    },
-    touch() {
-      isTouched = true;
-      if (!isReading) void run();
-    },
-  };
-  return part;
+  }
 }

@@ -1,6 +1,6 @@
 import { type Clock, sleep } from "../../common/clock.ts";
 import { type Coordination, CoordinationError, type Watcher } from "../../coordination/coordination.ts";
-import { childrenOrAwait, createCachedRead, getOrAwait } from "./cached-read.ts";
+import { CachedRead, childrenOrAwait, getOrAwait } from "./cached-read.ts";
 import {
   ForeignContentError,
   parseAddressData,
@@ -20,7 +20,7 @@ import {
   ringPath,
   serverPath,
 } from "./paths.ts";
-import { createRefresher, type Refresher } from "./refresher.ts";
+import { Refresher } from "./refresher.ts";
 
 /** Pause before what could not be read is tried again: no watch tells when that is mended. */
 const unreadableRetryMs = 10_000;
@@ -57,10 +57,10 @@ export class TopologyReader {
 
   constructor(options: ReaderOptions) {
     this.#options = options;
-    this.#cluster = this.#part((touch) => this.#value(clusterPath, touch, parseClusterId));
-    this.#routers = this.#part((touch) => this.#nodes(serverPath, touch));
-    this.#ring = this.#part((touch) => this.#value(ringPath, touch, parseRingState));
-    this.#groupList = this.#part((touch) => this.#readGroupList(touch));
+    this.#cluster = this.#refresher((touch) => this.#value(clusterPath, touch, parseClusterId));
+    this.#routers = this.#refresher((touch) => this.#nodes(serverPath, touch));
+    this.#ring = this.#refresher((touch) => this.#value(ringPath, touch, parseRingState));
+    this.#groupList = this.#refresher((touch) => this.#readGroupList(touch));
   }
 
   /** Call it once. */
@@ -73,19 +73,22 @@ export class TopologyReader {
 
   #readAll(): void {
     this.#connections++;
-    const parts = [this.#cluster, this.#routers, this.#ring, this.#groupList, ...this.#groups.values()];
-    for (const part of parts) this.#unread.add(part);
-    for (const part of parts) part.touch();
+    const all = [this.#cluster, this.#routers, this.#ring, this.#groupList, ...this.#groups.values()];
+    for (const refresher of all) this.#unread.add(refresher);
+    for (const refresher of all) refresher.touch();
   }
 
-  /** `prepare` is given how to have the part read again, and returns how to read it. */
-  #part<T>(prepare: (touch: Touch) => () => Promise<T>): Refresher<T> {
-    const read = prepare(() => part.touch());
-    const part: Refresher<T> = createRefresher(this.#options, read, () => {
-      this.#unread.delete(part);
-      this.#tell();
+  /** `prepare` is given how to have the value read again, and returns how to read it. */
+  #refresher<T>(prepare: (touch: Touch) => () => Promise<T>): Refresher<T> {
+    const refresher: Refresher<T> = new Refresher({
+      ...this.#options,
+      read: prepare(() => refresher.touch()),
+      onRead: () => {
+        this.#unread.delete(refresher);
+        this.#tell();
+      },
     });
-    return part;
+    return refresher;
   }
 
   #tell(): void {
@@ -108,16 +111,16 @@ export class TopologyReader {
       const names = ((await list()) ?? []).filter(isGroupName).sort();
       const before = this.#groups;
       this.#groups = new Map(names.map((name) => [name, before.get(name) ?? this.#group(name)]));
-      for (const [name, part] of this.#groups) {
+      for (const [name, group] of this.#groups) {
         if (before.has(name)) continue;
-        this.#unread.add(part);
-        part.touch();
+        this.#unread.add(group);
+        group.touch();
       }
     };
   }
 
   #group(name: string): Refresher<GroupView> {
-    return this.#part((touch) => {
+    return this.#refresher((touch) => {
       const readState = this.#value(groupStatePath(name), touch, parseGroupState);
       const readNodes = this.#nodes(groupPath(name), touch);
       return async () => {
@@ -165,7 +168,7 @@ export class TopologyReader {
   ): () => Promise<T | undefined> {
     const { clock, signal, onDiagnostic } = this.#options;
     const tell = withoutRepetition(onDiagnostic);
-    const read = createCachedRead({
+    const cached = new CachedRead({
       connections: () => this.#connections,
       onOutdated: touch,
       async fetch(watcher) {
@@ -181,7 +184,7 @@ export class TopologyReader {
     let willRetry = false;
     return async () => {
       try {
-        return await read();
+        return await cached.read();
       } catch (error) {
         if (!CoordinationError.is(error) || isLoss(error)) throw error;
         // What has just gone shows in the list of children, which is watched.

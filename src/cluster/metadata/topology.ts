@@ -16,63 +16,71 @@ export interface TopologySource {
   waitUntil(predicate: (topology: Topology) => boolean, signal: AbortSignal): Promise<Topology>;
 }
 
+export interface WatchedTopologyOptions {
+  readonly sessions: SessionKeeper;
+  readonly clock: Clock;
+  /** Told once of each znode that cannot be read or is not of ours. */
+  readonly onDiagnostic: (message: string) => void;
+}
+
 /**
  * Watches the cluster through the sessions of the process, for as long as they go on. While there is no connection the
  * last topology stays, marked with `staleSinceMs`, until everything has been read anew.
- * `onDiagnostic` is told once of each znode that cannot be read or is not of ours.
  */
-export function watchTopology(options: {
-  sessions: SessionKeeper;
-  clock: Clock;
-  onDiagnostic: (message: string) => void;
-}): TopologySource {
-  const { sessions, clock, onDiagnostic } = options;
-  const listeners = new Set<(topology: Topology) => void>();
-  let current: Topology | undefined;
+export class WatchedTopology implements TopologySource {
+  readonly #options: WatchedTopologyOptions;
+  readonly #listeners = new Set<(topology: Topology) => void>();
+  #current: Topology | undefined;
 
-  const change = (next: Topology) => {
-    current = next;
-    for (const listener of [...listeners]) listener(next);
-  };
-  const markStale = () => {
-    if (current !== undefined && current.staleSinceMs === undefined) {
-      change({ ...current, staleSinceMs: clock.monotonicMs() });
-    }
-  };
-  const onChange: TopologySource["onChange"] = (listener) => {
-    const entry = (topology: Topology) => listener(topology);
-    listeners.add(entry);
-    return () => listeners.delete(entry);
-  };
-
-  sessions.use((session, signal) => {
-    session.onState((state) => {
-      if (state !== "connected") markStale();
-    });
-    new TopologyReader({ session, clock, signal, onDiagnostic, onRead: change }).start();
-  });
-
-  return {
-    get current() {
-      return current;
-    },
-    get unreadReason() {
-      const reason = "ZooKeeper has not been reached since this node started";
-      return sessions.trouble === undefined ? reason : `${reason}: ${sessions.trouble}`;
-    },
-    onChange,
-    async waitUntil(predicate, signal) {
-      signal.throwIfAborted();
-      if (current !== undefined && predicate(current)) return current;
-      const found = Promise.withResolvers<Topology>();
-      const stop = onChange((topology) => {
-        if (predicate(topology)) found.resolve(topology);
+  constructor(options: WatchedTopologyOptions) {
+    this.#options = options;
+    const { sessions, clock, onDiagnostic } = options;
+    sessions.use((session, signal) => {
+      session.onState((state) => {
+        if (state !== "connected") this.#markStale();
       });
-      try {
-        return await unlessAborted(found.promise, signal);
-      } finally {
-        stop();
-      }
-    },
-  };
+      const onRead = (topology: Topology) => this.#change(topology);
+      new TopologyReader({ session, clock, signal, onDiagnostic, onRead }).start();
+    });
+  }
+
+  get current(): Topology | undefined {
+    return this.#current;
+  }
+
+  get unreadReason(): string {
+    const { diagnostic } = this.#options.sessions;
+    const reason = "ZooKeeper has not been reached since this node started";
+    return diagnostic === undefined ? reason : `${reason}: ${diagnostic}`;
+  }
+
+  onChange(listener: (topology: Topology) => void): () => void {
+    const entry = (topology: Topology) => listener(topology);
+    this.#listeners.add(entry);
+    return () => this.#listeners.delete(entry);
+  }
+
+  async waitUntil(predicate: (topology: Topology) => boolean, signal: AbortSignal): Promise<Topology> {
+    signal.throwIfAborted();
+    if (this.#current !== undefined && predicate(this.#current)) return this.#current;
+    const found = Promise.withResolvers<Topology>();
+    const stop = this.onChange((topology) => {
+      if (predicate(topology)) found.resolve(topology);
+    });
+    try {
+      return await unlessAborted(found.promise, signal);
+    } finally {
+      stop();
+    }
+  }
+
+  #change(next: Topology): void {
+    this.#current = next;
+    for (const listener of [...this.#listeners]) listener(next);
+  }
+
+  #markStale(): void {
+    if (this.#current === undefined || this.#current.staleSinceMs !== undefined) return;
+    this.#change({ ...this.#current, staleSinceMs: this.#options.clock.monotonicMs() });
+  }
 }

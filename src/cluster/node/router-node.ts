@@ -10,8 +10,8 @@ import { checkCaller, enterCluster, ForeignCluster } from "../metadata/cluster-i
 import type { GroupView } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import type { Task } from "../metadata/retry-on-connection-loss.ts";
-import { keepSessions, type SessionKeeper } from "../metadata/session-keeper.ts";
-import { type TopologySource, watchTopology } from "../metadata/topology.ts";
+import { SessionKeeper } from "../metadata/session-keeper.ts";
+import { type TopologySource, WatchedTopology } from "../metadata/topology.ts";
 import { groupRegister } from "../replication/group-register.ts";
 import { type PeerAt, type SilenceReport, withinCluster } from "../replication/peer.ts";
 import { noPrimaryReason, primaryOf } from "../ring/placement.ts";
@@ -44,9 +44,9 @@ export class RouterNode {
   constructor(options: RouterNodeOptions) {
     const { openSession, clock, log, onFailure } = options;
     this.#options = { ...options, peerAt: withinCluster(options.peerAt, () => this.#cluster) };
-    this.#sessions = keepSessions({ open: openSession, clock, onDiagnostic: log });
+    this.#sessions = new SessionKeeper({ open: openSession, clock, onDiagnostic: log });
     this.#sessions.done.catch(onFailure);
-    this.topology = watchTopology({ sessions: this.#sessions, clock, onDiagnostic: log });
+    this.topology = new WatchedTopology({ sessions: this.#sessions, clock, onDiagnostic: log });
   }
 
   /**

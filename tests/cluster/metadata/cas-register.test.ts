@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { znodeRegister } from "../../../src/cluster/metadata/cas-register.ts";
 import { encodeText } from "../../../src/cluster/metadata/codec.ts";
-import { keepSessions } from "../../../src/cluster/metadata/session-keeper.ts";
+import { SessionKeeper } from "../../../src/cluster/metadata/session-keeper.ts";
 import type { Coordination } from "../../../src/coordination/coordination.ts";
 import { EmbeddedCoordination } from "../../../src/coordination/embedded/service.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
@@ -38,7 +38,7 @@ test("a read shows every change that was made before it, also where the member t
   const open = service.opener();
   const other = await open();
   await other.create(path, encodeText("1"), "persistent");
-  const sessions = keepSessions({
+  const sessions = new SessionKeeper({
     open: async (options) => behind(await open(options)),
     clock,
     onDiagnostic: () => {},

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { keepSessions } from "../../../src/cluster/metadata/session-keeper.ts";
+import { SessionKeeper } from "../../../src/cluster/metadata/session-keeper.ts";
 import { type Clock, sleep } from "../../../src/common/clock.ts";
 import {
   type Coordination,
@@ -15,11 +15,15 @@ async function start(open?: (service: EmbeddedCoordination, clock: Clock) => Ope
   const service = await EmbeddedCoordination.start({ clock });
   const diagnostics: string[] = [];
   const onDiagnostic = (message: string) => diagnostics.push(message);
-  const sessions = keepSessions({ open: open?.(service, clock) ?? service.opener(), clock, onDiagnostic });
+  const sessions = new SessionKeeper({
+    open: open?.(service, clock) ?? service.opener(),
+    clock,
+    onDiagnostic,
+  });
   return { clock, service, sessions, diagnostics };
 }
 
-describe("keepSessions", () => {
+describe("SessionKeeper", () => {
   it("gives every user each session, and tells when it is over", async () => {
     const { clock, service, sessions } = await start();
     const seen: [Coordination, AbortSignal][] = [];

@@ -7,7 +7,7 @@ import { Members } from "../../support/members.ts";
 import { skippingClock } from "../../support/skipping-clock.ts";
 import { plain, watch } from "../../support/topology.ts";
 
-describe("watchTopology under faults", () => {
+describe("the watched topology under faults", () => {
   it("sees the truth in the end whatever fault meets it at any call", async () => {
     await withEachFault(async (faultAt) => {
       const members = await Members.start();

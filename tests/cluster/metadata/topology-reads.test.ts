@@ -26,7 +26,7 @@ function interceptedOpener(members: Members, intercept: Intercept, opened: Coord
   };
 }
 
-describe("the reads of watchTopology", () => {
+describe("the reads of the watched topology", () => {
   it("tries again later what the service refuses to show", async () => {
     const members = await Members.start();
     members.node("g", "a:1");

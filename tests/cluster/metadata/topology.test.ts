@@ -12,7 +12,7 @@ const state = {
 };
 const ring = { version: 1, virtualNodes: 2, groups: ["g"], written: false };
 
-describe("watchTopology", () => {
+describe("the watched topology", () => {
   it("knows nothing before everything has been read, then an empty cluster", async () => {
     const members = await Members.start();
     const { source, seen } = watch(members);
