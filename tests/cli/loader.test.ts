@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KvClient } from "kvlab";
 import type { Line } from "../../src/cli/transfer/json-lines.ts";
-import { createLoader, type PutLine } from "../../src/cli/transfer/loader.ts";
+import { Loader, type PutLine } from "../../src/cli/transfer/loader.ts";
 
 /** Lines of 100 bytes, of two groups. */
 const puts: PutLine[] = Array.from({ length: 30_000 }, (_, index) => {
@@ -31,7 +31,7 @@ async function run(from: number, importId: string, stopAfter = Number.POSITIVE_I
       return { revision: 1 };
     },
   };
-  const loader = createLoader(client, () => assert.fail("no line is bad"), importId);
+  const loader = new Loader(client, () => assert.fail("no line is bad"), importId);
   for (const put of puts.slice(from)) {
     isStopped = put.line.number - 1 - from >= stopAfter - 5000;
     const taken = loader.add(put);

@@ -13,7 +13,7 @@ import { fileOperand, isStored, nameOf, openInput, untilAborted } from "../trans
 import { type Journal, openJournal } from "../transfer/import-journal.ts";
 import { textField, ttlField, valueFields } from "../transfer/json-fields.ts";
 import { BadLine, type Line, type LineStart, parseObject, readLines } from "../transfer/json-lines.ts";
-import { createLoader, type Loader, type PutLine } from "../transfer/loader.ts";
+import { Loader, type PutLine } from "../transfer/loader.ts";
 import { grouped, showProgress } from "../transfer/progress.ts";
 
 /** How much work a killed import loses at most. */
@@ -99,7 +99,7 @@ async function load(run: Run, session: Session): Promise<Counts> {
     bad++;
     if (bad <= badNamedMax) tell(`passed over ${message}`);
   };
-  const loader = createLoader(session.client, onBad, journal?.id ?? randomUUID());
+  const loader = new Loader(session.client, onBad, journal?.id ?? randomUUID());
   /** Where to go on when nothing is under way. */
   let next = from;
   const settledTo = () => loader.unsettled ?? next;

@@ -9,37 +9,21 @@ export interface PutLine {
   readonly step: PutStep;
 }
 
-/** Puts lines, many at a time, in bounded memory. */
-export interface Loader {
-  /** Takes a line, once there is room for it. Rejects when an earlier one has failed for good. */
-  add(put: PutLine): Promise<void>;
-  /** Resolves when nothing is under way any more. Rejects as `add` does. */
-  settle(): Promise<void>;
-  /**
-   * Where to go on: the first line of the earliest block of which some are not known to be in the store; undefined when
-   * all that were taken are.
-   */
-  readonly unsettled: LineStart | undefined;
-  /** Lines that have been put. */
-  readonly done: number;
-}
-
-/** Batches of one group that cost a small part of what their lines would cost one by one. */
+/** A batch of this size costs a small part of what its lines would cost one by one. */
 const batchStepsMax = 500;
 const batchBytesMax = 256 * 1024;
 
 /**
- * Batches end where a block of the file does, so that they are the same whenever the file is read from the beginning of
- * a block on. What is on its way of an import that was killed is so known by its name when it arrives late, and does
- * nothing to what has been put since.
+ * A batch ends where a block of the file ends, so that an import that starts again at a block makes the same batches with
+ * the same request ids. A late batch of a killed import is then known as a repetition, and changes nothing.
  */
 const blockBytes = 512 * 1024;
 
-/** Enough to keep every node busy while answers are on their way. */
+/** Enough batches to keep every node busy while answers are on their way. */
 const underWayMax = 16;
 const underWayBytesMax = 32 * 1024 * 1024;
 
-/** Whether a line is the cause of an error: another line may fare better. */
+/** Whether the line itself is the cause of an error, so that other lines may still succeed. */
 function isOfLine(reason: unknown): reason is KvError {
   return reason instanceof KvError && (reason.code === "invalid" || reason.code === "refused");
 }
@@ -48,7 +32,7 @@ function blockOf({ start }: LineStart): number {
   return Math.floor(start / blockBytes);
 }
 
-/** The name of these lines in this import. */
+/** The request id of these lines in this import. */
 function nameOf(importId: string, puts: readonly PutLine[]): string {
   const hash = createHash("sha256").update(importId);
   for (const { line } of puts) hash.update(`\n${line.number} `).update(line.bytes);
@@ -63,124 +47,142 @@ interface Batch {
 }
 
 /**
- * Lines go in batches, by group; of one key, a later line is never sent before an earlier one is in. Each line counts on
- * its own: a batch that the servers do not allow is sent in halves, down to the line that is the cause, which `onBad`
- * is told; lines go on when that returns, and end with what it throws.
+ * Puts lines, many at a time, in bounded memory. Lines are sent in batches, one group each. A later line of a key is sent
+ * only when the earlier one is in the store. If the servers refuse a batch because of a line, it is sent in halves, down to
+ * that line, which is reported to `onBad`. The others go on when `onBad` returns, and stop with what it throws.
  */
-export function createLoader(
-  client: Pick<KvClient, "batch" | "locate">,
-  onBad: (line: Line, reason: string) => void,
-  importId: string,
-): Loader {
-  /** Those that take lines, by group. */
-  const open = new Map<string, Batch>();
-  /** All that are not known to be in, in the order of their first lines. */
-  const unsettled = new Set<Batch>();
-  const underWay = new Map<Batch, Promise<void>>();
+export class Loader {
+  readonly #client: Pick<KvClient, "batch" | "locate">;
+  readonly #onBad: (line: Line, reason: string) => void;
+  readonly #importId: string;
+  /** The batches that take lines, by group. */
+  readonly #open = new Map<string, Batch>();
+  /** The batches that may not be in the store, in the order of their first lines. */
+  readonly #unsettled = new Set<Batch>();
+  readonly #underWay = new Map<Batch, Promise<void>>();
   /** The batch under way that has a key. */
-  const keysUnderWay = new Map<string, Batch>();
-  let block: LineStart = { number: 1, start: 0 };
-  let bytesUnderWay = 0;
-  let done = 0;
-  let failure: { readonly reason: unknown } | undefined;
+  readonly #keysUnderWay = new Map<string, Batch>();
+  #block: LineStart = { number: 1, start: 0 };
+  #bytesUnderWay = 0;
+  #done = 0;
+  #failure: { readonly reason: unknown } | undefined;
 
-  async function put(puts: readonly PutLine[]): Promise<void> {
-    try {
-      await client.batch(
-        puts.map(({ step }) => step),
-        { requestId: nameOf(importId, puts) },
-      );
-      done += puts.length;
-    } catch (reason) {
-      const [first] = puts;
-      if (!isOfLine(reason) || first === undefined) throw reason;
-      if (puts.length === 1) return onBad(first.line, reason.message);
-      const middle = Math.ceil(puts.length / 2);
-      await put(puts.slice(0, middle));
-      await put(puts.slice(middle));
-    }
+  constructor(
+    client: Pick<KvClient, "batch" | "locate">,
+    onBad: (line: Line, reason: string) => void,
+    importId: string,
+  ) {
+    this.#client = client;
+    this.#onBad = onBad;
+    this.#importId = importId;
   }
 
-  function begin(batch: Batch): void {
-    bytesUnderWay += batch.bytes;
-    for (const key of batch.puts.keys()) keysUnderWay.set(key, batch);
-    const running = put([...batch.puts.values()]).then(
-      () => void unsettled.delete(batch),
-      (reason) => {
-        failure ??= { reason };
-      },
-    );
-    const ended = running.then(() => {
-      bytesUnderWay -= batch.bytes;
-      for (const key of batch.puts.keys()) keysUnderWay.delete(key);
-      underWay.delete(batch);
-    });
-    underWay.set(batch, ended);
+  /** Takes a line, once there is room for it. Rejects when an earlier line has failed for good. */
+  async add(put: PutLine): Promise<void> {
+    this.#throwFailure();
+    if (blockOf(put.line) !== blockOf(this.#block)) {
+      await this.#flush();
+      this.#block = put.line;
+    }
+    const key = put.step.put;
+    let group: string;
+    try {
+      ({ group } = await this.#client.locate(key));
+    } catch (reason) {
+      if (isOfLine(reason)) return this.#onBad(put.line, reason.message);
+      throw reason;
+    }
+    const batch = await this.#batchFor(group, put);
+    batch.puts.set(key, put);
+    batch.bytes += put.line.bytes.length;
+  }
+
+  /** Resolves when nothing is under way any more. Rejects as `add` does. */
+  async settle(): Promise<void> {
+    if (this.#failure === undefined) await this.#flush();
+    await Promise.all(this.#underWay.values());
+    this.#throwFailure();
+  }
+
+  /** Where to start again: the first line of the earliest block with lines that may not be in the store; else undefined. */
+  get unsettled(): LineStart | undefined {
+    const [oldest] = this.#unsettled;
+    return oldest?.block;
+  }
+
+  /** Lines that have been put. */
+  get done(): number {
+    return this.#done;
+  }
+
+  /** A batch of the group that has room for the line. */
+  async #batchFor(group: string, { line, step }: PutLine): Promise<Batch> {
+    const open = this.#open.get(group);
+    if (open !== undefined) {
+      const { puts, bytes } = open;
+      const isFull = puts.size >= batchStepsMax || bytes + line.bytes.length > batchBytesMax;
+      if (!isFull && !puts.has(step.put)) return open;
+      await this.#send(group, open);
+    }
+    const batch = { puts: new Map(), block: this.#block, bytes: 0 };
+    this.#open.set(group, batch);
+    this.#unsettled.add(batch);
+    return batch;
+  }
+
+  async #flush(): Promise<void> {
+    for (const [group, batch] of this.#open) await this.#send(group, batch);
   }
 
   /** Sends a batch once there is room for it, and no earlier line of one of its keys is under way. */
-  async function send(group: string, batch: Batch): Promise<void> {
-    open.delete(group);
+  async #send(group: string, batch: Batch): Promise<void> {
+    this.#open.delete(group);
     for (const key of batch.puts.keys()) {
-      const earlier = keysUnderWay.get(key);
-      if (earlier !== undefined) await underWay.get(earlier);
+      const earlier = this.#keysUnderWay.get(key);
+      if (earlier !== undefined) await this.#underWay.get(earlier);
     }
-    const isRoom = () => underWay.size < underWayMax && bytesUnderWay + batch.bytes <= underWayBytesMax;
-    while (underWay.size > 0 && !isRoom()) await Promise.race(underWay.values());
-    throwFailure();
-    begin(batch);
+    const isRoom = () =>
+      this.#underWay.size < underWayMax && this.#bytesUnderWay + batch.bytes <= underWayBytesMax;
+    while (this.#underWay.size > 0 && !isRoom()) await Promise.race(this.#underWay.values());
+    this.#throwFailure();
+    this.#begin(batch);
   }
 
-  function throwFailure(): void {
-    if (failure !== undefined) throw failure.reason;
+  #begin(batch: Batch): void {
+    this.#bytesUnderWay += batch.bytes;
+    for (const key of batch.puts.keys()) this.#keysUnderWay.set(key, batch);
+    const running = this.#put([...batch.puts.values()]).then(
+      () => void this.#unsettled.delete(batch),
+      (reason) => {
+        this.#failure ??= { reason };
+      },
+    );
+    const ended = running.then(() => {
+      this.#bytesUnderWay -= batch.bytes;
+      for (const key of batch.puts.keys()) this.#keysUnderWay.delete(key);
+      this.#underWay.delete(batch);
+    });
+    this.#underWay.set(batch, ended);
   }
 
-  async function flush(): Promise<void> {
-    for (const [group, batch] of open) await send(group, batch);
+  async #put(puts: readonly PutLine[]): Promise<void> {
+    try {
+      await this.#client.batch(
+        puts.map(({ step }) => step),
+        { requestId: nameOf(this.#importId, puts) },
+      );
+      this.#done += puts.length;
+    } catch (reason) {
+      const [first] = puts;
+      if (!isOfLine(reason) || first === undefined) throw reason;
+      if (puts.length === 1) return this.#onBad(first.line, reason.message);
+      const middle = Math.ceil(puts.length / 2);
+      await this.#put(puts.slice(0, middle));
+      await this.#put(puts.slice(middle));
+    }
   }
 
-  return {
-    async add(put) {
-      throwFailure();
-      if (blockOf(put.line) !== blockOf(block)) {
-        await flush();
-        block = put.line;
-      }
-      const key = put.step.put;
-      const bytes = put.line.bytes.length;
-      let group: string;
-      try {
-        ({ group } = await client.locate(key));
-      } catch (reason) {
-        if (isOfLine(reason)) return onBad(put.line, reason.message);
-        throw reason;
-      }
-      let batch = open.get(group);
-      const isFull = (to: Batch) =>
-        to.puts.size >= batchStepsMax || to.bytes + bytes > batchBytesMax || to.puts.has(key);
-      if (batch !== undefined && isFull(batch)) {
-        await send(group, batch);
-        batch = undefined;
-      }
-      if (batch === undefined) {
-        batch = { puts: new Map(), block, bytes: 0 };
-        open.set(group, batch);
-        unsettled.add(batch);
-      }
-      batch.puts.set(key, put);
-      batch.bytes += bytes;
-    },
-    async settle() {
-      if (failure === undefined) await flush();
-      await Promise.all(underWay.values());
-      throwFailure();
-    },
-    get unsettled() {
-      const [oldest] = unsettled;
-      return oldest?.block;
-    },
-    get done() {
-      return done;
-    },
-  };
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.reason;
+  }
 }

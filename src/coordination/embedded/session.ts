@@ -54,7 +54,7 @@ export class EmbeddedSession implements Coordination, ServedSession {
 
   create(path: string, data: Uint8Array, mode: CreateMode, access: Access = "open"): Promise<string> {
     const create = (at: string) => {
-      const change = this.#server.tree.create(at, new Uint8Array(data), mode, access, this.#caller);
+      const change = this.#server.tree.create(at, { data: new Uint8Array(data), mode, access }, this.#caller);
       return { change, answer: () => stripChroot(this.#chroot, change.path) };
     };
     return this.#perform(path, create, { sequential: mode.endsWith("sequential") });

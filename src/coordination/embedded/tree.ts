@@ -31,7 +31,13 @@ export interface Znode {
   childrenMade: number;
 }
 
-/** Who asks. */
+export interface NewZnode {
+  readonly data: Uint8Array;
+  readonly mode: CreateMode;
+  readonly access: Access;
+}
+
+/** The session that asks. */
 export interface Caller {
   readonly session: string;
   /** Of its digest credentials, if it has any. */
@@ -66,7 +72,7 @@ export class Tree {
   }
 
   /** Errors: NO_NODE, NO_AUTH, NODE_EXISTS, NO_CHILDREN_FOR_EPHEMERALS, BAD_ARGUMENTS. */
-  create(path: string, data: Uint8Array, mode: CreateMode, access: Access, caller: Caller): Change {
+  create(path: string, { data, mode, access }: NewZnode, caller: Caller): Change {
     checkData(path, data);
     if (access === "creator-writes" && caller.identity === undefined) {
       const message = `only a session with digest credentials can make ${path} for its creator alone to write`;

@@ -32,7 +32,7 @@ export function writeMulti(writer: JuteWriter, operations: readonly MultiOperati
     writer.int(OP[operation.type]).bool(false).int(-1);
     const path = addChroot(chroot, operation.path);
     if (operation.type === "create") {
-      writeCreate(writer, path, operation.data, operation.mode, operation.access ?? "open");
+      writeCreate(writer, { access: "open", ...operation, path });
     } else if (operation.type === "set") writer.string(path).bytes(operation.data).int(operation.version);
     else writer.string(path).int(operation.version);
   }

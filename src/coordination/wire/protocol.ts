@@ -147,10 +147,7 @@ const ACLS: Readonly<Record<Access, readonly (readonly [perms: number, scheme: s
 
 export function writeCreate(
   writer: JuteWriter,
-  path: string,
-  data: Uint8Array,
-  mode: CreateMode,
-  access: Access,
+  { path, data, mode, access }: { path: string; data: Uint8Array; mode: CreateMode; access: Access },
 ): void {
   writer.string(path).bytes(data);
   writer.list(ACLS[access], ([perms, scheme, id]) => writer.int(perms).string(scheme).string(id));

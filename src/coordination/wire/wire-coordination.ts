@@ -38,7 +38,7 @@ export class WireCoordination implements Coordination {
       type: OP.create,
       name: "create",
       path,
-      write: (writer) => writeCreate(writer, addChroot(this.#chroot, path), data, mode, access),
+      write: (writer) => writeCreate(writer, { path: addChroot(this.#chroot, path), data, mode, access }),
       read: (reader) => stripChroot(this.#chroot, reader.string()),
     };
     return this.#session.perform(create, { sequential: isSequential(mode) });

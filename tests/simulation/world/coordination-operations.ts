@@ -9,7 +9,7 @@ export function createOf(path: string, data: Uint8Array, mode: CreateMode, acces
     path,
     data,
     perform(tree, caller) {
-      const change = tree.create(path, Uint8Array.from(data), mode, access, caller);
+      const change = tree.create(path, { data: Uint8Array.from(data), mode, access }, caller);
       return { value: change.path, change };
     },
   };
