@@ -4,15 +4,15 @@ import { isNotApplied } from "../rpc/errors.ts";
 import { NOT_ALLOWED, NOT_FOUND, OUTCOME_UNKNOWN, REFUSED, UNAVAILABLE } from "../settings/exit-codes.ts";
 import { ExitError } from "../settings/run-main.ts";
 
-/** What a router answered, or why it did not. */
+/** What a router answered, or why it did not answer. */
 export interface Failure {
   readonly url: string;
   readonly error: ConnectError;
 }
 
 /**
- * The end of a call that failed at every router that was asked: `last` decided it, `earlier` could not be reached.
- * Its line says what was tried where, and what to check.
+ * The error of a call that failed at every router it was sent to. `last` decides the error; the routers in `earlier`
+ * could not be reached. The line says what was tried where, and what to check.
  */
 export function callFailure(
   what: string,
@@ -30,7 +30,7 @@ export function callFailure(
   });
 }
 
-/** Exit code, what has happened, and what to check or do. */
+/** Exit code, what happened, and what to check or do. */
 function judge(error: ConnectError, kind: "read" | "write"): [number, string, string?] {
   if (error.findDetails(WrongNodeSchema).length > 0) {
     return [UNAVAILABLE, "wrong node", "name a router with --router, not a data node"];
@@ -50,7 +50,8 @@ function judge(error: ConnectError, kind: "read" | "write"): [number, string, st
     case Code.Unimplemented:
       return [UNAVAILABLE, "not offered", "check that this is the address of a router"];
   }
-  // A server that is too busy says that it has not applied the call; without that, the message was too long for it.
+  // A server that is too busy says that it has not applied the call. Otherwise the message was too long for the
+  // server.
   if (error.code === Code.ResourceExhausted && !isNotApplied(error)) return [NOT_ALLOWED, "not allowed"];
   if (kind === "write" && !isNotApplied(error)) {
     return [OUTCOME_UNKNOWN, "may or may not have been applied", "look before you do it again"];

@@ -4,7 +4,7 @@ import type { Routers } from "./routers.ts";
 
 type Ask = Routers["ask"];
 
-/** A ring is called uneven when a group has this many times its fair part of it, or less than one part in as many. */
+/** A ring is uneven when a group owns this many times its fair share of it, or less than this fraction of it. */
 const UNEVEN_RATIO = 1.5;
 
 export interface NodeStatus {
@@ -12,11 +12,16 @@ export interface NodeStatus {
   readonly address: string;
   readonly role: "primary" | "standby";
   readonly inSync: boolean;
-  /** Records of the primary that it has not on disk; undefined on the primary, and when the primary has not said. */
+  /**
+   * Records of the primary that it does not have on disk. Undefined on the primary, and when the primary does not
+   * report it.
+   */
   readonly lag?: number;
-  /** True when its disk has no room, as the primary says. */
+  /** True when the primary reports that its disk is full. */
   readonly diskFull?: boolean;
-  /** What the primary does for it; undefined on the primary, and when the primary does not say. */
+  /**
+   * What the primary's replicator is doing for it. Undefined on the primary, and when the primary does not report it.
+   */
   readonly state?: string;
   /** How much of a snapshot has arrived; undefined unless one is being sent. */
   readonly snapshotPercent?: number;
@@ -25,23 +30,23 @@ export interface NodeStatus {
 export interface GroupStatus {
   readonly name: string;
   readonly epoch: number;
-  /** Part of all hash values, from 0 to 1. */
+  /** Share of all hash values, from 0 to 1. */
   readonly share: number;
-  /** Why it is outside the ring; absent when it is inside. */
+  /** Why the group is not in the ring. Absent when it is. */
   readonly waiting?: string;
-  /** Why it takes no reads and writes now; absent when it does. */
+  /** Why the group serves no reads and writes now. Absent when it serves. */
   readonly unavailable?: string;
-  /** What keeps the disk of its primary from taking writes; absent when nothing does. */
+  /** Why the disk of its primary takes no writes. Absent when it takes them. */
   readonly diskTrouble?: string;
-  /** Keys, and bytes of the log file, as the primary says. */
+  /** Keys, and bytes of the log file, as the primary reports them. */
   readonly keys?: number;
   readonly logBytes?: number;
   readonly nodes: readonly NodeStatus[];
 }
 
-/** The cluster as an operator wants to see it. */
+/** The state of the cluster, as `kvlab status` shows it. */
 export interface ClusterStatus {
-  /** Random id of the cluster, as it stands in every log. */
+  /** The cluster's random id, which every log contains. */
   readonly cluster: string;
   readonly ringVersion: number;
   readonly virtualNodes: number;
@@ -56,7 +61,7 @@ export interface ClusterStatus {
   readonly warnings: readonly string[];
 }
 
-/** Asks a router for the topology, and through it every group's primary for its state. Errors: ExitError. */
+/** Asks a router for the topology, and every group's primary for its state through that router. Errors: ExitError. */
 export async function readClusterStatus(ask: Ask): Promise<ClusterStatus> {
   const { topology } = await ask({
     what: "status",
@@ -110,7 +115,9 @@ const standbyStates: ReadonlyMap<StandbyState, string> = new Map([
   [StandbyState.PAUSED, "paused"],
 ]);
 
-/** A primary of an earlier version does not say, and one of a later version may say what has no name here. */
+/**
+ * A primary of an earlier version does not report it; a primary of a later version may report a value unknown here.
+ */
 function stateOf(standby: StandbyStatus | undefined): Pick<NodeStatus, "state" | "snapshotPercent"> {
   const state = standby && standbyStates.get(standby.state);
   if (standby === undefined || state === undefined) return {};
@@ -121,7 +128,7 @@ function stateOf(standby: StandbyStatus | undefined): Pick<NodeStatus, "state" |
 /** What the primary of a group reports, or why there is no report. */
 async function askPrimary(ask: Ask, { name, nodes, unavailable }: Group): Promise<StatusResponse | string> {
   if (unavailable !== "") return unavailable;
-  // A router of an earlier version does not say why.
+  // A router of an earlier version does not report the reason.
   if (!nodes.some(({ role }) => role === NodeRole.PRIMARY)) return "it has no primary";
   try {
     return await ask({

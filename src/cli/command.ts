@@ -5,23 +5,23 @@ import { openSession, type Session } from "./session.ts";
 
 /** One command of `kvlab`. */
 export interface Command {
-  /** What calls it, after `kvlab`. */
+  /** The words that call it, after `kvlab`. */
   readonly words: readonly string[];
   /** Its operands, for the overview. */
   readonly usage: string;
-  /** Everything that it can be given. */
+  /** Its settings. */
   readonly program: Program<SettingsTable>;
   /** Runs it with the rest of the command line; resolves to the exit code. */
   run(input: SettingsInput): Promise<number>;
 }
 
-/** One that asks a cluster. */
+/** A command that talks to a cluster. */
 export interface ClusterCommand extends Command {
-  /** Runs it on a cluster that is connected already, so without the settings that say where it is. */
+  /** Runs it on a connected cluster, without the settings that say where the cluster is. */
   runIn(session: Session, args: readonly string[]): Promise<number>;
 }
 
-/** Makes a command of a program (named `kvlab …`) and what it does with its settings. */
+/** Makes a command from a program (named `kvlab …`) and a function that runs it with the program's settings. */
 export function command<Table extends SettingsTable>(
   program: Program<Table>,
   run: (settings: SettingsOf<Table>) => Promise<number>,
@@ -38,7 +38,7 @@ export function command<Table extends SettingsTable>(
   };
 }
 
-/** Makes a command that reads and writes keys. It is given the settings that say where the cluster is, too. */
+/** Makes a command that reads and writes keys. It also takes the settings that say where the cluster is. */
 export function keyCommand<Table extends SettingsTable>(
   program: Program<Table>,
   run: (settings: SettingsOf<Table>, session: Session) => Promise<number>,
@@ -46,7 +46,7 @@ export function keyCommand<Table extends SettingsTable>(
   return clusterCommand(program, run, callSettings);
 }
 
-/** Makes a command that asks the routers. It is given the settings that say where they are, too. */
+/** Makes a command that asks the routers. It also takes the settings that say where the routers are. */
 export function routerCommand<Table extends SettingsTable>(
   program: Program<Table>,
   run: (settings: SettingsOf<Table>, session: Session) => Promise<number>,
@@ -62,7 +62,7 @@ function clusterCommand<Table extends SettingsTable>(
   const whole: Program<SettingsTable> = { ...program, settings: { ...program.settings, ...reach } };
   return {
     ...command(whole, async (settings) => {
-      // The compiler cannot see into a table that it does not know.
+      // The type of a generic table is not known here.
       const known = settings as SettingsOf<Table> & ReachSettings;
       await using session = openSession(known);
       return await run(known, session);

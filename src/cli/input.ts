@@ -2,7 +2,7 @@ import process from "node:process";
 import { valueBytesLimit } from "../common/key-limits.ts";
 import { ExitError } from "../settings/run-main.ts";
 
-/** All of standard input. Errors: ExitError (more than any cluster can be set to take). */
+/** Reads all of standard input. Errors: ExitError (it is longer than any cluster's value limit). */
 export async function readStdin(): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;

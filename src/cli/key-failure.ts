@@ -13,7 +13,7 @@ import {
 import { ExitError } from "../settings/run-main.ts";
 import { countedAre } from "./plural.ts";
 
-/** The result of a call to the client. Its error is told as what became of `what`, e.g. `put "a"`. Errors: ExitError. */
+/** The result of a call to the client. An error says what happened to `what`, e.g. `put "a"`. Errors: ExitError. */
 export async function told<T>(what: string, kind: "read" | "write", call: Promise<T>): Promise<T> {
   try {
     return await call;
@@ -22,19 +22,22 @@ export async function told<T>(what: string, kind: "read" | "write", call: Promis
   }
 }
 
-/** The end of what goes on for long: of this many `items`, e.g. "key", is already said or done what `participle` says. */
+/**
+ * The error of a long-running command. `items` is what it counts, e.g. "key"; `participle` says what was done with
+ * them.
+ */
 export function brokenOff(reason: unknown, count: number, item: string, participle: string): unknown {
   if (count === 0 || !(reason instanceof ExitError)) return reason;
   const message = `${reason.message}; ${countedAre(count, item)} ${participle} already`;
   return new ExitError(codeAfter(count, reason.exitCode), message, { cause: reason });
 }
 
-/** The exit code of what has failed after so many of its items: of "nothing was done" there is no question then. */
+/** The exit code of a command that failed after some of its items. "Nothing was done" no longer applies then. */
 export function codeAfter(count: number, exitCode: number): number {
   return count > 0 && exitCode === UNAVAILABLE ? BROKE_OFF : exitCode;
 }
 
-/** The end of a program whose call to the client has failed. What is no error of the client stays as it is. */
+/** The error of a program whose call to the client has failed. Errors that are not the client's stay as they are. */
 export function keyFailure(what: string, kind: "read" | "write", reason: unknown): unknown {
   if (!(reason instanceof KvError)) return reason;
   const [exitCode, headline, advice] = judge(reason, kind);
@@ -42,7 +45,7 @@ export function keyFailure(what: string, kind: "read" | "write", reason: unknown
   return new ExitError(exitCode, advice === undefined ? message : `${message}; ${advice}`, { cause: reason });
 }
 
-/** Exit code, what has happened, and what to check or do. */
+/** Exit code, what happened, and what to check or do. */
 function judge({ code }: KvError, kind: "read" | "write"): [number, string, string?] {
   switch (code) {
     case "invalid":
@@ -78,12 +81,12 @@ function judge({ code }: KvError, kind: "read" | "write"): [number, string, stri
 }
 
 function reasonOf(error: KvError): string {
-  // What an unknown outcome is has been said.
+  // The message already explains what an unknown outcome is.
   if (error.code !== "outcome-unknown" || !(error.cause instanceof Error)) return error.message;
   return error.cause instanceof ConnectError ? error.cause.rawMessage : error.cause.message;
 }
 
-/** A key for an error message, which stays a line. */
+/** A key for an error message of one line. */
 export function quoted(key: string): string {
   return JSON.stringify(key.length > 100 ? `${key.slice(0, 100)}…` : key);
 }

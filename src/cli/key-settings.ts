@@ -52,7 +52,7 @@ export const putConditions = {
   "if-absent": toggle("Only if the key does not exist; else exit code 4, and nothing is done."),
 };
 
-/** The condition that the flags name. Errors: SettingError (more than one). */
+/** The condition that the flags state. Errors: SettingError (more than one). */
 export function conditionOf(flags: {
   readonly "if-revision": number | undefined;
   readonly "if-present": boolean;

@@ -37,7 +37,7 @@ const commands: readonly Command[] = [
   completionCommand(() => commands),
 ];
 
-/** The `kvlab` command: runs the command that its first words name, and resolves to the exit code. */
+/** The `kvlab` command. Runs the command that its first words name, and resolves to the exit code. */
 export async function kvlab({ args, env }: SettingsInput): Promise<number> {
   for (const argument of args) refuseUndecodable(`the argument ${quoted(argument)}`, argument);
   const [first, ...rest] = args;
@@ -53,7 +53,7 @@ export async function kvlab({ args, env }: SettingsInput): Promise<number> {
   });
 }
 
-/** An end that somebody has thought of has a code; of any other this must not look like one, least of all like 1. */
+/** Expected errors have an exit code. Any other error must not get one of those codes, least of all 1. */
 function foreseen(reason: unknown): unknown {
   const isForeseen =
     reason instanceof ExitError || reason instanceof SettingError || reason instanceof HelpRequested;

@@ -1,8 +1,10 @@
-/** Lines on their way out: many go in one piece, since a system call for each would make it many times slower. */
+/**
+ * A line buffer for standard output. It writes many lines at once, because a system call for each is many times slower.
+ */
 export interface LineOutput {
-  /** Resolves at once, or when a full piece has been handed on. */
+  /** Resolves at once, or when a full buffer has been written. */
   add(line: string): Promise<void>;
-  /** Hands on what is left. */
+  /** Writes what is left. */
   flush(): Promise<void>;
 }
 

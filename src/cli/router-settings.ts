@@ -53,7 +53,7 @@ export const callSettings = {
   ),
 };
 
-/** Where the cluster is, as one of these tables says. */
+/** The settings of these tables that say where the cluster is. */
 export type ReachSettings = SettingsOf<typeof routerSettings> & { readonly direct?: boolean };
 
 export const jsonSetting = toggle("Print JSON.");
@@ -65,7 +65,7 @@ export function routersOf(settings: ReachSettings): readonly string[] {
   return router ?? [`http://${authority}`];
 }
 
-/** Errors: SettingError, which says what is wrong with which of them. */
+/** Errors: SettingError, which names the URL and what is wrong with it. */
 function routersSetting(given: string): string[] {
   try {
     return parseRouters(given);

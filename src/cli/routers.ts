@@ -13,7 +13,7 @@ interface RouterClients {
   readonly router: Client<typeof RouterService>;
 }
 
-/** What is to be asked of a router. */
+/** A call to a router. */
 interface Question<T> {
   /** For errors, e.g. `put "a"`. */
   readonly what: string;
@@ -23,15 +23,16 @@ interface Question<T> {
 
 export interface Routers {
   /**
-   * Asks the router that answered last; when it cannot be reached, the next one, within one time-out for all.
-   * A write goes on to the next only if it has certainly not been applied. Errors: ExitError, see `callFailure`.
+   * Asks the router that answered last. If it cannot be reached, asks the next one, within one time-out for all of
+   * them. A write is sent to the next router only if it has certainly not been applied. Errors: ExitError, see
+   * `callFailure`.
    */
   ask<T>(question: Question<T>, signal?: AbortSignal): Promise<T>;
 }
 
-/** Routers at some URLs (one at least), which know the same and can stand in for each other. */
+/** Routers at one or more URLs. They know the same and can replace each other. */
 export function connectRouters(urls: readonly string[], timeoutMs: number): Routers {
-  // A value of the largest size that can be put, in JSON, still passes.
+  // The largest allowed value still fits, in JSON.
   const transports = createTransports({ messageBytesMax: messageBytesLimit });
   const clients = new Map<string, RouterClients>();
   const clientsOf = (url: string): RouterClients => {
@@ -55,7 +56,7 @@ export function connectRouters(urls: readonly string[], timeoutMs: number): Rout
       for (let tried = 0; ; tried++) {
         const index = (preferred + tried) % urls.length;
         const url = urls[index] ?? "";
-        // Of a router that is silent, the others' time must be left.
+        // A silent router must leave time for the others.
         const shareMs = Math.max(1, Math.ceil((endMs - performance.now()) / (urls.length - tried)));
         try {
           const answer = await call(clientsOf(url), { timeoutMs: shareMs, ...(signal && { signal }) });

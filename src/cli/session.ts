@@ -4,19 +4,19 @@ import { INTERRUPTED } from "../settings/exit-codes.ts";
 import { type ReachSettings, routersOf } from "./router-settings.ts";
 import { connectRouters, type Routers } from "./routers.ts";
 
-/** A cluster, and who asks it. Connects when it is first asked. */
+/** A session with a cluster. It connects at the first call. */
 export interface Session extends AsyncDisposable {
   /** URLs of its routers. */
   readonly routers: readonly string[];
-  /** For questions that only routers answer. */
+  /** For calls that only routers answer. */
   readonly ask: Routers["ask"];
-  /** For everything about keys. */
+  /** For calls about keys. */
   readonly client: KvClient;
-  /** In the repl, aborted when the line is. */
+  /** In the repl, aborted when the line is aborted. */
   readonly signal: AbortSignal | undefined;
   /**
-   * For what goes on until somebody ends it: aborted by the first Ctrl-C or SIGTERM from now on. By a second one, the
-   * process ends at once.
+   * For commands that run until they are stopped. The first Ctrl-C or SIGTERM from now on aborts it; the second ends
+   * the process at once.
    */
   interruption(): AbortSignal;
 }

@@ -1,4 +1,4 @@
-/** As much of a summary as an overview has room for. */
+/** The first sentence of a summary, for an overview. */
 export function firstSentence(summary: string): string {
   return summary.replace(/[.:] .*/s, ".");
 }

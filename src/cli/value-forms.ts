@@ -13,9 +13,9 @@ export function entryJson(entry: KvKey | KvEntry): string {
 }
 
 /**
- * A key or value in a field of a line: backslash, tab, line ends and other control characters are escaped as the repl
- * takes them (`\\ \t \n \r \u{1b}`); a byte that is not UTF-8 is `\xHH`. So a field never ends early, never does
- * anything to a terminal, and no two values look alike.
+ * A key or value as a tab-separated field. Backslash, tab, line ends and other control characters are escaped as the
+ * repl accepts them (`\\ \t \n \r \u{1b}`); a byte that is not UTF-8 is `\xHH`. So a field never ends early, cannot
+ * control a terminal, and different values look different.
  */
 export function fieldOf(value: KvValue): string {
   if (typeof value === "string") return escaped(value);
@@ -41,7 +41,7 @@ function sequenceLength(bytes: Uint8Array, at: number): number {
   const length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
   for (let index = 1; index < length; index++) {
     const byte = bytes[at + index] ?? 0;
-    // Shorter forms exist for what is below, and nothing is defined above.
+    // Smaller values have shorter encodings, and larger ones are undefined.
     const min = index === 1 && first === 0xe0 ? 0xa0 : index === 1 && first === 0xf0 ? 0x90 : 0x80;
     const max = index === 1 && first === 0xed ? 0x9f : index === 1 && first === 0xf4 ? 0x8f : 0xbf;
     if (byte < min || byte > max) return 0;
@@ -49,7 +49,7 @@ function sequenceLength(bytes: Uint8Array, at: number): number {
   return length;
 }
 
-/** A value for people: text as it is, other bytes in base64. */
+/** A value in readable form: text as it is, other bytes in base64. */
 export function readable(value: KvValue): string {
   if (typeof value === "string") return value;
   const base64 = () => Buffer.from(value).toString("base64");

@@ -3,8 +3,9 @@ import { type Address, joinHostPort, parseAddress } from "../common/address.ts";
 import { SettingError } from "./read-settings.ts";
 
 /**
- * Where the others reach a server: what it is given to announce, else where it listens. One that listens on all addresses
- * is reached at the first that is not loopback. Errors: SettingError, where there is no such address.
+ * The address at which others reach a server: the announced address, else the address it listens on. A server that
+ * listens on all addresses is reached at the first one that is not loopback. Errors: SettingError (there is no such
+ * address).
  */
 export function announcedAddress(settings: {
   readonly serverip: string;
@@ -34,7 +35,7 @@ export function firstOuterAddress(): string | undefined {
   return (outer.find(({ family }) => family === "IPv4") ?? outer[0])?.address;
 }
 
-/** Whether it stands for all addresses of the machine, in any of its forms. */
+/** Whether it means all addresses of the machine, in any notation. */
 function isWildcard(host: string): boolean {
   const url = `http://${joinHostPort(host, 1)}`;
   const { hostname } = URL.canParse(url) ? new URL(url) : { hostname: "" };

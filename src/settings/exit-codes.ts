@@ -1,13 +1,13 @@
-/** How programs end. Nothing else in the code has a number of its own for that. */
+/** The exit codes. No other file contains one as a number. */
 
-/** There is no such key, or group, or node; or a log file is damaged, where its state was asked for. */
+/** The key, group or node does not exist; or `log verify` found a damaged log file. */
 export const NOT_FOUND = 1;
 export const NOT_ALLOWED = 2;
 /** Nothing was done. */
 export const UNAVAILABLE = 3;
 export const REFUSED = 4;
 export const OUTCOME_UNKNOWN = 5;
-/** What was done before stands. */
+/** What was done before the failure stays. */
 export const BROKE_OFF = 6;
 export const OUTPUT_FAILED = 7;
 export const HISTORY_LOST = 8;
@@ -15,10 +15,10 @@ export const HISTORY_LOST = 8;
 export const UNFORESEEN = 70;
 /** 128 + SIGINT, as shells have it. */
 export const INTERRUPTED = 130;
-/** 128 + SIGPIPE: as programs end that the signal has ended, which the runtimes ignore. */
+/** 128 + SIGPIPE, as shells report programs that this signal ended. The runtimes ignore the signal. */
 export const NOT_READ = 141;
 
-/** What the help and the README say of those of `kvlab`. */
+/** The meanings of the exit codes of `kvlab`, for its help and the README. */
 export const exitCodeTable: readonly (readonly [number, string])[] = [
   [0, "done"],
   [NOT_FOUND, "there is no such key, group or node; `kvlab log`: the log is damaged"],

@@ -3,7 +3,7 @@ import type { Program, Setting, SettingsTable } from "./setting.ts";
 const WIDTH = 100;
 const INDENT = "      ";
 
-/** The help of a program, from its table: usage, then every setting with what it allows and its default. */
+/** The help of a program, made from its settings: usage, then every setting with its allowed values and default. */
 export function helpOf(program: Program<SettingsTable>): string {
   const settings = Object.entries(program.settings);
   const operands = settings.filter(([, setting]) => setting.source === "operand");

@@ -21,7 +21,7 @@ import {
 
 const outerAddress = firstOuterAddress() ?? "127.0.0.1";
 
-/** The settings of the servers, by their names; a program takes those that it needs. */
+/** The settings of the servers, by name. Each program takes the ones it needs. */
 const settings = {
   zooaddr: withDefault(
     text({
@@ -233,12 +233,12 @@ export const devProgram = {
   },
 } satisfies Program<SettingsTable>;
 
-/** The default of `rbfile`. Two nodes in one folder have different ones, as they have different logs. */
+/** The default of `rbfile`. It is derived from the log's name, so that two nodes in one folder do not share it. */
 export function rbfileFor(dbfile: string): string {
   return basename(dbfile) === "db.txt" ? join(dirname(dbfile), "rollback.txt") : `${dbfile}.rollback`;
 }
 
-/** What replication is given of a program's settings. */
+/** The settings of replication among a program's settings. */
 export function replicationOf(settings: {
   readonly leasems: number;
   readonly standbytimeoutms: number;

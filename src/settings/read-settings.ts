@@ -9,12 +9,14 @@ export interface SettingsInput {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** A setting that cannot be used. The message is one line that names the setting, its value and what is allowed. */
+/**
+ * A setting has a value that is not allowed. The message is one line with the setting, its value and what is allowed.
+ */
 export class SettingError extends Error {
   override readonly name = "SettingError";
 }
 
-/** Thrown when help is asked for: it ends the program, as a wrong setting does, but successfully. */
+/** Thrown when help is requested. It ends the program successfully. */
 export class HelpRequested extends Error {
   override readonly name = "HelpRequested";
   readonly help: string;
@@ -26,9 +28,9 @@ export class HelpRequested extends Error {
 }
 
 /**
- * Reads all settings of a program. A flag (`--name value` or `--name=value`) wins over the environment variable of
- * the same name; an empty variable counts as none; of a flag given twice the last one holds.
- * Errors: SettingError, HelpRequested (`--help` or `-h`).
+ * Reads all settings of a program. A flag (`--name value` or `--name=value`) wins over the environment variable of the
+ * same name. An empty variable counts as unset. If a flag is repeated, the last one counts. Errors: SettingError,
+ * HelpRequested (`--help` or `-h`).
  */
 export function readSettings<Table extends SettingsTable>(
   program: Program<Table>,
@@ -64,7 +66,7 @@ function resolve(
   throw new SettingError(`${label} is ${shown}${origin}; allowed: ${setting.allowed}`);
 }
 
-/** The texts of flags and operands, by the name of the setting. */
+/** The texts of flags and operands, by setting name. */
 function readCommandLine(program: Program<SettingsTable>, args: readonly string[]): Map<string, string> {
   const settings = new Map(Object.entries(program.settings));
   const operands = [...settings].filter(([, setting]) => setting.source === "operand").map(([name]) => name);
@@ -75,7 +77,7 @@ function readCommandLine(program: Program<SettingsTable>, args: readonly string[
       ...flags.map(([name, setting]) => [name, { type: setting.placeholder ? "string" : "boolean" }]),
       ["help", { type: "boolean", short: "h" }],
     ]),
-    // The messages of strict mode differ from runtime to runtime, and do not say what is allowed.
+    // The messages of strict mode differ between runtimes, and do not say what is allowed.
     strict: false,
     allowPositionals: true,
     tokens: true,
@@ -111,7 +113,7 @@ function flagValue(
       throw new SettingError(`${rawName} is ${JSON.stringify(value)}; allowed: no value`);
     return "true";
   }
-  // What looks like the next flag is most likely one, and the value has been forgotten.
+  // A value that looks like a flag most likely is one, and the value was forgotten.
   if (value === undefined || (!inlineValue && value.length > 1 && value.startsWith("-"))) {
     const hint = value === undefined ? "" : ` (a value that begins with "-" is written ${rawName}=VALUE)`;
     throw new SettingError(`${rawName} has no value${hint}; allowed: ${setting.allowed}`);

@@ -16,9 +16,9 @@ export class ExitError extends Error {
 }
 
 /**
- * Writes to standard output; resolves when everything has been handed on, and rejects when that cannot be done: with
- * an ExitError, or with the system's error when nobody reads it any more.
- * A program that ends without having waited for this may lose output.
+ * Writes to standard output. Resolves when everything was handed to the system. Rejects with an ExitError when it
+ * cannot be written, and with the system's error when the reader has gone. A program that ends without awaiting this
+ * may lose output.
  */
 export async function print(output: string | Uint8Array): Promise<void> {
   try {
@@ -31,27 +31,28 @@ export async function print(output: string | Uint8Array): Promise<void> {
   }
 }
 
-/** Whether whoever was to read what we write has gone: `kvlab … | head` does so when it has enough. */
+/** Whether the reader of the output has gone: `kvlab … | head` closes the pipe when it has enough. */
 export function isNotRead(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "EPIPE";
 }
 
 /**
- * Runs the program of an entry point and ends the process when it is over, also if something is still open.
- * The exit code is what `main` resolves to; 2 after a SettingError; that of an ExitError; 141 when nobody reads what is
- * printed; 1 after any other error that `main` rejects with. Such an error is told in one line; its stack is shown only when KVLAB_DEBUG is set.
+ * Runs the program of an entry point and ends the process when it is over, even if something is still open. The exit
+ * code is what `main` resolves to; 2 after a SettingError; that of an ExitError; 141 when the reader of the output has
+ * gone; 1 after any other error that `main` rejects with. The error is shown in one line, and its stack only when
+ * KVLAB_DEBUG is set.
  *
- * An error that nothing has caught, wherever in the process, ends it with 70 and its stack: what it broke off may hold
- * up everything else, and nobody would know.
+ * An uncaught error anywhere in the process ends it with exit code 70 and the error's stack: what the error interrupted
+ * may block everything else, and nobody would notice.
  */
 export async function runMain(
   command: string,
   main: (input: SettingsInput) => Promise<number>,
 ): Promise<never> {
-  // Whoever waits for a write is told by it; a lost terminal or log is no reason for a server to end.
+  // The caller of a write gets its error. A lost terminal or log file is no reason for a server to end.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
-    // The runtimes do not agree on what becomes of these by themselves: Bun goes on after a rejection.
+    // The default differs between runtimes: Bun goes on after an unhandled rejection.
     process.on(event, (error: unknown) => endAtOnce(command, error));
   }
   let exitCode: number;
@@ -63,17 +64,17 @@ export async function runMain(
   process.exit(exitCode);
 }
 
-/** Nothing is cleaned up, and nothing waited for: whatever that needs may be what has failed. */
+/** Cleans up nothing and waits for nothing: the failure may be in whatever that needs. */
 function endAtOnce(command: string, error: unknown): never {
   try {
     writeSync(2, `${command}: unexpected error: ${inspect(error)}\n`);
   } catch {
-    // There is nobody to tell.
+    // Nobody can be told.
   }
   process.exit(UNFORESEEN);
 }
 
-/** Tells why a program ends, and returns its exit code. */
+/** Prints why a program ends, and returns its exit code. */
 async function report(command: string, error: unknown): Promise<number> {
   if (error instanceof HelpRequested) {
     await print(error.help);

@@ -1,39 +1,39 @@
 import { isIP } from "node:net";
 import { type Address, addressAllowed, joinHostPort, parseAddress } from "../common/address.ts";
 
-/** One thing that can be set. Made by the functions below; a program's settings are a record of these by name. */
+/** A setting of a program. The functions below make it; a program has a record of them by name. */
 export interface Setting<T> {
-  /** What it is for, with its unit: a line or two of help. */
+  /** Its purpose and unit, in a line or two of help. */
   readonly meaning: string;
   /** Word that stands for its value in the help. Undefined for a switch, which takes none. */
   readonly placeholder?: string;
   /** What is allowed, to end the sentence "allowed: …". */
   readonly allowed: string;
   /**
-   * Where it may come from. `anywhere` (if absent): a flag, else the environment variable of the same name.
-   * `flag`: the flag only. `operand`: its place on the command line.
+   * Where it may come from. `anywhere` (the default): a flag, else the environment variable of the same name. `flag`:
+   * the flag only. `operand`: its place on the command line.
    */
   readonly source?: "anywhere" | "flag" | "operand";
-  /** Whether its value may never be shown. */
+  /** Whether its value is secret and never shown. */
   readonly secret?: boolean;
-  /** What a shell offers to complete it with: files, or these words. */
+  /** What shell completion offers: files, or these words. */
   readonly completes?: "files" | readonly string[];
   /** Whether the flag may be given several times: the values are then joined by commas. */
   readonly repeatable?: boolean;
   /** The value, or undefined when the text is not allowed. */
   readonly parse: (given: string) => T | undefined;
-  /** What holds when it is not given, and how the help says so. Absent when it must be given. */
+  /** The default, and how the help shows it. Absent when the setting must be given. */
   readonly fallback?: { readonly value: T; readonly shown: string };
 }
 
 export type SettingsTable = Readonly<Record<string, Setting<unknown>>>;
 
-/** What reading a table yields: a value for each name. */
+/** The values of a table of settings, by name. */
 export type SettingsOf<Table extends SettingsTable> = {
   readonly [Name in keyof Table]: Table[Name] extends Setting<infer Value> ? Value : never;
 };
 
-/** A program or command, as far as its command line goes. */
+/** The command line of a program or command. */
 export interface Program<Table extends SettingsTable> {
   /** How it is called, e.g. `kvlab put`. */
   readonly command: string;

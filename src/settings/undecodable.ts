@@ -1,8 +1,8 @@
 import { SettingError } from "./read-settings.ts";
 
 /**
- * Refuses typed text with U+FFFD: it is what every runtime makes of bytes that are no UTF-8, so that different bytes would
- * be one key. Who means that character can say so in other ways. Errors: SettingError.
+ * Refuses typed text with U+FFFD. Every runtime puts this character in place of bytes that are not UTF-8, so that
+ * different bytes would become one key. The character itself can be given in other ways. Errors: SettingError.
  */
 export function refuseUndecodable(what: string, text: string): void {
   if (!text.includes("\ufffd")) return;

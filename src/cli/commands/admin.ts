@@ -75,7 +75,7 @@ export const recoverCommand = routerCommand(
   },
 );
 
-/** Only a person who types the group's name goes on. */
+/** Goes on only if a person types the group's name. */
 async function confirm(group: string): Promise<void> {
   const reader = createInterface({ input: process.stdin, output: process.stderr });
   try {

@@ -44,7 +44,7 @@ export const exportCommand = keyCommand(
     const given = { prefix: options.prefix, after: target.after, quiet, how: target.how };
     const count = await write(given, session, target.lines).finally(target.close);
     const seconds = (performance.now() - beganMs) / 1_000;
-    // What is said of it would be a part of it, where it goes to standard output by whatever name.
+    // When the export goes to standard output under any name, messages must not mix with it.
     if (target.how === anew) return 0;
     await print(
       json
@@ -55,17 +55,17 @@ export const exportCommand = keyCommand(
   },
 );
 
-/** How each line begins. */
+/** The beginning of each line. */
 const lineBegin = '{"key":"';
 
-/** How an export goes on of which nothing is kept. */
+/** Where an export continues that has kept nothing. */
 const anew = "it begins anew when it is called again";
 
 interface Target {
   readonly lines: LineOutput;
-  /** The last key that is there already. */
+  /** The last key that was already exported. */
   readonly after: string | undefined;
-  /** How to go on when this is stopped. */
+  /** How to continue if this export is stopped. */
   readonly how: string;
   close(): Promise<void>;
 }
@@ -75,7 +75,7 @@ function toStdout(resume: boolean): Target {
   return { lines: bufferLines(print), after: undefined, how: anew, close: async () => {} };
 }
 
-/** A FIFO, a terminal or the like: what is written there is gone. */
+/** A FIFO, a terminal or the like: it cannot be read again. */
 async function toStream(file: string, resume: boolean): Promise<Target> {
   if (resume) {
     throw new ExitError(
@@ -115,7 +115,7 @@ async function toFile(file: string, resume: boolean): Promise<Target> {
   }
 }
 
-/** Throws what an error of writing to a file means. */
+/** Throws the ExitError for an error of writing to a file. */
 function unwritable(file: string): (error: Error) => never {
   return (error) => {
     if (isNotRead(error)) throw error;
@@ -123,7 +123,7 @@ function unwritable(file: string): (error: Error) => never {
   };
 }
 
-/** Cuts off a line that was being written when an export was killed. Errors: ExitError (it is anything else). */
+/** Cuts off the unfinished line of a killed export. Errors: ExitError (the file contains something else). */
 async function cutUnfinished(file: string, handle: FileHandle, size: number): Promise<void> {
   const begun = Buffer.alloc(lineBegin.length);
   const { bytesRead } = await handle.read(begun, 0, begun.length, size);
@@ -183,7 +183,7 @@ async function write(run: Run, session: Session, lines: LineOutput): Promise<num
   } catch (reason) {
     const error = keyFailure("export", "read", reason);
     if (!(error instanceof ExitError)) throw error;
-    // When that is what has failed, its error is the first.
+    // If closing has failed too, the first error counts.
     await lines.flush().catch(() => {});
     const why = error.exitCode === INTERRUPTED ? "export: interrupted" : error.message;
     throw new ExitError(
@@ -198,7 +198,7 @@ async function write(run: Run, session: Session, lines: LineOutput): Promise<num
   }
 }
 
-/** Keys of the cluster, to show how much of it is done; undefined when it is not known. */
+/** Number of keys in the cluster, to show progress. Undefined when it is not known. */
 async function keysOf({ ask }: Session): Promise<number | undefined> {
   const status = await readClusterStatus(ask).catch(() => undefined);
   const counts = status?.groups.map(({ keys }) => keys);

@@ -16,10 +16,10 @@ import { BadLine, type Line, type LineStart, parseObject, readLines } from "../t
 import { Loader, type PutLine } from "../transfer/loader.ts";
 import { grouped, showProgress } from "../transfer/progress.ts";
 
-/** How much work a killed import loses at most. */
+/** The most work that a killed import loses. */
 const saveEveryMs = 250;
 
-/** Bad lines that are named when they are passed over; more would hide them. */
+/** How many skipped bad lines are listed. More would hide the rest of the output. */
 const badNamedMax = 20;
 
 export const importCommand = keyCommand(
@@ -100,7 +100,7 @@ async function load(run: Run, session: Session): Promise<Counts> {
     if (bad <= badNamedMax) tell(`passed over ${message}`);
   };
   const loader = new Loader(session.client, onBad, journal?.id ?? randomUUID());
-  /** Where to go on when nothing is under way. */
+  /** Where the import continues when nothing is under way. */
   let next = from;
   const settledTo = () => loader.unsettled ?? next;
   const progress = showProgress("lines", run.quiet, () => ({
@@ -110,7 +110,8 @@ async function load(run: Run, session: Session): Promise<Counts> {
   let savedMs = beganMs;
   let stopped: unknown;
   try {
-    // Before anything is sent: what is on its way when this is killed is known by the name that the journal keeps.
+    // The journal must be written before anything is sent: its import id makes late batches of a killed import
+    // recognizable.
     await journal?.save(from);
     for await (const lines of readLines(untilAborted(source, interruption), from)) {
       for (const line of lines) {
@@ -154,12 +155,12 @@ function putOf(line: Line, onBad: (line: Line, reason: string) => void): PutLine
   }
 }
 
-/** Of what is no error of ours: the system's are about what is read. */
+/** System errors are about the file that is read. */
 function codeOf(error: unknown): number {
   return error instanceof Error && "code" in error ? NOT_ALLOWED : UNFORESEEN;
 }
 
-/** How an import that is stopped ends: with why, and how to go on. */
+/** The error of a stopped import: why it stopped, and how to continue. */
 async function ending(reason: unknown, next: LineStart, run: Run, loader: Loader): Promise<ExitError> {
   const { journal } = run;
   await journal?.save(next);

@@ -36,7 +36,7 @@ export const putCommand = keyCommand(
   },
   async ({ key, value, ttl: ttlMs, json, ...flags }, { client, signal }) => {
     const condition = conditionOf(flags);
-    // In the repl, standard input is the lines.
+    // In the repl, standard input contains the commands.
     const content = value === "-" && signal === undefined ? await readStdin() : value;
     const what = `put ${quoted(key)}`;
     const { revision } = await told(what, "write", client.put(key, content, { ...condition, ttlMs, signal }));

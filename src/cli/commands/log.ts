@@ -16,7 +16,7 @@ import { counted, countedAre } from "../plural.ts";
 import { jsonSetting } from "../router-settings.ts";
 import { isStored } from "../transfer/files.ts";
 
-/** More would hide what else is said; `--json` has them all. */
+/** More would hide the rest of the output. `--json` shows all of them. */
 const DAMAGES_SHOWN = 20;
 
 const settings = {
@@ -84,7 +84,7 @@ export const repairCommand = command(
   },
 );
 
-/** What is done with a log. Errors: ExitError (it is damaged, or there is none). */
+/** Runs a command on a log. Errors: ExitError (the log is damaged or missing). */
 async function ofLog<T>(file: string, work: () => Promise<T>): Promise<T> {
   if (!(await isStored(file))) {
     throw new ExitError(NOT_ALLOWED, `${file} is no regular file; allowed: the log file of a node`);
@@ -93,7 +93,7 @@ async function ofLog<T>(file: string, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (!(error instanceof LogFileError)) throw error;
-    // What is no answer of the system is about the log.
+    // Errors that are not the system's are about the log.
     const exitCode = error.cause === undefined ? NOT_FOUND : NOT_ALLOWED;
     throw new ExitError(exitCode, error.message, { cause: error });
   }

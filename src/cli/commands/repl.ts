@@ -13,7 +13,7 @@ import { scanCommand } from "./scan.ts";
 import { statusCommand } from "./status.ts";
 import { watchCommand } from "./watch.ts";
 
-/** The commands by the words that call them here. */
+/** The commands, by the words that call them in the repl. */
 const commands: Readonly<Record<string, ClusterCommand>> = {
   locate: locateCommand,
   put: putCommand,
@@ -70,12 +70,12 @@ async function runRepl(session: Session): Promise<number> {
     underWay = undefined;
     prompt();
   }
-  // The end of input leaves the cursor behind the prompt.
+  // At the end of input the cursor stands behind the prompt.
   if (terminal) await print("\n");
   return exitCode;
 }
 
-/** Resolves to the exit code that a command with this end would have. */
+/** The exit code that this error would give a command. */
 async function tell(reason: unknown): Promise<number> {
   if (reason instanceof HelpRequested) {
     await print(reason.help);

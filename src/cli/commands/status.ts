@@ -42,11 +42,11 @@ function describeStatus(status: ClusterStatus): string {
 
 function ringLines({ cluster, ringVersion, virtualNodes }: ClusterStatus): string {
   const ring = `ring version ${ringVersion}, ${counted(virtualNodes, "virtual node")} a group\n`;
-  // A router of an earlier version does not tell.
+  // A router of an earlier version does not report it.
   return cluster === "" ? ring : `cluster ${cluster}\n${ring}`;
 }
 
-/** A line for each node; the facts of the group stand in the first. */
+/** One line per node. The first also has the columns of the group. */
 function groupRows(group: GroupStatus): string[][] {
   const facts = [
     group.name,

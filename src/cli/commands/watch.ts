@@ -62,7 +62,7 @@ export const watchCommand = keyCommand(
         last = event;
       }
     } catch (reason) {
-      // Nobody reads what is printed: nobody will want to go on.
+      // Nobody reads the output any more.
       if (!(reason instanceof KvError)) throw reason;
       if (last !== undefined) tell(`to go on from here: --after ${last.token}`);
       if (signal.aborted) return 0;
@@ -88,7 +88,7 @@ function eventJson(event: KvEvent): string {
   });
 }
 
-/** Without a value when compaction has removed it. */
+/** The value is missing when compaction has removed it. */
 function previousJson({ value, revision }: KvPrevious) {
   return { ...(value !== undefined && valueJson(value)), revision };
 }

@@ -1,10 +1,10 @@
-/** A command, as far as shells complete it. */
+/** A command, as shell completion sees it. */
 export interface Completed {
   /** `put`, or `log verify`. */
   readonly words: readonly string[];
   readonly meaning: string;
   readonly flags: readonly CompletedFlag[];
-  /** What its operands can be, if that is known. */
+  /** The possible operands, if they are known. */
   readonly operands: Completions;
 }
 
@@ -16,10 +16,10 @@ export interface CompletedFlag {
   readonly values: Completions;
 }
 
-/** Files, words, or nothing that is known. */
+/** Files, a list of words, or nothing known. */
 export type Completions = "files" | readonly string[];
 
-/** The second words of commands of two, by their first. */
+/** For commands of two words: the second words, by the first word. */
 export function subcommands(commands: readonly Completed[]): Map<string, Completed[]> {
   const found = new Map<string, Completed[]>();
   for (const each of commands) {
@@ -29,7 +29,7 @@ export function subcommands(commands: readonly Completed[]): Map<string, Complet
   return found;
 }
 
-/** The first words of commands, once each, with what they mean. */
+/** The first words of the commands, once each, with their meanings. */
 export function firstWords(commands: readonly Completed[]): Map<string, string> {
   const several = subcommands(commands);
   return new Map(

@@ -54,7 +54,7 @@ function completedOf({ words, program }: Command): Completed {
   };
 }
 
-/** Of all operands together: no command has two kinds. */
+/** Of all operands together, because no command has operands of two kinds. */
 function operandsOf({ settings }: Program<SettingsTable>): Completions {
   const known = Object.values(settings).flatMap(({ source, completes }) =>
     source === "operand" && completes !== undefined ? [completes] : [],

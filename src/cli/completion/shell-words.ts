@@ -1,10 +1,13 @@
-/** What a backslash and a letter mean, outside quotes and in double quotes; any other character means itself. */
+/**
+ * The meaning of a backslash and a letter, outside quotes and in double quotes. Any other escaped character means
+ * itself.
+ */
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", 0: "\0" };
 
 /**
- * Splits a line into words at white space. In '…' everything stands for itself; in "…" and outside of quotes, a
- * backslash escapes: \n \r \t \0, \u{1F600} for a code point, any other character for itself.
- * Errors: SyntaxError (a quote is not closed, a backslash ends the line, no such character).
+ * Splits a line into shell words at white space. In '…' every character means itself. In "…" and outside of quotes a
+ * backslash escapes: \n \r \t \0, \u{1F600} for a code point, any other character for itself. Errors: SyntaxError (a
+ * quote is not closed, a backslash ends the line, the code point does not exist).
  */
 export function splitWords(line: string): string[] {
   const words: string[] = [];
@@ -24,13 +27,13 @@ export function splitWords(line: string): string[] {
   return word === undefined ? words : [...words, word];
 }
 
-/** A part of a word, and where it ends. */
+/** A part of a shell word, and where it ends. */
 interface Part {
   readonly text: string;
   readonly end: number;
 }
 
-/** What begins at `at`: a quoted part, or plain text up to a quote or white space. */
+/** The part that begins at `at`: quoted text, or plain text up to a quote or white space. */
 function takePart(line: string, at: number): Part {
   const quote = line[at];
   if (quote === "'") {
@@ -47,8 +50,8 @@ function takePart(line: string, at: number): Part {
 }
 
 /**
- * Text with escapes, up to the first character that ends it. Not with regular expressions: those of some runtimes give
- * up on a long line.
+ * Text with escapes, up to the first character that ends it. Parsed by hand: the regular expressions of some runtimes
+ * fail on a long line.
  */
 function takeEscaped(line: string, from: number, ends: (char: string) => boolean): Part {
   const pieces: string[] = [];
@@ -79,7 +82,7 @@ function takeEscape(line: string, at: number): Part {
     return { text: ESCAPES[letter] ?? letter, end: at + 1 + letter.length };
   }
   const named = Number.parseInt(hex, 16);
-  // Half of a surrogate pair has no form in UTF-8.
+  // Half of a surrogate pair cannot be encoded in UTF-8.
   if (named > 0x10ffff || (named >= 0xd800 && named <= 0xdfff)) {
     throw new SyntaxError(`${braced} is not a character`);
   }

@@ -6,7 +6,7 @@ import {
   subcommands,
 } from "./completed.ts";
 
-/** The script for zsh: a file `_kvlab` in a folder of `fpath`, or to be sourced after compinit. */
+/** The script for zsh. It is saved as `_kvlab` in a folder of `fpath`, or sourced after compinit. */
 export function zshCompletion(commands: readonly Completed[]): string {
   const several = [...subcommands(commands)].map(
     ([first, each]) => `    ${first})

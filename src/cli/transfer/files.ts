@@ -18,14 +18,14 @@ export function fileOperand(meaning: string) {
   return withDefault(file, "-");
 }
 
-/** How messages name a file. */
+/** The name of a file in messages. */
 export function nameOf(file: string): string {
   return file === "-" ? "standard input" : file;
 }
 
 /**
- * Whether a file can be read from any place again; if not, it is standard input, a FIFO, a terminal or the like, whose
- * bytes come once. Errors: ExitError (there is none, or it is a folder).
+ * Whether a file can be read again from any position. Standard input, a FIFO, a terminal or the like can be read only
+ * once. Errors: ExitError (there is no such file, or it is a folder).
  */
 export async function isStored(file: string): Promise<boolean> {
   if (file === "-") return false;
@@ -40,7 +40,7 @@ export function isFolder(file: string): ExitError {
   return new ExitError(NOT_ALLOWED, `${file} is a folder; allowed: a file`);
 }
 
-/** The bytes of a file from `start` on, or of what comes once. Errors: ExitError (no file that can be read). */
+/** The bytes of a file from `start` on, or of a stream. Errors: ExitError (the file cannot be read). */
 export async function openInput(
   file: string,
   start = 0,
@@ -56,18 +56,18 @@ export async function openInput(
   }
 }
 
-/** Between two looks at what has sent nothing. */
+/** Time between two looks at a stream that has sent nothing. */
 const pollMs = { first: 1, longest: 50 };
 
 /**
- * What comes through a FIFO or the like. It is looked at again and again: a read that waits holds a thread for which some
- * runtimes wait before they end, also after SIGTERM. A FIFO that nobody writes to yet is waited for.
+ * Reads a FIFO or the like. It polls: a blocking read holds a thread, for which some runtimes wait before they end,
+ * even after SIGTERM. A FIFO without a writer is waited for.
  */
 async function* readStream(file: string): AsyncGenerator<Uint8Array> {
   const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch((error) => {
     throw unusable(file, error);
   });
-  // Others have had a writer before they could be named; and end when it has closed them.
+  // Other kinds of streams have a writer from the start, and end when it closes them.
   let hasBegun = !(await isNamedFifo(file));
   let pause = pollMs.first;
   try {
@@ -96,12 +96,14 @@ async function* readStream(file: string): AsyncGenerator<Uint8Array> {
 }
 
 async function isNamedFifo(file: string): Promise<boolean> {
-  // Of /dev/stdin and /dev/fd/63, which are links to a pipe without a name, there is no real path.
+  // /dev/stdin and /dev/fd/63 link to a pipe without a name, which has no real path.
   const path = await realpath(file).catch(() => undefined);
   return path !== undefined && (await lstat(path).catch(() => undefined))?.isFIFO() === true;
 }
 
-/** What comes until the signal is aborted. A read that is under way then is left alone: not every stream can end one. */
+/**
+ * The chunks until the signal is aborted. A read that is under way then is abandoned: not every stream can cancel one.
+ */
 export async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
   const items = source[Symbol.asyncIterator]();
   while (!signal.aborted) {
@@ -126,7 +128,7 @@ export function unusable(file: string, error: unknown): ExitError {
   return new ExitError(NOT_ALLOWED, `${file} cannot be used (${reason})`, { cause: error });
 }
 
-/** The whole lines of a file: their length together, and the last of them, if there is one. */
+/** The complete lines of a file: their total length, and the last of them, if there is one. */
 export async function wholeLines(
   handle: FileHandle,
 ): Promise<{ size: number; lastLine: Uint8Array | undefined }> {
@@ -139,7 +141,7 @@ export async function wholeLines(
   return { size: end + 1, lastLine };
 }
 
-/** Where the last line feed before `end` stands. */
+/** The position of the last line feed before `end`. */
 async function lastLineFeedBefore(handle: FileHandle, end: number): Promise<number | undefined> {
   for (let rest = end; rest > 0; ) {
     const start = Math.max(0, rest - 64 * 1024);

@@ -5,20 +5,20 @@ import { ExitError } from "../../settings/run-main.ts";
 import { unusable } from "./files.ts";
 import type { LineStart } from "./json-lines.ts";
 
-/** How far the import of a file has come: everything before `next` is in the store. */
+/** The progress of an import: everything before `next` is in the store. */
 export interface Journal {
-  /** Where an earlier import has come to; undefined when there was none, or it was finished. */
+  /** How far an earlier import came. Undefined when there was none, or when it was finished. */
   readonly next: LineStart | undefined;
-  /** Names the import over all runs until it is finished. */
+  /** The id of the import, the same in all runs until it is finished. */
   readonly id: string;
-  /** Whether it is still kept: where it cannot be written, the import goes on without it. */
+  /** Whether the journal is kept. If it cannot be written, the import continues without it. */
   readonly isKept: boolean;
   save(next: LineStart): Promise<void>;
   /** The import is finished. */
   remove(): Promise<void>;
 }
 
-/** What stands in the journal, as JSON. */
+/** The content of the journal, as JSON. */
 interface Entry {
   readonly line: number;
   readonly offset: number;
@@ -27,13 +27,13 @@ interface Entry {
   readonly id: string;
 }
 
-/** So much of the file before the place is compared, to know whether it is still the file that it was. */
+/** How much of the file before the position is compared, to check that it is still the same file. */
 const comparedBytes = 64 * 1024;
 
 /**
- * The journal of a file that is imported, in a file beside it. `restart`: whether to pass over what is there. `tell` is
- * told, at the latest when it is needed first, that it cannot be kept. Errors: ExitError (it is of another content or
- * cluster, or no journal).
+ * The journal of an imported file, in a file beside it. `restart`: whether to ignore an existing journal. `tell` is
+ * called if the journal cannot be kept, at the latest when it is first needed. Errors: ExitError (the journal belongs
+ * to another content or cluster, or is not a journal).
  */
 export async function openJournal(
   file: string,
@@ -43,7 +43,7 @@ export async function openJournal(
 ): Promise<Journal> {
   const path = `${file}.kvlab-import`;
   let isKept = true;
-  /** What is done to the journal; whatever fails there is no reason to import nothing. */
+  /** Writes to the journal. A failure does not stop the import. */
   const keep = async (what: string, step: () => Promise<void>) => {
     if (!isKept) return;
     await step().catch((error) => {
@@ -103,7 +103,7 @@ async function readEntry(path: string): Promise<Entry | undefined> {
   throw new ExitError(NOT_ALLOWED, `${path} is no journal of an import; remove it to begin anew`);
 }
 
-/** A digest of what stands before `offset`; of another length when the file is too short. */
+/** A digest of the bytes before `offset`. It has another length when the file is too short. */
 async function digestBefore(file: string, offset: number): Promise<string> {
   const length = Math.min(offset, comparedBytes);
   const handle = await open(file, "r").catch((error) => {
@@ -117,14 +117,14 @@ async function digestBefore(file: string, offset: number): Promise<string> {
   }
 }
 
-/** Tries whether a journal can be written, and leaves nothing. */
+/** Checks that a journal can be written, and leaves no file. */
 async function writable(path: string): Promise<void> {
   const fresh = `${path}.new`;
   await (await open(fresh, "w")).close();
   await rm(fresh);
 }
 
-/** Whoever is killed at any moment leaves the old content or the new. */
+/** A process that is killed at any moment leaves the old content or the new. */
 async function replaceFile(path: string, content: string): Promise<void> {
   const fresh = `${path}.new`;
   const handle = await open(fresh, "w");

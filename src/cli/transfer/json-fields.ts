@@ -4,7 +4,7 @@ import { BadLine } from "./json-lines.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A field that has to be text. Errors: BadLine. */
+/** A field that must be text. Errors: BadLine. */
 export function textField(fields: Fields, name: string): string {
   const value = fields[name];
   if (typeof value === "string") return value;

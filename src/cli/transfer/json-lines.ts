@@ -4,7 +4,7 @@ import { valueBytesLimit } from "../../common/key-limits.ts";
 export interface Line {
   /** From 1. */
   readonly number: number;
-  /** Bytes of the file before it, and up to its end with the line end. */
+  /** Position of its first byte, and of the byte after its line end. */
   readonly start: number;
   readonly end: number;
   /** Empty when it is too long. */
@@ -15,19 +15,19 @@ export interface Line {
 /** Where a line begins. */
 export type LineStart = Pick<Line, "number" | "start">;
 
-/** What is wrong with a line; whoever knows the line's number and file names them. */
+/** What is wrong with a line. The caller, who knows the line's number and file, adds them. */
 export class BadLine extends Error {
   override readonly name = "BadLine";
 }
 
-/** The longest value in JSON, where each byte of it takes more than one. */
+/** The longest value in JSON, where one byte may need several. */
 const lineBytesMax = 2 * valueBytesLimit;
 
 const lineFeed = 10;
 
 /**
- * Lines, by the pieces of the file that they end in. The last may lack its line end. Of a line that is longer than any
- * that could be right nothing is kept: memory is bounded.
+ * Splits chunks of a file into lines. The last line may lack its line end. A line longer than any valid one is not
+ * kept: memory is bounded.
  */
 export async function* readLines(
   source: AsyncIterable<Uint8Array>,
@@ -64,7 +64,7 @@ export async function* readLines(
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** The object of a line, whose fields are of `allowed`. Undefined for a blank line. Errors: BadLine. */
+/** The JSON object of a line, with no fields but `allowed`. Undefined for a blank line. Errors: BadLine. */
 export function parseObject(
   { bytes, isTooLong }: Pick<Line, "bytes" | "isTooLong">,
   allowed: readonly string[],

@@ -1,19 +1,19 @@
 import process from "node:process";
 
-/** How far something has come. */
+/** The progress of a command. */
 export interface Stand {
   /** Lines or keys so far, in this run. */
   readonly count: number;
-  /** Part of the whole, from 0 to 1; undefined when the whole is not known. */
+  /** Done fraction of the whole, from 0 to 1. Undefined when the whole is not known. */
   readonly part: number | undefined;
 }
 
 export interface Progress {
-  /** Shows where it has come to, for the last time. */
+  /** Shows the progress for the last time. */
   end(): void;
 }
 
-/** A rate is of this time, so that it follows what happens and does not flicker. */
+/** The rate is measured over this time, so that it follows changes and does not flicker. */
 const rateMs = 10_000;
 
 const barEveryMs = 200;
@@ -24,8 +24,7 @@ interface Sample extends Stand {
 }
 
 /**
- * Shows, on standard error, how something goes on, until its end: on a terminal a bar, else a line every few seconds;
- * nothing when `quiet`.
+ * Shows progress on standard error: a bar on a terminal, otherwise a line every few seconds, and nothing when `quiet`.
  */
 export function showProgress(unit: string, quiet: boolean, look: () => Stand): Progress {
   if (quiet) return { end: () => {} };
@@ -48,7 +47,7 @@ export function showProgress(unit: string, quiet: boolean, look: () => Stand): P
   };
 }
 
-/** One line: in `columns`, with a bar where there is room and the whole is known; else without. */
+/** One line, cut to `columns`. It has a bar when there is room and the whole is known. */
 export function describe(samples: readonly Sample[], unit: string, columns?: number): string {
   const [first] = samples;
   const last = samples.at(-1);
@@ -70,7 +69,7 @@ export function describe(samples: readonly Sample[], unit: string, columns?: num
   return `[${"#".repeat(filled)}${"-".repeat(room - filled)}] ${text}`;
 }
 
-/** A count for people. */
+/** A count in readable form. */
 export function grouped(count: number): string {
   return count.toLocaleString("en-US");
 }
