@@ -1,9 +1,9 @@
 declare const proven: unique symbol;
 
 /**
- * Where a server of the cluster is reached by the others: `host:port`, a host name, an IPv4 address, or an IPv6 address in
- * brackets. Every runtime takes it in a URL, it means the same on every machine, and two that are the same are equal as
- * texts. Only `parseAddress` makes one.
+ * The address at which others reach a server: `host:port`, with a host name, an IPv4 address, or an IPv6 address in
+ * brackets. Every runtime accepts it in a URL, it means the same on every machine, and equal addresses are equal texts.
+ * Only `parseAddress` makes one.
  */
 export type Address = string & { readonly [proven]: true };
 
@@ -12,7 +12,7 @@ export const addressAllowed =
   "host:port, with brackets around an IPv6 address; neither a wildcard (0.0.0.0, ::) nor with a zone (%eth0), " +
   "which mean something on this machine only";
 
-/** The address that a text stands for; undefined when it is none. */
+/** Parses an address. Undefined when the text is not one. */
 export function parseAddress(text: string): Address | undefined {
   const [, given = "", digits = ""] = /^([\w.:[\]-]{1,255}):(\d{1,5})$/.exec(text) ?? [];
   const host = canonicalHost(given);
@@ -21,7 +21,7 @@ export function parseAddress(text: string): Address | undefined {
   return `${host}:${port}` as Address;
 }
 
-/** `host:port`, with brackets around IPv6, as in URLs; of any host, also of one that is no address for others. */
+/** `host:port`, with brackets around IPv6, as in URLs. The host may be one that others cannot reach. */
 export function joinHostPort(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
@@ -30,7 +30,7 @@ export function joinHostPort(host: string, port: number): string {
 const hostName = /^(?!-)[a-z\d_-]{1,63}(\.[a-z\d_-]{1,63})*$/;
 const ipv6 = /^\[[\da-f:.]+\]$/;
 
-/** A host in the form that URLs give it; undefined when it is none that others can reach. */
+/** A host as URLs write it. Undefined when others cannot reach it. */
 function canonicalHost(given: string): string | undefined {
   const lower = given.toLowerCase();
   const isIpv6 = ipv6.test(lower);
@@ -42,7 +42,7 @@ function canonicalHost(given: string): string | undefined {
   return host;
 }
 
-/** Wildcards; what is for many; and addresses of a link, which need a zone. */
+/** Wildcards, multicast, and link-local addresses, which need a zone. */
 function isLocal(host: string): boolean {
   const first = /^(\d+)(\.\d+){3}$/.exec(host)?.[1];
   if (first !== undefined) return Number(first) === 0 || Number(first) >= 224;

@@ -1,8 +1,8 @@
-/** Time and chance. Core logic reads them only here, so that the simulation can replace them. */
+/** Time and randomness. Core logic takes them only from here, so that the simulation can replace them. */
 export interface Clock {
-  /** Milliseconds on a clock that never jumps and counts on while the process is stopped. */
+  /** Milliseconds on a clock that never jumps, and continues while the process is paused. */
   monotonicMs(): number;
-  /** Milliseconds since 1970, as the machine believes; it may jump. */
+  /** Milliseconds since 1970 on the machine's clock, which may jump. */
   wallMs(): number;
   /** Calls `callback` once after `delayMs`, unless the returned function is called before. */
   timer(delayMs: number, callback: () => void): () => void;
@@ -10,7 +10,7 @@ export interface Clock {
   random(): number;
 }
 
-/** The longest time that the timers of JavaScript can count: 24 days. With a longer one they are over at once. */
+/** The longest time of a JavaScript timer: 24 days. A longer timer fires at once. */
 export const timerMsMax = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
@@ -29,7 +29,7 @@ export const systemClock: Clock = {
   random: () => Math.random(),
 };
 
-/** Resolves after `delayMs`, or at once when `signal` is aborted: callers look at the signal afterwards. */
+/** Resolves after `delayMs`, or when `signal` is aborted. Callers check the signal afterwards. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();
@@ -44,8 +44,8 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
 }
 
 /**
- * Runs `call` with a signal that is aborted when `signal` is, or after `timeoutMs`. Rejects then, whether or not
- * `call` takes notice.
+ * Runs `call` with a signal that is aborted when `signal` is, or after `timeoutMs`. Then rejects, whether or not `call`
+ * has ended.
  */
 export function withTimeout<T>(
   clock: Clock,

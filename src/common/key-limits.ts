@@ -1,15 +1,17 @@
-/** Limits that servers and clients share; this file runs in browsers, too. */
+/** Limits of servers and clients. This file also runs in browsers. */
 
 /** Longest key in bytes of UTF-8. */
 const keyBytesMax = 4096;
 
-/** Longest value in bytes, unless set otherwise: gRPC clients take messages of 4 MiB, and a value is not all of one. */
+/**
+ * Default of the longest value in bytes: gRPC clients accept messages of 4 MiB, and a message is more than its value.
+ */
 export const defaultValueBytesMax = 4 * 1024 * 1024 - 64 * 1024;
 
-/** The greatest `maxvaluebytes`: a value is in memory, more than once, while it is put and read. */
+/** The largest allowed `maxvaluebytes`: a value is in memory several times while it is put or read. */
 export const valueBytesLimit = 64 * 1024 * 1024;
 
-/** The longest message between programs of ours: a change with its value and the one before. */
+/** The longest message between nodes: a change with its value and the one before. */
 export const messageBytesLimit = 2 * valueBytesLimit + 1024 * 1024;
 
 /** Most compares and operations of a batch together. */
@@ -17,7 +19,7 @@ export const batchOperationsMax = 1000;
 
 const utf8 = new TextEncoder();
 
-/** Why a key is too long, in words; undefined when it is not. */
+/** Why a key is too long, or undefined. */
 export function problemWithKeyLength(key: string): string | undefined {
   // A UTF-16 unit takes at most three bytes, so that most keys need not be counted.
   if (key.length * 3 <= keyBytesMax) return undefined;

@@ -1,4 +1,4 @@
-/** The order of the UTF-8 bytes of well-formed strings, which is that of their code points. */
+/** Compares well-formed strings by their UTF-8 bytes, which is the order of their code points. */
 export function compareKeys(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let index = 0; index < length; index++) {

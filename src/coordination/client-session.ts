@@ -2,7 +2,7 @@ import { CoordinationError, type CoordinationErrorCode, type SessionState } from
 import { checkPath } from "./paths.ts";
 import { callListener, WatchTable } from "./watches.ts";
 
-/** Why no operation can be done in a state. */
+/** The error of an operation in a state that allows none. */
 const REFUSALS: Record<Exclude<SessionState, "connected">, [CoordinationErrorCode, string]> = {
   disconnected: ["CONNECTION_LOSS", "there is no connection to the coordination service"],
   expired: ["SESSION_EXPIRED", "the session has expired"],
@@ -10,15 +10,15 @@ const REFUSALS: Record<Exclude<SessionState, "connected">, [CoordinationErrorCod
 };
 
 /**
- * What a driver knows of a session, whatever the service is: its state and who listens to it, its watches, and the
- * operations that have not been answered. It begins connected.
+ * The client's side of a session, the same for all drivers: its state and the state's listeners, its watches, and the
+ * operations without an answer. It starts connected.
  */
 export class ClientSession {
   readonly watches = new WatchTable();
   readonly #listeners = new Set<(state: SessionState) => void>();
-  /** Changes that listeners are still to be told of. */
+  /** State changes that the listeners have not been told of. */
   readonly #untold: SessionState[] = [];
-  /** How to fail each operation. */
+  /** The function that fails each operation. */
   readonly #pending = new Set<(code: CoordinationErrorCode, message: string) => void>();
   #state: SessionState = "connected";
 
@@ -26,7 +26,7 @@ export class ClientSession {
     return this.#state;
   }
 
-  /** Whether the state will not change any more. */
+  /** Whether the state is final. */
   get over(): boolean {
     return this.#state === "expired" || this.#state === "closed";
   }
@@ -38,9 +38,9 @@ export class ClientSession {
   }
 
   /**
-   * Starts an operation. `start` is given how to end it: with what `answer` then returns or throws, unless the
-   * connection was lost meanwhile, when `answer` is not called.
-   * Errors: BAD_ARGUMENTS for the path; CONNECTION_LOSS, SESSION_EXPIRED and CLOSED, at once or when it comes to that.
+   * Starts an operation. `start` gets a function that ends it with what `answer` returns or throws. `answer` is not
+   * called if the connection was lost before. Errors: BAD_ARGUMENTS for the path; CONNECTION_LOSS, SESSION_EXPIRED and
+   * CLOSED, at once or later.
    */
   perform<T>(
     path: string,
@@ -81,7 +81,9 @@ export class ClientSession {
     if (this.#state === "disconnected") this.#enter("connected");
   }
 
-  /** The end; `error` tells operations under way why, if it is not simply the new state. */
+  /**
+   * Ends the session. `error`, if given, is the error of the operations under way; otherwise the new state decides it.
+   */
   finish(state: "expired" | "closed", error?: CoordinationError): void {
     if (this.over) return;
     this.#enter(state);
@@ -93,7 +95,7 @@ export class ClientSession {
   #enter(state: SessionState): void {
     this.#state = state;
     this.#untold.push(state);
-    // When a listener changes the state, those after it still hear of the earlier change first.
+    // When a listener changes the state, later listeners still see the earlier change first.
     if (this.#untold.length > 1) return;
     for (let [next] = this.#untold; next !== undefined; [next] = this.#untold) {
       const told = next;

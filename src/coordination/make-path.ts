@@ -1,9 +1,9 @@
 import { type Coordination, CoordinationError } from "./coordination.ts";
 
 /**
- * Makes the persistent, empty znodes that are missing down to `path`. That at `path` itself is for everybody to write,
- * or for its creator if the session has credentials; those above it may have other uses, and are open.
- * Errors: those of `create` except NODE_EXISTS.
+ * Creates the missing persistent, empty znodes down to `path`. The znode at `path` is open, or, if the session has
+ * credentials, only its creator may write it. Those above it may have other uses, and are open. Errors: those of
+ * `create` except NODE_EXISTS.
  */
 export async function makePath(
   session: Coordination,
@@ -14,7 +14,7 @@ export async function makePath(
   for (const [i] of names.entries()) {
     const ancestor = `/${names.slice(0, i + 1).join("/")}`;
     const access = hasCredentials && ancestor === path ? "creator-writes" : "open";
-    // Where the parent is not ours to write, even creating what is there already would be refused.
+    // Without write access to the parent, creating an existing znode fails with NO_AUTH rather than NODE_EXISTS.
     if ((await session.exists(ancestor)) !== undefined) continue;
     try {
       await session.create(ancestor, new Uint8Array(), "persistent", access);

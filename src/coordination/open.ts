@@ -1,7 +1,7 @@
 import type { OpenSession } from "./coordination.ts";
 import { openWire } from "./wire/open-wire.ts";
 
-/** Opens sessions with the ZooKeeper that the settings name, by the driver that they choose. */
+/** Opens sessions with the ZooKeeper of the settings, through the driver that they choose. */
 export function openCoordination(settings: {
   readonly zooaddr: string;
   /** Digest credentials `user:password`. */
@@ -17,7 +17,7 @@ export function openCoordination(settings: {
   };
   if (zkdriver === "wire") return openWire(given);
   return async (options) => {
-    // Loaded only when it is wanted: it brings an addon that runs on Node.js alone.
+    // Loaded only when it is chosen: its addon runs on Node.js only.
     const { openNative } = await import("./native/open.ts");
     return await openNative(given)(options);
   };

@@ -1,16 +1,15 @@
 import { CoordinationError } from "./coordination.ts";
 
 /**
- * What ZooKeeper takes in no path: control characters, and what it cannot keep as a single UTF-16 unit (halves of
- * surrogate pairs, so also emoji), private use and specials. From its PathUtils.java.
+ * Characters that ZooKeeper allows in no path: control characters, private use, specials, and what is not one UTF-16
+ * unit (halves of surrogate pairs, and so emoji). From its PathUtils.java.
  */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to find.
 const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\ud800-\uf8ff\ufff0-\uffff]/;
 
 /**
- * Refuses what is no absolute znode path. The path of a `sequential` znode may end with a slash, since its number
- * follows.
- * Errors: BAD_ARGUMENTS.
+ * Refuses a path that is not absolute or not allowed. The path of a `sequential` znode may end with a slash, because
+ * its number follows. Errors: BAD_ARGUMENTS.
  */
 export function checkPath(path: string, sequential = false): void {
   const complete = sequential ? `${path}0` : path;
@@ -33,7 +32,7 @@ function isBadName(name: string): boolean {
   return name === "" || name === "." || name === "..";
 }
 
-/** The path on the server of a path under `chroot`, which is "" when there is none, else begins with a slash. */
+/** The path on the server of a path under `chroot`, which is "" or begins with a slash. */
 export function addChroot(chroot: string, path: string): string {
   return path === "/" && chroot !== "" ? chroot : chroot + path;
 }

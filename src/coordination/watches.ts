@@ -1,11 +1,11 @@
 import type { WatchEvent, Watcher } from "./coordination.ts";
 
-/** What a watch was set by: `get` (or `exists` that found the znode), `exists` that found none, or `children`. */
+/** The call that set a watch: `get` (or `exists` that found the znode), `exists` that found none, or `children`. */
 export type WatchKind = "data" | "exists" | "children";
 
 export type ZnodeEvent = Exclude<WatchEvent, "session-lost">;
 
-/** What a watch would have been told of while its session had no connection. */
+/** An event that a watch missed while its session had no connection. */
 export type MissedEvent = readonly [event: ZnodeEvent, path: string];
 
 const KINDS_TOLD: Record<ZnodeEvent, readonly WatchKind[]> = {
@@ -19,7 +19,7 @@ const ALL_KINDS: readonly WatchKind[] = ["data", "exists", "children"];
 
 /**
  * The watches of one session. As with ZooKeeper's own clients, a function that watches one znode in several ways is
- * told once of an event that concerns all of them, and has to be set again in each way.
+ * called once for an event that concerns several of them, and must be set again in each way.
  */
 export class WatchTable {
   readonly #watchers: Record<WatchKind, Map<string, Set<Watcher>>> = {
@@ -34,17 +34,17 @@ export class WatchTable {
     else watchers.add(watcher);
   }
 
-  /** Paths with a watch of this kind, as of now. */
+  /** Paths that have a watch of this kind now. */
   paths(kind: WatchKind): string[] {
     return [...this.#watchers[kind].keys()];
   }
 
-  /** Tells the watches that `event` at `path` concerns; they are used up. */
+  /** Fires the watches that `event` at `path` concerns, and removes them. */
   fire(event: ZnodeEvent, path: string): void {
     this.#tell(event, path, KINDS_TOLD[event]);
   }
 
-  /** Tells every watch that it will never see anything. */
+  /** Fires `session-lost` at every watch. */
   lose(): void {
     const watched = ALL_KINDS.flatMap((kind) => this.paths(kind));
     for (const path of new Set(watched)) this.#tell("session-lost", path, ALL_KINDS);
@@ -60,7 +60,10 @@ export class WatchTable {
   }
 }
 
-/** Calls a listener. What it throws is a bug that must show, but must not keep others from being told. */
+/**
+ * Calls a listener. An error that it throws is a bug and must show, but must not keep other listeners from being
+ * called.
+ */
 export function callListener(listener: () => void): void {
   try {
     listener();

@@ -1,9 +1,9 @@
-/** How long a call may take: what its caller says, or so long as we say. */
+/** The deadline of a call: the caller's, or a default. */
 
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { type Clock, timerMsMax } from "../common/clock.ts";
 
-/** For calls that set no deadline of their own: longer than a failover takes, short enough for a person to wait. */
+/** Default for calls without a deadline: longer than a failover, short enough for a person to wait. */
 export const defaultDeadlineMs = 10_000;
 
 /** Aborted when the caller has gone, its deadline has passed, or the server shuts down. */
@@ -12,7 +12,7 @@ export function deadlineOf(context: HandlerContext, clock: Clock): AbortSignal {
   return startDeadline(clock, defaultDeadlineMs, context.signal).signal;
 }
 
-/** A handler that runs `call` until the deadline that its caller has set, or ours. */
+/** A handler that runs `call` until the deadline of its caller, or the default one. */
 export function withDeadline<Request, Response>(
   clock: Clock,
   call: (request: Request, signal: AbortSignal) => Promise<Response>,
@@ -28,7 +28,10 @@ export function withDeadline<Request, Response>(
   };
 }
 
-/** A signal that is aborted after `limitMs`, or as `given` is. To be released when nobody waits for it any more. */
+/**
+ * A signal that is aborted after `limitMs`, or when `given` is. The caller must release it when nobody waits for it any
+ * more.
+ */
 export function startDeadline(
   clock: Clock,
   limitMs: number,
@@ -53,8 +56,8 @@ export function startDeadline(
 }
 
 /**
- * Shortens the time-out in the headers of a call to what a timer can count: with a longer one the libraries' are over at
- * once. Headers that are none are left for the libraries to refuse.
+ * Shortens the time-out in the headers of a call to the longest that a timer can count: the libraries' timers fire at
+ * once with a longer one. Malformed headers are left for the libraries to refuse.
  */
 export function clampTimeout(headers: Headers): void {
   const connect = headers.get("connect-timeout-ms");

@@ -25,7 +25,7 @@ const codes: Record<OperationErrorCode, Code> = {
 
 type OutgoingDetail = NonNullable<ConstructorParameters<typeof ConnectError>[3]>[number];
 
-/** The form in which an error of the core reaches a caller, with the details of `kvlab/v1/errors.proto`. */
+/** Turns an error of the core into the error for the caller, with the details of `kvlab/v1/errors.proto`. */
 export function toConnectError(error: unknown, group = ""): ConnectError {
   if (!(error instanceof OperationError)) return ConnectError.from(error, Code.Internal);
   return new ConnectError(error.message, codes[error.code], undefined, detailsOf(error, group), error);
@@ -60,7 +60,7 @@ function detailsOf({ code, owner, key = "", revision = 0 }: OperationError, grou
   }
 }
 
-/** Runs `call` with the errors of the core turned into those of the protocol. */
+/** Runs `call`, and turns errors of the core into those of the protocol. */
 export async function answering<T>(call: () => Promise<T>, group = ""): Promise<T> {
   try {
     return await call();
@@ -69,12 +69,12 @@ export async function answering<T>(call: () => Promise<T>, group = ""): Promise<
   }
 }
 
-/** Whether a call that failed so has certainly not been applied. */
+/** Whether a call that failed with this error has certainly not been applied. */
 export function isNotApplied(error: ConnectError): boolean {
   return error.findDetails(NotAppliedSchema).length > 0 || error.findDetails(WrongNodeSchema).length > 0;
 }
 
-/** The error with its details, but without the headers of the connection that it came over. */
+/** The error with its details, without the headers of the connection that it came over. */
 export function relayed(error: ConnectError): ConnectError {
   const copy = new ConnectError(error.rawMessage, error.code, undefined, undefined, error);
   copy.details = error.details;

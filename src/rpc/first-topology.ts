@@ -3,10 +3,13 @@ import { OperationError } from "../cluster/metadata/operation-error.ts";
 import type { TopologySource } from "../cluster/metadata/topology.ts";
 import { type Clock, withTimeout } from "../common/clock.ts";
 
-/** Whoever asks a node that has just been started waits so long for what it will know in a moment, and is then told why. */
+/** A call to a node that has just started waits this long for the first topology, and then fails with the reason. */
 const firstReadMs = 1000;
 
-/** The newest topology; right after the start, the first one. Errors: OperationError (unavailable), with what is missing. */
+/**
+ * The newest topology. Right after the start it waits for the first one. Errors: OperationError (unavailable), with
+ * what is missing.
+ */
 export async function firstTopology(
   source: TopologySource,
   clock: Clock,

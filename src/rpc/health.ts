@@ -8,15 +8,15 @@ import {
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../gen/grpc/health/v1/health_pb.ts";
 
-/** What the node knows about itself. */
+/** The node's own health. */
 export interface Health {
-  /** Whether a service, by its full name, can do its work now; the empty name stands for the whole node. */
+  /** Whether a service, by its full name, works now. The empty name means the whole node. */
   serving(service: string): boolean;
-  /** Calls `listener` after every change of an answer. Returns how to stop that. */
+  /** Calls `listener` after every change. Returns a function that stops it. */
   onChange(listener: () => void): () => void;
 }
 
-/** Registers the health service, for all services of the router, itself and those registered later included. */
+/** Registers the health service for all services of the router, including itself and those registered later. */
 export function addHealth(router: ConnectRouter, health: Health): void {
   const known = () => new Set(["", ...router.handlers.map(({ service }) => service.typeName)]);
   const statusOf = (service: string): HealthCheckResponse_ServingStatus => {

@@ -12,7 +12,7 @@ import { Code } from "@connectrpc/connect";
 import { ServerReflection as ServerReflectionV1 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 
-/** The question of a request: the two versions differ in nothing but the names of their types. */
+/** The request's question. The two versions differ only in the names of their types. */
 type Question =
   | { case: "fileByFilename" | "fileContainingSymbol" | "allExtensionNumbersOfType"; value: string }
   | { case: "listServices"; value: string }
@@ -25,7 +25,7 @@ type Answer =
   | { case: "listServicesResponse"; value: { service: { name: string }[] } }
   | { case: "errorResponse"; value: { errorCode: number; errorMessage: string } };
 
-/** Registers reflection on all services of the router, itself and those registered later included. */
+/** Registers reflection for all services of the router, including itself and those registered later. */
 export function addReflection(router: ConnectRouter): void {
   let index: Index | undefined;
   const respond = (question: Question, sent: Set<DescFile>): Answer => {
@@ -55,7 +55,7 @@ export function addReflection(router: ConnectRouter): void {
 interface Index {
   readonly services: readonly string[];
   readonly fileByName: ReadonlyMap<string, DescFile>;
-  /** By full name, without a dot in front: services, methods, messages, fields, oneofs, enums, values, extensions. */
+  /** By full name, without a leading dot: services, methods, messages, fields, oneofs, enums, values, extensions. */
   readonly fileBySymbol: ReadonlyMap<string, DescFile>;
   readonly extensions: readonly DescExtension[];
 }
@@ -77,7 +77,7 @@ function indexServices(router: ConnectRouter): Index {
   };
 }
 
-/** The files and all that they import, directly or not. */
+/** The files and everything that they import, directly or not. */
 function withDependencies(files: readonly DescFile[], known = new Set<DescFile>()): Set<DescFile> {
   for (const file of files) {
     if (known.has(file)) continue;
@@ -95,7 +95,7 @@ function* symbolsOf(file: DescFile): Iterable<string> {
     } else if (type.kind === "message") {
       for (const member of [...type.fields, ...type.oneofs]) yield `${type.typeName}.${member.name}`;
     } else if (type.kind === "enum") {
-      // The values of an enum belong to the scope around it, as in C++.
+      // Enum values belong to the scope around the enum, as in C++.
       const scope = type.typeName.slice(0, type.typeName.lastIndexOf(".") + 1);
       for (const value of type.values) yield `${scope}${value.name}`;
     }
@@ -129,7 +129,7 @@ function answer(index: Index, question: Question, sent: Set<DescFile>): Answer {
   }
 }
 
-/** The file that was asked for, and what it imports unless this stream has carried it already. */
+/** The requested file, and the imported files that this stream has not sent yet. */
 function fileAnswer(file: DescFile | undefined, sent: Set<DescFile>, what: string): Answer {
   if (file === undefined) return notFound(what);
   sent.delete(file);

@@ -9,7 +9,7 @@ import {
 import { type GroupView, isSameMember, type Topology } from "../cluster/metadata/model.ts";
 import { noPrimaryReason, primaryOf, ringOf, waitingReason } from "../cluster/ring/placement.ts";
 
-/** The cluster as `GetTopology` shows it; `nowMs` is monotonic. */
+/** The message of `GetTopology`. `nowMs` is monotonic. */
 export function toTopologyMessage(topology: Topology, nowMs: number): TopologyMessage {
   const ring = topology.ring?.value;
   const shares = ring === undefined ? new Map<string, number>() : ringOf(ring).shares();
@@ -26,7 +26,7 @@ export function toTopologyMessage(topology: Topology, nowMs: number): TopologyMe
   });
 }
 
-/** Milliseconds for which a topology could not be checked. */
+/** Milliseconds since the topology was last checked. */
 export function ageOf(topology: Topology, nowMs: number): bigint {
   return topology.staleSinceMs === undefined
     ? 0n

@@ -1,10 +1,10 @@
 /**
- * What a request says and this server does not understand is refused, not passed over: it may be a condition, or how long
- * a key is to last. In JSON the parser sees to that; this is for the binary form, where a field that is not known has
- * only a number. Whoever calls with a newer schema than the servers' is told so.
+ * Refuses fields that this server does not know, instead of ignoring them: one may be a condition, or how long a key is
+ * to last. For JSON the parser does this; this file does it for the binary format, where an unknown field has only a
+ * number. A caller whose schema is newer than the servers' gets an error that says so.
  *
- * Only requests of the public services: nodes of two versions have to understand each other while one is replaced by
- * the other, and say more to each other in a newer one.
+ * Only requests of the public services are checked. Nodes of two versions must understand each other during an upgrade,
+ * and the newer one may send more fields.
  */
 
 import type { Message } from "@bufbuild/protobuf";
@@ -28,8 +28,8 @@ async function* checkedOnes<T extends Message>(messages: AsyncIterable<T>): Asyn
 }
 
 /**
- * Refuses a message in which, at whatever depth, there is a field that is not known; but for the operations of a pipe,
- * which are each to be refused alone. Errors: ConnectError INVALID_ARGUMENT.
+ * Refuses a message with an unknown field at any depth. Operations of a pipe are exempt: each is refused alone. Errors:
+ * ConnectError INVALID_ARGUMENT.
  */
 export function checkFields(message: Message): void {
   const [unknown] = message.$unknown ?? [];

@@ -2,9 +2,10 @@ import { readdir } from "node:fs/promises";
 import { ExitError } from "../settings/run-main.ts";
 
 /**
- * Names of the folders in `datadir` in which the nodes of the cluster of one process keep their data, in their order: the
- * ports that the nodes had when the cluster was first started there. What a node keeps does not depend on its port, so
- * later starts may give others. Errors: ExitError, when it cannot be told which folder is whose.
+ * Names of the folders in `datadir` where the nodes of a cluster in one process keep their data, in the order of the
+ * nodes. A folder is named after the port that its node had when the cluster was first started there. A node's data
+ * does not depend on its port, so that later starts may use other ports. Errors: ExitError (it is unclear which folder
+ * belongs to which node).
  */
 export async function nodeFolders(datadir: string, dataport: number, count: number): Promise<string[]> {
   const wanted = Array.from({ length: count }, (_, index) => String(dataport + index));

@@ -2,8 +2,8 @@ import type { MissedEvent, WatchTable } from "../watches.ts";
 import type { Znode } from "./tree.ts";
 
 /**
- * What the watches of a session have to be told after a reconnect, as ZooKeeper finds it when a client sets its
- * watches again (DataTree.setWatches). `seenZxid` is the last transaction that the session had been told of.
+ * The events that a session's watches missed, found as ZooKeeper finds them when a client sets its watches again
+ * (DataTree.setWatches). `seenZxid` is the last transaction that the session knows of.
  */
 export function missedEvents(
   watches: WatchTable,

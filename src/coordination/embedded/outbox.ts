@@ -1,6 +1,6 @@
 import type { Change } from "./tree.ts";
 
-/** As much data as is written at once: a line of the state file stays far below the longest string. */
+/** Limit of the data that is written at once: a line of the state file stays far below the longest string. */
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 
 interface Outcome {
@@ -9,9 +9,9 @@ interface Outcome {
 }
 
 /**
- * What operations brought about, on its way to the sessions: delivered in the order of the operations, never while an
- * operation is still being called, and never before the changes that it may show are saved. What waits together is
- * saved together.
+ * The results of operations, on their way to the sessions. They are delivered in the order of the operations, never
+ * during the call of an operation, and only after the changes that they may show are saved. Waiting changes are saved
+ * together.
  */
 export class Outbox {
   #save: ((changes: readonly Change[]) => Promise<void>) | undefined;
@@ -19,7 +19,7 @@ export class Outbox {
   #waiting: Outcome[] = [];
   #running = false;
 
-  /** After an error of `save`, which `onFailure` is told of first, everything is delivered without being saved. */
+  /** If `save` fails, `onFailure` is called first; then everything is delivered without being saved. */
   constructor(
     save: ((changes: readonly Change[]) => Promise<void>) | undefined,
     onFailure: (error: unknown) => void,
@@ -48,7 +48,7 @@ export class Outbox {
       }
       for (const { deliver } of batch) {
         deliver();
-        // Whoever was answered goes on before anything later is told.
+        // The caller that got an answer continues before anything later is delivered.
         await undefined;
       }
     }

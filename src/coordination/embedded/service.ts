@@ -10,27 +10,29 @@ import { type Change, Tree } from "./tree.ts";
 
 export interface EmbeddedOptions {
   readonly clock: Clock;
-  /** How long the service waits for a session that has no connection. Default 10,000. */
+  /** How long a session without a connection lasts. Default 10,000. */
   readonly sessionTimeoutMs?: number;
-  /** Where the persistent znodes are kept, and go on from. Its directory must exist. In memory only if absent. */
+  /**
+   * File with the persistent znodes, read at the start. Its directory must exist. Without it they are in memory only.
+   */
   readonly file?: string;
-  /** Told in words when an unfinished write at the end of the file was cut off, and when there is no room for one. */
+  /** Gets a line when an unfinished write at the end of the file was cut off, and when the disk is full. */
   readonly onDiagnostic?: (message: string) => void;
 }
 
 export interface EmbeddedClientOptions {
   /** Digest credentials `user:password`. */
   readonly auth?: string;
-  /** Path that the session takes for its root; made if it is missing. */
+  /** Path that is the session's root. It is created if it is missing. */
   readonly chroot?: string;
 }
 
 /**
- * A coordination service inside this process, with ZooKeeper's semantics. It is deterministic: time comes from the
- * clock alone, and without a file everything else happens in microtasks.
+ * A coordination service inside this process, with ZooKeeper's semantics. It is deterministic: it takes the time only
+ * from the clock, and without a file everything else happens in microtasks.
  *
- * While there is no room for its file, changes wait. If the file cannot be written the service is over: every session
- * expires, and no other opens.
+ * While the disk is full, changes wait. If the file cannot be written, the service has failed: every session expires,
+ * and no new one opens.
  */
 export class EmbeddedCoordination {
   readonly #server: Server;
@@ -52,7 +54,10 @@ export class EmbeddedCoordination {
     return new EmbeddedCoordination(new Server(clock, tree, sessionTimeoutMs, save), file);
   }
 
-  /** How to open sessions of one kind. Errors of opening: SYSTEM (the file cannot be written any more), CLOSED. */
+  /**
+   * A function that opens sessions with these options. Errors of opening: SYSTEM (the file can no longer be written),
+   * CLOSED.
+   */
   opener(options: EmbeddedClientOptions = {}): OpenSession {
     const { auth, chroot = "/" } = options;
     checkPath(chroot);
@@ -72,12 +77,15 @@ export class EmbeddedCoordination {
     };
   }
 
-  /** Breaks the connection of a session, which the service then ends after the session time-out. */
+  /** Breaks the connection of a session. The service ends the session after the session time-out. */
   disconnect(session: Coordination): void {
     embedded(session).disconnect();
   }
 
-  /** Gives a session its connection back; if the service has ended it meanwhile, it now learns that it expired. */
+  /**
+   * Restores the connection of a session. If the service has ended the session meanwhile, the session learns now that
+   * it expired.
+   */
   reconnect(session: Coordination): void {
     embedded(session).reconnect();
   }
@@ -88,8 +96,8 @@ export class EmbeddedCoordination {
   }
 
   /**
-   * The connection breaks (see `disconnect`) during the next operation of a session: before its request reaches the
-   * service, or before its answer comes. The caller cannot tell these apart.
+   * Breaks the connection (see `disconnect`) during the next operation of a session: before the request reaches the
+   * service, or before the answer arrives. The caller cannot tell which.
    */
   loseNext(session: Coordination, what: "request" | "answer"): void {
     embedded(session).loseNext(what);
@@ -112,7 +120,7 @@ function embedded(session: Coordination): EmbeddedSession {
   throw new TypeError("the session is not one of an embedded coordination service");
 }
 
-/** How ZooKeeper names the holder of digest credentials (DigestAuthenticationProvider.java). */
+/** ZooKeeper's name for the holder of digest credentials (DigestAuthenticationProvider.java). */
 function digestIdentity(auth: string): string {
   const [user] = auth.split(":", 1);
   return `${user}:${createHash("sha1").update(auth).digest("base64")}`;

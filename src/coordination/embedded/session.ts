@@ -14,16 +14,16 @@ import { missedEvents } from "./missed-events.ts";
 import type { ServedSession, Server } from "./server.ts";
 import { type Caller, type Change, statOf } from "./tree.ts";
 
-/** What an operation did to the tree, and what its caller will be answered. */
+/** The change that an operation made to the tree, and the answer to its caller. */
 interface Outcome<T> {
   readonly change?: Change;
   readonly answer: () => T;
 }
 
 /**
- * A session of an embedded service: both the client's side, which can lose its connection, and the server's, which
- * ends the session when it has heard nothing for the session time-out. As with ZooKeeper a client that has no
- * connection does not learn that its session ended until it is connected again.
+ * A session of an embedded service. It is the client's side, which can lose its connection, and the server's side,
+ * which ends the session after the session time-out without a connection. As with ZooKeeper, a client without a
+ * connection learns that its session ended only when it is connected again.
  */
 export class EmbeddedSession implements Coordination, ServedSession {
   readonly #server: Server;
@@ -33,7 +33,7 @@ export class EmbeddedSession implements Coordination, ServedSession {
   /** Whether the server has ended the session. */
   #ended = false;
   #cancelTimeout = () => {};
-  /** The last transaction that the client heard of before it lost its connection. */
+  /** The last transaction that the client knew of when it lost its connection. */
   #seenZxid = 0;
   #losesNext: "request" | "answer" | undefined;
   #closed: Promise<void> | undefined;
@@ -109,11 +109,11 @@ export class EmbeddedSession implements Coordination, ServedSession {
   async #close(): Promise<void> {
     const { state } = this.#client;
     this.#client.finish("closed");
-    // Without a connection the server does not hear of it, and waits for the time-out.
+    // Without a connection the server does not know, and waits for the time-out.
     if (state === "connected") await new Promise<void>((resolve) => this.end(resolve));
   }
 
-  /** Tells the watches that `event` at `path` (that of the server) concerns, if there is a connection. */
+  /** Fires the watches that `event` at `path` (on the server) concerns, if there is a connection. */
   notify(event: ZnodeEvent, path: string): void {
     if (this.state !== "connected" || this.#ended || !path.startsWith(this.#chroot)) return;
     this.#client.watches.fire(event, stripChroot(this.#chroot, path));
@@ -143,7 +143,7 @@ export class EmbeddedSession implements Coordination, ServedSession {
     this.#losesNext = what;
   }
 
-  /** Ends the session on the server: its ephemeral znodes go. `done` is called when everybody has been told. */
+  /** Ends the session on the server, which deletes its ephemeral znodes. `done` is called when every session knows. */
   end(done = () => {}): void {
     this.#cancelTimeout();
     this.#ended = true;
@@ -160,7 +160,7 @@ export class EmbeddedSession implements Coordination, ServedSession {
     this.#client.finish("expired", error);
   }
 
-  /** Does an operation at once on the server; its outcome reaches the caller later, if the connection holds. */
+  /** Carries out an operation on the server at once. The answer reaches the caller later, if the connection holds. */
   #perform<T>(
     path: string,
     operation: (at: string) => Outcome<T>,
@@ -185,7 +185,7 @@ export class EmbeddedSession implements Coordination, ServedSession {
       if (!CoordinationError.is(error)) throw error;
       return {
         answer: () => {
-          // With the path that the caller knows.
+          // The error names the path as the caller knows it.
           throw new CoordinationError(error.code, error.message, { path });
         },
       };

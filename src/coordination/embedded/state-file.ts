@@ -7,15 +7,15 @@ import { CoordinationError } from "../coordination.ts";
 import { changesLine, parseState, stateText } from "./state-lines.ts";
 import { type Change, Tree } from "./tree.ts";
 
-/** Pause before a change that there was no room for is written again. */
+/** Pause before a change is written again after the disk was full. */
 const FULL_RETRY_MS = 500;
 
-/** Changes beyond this, and beyond the size of the state itself, are worth a new file. */
+/** When the changes are longer than this, and longer than the state itself, the file is written anew. */
 const CHANGES_BYTES_MIN = 1024 * 1024;
 
 /**
- * The file that an embedded service goes on from when its process starts again. It is replaced as a whole, by a
- * rename, when it is opened and when it has grown; in between, changes are added to its end.
+ * The file from which an embedded service continues after a restart. Opening it, and growth, replace it as a whole by a
+ * rename. In between, changes are appended.
  */
 export class StateFile {
   readonly #path: string;
@@ -36,8 +36,8 @@ export class StateFile {
   }
 
   /**
-   * Opens or makes the file. `onDiagnostic` is told when an unfinished write was cut off, and when there is no room.
-   * Errors: SYSTEM (damaged, unreadable, unwritable).
+   * Opens or creates the file. `onDiagnostic` is called when an unfinished write was cut off, and when the disk is
+   * full. Errors: SYSTEM (damaged, unreadable, unwritable).
    */
   static async open(
     path: string,
@@ -56,8 +56,9 @@ export class StateFile {
   }
 
   /**
-   * Resolves when the changes, which the tree already has, are on disk; without room it waits until there is some, or
-   * until `giveUp`. Calls must not overlap. Errors: SYSTEM; it is then unknown what is on disk, and nothing more can be saved.
+   * Saves changes that the tree already contains; resolves when they are on disk. While the disk is full it waits,
+   * until `giveUp`. Calls must not overlap. Errors: SYSTEM; it is then unknown what is on disk, and nothing more can be
+   * saved.
    */
   async save(changes: readonly Change[]): Promise<void> {
     const [first, ...rest] = changes.filter(({ zxid }) => zxid > this.#savedZxid);
@@ -70,7 +71,7 @@ export class StateFile {
     }
   }
 
-  /** Waits for no room any more: what has none fails. */
+  /** Stops waiting while the disk is full: `save` then fails. */
   giveUp(): void {
     this.#closing.abort();
   }
@@ -89,7 +90,7 @@ export class StateFile {
     this.#bytes += line.length;
   }
 
-  /** Writes at the end of the file. False when there was no room: then nothing of it is left. */
+  /** Appends to the file. False when the disk is full: then no part of it is left. */
   async #tryWrite(line: Buffer): Promise<boolean> {
     try {
       for (let done = 0; done < line.length; ) {
@@ -109,7 +110,7 @@ export class StateFile {
     return true;
   }
 
-  /** False when there is no room for a second file: then the present one grows on. */
+  /** False when there is no room for a second file: then the present file keeps growing. */
   async #tryReplace(): Promise<boolean> {
     try {
       await this.#replace();
@@ -122,7 +123,7 @@ export class StateFile {
     }
   }
 
-  /** Writes the whole tree, with changes that `save` was not called for yet. A crash leaves the old file or the new. */
+  /** Writes the whole tree, with the changes that were not saved yet. A crash leaves the old file or the new one. */
   async #replace(): Promise<void> {
     const zxid = this.#tree.zxid;
     const text = stateText(this.#tree);
@@ -153,7 +154,7 @@ async function readIfThere(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** Makes a rename in the directory last. */
+/** Makes a rename in the directory durable. */
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, "r");
   try {

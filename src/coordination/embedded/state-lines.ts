@@ -4,21 +4,21 @@ import { CoordinationError } from "../coordination.ts";
 import { type Change, Tree, type Znode } from "./tree.ts";
 
 /**
- * The state file's text. Each line is the CRC-32 of the rest of it in 8 hexadecimal digits, a space, and JSON: first
- * a header, then the persistent znodes at the time when the file was made, then one line for each group of changes
- * that was written since.
+ * The text of the state file. Each line is the CRC-32 of the rest of the line in 8 hexadecimal digits, a space, and
+ * JSON: first a header, then the persistent znodes of the time when the file was written, then one line for each group
+ * of changes since.
  */
 interface Header {
   readonly kvlab: "coordination";
   readonly format: 1;
   readonly zxid: number;
-  /** How many lines with a znode follow. */
+  /** Number of the lines with znodes that follow. */
   readonly znodes: number;
 }
 
 interface ZnodeLine {
   readonly path: string;
-  /** In base64, as all data. */
+  /** In base64, like all data. */
   readonly data: string;
   readonly czxid: number;
   readonly version: number;
@@ -31,7 +31,7 @@ type ChangeEntry =
   | { readonly set: string; readonly data: string }
   | { readonly delete: string };
 
-/** Changes with zxids that count on from `zxid`. */
+/** Changes with consecutive zxids after `zxid`. */
 interface ChangesLine {
   readonly zxid: number;
   readonly changes: readonly ChangeEntry[];
@@ -40,27 +40,27 @@ interface ChangesLine {
 const LF = 0x0a;
 const CRC_LENGTH = 9;
 
-/** A whole new file, with what is persistent in `tree`. */
+/** The text of a new file with the persistent znodes of `tree`. */
 export function stateText(tree: Tree): Buffer {
   const znodes = [...tree.persistent()].map(([path, znode]) => line(znodeLine(path, znode)));
   const header: Header = { kvlab: "coordination", format: 1, zxid: tree.zxid, znodes: znodes.length };
   return Buffer.concat([line(header), ...znodes]);
 }
 
-/** The line for changes that follow each other. */
+/** The line for consecutive changes. */
 export function changesLine(changes: readonly [Change, ...Change[]]): Buffer {
   const content: ChangesLine = { zxid: changes[0].zxid, changes: changes.map(changeEntry) };
   return line(content);
 }
 
 /**
- * Reads a state file. What is unreadable at its end comes from a write that was cut off, which nobody was told of, and
- * is left out; `tornBytes` is its length. Ephemeral znodes are gone, as the sessions are that they went with.
- * Errors: SYSTEM, with the line, when anything else is damaged.
+ * Reads a state file. An unreadable end comes from an interrupted write that was never acknowledged, and is left out;
+ * `tornBytes` is its length. Ephemeral znodes are left out, because their sessions are gone. Errors: SYSTEM with the
+ * line, when anything else is damaged.
  */
 export function parseState(bytes: Buffer, file: string): { tree: Tree; tornBytes: number } {
   const { lines, tornBytes } = goodLines(bytes, file);
-  // A line with the right checksum is one that this file wrote, so its content has the shapes above.
+  // A line with the right checksum was written by this module, so that its content has the types above.
   const header = lines[0] as Header | undefined;
   if (header?.kvlab !== "coordination" || header.format !== 1) {
     throw damage(file, 1, "it is not the header of a coordination state file of format 1");
@@ -136,7 +136,7 @@ function restoredZnode(content: ZnodeLine, zxid: number): Znode {
     owner: undefined,
     writer,
     czxid,
-    // Only sessions that were there before ask for these, and none of them was.
+    // Only sessions of before the start need these, and there are none.
     mzxid: zxid,
     pzxid: zxid,
     version,

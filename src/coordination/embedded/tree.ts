@@ -6,9 +6,9 @@ export type Change = { readonly zxid: number; readonly path: string } & (
   | {
       readonly kind: "create";
       readonly data: Uint8Array;
-      /** Session that the znode goes with, if it is ephemeral. */
+      /** The session that an ephemeral znode belongs to. */
       readonly owner: string | undefined;
-      /** Who alone may write; everybody if undefined. */
+      /** The identity that alone may write. Undefined if everybody may. */
       readonly writer: string | undefined;
     }
   | { readonly kind: "set"; readonly data: Uint8Array }
@@ -27,7 +27,7 @@ export interface Znode {
   version: number;
   /** Names of the children. */
   readonly children: Set<string>;
-  /** How many children there ever were: the number of the next sequential one. */
+  /** Number of children ever created: the number of the next sequential child. */
   childrenMade: number;
 }
 
@@ -40,14 +40,13 @@ export interface NewZnode {
 /** The session that asks. */
 export interface Caller {
   readonly session: string;
-  /** Of its digest credentials, if it has any. */
+  /** The identity of its digest credentials, if it has any. */
   readonly identity: string | undefined;
 }
 
 /**
- * Znodes with ZooKeeper's rules (PrepRequestProcessor.java, DataTree.java), and nothing that waits: no watches, time
- * or files. `create`, `set`, `delete` and `endSession` change the tree at once and return what was changed. All paths
- * given are valid.
+ * The znodes, with ZooKeeper's rules (PrepRequestProcessor.java, DataTree.java), without watches, time or files.
+ * `create`, `set`, `delete` and `endSession` change the tree at once and return the change. All given paths are valid.
  */
 export class Tree {
   readonly #znodes = new Map<string, Znode>([["/", newZnode(0)]]);
@@ -94,7 +93,7 @@ export class Tree {
     return this.#change({ kind: "create", zxid: this.#zxid + 1, path: name, data, owner, writer });
   }
 
-  /** `version` -1 stands for any. Errors: NO_NODE, NO_AUTH, BAD_VERSION, BAD_ARGUMENTS. */
+  /** `version` -1 matches any. Errors: NO_NODE, NO_AUTH, BAD_VERSION, BAD_ARGUMENTS. */
   set(path: string, data: Uint8Array, version: number, caller: Caller): Change {
     checkData(path, data);
     const znode = this.need(path);
@@ -103,7 +102,7 @@ export class Tree {
     return this.#change({ kind: "set", zxid: this.#zxid + 1, path, data });
   }
 
-  /** `path` is not the root; `version` -1 stands for any. Errors: NO_NODE, NO_AUTH, BAD_VERSION, NOT_EMPTY. */
+  /** `path` is not the root; `version` -1 matches any. Errors: NO_NODE, NO_AUTH, BAD_VERSION, NOT_EMPTY. */
   delete(path: string, version: number, caller: Caller): Change {
     const znode = this.need(path);
     checkWriter(this.need(parentOf(path)), parentOf(path), caller);
@@ -120,7 +119,10 @@ export class Tree {
     return paths.map((path) => this.#change({ kind: "delete", zxid: this.#zxid + 1, path }));
   }
 
-  /** Repeats a change of another tree, whose history up to it this tree has. Errors: NO_NODE if it has not. */
+  /**
+   * Repeats a change of another tree. This tree has the other's history before the change. Errors: NO_NODE if it has
+   * not.
+   */
   apply(change: Change): void {
     const { path, zxid } = change;
     if (change.kind === "set") {
@@ -145,13 +147,13 @@ export class Tree {
     for (const name of znode.children) yield* this.persistent(childOf(path, name));
   }
 
-  /** Puts back a znode as `persistent` gave it. Errors: NO_NODE (no parent). */
+  /** Restores a znode from `persistent`. Errors: NO_NODE (no parent). */
   restore(path: string, znode: Znode): void {
     this.#znodes.set(path, znode);
     if (path !== "/") this.need(parentOf(path)).children.add(nameOf(path));
   }
 
-  /** Goes on after `zxid`. */
+  /** Continues after `zxid`. */
   skipTo(zxid: number): void {
     this.#zxid = zxid;
   }
@@ -182,7 +184,7 @@ export class Tree {
   }
 }
 
-/** What `session` is told of a znode. */
+/** The stat of a znode, as `session` sees it. */
 export function statOf(znode: Znode, session: string): Stat {
   return {
     czxid: String(znode.czxid),

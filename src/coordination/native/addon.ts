@@ -2,7 +2,7 @@ import type { Buffer } from "node:buffer";
 import process from "node:process";
 import { CoordinationError } from "../coordination.ts";
 
-/** What the npm package `zookeeper` tells of a znode. Transaction ids are exact below 2^53. */
+/** A znode's stat from the npm package `zookeeper`. Transaction ids are exact below 2^53. */
 export interface NativeStat {
   readonly czxid: number;
   readonly mzxid: number;
@@ -14,10 +14,12 @@ export interface NativeStat {
   readonly createdInThisSession: boolean;
 }
 
-/** Called once with a code, 0 if all is well, and its text; further values are null after an error. */
+/** Called once with a code (0 for success) and its text. Further values are null after an error. */
 export type Answer<Values extends unknown[]> = (code: number, text: string, ...values: Values) => void;
 
-/** What we use of the package's client. Each `a_` method returns a code; it answers only after 0. */
+/**
+ * The part of the package's client that is used here. Each `a_` method returns a code; `answer` is called only after 0.
+ */
 export interface NativeClient {
   readonly state: number;
   /** The session time-out that was negotiated, in milliseconds. */
@@ -25,7 +27,7 @@ export interface NativeClient {
   readonly client_id: string;
   readonly client_password: string;
   init(options: object): void;
-  /** Ends the session if there is a connection. Blocks, for 4.5 s at most when the server does not answer. */
+  /** Ends the session if there is a connection. Blocks for up to 4.5 s when the server does not answer. */
   close(): void;
   on(event: "connect" | "connecting", listener: () => void): void;
   on(event: "close", listener: (client: unknown, code: number) => void): void;
@@ -74,7 +76,7 @@ export const EXPIRED = -112;
 /** Bits of the flags of a new znode (zookeeper.h). */
 export const FLAG = { ephemeral: 1, sequential: 2 } as const;
 
-/** All may read; whoever has the credentials of the session may do everything (zookeeper.h). */
+/** Everybody may read; holders of the session's credentials may do everything (zookeeper.h). */
 export const CREATOR_WRITES: readonly Acl[] = [
   { perms: 1, scheme: "world", auth: "anyone" },
   { perms: 31, scheme: "auth", auth: "" },

@@ -4,7 +4,7 @@ import { isNoNode } from "../wire/protocol.ts";
 import type { NativeStat } from "./addon.ts";
 import type { Handle } from "./handle.ts";
 
-/** Proves a session's digest credentials. Errors: AUTH_FAILED, CONNECTION_LOSS. */
+/** Sends a session's digest credentials. Errors: AUTH_FAILED, CONNECTION_LOSS. */
 export function authenticate(handle: Handle, credentials: string): Promise<void> {
   const authenticated = new Promise<void>((resolve, reject) => {
     handle.ask<[]>(
@@ -19,7 +19,7 @@ export function authenticate(handle: Handle, credentials: string): Promise<void>
 }
 
 /**
- * Sets watches, given by their paths on the server, again on a new connection. Returns what they missed: what changed
+ * Sets watches again on a new connection, by their paths on the server. Returns the events that they missed: changes
  * after the transaction `seenZxid`. Errors: CONNECTION_LOSS.
  */
 export function restoreWatches(
@@ -39,7 +39,7 @@ export function restoreWatches(
   return unlessLost(handle, restore());
 }
 
-/** This server may be behind the last one, and a later read must not show less than was seen already. */
+/** The new server may be behind the last one, and a later read must not show older data. */
 function sync(handle: Handle): Promise<void> {
   return new Promise((resolve) => {
     handle.ask<[string]>(
@@ -55,7 +55,7 @@ function restoreData(handle: Handle, path: string, seenZxid: number): Promise<Mi
       (native, answer) => native.a_exists(path, true, answer),
       (code, stat) => {
         if (isNoNode(code)) resolve(["deleted", path]);
-        // Whatever else is wrong, its watcher learns when it reads again.
+        // Of any other error the watcher learns when it reads again.
         else resolve(stat === null || stat.mzxid > seenZxid ? ["changed", path] : undefined);
       },
     );

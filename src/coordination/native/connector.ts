@@ -5,7 +5,7 @@ import { HostProvider } from "../wire/host-provider.ts";
 import { EXPIRED, type NativeClientClass, STATE } from "./addon.ts";
 import { closeSoon, Handle, type SessionIdentity } from "./handle.ts";
 
-/** How often the C client, which tells nobody that it cannot connect, is looked at. */
+/** How often the state of the C client is checked. It does not report that it cannot connect. */
 const LOOK_INTERVAL_MS = 20;
 
 export interface ConnectorSettings {
@@ -15,8 +15,8 @@ export interface ConnectorSettings {
 }
 
 /**
- * Connects to one of the servers, for as long as it takes: with a new session, or with one that was there before, if it
- * has not expired. Errors: the signal's reason when it is aborted.
+ * Connects to one of the servers, and tries until it succeeds: with a new session, or with an earlier one that has not
+ * expired. Errors: the signal's reason when it is aborted.
  */
 export type Connect = (signal: AbortSignal, identity?: SessionIdentity) => Promise<Handle | "expired">;
 
@@ -52,7 +52,7 @@ export function makeConnect(
 
 type Result = Handle | "expired" | Failure;
 
-/** Tries the addresses of a server. The C client would look up its name too, but block the process meanwhile. */
+/** Tries the addresses of a server. The C client could look up the name, but it blocks the process meanwhile. */
 async function tryServer(
   { host, port }: ServerAddress,
   timeoutMs: number,
@@ -85,7 +85,7 @@ function attempt(client: NativeClientClass, settings: AttemptSettings): Promise<
     connect: settings.address,
     timeout: settings.sessionTimeoutMs,
     debug_level: 0,
-    // By default it ends the session when it could write ten times without there being anything to read.
+    // By default it ends the session after ten writes with nothing to read in between.
     response_counter_limit: 100_000,
     ...settings.identity,
   });

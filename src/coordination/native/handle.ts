@@ -1,25 +1,25 @@
 import type { ZnodeEvent } from "../watches.ts";
 import { type Answer, EXPIRED, type NativeClient } from "./addon.ts";
 
-/** By which the server knows a session when it comes back. */
+/** The id and password by which the server recognizes a session that reconnects. */
 export interface SessionIdentity {
   readonly client_id: string;
   readonly client_password: string;
 }
 
-/** How the use of a handle ended: the session can come back on another, or has ended. */
+/** Why a handle was lost: the session can reconnect on another handle, or has expired. */
 export type Loss = "disconnected" | "expired";
 
 export interface HandleEvents {
   onZnodeEvent(event: ZnodeEvent, path: string): void;
-  /** Told once; no request is answered any more. */
+  /** Called once. No request is answered any more. */
   onLost(loss: Loss): void;
 }
 
 /**
- * One connection of the C client. That client would go on to the next server and set all watches again by itself, but
- * in one packet (which a server refuses if it is over 1 MiB) and after waits of up to a third of the session time-out:
- * so a handle is given up when its connection breaks, and the session comes back on a new one.
+ * One connection of the C client. That client can change servers and restore watches by itself, but it sends all
+ * watches in one packet (which a server refuses above 1 MiB) and waits up to a third of the session time-out. So a
+ * handle is given up when its connection breaks, and the session reconnects on a new one.
  */
 export class Handle {
   readonly identity: SessionIdentity;
@@ -29,7 +29,7 @@ export class Handle {
   readonly #unanswered = new Set<object>();
   readonly #lost = Promise.withResolvers<Loss>();
   #events: HandleEvents | undefined;
-  /** What happened before somebody listened. */
+  /** Events of before `listen`. */
   #early: [ZnodeEvent, string][] = [];
   #loss: Loss | undefined;
 
@@ -51,7 +51,7 @@ export class Handle {
     return this.#lost.promise;
   }
 
-  /** Begins to tell `events`, of what came before too. */
+  /** Delivers events from now on, and those that came before. */
   listen(events: HandleEvents): void {
     this.#events = events;
     for (const [event, path] of this.#early.splice(0)) events.onZnodeEvent(event, path);
@@ -59,8 +59,8 @@ export class Handle {
   }
 
   /**
-   * Sends a request. Returns the code with which the client refuses it, or 0; `answered` is then called once, unless
-   * the handle is lost before.
+   * Sends a request. Returns 0, or the code with which the client refuses it. After 0, `answered` is called once,
+   * unless the handle is lost first.
    */
   ask<Values extends unknown[]>(
     send: (native: NativeClient, answer: Answer<Values>) => number,
@@ -83,8 +83,8 @@ export class Handle {
   }
 
   /**
-   * The connection broke. The C client has closed its socket, but its package still watches the number that it had:
-   * until that is over nobody must be told, who could open something that gets the same number.
+   * The connection broke. The C client has closed its socket, but its package still polls the file descriptor. Until it
+   * stops, the loss must not be reported: its receiver could open something that gets the same descriptor.
    */
   async #abandon(): Promise<void> {
     this.#unanswered.clear();
@@ -107,9 +107,9 @@ export class Handle {
   }
 
   /**
-   * The C client gives up a connection that is silent for two thirds of the session time-out. Should it fail to, a
-   * request that has waited for all of it shows that. The client is closed when it notices: before, that would end
-   * the session.
+   * The C client gives up a connection that is silent for two thirds of the session time-out. If it fails to do so, a
+   * request that waits for the whole time-out shows it. The client is closed when it notices the loss: closing it
+   * earlier would end the session.
    */
   #startWatchdog(): ReturnType<typeof setInterval> {
     let oldest: object | undefined;
@@ -121,7 +121,7 @@ export class Handle {
   }
 }
 
-/** Closes a client outside of its callbacks: what it still calls after being closed in one ends the process. */
+/** Closes a client outside of its callbacks. If it is closed inside one, its next callback ends the process. */
 export function closeSoon(native: NativeClient): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(() => {

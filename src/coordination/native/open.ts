@@ -6,22 +6,22 @@ import { type Connect, makeConnect } from "./connector.ts";
 import { NativeSession } from "./session.ts";
 
 export interface NativeSettings {
-  /** `host:port[,host:port...][/chroot]`; the chroot is made if it is missing. */
+  /** `host:port[,host:port...][/chroot]`. The chroot is created if it is missing. */
   readonly connectString: string;
-  /** What to ask for; servers have limits of their own. */
+  /** The session time-out to ask for. Servers have limits of their own. */
   readonly sessionTimeoutMs: number;
   /** Digest credentials `user:password`. */
   readonly auth?: string;
 }
 
 /**
- * Sessions by the npm package `zookeeper`, which wraps ZooKeeper's C client. It runs on Node.js only, and is loaded
- * when the first session is opened.
+ * Sessions through the npm package `zookeeper`, which wraps ZooKeeper's C client. It runs on Node.js only, and is
+ * loaded when the first session is opened.
  *
- * What it cannot do: a znode for its creator alone to write can be written by everybody between its creation and the
- * change of its ACL; closing a session blocks the process, for 4.5 s at most, when the server does not answer.
+ * Its limits: a znode for its creator alone can be written by everybody between its creation and the change of its ACL;
+ * closing a session blocks the process for up to 4.5 s when the server does not answer.
  *
- * Errors of opening: BAD_ARGUMENTS also where the package cannot be loaded.
+ * Errors of opening: also BAD_ARGUMENTS, where the package cannot be loaded.
  */
 export function openNative(settings: NativeSettings): OpenSession {
   const { connectString, sessionTimeoutMs, auth } = settings;
@@ -46,7 +46,7 @@ async function tryOpen(
   chroot: string,
 ): Promise<NativeSession | undefined> {
   const handle = await connect(signal);
-  // Only a session that was there before can have expired.
+  // Only an earlier session can have expired.
   if (handle === "expired") return undefined;
   let session: NativeSession | undefined;
   try {

@@ -19,13 +19,13 @@ import { authenticate, restoreWatches } from "./attach.ts";
 import type { Connect } from "./connector.ts";
 import type { Handle, Loss } from "./handle.ts";
 
-/** How long closing tries to tell a server. */
+/** How long `close` tries to reach a server. */
 const CLOSE_MS_MAX = 2000;
-/** What a socket takes at once, whatever its settings. */
+/** A socket accepts this much at once, whatever its settings. */
 const LARGE_BYTES = 4096;
 const ANY_ACL_VERSION = -1;
 
-/** What to send for an operation, and how to read what comes back. */
+/** The request of an operation, and how to read its reply. */
 interface Operation<Values extends unknown[], T> {
   /** For error messages. */
   readonly name: string;
@@ -34,25 +34,25 @@ interface Operation<Values extends unknown[], T> {
   readonly sequential?: boolean;
   send(native: NativeClient, at: string, answer: Answer<Values>): number;
   read(...values: Values): T;
-  /** What there being no such znode means; an error if absent. */
+  /** The result when the znode does not exist. Without it, that is an error. */
   whenMissing?(): T;
 }
 
-/** A session on one connection of the C client after another. */
+/** A session. It uses one connection of the C client after another. */
 export class NativeSession implements Coordination {
   readonly #connect: Connect;
   readonly #credentials: string | undefined;
   readonly #client = new ClientSession();
-  /** Aborted when no connection is wanted any more. */
+  /** Aborted when no connection is needed any more. */
   readonly #over = new AbortController();
   #handle: Handle;
   #attaching: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
   #chroot = "";
-  /** The newest transaction that a stat has told of. The server told all watches of everything before it. */
+  /** The newest transaction in any stat so far. The server has fired all watches up to it. */
   #seenZxid = 0;
 
-  /** `handle` has a new session, with these credentials. */
+  /** `handle` has a new session with these credentials. */
   constructor(connect: Connect, handle: Handle, credentials: string | undefined) {
     this.#connect = connect;
     this.#credentials = credentials;
@@ -60,7 +60,7 @@ export class NativeSession implements Coordination {
     this.#listen(handle);
   }
 
-  /** Makes `path` the root, before anything else is done. Errors: those of `create`. */
+  /** Makes `path` the root. Must be called first. Errors: those of `create`. */
   async enter(path: string): Promise<void> {
     await makePath(this, path, { hasCredentials: this.#credentials !== undefined });
     this.#chroot = path;
@@ -232,14 +232,14 @@ export class NativeSession implements Coordination {
   #lost(loss: Loss): void {
     if (loss === "expired") this.#client.finish("expired");
     else this.#client.disconnected();
-    // It may have been over before, or a listener has closed it now.
+    // The session may have ended before, or a listener has closed it now.
     if (this.#client.over) return;
     this.#attaching = this.#attach().catch((error) => {
       if (!this.#over.signal.aborted) throw error;
     });
   }
 
-  /** Finds a new connection for the session, unless it is told that the session has ended. */
+  /** Finds a new connection for the session, unless the session has expired. */
   async #attach(): Promise<void> {
     for (;;) {
       const handle = await this.#connect(this.#over.signal, this.#handle.identity);
@@ -270,9 +270,9 @@ export class NativeSession implements Coordination {
 }
 
 /**
- * The data of a request that is about to be sent. Of a large one the C client sends at once what the socket takes. Its
- * package looks for more room only after it has read something, if need be the answer to a ping, seconds later: so a
- * small request goes ahead, whose answer comes soon.
+ * The data of a request that is about to be sent. Of a large request the C client sends what the socket accepts at
+ * once. Its package sends more only after it has read something, which may be the answer to a ping, seconds later. So a
+ * small request is sent first, whose answer comes soon.
  */
 function toSend(native: NativeClient, path: string, data: Uint8Array): Buffer {
   checkData(path, data);

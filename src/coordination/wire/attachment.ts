@@ -18,7 +18,7 @@ import {
 
 export interface AttachmentSettings {
   readonly server: ServerAddress;
-  /** How long it may take until the session is attached. */
+  /** Time limit for attaching the session. */
   readonly timeoutMs: number;
   readonly session: ConnectRequest;
   /** Digest credentials `user:password`. */
@@ -27,25 +27,25 @@ export interface AttachmentSettings {
 }
 
 export interface AttachmentEvents {
-  /** The server has taken the session. Packets sent now are the first that it gets after the credentials. */
+  /** The server has accepted the session. Packets sent now follow the credentials. */
   onAccepted(response: ConnectResponse): void;
   /** The session has expired. */
   onExpired(): void;
-  /** Also the credentials are taken: the session is attached. */
+  /** The server has accepted the credentials too: the session is attached. */
   onReady(): void;
   /** A reply to a request, or an event of a watch. */
   onReply(header: ReplyHeader, body: JuteReader): void;
-  /** It is over; nothing comes after this. */
+  /** The attachment has ended. Nothing comes after this. */
   onEnd(failure: Failure): void;
 }
 
-/** A session's stay at one server: the handshake, then pings for as long as the server answers them. */
+/** A session's attachment to one server: the handshake, then pings for as long as the server answers them. */
 export class Attachment {
   readonly #settings: AttachmentSettings;
   readonly #events: AttachmentEvents;
   readonly #connection: Connection;
   #phase: "handshake" | "credentials" | "ready" | "ended" = "handshake";
-  /** What the server grants: it ends the session when it hears nothing for so long. */
+  /** The granted time-out: the server ends the session after so long without a packet from it. */
   #sessionTimeoutMs = 0;
   #timer: NodeJS.Timeout;
 
@@ -109,8 +109,8 @@ export class Attachment {
   }
 
   /**
-   * Pings when nothing was sent for a third of the session time-out. When nothing came in for two thirds, the last third
-   * is there to find another server.
+   * Sends a ping when nothing was sent for a third of the session time-out. When nothing was received for two thirds,
+   * the attachment ends: the last third is for finding another server.
    */
   #watchOver(): void {
     if (this.#phase !== "ready") return;
@@ -123,7 +123,7 @@ export class Attachment {
     }
     if (nowMs - this.#connection.lastSentMs >= thirdMs) this.send(requestWriter(XID.ping, OP.ping).packet());
     const nextMs = Math.min(this.#connection.lastReadMs + 2 * thirdMs, this.#connection.lastSentMs + thirdMs);
-    // Where this process stood still, what came in meanwhile is read before the next verdict.
+    // After the process was paused, the packets that came meanwhile are read before the next check.
     this.#timer = setTimeout(() => setImmediate(() => this.#watchOver()), Math.max(1, nextMs - nowMs));
   }
 }

@@ -10,7 +10,7 @@ export interface ServerAddress {
 
 export interface ConnectString {
   readonly servers: readonly ServerAddress[];
-  /** Path that clients take for the root; "" when it is the root itself. */
+  /** Path that is the clients' root, or "" for the root itself. */
   readonly chroot: string;
 }
 
@@ -18,15 +18,14 @@ const DEFAULT_PORT = 2181;
 const FORM = "host[:port][,host[:port]...][/chroot]";
 
 /**
- * Reads a ZooKeeper connect string: `host[:port][,host[:port]...][/chroot]`. The port is 2181 unless it is given; IPv6
- * addresses stand in brackets. The chroot holds for all servers.
- * Errors: BAD_ARGUMENTS, naming the part that is wrong.
+ * Parses a ZooKeeper connect string: `host[:port][,host[:port]...][/chroot]`. The default port is 2181. IPv6 addresses
+ * stand in brackets. The chroot is the same for all servers. Errors: BAD_ARGUMENTS, naming the wrong part.
  */
 export function parseConnectString(connectString: string): ConnectString {
   const slash = connectString.indexOf("/");
   const servers = slash < 0 ? connectString : connectString.slice(0, slash);
   const chroot = slash < 0 ? "/" : connectString.slice(slash);
-  // ZooKeeper itself would take such a path, so that each order of the servers would be a tree of its own.
+  // ZooKeeper itself accepts such a path, so that each order of the servers would have a tree of its own.
   if (/[,;]|:\d/.test(chroot)) {
     const shown = JSON.stringify(chroot);
     throw malformed(
@@ -45,7 +44,7 @@ export function parseConnectString(connectString: string): ConnectString {
   };
 }
 
-/** `host:port`, with brackets for IPv6, as it stands in a connect string. */
+/** `host:port`, with brackets around IPv6, as in a connect string. */
 export function formatServer({ host, port }: ServerAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

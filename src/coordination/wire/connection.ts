@@ -7,26 +7,26 @@ import { ProtocolError } from "./jute.ts";
 import { XID } from "./protocol.ts";
 
 export interface ConnectionEvents {
-  /** One packet, without its length. What it throws as a ProtocolError ends the connection. */
+  /** A packet, without its length. A ProtocolError that this throws ends the connection. */
   onPacket(packet: Buffer): void;
-  /** The connection is over; told once, and nothing after it. */
+  /** The connection has ended. Called once, and nothing comes after it. */
   onEnd(failure: Failure): void;
 }
 
-/** One socket to one server, and the packets on it. */
+/** A socket to one server, and the packets on it. */
 export class Connection {
-  /** When something last came in, and went out, in milliseconds of `performance.now`. */
+  /** When something was last received and last sent, in milliseconds of `performance.now`. */
   lastReadMs = performance.now();
   lastSentMs = performance.now();
   readonly #events: ConnectionEvents;
   readonly #socket: Socket;
   readonly #frames = new FrameReader();
-  /** Packets of this turn of the event loop, which go out together. */
+  /** Packets of this turn of the event loop. They are sent together. */
   #outgoing: Uint8Array[] = [];
-  /** A packet that waits for the next turn of the event loop, and holds up all behind it. */
+  /** A packet that waits for the next turn of the event loop. Those behind it wait too. */
   #heldBack: Buffer | undefined;
   #progress: "none" | "reached" | "open" = "none";
-  /** Why the socket closed, while packets that came before are still to be handed on. */
+  /** Why the socket closed, while packets that came before are still to be delivered. */
   #closing: Failure | undefined;
   #ended = false;
 
@@ -51,7 +51,7 @@ export class Connection {
     this.#socket.on("close", () => this.#close(detail));
   }
 
-  /** Whether there is somebody at the other end. */
+  /** Whether the server was reached. */
   get isReached(): boolean {
     return this.#progress !== "none";
   }
@@ -62,7 +62,7 @@ export class Connection {
     this.lastSentMs = performance.now();
   }
 
-  /** Ends the connection at once. What came in and was not handed on is dropped. */
+  /** Ends the connection at once. Packets that were not delivered are dropped. */
   destroy(failure: Failure): void {
     this.#end(failure);
     this.#socket.destroy();
@@ -82,8 +82,8 @@ export class Connection {
   }
 
   /**
-   * Hands on what is complete. An event that follows a reply waits for the next turn of the event loop: whoever awaits
-   * the reply has it by then, and is not told of a change to what he does not yet know.
+   * Delivers the complete packets. An event that follows a reply waits for the next turn of the event loop, so that the
+   * caller that awaits the reply has it before the event of a later change.
    */
   #handOn(): void {
     let replied = false;

@@ -6,7 +6,7 @@ export type FailureKind =
   | "unreachable"
   /** A connection, but no TLS on it. */
   | "tls"
-  /** A connection, on which nothing comes. */
+  /** A connection, on which nothing is received. */
   | "silent"
   /** A connection, which the server closed. */
   | "closed"
@@ -36,12 +36,12 @@ const WORDS: Readonly<Record<FailureKind, (servers: string, detail: string) => s
 };
 
 export interface Diagnostics {
-  /** Each server was tried and failed. Says so, unless it has been said since the last recovery. */
+  /** Reports that each server was tried and failed, unless it was reported since the last recovery. */
   tell(failures: ReadonlyMap<ServerAddress, Failure>): void;
   recovered(): void;
 }
 
-/** Tells in words, once for each kind of trouble and each outage, what to check. */
+/** Reports what to check, once for each kind of failure and each outage. */
 export function createDiagnostics(onDiagnostic: (message: string) => void): Diagnostics {
   const told = new Set<FailureKind>();
   return {

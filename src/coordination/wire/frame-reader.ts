@@ -1,11 +1,11 @@
 import { ProtocolError } from "./jute.ts";
 
-/** A larger packet is taken for a sign that we do not speak with ZooKeeper: its own limit is 1 MiB unless raised. */
+/** A larger packet means that the server is not ZooKeeper, whose own limit is 1 MiB unless raised. */
 const PACKET_BYTES_MAX = 64 * 1024 * 1024;
 
 const LENGTH_BYTES = 4;
 
-/** Cuts a stream of bytes into packets, each with its length in four bytes in front. */
+/** Splits a stream of bytes into packets. Each begins with its length in four bytes. */
 export class FrameReader {
   #chunks: Buffer[] = [];
   #bytes = 0;
@@ -15,7 +15,7 @@ export class FrameReader {
     this.#bytes += chunk.length;
   }
 
-  /** The next packet without its length, if it is all there. Errors: ProtocolError for an impossible length. */
+  /** The next packet without its length, if it is complete. Errors: ProtocolError for an impossible length. */
   next(): Buffer | undefined {
     if (this.#bytes < LENGTH_BYTES) return undefined;
     const length = this.#peekLength();
@@ -33,7 +33,7 @@ export class FrameReader {
     return this.#chunks[0]?.readInt32BE(0) ?? 0;
   }
 
-  /** Removes that many bytes from the front; they are there. Copies only what lies in more than one chunk. */
+  /** Removes this many bytes, which are there, from the front. Copies only bytes that lie in several chunks. */
   #take(bytes: number): Buffer {
     this.#bytes -= bytes;
     const [first] = this.#chunks;

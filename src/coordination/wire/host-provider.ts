@@ -3,11 +3,11 @@ import type { ServerAddress } from "./connect-string.ts";
 import type { Diagnostics, Failure } from "./diagnostics.ts";
 
 const FIRST_PAUSE_MS = 50;
-/** A server that comes back should not wait longer than this for its clients. */
+/** Longest pause: clients find a server that comes back within this time. */
 const PAUSE_MS_MAX = 2000;
-/** A server that does not answer a handshake within this time is of no use, however busy it is. */
+/** Longest attempt: a server that takes longer for a handshake is of no use, however busy it is. */
 const ATTEMPT_MS_MAX = 10_000;
-/** A session that was attached for so long loses its server for a new reason. */
+/** After an attachment of this length, a loss counts as a new failure. */
 const STEADY_MS = 1000;
 
 export interface Attempt {
@@ -17,13 +17,13 @@ export interface Attempt {
 }
 
 /**
- * Which server to try next, and when: all of them in turn, in an order that differs from client to client, with a pause
- * that grows after each round in vain.
+ * Chooses which server to try next, and when. All are tried in turn, in an order that differs between clients, with a
+ * pause that grows after each round in which all failed.
  */
 export class HostProvider {
   readonly #servers: readonly ServerAddress[];
   readonly #diagnostics: Diagnostics;
-  /** Of this round. */
+  /** Failures of this round. */
   readonly #failures = new Map<ServerAddress, Failure>();
   #next = 0;
   #roundsInVain = 0;
@@ -34,8 +34,8 @@ export class HostProvider {
   }
 
   /**
-   * Waits until it is time for the next attempt; aborting `signal` cuts that short. The first round takes a third of the
-   * session time-out at most, which is what is left of a session when its server has gone silent.
+   * Waits until it is time for the next attempt, or until `signal` is aborted. The first round takes at most a third of
+   * the session time-out, which is what is left of a session when its server has become silent.
    */
   async next(sessionTimeoutMs: number, signal: AbortSignal): Promise<Attempt> {
     if (this.#failures.size === 0 && this.#roundsInVain > 0) {
@@ -50,7 +50,7 @@ export class HostProvider {
     return { server, timeoutMs };
   }
 
-  /** An attempt is over; the session was attached for `attachedMs`, 0 if it never was. */
+  /** An attempt has ended. The session was attached for `attachedMs`, or 0 if it never was. */
   ended(server: ServerAddress, failure: Failure, attachedMs: number): void {
     if (attachedMs >= STEADY_MS) {
       this.#roundsInVain = 0;

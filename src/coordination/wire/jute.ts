@@ -1,14 +1,14 @@
 /**
- * Jute, the encoding of ZooKeeper's protocol: big-endian integers; strings, byte strings and lists with a length of four
- * bytes in front, which is -1 for an absent one. See BinaryOutputArchive.java and BinaryInputArchive.java.
+ * Jute, the encoding of ZooKeeper's protocol: big-endian integers; strings, byte strings and lists after a length of
+ * four bytes, which is -1 for an absent one. See BinaryOutputArchive.java and BinaryInputArchive.java.
  */
 
-/** What came in is not what the protocol says. The connection that it came from is of no more use. */
+/** The server's packet breaks the protocol. The connection cannot be used any further. */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
 }
 
-/** Writes one packet: its length in four bytes, then the fields in the order in which they are written. */
+/** Writes one packet: its length in four bytes, then the fields in the order of the calls. */
 export class JuteWriter {
   #packet = Buffer.allocUnsafe(256);
   #length = 4;
@@ -70,7 +70,7 @@ export class JuteWriter {
   }
 }
 
-/** Reads the fields of a packet (without its length). Errors: ProtocolError when they are not there. */
+/** Reads the fields of a packet (without its length). Errors: ProtocolError when a field is missing. */
 export class JuteReader {
   readonly #packet: Buffer;
   #position = 0;
@@ -107,7 +107,7 @@ export class JuteReader {
 
   list<T>(read: () => T): T[] {
     const count = Math.max(0, this.int());
-    // Every element has a byte at least: a count that cannot be true must not make us allocate.
+    // Every element has at least one byte. An impossible count must not cause a large allocation.
     if (count > this.remaining)
       throw new ProtocolError(`a list of ${count} elements in ${this.remaining} bytes`);
     return Array.from({ length: count }, read);

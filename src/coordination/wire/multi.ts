@@ -3,7 +3,7 @@ import { addChroot, stripChroot } from "../paths.ts";
 import { type JuteReader, type JuteWriter, ProtocolError } from "./jute.ts";
 import { errorOf, OP, readStat, writeCreate } from "./protocol.ts";
 
-/** One of several operations that are done together or not at all. */
+/** One of several operations that are carried out together or not at all. */
 export type MultiOperation =
   | {
       readonly type: "create";
@@ -14,16 +14,16 @@ export type MultiOperation =
     }
   | { readonly type: "set"; readonly path: string; readonly data: Uint8Array; readonly version: number }
   | { readonly type: "delete"; readonly path: string; readonly version: number }
-  /** Does nothing but fail when the version is another. */
+  /** Only checks the version. */
   | { readonly type: "check"; readonly path: string; readonly version: number };
 
-/** What an operation gives: `create` the path, `set` the stat. */
+/** The result of an operation: the path of a `create`, the stat of a `set`. */
 export interface MultiResult {
   readonly path?: string;
   readonly stat?: Stat;
 }
 
-/** In a multi that failed, the error of those that come after the one that failed. */
+/** In a failed multi, the error of the operations after the failed one. */
 const NOT_TRIED = -2;
 
 /** MultiTransactionRecord.java: each operation has a header (type, whether it is the end, error) in front. */
@@ -39,7 +39,7 @@ export function writeMulti(writer: JuteWriter, operations: readonly MultiOperati
   writer.int(-1).bool(true).int(-1);
 }
 
-/** MultiResponse.java. Errors: a CoordinationError when the operations have not been done. */
+/** MultiResponse.java. Errors: a CoordinationError when the operations were not carried out. */
 export function readMulti(
   reader: JuteReader,
   operations: readonly MultiOperation[],

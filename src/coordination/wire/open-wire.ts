@@ -6,17 +6,20 @@ import { Session } from "./session.ts";
 import { WireCoordination } from "./wire-coordination.ts";
 
 export interface WireSettings {
-  /** `host[:port][,host[:port]...][/chroot]`; the chroot is made if it is missing. */
+  /** `host[:port][,host[:port]...][/chroot]`. The chroot is created if it is missing. */
   readonly connectString: string;
-  /** How long a session lives without being heard of. Servers grant 2 to 20 of their ticks: 4 to 40 s by default. */
+  /**
+   * How long a session lives without a packet from its client. Servers grant 2 to 20 of their ticks: 4 to 40 s by
+   * default.
+   */
   readonly sessionTimeoutMs: number;
   /** Digest credentials `user:password`. */
   readonly auth?: string;
-  /** Speak TLS, with these options. ZooKeeper has a port of its own for it (secureClientPort). */
+  /** TLS options. ZooKeeper has a separate port for TLS (secureClientPort). */
   readonly tls?: ConnectionOptions;
 }
 
-/** Opens sessions with our own client of ZooKeeper, 3.5 and later. */
+/** Opens sessions with kvlab's own client for ZooKeeper 3.5 and later. */
 export function openWire(settings: WireSettings): OpenSession {
   return async ({ signal, onDiagnostic = () => {} } = {}) => {
     const { servers, chroot } = parseConnectString(settings.connectString);
@@ -50,7 +53,7 @@ async function makeReady(session: Session, chroot: string, hasCredentials: boole
   }
 }
 
-/** Resolves when a session without a connection has one again, or is over. */
+/** Resolves when a session without a connection has one again, or has ended. */
 function stateChange(session: Session): Promise<void> {
   if (session.client.state !== "disconnected") return Promise.resolve();
   return new Promise((resolve) => {

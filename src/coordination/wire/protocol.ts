@@ -24,11 +24,11 @@ export const OP = {
   auth: 100,
   setWatches: 101,
   closeSession: -11,
-  /** Stands for an error among the results of a multi. */
+  /** Marks an error among the results of a multi. */
   error: -1,
 } as const;
 
-/** Numbers of packets that belong to no operation. Those of operations are positive. */
+/** Ids of packets that belong to no operation. Those of operations are positive. */
 export const XID = { event: -1, ping: -2, auth: -4, setWatches: -8 } as const;
 
 const NO_NODE = -101;
@@ -49,7 +49,7 @@ const ERRORS: Readonly<Record<number, readonly [CoordinationErrorCode, string]>>
   [-118]: ["CONNECTION_LOSS", "the session has moved to another server"],
 };
 
-/** The error that the number in a reply stands for. */
+/** The error of the code in a reply. */
 export function errorOf(number: number, operation: string, path: string): CoordinationError {
   const [code, text] = ERRORS[number] ?? ["SYSTEM", `ZooKeeper answers error ${number}`];
   return new CoordinationError(code, `${operation} ${path}: ${text}`, { path });
@@ -58,7 +58,7 @@ export function errorOf(number: number, operation: string, path: string): Coordi
 export const isNoNode = (error: number): boolean => error === NO_NODE;
 
 export interface ConnectRequest {
-  /** The newest transaction that this session has seen; a server that is behind it must not take the session. */
+  /** The newest transaction that this session has seen. A server that is behind it must not accept the session. */
   readonly lastZxid: bigint;
   readonly timeoutMs: number;
   /** 0 asks for a new session. */
@@ -89,7 +89,7 @@ export function readConnectResponse(reader: JuteReader): ConnectResponse {
   const protocolVersion = reader.int();
   const [timeoutMs, sessionId] = [reader.int(), reader.long()];
   const password = reader.bytes();
-  // Servers before 3.4 leave the last field out; a read-only one we never asked for.
+  // Servers before 3.4 omit the last field. It says whether the server is read-only, which is never requested here.
   const readOnly = reader.remaining > 0 && reader.bool();
   if (protocolVersion !== 0 || password.length !== 16 || readOnly || reader.remaining > 0) {
     throw new ProtocolError("no answer to a ConnectRequest");
@@ -97,7 +97,7 @@ export function readConnectResponse(reader: JuteReader): ConnectResponse {
   return { timeoutMs, sessionId, password };
 }
 
-/** A packet with the header of a request; its fields are still to be written. */
+/** A packet with the header of a request. Its fields are still to be written. */
 export function requestWriter(xid: number, type: number): JuteWriter {
   return new JuteWriter().int(xid).int(type);
 }
@@ -105,7 +105,7 @@ export function requestWriter(xid: number, type: number): JuteWriter {
 export interface ReplyHeader {
   readonly xid: number;
   readonly zxid: bigint;
-  /** 0 when all went well, else see `errorOf`. */
+  /** 0 for success, else see `errorOf`. */
   readonly error: number;
 }
 
@@ -113,7 +113,7 @@ export function readReplyHeader(reader: JuteReader): ReplyHeader {
   return { xid: reader.int(), zxid: reader.long(), error: reader.int() };
 }
 
-/** Stat as it concerns the session `sessionId`. */
+/** The stat of a znode, as the session `sessionId` sees it. */
 export function readStat(reader: JuteReader, sessionId: bigint): Stat {
   const czxid = reader.long();
   reader.long(); // mzxid
@@ -166,19 +166,19 @@ const EVENTS: Readonly<Record<number, ZnodeEvent>> = {
   4: "children",
 };
 
-/** What a watch has to tell; undefined for what no watch of ours is about. */
+/** The event of a watch. Undefined for events that no watch here is about. */
 export function readEvent(reader: JuteReader): { event: ZnodeEvent; path: string } | undefined {
   const event = EVENTS[reader.int()];
   reader.int(); // state of the session, which we know
   return event && { event, path: reader.string() };
 }
 
-/** Servers take 1 MiB at once unless told otherwise; ZooKeeper's own client splits at the same size. */
+/** Servers accept packets of 1 MiB unless configured otherwise. ZooKeeper's own client splits at the same size. */
 const SET_WATCHES_BYTES_MAX = 128 * 1024;
 
 /**
- * Sets watches on a connection, as many packets as it takes. The server answers at once for those whose znode has
- * changed after `lastZxid`.
+ * The packets that set watches on a connection. The server at once fires those whose znode has changed after
+ * `lastZxid`.
  */
 export function setWatchesRequests(
   lastZxid: bigint,

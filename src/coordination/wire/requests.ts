@@ -2,11 +2,11 @@ import { CoordinationError } from "../coordination.ts";
 import { type JuteReader, type JuteWriter, ProtocolError } from "./jute.ts";
 import { errorOf, isNoNode, type ReplyHeader, requestWriter } from "./protocol.ts";
 
-/** More is refused by servers, unless their jute.maxbuffer is raised, by breaking the connection. */
+/** Servers break the connection at a larger request, unless their jute.maxbuffer is raised. */
 const REQUEST_BYTES_MAX = 1024 * 1024 - 1;
 const XID_MAX = 2 ** 31 - 1;
 
-/** A request and what its reply means. */
+/** A request, and how to read its reply. */
 export interface Operation<T> {
   readonly type: number;
   /** For error messages, with the path as the caller knows it. */
@@ -15,18 +15,18 @@ export interface Operation<T> {
   write(writer: JuteWriter): void;
   /** Errors: ProtocolError; a CoordinationError is the answer to the caller. */
   read(reader: JuteReader): T;
-  /** What it means that there is no such znode; an error if absent. */
+  /** The result when the znode does not exist. Without it, that is an error. */
   whenMissing?(): T;
 }
 
-/** Requests that have been sent on one connection, and wait for their replies. */
+/** The requests of one connection that wait for their replies. */
 export class Requests {
   readonly #waiting = new Map<number, (header: ReplyHeader, body: JuteReader) => void>();
   #xid = 0;
 
   /**
-   * Sends a request by `send`; `end` is called when the reply comes, and given how to have its meaning: a value or a
-   * CoordinationError thrown.
+   * Sends a request through `send`. `end` is called with the reply: a function that returns the result, or throws a
+   * CoordinationError.
    */
   perform<T>(
     operation: Operation<T>,
@@ -50,7 +50,7 @@ export class Requests {
     send(packet);
   }
 
-  /** A reply has come. Errors: ProtocolError when it is none to us, or not as it should be. */
+  /** Takes a reply. Errors: ProtocolError when it belongs to no request or is malformed. */
   settle(header: ReplyHeader, body: JuteReader): void {
     const settle = this.#waiting.get(header.xid);
     if (settle === undefined) throw new ProtocolError(`a reply to request ${header.xid}, which was not sent`);
@@ -58,7 +58,7 @@ export class Requests {
     settle(header, body);
   }
 
-  /** The connection is over: no more replies come. */
+  /** The connection has ended: no more replies come. */
   forget(): void {
     this.#waiting.clear();
   }

@@ -18,14 +18,14 @@ import {
 } from "./protocol.ts";
 import { type Operation, Requests } from "./requests.ts";
 
-/** How long closing tries to tell a server. */
+/** How long `close` tries to reach a server. */
 const CLOSE_MS_MAX = 2000;
 
 export interface SessionSettings {
   readonly servers: readonly ServerAddress[];
   /** Path below which the session's watches are; "" when it is the root. */
   readonly chroot: string;
-  /** What to ask for; servers have limits of their own. */
+  /** The session time-out to ask for. Servers have limits of their own. */
   readonly sessionTimeoutMs: number;
   /** Digest credentials `user:password`. */
   readonly credentials: string | undefined;
@@ -34,18 +34,18 @@ export interface SessionSettings {
 }
 
 /**
- * A session, attached to one server after another. It begins to look for a server when it is made. When it loses one it
- * is `disconnected`, for however long that takes: only a server can say that a session has expired.
+ * A session. It is attached to one server after another, and looks for the first one at once. When it loses a server it
+ * is `disconnected`, however long that takes: only a server can say that a session has expired.
  */
 export class Session {
-  /** For use once the session is open. */
+  /** To be used once the session is open. */
   readonly client = new ClientSession();
   readonly #settings: SessionSettings;
   readonly #rounds: HostProvider;
   readonly #requests = new Requests();
   readonly #opened = Promise.withResolvers<void>();
   #wasOpened = false;
-  /** Aborted when nothing is left to be done for the session. */
+  /** Aborted when the session needs nothing any more. */
   readonly #over = new AbortController();
   #closed: Promise<void> | undefined;
   #attachment: Attachment | undefined;
@@ -53,7 +53,7 @@ export class Session {
   #sessionTimeoutMs: number;
   #id = 0n;
   #password: Uint8Array = new Uint8Array(16);
-  /** The newest transaction that a reply has told of. */
+  /** The newest transaction in any reply so far. */
   #lastZxid = 0n;
 
   constructor(settings: SessionSettings) {
@@ -68,7 +68,7 @@ export class Session {
     return this.#id;
   }
 
-  /** Resolves when the session has been attached for the first time. Errors: AUTH_FAILED. */
+  /** Resolves when the session is attached for the first time. Errors: AUTH_FAILED. */
   get opened(): Promise<void> {
     return this.#opened.promise;
   }
@@ -77,7 +77,9 @@ export class Session {
     return this.client.perform(operation.path, (end) => this.#send(operation, end), options);
   }
 
-  /** Ends the session so that its ephemeral znodes go at once, if within two seconds a server can be told. */
+  /**
+   * Ends the session, so that its ephemeral znodes are deleted at once, if a server can be reached within two seconds.
+   */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -105,7 +107,7 @@ export class Session {
     }
   }
 
-  /** Resolves when the connection of this attempt is over. */
+  /** Resolves when the connection of this attempt has ended. */
   #attach({ server, timeoutMs }: Attempt): Promise<void> {
     const { sessionTimeoutMs, credentials, tls } = this.#settings;
     const session = {
@@ -194,7 +196,7 @@ export class Session {
     this.#requests.perform(operation, (packet) => this.#attachment?.send(packet), end);
   }
 
-  /** Where the connection breaks before the answer, the next server is told. */
+  /** If the connection breaks before the answer, the next server is told. */
   #sayGoodbye(): void {
     const operation = { type: OP.closeSession, name: "close", path: "/", write() {}, read() {} };
     this.#send(operation, () => this.#finish());

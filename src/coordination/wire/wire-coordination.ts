@@ -122,8 +122,8 @@ export class WireCoordination implements Coordination {
   }
 
   /**
-   * Does all of the operations or none. Errors: that of the first that fails, with its path.
-   * Only this driver has it; nothing that all drivers run may need it.
+   * Carries out all of the operations or none. Errors: that of the first one that fails, with its path. Only this
+   * driver has it, so that code for all drivers must not need it.
    */
   async multi(operations: readonly MultiOperation[]): Promise<MultiResult[]> {
     for (const operation of operations) {
@@ -148,7 +148,7 @@ export class WireCoordination implements Coordination {
   }
 
   #watch(kind: WatchKind, path: string, watcher: Watcher | undefined): void {
-    // A reply that comes while the session is being closed sets none: its caller has been told that it failed.
+    // A reply that comes while the session is being closed sets no watch: its caller has already got an error.
     if (watcher !== undefined && this.state === "connected") {
       this.#session.client.watches.add(kind, path, watcher);
     }
@@ -163,7 +163,7 @@ function isSequential(mode: CreateMode): boolean {
   return mode.endsWith("sequential");
 }
 
-/** With a chroot it would delete that. */
+/** With a chroot, this would delete the chroot. */
 function rootError(): CoordinationError {
   return new CoordinationError("BAD_ARGUMENTS", "delete /: the root cannot be deleted", { path: "/" });
 }

@@ -1,17 +1,17 @@
 import type { Request } from "./http.ts";
 
-/** Chunks that are passed on as they come, and how long one must be to be passed on after that. */
+/** How many chunks are passed on as they come, and the length from which later ones are. */
 const freeChunks = 16;
 const chunkBytesMin = 4_096;
 
 const blockBytes = 65_536;
 
 /**
- * The body of a request. A service that gives it up (the message is too large, say) must not end the connection with
- * it, as Node does by default: the answer would be lost.
+ * The body of a request. A service that stops reading it (because the message is too large, say) must not end the
+ * connection, as Node does by default: the answer would be lost.
  *
- * Who gathers a message from chunks keeps each of them, which takes a hundred times its bytes when it has only one. So
- * many small ones are put together, unless they are a stream, whose messages may not wait for the next.
+ * A reader that collects a message keeps each chunk, and a chunk of one byte takes a hundred bytes. So small chunks are
+ * joined, except those of streams, whose messages must not wait for the next one.
  */
 export async function* bodyOf(request: Request, isStream: boolean): AsyncIterable<Uint8Array<ArrayBuffer>> {
   try {

@@ -1,12 +1,13 @@
 /**
- * Bun's HTTP/2 server (1.4) forgets responses that wait for their windows: while one waits because its reader is slow,
- * another of the same session is not sent on when its window opens, until something else is sent. A PING is enough.
+ * Works around a bug of Bun's HTTP/2 server (1.4): it forgets responses that wait for flow control. While one waits for
+ * a slow reader, another of the same session is not continued when its window opens, until something else is sent. A
+ * PING is enough.
  */
 
 import type { Http2Session } from "node:http2";
 import type { Response } from "./http.ts";
 
-/** Between two pings: at first, and when none of them has helped for long, since all readers are slow. */
+/** Time between two PINGs: at first, and when they have not helped for long because all readers are slow. */
 const pauseMsMin = 5;
 const pauseMsMax = 500;
 
@@ -18,7 +19,7 @@ interface Waiting {
 
 const waitingBySession = new WeakMap<Http2Session, Waiting>();
 
-/** Sees to it that a response of a session is sent on whenever its reader lets it. To be called before it begins. */
+/** Keeps a response of a session moving whenever its reader allows. Must be called before the response begins. */
 export function keepMoving(session: Http2Session, response: Response): void {
   if (!("Bun" in globalThis)) return;
   const waiting = waitingOf(session);
@@ -51,7 +52,7 @@ function pingOn(session: Http2Session, waiting: Waiting): void {
   if (waiting.timer !== undefined) return;
   waiting.timer = setTimeout(() => {
     waiting.timer = undefined;
-    // One alone is sent on by itself.
+    // A single response continues by itself.
     if (waiting.responses.size < 2 || session.destroyed || session.closed) return;
     session.ping(() => {});
     waiting.pauseMs = Math.min(pauseMsMax, waiting.pauseMs * 1.2);

@@ -1,6 +1,6 @@
 /**
- * Compression of messages, held so cheap that disks do not suffer: the runtimes compress on the few threads on which they
- * also write to disk, and a primary whose fdatasync waits for a thread is taken for dead.
+ * Compression of messages, cheap enough not to slow disks: the runtimes compress on the same few threads that write to
+ * disk, and a primary whose fdatasync waits for a thread looks dead.
  */
 
 import { setImmediate } from "node:timers/promises";
@@ -14,10 +14,10 @@ import { SerialQueue } from "../../common/serial-queue.ts";
 const gzipLevel = 1;
 const brotliQuality = 1;
 
-/** Answers that wait for their turn; beyond that, new calls get theirs as they are. */
+/** Answers that may wait to be compressed. Beyond this number, answers are sent uncompressed. */
 const waitingMax = 8;
 
-/** One thread at most for each direction, of the four that there are. */
+/** At most one of the four threads for each direction. */
 const compressing = new SerialQueue();
 const decompressing = new SerialQueue();
 let waiting = 0;
@@ -37,12 +37,12 @@ export const compressions: readonly Compression[] = [
   ),
 ];
 
-/** Whether an answer would have to wait long for its turn to be compressed. */
+/** Whether an answer would wait long to be compressed. */
 export function compressionIsBusy(): boolean {
   return waiting >= waitingMax;
 }
 
-/** What is decompressed is bounded by the limit of a message: a bomb ends there. */
+/** Decompression stops at the message limit, which bounds a zip bomb. */
 function inTurn(
   { name, decompress }: Compression,
   compress: (bytes: Uint8Array) => Promise<Uint8Array<ArrayBuffer>>,
@@ -53,7 +53,7 @@ function inTurn(
       waiting++;
       try {
         return await compressing.run(async () => {
-          // Deno does brotli on the thread of all JavaScript, which has to get to other things between two messages.
+          // Deno runs brotli on the JavaScript thread, which needs time for other work between two messages.
           await setImmediate();
           return await compress(bytes);
         });

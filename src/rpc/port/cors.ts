@@ -7,11 +7,11 @@ import { respond } from "./http.ts";
 /** Origins (`https://example.org`) whose pages may call, or every one. */
 export type AllowedOrigins = "any" | readonly string[];
 
-/** Browsers ask again after this time; the longest that Chromium keeps to. */
+/** Browsers repeat a preflight after this time. It is the longest that Chromium accepts. */
 const maxAgeSeconds = 7_200;
 
 const allowedMethods = cors.allowedMethods.join(", ");
-/** Beside those of the protocols, what says how a refused request should have been. */
+/** Besides the fields of the protocols, those that say how a refused request should have been. */
 const exposedHeaders = [...cors.exposedHeaders, "Grpc-Encoding", "Accept-Post", "Allow"].join(", ");
 
 /** Lets the pages of allowed origins read the answer. Returns true when the request was a preflight, now answered. */
@@ -28,7 +28,8 @@ export function answerCors(request: Request, response: Response, allowed: Allowe
   if (!preflight) return false;
   respond(response, 204, {
     "Access-Control-Allow-Methods": allowedMethods,
-    // Whatever is asked for: tracing, authentication and proxies add fields of their own, and none does anything here.
+    // All requested fields are allowed: tracing, authentication and proxies add fields of their own, and none has an
+    // effect here.
     "Access-Control-Allow-Headers": String(request.headers["access-control-request-headers"] ?? "*"),
     "Access-Control-Max-Age": String(maxAgeSeconds),
     Vary: allowed === "any" ? "Access-Control-Request-Headers" : "Origin, Access-Control-Request-Headers",

@@ -7,7 +7,7 @@ export function encodeGrpcMessage(message: string): string {
   return message.replace(/[^ -$&-~]+/gu, encodeURIComponent);
 }
 
-/** Trailers of Connect, with their message so encoded. */
+/** Connect's trailers, with the message encoded this way. */
 export function trailerFields(trailer: Headers): Record<string, string> {
   const fields = Object.fromEntries(trailer);
   const { "grpc-message": message } = fields;

@@ -1,4 +1,4 @@
-/** What the HTTP/1.1 and the HTTP/2 server of Node have in common. */
+/** The common part of Node's HTTP/1.1 and HTTP/2 servers. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
@@ -14,7 +14,7 @@ export function respond(
 ): void {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   response.statusCode = status;
-  // An empty body would be a DATA frame of HTTP/2; without one, the headers end the stream, as gRPC demands.
+  // In HTTP/2 an empty body would be a DATA frame. Without one the headers end the stream, as gRPC requires.
   if (body === undefined) response.end();
   else response.end(body);
 }

@@ -1,8 +1,8 @@
 /**
  * One plaintext port for gRPC (HTTP/2 with prior knowledge), gRPC-Web and Connect (HTTP/1.1 and HTTP/2).
  *
- * The first bytes of a connection tell which of two servers gets it. Neither listens itself. `Bun.serve` is not used:
- * it sends no trailers, without which there is no gRPC.
+ * The first bytes of a connection decide which of two HTTP servers gets it. Neither of them listens itself. `Bun.serve`
+ * is not used, because it sends no trailers, which gRPC needs.
  */
 
 import type { AddressInfo, Socket } from "node:net";
@@ -25,29 +25,29 @@ import { sniff } from "./sniff.ts";
 import { startListening } from "./start-listening.ts";
 
 export interface ListenOptions extends Partial<ConnectionLimits> {
-  /** Address to listen on, of this machine. */
+  /** Address of this machine to listen on. */
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 chooses a free port. */
   readonly port: number;
   /** What an error calls the port. Default: the setting serverport, with the port. */
   readonly portLabel?: string;
   /** Registers the services. */
   readonly routes: (router: ConnectRouter) => void;
   /**
-   * Limit of one message that is read, after decompression; more is RESOURCE_EXHAUSTED. Default 8 MiB: room for the
+   * Limit of a received message, after decompression. A longer one gets RESOURCE_EXHAUSTED. Default 8 MiB: room for the
    * largest value in JSON, where bytes take a third more.
    */
   readonly messageBytesMax?: number;
-  /** Pages of which origins may call. Default: any, since whoever reaches the port may call anyway. */
+  /** Origins whose pages may call. Default: any, because everybody who reaches the port may call anyway. */
   readonly allowedOrigins?: AllowedOrigins;
   /**
-   * Connections open at once, if this process may have as many files open. For one more, one without calls is closed; if
-   * there is none, it is closed itself. Default 10,000.
+   * Limit of open connections, if this process may have as many open files. Beyond it, a connection without calls is
+   * closed for a new one; if there is none, the new one is closed. Default 10,000.
    */
   readonly connectionsMax?: number;
-  /** Calls under way have this time to finish when the listener closes. Default 5,000. */
+  /** Time that calls under way have to finish when the listener closes. Default 5,000. */
   readonly drainMs?: number;
-  /** For what an operator should know, one line each. Default: `console.error`. */
+  /** Gets lines for operators. Default: `console.error`. */
   readonly log?: (line: string) => void;
 }
 
@@ -55,8 +55,8 @@ export interface Listener {
   readonly host: string;
   readonly port: number;
   /**
-   * Takes no new connection and no new call, lets calls under way finish for `drainMs` at most, then ends all.
-   * Streaming calls have their signal aborted, so that they can end. Clients without calls delay nothing.
+   * Accepts no new connection or call, lets calls under way finish for up to `drainMs`, then ends all. The signals of
+   * streaming calls are aborted, so that they can end. Clients without calls delay nothing.
    */
   close(): Promise<void>;
 }
@@ -197,7 +197,7 @@ function tooManyFiles(): string {
   return `${limit?.forConnections} are open, which is the limit when ${limit?.max} files may be (ulimit -n)`;
 }
 
-/** Passes on one line a minute: what a stranger can cause at will must not fill the disk. */
+/** Passes on one line a minute: log lines that any client can cause must not fill the disk. */
 function atMostOnceAMinute(log: (line: string) => void): (line: string) => void {
   let quietUntil = 0;
   return (line) => {

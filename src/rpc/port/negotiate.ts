@@ -1,4 +1,4 @@
-/** Whether a method takes a request in the form in which it came: verb, HTTP version, content type, compression. */
+/** Whether a method accepts the form of a request: verb, HTTP version, content type, compression. */
 
 import { Code } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
@@ -6,7 +6,7 @@ import { compressionIsBusy, compressions } from "./compression.ts";
 import type { Request } from "./http.ts";
 import { type Refusal, shortened } from "./refuse.ts";
 
-/** Brings header fields into the one spelling that the handlers know. */
+/** Rewrites header fields to the spelling that the handlers know. */
 export type Rewrite = (header: Headers) => void;
 
 export function negotiate(request: Request, handler: UniversalHandler, query: string): Rewrite | Refusal {
@@ -34,7 +34,7 @@ function negotiateGet(query: string): Rewrite | Refusal {
     };
   }
   return (header) => {
-    // Says nothing about a request without a body, though some clients always send it.
+    // Has no meaning for a request without a body, but some clients always send it.
     header.delete("content-type");
     spareCompression(header);
   };
@@ -52,14 +52,14 @@ function negotiatePost({ headers, httpVersion }: Request, handler: UniversalHand
       headers: { "Accept-Post": taken.join(", ") },
     };
   }
-  // Over HTTP/1.1 the status of gRPC, which comes in trailers, gets lost on the way.
+  // Over HTTP/1.1 the gRPC status, which is in the trailers, is lost on the way.
   const needsHttp2 = handler.method.methodKind === "bidi_streaming" || grpcTypes.includes(type);
   if (needsHttp2 && httpVersion.startsWith("1.")) {
     return {
       status: 505,
       code: Code.Unimplemented,
       message: `HTTP/${httpVersion} with ${type} for ${handler.requestPath}: allowed is HTTP/2 (with prior knowledge)`,
-      // Else a client that means to send for ever would wait for an answer.
+      // Otherwise a client that sends for ever would wait for an answer.
       headers: { Connection: "close" },
     };
   }
@@ -94,7 +94,7 @@ function mediaType(contentType: string): string | undefined {
 
 const encodings = compressions.map(({ name }) => name);
 
-/** The names that clients also use: in any case, and RFC 9110, 8.4.1.3. */
+/** Other names that clients use: any case, and those of RFC 9110, 8.4.1.3. */
 function nameOfEncoding(header: string | string[] | undefined): string {
   const name = String(header ?? "").toLowerCase();
   return name === "" ? "identity" : name === "x-gzip" ? "gzip" : name;
@@ -106,7 +106,7 @@ function compressionHeaders(type: string): { sent: string; accepted: string } {
   return { sent: `${prefix}content-encoding`, accepted: `${prefix}accept-encoding` };
 }
 
-/** Lets an answer go out as it is when too many are being compressed. */
+/** Sends an answer uncompressed when too many wait to be compressed. */
 function spareCompression(header: Headers): void {
   if (!compressionIsBusy()) return;
   for (const name of ["accept-encoding", "connect-accept-encoding", "grpc-accept-encoding"]) {

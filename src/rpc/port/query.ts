@@ -2,13 +2,13 @@
 const known = ["connect", "encoding", "message", "base64", "compression"];
 
 /**
- * What is wrong with the query of a URL, in words; undefined when nothing is. Nothing of it is passed over: whoever
- * writes a condition there takes it for one. A POST has everything in its body.
+ * What is wrong with the query of a URL, or undefined. Nothing in it is ignored, because a caller may have written a
+ * condition there. A POST has everything in its body.
  */
 export function problemWithQuery(method: string | undefined, query: string): string | undefined {
   if (query === "") return undefined;
   try {
-    // By default what is not UTF-8 would become U+FFFD: another key than was meant.
+    // By default bytes that are not UTF-8 become U+FFFD, and so another key.
     decodeURIComponent(query);
   } catch {
     return "the query is not UTF-8";

@@ -1,4 +1,4 @@
-/** Errors for requests that no service ever sees, in the protocol in which the client asked. */
+/** Errors for requests that reach no service, in the protocol of the request. */
 
 import { Code } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
@@ -8,33 +8,33 @@ import type { Request, Response } from "./http.ts";
 import { respond } from "./http.ts";
 
 export interface Refusal {
-  /** HTTP status of a request that is wrong as such; without it, only the call cannot be done. */
+  /** HTTP status of a malformed request. Undefined when only the call cannot be carried out. */
   readonly status?: number;
   readonly code: Code.InvalidArgument | Code.Unimplemented;
   readonly message: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** What of a request is repeated in a message: answers must not grow with it. */
+/** How much of a request a message repeats: answers must not grow with requests. */
 const repeatedMax = 200;
 
 export function shortened(text: string): string {
   return text.length > repeatedMax ? `${text.slice(0, repeatedMax)}…` : text;
 }
 
-/** The types of which answers can be written, those included of which no request can be read. */
+/** The content types in which answers can be written, including some in which requests cannot be read. */
 const protocols =
   /^application\/(?:(grpc(?:-web(?:-text)?)?)|(connect)(?=\+))(?:\+(?:proto|json)\b)?(?![\w-])/;
 
 export function refuse(request: Request, response: Response, refusal: Refusal): void {
   const { status, code, message, headers } = refusal;
-  // What was sent with it is of no use, but has to be read before the connection can carry the next call.
+  // The body is not needed, but must be read before the connection can carry the next call.
   request.resume();
   const [contentType = "", isGrpc, isConnectStream] =
     protocols.exec((request.headers["content-type"] ?? "").toLowerCase()) ?? [];
   const error = { code: codeToString(code), message };
   if (isGrpc !== undefined) {
-    // An answer of headers only, in which clients look for these before they look at the HTTP status.
+    // Clients look for these in an answer of headers only, before they look at the HTTP status.
     respond(response, status ?? 200, {
       ...headers,
       "Content-Type": contentType,

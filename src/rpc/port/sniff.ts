@@ -1,18 +1,18 @@
-/** Which protocol a client opens its connection with, told by its first bytes. */
+/** The protocol with which a client opens its connection, recognized by its first bytes. */
 
 import type { Socket } from "node:net";
 
 export type Opening = "http1" | "http2" | "tls";
 
-/** `PRI` begins the HTTP/2 preface (RFC 9113, 3.4) and no HTTP/1.1 method. */
+/** The HTTP/2 preface begins with `PRI` (RFC 9113, 3.4), and no HTTP/1.1 method does. */
 const firstBytes = 3;
 
 /** Content type of a TLS handshake record (RFC 8446, 5.1); no HTTP method begins with it. */
 const tlsHandshake = 0x16;
 
 /**
- * Calls `found` once the first bytes are there, with the socket as if nothing had been read. A client that sends
- * less than that and waits is the caller's to cut off; one that hangs up is hung up on.
+ * Calls `found` when the first bytes have arrived, with the socket as if nothing had been read. The caller must cut off
+ * a client that sends fewer bytes and waits. If the client closes its side, the socket is closed.
  */
 export function sniff(socket: Socket, found: (opening: Opening) => void): void {
   const onReadable = () => {

@@ -1,23 +1,23 @@
-/** What a request is sent to. */
+/** The target of a request. */
 
 import type { Request } from "./http.ts";
 
 export interface Target {
   readonly path: string;
   readonly query: string;
-  /** Whether it says which host it is meant for, which only HTTP/1.0 need not do (RFC 9112, 3.2). */
+  /** Whether it names a host. Only HTTP/1.0 may omit it (RFC 9112, 3.2). */
   readonly hasHost: boolean;
 }
 
 /**
- * A name or address, in brackets or not, and a port; which one it is makes no difference. The HTTP/2 clients of Node and
- * Deno leave the brackets of IPv6 out.
+ * A name or address, with or without brackets, and a port. Its value does not matter. The HTTP/2 clients of Node and
+ * Deno omit the brackets of IPv6.
  */
 const host = /^(?:\[[^[\]\s]+\]|[\da-f:.]+|[^[\]\s@/?#\\:]*)(?::\d*)?$/i;
 
 /**
- * Also brings the request into the form that Connect's adapter reads: it knows no absolute target (RFC 9112, 3.2.2),
- * which proxies are asked with, and refuses hosts that are no URLs.
+ * Also rewrites the request for Connect's adapter, which does not know absolute targets (RFC 9112, 3.2.2), as proxies
+ * get them, and refuses hosts that are not URLs.
  */
 export function readTarget(request: Request): Target {
   const [, authority, relative = ""] = /^https?:\/\/([^/?#]*)(.*)$/is.exec(request.url ?? "") ?? [];

@@ -4,8 +4,8 @@ import { trailerFields } from "./grpc-message.ts";
 import type { Response } from "./http.ts";
 
 /**
- * Writes down what a service answers, as fast as its caller takes it. A service whose caller has gone is ended, also
- * while it waits for the caller to take more: then there is never a `drain`, nor an error on every runtime.
+ * Writes the answer of a service as fast as the caller reads it. When the caller has gone, the service is ended, even
+ * while it waits for the caller to read: then no `drain` comes, and on some runtimes no error.
  */
 export async function writeAnswer(
   answering: Promise<UniversalServerResponse>,
@@ -19,7 +19,7 @@ export async function writeAnswer(
   response.once("close", () => {
     isGone = true;
     moveOn();
-    // A stream that waits in its `yield` sees no signal.
+    // A stream that waits in its `yield` does not see the signal.
     chunks?.return?.().catch(() => {});
   });
 
@@ -27,7 +27,7 @@ export async function writeAnswer(
   chunks = body?.[Symbol.asyncIterator]();
   if (isGone) return void chunks?.return?.().catch(() => {});
   call.answered();
-  // At once: on Bun, trailers without it are lost.
+  // Sent at once: otherwise Bun loses the trailers.
   writeHead(response, status, Object.fromEntries(header ?? []));
   for (;;) {
     const { done, value } = (await chunks?.next()) ?? { done: true };
@@ -45,7 +45,7 @@ export async function writeAnswer(
   response.end();
 }
 
-// The two kinds of responses have these methods in common, but not their overloads.
+// Both kinds of responses have these methods, but not their overloads.
 
 function writeHead(response: Response, status: number, headers: Record<string, string>): void {
   if ("stream" in response) response.writeHead(status, headers);
