@@ -4,6 +4,7 @@ import type { Change, LogRecord } from "../../src/cluster/storage/model.ts";
 import { openLog } from "../../src/cluster/storage/open.ts";
 import type { LogOptions } from "../../src/cluster/storage/options.ts";
 import { systemClock } from "../../src/common/clock.ts";
+import { createSimulatedDisk } from "./simulated-disk.ts";
 
 export const dbfile = "/data/db.txt";
 export const rbfile = "/data/rollback.txt";
@@ -39,6 +40,14 @@ export function openOn(
     throw error;
   };
   return openLog({ disk, dbfile, rbfile, clock: systemClock, onFatal, log: () => {}, ...options });
+}
+
+/** A new log that belongs to a node, and its disk. */
+export async function newLog() {
+  const disk = createSimulatedDisk();
+  const store = await openOn(disk);
+  await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
+  return { disk, store };
 }
 
 export function text(value: Uint8Array | undefined): string | undefined {

@@ -1,169 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { dumpLog, repairLog, verifyLog } from "../../../../src/cluster/storage/tools/index.ts";
+import { repairLog, verifyLog } from "../../../../src/cluster/storage/tools/index.ts";
 import {
   contentsAfter,
   contentsOf,
   dbfile,
-  deleting,
   openOn,
   put,
   putting,
   rbfile,
-  someRecords,
 } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk, type SimulatedDisk, systemError } from "../../../support/simulated-disk.ts";
-
-const records = someRecords(100);
-
-/** A closed log of 100 records, 60 of them in its snapshot part. */
-async function compactedLog() {
-  const disk = createSimulatedDisk();
-  const store = await openOn(disk);
-  await store.adopt({ cluster: "c1", group: "zdata1", number: 4 });
-  await store.append(records.slice(0, 60));
-  store.commit(60);
-  await store.compact();
-  await store.append(records.slice(60));
-  await store.promise(9);
-  await store.close();
-  return { disk, store };
-}
-
-/** Makes the line that begins with `text` unreadable. */
-function damage(disk: SimulatedDisk, text: string): void {
-  const offset = disk.contents(dbfile)?.indexOf(text) ?? -1;
-  assert.ok(offset >= 0);
-  disk.flip(dbfile, offset, 0x80);
-}
-
-async function dumped(disk: SimulatedDisk) {
-  const all = [];
-  for await (const record of dumpLog(disk, dbfile)) all.push(record);
-  return all;
-}
-
-describe("verify", () => {
-  it("tells what is in a log", async () => {
-    const { disk, store } = await compactedLog();
-    const report = await verifyLog(disk, dbfile);
-    assert.deepEqual(report.condition, { kind: "intact" });
-    assert.deepEqual(report.identity, store.identity);
-    assert.equal(report.fileBytes, store.fileBytes);
-    assert.equal(report.liveKeys, contentsAfter(records).size);
-    assert.equal(report.records, contentsAfter(records.slice(0, 60)).size + 40);
-    assert.equal(report.legacyRecords, 0);
-    assert.ok(report.garbageBytes > 0 && report.garbageBytes < report.fileBytes);
-    assert.deepEqual(report.base, { epoch: 3, seq: 60 });
-    assert.deepEqual(report.last, { epoch: 3, seq: 100 });
-    assert.deepEqual(report.epochs, store.epochs);
-    assert.equal(report.promisedEpoch, 9);
-    assert.deepEqual(report.damages, []);
-  });
-
-  it("names every damage by line and byte range, and changes nothing", async () => {
-    const { disk } = await compactedLog();
-    damage(disk, "# 3.70 ");
-    damage(disk, "# 3.80 ");
-    const bytes = disk.contents(dbfile) ?? assert.fail();
-    const report = await verifyLog(disk, dbfile);
-    assert.equal(report.condition.kind, "damaged");
-    assert.equal(report.damageCount, 2);
-    assert.equal(report.records, contentsAfter(records.slice(0, 60)).size + 38);
-    for (const [index, seq] of [70, 80].entries()) {
-      const { line, offset, bytes: length, reason } = report.damages[index] ?? assert.fail();
-      const lines = bytes.toString("latin1").slice(0, offset).split("\n");
-      assert.equal(line, lines.length);
-      assert.ok(bytes.subarray(offset, offset + length).includes(`3.${seq} `));
-      assert.equal(reason, "its third line is no commit line");
-    }
-    assert.deepEqual(disk.contents(dbfile), bytes);
-    assert.deepEqual(disk.paths(), [dbfile]);
-  });
-
-  it("can be done while the log is in use", async () => {
-    const { disk } = await compactedLog();
-    const store = await openOn(disk);
-    assert.equal((await verifyLog(disk, dbfile)).condition.kind, "intact");
-    await store.close();
-  });
-
-  it("of no file, a directory or an unreadable file is one clear line", async () => {
-    const disk = createSimulatedDisk();
-    await assert.rejects(verifyLog(disk, dbfile), /^LogFileError: \/data\/db\.txt: cannot read it: ENOENT/);
-    await assert.rejects(verifyLog(disk, "/data"), /^LogFileError: \/data: is a directory/);
-    disk.place(dbfile, Buffer.from("\n"));
-    disk.intercept = ({ kind, path }) => {
-      if (kind === "read") throw systemError("EIO", path);
-    };
-    await assert.rejects(verifyLog(disk, dbfile), /^LogFileError: \/data\/db\.txt: cannot read it: EIO/);
-    await assert.rejects(dumped(disk), /^LogFileError: \/data\/db\.txt: cannot read it: EIO/);
-  });
-});
-
-describe("dump", () => {
-  it("gives every record in order", async () => {
-    const disk = createSimulatedDisk();
-    const store = await openOn(disk);
-    await store.append(records);
-    await store.close();
-    assert.deepEqual(
-      await dumped(disk),
-      records.map(({ changes: [change], epoch, seq }) => ({
-        kind: change?.kind ?? "epoch",
-        key: change?.key ?? "",
-        value: change?.kind === "put" ? Buffer.from(change.value).toString("base64") : null,
-        text: change?.text ?? false,
-        epoch,
-        seq,
-      })),
-    );
-  });
-
-  it("tells batches, requests, expiries and what a change replaces", async () => {
-    const disk = createSimulatedDisk();
-    const store = await openOn(disk);
-    await store.append([
-      {
-        epoch: 1,
-        seq: 1,
-        requestId: "r1",
-        changes: [putting("a", "1", { expiresMs: 5 }), deleting("b", { previous: 7 })],
-      },
-      { epoch: 1, seq: 2, changes: [deleting("a", { kind: "expire", previous: 1 })] },
-      { epoch: 1, seq: 3, requestId: "r3", changes: [] },
-    ]);
-    await store.close();
-    const common = { value: null, text: false, epoch: 1 };
-    const batch = (change: number) => ({ batch: { change, of: 2 } });
-    assert.deepEqual(await dumped(disk), [
-      {
-        ...common,
-        kind: "put",
-        key: "a",
-        value: "MQ==",
-        text: true,
-        seq: 1,
-        expiresMs: 5,
-        requestId: "r1",
-        ...batch(1),
-      },
-      { ...common, kind: "delete", key: "b", seq: 1, previous: 7, requestId: "r1", ...batch(2) },
-      { ...common, kind: "expire", key: "a", seq: 2, previous: 1 },
-      { ...common, kind: "done", key: "", seq: 3, requestId: "r3" },
-    ]);
-  });
-
-  it("gives what stands before damage, and then names that", async () => {
-    const { disk } = await compactedLog();
-    damage(disk, "# 3.70 ");
-    const seqs: number[] = [];
-    await assert.rejects(async () => {
-      for await (const { seq } of dumpLog(disk, dbfile)) seqs.push(seq);
-    }, /is damaged at line \d+: its third line is no commit line/);
-    assert.equal(seqs.at(-1), 69);
-  });
-});
+import { createSimulatedDisk } from "../../../support/simulated-disk.ts";
+import { compactedLog, damage, records } from "./compacted-log.ts";
 
 describe("repair", () => {
   it("keeps what is live of batches, and says that lost requests are not known", async () => {
