@@ -1,10 +1,7 @@
-import { type KeptRegistration, keepRegistered } from "../../src/cluster/membership/registrar.ts";
-import {
-  type AskWhoAnswers,
-  type Register,
-  registerDataNode,
-  registerRouter,
-} from "../../src/cluster/membership/registration.ts";
+import { DataNodeRegistrar } from "../../src/cluster/membership/data-node-registrar.ts";
+import type { AskWhoAnswers, Register } from "../../src/cluster/membership/registration.ts";
+import { RegistrationKeeper } from "../../src/cluster/membership/registration-keeper.ts";
+import { RouterRegistrar } from "../../src/cluster/membership/router-registrar.ts";
 import { encodeText } from "../../src/cluster/metadata/codec.ts";
 import { SessionKeeper } from "../../src/cluster/metadata/session-keeper.ts";
 import type { Access, Coordination, OpenSession } from "../../src/coordination/coordination.ts";
@@ -15,7 +12,7 @@ import { type SkippingClock, skippingClock } from "./skipping-clock.ts";
 /** A process that does nothing but register. */
 export interface Member {
   readonly sessions: SessionKeeper;
-  readonly registration: KeptRegistration;
+  readonly registration: RegistrationKeeper;
   /** Number of each registration in turn; undefined where there was none. */
   readonly numbers: (number | undefined)[];
   readonly diagnostics: string[];
@@ -47,14 +44,14 @@ export class Members {
   whoAnswers: AskWhoAnswers = async () => "self";
 
   router(address: string, open?: OpenSession, access?: Access): Member {
-    return this.#member(registerRouter(addressOf(address), this.whoAnswers), open, access);
+    const registrar = new RouterRegistrar(addressOf(address), this.whoAnswers);
+    return this.#member((task) => registrar.register(task), open, access);
   }
 
   node(group: string, address: string, number?: number, open?: OpenSession): Member {
-    return this.#member(
-      registerDataNode({ group, address: addressOf(address), number, whoAnswers: this.whoAnswers }),
-      open,
-    );
+    const { whoAnswers } = this;
+    const registrar = new DataNodeRegistrar({ group, address: addressOf(address), number, whoAnswers });
+    return this.#member((task) => registrar.register(task), open);
   }
 
   #member(register: Register, open = this.service.opener(), access: Access = "open"): Member {
@@ -68,7 +65,7 @@ export class Members {
     const { clock } = this;
     const sessions = new SessionKeeper({ open, clock, onDiagnostic });
     const first = Promise.withResolvers<number>();
-    const registration = keepRegistered({
+    const registration = new RegistrationKeeper({
       sessions,
       clock,
       access,

@@ -14,7 +14,7 @@ import { type PeerAt, type SilenceReport, withinCluster } from "../replication/p
 import { Replica } from "../replication/replica.ts";
 import { heartbeatMs, type ReplicationSettings } from "../replication/settings.ts";
 import type { StandbyProgress } from "../replication/standbys.ts";
-import { freezeRing } from "../ring/ring-freeze.ts";
+import { RingFreeze } from "../ring/ring-freeze.ts";
 import type { LogStore } from "../storage/log-store.ts";
 import { WatchHub } from "../watch/hub.ts";
 import { Joining } from "./joining.ts";
@@ -114,11 +114,12 @@ export class DataNode {
       onPlace: (self) => this.#replica.registered(self),
     });
     const { signal } = this.#stopped;
+    const freeze = new RingFreeze({ sessions, topology: this.topology, clock, access, signal });
     const ownership = new Ownership({
       group,
       topology: this.topology,
       machine: () => this.#machine,
-      freezeRing: freezeRing({ sessions, topology: this.topology, clock, access, signal }),
+      freezeRing: () => freeze.freeze(),
     });
     this.calls = new KeyService(ownership, options.valueBytesMax);
     const cluster = () => this.#joining.cluster;

@@ -2,8 +2,9 @@ import type { Address } from "../../common/address.ts";
 import { createBackoff } from "../../common/backoff.ts";
 import type { Clock } from "../../common/clock.ts";
 import type { Access } from "../../coordination/coordination.ts";
-import { keepRegistered, type Registration } from "../membership/registrar.ts";
-import { type AskWhoAnswers, registerDataNode } from "../membership/registration.ts";
+import { DataNodeRegistrar } from "../membership/data-node-registrar.ts";
+import type { AskWhoAnswers } from "../membership/registration.ts";
+import { type Registration, RegistrationKeeper } from "../membership/registration-keeper.ts";
 import type { CasRegister } from "../metadata/cas-register.ts";
 import { enterCluster, ForeignCluster } from "../metadata/cluster-id.ts";
 import { explain, withoutRepetition } from "../metadata/diagnostics.ts";
@@ -65,19 +66,19 @@ export class Joining {
     if (store.isCopy) {
       log("the log is a copy, whose original may have gone on: it gets a number of its own, and catches up");
     }
-    const register = registerDataNode({
+    const registrar = new DataNodeRegistrar({
       group,
       address,
       number: store.isCopy ? undefined : store.identity?.number,
       whoAnswers,
     });
-    keepRegistered({
+    new RegistrationKeeper({
       sessions,
       clock,
       access,
       register: async (task) => {
         await this.#enterCluster(task);
-        return await register(task);
+        return await registrar.register(task);
       },
       onDiagnostic: log,
       onChange: (registration) => {

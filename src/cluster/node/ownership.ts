@@ -9,7 +9,7 @@ export interface OwnershipOptions {
   readonly topology: TopologySource;
   /** The keys of the group; undefined while this node is not its primary. */
   readonly machine: () => KvStateMachine | undefined;
-  /** Marks the ring as written to: see `freezeRing`. */
+  /** Marks the ring as written to: see `RingFreeze`. */
   readonly freezeRing: () => Promise<void>;
 }
 

@@ -3,8 +3,9 @@ import type { Clock } from "../../common/clock.ts";
 import type { Access, OpenSession } from "../../coordination/coordination.ts";
 import { Master } from "../election/master.ts";
 import { type Recovery, recoverGroup } from "../election/recovery.ts";
-import { isMaster, keepRegistered } from "../membership/registrar.ts";
-import { type AskWhoAnswers, registerRouter } from "../membership/registration.ts";
+import type { AskWhoAnswers } from "../membership/registration.ts";
+import { isMaster, RegistrationKeeper } from "../membership/registration-keeper.ts";
+import { RouterRegistrar } from "../membership/router-registrar.ts";
 import { groupLogsRegister } from "../metadata/cas-register.ts";
 import { checkCaller, enterCluster, ForeignCluster } from "../metadata/cluster-id.ts";
 import type { GroupView } from "../metadata/model.ts";
@@ -56,8 +57,8 @@ export class RouterNode {
   join(address: Address): Promise<void> {
     const joined = Promise.withResolvers<void>();
     const { clock, access, log, onFailure } = this.#options;
-    const register = registerRouter(address, this.#options.whoAnswers);
-    keepRegistered({
+    const registrar = new RouterRegistrar(address, this.#options.whoAnswers);
+    new RegistrationKeeper({
       sessions: this.#sessions,
       clock,
       access,
@@ -66,7 +67,7 @@ export class RouterNode {
       register: async (task) => {
         await this.topology.waitUntil(() => true, task.signal);
         await this.#enterCluster(task);
-        return await register(task);
+        return await registrar.register(task);
       },
       onChange: (registration) => {
         this.#mastership.abort(new Error("no longer master"));

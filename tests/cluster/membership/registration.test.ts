@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { isMaster } from "../../../src/cluster/membership/registrar.ts";
+import { isMaster } from "../../../src/cluster/membership/registration-keeper.ts";
 import { encodeText } from "../../../src/cluster/metadata/codec.ts";
 import { sleep } from "../../../src/common/clock.ts";
 import type { OpenSession } from "../../../src/coordination/coordination.ts";
