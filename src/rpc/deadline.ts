@@ -1,7 +1,7 @@
 /** The deadline of a call: the caller's, or a default. */
 
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
-import { type Clock, timerMsMax } from "../common/clock.ts";
+import type { Clock } from "../common/clock.ts";
 
 /** Default for calls without a deadline: longer than a failover, short enough for a person to wait. */
 export const defaultDeadlineMs = 10_000;
@@ -54,21 +54,3 @@ export function startDeadline(
   else given?.addEventListener("abort", onAbort);
   return { signal: controller.signal, release };
 }
-
-/**
- * Shortens the time-out in the headers of a call to the longest that a timer can count: the libraries' timers fire at
- * once with a longer one. Malformed headers are left for the libraries to refuse.
- */
-export function clampTimeout(headers: Headers): void {
-  const connect = headers.get("connect-timeout-ms");
-  if (connect !== null && Number(connect) > timerMsMax && /^\d{1,10}$/.test(connect)) {
-    headers.set("connect-timeout-ms", String(timerMsMax));
-  }
-  const [, digits = "", unit = ""] = /^(\d{1,8})([HMS])$/.exec(headers.get("grpc-timeout") ?? "") ?? [];
-  if (Number(digits) * (secondsOf[unit] ?? 0) > timerSecondsMax) {
-    headers.set("grpc-timeout", `${timerSecondsMax}S`);
-  }
-}
-
-const secondsOf: Readonly<Record<string, number>> = { H: 3_600, M: 60, S: 1 };
-const timerSecondsMax = Math.floor(timerMsMax / 1_000);

@@ -4,7 +4,7 @@ import { fullRetryMs } from "../replication/disk-diagnostics.ts";
 import type { Primary } from "../replication/primary.ts";
 import type { KeyView } from "../storage/key-view.ts";
 import type { Change } from "../storage/model.ts";
-import { removal } from "./write-plan.ts";
+import { isPastItsTime, removal } from "./write-plan.ts";
 
 /** Keys that one record ends when their time is over: so no record gets large and no turn long. */
 export const expiredKeysMax = 1000;
@@ -37,8 +37,8 @@ export class Expiry {
     const changes: Change[] = [];
     for (const key of given) {
       const facts = keys.pendingFacts(key);
-      if (facts?.expiresMs === undefined || facts.expiresMs > wallMs) continue;
-      changes.push(removal("expire", key, facts.revision));
+      if (facts !== undefined && isPastItsTime(facts, wallMs))
+        changes.push(removal("expire", key, facts.revision));
     }
     if (changes.length > 0) primary.log.propose(changes);
   }

@@ -7,7 +7,7 @@ import type { WatchHub } from "../watch/hub.ts";
 import type { WatchStep } from "../watch/step.ts";
 import type { WatchOptions } from "../watch/watcher.ts";
 import { Expiry, expiredKeysMax } from "./expiry.ts";
-import { planWrite, type WriteRequest } from "./write-plan.ts";
+import { planWrite, type WritePlan, type WriteRequest } from "./write-plan.ts";
 
 export interface KvStateMachineOptions {
   /** Orders and commits the records of the group, and knows nothing of keys. */
@@ -53,9 +53,7 @@ export class KvStateMachine {
     while (log.isHeld) await log.untilReleased(signal);
     // From here to the proposal all is one turn: what the plan has read of the log still holds when it is proposed.
     log.admit();
-    const wallMs = this.#clock.wallMs();
-    this.#expiry.end(keysOf(request), wallMs);
-    const plan = planWrite(keys, request, wallMs);
+    const plan = this.#plan(request);
     const { seq } = keys.last;
     switch (plan.kind) {
       case "write": {
@@ -132,6 +130,15 @@ export class KvStateMachine {
     await lease.readBarrier(signal);
     yield* this.#watches.watch(options, AbortSignal.any([signal, ended]));
     if (!signal.aborted) throw new OperationError("unavailable", "the primary has been replaced");
+  }
+
+  /** Plans a write. If it names keys past their time, their end is proposed first. */
+  #plan(request: WriteRequest): Exclude<WritePlan, { readonly kind: "expired" }> {
+    const wallMs = this.#clock.wallMs();
+    const plan = planWrite(this.#keys, request, wallMs);
+    if (plan.kind !== "expired") return plan;
+    this.#expiry.end(keysOf(request), wallMs);
+    return this.#plan(request);
   }
 
   /** Waits until those keys whose time is over have ended. */

@@ -1,4 +1,4 @@
-import type { KeyView } from "../storage/key-view.ts";
+import type { KeyFacts, KeyView } from "../storage/key-view.ts";
 import type { Change } from "../storage/model.ts";
 
 /** What must hold of a key. */
@@ -43,12 +43,14 @@ export type WritePlan =
   | { readonly kind: "repeated"; readonly seq: number }
   /** There may have been an earlier attempt, of which nothing is known any more. */
   | { readonly kind: "forgotten" }
+  /** Keys that the request names are past their time: their end must be in the log before it can be planned. */
+  | { readonly kind: "expired" }
   | { readonly kind: "refused"; readonly key: string; readonly revision: number }
   /** Nothing to write: what is to be deleted does not exist. */
   | { readonly kind: "nothing" }
   | { readonly kind: "write"; readonly changes: readonly Change[] };
 
-/** What a request comes to after everything that is in the log. No key that it names must be past its time. */
+/** What a request comes to after everything that is in the log. */
 export function planWrite(store: KeyView, request: WriteRequest, wallMs: number): WritePlan {
   const { compares, operations, requestId } = request;
   if (requestId !== undefined) {
@@ -57,12 +59,16 @@ export function planWrite(store: KeyView, request: WriteRequest, wallMs: number)
     if (requestId.afterRevision < store.requestsAfter) return { kind: "forgotten" };
   }
   for (const { key, condition } of compares) {
-    const revision = store.pendingFacts(key)?.revision ?? 0;
+    const facts = store.pendingFacts(key);
+    if (isPastItsTime(facts, wallMs)) return { kind: "expired" };
+    const revision = facts?.revision ?? 0;
     if (!holds(condition, revision)) return { kind: "refused", key, revision };
   }
   const changes: Change[] = [];
   for (const operation of operations) {
-    const previous = store.pendingFacts(operation.key)?.revision ?? 0;
+    const facts = store.pendingFacts(operation.key);
+    if (isPastItsTime(facts, wallMs)) return { kind: "expired" };
+    const previous = facts?.revision ?? 0;
     if (operation.kind === "delete") {
       if (previous > 0) changes.push(removal("delete", operation.key, previous));
       continue;
@@ -78,6 +84,10 @@ export function planWrite(store: KeyView, request: WriteRequest, wallMs: number)
     });
   }
   return changes.length === 0 ? { kind: "nothing" } : { kind: "write", changes };
+}
+
+export function isPastItsTime(facts: KeyFacts | undefined, wallMs: number): boolean {
+  return facts?.expiresMs !== undefined && facts.expiresMs <= wallMs;
 }
 
 /** The change that ends a key whose value has the revision `previous`. */

@@ -1,6 +1,5 @@
 import type { Clock } from "../../common/clock.ts";
 import { OperationError } from "../metadata/operation-error.ts";
-import { Alarm } from "./alarm.ts";
 import type { ReplicationSettings } from "./settings.ts";
 
 /** A moment on both clocks. */
@@ -72,5 +71,29 @@ export class Lease {
       await this.#answered.wait(clock, leftMs, signal);
     }
     check();
+  }
+}
+
+/** Lets any number of calls wait until it rings the next time. */
+class Alarm {
+  readonly #sleepers = new Set<() => void>();
+
+  /** Resolves when it rings, after `timeoutMs`, or when `signal` is aborted. */
+  wait(clock: Clock, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        cancel();
+        this.#sleepers.delete(wake);
+        signal.removeEventListener("abort", wake);
+        resolve();
+      };
+      const cancel = clock.timer(timeoutMs, wake);
+      signal.addEventListener("abort", wake, { once: true });
+      this.#sleepers.add(wake);
+    });
+  }
+
+  ring(): void {
+    for (const wake of [...this.#sleepers]) wake();
   }
 }

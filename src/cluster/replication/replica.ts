@@ -1,4 +1,5 @@
 import { type Clock, sleep } from "../../common/clock.ts";
+import { InvariantError } from "../../common/invariant.ts";
 import type { CasRegister } from "../metadata/cas-register.ts";
 import { type GroupLogs, type GroupView, isSameMember, type Member } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
@@ -132,7 +133,12 @@ export class Replica {
         `node ${request.primary} claims epoch ${request.epoch}, of which this node is the primary`,
       );
     }
-    return await this.#standby.append(request);
+    try {
+      return await this.#standby.append(request);
+    } catch (error) {
+      if (error instanceof InvariantError) this.#options.onFailure(error);
+      throw error;
+    }
   }
 
   stop(): void {

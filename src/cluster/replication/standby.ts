@@ -1,4 +1,5 @@
 import type { Clock } from "../../common/clock.ts";
+import { invariant } from "../../common/invariant.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import { epochAt, holds } from "../storage/format/history.ts";
 import type { ReplicaLog, SnapshotWriter } from "../storage/replica-log.ts";
@@ -101,6 +102,8 @@ export class Standby {
       return this.#answer("mismatch");
     }
     await this.#takeRecords(request);
+    const seq = request.previous.seq + request.records.length;
+    invariant(store.durable.seq >= seq, () => `record ${seq} is acknowledged before it is on disk`);
     const committedSeq = Math.min(request.committedSeq, request.previous.seq + request.records.length);
     if (committedSeq > this.#committedSeq) {
       this.#committedSeq = committedSeq;

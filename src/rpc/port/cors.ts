@@ -15,9 +15,18 @@ const allowedMethods = cors.allowedMethods.join(", ");
 const exposedHeaders = [...cors.exposedHeaders, "Grpc-Encoding", "Accept-Post", "Allow"].join(", ");
 
 /** Lets the pages of allowed origins read the answer. Returns true when the request was a preflight, now answered. */
-export function answerCors(request: Request, response: Response, allowed: AllowedOrigins): boolean {
-  const origin = request.headers.origin;
-  if (origin === undefined) return false;
+export function answerCors({
+  request,
+  response,
+  origin,
+  allowed,
+}: {
+  request: Request;
+  response: Response;
+  /** Where the page comes from, as its browser says. */
+  origin: string;
+  allowed: AllowedOrigins;
+}): boolean {
   if (allowed !== "any") response.setHeader("Vary", "Origin");
   if (allowed === "any" || allowed.includes(origin)) {
     response.setHeader("Access-Control-Allow-Origin", allowed === "any" ? "*" : origin);

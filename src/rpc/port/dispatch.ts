@@ -7,7 +7,6 @@ import { Code, ConnectError, createConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
-import { clampTimeout } from "../deadline.ts";
 import { refusingUnknownFields } from "../unknown-fields.ts";
 import { bodyOf } from "./body.ts";
 import { compressions } from "./compression.ts";
@@ -21,7 +20,7 @@ import type { Rewrite } from "./negotiate.ts";
 import { negotiate } from "./negotiate.ts";
 import { problemWithQuery } from "./query.ts";
 import { refuse, shortened } from "./refuse.ts";
-import { readTarget } from "./target.ts";
+import { readTarget, type Target } from "./target.ts";
 import { writeAnswer } from "./write-answer.ts";
 
 export interface DispatchOptions {
@@ -57,10 +56,11 @@ export function createDispatcher(options: DispatchOptions): (request: Request, r
     const call = options.connections.begin(request, response, streamsOf(handler));
     // The connection was closed because of this call, or of one that was read together with it.
     if (!("stream" in request) && request.socket.destroyed) return;
-    if (answerCors(request, response, options.allowedOrigins)) return;
-    const problem = target.hasHost
-      ? problemWithQuery(request.method, target.query)
-      : "no Host header, or one that names no host";
+    const { origin } = request.headers;
+    if (origin !== undefined && answerCors({ request, response, origin, allowed: options.allowedOrigins })) {
+      return;
+    }
+    const problem = problemWith(request, target);
     if (request.method === "OPTIONS") {
       const verbs = handler?.allowedMethods ?? ["GET", "POST"];
       respond(response, 204, { Allow: ["OPTIONS", ...verbs].join(", ") });
@@ -77,6 +77,11 @@ export function createDispatcher(options: DispatchOptions): (request: Request, r
       else refuse(request, response, negotiated);
     }
   };
+}
+
+function problemWith({ method }: Request, { hasHost, query }: Target): string | undefined {
+  if (!hasHost) return "no Host header, or one that names no host";
+  return query === "" ? undefined : problemWithQuery(method, query);
 }
 
 /** For people who open the port in a browser. */
@@ -103,7 +108,6 @@ interface Exchange {
 function answer({ handler, request, response, call, rewrite }: Exchange): void {
   const universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
   rewrite(universal.header);
-  clampTimeout(universal.header);
   const answering = handler({ ...universal, body: bodyOf(request, streamsOf(handler).in) });
   // Errors of services have become answers by now. What is left is a client that went away.
   writeAnswer(answering, response, call).catch(() => response.destroy());

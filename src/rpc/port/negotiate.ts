@@ -2,6 +2,7 @@
 
 import { Code } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { timerMsMax } from "../../common/clock.ts";
 import { compressionIsBusy, compressions } from "./compression.ts";
 import type { Request } from "./http.ts";
 import { type Refusal, shortened } from "./refuse.ts";
@@ -36,6 +37,7 @@ function negotiateGet(query: string): Rewrite | Refusal {
   return (header) => {
     // Has no meaning for a request without a body, but some clients always send it.
     header.delete("content-type");
+    clampTimeout(header);
     spareCompression(header);
   };
 }
@@ -75,6 +77,7 @@ function negotiatePost({ headers, httpVersion }: Request, handler: UniversalHand
   return (header) => {
     header.set("content-type", type);
     if (encoding !== "identity") header.set(sent, encoding);
+    clampTimeout(header);
     spareCompression(header);
   };
 }
@@ -106,13 +109,32 @@ function compressionHeaders(type: string): { sent: string; accepted: string } {
   return { sent: `${prefix}content-encoding`, accepted: `${prefix}accept-encoding` };
 }
 
+const acceptHeaders = ["accept-encoding", "connect-accept-encoding", "grpc-accept-encoding"];
+
 /** Sends an answer uncompressed when too many wait to be compressed. */
 function spareCompression(header: Headers): void {
-  if (!compressionIsBusy()) return;
-  for (const name of ["accept-encoding", "connect-accept-encoding", "grpc-accept-encoding"]) {
-    header.set(name, "identity");
+  const given = acceptHeaders.filter((name) => header.has(name));
+  if (given.length === 0 || !compressionIsBusy()) return;
+  for (const name of given) header.set(name, "identity");
+}
+
+/**
+ * Shortens the time-out in the headers of a call to the longest that a timer can count: the libraries' timers fire at
+ * once with a longer one. Malformed headers are left for the libraries to refuse.
+ */
+function clampTimeout(headers: Headers): void {
+  const connect = headers.get("connect-timeout-ms");
+  if (connect !== null && Number(connect) > timerMsMax && /^\d{1,10}$/.test(connect)) {
+    headers.set("connect-timeout-ms", String(timerMsMax));
+  }
+  const [, digits = "", unit = ""] = /^(\d{1,8})([HMS])$/.exec(headers.get("grpc-timeout") ?? "") ?? [];
+  if (Number(digits) * (secondsOf[unit] ?? 0) > timerSecondsMax) {
+    headers.set("grpc-timeout", `${timerSecondsMax}S`);
   }
 }
+
+const secondsOf: Readonly<Record<string, number>> = { H: 3_600, M: 60, S: 1 };
+const timerSecondsMax = Math.floor(timerMsMax / 1_000);
 
 function quoted(value: string): string {
   return JSON.stringify(shortened(value));

@@ -41,7 +41,10 @@ export async function writeAnswer(
       call.waited();
     }
   }
-  if (trailer !== undefined) response.addTrailers(trailerFields(trailer));
+  if (trailer !== undefined) {
+    const isError = trailer.has("grpc-message");
+    response.addTrailers(isError ? trailerFields(trailer) : Object.fromEntries(trailer));
+  }
   response.end();
 }
 

@@ -186,14 +186,9 @@ export const keyMutants: readonly Mutant[] = [
     withinSeeds: 40,
     edits: [
       [
-        expiry,
-        "if (facts?.expiresMs === undefined || facts.expiresMs > wallMs) continue;",
-        "if (facts?.expiresMs === undefined || facts.expiresMs > wallMs + 300) continue;",
-      ],
-      [
-        keyspace,
-        "this.#expiry.end(keysOf(request), wallMs);",
-        "this.#expiry.end(keysOf(request), wallMs + 1);",
+        plan,
+        "facts?.expiresMs !== undefined && facts.expiresMs <= wallMs;",
+        "facts?.expiresMs !== undefined && facts.expiresMs <= wallMs + 300;",
       ],
     ],
   },
