@@ -84,15 +84,15 @@ export const inSyncMutants: readonly Mutant[] = [
     ],
   },
   {
-    name: "two lives of one standby are in the set",
+    name: "two lives of one replica are in the set",
     promise: "the state names a replica once, and can be read",
-    withinSeeds: 150,
-    focus: ["join in doubt", "session expiry"],
+    withinSeeds: 10,
+    focus: ["session expiry"],
     edits: [
       [
-        inSyncSet,
-        "this.#leaving.has(memberKey(member)) || isEarlierLife(member)",
-        "this.#leaving.has(memberKey(member)) || (!member && isEarlierLife(member))",
+        "cluster/replication/group-state.ts",
+        "sorted([...without(inSync, self.number), self])",
+        "sorted([...inSync, self])",
       ],
     ],
   },

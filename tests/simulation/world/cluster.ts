@@ -10,6 +10,7 @@ import { WatchClient } from "../clients/watch-client.ts";
 import type { Operation, Outcome } from "./coordination-connection.ts";
 import { DataHost } from "./data-host.ts";
 import type { Host } from "./host.ts";
+import type { SimProcess } from "./process.ts";
 import type { Random } from "./random.ts";
 import { RouterHost } from "./router-host.ts";
 import type { World } from "./world.ts";
@@ -23,6 +24,8 @@ export class Cluster {
   readonly watches: readonly WatchClient[];
   readonly history: HistoryRecorder<StoreOperation>;
   #ring: RingState | undefined;
+  /** With which number each process of a data node has registered. */
+  readonly #numbers = new WeakMap<SimProcess, number>();
 
   constructor(world: World) {
     const { profile, scheduler, coordination } = world;
@@ -40,7 +43,7 @@ export class Cluster {
     this.watches = numbers(profile.watchers).map((number) => new WatchClient(this, number));
     coordination.onDone = (process, operation, outcome) => {
       try {
-        this.#observe(process.name, operation, outcome);
+        this.#observe(process, operation, outcome);
       } catch (error) {
         const { path, data } = operation;
         world.invariants.violated(
@@ -86,15 +89,19 @@ export class Cluster {
     return this.#ring && ringOf(this.#ring).owner(key);
   }
 
-  #replicaOf(author: string): Author {
-    const number = this.nodes.find((node) => node.name === author)?.replica.number;
+  /** As whom a process changes a group's state. Its machine may have another log by now: it counts what it was then. */
+  #roleOf(process: SimProcess): Author {
+    const number = this.#numbers.get(process);
     return number === undefined ? "router" : { replica: number };
   }
 
-  #observe(author: string, { name, path, data }: Operation, outcome: Outcome): void {
+  #observe(process: SimProcess, { name, path, data }: Operation, outcome: Outcome): void {
     if ((name !== "set" && name !== "create") || data === undefined || "error" in outcome) return;
     const { invariants, trace, scheduler, coordination } = this.world;
-    const node = /^\/data\/.+\/\d+$/.test(path) && this.nodes.find(({ name }) => name === author);
+    const author = process.name;
+    const number = /^\/data\/.+\/(\d+)$/.exec(path)?.[1];
+    if (number !== undefined) this.#numbers.set(process, Number(number));
+    const node = number !== undefined && this.nodes.find(({ name }) => name === author);
     const incarnation = node && coordination.czxid(path);
     if (node && incarnation) {
       const { group, replica } = node;
@@ -110,7 +117,7 @@ export class Cluster {
         "zk",
         `group ${group}: epoch ${state.epoch}, primary ${state.primary?.number ?? "none"}, in sync ${inSync}`,
       );
-      invariants.stateChanging(group, state, author, this.#replicaOf(author));
+      invariants.stateChanging(group, state, author, this.#roleOf(process));
       invariants.stateChanged(group, state, author);
     } else if (logsOf !== undefined) {
       invariants.floorSet(logsOf, parseGroupLogs(path, data).floor.seq);
