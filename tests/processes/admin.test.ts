@@ -30,7 +30,7 @@ async function keyOf(group: string): Promise<string> {
   }
 }
 
-test("kvlab transfer hands a primary's office over, and no write under way fails", {
+test("kvlab transfer moves the leadership of a group, and no write under way fails", {
   timeout: 90_000,
 }, async () => {
   const [router = assert.fail()] = cluster.routers;

@@ -131,7 +131,7 @@ export const RecoverResponseSchema: GenMessage<RecoverResponse> = /*@__PURE__*/
  */
 export const AdminService: GenService<{
   /**
-   * Hands the office of primary over to an in-sync standby. No write is lost or refused: those that come meanwhile
+   * Transfers the leadership of a group to an in-sync standby. No write is lost or refused: those that come meanwhile
    * wait for the new primary.
    * Errors: NOT_FOUND (no such group or live node), FAILED_PRECONDITION (the node is not in sync),
    * UNAVAILABLE (the group has no primary now, or ZooKeeper is away).

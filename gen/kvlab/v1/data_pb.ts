@@ -1135,7 +1135,7 @@ export type StatusResponse = Message<"kvlab.v1.StatusResponse"> & {
   role: NodeRole;
 
   /**
-   * Number of the term of office that it follows.
+   * Number of the primary's term that it follows.
    *
    * @generated from field: uint64 epoch = 4;
    */

@@ -68,7 +68,7 @@ export type Group = Message<"kvlab.v1.Group"> & {
   name: string;
 
   /**
-   * Number of the present term of office; rises by one with every new primary.
+   * Number of the primary's term; rises by one with every new primary.
    *
    * @generated from field: uint64 epoch = 2;
    */

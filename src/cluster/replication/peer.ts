@@ -9,7 +9,7 @@ export interface Peer {
   append(request: AppendRequest, signal: AbortSignal): Promise<AppendResponse>;
   /** How many keys of the peer's group a ring of these groups would place elsewhere. */
   countMisplaced(request: CountMisplacedRequest, signal: AbortSignal): Promise<number>;
-  /** Makes a primary hand its office over to an in-sync standby. Returns the new epoch. */
+  /** Has a primary transfer its leadership to an in-sync standby. Returns the new epoch. */
   transferLeadership(request: TransferRequest, signal: AbortSignal): Promise<number>;
   /** Where a replica's log ends on disk; undefined when it is damaged. */
   position(request: PositionRequest, signal: AbortSignal): Promise<Position | undefined>;

@@ -43,7 +43,7 @@ export function peersOf(
         network.call({
           from: process,
           to,
-          what: `hand over ${request.number}`,
+          what: `transfer to ${request.number}`,
           signal,
           handle: ({ transferLeadership }, given) => transferLeadership(request, given),
         }),

@@ -37,8 +37,8 @@ export class RouterHost extends Host {
       void withDeadline(clock, new AbortController().signal, (signal) =>
         node.transferLeadership(group, number, signal),
       ).then(
-        (epoch) => process.log(`group ${group} was handed over, epoch ${epoch}`),
-        (error) => process.log(`group ${group} was not handed over: ${error.message}`),
+        (epoch) => process.log(`the leadership of group ${group} was transferred, epoch ${epoch}`),
+        (error) => process.log(`the leadership of group ${group} was not transferred: ${error.message}`),
       );
     const forward = <T>(
       key: string,

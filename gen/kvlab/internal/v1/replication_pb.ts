@@ -676,7 +676,7 @@ export const ReplicationService: GenService<{
     output: typeof CountMisplacedResponseSchema;
   },
   /**
-   * Makes a primary hand its office over to one of its in-sync standbys.
+   * Has a primary transfer its leadership to one of its in-sync standbys.
    * Errors: FAILED_PRECONDITION (this node is not the primary, or the standby is not in sync).
    *
    * @generated from rpc kvlab.internal.v1.ReplicationService.HandOver
