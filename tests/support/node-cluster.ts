@@ -3,15 +3,17 @@ import { DataNode } from "../../src/cluster/node/data-node.ts";
 import { RouterNode } from "../../src/cluster/node/router-node.ts";
 import type { PeerAt } from "../../src/cluster/replication/peer.ts";
 import { defaultReplicationSettings } from "../../src/cluster/replication/settings.ts";
+import type { LogStore } from "../../src/cluster/storage/log-store.ts";
 import type { Coordination } from "../../src/coordination/coordination.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
 import { addressOf } from "./address.ts";
-import { MemoryLog } from "./memory-log.ts";
+import { openOn } from "./log-fixtures.ts";
+import { createSimulatedDisk } from "./simulated-disk.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 const never = new AbortController().signal;
 
-/** Routers and data nodes without a network: real nodes on a virtual clock, the embedded coordination, logs in memory. */
+/** Routers and data nodes without a network: real nodes on a virtual clock, the embedded coordination, simulated disks. */
 export class NodeCluster {
   readonly clock = new VirtualClock();
   /** What the nodes have told their operators. */
@@ -37,8 +39,10 @@ export class NodeCluster {
     return node;
   }
 
-  async data(group: string, address: string, store = new MemoryLog()): Promise<DataNode> {
+  /** `log`: a log that was there before. */
+  async data(group: string, address: string, log?: LogStore): Promise<DataNode> {
     const settings = defaultReplicationSettings;
+    const store = log ?? (await openOn(createSimulatedDisk(), { clock: this.clock }));
     const node = new DataNode({ ...this.#common(), group, store, settings, valueBytesMax: 1000 });
     this.#data.set(address, node);
     await this.clock.settled(node.join(addressOf(address)));

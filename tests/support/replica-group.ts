@@ -21,10 +21,11 @@ import {
   heartbeatMs,
   type ReplicationSettings,
 } from "../../src/cluster/replication/settings.ts";
+import type { LogStore } from "../../src/cluster/storage/log-store.ts";
 import type { Change, Position } from "../../src/cluster/storage/model.ts";
 import { WatchHub } from "../../src/cluster/watch/hub.ts";
 import { addressOf } from "./address.ts";
-import { MemoryLog } from "./memory-log.ts";
+import { LogDisk } from "./log-disk.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 const group = "g";
@@ -32,7 +33,10 @@ const never = new AbortController().signal;
 
 /** One node of the group: a process that comes and goes, and a disk that stays. */
 class Node {
-  store = new MemoryLog();
+  readonly disk = new LogDisk();
+  /** Open, unless the process has ended. */
+  store: LogStore | undefined;
+  isDown = true;
   replica: Replica | undefined;
   /** Set while it is the primary, as far as it knows. */
   keys: KvStateMachine | undefined;
@@ -46,7 +50,7 @@ class Node {
 }
 
 /**
- * The replicas of one group on a virtual clock: real replication over logs in memory, a network that can be cut, and a
+ * The replicas of one group on a virtual clock: real replication and logs on simulated disks, a network that can be cut, and a
  * state register that can be unreachable or lose answers. The test plays the master.
  */
 export class ReplicaGroup {
@@ -69,18 +73,23 @@ export class ReplicaGroup {
   replacesSilent = false;
   readonly #nodes = new Map<number, Node>();
   #incarnations = 0;
+  readonly #requestsMax: number;
 
-  constructor(settings: Partial<ReplicationSettings> = {}) {
+  /** `requestsMax`: how many requests the logs remember. */
+  constructor(settings: Partial<ReplicationSettings> = {}, requestsMax = 1000) {
     this.settings = { ...defaultReplicationSettings, ...settings };
+    this.#requestsMax = requestsMax;
   }
 
-  store(number: number): MemoryLog {
-    return this.#node(number).store;
+  /** The log of a node; if its process has ended, as that has last seen it. */
+  store(number: number): LogStore {
+    const { store } = this.#node(number);
+    if (store === undefined) throw new Error(`node ${number} was never started`);
+    return store;
   }
 
-  /** Somebody puts another log in the place of a stopped node's. */
-  replaceStore(number: number, store: MemoryLog): void {
-    this.#node(number).store = store;
+  disk(number: number): LogDisk {
+    return this.#node(number).disk;
   }
 
   /** What the next registration will be. */
@@ -95,18 +104,19 @@ export class ReplicaGroup {
   /** Starts the process of a node, registers it and lets it claim its place. */
   async start(number: number): Promise<void> {
     const node = this.#node(number);
-    if (node.store.identity === undefined) await node.store.adopt({ cluster: "c1", group, number });
+    const store = await this.#openStore(node);
+    if (store.identity === undefined) await store.adopt({ cluster: "c1", group, number });
     const incarnation = String(++this.#incarnations);
     await rejoinGroup({
       group,
       self: { number, incarnation },
-      store: node.store,
+      store,
       state: this.#groupRegister(number),
       logs: this.#logsRegister(number),
     });
     const replica = new Replica({
       group,
-      store: node.store,
+      store,
       clock: this.clock,
       peerAt: (address) => this.#peer(number, Number(address.split(":")[1])),
       register: this.#groupRegister(number),
@@ -133,7 +143,20 @@ export class ReplicaGroup {
     const node = this.#node(number);
     node.replica?.stop();
     node.replica = undefined;
-    node.store = node.store.reopen();
+    node.isDown = true;
+    node.disk.crash();
+  }
+
+  async #openStore(node: Node): Promise<LogStore> {
+    if (!node.isDown && node.store !== undefined) return node.store;
+    node.store = await node.disk.open({
+      clock: this.clock,
+      requestsMax: this.#requestsMax,
+      // Whoever uses the log tells of it, too.
+      onFatal: () => {},
+    });
+    node.isDown = false;
+    return node.store;
   }
 
   /** The node's registration goes, as when its session expires. */
@@ -148,7 +171,7 @@ export class ReplicaGroup {
 
   #choose(nodes: readonly NodeView[], hearing?: readonly number[]): boolean {
     const positions = new Map<number, Position>();
-    for (const { number } of nodes) positions.set(number, this.#node(number).store.durable);
+    for (const { number } of nodes) positions.set(number, this.store(number).durable);
     const to = this.state && successorOf(this.state.value, nodes, positions);
     if (to === undefined) return false;
     this.#promote(to, hearing);
@@ -188,8 +211,9 @@ export class ReplicaGroup {
     return keys;
   }
 
-  #machineOf({ store }: Node, primary: Primary): KvStateMachine {
+  #machineOf({ number }: Node, primary: Primary): KvStateMachine {
     const { clock } = this;
+    const store = this.store(number);
     return new KvStateMachine({
       primary,
       keys: store,
@@ -228,14 +252,13 @@ export class ReplicaGroup {
 
   /** What a node's log holds of puts, deletes (`-`) and expiries (`~`), in words. */
   contents(number: number): string[] {
-    return this.#node(number).store.records.flatMap(({ changes }) => changes.map(shown));
+    return this.disk(number).records.flatMap(({ changes }) => changes.map(shown));
   }
 
   #node(number: number): Node {
     let node = this.#nodes.get(number);
     if (node === undefined) {
       node = new Node(number);
-      node.store.clock = this.clock;
       this.#nodes.set(number, node);
     }
     return node;

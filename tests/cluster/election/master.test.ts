@@ -2,17 +2,19 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HashRing } from "../../../src/cluster/ring/hash-ring.ts";
 import { waitingReason } from "../../../src/cluster/ring/placement.ts";
-import { put } from "../../support/log-fixtures.ts";
-import { MemoryLog } from "../../support/memory-log.ts";
+import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
+import { dbfile, openOn } from "../../support/log-fixtures.ts";
 import { NodeCluster } from "../../support/node-cluster.ts";
+import { createSimulatedDisk } from "../../support/simulated-disk.ts";
 
 const never = new AbortController().signal;
 
 /** A log of the original program, with these keys. */
-function originalLog(keys: readonly string[]): MemoryLog {
-  const log = new MemoryLog();
-  log.records = keys.map((key, index) => put(0, index + 1, key, "1"));
-  return log.reopenedWhole();
+async function originalLog(keys: readonly string[]): Promise<LogStore> {
+  const disk = createSimulatedDisk();
+  const entries = keys.map((key) => `${Buffer.from(key).toString("base64")}\nMQ==\n#\n`);
+  disk.place(dbfile, Buffer.from(entries.join("")));
+  return await openOn(disk);
 }
 
 /** Keys that the ring of both groups gives to `group`. */
@@ -74,16 +76,16 @@ test("a first write and a new group at the same time: whichever wins, no key bec
 test("logs of the original program, with every key where the ring wants it, make one ring", async () => {
   const cluster = await NodeCluster.start();
   const router = await cluster.router("r:1");
-  await cluster.data("zdata1", "d1:1", originalLog(keysOf("zdata1")));
+  await cluster.data("zdata1", "d1:1", await originalLog(keysOf("zdata1")));
   await cluster.sees(router, "zdata1 is in the ring", ({ ring }) => ring?.value.groups.length === 1);
-  await cluster.data("zdata2", "d2:1", originalLog(keysOf("zdata2")));
+  await cluster.data("zdata2", "d2:1", await originalLog(keysOf("zdata2")));
   await cluster.sees(router, "both are in the ring", ({ ring }) => ring?.value.groups.length === 2);
 });
 
 test("a group that would take over keys of a log that was there before waits outside", async () => {
   const cluster = await NodeCluster.start();
   const router = await cluster.router("r:1");
-  await cluster.data("zdata1", "d1:1", originalLog([...keysOf("zdata1"), ...keysOf("zdata2")]));
+  await cluster.data("zdata1", "d1:1", await originalLog([...keysOf("zdata1"), ...keysOf("zdata2")]));
   await cluster.sees(router, "zdata1 is in the ring", ({ ring }) => ring?.value.groups.length === 1);
   await cluster.data("zdata2", "d2:1");
   await cluster.clock.pass(60_000);

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encodeText } from "../../../src/cluster/metadata/codec.ts";
 import { clusterPath } from "../../../src/cluster/metadata/paths.ts";
-import { MemoryLog } from "../../support/memory-log.ts";
+import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
+import { openOn } from "../../support/log-fixtures.ts";
 import { NodeCluster } from "../../support/node-cluster.ts";
+import { createSimulatedDisk } from "../../support/simulated-disk.ts";
 
 async function idOf(cluster: NodeCluster): Promise<string> {
   const { data } = await (await cluster.session()).get(clusterPath);
@@ -11,14 +13,14 @@ async function idOf(cluster: NodeCluster): Promise<string> {
 }
 
 /** A log of a group, as a node of that cluster has left it. */
-async function logOf(cluster: string): Promise<MemoryLog> {
-  const store = new MemoryLog();
+async function logOf(cluster: string): Promise<LogStore> {
+  const store = await openOn(createSimulatedDisk());
   await store.adopt({ cluster, group: "g", number: 1 });
   return store;
 }
 
 /** Starts a node that is not expected to find a place, and waits until it has said so. */
-async function refused(cluster: NodeCluster, store: MemoryLog): Promise<string> {
+async function refused(cluster: NodeCluster, store: LogStore): Promise<string> {
   void cluster.data("g", "a:1", store).catch(() => {});
   return await cluster.clock.until("the node has failed", () =>
     cluster.log.find((message) => message.startsWith("failed: ")),
@@ -28,7 +30,7 @@ async function refused(cluster: NodeCluster, store: MemoryLog): Promise<string> 
 test("the first process makes the cluster's id, and all know it", async () => {
   const cluster = await NodeCluster.start();
   const router = await cluster.router("r:1");
-  const store = new MemoryLog();
+  const store = await openOn(createSimulatedDisk());
   await cluster.data("g", "a:1", store);
   const id = await idOf(cluster);
   assert.match(id, /^[0-9a-f]{32}$/);

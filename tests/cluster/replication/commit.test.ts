@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ReplicaLog } from "../../../src/cluster/storage/replica-log.ts";
 import { groupOf } from "../../support/replica-group.ts";
+
+/** The next record is refused. */
+function refuseOnce(log: ReplicaLog, error: Error): void {
+  const { check } = log;
+  log.check = () => {
+    log.check = check;
+    throw error;
+  };
+}
 
 test("the first node of a group becomes its primary and serves alone", async () => {
   const group = await groupOf([1]);
@@ -12,7 +22,7 @@ test("the first node of a group becomes its primary and serves alone", async () 
 test("a write is acknowledged only once every in-sync standby has it on disk", async () => {
   const group = await groupOf([1, 2, 3]);
   const disk = Promise.withResolvers<void>();
-  group.store(3).hold = disk.promise;
+  group.disk(3).hold = disk.promise;
   let acknowledged = false;
   const write = group.put(1, "a", "1").then(() => {
     acknowledged = true;
@@ -28,7 +38,7 @@ test("a write is acknowledged only once every in-sync standby has it on disk", a
 test("a write that the log cannot hold is refused, and counts for nothing", async () => {
   const group = await groupOf([1, 2]);
   const before = await group.clock.settled(group.put(1, "a", "1"));
-  group.store(1).refusal = new RangeError("too long");
+  refuseOnce(group.store(1), new RangeError("too long"));
   const refused = group.put(1, "a", "2");
   const behind = group.put(1, "b", "3");
   await assert.rejects(group.clock.settled(refused), { code: "invalid", message: "too long" });
@@ -39,7 +49,7 @@ test("a write that the log cannot hold is refused, and counts for nothing", asyn
 
 test("a primary whose log takes nothing more acknowledges nothing more, and ends its process", async () => {
   const group = await groupOf([1, 2]);
-  group.store(1).refusal = new Error("it is closed");
+  refuseOnce(group.store(1), new Error("it is closed"));
   await assert.rejects(group.clock.settled(group.put(1, "a", "1")), { code: "unavailable" });
   await assert.rejects(group.clock.settled(group.put(1, "b", "2")), { code: "unavailable" });
   assert.deepEqual(group.failures, ["1: Error: it is closed"]);
@@ -48,21 +58,21 @@ test("a primary whose log takes nothing more acknowledges nothing more, and ends
 test("a primary whose log loses what it has taken acknowledges nothing more, and ends its process", async () => {
   const group = await groupOf([1, 2]);
   const disk = Promise.withResolvers<void>();
-  group.store(1).hold = disk.promise;
+  group.disk(1).hold = disk.promise;
   const writes = Promise.allSettled(["a", "b"].map((key) => group.put(1, key, "1")));
   disk.reject(new Error("it is gone"));
   const codes = (await group.clock.settled(writes)).map(
     (end) => end.status === "rejected" && end.reason.code,
   );
   assert.deepEqual(codes, ["outcome-unknown", "outcome-unknown"]);
-  assert.deepEqual(group.failures, ["1: Error: it is gone"]);
+  assert.deepEqual(group.failures, ["1: LogStoreError: cannot write to /data/db.txt: it is gone"]);
 });
 
 test("a write that is not committed yet cannot be read", async () => {
   const group = await groupOf([1, 2]);
   await group.clock.settled(group.put(1, "a", "old"));
   const disk = Promise.withResolvers<void>();
-  group.store(2).hold = disk.promise;
+  group.disk(2).hold = disk.promise;
   const write = group.put(1, "a", "new");
   await group.clock.pass(10);
   assert.equal(await group.get(1, "a"), "old");
@@ -92,7 +102,7 @@ test("a delete of a missing key is refused only once the deletes before it are c
   const group = await groupOf([1, 2]);
   await group.clock.settled(group.put(1, "a", "1"));
   const disk = Promise.withResolvers<void>();
-  group.store(2).hold = disk.promise;
+  group.disk(2).hold = disk.promise;
   const order: string[] = [];
   const first = group.delete(1, "a").then(() => order.push("deleted"));
   const second = group.delete(1, "a").catch((error) => order.push(error.code));

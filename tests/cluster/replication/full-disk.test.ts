@@ -7,7 +7,7 @@ const refused = { code: "exhausted", message: /disk of the group's primary is fu
 test("a primary without room refuses writes as not applied, answers reads, and takes writes when there is room", async () => {
   const group = await groupOf([1, 2]);
   await group.clock.settled(group.put(1, "a", "1"));
-  group.store(1).isFull = true;
+  group.disk(1).isFull = true;
   await group.clock.settled(assert.rejects(group.put(1, "a", "2"), refused));
   assert.equal(await group.get(1, "a"), "1");
   await group.clock.pass(10_000);
@@ -15,7 +15,7 @@ test("a primary without room refuses writes as not applied, answers reads, and t
   assert.deepEqual(group.inSync, [1, 2]);
   assert.deepEqual([group.contents(1), group.contents(2)], [["a=1"], ["a=1"]]);
 
-  group.store(1).isFull = false;
+  group.disk(1).isFull = false;
   const revision = await group.clock.settled(group.put(1, "a", "3"));
   assert.equal(await group.get(1, "a"), "3");
   assert.equal(revision, 3);
@@ -25,7 +25,7 @@ test("a primary without room refuses writes as not applied, answers reads, and t
 test("what was decided on a write that is then withdrawn is refused with it", async () => {
   const group = await groupOf([1, 2]);
   await group.clock.settled(group.put(1, "a", "1"));
-  group.store(1).isFull = true;
+  group.disk(1).isFull = true;
   const requestId = { id: "r", afterRevision: 1 };
   const waiting = [
     group.write(1, { operations: [putOf("a", "2")], requestId }),
@@ -38,7 +38,7 @@ test("what was decided on a write that is then withdrawn is refused with it", as
     group.write(1, { operations: [{ kind: "delete", key: "b" }] }),
   ];
   await group.clock.settled(Promise.all(waiting.map((write) => assert.rejects(write, refused))));
-  group.store(1).isFull = false;
+  group.disk(1).isFull = false;
   const revision = await group.clock.settled(
     group.write(1, {
       compares: [{ key: "a", condition: { kind: "revision", revision: 2 } }],
@@ -51,7 +51,7 @@ test("what was decided on a write that is then withdrawn is refused with it", as
 
 test("a standby without room is dropped at once, says why, and comes back when there is room", async () => {
   const group = await groupOf([1, 2]);
-  group.store(2).isFull = true;
+  group.disk(2).isFull = true;
   const calledMs = group.clock.monotonicMs();
   await group.clock.settled(group.put(1, "a", "1"));
   assert.ok(group.clock.monotonicMs() - calledMs < group.settings.standbyTimeoutMs);
@@ -64,7 +64,7 @@ test("a standby without room is dropped at once, says why, and comes back when t
   assert.equal(group.primary(1).standbys[0]?.state, "paused");
   await group.clock.pass(60_000);
   assert.deepEqual(group.inSync, [1]);
-  group.store(2).isFull = false;
+  group.disk(2).isFull = false;
   await group.clock.until("node 2 is in sync again", () => group.inSync.length === 2);
   assert.deepEqual(group.contents(2), ["a=1"]);
   assert.equal(group.primary(1).standbys[0]?.diskFull, false);
@@ -74,7 +74,7 @@ test("a standby without room is dropped at once, says why, and comes back when t
 test("a standby without room that cannot be dropped keeps its lease: reads go on", async () => {
   const group = await groupOf([1, 2]);
   await group.clock.settled(group.put(1, "a", "1"));
-  group.store(2).isFull = true;
+  group.disk(2).isFull = true;
   group.registerFault = "down";
   let isDone = false;
   const write = group.put(1, "a", "2").then(() => {
@@ -94,13 +94,13 @@ test("a standby without room that cannot be dropped keeps its lease: reads go on
 test("a new primary without room begins its epoch when there is some", async () => {
   const group = await groupOf([1, 2]);
   await group.clock.settled(group.put(1, "a", "1"));
-  group.store(2).isFull = true;
+  group.disk(2).isFull = true;
   group.crash(1);
   group.forget(1);
   group.promote();
   await group.clock.pass(5000);
   assert.equal(group.isPrimary(2) && group.serves(2), false);
-  group.store(2).isFull = false;
+  group.disk(2).isFull = false;
   await group.clock.until("node 2 serves", () => group.isPrimary(2) && group.serves(2));
   assert.equal(await group.get(2, "a"), "1");
 });

@@ -5,10 +5,10 @@ import { groupOf, type ReplicaGroup } from "../../support/replica-group.ts";
 /** From now on nothing gets on the disk of this node. Returns how to end that. */
 function hang(group: ReplicaGroup, number: number): () => void {
   const disk = Promise.withResolvers<void>();
-  const store = group.store(number);
-  store.hold = disk.promise;
+  const hung = group.disk(number);
+  hung.hold = disk.promise;
   return () => {
-    store.hold = undefined;
+    hung.hold = undefined;
     disk.resolve();
   };
 }
@@ -104,7 +104,7 @@ test("who is made primary while its disk hangs passes that on", async () => {
 test("a new primary without room passes that on to who has some", async () => {
   const group = await groupOf([1, 2, 3]);
   await group.clock.settled(group.put(1, "a", "1"));
-  group.store(2).isFull = true;
+  group.disk(2).isFull = true;
   group.crash(1);
   group.forget(1);
   group.promote();

@@ -42,12 +42,12 @@ describe("an in-sync node that returns", () => {
 
   test("with a copy from before its last registration leaves the set, and is in sync again once it has caught up", async () => {
     const group = await pair();
-    const old = group.store(2).reopen();
+    const old = group.disk(2).bytes;
     stop(group, 2);
     await group.start(2);
     stop(group, 2);
     await write(group, 3);
-    group.replaceStore(2, old);
+    group.disk(2).restore(old);
     group.apart.add(1);
     await group.start(2);
     assert.deepEqual(group.inSync, [1]);
@@ -59,28 +59,37 @@ describe("an in-sync node that returns", () => {
 
   test("with a copy of the same life that ends below the floor leaves the set", async () => {
     const group = await pair();
-    const old = group.store(2).reopen();
+    const old = group.disk(2).bytes;
+    const { seq } = group.store(2).last;
     await write(group, 3);
-    await group.clock.until("the floor is above the copy", () => floorOf(group).seq > old.last.seq);
+    await group.clock.until("the floor is above the copy", () => floorOf(group).seq > seq);
     stop(group, 2);
     group.apart.add(1);
-    group.replaceStore(2, old);
+    group.disk(2).restore(old);
     await group.start(2);
     assert.deepEqual(group.inSync, [1]);
   });
 
   test("with a longer log of another history leaves the set", async () => {
     const group = await pair();
-    const old = group.store(2).reopen();
+    const old = group.disk(2).bytes;
+    const { seq: oldSeq } = group.store(2).last;
+    for (const number of [2, 1]) {
+      group.replace(number);
+      await group.clock.until("it serves, and both are in sync", () => {
+        return group.isPrimary(number) && group.serves(number) && group.inSync.length === 2;
+      });
+    }
     await write(group, 3);
-    await group.clock.until("the floor is above the copy", () => floorOf(group).seq > old.last.seq);
+    await group.clock.until("the floor is of a later epoch", () => floorOf(group).epoch === 3);
     const floor = floorOf(group);
     stop(group, 2);
     group.apart.add(1);
-    for (let seq = old.last.seq + 1; seq <= floor.seq + 10; seq++)
-      await old.append([{ epoch: 2, seq, changes: [] }]);
-    old.promisedEpoch = 1;
-    group.replaceStore(2, old);
+    group.disk(2).restore(old);
+    await group.disk(2).change(async (store) => {
+      for (let seq = oldSeq + 1; seq <= floor.seq + 10; seq++)
+        await store.append([{ epoch: 1, seq, changes: [] }]);
+    });
     await group.start(2);
     assert.deepEqual(group.inSync, [1]);
   });
@@ -88,11 +97,15 @@ describe("an in-sync node that returns", () => {
   test("with the log of another replica leaves the set", async () => {
     const group = await pair();
     stop(group, 2);
-    const other = group.store(1).reopen();
-    other.identity = { ...(other.identity ?? assert.fail()), number: 2 };
-    other.life = group.store(2).life;
+    const { life = "" } = group.store(2);
     group.apart.add(1);
-    group.replaceStore(2, other);
+    const { fileId } = group.disk(2).header;
+    group.disk(2).restore(group.disk(1).bytes);
+    group.disk(2).changeHeader(({ identity }) => ({
+      fileId,
+      identity: { ...(identity ?? assert.fail()), number: 2 },
+      life: BigInt(life),
+    }));
     await group.start(2);
     assert.deepEqual(group.inSync, [1]);
   });
@@ -100,9 +113,8 @@ describe("an in-sync node that returns", () => {
   test("with a repaired log leaves the set, and is mended by a full copy though it ends where the others do", async () => {
     const group = await pair();
     stop(group, 2);
-    const repaired = group.store(2);
-    repaired.identity = { ...(repaired.identity ?? assert.fail()), repaired: true };
-    repaired.records.splice(2, 1);
+    group.disk(2).damage({ epoch: 1, seq: 3 });
+    await group.disk(2).repair();
     group.apart.add(1);
     await group.start(2);
     assert.deepEqual(group.inSync, [1]);
@@ -116,13 +128,13 @@ describe("an in-sync node that returns", () => {
   test("with a log of an earlier version, which notes no lives, is in sync, and is known from then on", async () => {
     const group = await pair();
     stop(group, 2);
-    group.store(2).life = undefined;
+    group.disk(2).forgetLives();
     group.logs = undefined;
     group.apart.add(1);
     await group.start(2);
     assert.deepEqual(group.inSync, [1, 2]);
     stop(group, 2);
-    group.store(2).life = undefined;
+    group.disk(2).forgetLives();
     await group.start(2);
     assert.deepEqual(group.inSync, [1], "a log without lives is older than what is known of it");
   });
@@ -140,18 +152,18 @@ describe("the only in-sync node", () => {
 
   test("that returns with an older copy waits for an operator, and goes on when that says so", async () => {
     const group = await alone();
-    const old = group.store(1).reopen();
+    const old = group.disk(1).bytes;
+    const { last, life } = group.store(1);
     await write(group, 3);
-    await group.clock.until("the floor is above the copy", () => floorOf(group).seq > old.last.seq);
+    await group.clock.until("the floor is above the copy", () => floorOf(group).seq > last.seq);
     stop(group, 1);
-    group.replaceStore(1, old);
-    const { life } = old;
+    group.disk(1).restore(old);
     const refused = {
       name: "OperatorAwaited",
       message: /ends at record 1\.4 and lacks record 1\.7.*kvlab recover g/,
     };
     await assert.rejects(group.start(1), refused);
-    assert.equal(old.life, life, "a log that is in doubt must not pass for a newer one");
+    assert.equal(group.store(1).life, life, "a log that is in doubt must not pass for a newer one");
     await assert.rejects(group.start(1), refused);
     // What `kvlab recover` writes, for the registration that is the next one here.
     const { value, version } = group.state ?? assert.fail();
@@ -170,9 +182,10 @@ describe("the only in-sync node", () => {
     const group = await alone();
     await group.clock.until("the floor is raised", () => floorOf(group).seq >= 3);
     stop(group, 1);
-    const store = group.store(1);
-    store.identity = { ...(store.identity ?? assert.fail()), repaired: true };
-    await store.truncate(2);
+    await group.disk(1).change((store) => store.truncate(2));
+    group.disk(1).changeHeader(({ identity = assert.fail() }) => ({
+      identity: { ...identity, repaired: true },
+    }));
     await group.start(1);
     group.promote();
     await group.clock.until("node 1 serves", () => group.serves(1));

@@ -4,16 +4,16 @@ import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import { WatchHub } from "../../../src/cluster/watch/hub.ts";
 import type { WatchStep } from "../../../src/cluster/watch/step.ts";
 import { queueBytesMax, type WatchOptions } from "../../../src/cluster/watch/watcher.ts";
-import { deletion, put } from "../../support/log-fixtures.ts";
-import { MemoryLog } from "../../support/memory-log.ts";
+import { deletion, openOn, put } from "../../support/log-fixtures.ts";
+import { createSimulatedDisk } from "../../support/simulated-disk.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
 const all: WatchOptions = { scope: { kind: "all" }, after: undefined, previous: false };
 
-/** A log, the watches on it, and a way to write to it. */
-function setUp() {
-  const store = new MemoryLog();
+/** A log that compaction leaves as it is, the watches on it, and a way to write to it. */
+async function setUp({ historyBytes = 1e9 } = {}) {
   const clock = new VirtualClock();
+  const store = await openOn(createSimulatedDisk(), { clock, historyBytes });
   const hub = new WatchHub(store, clock);
   const write = async (...records: LogRecord[]) => {
     await store.append(records);
@@ -47,7 +47,7 @@ async function events(watch: Watch, count: number): Promise<string[]> {
 }
 
 test("a watch from now on tells its position at once, and then every change in order", async () => {
-  const { write, watch } = setUp();
+  const { write, watch } = await setUp();
   await write(put(1, 1, "a", "old"));
   const watching = watch();
   assert.deepEqual(await stepOf(watching), { events: [], at: { epoch: 1, seq: 1 } });
@@ -58,7 +58,7 @@ test("a watch from now on tells its position at once, and then every change in o
 });
 
 test("what is not committed is told to nobody", async () => {
-  const { store, watch } = setUp();
+  const { store, watch } = await setUp();
   const watching = watch();
   await stepOf(watching);
   await store.append([put(1, 1, "a", "1"), put(1, 2, "a", "2")]);
@@ -68,7 +68,7 @@ test("what is not committed is told to nobody", async () => {
 });
 
 test("a watch of a key or a prefix tells of nothing else", async () => {
-  const { write, watch } = setUp();
+  const { write, watch } = await setUp();
   const key = watch({ scope: { kind: "key", key: "ab" } });
   const prefix = watch({ scope: { kind: "prefix", prefix: "ab" } });
   await Promise.all([stepOf(key), stepOf(prefix)]);
@@ -78,7 +78,7 @@ test("a watch of a key or a prefix tells of nothing else", async () => {
 });
 
 test("a watch after a revision tells first what the log has, then what comes, without a gap", async () => {
-  const { write, watch } = setUp();
+  const { write, watch } = await setUp();
   await write(put(1, 1, "a", "1"), put(1, 2, "a", "2"), put(1, 3, "a", "3"));
   const watching = watch({ after: { epoch: 1, seq: 1 } });
   await stepOf(watching);
@@ -89,7 +89,7 @@ test("a watch after a revision tells first what the log has, then what comes, wi
 });
 
 test("the changes of a batch come together", async () => {
-  const { write, watch } = setUp();
+  const { write, watch } = await setUp();
   const watching = watch();
   await stepOf(watching);
   const changes = ["a", "b"].flatMap((key) => put(1, 1, key, "1").changes);
@@ -107,7 +107,7 @@ test("the changes of a batch come together", async () => {
 });
 
 test("previous values are told, live and from the log; a compacted one is said to be lost", async () => {
-  const { store, write, watch } = setUp();
+  const { store, write, watch } = await setUp({ historyBytes: 0 });
   const over = (seq: number, value: string, previous: number): LogRecord => ({
     epoch: 1,
     seq,
@@ -117,18 +117,19 @@ test("previous values are told, live and from the log; a compacted one is said t
   const late = watch({ after: { epoch: 1, seq: 0 }, previous: true });
   assert.deepEqual(await events(late, 2), ["1 put a 1", "2 put a 2 was 1"]);
   const next = events(late, 1);
+  await store.compact();
   await write(over(3, "3", 2));
   assert.deepEqual(await next, ["3 put a 3 was 2"]);
-  store.base = { epoch: 1, seq: 2 };
   assert.deepEqual(await events(watch({ after: { epoch: 1, seq: 2 }, previous: true }), 1), [
     "3 put a 3 was lost",
   ]);
 });
 
 test("a watch from before what the log has, or of another history, is refused with the oldest revision", async () => {
-  const { store, write, watch } = setUp();
-  await write(put(1, 1, "a", "1"), put(1, 2, "a", "2"), put(4, 3, "a", "3"));
-  store.base = { epoch: 1, seq: 2 };
+  const { store, write, watch } = await setUp({ historyBytes: 0 });
+  await write(put(1, 1, "a", "1"), put(1, 2, "a", "2"));
+  await store.compact();
+  await write(put(4, 3, "a", "3"));
   const refused = { name: "OperationError", code: "history-lost", revision: 2 };
   await assert.rejects(stepOf(watch({ after: { epoch: 0, seq: 1 } })), refused);
   await assert.rejects(stepOf(watch({ after: { epoch: 0, seq: 4 } })), refused);
@@ -137,7 +138,7 @@ test("a watch from before what the log has, or of another history, is refused wi
 });
 
 test("a slow watcher gets everything from the log, and has little in memory meanwhile", async () => {
-  const { write, watch } = setUp();
+  const { write, watch } = await setUp();
   const slow = watch();
   await stepOf(slow);
   const first = events(slow, 1);
@@ -155,25 +156,25 @@ test("a slow watcher gets everything from the log, and has little in memory mean
 });
 
 test("a watcher so slow that compaction has passed it is told so, not left with a gap", async () => {
-  const { store, write, watch } = setUp();
+  const { store, write, watch } = await setUp({ historyBytes: 0 });
   const slow = watch();
   await stepOf(slow);
   const large = "x".repeat(queueBytesMax / 2);
   const first = stepOf(slow);
   for (let seq = 1; seq <= 10; seq++) await write(put(1, seq, "a", large));
   const told = (await first).at.seq;
-  assert.ok(told < 10);
-  store.base = { epoch: 1, seq: 10 };
+  await store.compact();
+  assert.ok(told < store.base.seq);
   await assert.rejects(
     async () => {
       for (;;) await stepOf(slow);
     },
-    { code: "history-lost", revision: 10 },
+    { code: "history-lost", revision: store.base.seq },
   );
 });
 
 test("a watcher that is told nothing learns from time to time how far it has come", async () => {
-  const { clock, write, watch } = setUp();
+  const { clock, write, watch } = await setUp();
   const watching = watch({ scope: { kind: "key", key: "a" } });
   await stepOf(watching);
   const next = stepOf(watching);
@@ -182,7 +183,7 @@ test("a watcher that is told nothing learns from time to time how far it has com
 });
 
 test("an aborted watch ends, and its place is free again", async () => {
-  const { watch, end } = setUp();
+  const { watch, end } = await setUp();
   const watching = watch();
   await stepOf(watching);
   const next = watching.next();
@@ -191,7 +192,7 @@ test("an aborted watch ends, and its place is free again", async () => {
 });
 
 test("10,000 watchers of their own keys are told of theirs alone", async () => {
-  const { write, watch } = setUp();
+  const { write, watch } = await setUp();
   const watchers = Array.from({ length: 10_000 }, (_, index) =>
     watch({ scope: { kind: "key", key: `key-${index}` } }),
   );
@@ -224,7 +225,7 @@ const bytesOf = ({ events: told }: WatchStep) =>
   );
 
 test("previous values are read when they are told, and no step is longer than a message", async () => {
-  const { store, write, watch } = setUp();
+  const { store, write, watch } = await setUp();
   const large = "x".repeat(MiB);
   const keys = Array.from({ length: 20 }, (_, index) => `k${index}`);
   for (const [index, key] of keys.entries()) await write(overwriting(index + 1, [key], large, 0));
@@ -255,7 +256,7 @@ for (const [how, options] of [
   ["from the log", { after: { epoch: 1, seq: 1 } }],
 ] as const) {
   test(`a batch that is too long with what was there before is told in parts, ${how}`, async () => {
-    const { write, watch } = setUp();
+    const { write, watch } = await setUp();
     const keys = ["a", "b", "c", "d", "e", "f"];
     await write(overwriting(1, keys, "x".repeat(MiB), 0));
     const watching = watch({ previous: true, ...options });
@@ -274,7 +275,7 @@ for (const [how, options] of [
 }
 
 test("a batch that is told in part goes on from the log where it was, when the watcher falls behind", async () => {
-  const { write, watch } = setUp();
+  const { write, watch } = await setUp();
   const keys = ["a", "b", "c", "d", "e", "f"];
   await write(overwriting(1, keys, "x".repeat(MiB), 0));
   const watching = watch({ previous: true });
@@ -291,7 +292,7 @@ test("a batch that is told in part goes on from the log where it was, when the w
 });
 
 test("watchers that do not read hold so much together, and no more; who reads on frees it for others", async () => {
-  const { clock, write, watch } = setUp();
+  const { clock, write, watch } = await setUp();
   const watching = Array.from({ length: 80 }, () => watch({ previous: true }));
   await Promise.all(watching.map(stepOf));
   const large = "x".repeat(3.5 * MiB);

@@ -3,7 +3,8 @@ import { describe, it } from "node:test";
 import { at } from "../../checker/hand-written.ts";
 import type { History } from "../../checker/history.ts";
 import type { StoreOperation } from "../../checker/store-model.ts";
-import { MemoryLog } from "../../support/memory-log.ts";
+import { openOn } from "../../support/log-fixtures.ts";
+import { createSimulatedDisk } from "../../support/simulated-disk.ts";
 import { withLog } from "../clients/learnt.ts";
 import { end, groupOf, named, put } from "./by-hand.ts";
 import type { GroupFacts } from "./group-facts.ts";
@@ -76,7 +77,7 @@ describe("the check of what goes from a log", () => {
     const invariants = new Invariants({ leaseMs: 1, minSync: 1 }, () => 0);
     const [one, two] = await Promise.all(
       [1, 2].map(async (number) => {
-        const store = new MemoryLog();
+        const store = await openOn(createSimulatedDisk());
         await store.adopt({ cluster: "c1", group: "g", number });
         const replica = new ShadowLog(`n${number}`, "g");
         invariants.group("g").replicas.add(replica);
