@@ -25,7 +25,6 @@ for (const [call, filesMax] of [
   ["put", 28],
   ["get", 22],
   ["watch", 22],
-  ["failover", 28],
 ] as const) {
   test(`the way of a ${call} is at most ${filesMax} files long, and returns to none`, () => {
     const files = filesOf(call);

@@ -35,7 +35,7 @@ const failed = (exitCode: number, message: string) => ({
 });
 
 describe("the kvlab command line", () => {
-  it("shows what there is without words and with --help", { timeout }, async () => {
+  it("shows all commands without arguments and with --help", { timeout }, async () => {
     const { exitCode, stdout } = await kvlab([]);
     assert.equal(exitCode, 0);
     for (const name of ["put KEY VALUE", "get KEY", "delete KEY", "scan [PREFIX]", "import [FILE]", "repl"]) {
@@ -54,7 +54,7 @@ describe("the kvlab command line", () => {
     assert.deepEqual(await kvlab(["help", "put"]), await kvlab(["put", "--help"]));
   });
 
-  it("refuses arguments that are not UTF-8, of which different ones would be one key", {
+  it("refuses arguments that are not UTF-8, because different ones would become one key", {
     timeout,
   }, async () => {
     // Only a shell can say such bytes.

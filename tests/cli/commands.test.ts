@@ -34,7 +34,7 @@ const failed = (exitCode: number, message: string) => ({
 });
 
 describe("kvlab put, get and delete", () => {
-  it("put a value as text, print nothing but the value, and delete it", { timeout }, async () => {
+  it("put a value as text, print only the value, and delete it", { timeout }, async () => {
     assert.deepEqual(await kvlab(["put", "kéy", "hello wörld"]), done("ok, revision 1\n"));
     assert.deepEqual(toy.values.get("kéy"), { case: "text", value: "hello wörld" });
     assert.deepEqual(await kvlab(["get", "kéy"]), done("hello wörld"));
@@ -52,7 +52,7 @@ describe("kvlab put, get and delete", () => {
     assert.ok(stdout.equals(bytes));
   });
 
-  it("take empty keys and values, and those that begin with a dash", { timeout }, async () => {
+  it("accept empty keys and values, and those that begin with a dash", { timeout }, async () => {
     assert.equal((await kvlab(["put", "", ""])).exitCode, 0);
     assert.deepEqual(await kvlab(["get", ""]), done(""));
     assert.equal((await kvlab(["put", "--", "-5", "--json"])).exitCode, 0);
@@ -69,7 +69,7 @@ describe("kvlab put, get and delete", () => {
     assert.deepEqual(await json("delete", "a"), { key: "a", revision: revision + 1 });
   });
 
-  it("end with 1 when there is no such key", { timeout }, async () => {
+  it("end with 1 when the key does not exist", { timeout }, async () => {
     assert.deepEqual(await kvlab(["get", "nope"]), failed(1, 'get "nope": not found'));
     assert.deepEqual(await kvlab(["delete", "nope"]), failed(1, 'delete "nope": not found'));
   });
@@ -104,7 +104,7 @@ describe("kvlab put, get and delete", () => {
 });
 
 describe("a value that is too long", () => {
-  it("ends with 2, whoever notices it", { timeout }, async () => {
+  it("ends with 2, whether the command or the server notices it", { timeout }, async () => {
     const tooLongForRouter = await kvlab(["put", "a", "-"], { stdin: new Uint8Array(5 * 1024 * 1024) });
     assert.equal(tooLongForRouter.exitCode, 2);
     assert.match(tooLongForRouter.stderr, /^kvlab: put "a": not allowed \([^\n]*\n$/);
@@ -117,7 +117,7 @@ describe("a value that is too long", () => {
 });
 
 describe("kvlab locate", () => {
-  it("prints group and address, and - when there is no primary", { timeout }, async () => {
+  it("prints the group and the address, or - without a primary", { timeout }, async () => {
     assert.deepEqual(await kvlab(["locate", "a"]), done("g 127.0.0.1:2000\n"));
     assert.deepEqual(await kvlab(["locate", "is down"]), done("g -\n"));
     assert.deepEqual(JSON.parse((await kvlab(["locate", "a", "--json"])).stdout), {
@@ -148,7 +148,7 @@ ring version 3, 2 virtual nodes a group
     );
   });
 
-  it("shows no state of a standby whose primary is of an earlier version", { timeout }, async () => {
+  it("does not show a standby's state when its primary is of an earlier version", { timeout }, async () => {
     const [first] = toy.topology.groups;
     assert.ok(first);
     toy.topology = create(TopologySchema, { groups: [{ ...first, name: "old" }, first] });
@@ -159,7 +159,7 @@ ring version 3, 2 virtual nodes a group
     assert.equal(present.nodes[1].snapshotPercent, 45);
   });
 
-  it("warns of what needs a look", { timeout }, async () => {
+  it("warns of everything that needs attention", { timeout }, async () => {
     const [first] = toy.topology.groups;
     assert.ok(first);
     toy.topology = create(TopologySchema, {
@@ -224,7 +224,7 @@ describe("kvlab and its routers", () => {
     );
   });
 
-  it("gives up after --timeout on a router that says nothing, and reads from the next", {
+  it("gives up on a silent router after --timeout, and reads from the next", {
     timeout,
   }, async () => {
     const silent = createServer((socket) => socket.on("error", () => {}).resume()).listen(0, "127.0.0.1");

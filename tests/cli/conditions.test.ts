@@ -27,7 +27,9 @@ async function json(args: readonly string[], stdin = "") {
 }
 
 describe("conditions of kvlab put and delete", () => {
-  it("let through what they fit, and end with 4 and the revision there is else", { timeout }, async () => {
+  it("let a write through if they hold, and else end with 4 and the present revision", {
+    timeout,
+  }, async () => {
     const { revision } = await json(["put", "c", "1", "--if-absent"]);
     const { exitCode, stderr } = await kvlab(["put", "c", "2", "--if-absent"]);
     assert.deepEqual(
@@ -45,7 +47,7 @@ describe("conditions of kvlab put and delete", () => {
 });
 
 describe("kvlab put --ttl", () => {
-  it("lets a key expire, and get --json tells what is left", { timeout }, async () => {
+  it("lets a key expire, and get --json shows the time left", { timeout }, async () => {
     await json(["put", "t", "1", "--ttl", "2h"]);
     const { ttlLeftMs } = await json(["get", "t"]);
     assert.ok(ttlLeftMs > 0 && ttlLeftMs <= 7_200_000, `${ttlLeftMs} ms are left`);
@@ -55,7 +57,7 @@ describe("kvlab put --ttl", () => {
 });
 
 describe("kvlab batch", () => {
-  it("does all of it in one step, or nothing and ends with 4", { timeout }, async () => {
+  it("does everything in one step, or does nothing and ends with 4", { timeout }, async () => {
     const { revision } = await json(["put", "{b}:a", "1"]);
     const lines = [
       JSON.stringify({ compare: "{b}:a", ifRevision: revision }),
@@ -73,7 +75,7 @@ describe("kvlab batch", () => {
     assert.match(again.stderr, /^kvlab: batch of 3: refused \(key "\{b\}:[ab]" [^\n]*\)\n$/);
   });
 
-  it("names the line that it does not understand, and does nothing", { timeout }, async () => {
+  it("names a line that it does not understand, and does nothing", { timeout }, async () => {
     const good = '{"put":"{b}:never","text":"1"}\n';
     const bad: readonly [string, string][] = [
       ['{"put":"{b}:x","text":', "it is not JSON ("],

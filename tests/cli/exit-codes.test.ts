@@ -35,7 +35,7 @@ async function shell(script: string, ...args: string[]) {
 }
 
 describe("exit codes of kvlab", () => {
-  it("are told by --help and by the README as the code has them", { timeout }, async () => {
+  it("are the same in --help, in the README and in the code", { timeout }, async () => {
     const { stdout } = await runKvlab(["--help"]);
     const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
     for (const [code, meaning] of exitCodeTable) {
@@ -45,7 +45,9 @@ describe("exit codes of kvlab", () => {
     assert.equal(new Set(exitCodeTable.map(([code]) => code)).size, exitCodeTable.length);
   });
 
-  it("tell what is done but could not be said from what was not done", { timeout }, async () => {
+  it("distinguish work that was done but could not be printed from work that was not done", {
+    timeout,
+  }, async () => {
     const full = await shell('"$@" > /dev/full', "put", "full", "1");
     assert.equal(full.exitCode, 7);
     assert.match(
@@ -57,7 +59,7 @@ describe("exit codes of kvlab", () => {
     assert.equal((await shell('"$@" > /dev/full', "--help")).exitCode, 7);
   });
 
-  it("are those of SIGPIPE when nobody reads, as of other programs", { timeout }, async () => {
+  it("are those of SIGPIPE when nobody reads the output, as for other programs", { timeout }, async () => {
     toy.values.set("large", { case: "text", value: "x".repeat(1_000_000) });
     const { exitCode, stdout, stderr } = await shell(
       `"$@" | head -c 5; echo " \${PIPESTATUS[0]}"`,
@@ -67,7 +69,7 @@ describe("exit codes of kvlab", () => {
     assert.deepEqual({ exitCode, stdout, stderr }, { exitCode: 0, stdout: "xxxxx 141\n", stderr: "" });
   });
 
-  it("do not say that nothing was done after a part of it was", () => {
+  it("do not say that nothing was done after a part was done", () => {
     const failed = keyFailure("scan", "read", new KvError("unavailable", "nobody answers"));
     const codeOf = (reason: unknown) => (reason instanceof ExitError ? reason.exitCode : undefined);
     assert.equal(codeOf(brokenOff(failed, 0, "key", "printed")), 3);

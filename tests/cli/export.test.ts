@@ -38,7 +38,7 @@ after(async () => {
 const exporting = (...args: string[]) => runKvlab(["export", ...args, "--router", router]);
 
 describe("kvlab export", () => {
-  it("writes a line of JSON for each key, in order, which kvlab import takes back", { timeout }, async () => {
+  it("writes a line of JSON for each key, in order, which kvlab import reads", { timeout }, async () => {
     const file = join(folder, "all.jsonl");
     const { exitCode, stdout, stderr } = await exporting(file, "--json");
     assert.equal(exitCode, 0, stderr);
@@ -61,7 +61,7 @@ describe("kvlab export", () => {
     }
   });
 
-  it("goes on after the last whole line with --resume", { timeout }, async () => {
+  it("continues after the last complete line with --resume", { timeout }, async () => {
     const file = join(folder, "resumed.jsonl");
     assert.equal((await exporting(file, "--prefix", "a:", "--resume")).exitCode, 0);
     const whole = await readFile(file);
@@ -72,7 +72,7 @@ describe("kvlab export", () => {
     }
   });
 
-  it("writes what is no file as it goes, and refuses a folder", { timeout }, async () => {
+  it("writes to a FIFO or the like directly, and refuses a folder", { timeout }, async () => {
     const fifo = join(folder, "fifo");
     await promisify(execFile)("mkfifo", [fifo]);
     const reading = text(createReadStream(fifo));
@@ -94,7 +94,7 @@ describe("kvlab export", () => {
     assert.equal((await exporting(fifo, "--resume")).exitCode, 2);
   });
 
-  it("touches no file that is there, nor one that is of no export", { timeout }, async () => {
+  it("changes no existing file, and none that is not an export", { timeout }, async () => {
     const file = join(folder, "mine.txt");
     await writeFile(file, "mine");
     assert.deepEqual(await exporting(file), {

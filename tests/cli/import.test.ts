@@ -67,7 +67,9 @@ async function assertStored(prefix: string, values: ReadonlyMap<string, string>)
 }
 
 describe("kvlab import", () => {
-  it("puts every line, text, bytes and those that expire; the last of a key holds", { timeout }, async () => {
+  it("puts every line, with text, bytes or a time to live; the last line of a key counts", {
+    timeout,
+  }, async () => {
     const lines = [
       { key: "i:text", text: "1" },
       { key: "i:bytes", base64: "/wA=" },
@@ -94,7 +96,7 @@ describe("kvlab import", () => {
     assert.ok(!existsSync(`${file}.kvlab-import`));
   });
 
-  it("goes on where it was after kill -9, and the store equals the file", { timeout }, async () => {
+  it("continues where it was after kill -9, and the store equals the file", { timeout }, async () => {
     const { content, values } = manyLines("k:", 60_000);
     await writeFile(file, content);
     const kvlab = startKvlab(importing(file));
@@ -110,7 +112,7 @@ describe("kvlab import", () => {
     await assertStored("k:", values);
   });
 
-  it("ends with 130 on Ctrl-C, says how to go on, and goes on", { timeout }, async () => {
+  it("ends with 130 on Ctrl-C, says how to continue, and continues", { timeout }, async () => {
     const { content, values } = manyLines("c:", 2_000);
     const kvlab = startKvlab(importing("-", "--direct"));
     const changes = client.watch({ prefix: "c:" });
@@ -128,7 +130,7 @@ describe("kvlab import", () => {
     await assertStored("c:", values);
   });
 
-  it("stops at a bad line, names it, and goes on when it is mended", { timeout }, async () => {
+  it("stops at a bad line, names it, and continues when the line is corrected", { timeout }, async () => {
     const good = (index: number) => JSON.stringify({ key: `b:${index}`, text: "1" });
     await writeFile(file, [good(1), good(2), '{"key":"b:3","txt":"1"}', good(4)].join("\n"));
     const stopped = await runKvlab(importing(file));
@@ -147,7 +149,7 @@ describe("kvlab import", () => {
     assert.equal((await stored("b:")).length, 4);
   });
 
-  it("passes over bad lines with --skip-bad, those that the servers refuse too", { timeout }, async () => {
+  it("skips bad lines with --skip-bad, also those that the servers refuse", { timeout }, async () => {
     const long = JSON.stringify({ key: "s:long", text: "x".repeat(100_001) });
     const others = Array.from({ length: 20 }, (_, index) => JSON.stringify({ key: `s:${index}`, text: "" }));
     await writeFile(file, [...others.slice(0, 10), long, "nonsense", ...others.slice(10)].join("\n"));
@@ -161,7 +163,7 @@ describe("kvlab import", () => {
     assert.equal((await stored("s:")).length, 20);
   });
 
-  it("tells of a line whose key or value cannot be, and passes over it with --skip-bad", {
+  it("names a line whose key or value is not allowed, and skips it with --skip-bad", {
     timeout,
   }, async () => {
     const good = (index: number) => JSON.stringify({ key: `w:${index}`, text: "" });
@@ -186,7 +188,7 @@ describe("kvlab import", () => {
     assert.equal((await stored("w:")).length, 2);
   });
 
-  it("reads what is no file as it comes, without a journal, and refuses a folder", { timeout }, async () => {
+  it("reads a FIFO or the like without a journal, and refuses a folder", { timeout }, async () => {
     const fifo = join(folder, "fifo");
     await promisify(execFile)("mkfifo", [fifo]);
     const { content, values } = manyLines("f:", 3_000);
@@ -218,7 +220,7 @@ describe("kvlab import", () => {
     assert.match(none.stderr, /none: there is no such file or folder\n$/);
   });
 
-  it("ends on SIGTERM while it waits for who writes", { timeout }, async () => {
+  it("ends on SIGTERM while it waits for a writer", { timeout }, async () => {
     const fifo = join(folder, "fifo");
     await promisify(execFile)("mkfifo", [fifo]);
     for (const writes of [false, true]) {
@@ -239,7 +241,7 @@ describe("kvlab import", () => {
     }
   });
 
-  it("goes on without a journal where none can be written, and says so", { timeout }, async () => {
+  it("continues without a journal where none can be written, and says so", { timeout }, async () => {
     const { content, values } = manyLines("n:", 500);
     await writeFile(file, content);
     // As good as a folder that this user may not write to, which root may.
@@ -257,7 +259,7 @@ describe("kvlab import", () => {
     assert.match(stopped.stderr, /everything before line 501: --from-line 501 goes on\n$/);
   });
 
-  it("does not go on in a file or a cluster that is another", { timeout }, async () => {
+  it("does not continue in another file or another cluster", { timeout }, async () => {
     const { content } = manyLines("o:", 10);
     await writeFile(file, `${content}bad\n`);
     assert.equal((await runKvlab(importing(file))).exitCode, 2);

@@ -14,7 +14,7 @@ async function linesOf(pieces: readonly string[], from?: { number: number; start
 describe("reading lines", () => {
   const content = "one\n\nthrée\r\nfour";
 
-  it("finds the same lines and places however the file comes in pieces", async () => {
+  it("finds the same lines and positions however the file is split into chunks", async () => {
     const bytes = new TextEncoder().encode(content);
     const whole = await linesOf([content]);
     assert.deepEqual(
@@ -35,7 +35,7 @@ describe("reading lines", () => {
     assert.deepEqual(shown(await linesOf([...content])), shown(whole));
   });
 
-  it("keeps nothing of a line that is longer than any can be, and goes on after it", async () => {
+  it("does not keep a line that is too long, and continues after it", async () => {
     async function* source() {
       yield new TextEncoder().encode("one\n");
       for (let megabytes = 0; megabytes < 130; megabytes++) yield new Uint8Array(1024 * 1024).fill(120);
@@ -50,7 +50,7 @@ describe("reading lines", () => {
     assert.throws(() => two && parseObject(two, []), /it is longer than 134217728 bytes/);
   });
 
-  it("goes on from a place", async () => {
+  it("continues from a position", async () => {
     const [line] = await linesOf(["four"], { number: 4, start: 13 });
     assert.deepEqual([line?.number, line?.start, line?.end], [4, 13, 17]);
     assert.deepEqual(await linesOf([], { number: 4, start: 13 }), []);

@@ -49,7 +49,7 @@ async function run(from: number, importId: string, stopAfter = Number.POSITIVE_I
   return { names, next: next === undefined ? 0 : next.number - 1 };
 }
 
-test("what an import that was killed has on its way is sent under the same name by the one that goes on", async () => {
+test("a continued import sends the batches that a killed import had under way with the same request ids", async () => {
   const killed = await run(0, "i1", 17_000);
   assert.ok(killed.next > 0 && killed.next < 17_000);
   const resumed = await run(killed.next, "i1");
@@ -63,7 +63,7 @@ test("what an import that was killed has on its way is sent under the same name 
   for (const [name, steps] of resumed.names) assert.equal(settled.names.get(name), steps);
 });
 
-test("another import has other names for the same lines", async () => {
+test("another import uses other request ids for the same lines", async () => {
   const first = await run(25_000, "i1");
   const second = await run(25_000, "i2");
   for (const name of first.names.keys()) assert.ok(!second.names.has(name));

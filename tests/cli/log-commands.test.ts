@@ -29,7 +29,7 @@ async function log(action: string, content: string, ...flags: string[]) {
 }
 
 describe("kvlab log verify", () => {
-  it("says what an intact log holds, and ends with 0", { timeout }, async () => {
+  it("says what an intact log contains, and ends with 0", { timeout }, async () => {
     const { exitCode, stdout, stderr } = await log("verify", healthy);
     assert.deepEqual({ exitCode, stderr }, { exitCode: 0, stderr: "" });
     assert.ok(stdout.startsWith(`${file}: intact\n`), stdout);
@@ -37,7 +37,7 @@ describe("kvlab log verify", () => {
     assert.match(stdout, /keys +2\n/);
   });
 
-  it("takes an unfinished end for no damage", { timeout }, async () => {
+  it("does not count an unfinished end as damage", { timeout }, async () => {
     const { exitCode, stdout } = await log("verify", torn);
     assert.equal(exitCode, 0);
     assert.match(stdout, /intact but for an unfinished end of 7 bytes at line 10/);
@@ -96,7 +96,7 @@ describe("kvlab log dump", () => {
 });
 
 describe("kvlab log repair", () => {
-  it("leaves every good record and keeps the bad bytes beside the file", { timeout }, async () => {
+  it("keeps every good record, and puts the bad bytes into a file beside the log", { timeout }, async () => {
     const { exitCode, stdout } = await log("repair", damaged);
     assert.equal(exitCode, 0);
     assert.match(stdout, /: repaired; records kept: 2, keys: 1\n {2}12 bad bytes are now in .*damaged-1\n/);

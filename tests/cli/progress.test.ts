@@ -14,13 +14,13 @@ describe("the progress of an import", () => {
     assert.ok(line.length < 80);
   });
 
-  it("is a line of the same facts elsewhere, and on a terminal without room", () => {
+  it("is a line of the same facts elsewhere, and on a narrow terminal", () => {
     assert.equal(described(half, "lines"), "50 %  50,000 lines  5,000/s  0:20 left");
     assert.equal(described(half, "lines", 45), " 50 %  50,000 lines  5,000/s  0:20 left");
     assert.equal(described(half, "lines", 20).length, 19);
   });
 
-  it("tells no part where the whole is not known, and no time where nothing goes on", () => {
+  it("shows no percentage when the whole is unknown, and no time left without progress", () => {
     const unknown = half.map((sample) => ({ ...sample, part: undefined }));
     assert.equal(described(unknown, "keys", 80), "50,000 keys  5,000/s");
     const stalled = half.map((sample) => ({ ...sample, count: 7, part: 0.5 }));

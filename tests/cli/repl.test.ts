@@ -18,7 +18,7 @@ before(async () => {
 after(() => toy.close());
 
 describe("kvlab repl", () => {
-  it("carries out the commands of its input in order, to the end of it", { timeout }, async () => {
+  it("runs the commands of its input in order, to the end", { timeout }, async () => {
     const lines = [
       "put a 1",
       "read a",
@@ -46,7 +46,7 @@ ok, revision 4
     });
   });
 
-  it("tells errors and goes on", { timeout }, async () => {
+  it("prints errors and continues", { timeout }, async () => {
     const lines = ["reed a", "put a", 'put "a b', "read nope", "put is\\ invalid 1", "put b 2", "read b"];
     const { exitCode, stdout, stderr } = await repl(`${lines.join("\n")}\n`);
     // As of the first error.
@@ -62,7 +62,7 @@ ok, revision 4
     ]);
   });
 
-  it("takes the flags of the commands, but for those that say where the cluster is", {
+  it("accepts the flags of the commands, except those that say where the cluster is", {
     timeout,
   }, async () => {
     const { stdout, stderr } = await repl(
@@ -84,7 +84,7 @@ ok, revision 4
     assert.deepEqual(lengths, [characters, characters / 2, characters]);
   });
 
-  it("refuses a line that is not UTF-8, and goes on", { timeout }, async () => {
+  it("refuses a line that is not UTF-8, and continues", { timeout }, async () => {
     const stdin = Buffer.concat([
       Buffer.from("put k"),
       Buffer.of(0xff),
@@ -110,7 +110,7 @@ ok, revision 4
     assert.equal((await repl("read bytes\n")).stdout, "(2 bytes that are not text, in base64) /wA=\n");
   });
 
-  it("answers each line as it comes", { timeout }, async () => {
+  it("answers each line when it arrives", { timeout }, async () => {
     const [command, args] = commandFor(cli, ["repl", "--router", toy.url]);
     const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
     child.stdin.write("put t 1\n");

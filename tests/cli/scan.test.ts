@@ -33,7 +33,7 @@ async function scan(...args: string[]): Promise<string> {
 }
 
 describe("kvlab scan", () => {
-  it("prints a line of key, tab and value for each key, whatever is in them", { timeout }, async () => {
+  it("prints a line of key, tab and value for each key, whatever they contain", { timeout }, async () => {
     assert.equal(
       await scan(),
       [
@@ -48,7 +48,7 @@ describe("kvlab scan", () => {
     );
   });
 
-  it("takes a prefix, a range, a limit, either direction, and a key to go on after", {
+  it("accepts a prefix, a range, a limit, either direction, and a key to continue after", {
     timeout,
   }, async () => {
     const keys = async (...args: string[]) => (await scan("--keys-only", ...args)).split("\n").slice(0, -1);
@@ -60,7 +60,7 @@ describe("kvlab scan", () => {
     assert.deepEqual(await keys("none"), []);
   });
 
-  it("prints JSON with text or base64, revision and what is left with --json", { timeout }, async () => {
+  it("prints JSON with text or base64, revision and time left with --json", { timeout }, async () => {
     const entries = (await scan("--json", "--start", "b"))
       .split("\n")
       .slice(0, -1)
@@ -78,7 +78,7 @@ describe("kvlab scan", () => {
     assert.ok(!("ttlLeftMs" in entries[0]));
   });
 
-  it("ends quietly when nobody reads on", { timeout }, async () => {
+  it("ends quietly when the reader has gone", { timeout }, async () => {
     await using client = new KvClient({ routers: router });
     const value = "x".repeat(10_000);
     await Promise.all(Array.from({ length: 300 }, (_, index) => client.put(`long:${index}`, value)));

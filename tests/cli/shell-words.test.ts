@@ -29,7 +29,7 @@ const refused: readonly [string, string][] = [
   [String.raw`put "\u{D800}"`, String.raw`\u{D800} is not a character`],
 ];
 
-describe("words of a line", () => {
+describe("shell words", () => {
   for (const [line, words] of accepted) {
     it(`splits ${JSON.stringify(line).slice(0, 100)}`, () => assert.deepEqual(splitWords(line), words));
   }

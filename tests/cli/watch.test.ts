@@ -35,7 +35,7 @@ const hasLines = (kvlab: RunningKvlab, count: number) =>
   kvlab.says(`${count} lines`, () => lines(kvlab).length >= count);
 
 describe("kvlab watch", () => {
-  it("prints changes of a key, a prefix or all, as they happen", { timeout }, async () => {
+  it("prints changes of a key, of a prefix or of all keys, as they happen", { timeout }, async () => {
     const watches = await Promise.all([
       watch("w:1"),
       watch("--prefix", "w:"),
@@ -63,7 +63,7 @@ describe("kvlab watch", () => {
     );
   });
 
-  it("goes on after the token that it has printed at the end, missing nothing", { timeout }, async () => {
+  it("continues after the token that it printed last, without missing a change", { timeout }, async () => {
     const first = await watch("--prefix", "r:", "--json");
     await client.put("r:1", Uint8Array.of(255));
     await hasLines(first, 1);
@@ -83,7 +83,7 @@ describe("kvlab watch", () => {
     }
   });
 
-  it("ends quietly when nobody reads on", { timeout }, async () => {
+  it("ends quietly when the reader has gone", { timeout }, async () => {
     const kvlab = await watch("e");
     kvlab.child.stdout?.destroy();
     const writing = new AbortController();
@@ -93,7 +93,7 @@ describe("kvlab watch", () => {
     assert.equal(kvlab.stderr(), "kvlab watch: watching\n");
   });
 
-  it("ends with 2 on what is no token", { timeout }, async () => {
+  it("ends with 2 when the token is malformed", { timeout }, async () => {
     const { exitCode, stderr } = await runKvlab(["watch", "--after", "x", "--router", router]);
     assert.equal(exitCode, 2);
     assert.match(stderr, /^kvlab: watch: not allowed \(this is no token[^\n]*\n$/);

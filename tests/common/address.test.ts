@@ -15,11 +15,11 @@ describe("an address", () => {
     "[::ffff:10.0.0.1]:1": "[::ffff:a00:1]:1",
   };
 
-  it("is host:port in one form, so that the same are equal", () => {
+  it("is host:port in one form, so that equal addresses are equal texts", () => {
     for (const [given, address] of Object.entries(good)) assert.equal(parseAddress(given), address);
   });
 
-  it("is what every runtime takes in a URL, and leaves as it is", () => {
+  it("is accepted by every runtime in a URL, and left unchanged", () => {
     for (const address of Object.values(good)) {
       assert.equal(new URL(`http://${address}/`).hostname, address.replace(/:\d+$/, ""));
       assert.equal(parseAddress(address), address);

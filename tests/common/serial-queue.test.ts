@@ -22,7 +22,7 @@ test("tasks run one after another, in the order of the calls", async () => {
   assert.deepEqual(order, ["first begins", "first ends", "second"]);
 });
 
-test("a task that fails holds up no other", async () => {
+test("a failed task does not delay others", async () => {
   const queue = new SerialQueue();
   const failed = queue.run(() => Promise.reject(new Error("no")));
   assert.equal(await queue.run(async () => 1), 1);

@@ -70,7 +70,7 @@ describe("connect string", () => {
     });
   }
 
-  it("is not the only setting that is checked before anything is tried", async () => {
+  it("is checked before anything is tried, like the other settings", async () => {
     const connectString = "localhost";
     for (const sessionTimeoutMs of [0, -1, 1.5, Number.NaN, 2 ** 31]) {
       await rejectsWith(openWire({ connectString, sessionTimeoutMs })(), "BAD_ARGUMENTS");

@@ -7,7 +7,7 @@ import { JuteReader, JuteWriter, ProtocolError } from "../../src/coordination/wi
 const readerOf = (writer: JuteWriter) => new JuteReader(writer.packet().subarray(4));
 
 describe("jute", () => {
-  it("is big-endian, with lengths in front", () => {
+  it("is big-endian, with lengths before the content", () => {
     const packet = new JuteWriter().int(-2).long(1n).bool(true).string("é").bytes(Uint8Array.of(9)).packet();
     assert.equal(
       packet.toString("hex"),
@@ -42,7 +42,7 @@ describe("jute", () => {
     );
   });
 
-  it("takes what is absent for empty", () => {
+  it("reads an absent field as empty", () => {
     const reader = readerOf(new JuteWriter().int(-1).int(-1).int(-1));
     assert.equal(reader.bytes().length, 0);
     assert.equal(reader.string(), "");
@@ -73,7 +73,7 @@ describe("jute", () => {
 });
 
 describe("packets", () => {
-  it("are found however the stream is cut", () => {
+  it("are found however the stream is split", () => {
     const streams = fc.record({
       packets: fc.array(fc.uint8Array({ maxLength: 100 }), { maxLength: 20 }),
       cuts: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }),
@@ -101,7 +101,7 @@ describe("packets", () => {
     );
   });
 
-  it("have a length that can be", () => {
+  it("must have a possible length", () => {
     for (const length of [[0xff, 0xff, 0xff, 0xff], [0x7f, 0, 0, 0], [...Buffer.from("HTTP")]]) {
       const reader = new FrameReader();
       reader.push(Buffer.from(length));

@@ -46,7 +46,7 @@ describe("opening a session", { timeout: 60_000 }, () => {
     }
   };
 
-  it("says once what to check when nothing listens, and opens once ZooKeeper is there", {
+  it("says once what to check when nothing listens, and opens when ZooKeeper is there", {
     timeout: 60_000,
   }, async () => {
     const [member] = zookeeper.members;
@@ -68,7 +68,7 @@ describe("opening a session", { timeout: 60_000 }, () => {
     assert.match(unreachable[0] ?? "", new RegExp(`at ${member?.address} .*: check`));
   });
 
-  it("says so of each kind of trouble once", { timeout: 30_000 }, () =>
+  it("says once for each kind of failure what to check", { timeout: 30_000 }, () =>
     withServer(createServer(), async (silent) => {
       const [port = 0] = await freePorts(1);
       const diagnostics = await troublesAt(`127.0.0.1:${port},${silent}`, 2);
@@ -100,7 +100,7 @@ describe("opening a session", { timeout: 60_000 }, () => {
     ),
   );
 
-  it("stops trying when it is told to", { timeout: 30_000 }, async () => {
+  it("stops trying when it is aborted", { timeout: 30_000 }, async () => {
     const [port = 0] = await freePorts(1);
     const stop = new AbortController();
     const opening = openAt(`127.0.0.1:${port}`)({ signal: stop.signal });

@@ -73,7 +73,7 @@ describe("wire client, against a server that misbehaves", { timeout: 60_000 }, (
     ),
   );
 
-  it("takes a reply of many megabytes", { timeout: 20_000 }, () =>
+  it("accepts a reply of many megabytes", { timeout: 20_000 }, () =>
     against(
       async (client) => {
         await client.welcome(SESSION_TIMEOUT_MS);
@@ -154,7 +154,7 @@ describe("wire client, against a server that misbehaves", { timeout: 60_000 }, (
     );
   });
 
-  it("sets watches again in packets that every server takes, each watch once", { timeout: 20_000 }, () => {
+  it("sets watches again in packets that every server accepts, each watch once", { timeout: 20_000 }, () => {
     const count = 3000;
     const name = "n".repeat(200);
     const told: string[] = [];
@@ -228,7 +228,7 @@ describe("wire client, against a server that misbehaves", { timeout: 60_000 }, (
     );
   });
 
-  it("ends a session that was never heard of again on the next server's word, not on its own", {
+  it("ends a session only when the next server says that it expired", {
     timeout: 20_000,
   }, () => {
     const attempts = Promise.withResolvers<void>();
@@ -255,7 +255,7 @@ describe("wire client, against a server that misbehaves", { timeout: 60_000 }, (
     );
   });
 
-  it("refuses a request that no server would take, and goes on", { timeout: 20_000 }, () =>
+  it("refuses a request that no server would accept, and continues", { timeout: 20_000 }, () =>
     against(
       async (client) => {
         await client.welcome(SESSION_TIMEOUT_MS);
@@ -268,7 +268,7 @@ describe("wire client, against a server that misbehaves", { timeout: 60_000 }, (
     ),
   );
 
-  it("says of an error that it does not know what the server said", { timeout: 20_000 }, () =>
+  it("includes the server's code in an unknown error", { timeout: 20_000 }, () =>
     against(
       async (client) => {
         await client.welcome(SESSION_TIMEOUT_MS);

@@ -24,7 +24,7 @@ const openAt = (connectString: string, sessionTimeoutMs = SESSION_TIMEOUT_MS) =>
   openWire({ connectString, sessionTimeoutMs });
 
 describe("a session", { timeout: 60_000 }, () => {
-  it("expires by the server's word when it was not heard of for its time-out", {
+  it("expires when the server says so, after it was silent for its time-out", {
     timeout: 30_000,
   }, async () => {
     const proxy = await startTcpProxy(zookeeper.connectString);
@@ -77,7 +77,7 @@ describe("a session", { timeout: 60_000 }, () => {
     }
   });
 
-  it("is closed also at a server that can be reached only after that", { timeout: 30_000 }, async () => {
+  it("is also closed at a server that can be reached only later", { timeout: 30_000 }, async () => {
     const proxy = await startTcpProxy(zookeeper.connectString);
     try {
       await withSession(openAt(zookeeper.connectString), async (witness) => {
@@ -96,7 +96,7 @@ describe("a session", { timeout: 60_000 }, () => {
     }
   });
 
-  it("learns that it has expired when its process was stopped for too long", { timeout: 30_000 }, () =>
+  it("learns that it expired when its process was paused for too long", { timeout: 30_000 }, () =>
     withSession(openAt(zookeeper.connectString), async (witness) => {
       const [command, args] = commandFor(program, [zookeeper.connectString, "/paused", "1000"]);
       const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
@@ -120,7 +120,7 @@ describe("a session", { timeout: 60_000 }, () => {
     assert.deepEqual(finished, { exitCode: 0, stdout: "made\nclosed\n", stderr: "" });
   });
 
-  it("does several operations together or not at all", { timeout: 30_000 }, () =>
+  it("carries out several operations together or not at all", { timeout: 30_000 }, () =>
     withSession(openAt(`${zookeeper.connectString}/multi`), async (session) => {
       assert.ok(session instanceof WireCoordination);
       await session.create("/counter", bytes("0"), "persistent");

@@ -27,7 +27,7 @@ describe("the folders of the nodes of one process", () => {
     assert.deepEqual(await foldersWith(["2000"], 2000), first);
   });
 
-  it("stay whose they are when the ports are others", async () => {
+  it("stay with their nodes when the ports change", async () => {
     for (const dataport of [2000, 3000, 2002, 1998, 9998, 10_000]) {
       assert.deepEqual(await foldersWith(first, dataport), first);
     }
@@ -39,11 +39,11 @@ describe("the folders of the nodes of one process", () => {
     ]);
   });
 
-  it("are those of the ports where there are others, too", async () => {
+  it("are those of the ports, also beside other folders", async () => {
     assert.deepEqual(await foldersWith([...first, "3000", "3001", "3002", "3003"], 2000), first);
   });
 
-  it("are refused when it cannot be told whose they are", async () => {
+  it("are refused when it is unclear which node they belong to", async () => {
     for (const existing of [["2000"], [...first, "3000"], first.slice(1)]) {
       await assert.rejects(
         foldersWith(existing, 4000),

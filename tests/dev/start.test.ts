@@ -22,7 +22,7 @@ async function withFolder(run: (datadir: string) => Promise<void>): Promise<void
 }
 
 describe("a whole cluster in one process", () => {
-  it("finds its keys again on other ports, after kill -9, too", { timeout }, () =>
+  it("finds its keys again on other ports, also after kill -9", { timeout }, () =>
     withFolder(async (datadir) => {
       for (const [round, end] of (["kill", "stop", "stop"] as const).entries()) {
         const [dataport, routerport] = [await freeRange(4), await freeRange(3)];
@@ -44,7 +44,7 @@ describe("a whole cluster in one process", () => {
     }),
   );
 
-  it("names the setting of a port that is taken, and that port", { timeout }, () =>
+  it("names the setting of a port that is in use, and the port", { timeout }, () =>
     withFolder(async (datadir) => {
       const [dataport, routerport] = [await freeRange(4), await freeRange(3)];
       for (const [setting, first, index] of [
@@ -64,7 +64,7 @@ describe("a whole cluster in one process", () => {
     }),
   );
 
-  it("does not begin with an address that cannot be announced, or with ports that overlap", { timeout }, () =>
+  it("does not start with an address that cannot be announced, or with ports that overlap", { timeout }, () =>
     withFolder(async (datadir) => {
       const [port = 0] = await freePorts(1);
       for (const [args, problem] of [

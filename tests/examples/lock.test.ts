@@ -66,7 +66,7 @@ test("a holder whose lock was taken away is told so, and leaves the new holder's
   await next.release();
 });
 
-test("whoever gives up waiting for the lock gets it never", { timeout: 60_000 }, async () => {
+test("a caller that gives up waiting for the lock never gets it", { timeout: 60_000 }, async () => {
   const lock = await acquireLock(client, "lock/kept", { holder: "a", ttlMs: 30_000 });
   const giveUp = new AbortController();
   const waiting = acquireLock(other, "lock/kept", { holder: "b", ttlMs: 30_000, signal: giveUp.signal });

@@ -68,7 +68,7 @@ describe("the health service", () => {
   });
 
   for (const name of ["gRPC", "Connect over HTTP/1.1"] as const) {
-    it(`tells of every change, and of nothing else: ${name}`, { timeout }, async () => {
+    it(`reports every change, and nothing else: ${name}`, { timeout }, async () => {
       const health = switchboard();
       const node = await startToyNode({ health });
       try {
@@ -94,7 +94,7 @@ describe("the health service", () => {
     });
   }
 
-  it("keeps watching a service that it does not know, until it closes", { timeout }, async () => {
+  it("keeps watching an unknown service until the server closes", { timeout }, async () => {
     const health = switchboard();
     const node = await startToyNode({ health });
     const client = createClient(Health, transportsTo(node.baseUrl).gRPC);

@@ -103,7 +103,7 @@ for (const version of [V1, V1Alpha] as const) {
       );
     });
 
-    it("says what it does not know, and goes on", async () => {
+    it("reports what it does not know, and continues", async () => {
       const answers = await ask(
         { case: "fileByFilename", value: "no.proto" },
         { case: "fileContainingSymbol", value: "kvlab.v1.No" },

@@ -131,7 +131,7 @@ test("status shows a group's primary and how far its standby is, through any rou
   }
 });
 
-test("status of what is not there says so", async () => {
+test("status of an unknown group or node says so", async () => {
   assert.equal((await failureOf(data.status({}))).code, Code.InvalidArgument);
   assert.equal((await failureOf(data.status({ group: "nosuch" }))).code, Code.NotFound);
   assert.equal((await failureOf(data.status({ group: "zdata1", number: 77 }))).code, Code.NotFound);
@@ -159,7 +159,9 @@ test("the topology names every router and node, the shares of the ring, and who 
   }
 });
 
-test("a call that is over before it could be applied says that it was not", { timeout: 60_000 }, async () => {
+test("a call that ended before it could be applied says that it was not applied", {
+  timeout: 60_000,
+}, async () => {
   const lonely = await startEmbeddedCluster();
   const { group } = await createClient(
     RouterService,

@@ -14,13 +14,13 @@ describe("the announced address", () => {
     }
   });
 
-  it("is where the server listens, with brackets around IPv6", () => {
+  it("is the address where the server listens, with brackets around IPv6", () => {
     assert.equal(announcedAddress({ serverip: "10.0.0.1", serverport }), "10.0.0.1:2000");
     assert.equal(announcedAddress({ serverip: "::1", serverport }), "[::1]:2000");
     assert.equal(announcedAddress({ serverip: "Data_1", serverport }), "data_1:2000");
   });
 
-  it("is never a wildcard: but the first address that is not loopback, where there is one", () => {
+  it("is never a wildcard, but the first address that is not loopback, if there is one", () => {
     const outer = firstOuterAddress();
     for (const serverip of ["0.0.0.0", "::", "::0", "0:0:0:0:0:0:0:0", "::ffff:0.0.0.0"]) {
       const announced = () => announcedAddress({ serverip, serverport, announce: undefined });
@@ -31,7 +31,7 @@ describe("the announced address", () => {
     }
   });
 
-  it("is never one with a zone, or of a link: the setting announce is asked for where there is one", () => {
+  it("never has a zone or is link-local: then the setting announce is required", () => {
     for (const serverip of ["fe80::1%eth0", "fe80::1", "::1%lo"]) {
       assert.throws(
         () => announcedAddress({ serverip, serverport, announce: undefined }),

@@ -5,7 +5,7 @@ import { dataProgram, devProgram, rbfileFor, routerProgram } from "../../src/set
 import { readSettings, SettingError } from "../../src/settings/read-settings.ts";
 
 describe("settings of the servers", () => {
-  it("derive rbfile from dbfile, so that two nodes in one folder have their own", () => {
+  it("derive rbfile from dbfile, so that two nodes in one folder do not share it", () => {
     assert.equal(rbfileFor("db.txt"), "rollback.txt");
     assert.equal(rbfileFor("/data/db.txt"), "/data/rollback.txt");
     assert.equal(rbfileFor("2000.txt"), "2000.txt.rollback");

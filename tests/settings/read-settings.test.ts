@@ -58,7 +58,7 @@ function refused(args: string, env: Record<string, string> = {}): string {
 }
 
 describe("reading settings", () => {
-  it("takes defaults for what is not given", () => {
+  it("uses defaults for settings that are not given", () => {
     assert.deepEqual(read("k"), {
       key: "k",
       port: 1926,
@@ -70,7 +70,7 @@ describe("reading settings", () => {
     });
   });
 
-  it("takes --name value and --name=value alike", () => {
+  it("accepts --name value and --name=value", () => {
     assert.equal(read("--port 7 k").port, 7);
     assert.equal(read("--port=7 k").port, 7);
     assert.equal(read("k --auth=a:b=c").auth, "a:b=c");
@@ -83,11 +83,11 @@ describe("reading settings", () => {
     assert.equal(read("k --port 9 --port 10").port, 10);
   });
 
-  it("takes an empty variable for none", () => {
+  it("treats an empty variable as unset", () => {
     assert.equal(read("k", { port: "" }).port, 1926);
   });
 
-  it("leaves alone variables that are named like an operand or a flag-only setting", () => {
+  it("ignores variables named like an operand or a flag-only setting", () => {
     assert.equal(read("k", { key: "other", seconds: "soon" }).key, "k");
   });
 
@@ -95,7 +95,7 @@ describe("reading settings", () => {
     assert.equal(read("--hosts a --hosts=b,c k").hosts, "a,b,c");
   });
 
-  it("takes everything after -- as it is, and a lone - as an argument", () => {
+  it("treats everything after -- as arguments, and a lone - as an argument", () => {
     assert.equal(read("-- --port").key, "--port");
     assert.equal(read("-").key, "-");
   });
@@ -113,7 +113,7 @@ describe("reading settings", () => {
     );
   });
 
-  it("tells a flag whose value has been forgotten", () => {
+  it("names a flag whose value is missing", () => {
     assert.equal(refused("k --port"), "--port has no value; allowed: a whole number from 1 to 65535");
     assert.equal(
       refused("--port --json k"),
@@ -121,7 +121,7 @@ describe("reading settings", () => {
     );
   });
 
-  it("refuses what it does not know", () => {
+  it("refuses unknown flags and arguments", () => {
     const known = "--port --seconds --driver --hosts --auth --json --help";
     assert.equal(
       refused("k --prot 1"),
@@ -138,7 +138,7 @@ describe("reading settings", () => {
     assert.equal(refused("k more"), '"more" is one argument too many; allowed: KEY and flags');
   });
 
-  it("asks for what must be given", () => {
+  it("requires settings without a default", () => {
     assert.equal(refused(""), "KEY must be given; allowed: a text");
     const needsName = {
       ...program,
@@ -175,7 +175,7 @@ describe("help", () => {
     assert.ok(!help.includes("hunter2"));
   });
 
-  it("is given also beside settings that are wrong", () => {
+  it("is also shown when other settings are wrong", () => {
     assert.equal(helpFor("--port=x -h"), helpFor("--help"));
   });
 });

@@ -13,7 +13,7 @@ describe("running a program", { timeout: 30_000 }, () => {
     assert.equal((await runProgram(sample, ["seven"])).exitCode, 7);
   });
 
-  it("tells a wrong setting in one line and ends with 2", { timeout: 30_000 }, async () => {
+  it("reports a wrong setting in one line and ends with 2", { timeout: 30_000 }, async () => {
     assert.deepEqual(await runProgram(sample, ["badly"]), {
       exitCode: 2,
       stdout: "",
@@ -27,7 +27,7 @@ describe("running a program", { timeout: 30_000 }, () => {
     });
   });
 
-  it("tells any other error in one line, with a stack only on request", { timeout: 30_000 }, async () => {
+  it("reports any other error in one line, with a stack only on request", { timeout: 30_000 }, async () => {
     assert.deepEqual(await runProgram(sample, ["exit"]), {
       exitCode: 3,
       stdout: "",
@@ -40,7 +40,7 @@ describe("running a program", { timeout: 30_000 }, () => {
     assert.match(debugged.stderr, /sample-program\.ts:\d+/);
   });
 
-  it("ends at an error that nothing has caught, with 70 and its stack", { timeout: 30_000 }, async () => {
+  it("ends at an uncaught error, with 70 and its stack", { timeout: 30_000 }, async () => {
     for (const [how, message] of [
       ["throw", "TypeError: it is thrown"],
       ["reject", "TypeError: it is rejected"],

@@ -38,7 +38,7 @@ async function stillServes(): Promise<void> {
 /** Head of the answer to a PING: 8 bytes, type PING, flag ACK (RFC 9113, 6.7). */
 const pong = new RegExp(String.fromCharCode(0, 0, 8, 6, 1));
 
-describe("what is no HTTP", () => {
+describe("bytes that are not HTTP", () => {
   const garbage: [string, string | Uint8Array][] = [
     ["words", "hello there\r\n\r\n"],
     ["binary", Uint8Array.from({ length: 4_096 }, (_, i) => (i * 7 + 1) % 256)],
@@ -56,7 +56,7 @@ describe("what is no HTTP", () => {
     ["an endless header", `GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(100_000)}\r\n\r\n`],
   ];
   for (const [what, data] of garbage) {
-    it(`gets an error or is hung up on: ${what}`, { timeout }, async () => {
+    it(`gets an error or a closed connection: ${what}`, { timeout }, async () => {
       const client = await dial(node.port);
       client.send(data);
       const answer = await client.closed;
@@ -65,7 +65,7 @@ describe("what is no HTTP", () => {
     });
   }
 
-  it("hangs up on TLS, and says so at most once a minute", { timeout }, async () => {
+  it("closes TLS connections, and says so at most once a minute", { timeout }, async () => {
     const hello = Uint8Array.of(0x16, 0x03, 0x01, 0x00, 0xa5, 0x01, 0x00, 0x00, 0xa1, 0x03, 0x03);
     for (let i = 0; i < 3; i++) {
       const client = await dial(node.port);

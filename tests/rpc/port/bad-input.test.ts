@@ -69,7 +69,7 @@ function envelope(message: Uint8Array, compressed = false): Uint8Array<ArrayBuff
 const truncated = Uint8Array.of(0x0a, 0x10, 0x61);
 const keyNotUtf8 = Uint8Array.of(0x0a, 0x02, 0xff, 0xfe, 0x1a, 0x01, 0x61);
 
-describe("a method that there is not", () => {
+describe("a method that does not exist", () => {
   for (const name of transportNames) {
     it(`is UNIMPLEMENTED in ${name}`, { timeout }, async () => {
       const transport = transportsTo(node.baseUrl)[name];

@@ -42,7 +42,9 @@ describe("the body of a request", () => {
 });
 
 describe("calls that HTTP/1.1 sends before the answers to earlier ones", () => {
-  it("are bounded: who sends more is hung up on, and others are served", { timeout }, async () => {
+  it("are bounded: a client that sends more is disconnected, and others are served", {
+    timeout,
+  }, async () => {
     let waiting = 0;
     const node = await startToyNode({
       onPut: ({ key }) => {

@@ -80,7 +80,7 @@ describe("a client that closes its side of the connection", () => {
     }
   });
 
-  it("without a call that is whole is hung up on", { timeout }, async () => {
+  it("without a complete call is disconnected", { timeout }, async () => {
     const node = await startToyNode();
     try {
       const openings = [

@@ -91,7 +91,7 @@ describe("a connection without calls", () => {
   );
 });
 
-describe("an HTTP/2 client that vanished without a word", () => {
+describe("an HTTP/2 client that vanished silently", () => {
   it("is given up, and its streams end", { timeout }, () => {
     let ended = () => {};
     const end = new Promise<void>((resolve) => {

@@ -48,7 +48,7 @@ function request(line: string, headers: readonly string[], body: string): string
   return [...all, "Connection: close", "", body].join("\r\n");
 }
 
-describe("a method that there is not is unimplemented", () => {
+describe("an unknown method is unimplemented", () => {
   const path = "/no.Such/Method";
   const told = { code: "unimplemented", message: `no such method: ${path}` };
 

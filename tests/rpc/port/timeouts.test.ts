@@ -113,7 +113,7 @@ describe("a call whose message does not come in time", () => {
     }),
   );
 
-  it("is cut off likewise if it is the answer that is not read", { timeout }, () =>
+  it("is also cut off if the answer is not read", { timeout }, () =>
     withNode({ messageTimeoutMs: limitMs, messageBytesMax: 40_000_000 }, async (node) => {
       // More than the system keeps for a client that does not read.
       const length = 32_000_000;

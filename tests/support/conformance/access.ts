@@ -6,7 +6,7 @@ const nothing = new Uint8Array();
 
 /** Roots and rights. */
 export function accessTests(service: () => Promise<ServiceUnderTest>): void {
-  it("lets everybody read a creator's znodes, and the creator alone write them", { timeout: 20_000 }, () =>
+  it("lets everybody read a creator's znodes, and only the creator write them", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ base, open }) => {
       const mine = await open({ auth: "kvlab:secret" });
       const path = `${base}/mine`;
@@ -59,7 +59,7 @@ export function accessTests(service: () => Promise<ServiceUnderTest>): void {
     }),
   );
 
-  it("refuses to keep a znode to a creator without credentials", { timeout: 20_000 }, () =>
+  it("refuses to restrict a znode to a creator without credentials", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ base, open }) => {
       const session = await open();
       await rejectsWith(
@@ -69,7 +69,7 @@ export function accessTests(service: () => Promise<ServiceUnderTest>): void {
     }),
   );
 
-  it("takes a path for its root, and makes it", { timeout: 20_000 }, () =>
+  it("uses a path as its root, and creates it", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ base, open }) => {
       const [outside, inside] = await Promise.all([open(), open({ chroot: `${base}/deep/root` })]);
       await outside.sync(base);
@@ -96,16 +96,19 @@ export function accessTests(service: () => Promise<ServiceUnderTest>): void {
     }),
   );
 
-  it("keeps the root that it makes to its credentials, and what leads there open", { timeout: 20_000 }, () =>
-    withTestBed(service(), async ({ base, open }) => {
-      const mine = await open({ auth: "kvlab:secret", chroot: `${base}/above/mine` });
-      const stranger = await open();
-      await mine.create("/a", nothing, "persistent", "creator-writes");
-      await stranger.sync(base);
-      await rejectsWith(stranger.create(`${base}/above/mine/b`, nothing, "persistent"), "NO_AUTH");
-      await rejectsWith(stranger.delete(`${base}/above/mine/a`, 0), "NO_AUTH");
-      await stranger.create(`${base}/above/other`, nothing, "persistent");
-    }),
+  it(
+    "restricts the root that it creates to its credentials, and leaves the znodes above open",
+    { timeout: 20_000 },
+    () =>
+      withTestBed(service(), async ({ base, open }) => {
+        const mine = await open({ auth: "kvlab:secret", chroot: `${base}/above/mine` });
+        const stranger = await open();
+        await mine.create("/a", nothing, "persistent", "creator-writes");
+        await stranger.sync(base);
+        await rejectsWith(stranger.create(`${base}/above/mine/b`, nothing, "persistent"), "NO_AUTH");
+        await rejectsWith(stranger.delete(`${base}/above/mine/a`, 0), "NO_AUTH");
+        await stranger.create(`${base}/above/other`, nothing, "persistent");
+      }),
   );
 
   it("keeps two roots apart", { timeout: 20_000 }, () =>
@@ -118,7 +121,7 @@ export function accessTests(service: () => Promise<ServiceUnderTest>): void {
     }),
   );
 
-  it("tells watches below its root over a reconnect", { timeout: 20_000 }, () =>
+  it("fires watches below its root after a reconnect", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ service, base, open }) => {
       const [outside, inside] = await Promise.all([open(), open({ chroot: `${base}/root` })]);
       const created = recordingWatcher();

@@ -7,7 +7,7 @@ const nothing = new Uint8Array();
 
 /** Many operations, and many sessions, at once. */
 export function concurrencyTests(service: () => Promise<ServiceUnderTest>): void {
-  it("does the operations of a session in the order in which they were asked", { timeout: 20_000 }, () =>
+  it("carries out the operations of a session in the order of the calls", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ base, open }) => {
       const session = await open();
       const path = `${base}/order`;
@@ -101,7 +101,7 @@ export function concurrencyTests(service: () => Promise<ServiceUnderTest>): void
     }),
   );
 
-  it("completes 50,000 operations that are asked at once", { timeout: 120_000 }, () =>
+  it("completes 50,000 operations that are started at once", { timeout: 120_000 }, () =>
     withTestBed(service(), async ({ base, open }) => {
       const session = await open();
       await session.create(`${base}/hot`, bytes("value"), "persistent");

@@ -42,7 +42,7 @@ export function sessionTests(service: () => Promise<ServiceUnderTest>): void {
       }),
   );
 
-  it("tells a listener nothing more once it is stopped", { timeout: 20_000 }, () =>
+  it("calls a listener no more once it is stopped", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ service, open }) => {
       const session = await open();
       const states: SessionState[] = [];
@@ -137,7 +137,7 @@ export function sessionTests(service: () => Promise<ServiceUnderTest>): void {
     }),
   );
 
-  it("closes also while disconnected, without failing", { timeout: 20_000 }, () =>
+  it("also closes while disconnected, without failing", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ service, open }) => {
       const session = await open();
       await service.cut(session);
@@ -147,7 +147,7 @@ export function sessionTests(service: () => Promise<ServiceUnderTest>): void {
     }),
   );
 
-  it("stops opening when it is told to", { timeout: 20_000 }, async () => {
+  it("stops opening when it is aborted", { timeout: 20_000 }, async () => {
     const reason = new Error("no longer wanted");
     const opening = (await service()).open({ signal: AbortSignal.abort(reason) });
     await assert.rejects(opening, (error) => error === reason);

@@ -16,7 +16,7 @@ const nothing = new Uint8Array();
 
 /** One-shot watches, within a connection and over reconnects. */
 export function watchTests(service: () => Promise<ServiceUnderTest>): void {
-  it("tells a watch of `get` of the first change, once", { timeout: 20_000 }, () =>
+  it("fires a watch of `get` at the first change, once", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ base, open }) => {
       const [session, other] = await Promise.all([open(), open()]);
       const path = `${base}/w`;
@@ -41,7 +41,7 @@ export function watchTests(service: () => Promise<ServiceUnderTest>): void {
     }),
   );
 
-  it("tells a watch of `exists` of creation, change and removal, once", { timeout: 20_000 }, () =>
+  it("fires a watch of `exists` at creation, change and removal, once", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ base, open }) => {
       const [session, other] = await Promise.all([open(), open()]);
       const path = `${base}/w`;
@@ -64,37 +64,40 @@ export function watchTests(service: () => Promise<ServiceUnderTest>): void {
     }),
   );
 
-  it("tells a watch of `children` of one more, one less and the end, once", { timeout: 20_000 }, () =>
-    withTestBed(service(), async ({ base, open }) => {
-      const [session, other] = await Promise.all([open(), open()]);
-      const path = `${base}/w`;
-      await session.create(path, nothing, "persistent");
-      await other.sync(base);
-      const [more, less, end] = [recordingWatcher(), recordingWatcher(), recordingWatcher()];
-      await session.children(path, more.watcher);
-      await other.set(path, bytes("1"), 0);
-      await other.create(`${path}/child`, nothing, "persistent");
-      assert.equal(await more.first, `children ${path}`);
-      assert.deepEqual(await session.children(path, less.watcher), ["child"]);
-      await other.set(`${path}/child`, bytes("1"), 0);
-      await other.create(`${path}/child/deeper`, nothing, "persistent");
-      await other.delete(`${path}/child/deeper`, 0);
-      await caughtUp(session);
-      assert.deepEqual(less.told, []);
-      await other.delete(`${path}/child`, 1);
-      assert.equal(await less.first, `children ${path}`);
-      assert.deepEqual(await session.children(path, end.watcher), []);
-      await other.delete(path, 1);
-      assert.equal(await end.first, `deleted ${path}`);
-      await caughtUp(session);
-      assert.deepEqual(
-        [more, less, end].map(({ told }) => told),
-        [[`children ${path}`], [`children ${path}`], [`deleted ${path}`]],
-      );
-    }),
+  it(
+    "fires a watch of `children` when one is added, one is removed and at the end, once",
+    { timeout: 20_000 },
+    () =>
+      withTestBed(service(), async ({ base, open }) => {
+        const [session, other] = await Promise.all([open(), open()]);
+        const path = `${base}/w`;
+        await session.create(path, nothing, "persistent");
+        await other.sync(base);
+        const [more, less, end] = [recordingWatcher(), recordingWatcher(), recordingWatcher()];
+        await session.children(path, more.watcher);
+        await other.set(path, bytes("1"), 0);
+        await other.create(`${path}/child`, nothing, "persistent");
+        assert.equal(await more.first, `children ${path}`);
+        assert.deepEqual(await session.children(path, less.watcher), ["child"]);
+        await other.set(`${path}/child`, bytes("1"), 0);
+        await other.create(`${path}/child/deeper`, nothing, "persistent");
+        await other.delete(`${path}/child/deeper`, 0);
+        await caughtUp(session);
+        assert.deepEqual(less.told, []);
+        await other.delete(`${path}/child`, 1);
+        assert.equal(await less.first, `children ${path}`);
+        assert.deepEqual(await session.children(path, end.watcher), []);
+        await other.delete(path, 1);
+        assert.equal(await end.first, `deleted ${path}`);
+        await caughtUp(session);
+        assert.deepEqual(
+          [more, less, end].map(({ told }) => told),
+          [[`children ${path}`], [`children ${path}`], [`deleted ${path}`]],
+        );
+      }),
   );
 
-  it("tells everyone who watches a path, and nobody who watches another", { timeout: 20_000 }, () =>
+  it("fires all watches of a path, and no watches of another", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ base, open }) => {
       const [session, other] = await Promise.all([open(), open()]);
       const watchers = Array.from({ length: 5 }, recordingWatcher);
@@ -145,7 +148,7 @@ export function watchTests(service: () => Promise<ServiceUnderTest>): void {
       }),
   );
 
-  it("misses nothing that happens while disconnected, and tells it once", { timeout: 30_000 }, () =>
+  it("misses no event while disconnected, and fires once for it", { timeout: 30_000 }, () =>
     withTestBed(service(), async ({ service, base, open }) => {
       const [session, other] = await Promise.all([open(), open()]);
       const names = ["data", "gone", "stat", "parent", "parent-gone", "same", "same-parent"];

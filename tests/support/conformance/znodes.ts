@@ -52,7 +52,7 @@ export function znodeTests(service: () => Promise<ServiceUnderTest>): void {
     }),
   );
 
-  it("gives back any bytes, and none at all", { timeout: 20_000 }, () =>
+  it("returns any bytes, also none", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ base, open }) => {
       const session = await open();
       const all = Uint8Array.from({ length: 1024 }, (_, index) => index % 256);
@@ -78,7 +78,7 @@ export function znodeTests(service: () => Promise<ServiceUnderTest>): void {
     }),
   );
 
-  it("refuses a value that no znode can hold, and goes on", { timeout: 20_000 }, () =>
+  it("refuses a value that is too long for a znode, and continues", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ base, open }) => {
       const session = await open();
       const states: SessionState[] = [];
@@ -91,7 +91,7 @@ export function znodeTests(service: () => Promise<ServiceUnderTest>): void {
     }),
   );
 
-  it("takes names in any script", { timeout: 20_000 }, () =>
+  it("accepts names in any script", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ base, open }) => {
       const session = await open();
       const names = ["naïve", "日本語", "Ключ", "with space", "a:b?c#d%41", "..."];
@@ -101,7 +101,7 @@ export function znodeTests(service: () => Promise<ServiceUnderTest>): void {
     }),
   );
 
-  it("refuses what is no path", { timeout: 20_000 }, () =>
+  it("refuses malformed paths", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ base, open }) => {
       const session = await open();
       const bad = [
@@ -132,7 +132,7 @@ export function znodeTests(service: () => Promise<ServiceUnderTest>): void {
     }),
   );
 
-  it("changes and removes a znode only at the version that is named", { timeout: 20_000 }, () =>
+  it("changes and deletes a znode only at the given version", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ base, open }) => {
       const session = await open();
       const path = `${base}/v`;
@@ -191,7 +191,7 @@ export function znodeTests(service: () => Promise<ServiceUnderTest>): void {
     }),
   );
 
-  it("lists names of children, and counts them", { timeout: 20_000 }, () =>
+  it("lists the names of children, and counts them", { timeout: 20_000 }, () =>
     withTestBed(service(), async ({ base, open }) => {
       const session = await open();
       assert.deepEqual(await session.children(base), []);
