@@ -138,7 +138,7 @@ function proceed(course: Course, failure: AttemptFailure, errorClass: ErrorClass
       throw errorClass.error;
     case "forgotten":
       if (earlier.maybeApplied) throw outcomeUnknown(error);
-      return judgedBefore(earlier.last, "forgotten");
+      return isClassBefore(earlier.last, "forgotten");
     case "redirect":
       if (errorClass.address !== server) course.redirected = errorClass.address;
       // One redirect is followed at once; one that leads to another waits as anything else.
@@ -149,7 +149,7 @@ function proceed(course: Course, failure: AttemptFailure, errorClass: ErrorClass
   }
 }
 
-function judgedBefore(error: ConnectError | undefined, next: ErrorClass["next"]): boolean {
+function isClassBefore(error: ConnectError | undefined, next: ErrorClass["next"]): boolean {
   return error !== undefined && classify(error).next === next;
 }
 

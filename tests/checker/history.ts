@@ -42,9 +42,14 @@ export class HistoryRecorder<Operation> {
     return id;
   }
 
-  /** The answer has come: `operation` is what was invoked together with its result. */
-  complete(id: number, operation: Operation): void {
-    this.#calls.set(id, { ...this.#close(id), operation, returned: this.#tick() });
+  /**
+   * The answer has come: `operation` is what was invoked together with its result. `others`: what it tells besides, each
+   * of another moment of the same call.
+   */
+  complete(id: number, operation: Operation, others: readonly Operation[] = []): void {
+    const call = { ...this.#close(id), returned: this.#tick() };
+    this.#calls.set(id, { ...call, operation });
+    for (const other of others) this.#calls.set(this.#nextId++, { ...call, operation: other });
   }
 
   /** The call is over and nobody can say whether it took effect, or will. */

@@ -20,7 +20,8 @@ export async function holdSeeds(from: number, seeds: number): Promise<void> {
   for (const kind of faultKinds) assert.ok((counts.get(`fault ${kind}`) ?? 0) > 0, `no fault was: ${kind}`);
   const uses = [
     "request forgotten",
-    "call ok after all",
+    "request answered again",
+    "scan continued",
     "watch told",
     "watch resumed",
     "watch history lost",

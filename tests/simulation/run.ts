@@ -70,6 +70,7 @@ async function heal(world: World, cluster: Cluster, nemesis: Nemesis): Promise<v
   const { scheduler, profile, invariants, trace } = world;
   trace.note(scheduler.nowMs, "nemesis", "all faults end");
   nemesis.end();
+  world.network.isCalm = true;
   for (const client of cluster.clients) client.isQuiet = true;
   const left = new Set<string>();
   const [client] = cluster.clients;
@@ -99,7 +100,9 @@ async function heal(world: World, cluster: Cluster, nemesis: Nemesis): Promise<v
   for (const watch of cluster.watches) watch.hurry();
   const fromMs = scheduler.nowMs;
   const behind = () =>
-    cluster.watches.filter(({ group, isCurrent }) => whole().includes(group) && !isCurrent);
+    cluster.watches.filter(
+      ({ groups, isCurrent }) => groups.every((group) => whole().includes(group)) && !isCurrent,
+    );
   // A connection that died without a word is noticed in its own time.
   const late = () =>
     behind().find(({ openSinceMs }) => scheduler.nowMs - Math.max(openSinceMs, fromMs) > toldWithinMs);

@@ -9,6 +9,8 @@ export class GroupFacts {
   state: GroupState | undefined;
   /** Each epoch's last state. */
   readonly states = new Map<number, GroupState>();
+  /** By request id, the revision that whoever asked was told. */
+  readonly answered = new Map<string, number>();
   /** Who has committed the record that begins an epoch. */
   readonly served = new Map<number, ShadowLog>();
   lastServedEpoch = 0;

@@ -1,8 +1,8 @@
 import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import type { History } from "../../checker/history.ts";
 import type { BatchWrite, ScanOperation, StoreOperation } from "../../checker/store-model.ts";
-import { shownValue } from "../clients/client-call.ts";
 import { keysOf } from "../clients/errands.ts";
+import { shownValue } from "../clients/shown-value.ts";
 import type { GroupFacts } from "./group-facts.ts";
 import { changeOf } from "./shadow-log.ts";
 

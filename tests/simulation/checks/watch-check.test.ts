@@ -3,8 +3,8 @@ import { describe, it } from "node:test";
 import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import { includes, type WatchScope } from "../../../src/cluster/watch/scope.ts";
 import type { WatchEvent } from "../../../src/cluster/watch/step.ts";
-import type { ToldStep } from "../clients/open-watches.ts";
 import { end, groupOf, put } from "./by-hand.ts";
+import type { ToldStep } from "./watch-check.ts";
 import { problemWithStep, type Watched } from "./watch-check.ts";
 
 describe("the check of a watch", () => {

@@ -1,10 +1,14 @@
 import type { Change, LogRecord, Position } from "../../../src/cluster/storage/model.ts";
 import { includes, type WatchScope } from "../../../src/cluster/watch/scope.ts";
-import type { WatchEvent } from "../../../src/cluster/watch/step.ts";
-import type { ToldStep } from "../clients/open-watches.ts";
+import type { WatchEvent, WatchStep } from "../../../src/cluster/watch/step.ts";
 import { changeOf, isSameChange, type ShadowLog } from "./shadow-log.ts";
 
 type Committed = readonly (LogRecord | undefined)[];
+
+/** A step, and what was then compacted at the node that tells it. */
+export interface ToldStep extends WatchStep {
+  readonly baseSeq: number;
+}
 
 /** What a watch was asked for, and how far it has come. */
 export interface Watched {

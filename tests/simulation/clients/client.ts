@@ -1,31 +1,27 @@
-import type { RequestId } from "../../../src/cluster/kv/write-plan.ts";
-import { sleep } from "../../../src/common/clock.ts";
-import type { StoreOperation } from "../../checker/store-model.ts";
+import { KvClient, KvError } from "kvlab";
+import type { ScanOperation, StoreOperation } from "../../checker/store-model.ts";
 import type { Cluster } from "../world/cluster.ts";
 import { SimProcess } from "../world/process.ts";
 import { Random } from "../world/random.ts";
 import { count, type World } from "../world/world.ts";
-import { answerIn, attempt, isForgotten, isUnapplied } from "./client-call.ts";
-import { withDeadline } from "./deadline.ts";
-import { describe, type Errand, Errands, highestOf, keysOf, learn, writesForSure } from "./errands.ts";
+import { BareClient } from "./bare-client.ts";
+import { type Caller, carryOut } from "./calls.ts";
+import { environmentOf } from "./environment.ts";
+import { describe, type Errand, Errands, learn } from "./errands.ts";
+import { ScanMoments, scanAll } from "./scans.ts";
 
-/** Part of the answers to named requests that do not reach the one who asked. */
-const answersMissed = 0.15;
+/** How often a program that was told that the outcome of its named batch is not known sends it again. */
+const persistence = 3;
 
-/** Attempts at one request. */
-const attemptsMax = 5;
+/** Of every call, unless it is hasty. */
+const deadlineMs = 10_000;
 
-/** What became of one attempt; `answer` is set when it was done or refused. */
-interface Attempt {
-  readonly kind: "done" | "refused" | "forgotten" | "unapplied" | "open";
-  readonly answer?: StoreOperation;
-  readonly why: string;
-}
-
-/** One client: makes a call to some router, waits for the answer, thinks, and so on. */
+/** One program: makes a call, or several at once, waits for the answers, thinks, and so on. */
 export class Client {
   /** While set, it makes no further calls. */
   isQuiet = false;
+  /** Calls under way. */
+  busy = 0;
   readonly #number: number;
   readonly #world: World;
   readonly #cluster: Cluster;
@@ -33,172 +29,190 @@ export class Client {
   readonly #process: SimProcess;
   readonly #errands: Errands;
   readonly #known = { revisions: new Map<string, number>() };
-  /** By group, the highest revision that was seen. */
-  readonly #highest = new Map<string, number>();
+  readonly #moments = new ScanMoments();
+  readonly #kv: KvClient;
+  readonly #caller: Caller;
 
   constructor(cluster: Cluster, number: number) {
     const { world } = cluster;
     this.#number = number;
     this.#world = world;
     this.#cluster = cluster;
-    const { seed, scheduler, trace, profile } = world;
-    this.#random = new Random(`${seed} client ${number}`);
+    const { seed, scheduler, trace, profile, network } = world;
+    const random = new Random(`${seed} client ${number}`);
+    this.#random = random;
     this.#process = new SimProcess(`c${number}`, 1, seed, scheduler, trace);
-    this.#errands = new Errands(String(number), profile, this.#random, this.#known);
+    const routers = random.shuffle(cluster.routers.map(({ name }) => `${name}:1926`));
+    const fullDuplex = random.chance(0.75);
+    const process = this.#process;
+    this.#kv = new KvClient(
+      { routers, deadlineMs, direct: fullDuplex && random.chance(0.7) },
+      environmentOf({ process, network, fullDuplex, tap: this.#moments }),
+    );
+    const isBare = number > 1 && random.chance(profile.bare);
+    const uses = isBare ? { ...profile, named: 0 } : profile;
+    this.#errands = new Errands(String(number), uses, random, this.#known);
+    this.#caller = isBare ? new BareClient(process, network, () => random.pick(routers)) : this.#kv;
     this.#think();
   }
 
   #think(): void {
     const random = this.#random;
     const { thinkMs } = this.#world.profile;
-    // Now and then, several calls at once.
-    const delayMs = random.chance(0.2) ? 0 : thinkMs * random.between(0, 2);
+    const delayMs = random.chance(0.2) ? 0 : thinkMs * random.between(0, 4);
     this.#process.deliver(delayMs, "think", () => {
       if (this.isQuiet) return this.#think();
-      void this.#act(this.#errands.next()).then(() => this.#think());
+      // Now and then, several calls at once; not in one turn, whose order runtimes need not agree on.
+      const more = random.chance(0.05) ? [random.between(0, 3), random.between(0, 3)] : [];
+      const calls = [0, ...more].map((afterMs) => this.#later(afterMs));
+      void Promise.all(calls).then(() => this.#think());
     });
+  }
+
+  #later(afterMs: number): Promise<void> {
+    if (afterMs === 0) return this.#next();
+    return new Promise((resolve) => {
+      this.#process.deliver(afterMs, "think", () => void this.#next().then(resolve));
+    });
+  }
+
+  async #next(): Promise<void> {
+    const errand = this.#errands.next();
+    if (errand.operation.kind === "scan") await this.#scan();
+    else await this.#act(errand);
   }
 
   /** Makes a call that tells whether a key can be used. Resolves, when it is over, with whether it succeeded. */
   probe(kind: "get" | "put", key: string): Promise<boolean> {
-    return this.#act(this.#errands.plain(kind, key));
+    return this.#act(this.#errands.plain(kind, key), this.#kv);
   }
 
   /** Resolves with whether there was an answer. */
-  async #act(errand: Errand): Promise<boolean> {
-    const group = this.#groupOf(errand.operation);
+  async #act(errand: Errand, caller = this.#caller): Promise<boolean> {
+    const { operation, request } = errand;
     const { history } = this.#cluster;
-    const operation = group === undefined ? errand.operation : this.#scanning(errand.operation, group);
-    // Of which group a key is, and so what a scan must show, can change until the first write.
-    const isSettled = this.#world.invariants.isRingClosed;
-    if (operation.kind === "scan" && (!isSettled || operation.keys.length === 0)) return false;
     const id = history.invoke(this.#number, operation);
-    const shown = `${describe(errand)}${errand.request === undefined ? "" : ` as ${errand.request}`}`;
+    const shown = `${describe(errand)}${request === undefined ? "" : ` as ${request}`}`;
     this.#process.log(shown);
-    const afterRevision = this.#highest.get(group ?? "") ?? 0;
-    const requestId = errand.request === undefined ? undefined : { id: errand.request, afterRevision };
-    const { outcome, answer, why } = await this.#persist({ ...errand, operation }, requestId, group, shown);
-    if (answer !== undefined) history.complete(id, answer);
-    else if (outcome === "unknown") history.unknown(id);
-    else history.failed(id);
-    if (answer !== undefined) this.#note(answer, group);
-    this.#end(operation.kind, shown, outcome, answer === undefined ? why : JSON.stringify(answer.result));
-    return answer !== undefined;
-  }
-
-  /** Tries until the outcome is known, if the errand is named; and else once. */
-  async #persist(
-    errand: Errand,
-    requestId: RequestId | undefined,
-    group: string | undefined,
-    shown: string,
-  ): Promise<{ outcome: string; answer: StoreOperation | undefined; why: string }> {
-    const random = this.#random;
-    /** An answer that did not reach us, but the checks. */
-    let missed: StoreOperation | undefined;
-    let isUnsure = false;
-    for (let attempts = 1; ; attempts++) {
-      const { kind, answer, why } = await this.#try(errand, requestId, group);
-      if (missed !== undefined) this.#compare(shown, missed, kind, answer);
-      const mayRepeat = requestId !== undefined && attempts < attemptsMax;
-      const isMissed = kind === "done" && mayRepeat && writesForSure(errand) && random.chance(answersMissed);
-      // What is said of a later attempt does not hold for an earlier one, which may be under way still.
-      if (kind === "done" && !isMissed) return { outcome: attempts > 1 ? "ok after all" : "ok", answer, why };
-      if (kind === "refused" && !isUnsure) {
-        return { outcome: errand.operation.kind === "batch" ? "refused" : "not found", answer, why };
-      }
-      if (isMissed) missed ??= answer;
-      isUnsure ||= kind === "open" || isMissed;
-      if (kind === "refused" || kind === "forgotten" || !mayRepeat || !isUnsure) {
-        return { outcome: isUnsure ? "unknown" : "failed", answer: missed, why };
-      }
-      this.#process.log(`${shown}: tries again, since ${isMissed ? "the answer was missed" : why}`);
-      await sleep(this.#process.clock, random.between(0, 800));
-    }
-  }
-
-  /** Makes one attempt. */
-  async #try(errand: Errand, requestId: RequestId | undefined, group: string | undefined): Promise<Attempt> {
-    const { operation } = errand;
+    this.busy++;
     try {
-      return { kind: "done", answer: await this.#attempt(errand, requestId, group), why: "" };
+      const answer = await this.#persist(errand, caller);
+      history.complete(id, answer);
+      learn(this.#known, answer);
+      this.#end(operation.kind, shown, "ok", JSON.stringify("result" in answer ? answer.result : undefined));
+      return true;
     } catch (error) {
-      const answer = answerIn(operation, error);
-      const why = error instanceof Error ? error.message : String(error);
-      if (isForgotten(error)) count(this.#world, "request forgotten");
-      if (answer !== undefined) return { kind: "refused", answer, why };
-      if (isForgotten(error)) return { kind: "forgotten", why };
-      const isRead = operation.kind === "get" || operation.kind === "scan";
-      return { kind: isRead || isUnapplied(error) ? "unapplied" : "open", why };
+      const { code, message } = KvError.from(error);
+      const isUnknown = operation.kind !== "get" && !isNothingDone(code);
+      if (isUnknown) history.unknown(id);
+      else history.failed(id);
+      if (code === "invalid") this.#world.invariants.violated(`${shown} is refused as invalid: ${message}`);
+      this.#end(operation.kind, shown, isUnknown ? "unknown" : "failed", `${code}: ${message}`);
+      return false;
+    } finally {
+      this.busy--;
     }
   }
 
-  /** A request that has had an answer has no other, but that it is forgotten. */
-  #compare(
-    shown: string,
-    missed: StoreOperation,
-    kind: Attempt["kind"],
-    answer: StoreOperation | undefined,
-  ): void {
-    const [first, second] = [missed, answer].map((each) => JSON.stringify(each?.result));
-    if ((kind !== "done" && kind !== "refused") || first === second) return;
-    this.#world.invariants.violated(`${shown} was answered with ${first}, and then with ${second}`);
+  /** Carries an errand out; what is named is sent anew when nobody can say what became of it. */
+  async #persist(errand: Errand, caller: Caller): Promise<StoreOperation> {
+    for (let left = errand.request === undefined ? 0 : persistence; ; left--) {
+      try {
+        const answer = await carryOut(errand, caller, this.#manner(errand));
+        const isRefused = answer.kind === "batch" && answer.result?.refused !== undefined;
+        if (!isRefused || errand.request === undefined || left === persistence) return answer;
+        // An attempt that is on its way still may fare better.
+        throw new KvError("condition-failed", "the batch is refused now");
+      } catch (error) {
+        const { code } = KvError.from(error);
+        const mayHaveBeen = code === "outcome-unknown" || code === "aborted";
+        // What is said of the last attempt does not hold for those before.
+        if (!mayHaveBeen && errand.request !== undefined && left < persistence) {
+          throw new KvError("outcome-unknown", `an earlier attempt is open: ${code}`, { cause: error });
+        }
+        if (left === 0 || !mayHaveBeen) throw error;
+        this.#process.log(`${describe(errand)}: is sent anew`);
+      }
+    }
   }
 
-  /** Errors: those of the call, or of the way. */
-  #attempt(
-    errand: Errand,
-    requestId: RequestId | undefined,
-    group: string | undefined,
-  ): Promise<StoreOperation> {
+  #manner({ operation }: Errand) {
     const random = this.#random;
-    const { kind } = errand.operation;
-    const isHasty = random.chance(requestId === undefined ? 0.1 : 0.25);
-    const deadlineMs = isHasty ? random.between(requestId === undefined ? 50 : 1, 1500) : 10_000;
-    const isLarge = kind === "put" && random.chance(this.#world.profile.largeValues);
-    const isDirect = kind === "scan" && group !== undefined;
-    const to = isDirect
-      ? this.#cluster.likelyPrimary(group, random)
-      : random.pick(this.#cluster.routers).name;
-    return withDeadline(
-      this.#process.clock,
-      new AbortController().signal,
-      (signal) =>
-        this.#world.network.call({
-          from: this.#process,
-          to,
-          what: describe(errand),
-          signal,
-          handle: (services, given) => attempt(errand, requestId, isLarge, services, given),
-        }),
-      deadlineMs,
-    );
+    const isHasty = random.chance(0.15);
+    const isLarge = operation.kind === "put" && random.chance(this.#world.profile.largeValues);
+    const limitMs = isHasty ? random.between(1, 1500) : deadlineMs;
+    if (!random.chance(0.05)) return { isLarge, deadlineMs: limitMs };
+    const controller = new AbortController();
+    this.#process.clock.timer(random.between(0, 100), () => controller.abort(new Error("enough")));
+    return { isLarge, deadlineMs: limitMs, signal: controller.signal };
   }
 
-  /** The group that an errand is of; of a scan, any. */
-  #groupOf(operation: StoreOperation): string | undefined {
-    if (operation.kind === "scan") return this.#random.pick(this.#world.profile.groups);
-    const [key = ""] = keysOf(operation);
-    return this.#cluster.groupOf(key);
+  /** Scans all groups; not before the ring is closed, since of which group a key is can change until then. */
+  async #scan(): Promise<void> {
+    const { history } = this.#cluster;
+    const { invariants, profile } = this.#world;
+    if (!invariants.isRingClosed || this.#moments.isBusy) return;
+    const keysOf = new Map<string, string[]>();
+    for (const key of profile.keys) {
+      const group = this.#cluster.groupOf(key) ?? "";
+      keysOf.set(group, [...(keysOf.get(group) ?? []), key]);
+    }
+    const ids = [...keysOf].map(([group, keys]): [string, number] => [
+      group,
+      history.invoke(this.#number, { kind: "scan", keys, result: undefined }),
+    ]);
+    this.#process.log("scan");
+    const deadline = this.#random.chance(0.1) ? this.#random.between(1, 1500) : deadlineMs;
+    this.busy++;
+    try {
+      const found = await scanAll(this.#kv, this.#moments, keysOf, { deadlineMs: deadline });
+      this.#end("scan", "scan", "ok", JSON.stringify([...found.values()]));
+      const missing = ids.filter(([group, id]) => !this.#scanned(id, found.get(group) ?? []));
+      for (const [group] of missing) await this.#checkUnknown(group, keysOf.get(group) ?? []);
+    } catch (error) {
+      for (const [, id] of ids) history.failed(id);
+      this.#end("scan", "scan", "failed", KvError.from(error).message);
+    } finally {
+      this.busy--;
+    }
   }
 
-  #scanning(operation: StoreOperation, group: string): StoreOperation {
-    if (operation.kind !== "scan") return operation;
-    return {
-      ...operation,
-      keys: this.#world.profile.keys.filter((key) => this.#cluster.groupOf(key) === group),
-    };
+  /** Takes down what a scan has told of a group. Returns whether there was anything. */
+  #scanned(id: number, [first, ...others]: readonly ScanOperation[]): boolean {
+    const { history } = this.#cluster;
+    if (first === undefined) {
+      history.failed(id);
+      return false;
+    }
+    if (others.length > 0) count(this.#world, "scan continued");
+    history.complete(id, first, others);
+    for (const operation of [first, ...others]) learn(this.#known, operation);
+    return true;
   }
 
-  #note(done: StoreOperation, group: string | undefined): void {
-    learn(this.#known, done);
-    if (group === undefined) return;
-    this.#highest.set(group, Math.max(this.#highest.get(group) ?? 0, highestOf(done)));
+  /** Only a group that ZooKeeper has not told the client's router of may be missing in a scan. */
+  async #checkUnknown(group: string, [key = ""]: readonly string[]): Promise<void> {
+    const known = await this.#kv.locate(key).catch(() => undefined);
+    if (known?.group !== group) count(this.#world, "scan without a new group");
+    else this.#world.invariants.violated(`a scan of client ${this.#number} has left group ${group} out`);
   }
 
   #end(kind: StoreOperation["kind"], shown: string, outcome: string, detail: string): void {
     count(this.#world, `call ${outcome}`);
     count(this.#world, `${kind} ${outcome}`);
     this.#process.log(`${shown}: ${outcome} ${detail}`);
+  }
+}
+
+/** Whether an error says that nothing was done. */
+function isNothingDone(code: KvError["code"]): boolean {
+  switch (code) {
+    case "outcome-unknown":
+    case "aborted":
+    case "closed":
+    case "internal":
+      return false;
+    default:
+      return true;
   }
 }

@@ -1,4 +1,4 @@
-import type { Condition, WriteOperation } from "../../../src/cluster/kv/write-plan.ts";
+import type { Condition } from "../../../src/cluster/kv/write-plan.ts";
 import type { KeyOperation } from "../../checker/key-value-model.ts";
 import type { BatchOperation, BatchWrite, ScanOperation, StoreOperation } from "../../checker/store-model.ts";
 import type { Random } from "../world/random.ts";
@@ -16,7 +16,7 @@ export interface Errand {
   readonly operation: StoreOperation;
   /** Of puts. */
   readonly ttlMs: number | undefined;
-  /** Named by a request id, and tried again until its outcome is known, for a while. */
+  /** Names a batch that is sent anew, by the program, when its outcome is not known. */
   readonly request: string | undefined;
 }
 
@@ -42,8 +42,9 @@ export class Errands {
     const kind = pickBy(random, mix);
     const operation = this.#operation(kind, random.pick(keys));
     const ttlMs = random.chance(expiring) ? Math.ceil(random.between(1, 3000)) : undefined;
-    const isRead = operation.kind === "get" || operation.kind === "scan" || operation.kind === "expire";
-    if (isRead || !random.chance(named)) return { operation, ttlMs, request: undefined };
+    // Of a request that is forgotten, nobody knows whether it was done.
+    const isNamed = operation.kind === "batch" && !this.#uses.forgets && random.chance(named);
+    if (!isNamed) return { operation, ttlMs, request: undefined };
     const request = `r${this.#name}-${++this.#written}`;
     return { operation: { ...operation, request }, ttlMs, request };
   }
@@ -98,13 +99,11 @@ export class Errands {
   #condition(key: string): Condition {
     const random = this.#random;
     const revision = this.#known.revisions.get(key) ?? 0;
-    const likely: Condition =
-      revision === 0
-        ? { kind: "absent" }
-        : random.pick([{ kind: "present" }, { kind: "revision", revision }, { kind: "revision", revision }]);
-    return random.chance(0.8)
-      ? likely
-      : random.pick([{ kind: "present" }, { kind: "absent" }, { kind: "revision", revision }]);
+    const absent: Condition = { kind: "absent" };
+    const present: Condition = { kind: "present" };
+    const same: Condition = { kind: "revision", revision: Math.max(1, revision) };
+    const likely = revision === 0 ? absent : random.pick([present, same, same]);
+    return random.chance(0.8) ? likely : random.pick([present, absent, same]);
   }
 
   #value(): string {
@@ -129,21 +128,6 @@ export function learn({ revisions }: Known, operation: StoreOperation): void {
     default:
       revisions.set(operation.key, revisionAfter(operation));
   }
-}
-
-/** The highest revision that an answer tells of; 0 if none. */
-export function highestOf(operation: StoreOperation): number {
-  const { result } = operation;
-  if (result === undefined || result === "not-found") return 0;
-  return "at" in result ? result.at : result.revision;
-}
-
-/** The writes of a batch as a node takes them. */
-export function toWrites(writes: readonly BatchWrite[], ttlMs: number | undefined): WriteOperation[] {
-  return writes.map((write) => {
-    if (write.kind === "delete") return write;
-    return { kind: "put", key: write.key, value: Buffer.from(write.value), text: true, ttlMs };
-  });
 }
 
 export function keysOf(operation: StoreOperation | ScanOperation): readonly string[] {
@@ -187,10 +171,4 @@ export function describe({ operation, ttlMs }: Errand): string {
     default:
       return `${operation.kind} ${operation.key}`;
   }
-}
-
-/** Whether it has changed something if it was done. */
-export function writesForSure({ operation }: Errand): boolean {
-  if (operation.kind === "batch") return operation.writes.some(({ kind }) => kind === "put");
-  return operation.kind === "put" || operation.kind === "delete";
 }

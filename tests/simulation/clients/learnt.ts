@@ -3,7 +3,7 @@ import type { Call, History } from "../../checker/history.ts";
 import type { ExpireOperation, StoreOperation } from "../../checker/store-model.ts";
 import type { GroupFacts } from "../checks/group-facts.ts";
 import { nameOf } from "../checks/shadow-log.ts";
-import { shownValue } from "./client-call.ts";
+import { shownValue } from "./shown-value.ts";
 
 /** A record that is committed, and since when. */
 interface Found {

@@ -9,10 +9,16 @@ export interface Uses {
   readonly mix: Readonly<Record<CallKind, number>>;
   /** Part of the puts whose keys expire. */
   readonly expiring: number;
-  /** Part of the writes that carry a request id, and are tried again by the client. */
+  /** Part of the batches that are named by the program, which sends them anew when their outcome is not known. */
   readonly named: number;
+  /** Part of the clients that are programs of other people: they send each call to a router once, without a name. */
+  readonly bare: number;
+  /** Part of the answers with which a connection breaks. */
+  readonly breaks: number;
   /** Requests that a log remembers. */
   readonly requestsMax: number;
+  /** Whether those are so few that a request may be forgotten before it is repeated. */
+  readonly forgets: boolean;
   readonly watchers: number;
 }
 
@@ -36,7 +42,7 @@ export function usesOf(seed: number, groups: number, keyCount: number): Uses {
   const plain = Array.from({ length: Math.ceil(keyCount / 2) }, (_, index) => `k${index}`);
   const tagged = ["{t}a", "{t}b", "{t}c"].slice(0, random.pick([2, 3]));
   const keys = [...plain, ...tagged];
-  return {
+  const uses = {
     keys,
     batchKeys: groups > 1 ? tagged : keys,
     mix: random.pick(mixes),
@@ -44,5 +50,8 @@ export function usesOf(seed: number, groups: number, keyCount: number): Uses {
     named: random.pick([0, 0.3, 0.3, 1]),
     requestsMax: random.pick([100_000, 100_000, 20, 5]),
     watchers: random.pick([0, 1, 2, 3]),
+    bare: random.pick([0, 0.3, 0.6]),
+    breaks: random.pick([0, 0.01, 0.05]),
   };
+  return { ...uses, forgets: uses.requestsMax < 100_000 };
 }

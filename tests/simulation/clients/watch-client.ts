@@ -1,43 +1,43 @@
-import { ConnectError } from "@connectrpc/connect";
-import { HistoryLostSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
-import type { Position } from "../../../src/cluster/storage/model.ts";
-import { includes, type WatchScope } from "../../../src/cluster/watch/scope.ts";
+import { KvClient, KvError, type KvEvent, type KvProgress, type WatchOptions } from "kvlab";
+import type { WatchRequest } from "../../../gen/kvlab/v1/data_pb.ts";
+import { type Positions, positionsOf, tokenOf } from "../../../src/client/positions.ts";
+import type { WatchScope } from "../../../src/cluster/watch/scope.ts";
 import { sleep } from "../../../src/common/clock.ts";
-import { isLostRightly, problemWithStep } from "../checks/watch-check.ts";
+import { ToldEvents } from "../checks/told-events.ts";
+import { isLostRightly } from "../checks/watch-check.ts";
 import type { Cluster } from "../world/cluster.ts";
 import { SimProcess } from "../world/process.ts";
 import { Random } from "../world/random.ts";
-import type { GroupServices } from "../world/services.ts";
 import { count, type World } from "../world/world.ts";
-import { withDeadline } from "./deadline.ts";
-import type { OpenedWatch, ToldStep } from "./open-watches.ts";
+import { environmentOf } from "./environment.ts";
 
-/** Longest time for an answer; a step comes within a second, if there is one. */
-const answerMs = 3000;
+/** Longest time until all groups have answered first. */
+const deadlineMs = 8000;
 
-/** One client that watches a group through whoever is its primary, and looks at all that it is told. */
+/** One program that watches keys of all groups, from one token to the next, and looks at all that it is told. */
 export class WatchClient {
-  readonly group: string;
   readonly #world: World;
   readonly #cluster: Cluster;
   readonly #random: Random;
   readonly #process: SimProcess;
+  readonly #kv: KvClient;
   readonly #scope: WatchScope;
   readonly #previous: boolean;
-  /** Between two questions, about: who is slow gets behind, and is told from the log. */
+  readonly #told: ToldEvents;
+  /** Since when the present stream of each group is open. */
+  readonly #openMs = new Map<string, number>();
+  /** After each event, about: who is slow gets behind, and is told from the log. */
   #pauseMs: number;
-  /** Everything up to here was told; undefined before the first watch, and when the history was lost. */
-  #at: Position | undefined;
-  #openSinceMs = Number.POSITIVE_INFINITY;
+  /** What came last, the newest last; nothing before the first watch, and when the history was lost. */
+  #last: { readonly token: string }[] = [];
 
   constructor(cluster: Cluster, number: number) {
     const { world } = cluster;
-    const { seed, scheduler, trace, profile } = world;
+    const { seed, scheduler, trace, profile, network, invariants } = world;
     const random = new Random(`${seed} watch ${number}`);
     this.#world = world;
     this.#cluster = cluster;
     this.#random = random;
-    this.group = random.pick(profile.groups);
     const key = random.pick(profile.keys);
     this.#scope = random.pick<WatchScope>([
       { kind: "all" },
@@ -48,27 +48,47 @@ export class WatchClient {
     this.#previous = random.chance(0.5);
     this.#pauseMs = random.pick([0, 0, 300, 3000]);
     this.#process = new SimProcess(`w${number}`, 1, seed, scheduler, trace);
+    const fullDuplex = random.chance(0.75);
+    this.#kv = new KvClient(
+      {
+        routers: random.shuffle(cluster.routers.map(({ name }) => `${name}:1926`)),
+        direct: fullDuplex && random.chance(0.7),
+      },
+      environmentOf({
+        process: this.#process,
+        network,
+        fullDuplex,
+        tap: { opened: (request) => this.#tap(request) },
+      }),
+    );
+    this.#told = new ToldEvents({
+      scope: this.#scope,
+      previous: this.#previous,
+      committedOf: (group) => invariants.group(group).committed,
+      groupOf: (of) => cluster.groupOf(of),
+    });
     this.#process.deliver(random.between(0, 5000), "watch", () => void this.#run());
-  }
-
-  /** Whether it has been told everything that is committed. */
-  get isCurrent(): boolean {
-    const at = this.#at?.seq;
-    if (at === undefined) return false;
-    const { committed } = this.#world.invariants.group(this.group);
-    for (let seq = committed.length; seq > at; seq--) {
-      if (committed[seq - 1]?.changes.some(({ key }) => includes(this.#scope, key))) return false;
-    }
-    return true;
   }
 
   get name(): string {
     return this.#process.name;
   }
 
-  /** Since when the present watch has been open; infinite while none is. */
+  /** The groups that the scope lies in. */
+  get groups(): readonly string[] {
+    if (this.#scope.kind !== "key") return this.#world.profile.groups;
+    const group = this.#cluster.groupOf(this.#scope.key);
+    return group === undefined ? [] : [group];
+  }
+
+  /** Whether it was told everything that is committed. */
+  get isCurrent(): boolean {
+    return this.#last.length > 0 && this.#told.isCurrent(this.groups);
+  }
+
+  /** Since when the present streams of all groups have been open; infinite while one is not. */
   get openSinceMs(): number {
-    return this.#openSinceMs;
+    return Math.max(...this.groups.map((group) => this.#openMs.get(group) ?? Number.POSITIVE_INFINITY));
   }
 
   /** From now on it is not slow. */
@@ -76,122 +96,152 @@ export class WatchClient {
     this.#pauseMs = 0;
   }
 
+  #tap(request: unknown) {
+    if (!isWatch(request)) return undefined;
+    const { group } = request;
+    return {
+      message: () => {
+        if (!this.#openMs.has(group)) this.#openMs.set(group, this.#world.scheduler.nowMs);
+      },
+      ended: () => this.#openMs.delete(group),
+    };
+  }
+
   async #run(): Promise<never> {
     for (;;) {
-      try {
-        await this.#watch();
-      } catch (error) {
-        this.#openSinceMs = Number.POSITIVE_INFINITY;
-        this.#failed(error);
-      }
+      // Of which group a key is can change until then.
+      if (this.#world.invariants.isRingClosed) await this.#watch().catch((error) => this.#failed(error));
       await sleep(this.#process.clock, this.#random.between(10, 1000));
     }
   }
 
-  /** Watches for as long as that goes well. */
-  async #watch(): Promise<never> {
-    const node = this.#cluster.likelyPrimary(this.group, this.#random);
-    if (this.#at !== undefined && this.#random.chance(0.1)) await this.#tryForeign(node, this.#at);
-    const { id, first } = await this.#open(node, this.#at);
-    this.#openSinceMs = this.#world.scheduler.nowMs;
-    // Of those that last for ever nobody would see how they go on.
-    const untilMs = this.#process.clock.monotonicMs() + this.#random.between(500, 15_000);
-    this.#take(first);
-    while (this.#process.clock.monotonicMs() < untilMs) {
-      if (this.#pauseMs > 0) await sleep(this.#process.clock, this.#pauseMs * this.#random.between(0, 2));
-      const step = await this.#ask(node, `next of watch ${id}`, (services) => services.nextOf(id));
-      if (step !== undefined) this.#take(step);
+  /** Watches for a while: of a watch that lasts for ever nobody would see how it goes on. */
+  async #watch(): Promise<void> {
+    const random = this.#random;
+    const { clock } = this.#process;
+    const after = await this.#token();
+    const ending = new AbortController();
+    const cancel = clock.timer(random.between(500, 15_000), () => ending.abort(new Error("enough")));
+    const begun = new Map(this.groups.map((group) => [group, this.#committed(group).length]));
+    if (after !== undefined) this.#told.begin(positionsOf(after));
+    count(this.#world, after === undefined ? "watch begun" : "watch resumed");
+    let isFirst = after === undefined;
+    try {
+      for await (const told of this.#open({ after, signal: ending.signal })) {
+        if (isFirst) this.#begin(positionsOf(told.token), begun, told);
+        isFirst = false;
+        this.#take(told);
+        if (this.#pauseMs > 0) await sleep(clock, this.#pauseMs * random.between(0, 2));
+      }
+    } finally {
+      cancel();
     }
-    throw new Error("begins again");
   }
 
-  async #open(node: string, after: Position | undefined): Promise<OpenedWatch> {
-    const begun = this.#world.invariants.group(this.group).committed.length;
-    const options = { scope: this.#scope, after, previous: this.#previous };
-    const opened = await this.#ask(node, `watch after ${after?.seq ?? "now"}`, (services, signal) =>
-      services.watch(options, signal),
-    );
-    const { at } = opened.first;
-    if (after === undefined) {
-      if (at.seq < begun) this.#violated(`begins at ${at.seq}, and ${begun} was committed already`);
-      this.#at = at;
-    } else if (at.seq !== after.seq)
-      this.#violated(`begins at ${at.seq}, and was to begin after ${after.seq}`);
-    count(this.#world, after === undefined ? "watch begun" : "watch resumed");
-    return opened;
+  #open(options: Pick<WatchOptions, "after" | "signal">): AsyncIterable<KvEvent | KvProgress> {
+    const scope = this.#scope;
+    const where =
+      scope.kind === "key" ? { key: scope.key } : scope.kind === "prefix" ? { prefix: scope.prefix } : {};
+    return this.#kv.watch({ ...where, ...options, previous: this.#previous, progress: true, deadlineMs });
+  }
+
+  /** Where to begin; undefined: now. */
+  async #token(): Promise<string | undefined> {
+    const random = this.#random;
+    const last = this.#last.at(-1)?.token;
+    if (last === undefined) return random.chance(0.3) ? await this.#scanned() : undefined;
+    if (random.chance(0.1)) await this.#tryForeign(positionsOf(last));
+    const { token } = random.chance(0.2) ? random.pick(this.#last) : { token: last };
+    this.#last = [{ token }];
+    return token;
+  }
+
+  /** The token of a scan: a watch after it misses nothing. */
+  async #scanned(): Promise<string | undefined> {
+    const scan = this.#kv.scan({ keysOnly: true, deadlineMs });
+    for await (const _key of scan) {
+    }
+    const token = scan.watchToken;
+    if (token === undefined) this.#violated("scans all groups, and has no token to watch after");
+    else this.#last = [{ token }];
+    return token;
+  }
+
+  /** The first answer says where the watch begins: not before what was committed when it was asked for. */
+  #begin(positions: Positions, begun: ReadonlyMap<string, number>, told: KvEvent | KvProgress): void {
+    if (told.type !== "progress") this.#violated("is told of changes before it knows where it begins");
+    this.#told.begin(positions);
+    for (const [group, seq] of begun) {
+      // Of a group that is not known yet, all will be told.
+      const { revision } = positions.groups.get(group) ?? {};
+      if (revision !== undefined && revision < seq)
+        this.#violated(`begins at ${revision} of ${group}, and ${seq} was committed already`);
+    }
+  }
+
+  #take(told: KvEvent | KvProgress): void {
+    if (told.type !== "progress") {
+      const problem = this.#told.take(told);
+      if (problem !== undefined) this.#violated(problem);
+      count(this.#world, "watch told");
+      this.#process.log(`told of ${told.key} ${told.revision}`);
+    }
+    this.#last = [...this.#last.slice(-4), told];
+    // To make a token and to read it takes longer than all else.
+    if (told.type !== "progress" && !this.#random.chance(0.2)) return;
+    const problem = this.#told.reached(positionsOf(told.token));
+    if (problem !== undefined) this.#violated(problem);
   }
 
   /** Where one has come to in another history is no place to go on from. */
-  async #tryForeign(node: string, { epoch, seq }: Position): Promise<void> {
-    try {
-      await this.#ask(node, "watch after another history", (services, signal) =>
-        services.watch({ scope: this.#scope, after: { epoch: epoch + 1000, seq }, previous: false }, signal),
-      );
-    } catch (error) {
-      if (isHistoryLost(error)) return;
-      throw error;
-    }
-    if (seq > 0) this.#violated(`goes on after ${epoch + 1000}.${seq}, which is not in its group's history`);
-  }
-
-  async #ask<T>(
-    to: string,
-    what: string,
-    handle: (services: GroupServices, signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    const { network } = this.#world;
-    return await withDeadline(
-      this.#process.clock,
-      new AbortController().signal,
-      (signal) =>
-        network.call({
-          from: this.#process,
-          to,
-          what,
-          signal,
-          handle: async ({ group }, given) => {
-            if (group === undefined) throw new Error("this is no data node");
-            return await handle(group, given);
-          },
-        }),
-      answerMs,
+  async #tryForeign(positions: Positions): Promise<void> {
+    const places = [...positions.groups].filter(([group]) => this.groups.includes(group));
+    if (!places.some(([, { revision }]) => revision > 0n)) return;
+    const foreign = places.map(
+      ([group, { revision, epoch }]) => [group, { revision, epoch: epoch + 1000n }] as const,
     );
-  }
-
-  #take(step: ToldStep): void {
-    const after = this.#at;
-    if (after === undefined) return;
-    const { committed } = this.#world.invariants.group(this.group);
-    const problem = problemWithStep(committed, { scope: this.#scope, previous: this.#previous, after }, step);
-    if (problem !== undefined) this.#violated(problem);
-    this.#at = step.at;
-    if (step.events.length > 0) {
-      count(this.#world, "watch told");
-      this.#process.log(`told of ${step.events.map(({ revision }) => revision).join(" ")}`);
+    const after = tokenOf({ ...positions, groups: new Map(foreign) });
+    const watch = this.#kv.watch({ after, deadlineMs });
+    try {
+      await watch.ready();
+      this.#violated("goes on from a place that is not in its group's history");
+    } catch (error) {
+      const { code } = KvError.from(error);
+      if (code !== "history-lost") throw error;
+    } finally {
+      await watch[Symbol.asyncIterator]().return?.();
     }
   }
 
   #failed(error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
-    this.#process.log(message);
-    if (!isHistoryLost(error)) return;
+    const { code, message } = KvError.from(error);
+    this.#process.log(`${code}: ${message}`);
+    if (code !== "history-lost") return;
     count(this.#world, "watch history lost");
-    const { committed, replicas } = this.#world.invariants.group(this.group);
-    if (this.#at !== undefined && !isLostRightly(committed, replicas, this.#at)) {
-      this.#violated(
-        `is told that the history after ${this.#at.seq} is lost, and every node has it: ${message}`,
-      );
-    }
-    this.#at = undefined;
+    const token = this.#last.at(-1)?.token;
+    const places = token === undefined ? [] : [...positionsOf(token).groups];
+    const isRight = places.some(([group, { revision, epoch }]) => {
+      const { committed, replicas } = this.#world.invariants.group(group);
+      const seq = Number(revision);
+      return isLostRightly(committed, replicas, {
+        seq,
+        epoch: Number(epoch) || (committed[seq - 1]?.epoch ?? 0),
+      });
+    });
+    if (!isRight) this.#violated(`is told that the history is lost, and every node has it: ${message}`);
+    this.#last = [];
+  }
+
+  #committed(group: string) {
+    return this.#world.invariants.group(group).committed;
   }
 
   #violated(what: string): void {
-    const { invariants } = this.#world;
     const scope = JSON.stringify(this.#scope);
-    invariants.violated(`the watch ${this.#process.name} of ${scope} of group ${this.group} ${what}`);
+    this.#world.invariants.violated(`the watch ${this.#process.name} of ${scope} ${what}`);
   }
 }
 
-function isHistoryLost(error: unknown): boolean {
-  return error instanceof ConnectError && error.findDetails(HistoryLostSchema).length > 0;
+function isWatch(request: unknown): request is WatchRequest {
+  return typeof request === "object" && request !== null && "afterEpoch" in request;
 }

@@ -202,10 +202,9 @@ export class Nemesis {
     const router = random.pick(this.#cluster.routers);
     const node = random.pick(this.#cluster.nodes);
     const { number } = node.replica;
-    if (router.transfer === undefined || number === undefined) return undefined;
-    const { transfer } = router;
+    if (number === undefined) return undefined;
     if (random.chance(0.5)) this.#effects.pause(node.process, durationMs);
-    router.process?.receive("transfer", () => transfer(node.group, number));
+    void this.#cluster.operator.transfer(router.name, node.group, number);
     return `of group ${node.group} to ${node.name}`;
   }
 

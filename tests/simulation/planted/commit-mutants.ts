@@ -61,19 +61,6 @@ export const commitMutants: readonly Mutant[] = [
     ],
   },
   {
-    name: "a router repeats a write that may have been applied",
-    promise: "a write is applied once at most",
-    withinSeeds: 60,
-    focus: ["kill", "pause"],
-    edits: [
-      [
-        "rpc/forwarding/forwarder.ts",
-        'return kind !== "write" && connectionBroke;',
-        "return connectionBroke;",
-      ],
-    ],
-  },
-  {
     name: "a standby whose disk hangs acknowledges what it has not synced with its next heartbeat",
     promise: "a heartbeat acknowledges nothing that is not on disk",
     withinSeeds: 60,

@@ -10,6 +10,6 @@ import { leadershipMutants } from "./leadership-mutants.ts";
 
 test("each planted bug is caught within the stated number of seeds", { timeout: 390_000 }, async () => {
   const planted = [...leadershipMutants, ...inSyncMutants, ...commitMutants, ...cutMutants];
-  assert.ok(planted.length >= 36);
+  assert.ok(planted.length >= 35);
   await huntAll(planted);
 });

@@ -6,12 +6,12 @@ import { HistoryRecorder } from "../../checker/history.ts";
 import type { StoreOperation } from "../../checker/store-model.ts";
 import type { Author } from "../checks/explain.ts";
 import { Client } from "../clients/client.ts";
+import { Operator } from "../clients/operator.ts";
 import { WatchClient } from "../clients/watch-client.ts";
 import type { Operation, Outcome } from "./coordination-connection.ts";
 import { DataHost } from "./data-host.ts";
 import type { Host } from "./host.ts";
 import type { SimProcess } from "./process.ts";
-import type { Random } from "./random.ts";
 import { RouterHost } from "./router-host.ts";
 import type { World } from "./world.ts";
 
@@ -22,6 +22,7 @@ export class Cluster {
   readonly nodes: readonly DataHost[];
   readonly clients: readonly Client[];
   readonly watches: readonly WatchClient[];
+  readonly operator: Operator;
   readonly history: HistoryRecorder<StoreOperation>;
   #ring: RingState | undefined;
   /** With which number each process of a data node has registered. */
@@ -39,6 +40,7 @@ export class Cluster {
       ),
     );
     this.history = new HistoryRecorder<StoreOperation>(() => scheduler.nowMs);
+    this.operator = new Operator(world);
     this.clients = numbers(profile.clients).map((number) => new Client(this, number));
     this.watches = numbers(profile.watchers).map((number) => new WatchClient(this, number));
     coordination.onDone = (process, operation, outcome) => {
@@ -61,12 +63,6 @@ export class Cluster {
   primaryOf(group: string): DataHost | undefined {
     const number = this.world.invariants.group(group).state?.primary?.number;
     return this.nodes.find((node) => node.group === group && node.replica.number === number);
-  }
-
-  /** The node of a group that most likely answers. */
-  likelyPrimary(group: string, random: Random): string {
-    const primary = random.chance(0.9) ? this.primaryOf(group) : undefined;
-    return (primary ?? random.pick(this.nodes.filter((node) => node.group === group))).name;
   }
 
   /** Whether all nodes of the group are in sync. */

@@ -1,6 +1,7 @@
 import { DataNode } from "../../../src/cluster/node/data-node.ts";
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
 import { openLog } from "../../../src/cluster/storage/open.ts";
+import { dataRoutes } from "../../../src/rpc/kv/data-service.ts";
 import { addressOf } from "../../support/address.ts";
 import {
   createSimulatedDisk,
@@ -8,14 +9,15 @@ import {
   type SimulatedDisk,
   systemError,
 } from "../../support/simulated-disk.ts";
+import { observeCalls } from "../checks/observed-calls.ts";
 import { observe } from "../checks/observed-store.ts";
 import { type LogFacts, ShadowLog } from "../checks/shadow-log.ts";
 import { sessionOpener } from "./coordination-client.ts";
 import { Host } from "./host.ts";
-import { keyServices } from "./key-services.ts";
 import { peersOf } from "./peers.ts";
 import type { SimProcess } from "./process.ts";
 import { Random } from "./random.ts";
+import { Routes } from "./routes.ts";
 import { count, type World } from "./world.ts";
 
 const dbfile = "db.txt";
@@ -186,6 +188,9 @@ export class DataHost extends Host {
       await node.leave();
       await store.close();
     };
+    observeCalls({ node, store, process, world: this.world });
+    const routes = new Routes(process);
+    dataRoutes(routes, node, process.clock);
     network.listen(process, {
       append: async (request) => {
         const response = await node.peers.append(request);
@@ -196,7 +201,7 @@ export class DataHost extends Host {
       transferLeadership: (request, signal) => node.peers.transferLeadership(request, signal),
       position: (request) => node.peers.position(request),
       reportSilence: () => Promise.reject(new Error("this is a data node")),
-      ...keyServices({ node, store, process, invariants }),
+      routes,
     });
     await node.join(addressOf(`${this.name}:1926`));
     replica.registrations++;

@@ -28,7 +28,14 @@ export function guard(onBreach: (what: string) => void): () => void {
       else Object.defineProperty(target, name, before);
     });
   };
+  // Errors are made by the thousand, and nobody reads where.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  ends.push(() => {
+    Error.stackTraceLimit = stackTraceLimit;
+  });
   const breach = (what: string) => {
+    Error.stackTraceLimit = stackTraceLimit;
     const error = new Error(`${what} was reached`);
     onBreach(error.stack ?? error.message);
     return error;

@@ -1,3 +1,4 @@
+import { Pipe } from "./pipe.ts";
 import type { SimProcess } from "./process.ts";
 import { Random } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -16,6 +17,8 @@ export interface NetworkProfile {
   readonly loss: number;
   /** Part of the calls between nodes that arrive a second time, later. */
   readonly duplication: number;
+  /** Part of the answers to clients and routers with whose arrival the connection breaks, so that they are lost. */
+  readonly breaks: number;
 }
 
 /** A call has failed on the way. `unseen`: the callee has certainly not seen it. */
@@ -29,7 +32,7 @@ export class LinkError extends Error {
   }
 }
 
-interface Endpoint<Service> {
+export interface Endpoint<Service> {
   readonly process: SimProcess;
   readonly service: Service;
   /** How to tell the callers of calls under way that the connection is reset. */
@@ -59,6 +62,8 @@ const silentDeaths = 0.2;
 /** Carries calls between processes: late, twice, in another order, or not at all. */
 export class Network<Service> {
   readonly rules = new Set<LinkRule>();
+  /** While set, no connection breaks by itself. */
+  isCalm = false;
   readonly counts = { messages: 0, lost: 0, duplicated: 0, refused: 0, reset: 0, cut: 0 };
   readonly #endpoints = new Map<string, Endpoint<Service>>();
   readonly #scheduler: Scheduler;
@@ -77,9 +82,32 @@ export class Network<Service> {
     this.#endpoints.set(process.name, endpoint);
     process.onDeath(() => {
       if (this.#endpoints.get(process.name) === endpoint) this.#endpoints.delete(process.name);
-      if (this.#random.chance(silentDeaths)) return;
-      for (const reset of endpoint.resets) reset();
+      if (!this.resetsAtDeath()) return;
+      for (const reset of [...endpoint.resets]) reset();
     });
+  }
+
+  endpointOf(name: string): Endpoint<Service> | undefined {
+    return this.#endpoints.get(name);
+  }
+
+  /** Whether the peers of a process that dies now are told: its machine may die with it. */
+  resetsAtDeath(): boolean {
+    return !this.#random.chance(silentDeaths);
+  }
+
+  /** Whether a connection breaks now. */
+  breaks(): boolean {
+    return !this.isCalm && this.#random.chance(this.#profile.breaks);
+  }
+
+  /** One direction of a connection. */
+  pipe<Content>(from: string, to: string, what: string, arrive: (content: Content) => void): Pipe<Content> {
+    const link = {
+      latencyMs: () => this.latencyMs(from, to),
+      isCut: () => this.isCut(from, to) || this.#random.chance(this.#profile.loss),
+    };
+    return new Pipe(this.#scheduler, `${from}>${to} ${what}`, link, arrive);
   }
 
   isCut(from: string, to: string): boolean {

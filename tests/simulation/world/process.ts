@@ -82,8 +82,10 @@ export class SimProcess {
     this.#run({ kind: "message", what, run });
   }
 
-  onDeath(listener: () => void): void {
+  /** Returns how to stop that. */
+  onDeath(listener: () => void): () => void {
     this.#deathListeners.add(listener);
+    return () => this.#deathListeners.delete(listener);
   }
 
   /** Like SIGSTOP. */

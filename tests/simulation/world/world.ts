@@ -19,7 +19,7 @@ export interface Profile extends Uses {
   readonly largeValues: number;
   readonly replication: ReplicationSettings;
   readonly sessionTimeoutMs: number;
-  readonly network: NetworkProfile;
+  readonly network: Omit<NetworkProfile, "breaks">;
   /** Of a write or sync, about. */
   readonly diskLatencyMs: number;
   /** Between two calls of one client, about. */
@@ -74,7 +74,7 @@ export function createWorld(seed: number, keepLines: boolean): World {
   const profile = profileOf(seed);
   const trace = new Trace(keepLines);
   const scheduler = new Scheduler(seed, trace);
-  const network = new Network<Services>(seed, scheduler, profile.network);
+  const network = new Network<Services>(seed, scheduler, { ...profile.network, breaks: profile.breaks });
   const coordination = new CoordinationService(seed, network, scheduler, profile.sessionTimeoutMs);
   const invariants = new Invariants(profile.replication, () => scheduler.nowMs);
   return { seed, profile, trace, scheduler, network, coordination, invariants, counts: new Map() };

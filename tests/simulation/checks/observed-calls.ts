@@ -1,0 +1,149 @@
+import type { WriteRequest } from "../../../src/cluster/kv/write-plan.ts";
+import { OperationError } from "../../../src/cluster/metadata/operation-error.ts";
+import type { DataNode } from "../../../src/cluster/node/data-node.ts";
+import type { StoredValue } from "../../../src/cluster/storage/key-view.ts";
+import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
+import type { Position } from "../../../src/cluster/storage/model.ts";
+import { sleep } from "../../../src/common/clock.ts";
+import type { SimProcess } from "../world/process.ts";
+import { count, type World } from "../world/world.ts";
+import { isOverdue, problemWithTime } from "./expiry-check.ts";
+import { changeOf } from "./shadow-log.ts";
+import { problemWithStep } from "./watch-check.ts";
+
+export interface ObservedNode {
+  readonly node: DataNode;
+  readonly store: LogStore;
+  readonly process: SimProcess;
+  readonly world: World;
+}
+
+/** Lets the invariants see each answer of a data node before it leaves. */
+export function observeCalls(observed: ObservedNode): void {
+  observeWrites(observed);
+  observeReads(observed);
+  observeWatches(observed);
+}
+
+function observeWrites({ node, process, world }: ObservedNode): void {
+  const { calls, group } = node;
+  const { delete: remove, write } = calls;
+  const { invariants } = world;
+  const facts = invariants.group(group);
+
+  calls.write = async (request, signal) => {
+    const id = request.requestId?.id ?? "";
+    const before = facts.answered.get(id);
+    const wallsMs = process.watchWall();
+    try {
+      const revision = await write.call(calls, request, signal);
+      if (before !== undefined) count(world, "request answered again");
+      if (before !== undefined && before !== revision) {
+        invariants.violated(`request ${id} was answered with revision ${before}, and then with ${revision}`);
+      }
+      // What had nothing to change is not remembered.
+      if (id !== "" && facts.committed[revision - 1]?.requestId === id) facts.answered.set(id, revision);
+      acknowledge(request, revision, wallsMs());
+      return revision;
+    } catch (error) {
+      const code = error instanceof OperationError ? error.code : "";
+      if (code === "request-forgotten") count(world, "request forgotten");
+      if (code === "condition-failed" && before !== undefined) {
+        invariants.violated(`request ${id} was answered with revision ${before}, and then refused`);
+      }
+      throw error;
+    }
+  };
+
+  const acknowledge = (request: WriteRequest, revision: number, wallsMs: readonly number[]) => {
+    // A delete may have found nothing to delete.
+    const puts = request.operations.filter((operation) => operation.kind === "put");
+    invariants.acknowledging(group, puts, revision);
+    const record = facts.committed[revision - 1];
+    for (const { key, ttlMs } of record === undefined ? [] : puts) {
+      const { expiresMs } = changeOf(record, key) ?? {};
+      const problem = problemWithTime(expiresMs, { ttlMs, requestId: request.requestId }, wallsMs);
+      if (problem !== undefined) invariants.violated(`${process.name} puts ${key}, which is to ${problem}`);
+    }
+  };
+
+  calls.delete = async (key, signal, options = {}) => {
+    const revision = await remove.call(calls, key, signal, options);
+    if (options.condition === undefined) invariants.acknowledging(group, [{ kind: "delete", key }], revision);
+    return revision;
+  };
+}
+
+function observeReads({ node, process, world }: ObservedNode): void {
+  const { calls, group } = node;
+  const { get, scan } = calls;
+  const { clock } = process;
+  const { invariants } = world;
+
+  const checkShown = (key: string, value: StoredValue, wallsMs: readonly number[]) => {
+    const record = invariants.group(group).committed[value.revision - 1];
+    const told = record === undefined ? value : (changeOf(record, key) ?? value);
+    const shown = `${process.name} shows ${key} of revision ${value.revision}`;
+    if (told.expiresMs !== value.expiresMs) invariants.violated(`${shown} with another time to live`);
+    if (isOverdue(told, wallsMs)) invariants.violated(`${shown} after its time`);
+  };
+
+  calls.get = async (key, signal) => {
+    const wallsMs = process.watchWall();
+    const value = await get.call(calls, key, signal);
+    checkShown(key, value, wallsMs());
+    return value;
+  };
+
+  calls.scan = async (range, signal) => {
+    const walls = process.watchWall();
+    const reader = await scan.call(calls, range, signal);
+    const wallsMs = walls();
+    return {
+      at: reader.at,
+      close: () => reader.close(),
+      // So few at a time, and so slowly, that writes come between.
+      next: (max) =>
+        reader.next(Math.min(max, 2)).map((found) => ({
+          key: found.key,
+          revision: found.revision,
+          expiresMs: found.expiresMs,
+          async value() {
+            if (clock.random() < 0.3) await sleep(clock, clock.random() * 50);
+            const value = await found.value();
+            checkShown(found.key, value, wallsMs);
+            return value;
+          },
+        })),
+    };
+  };
+}
+
+function observeWatches({ node, store, process, world }: ObservedNode): void {
+  const { calls, group } = node;
+  const { watch } = calls;
+  const { invariants } = world;
+  const { committed } = invariants.group(group);
+
+  calls.watch = async function* (options, signal) {
+    const { scope, previous } = options;
+    const begun = committed.length;
+    let after: Position | undefined = options.after;
+    /** A client may not know the epoch of its position. */
+    const known = ({ seq, epoch }: Position) => ({ seq, epoch: epoch || (committed[seq - 1]?.epoch ?? 0) });
+    const violated = (problem: string) =>
+      invariants.violated(`${process.name}, watched for ${JSON.stringify(scope)}, ${problem}`);
+    for await (const step of watch.call(calls, options, signal)) {
+      if (after === undefined && step.at.seq < begun) {
+        violated(`begins at ${step.at.seq}, and ${begun} was committed already`);
+      }
+      const from = after ?? step.at;
+      const isStill = step.at.seq === from.seq && step.at.epoch === from.epoch;
+      const told = { ...step, at: isStill ? known(from) : step.at, baseSeq: store.base.seq };
+      const problem = problemWithStep(committed, { scope, previous, after: from }, told);
+      if (problem !== undefined) violated(problem);
+      after = step.at;
+      yield step;
+    }
+  };
+}
