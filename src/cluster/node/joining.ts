@@ -1,6 +1,7 @@
 import type { Address } from "../../common/address.ts";
 import { createBackoff } from "../../common/backoff.ts";
 import type { Clock } from "../../common/clock.ts";
+import { InvariantError } from "../../common/invariant.ts";
 import type { Access } from "../../coordination/coordination.ts";
 import { DataNodeRegistrar } from "../membership/data-node-registrar.ts";
 import type { AskWhoAnswers } from "../membership/registration.ts";
@@ -115,7 +116,7 @@ export class Joining {
         log(`registered as node ${self.number} of group "${group}"`);
         return true;
       } catch (error) {
-        if (error instanceof RejoinRefused) throw error;
+        if (error instanceof RejoinRefused || error instanceof InvariantError) throw error;
         const lasts = error instanceof OperatorAwaited || isFull(error);
         if (lasts) tell(error.message);
         await pause.wait(signal);

@@ -1,4 +1,5 @@
 import type { Clock } from "../../common/clock.ts";
+import { InvariantError, invariant } from "../../common/invariant.ts";
 import type { CasRegister } from "../metadata/cas-register.ts";
 import type { GroupLogs } from "../metadata/model.ts";
 import { comparePositions } from "../storage/format/history.ts";
@@ -7,31 +8,35 @@ import type { Position } from "../storage/model.ts";
 /** While writes go on the floor is raised this often: what an older copy lacks is noticed if it is more than this. */
 const raiseMs = 2000;
 
+export interface FloorOptions {
+  readonly register: CasRegister<GroupLogs>;
+  readonly clock: Clock;
+  /** The last committed record of the primary's own epoch; undefined before there is one. */
+  readonly committed: () => Position | undefined;
+  /** An invariant is broken: nothing may be acknowledged any more. */
+  readonly onFailure: (error: unknown) => void;
+}
+
 /** Keeps the floor of a group's logs close below what is committed, for as long as its primary lives. */
 export class Floor {
-  readonly #register: CasRegister<GroupLogs>;
-  readonly #clock: Clock;
-  /** The last committed record of the primary's own epoch; undefined before there is one. */
-  readonly #committed: () => Position | undefined;
+  readonly #options: FloorOptions;
   #raised: Position = { epoch: 0, seq: 0 };
   #raisedMs = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | undefined;
 
-  constructor(options: {
-    register: CasRegister<GroupLogs>;
-    clock: Clock;
-    committed: () => Position | undefined;
-  }) {
-    this.#register = options.register;
-    this.#clock = options.clock;
-    this.#committed = options.committed;
+  constructor(options: FloorOptions) {
+    this.#options = options;
   }
 
   /** Raises the floor if it is time to; the first write after a pause does not wait for that. */
   tick(): void {
-    if (!this.#register.connected || !this.#isBehind()) return;
-    if (this.#clock.monotonicMs() - this.#raisedMs < raiseMs) return;
-    this.raise().catch(() => {}); // The next tick tries again.
+    const { register, clock, onFailure } = this.#options;
+    if (!register.connected || !this.#isBehind()) return;
+    if (clock.monotonicMs() - this.#raisedMs < raiseMs) return;
+    this.raise().catch((error) => {
+      // Of other errors: the next tick tries again.
+      if (error instanceof InvariantError) onFailure(error);
+    });
   }
 
   /** The in-sync set has changed: the floor is raised with the next tick. */
@@ -49,19 +54,21 @@ export class Floor {
 
   async #raise(): Promise<void> {
     if (!this.#isBehind()) return;
-    this.#raisedMs = this.#clock.monotonicMs();
-    const found = await this.#register.read();
-    const floor = this.#committed();
+    const { register, clock, committed } = this.#options;
+    this.#raisedMs = clock.monotonicMs();
+    const found = await register.read();
+    const floor = committed();
     if (found === undefined || floor === undefined) return;
+    invariant(comparePositions(floor, this.#raised) >= 0, "what is committed has become less");
     // A later primary has been here: it knows better.
     if (comparePositions(floor, found.value.floor) > 0) {
-      await this.#register.compareAndSet({ ...found.value, floor }, found.version);
+      await register.compareAndSet({ ...found.value, floor }, found.version);
     }
     this.#raised = floor;
   }
 
   #isBehind(): boolean {
-    const committed = this.#committed();
+    const committed = this.#options.committed();
     return committed !== undefined && comparePositions(committed, this.#raised) > 0;
   }
 }

@@ -74,6 +74,11 @@ export class InSyncSet {
     return this.#known;
   }
 
+  /** Where the last change of the set stands. */
+  get change(): Change["kind"] {
+    return this.#change.kind;
+  }
+
   /** Those besides the primary without whose acknowledgement nothing is committed. */
   get required(): readonly Member[] {
     return this.#required;

@@ -109,6 +109,7 @@ export class Primary {
       clock,
       committed: () =>
         this.log.state === "serving" ? { epoch: this.epoch, seq: this.log.committedSeq } : undefined,
+      onFailure: (error) => this.#fail(error),
     });
     const stopListening = store.onEnd({
       written: () => this.#standbys.wake(),

@@ -1,3 +1,4 @@
+import { invariant } from "../../common/invariant.ts";
 import type { CasRegister } from "../metadata/cas-register.ts";
 import type { GroupLogs, GroupState, Member } from "../metadata/model.ts";
 import { holds } from "../storage/format/history.ts";
@@ -18,7 +19,7 @@ export interface RejoinOptions {
   readonly group: string;
   /** The registration of now. */
   readonly self: Member;
-  /** Has its header. */
+  /** With its header. */
   readonly store: ReplicaLog;
   readonly state: GroupRegister;
   readonly logs: CasRegister<GroupLogs>;
@@ -53,6 +54,11 @@ export async function rejoinGroup(options: RejoinOptions): Promise<void> {
   const doubt = doubtOf(store, mine, (await logs.read())?.value, isAlone);
   if (doubt === undefined) {
     await settleLog(options);
+    // Else an older copy of the log would pass for this one at the next start.
+    invariant(
+      store.life === self.incarnation,
+      "a replica would be in sync in a life that its log does not know",
+    );
     await state.change(found, { kind: "rejoin", self });
     return;
   }
@@ -61,7 +67,7 @@ export async function rejoinGroup(options: RejoinOptions): Promise<void> {
   await settleLog(options);
 }
 
-/** Notes in the log under which incarnation it goes on, and beside the state which log it is. */
+/** Notes in the log the life in which it goes on, and beside the state which log it is. */
 async function settleLog({ self, store, logs }: RejoinOptions): Promise<void> {
   await store.beginLife(self.incarnation);
   const storeId = store.identity?.storeId ?? "";
@@ -74,7 +80,7 @@ async function settleLog({ self, store, logs }: RejoinOptions): Promise<void> {
   else await logs.compareAndSet(next, found.version);
 }
 
-/** Of replicas that are long gone nobody asks; more than that a group never has. */
+/** Store ids that are kept: a group never has more replicas, and nobody asks for those that are long gone. */
 const storesMax = 100;
 
 /**
