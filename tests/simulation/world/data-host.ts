@@ -1,4 +1,5 @@
 import { DataNode } from "../../../src/cluster/node/data-node.ts";
+import { LogFileError } from "../../../src/cluster/storage/errors.ts";
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
 import { openLog } from "../../../src/cluster/storage/open.ts";
 import { dataRoutes } from "../../../src/rpc/kv/data-service.ts";
@@ -48,6 +49,8 @@ export class DataHost extends Host {
   #device: number;
   /** Whether an operator may have to take the log away, since a node refuses to start with it. */
   #mayBeRefused = false;
+  /** Whether a node refuses to start beside the `rbfile` of another log. */
+  #hasLeftover = false;
   readonly #random: Random;
 
   /** `number` tells it from all other machines. */
@@ -206,6 +209,7 @@ export class DataHost extends Host {
     await node.join(addressOf(`${this.name}:1926`));
     replica.registrations++;
     this.#mayBeRefused = false;
+    this.#hasLeftover = false;
     invariants.moment("registration", group);
   }
 
@@ -217,15 +221,22 @@ export class DataHost extends Host {
 
   protected override failed(process: SimProcess, error: unknown): void {
     super.failed(process, error);
-    // Whoever runs the cluster reads why, and lets the node begin anew, where that is no loss.
-    const { invariants, scheduler } = this.world;
-    if (!this.#mayBeRefused) return;
-    scheduler.after(operatorMs, `operator at ${this.name}`, () => {
-      const isLost = !invariants.group(this.group).isWholeBeside(this.replica);
-      if (!this.#mayBeRefused || isLost) return;
+    // An operator reads why. What an earlier log has left beside this one is taken away; a node whose log is no loss
+    // begins anew.
+    this.#hasLeftover ||= error instanceof LogFileError && error.path === rbfile;
+    if (!this.#mayBeRefused && !this.#hasLeftover) return;
+    this.world.scheduler.after(operatorMs, `operator at ${this.name}`, () => this.#mend());
+  }
+
+  #mend(): void {
+    if (this.#hasLeftover && this.#disk.contents(rbfile) !== undefined) {
+      this.kill();
+      this.#disk.take(rbfile);
+    } else if (this.#mayBeRefused && this.world.invariants.group(this.group).isWholeBeside(this.replica)) {
       this.wipe();
-      this.start();
-    });
+    } else return;
+    this.#hasLeftover = false;
+    this.start();
   }
 
   #put(bytes: Uint8Array, inPlace: boolean): void {
