@@ -68,7 +68,9 @@ export class NodeCluster {
 
   async put(node: DataNode, key: string, value: string): Promise<number> {
     await this.clock.until("the node serves", () => node.status().unavailable === undefined);
-    return await this.clock.settled(node.calls.put(key, new TextEncoder().encode(value), true, never));
+    return await this.clock.settled(
+      node.calls.put({ key, value: new TextEncoder().encode(value), text: true }, never),
+    );
   }
 
   #common() {

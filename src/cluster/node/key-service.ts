@@ -16,6 +16,12 @@ export interface PutOptions extends WriteOptions {
   readonly ttlMs?: number | undefined;
 }
 
+export interface Put extends PutOptions {
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly text: boolean;
+}
+
 /** What clients ask of a data node. */
 export class KeyService {
   readonly #ownership: Ownership;
@@ -33,14 +39,7 @@ export class KeyService {
   }
 
   /** Returns the revision. Errors: those of `kvlab.v1.DataService.Put`. */
-  put(
-    key: string,
-    value: Uint8Array,
-    text: boolean,
-    signal: AbortSignal,
-    options: PutOptions = {},
-  ): Promise<number> {
-    const { condition, requestId, ttlMs } = options;
+  put({ key, value, text, condition, requestId, ttlMs }: Put, signal: AbortSignal): Promise<number> {
     const operations = [{ kind: "put" as const, key, value, text, ttlMs }];
     return this.write({ compares: comparesOf(key, condition), operations, requestId }, signal);
   }

@@ -38,11 +38,15 @@ export function callsOfNode(service: KeyService, group: string, clock: Clock): U
 
     async put({ key, value, condition, requestId, ttlMs }, signal) {
       try {
-        const revision = await service.put(key, fromValue(value), value.case === "text", signal, {
+        const put = {
+          key,
+          value: fromValue(value),
+          text: value.case === "text",
           condition: fromCondition(condition),
           requestId: fromRequestId(requestId),
           ttlMs: ttlMs === undefined ? undefined : Number(ttlMs),
-        });
+        };
+        const revision = await service.put(put, signal);
         return { revision: BigInt(revision) };
       } catch (error) {
         throw toConnectError(error, group);

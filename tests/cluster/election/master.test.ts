@@ -60,7 +60,7 @@ test("a first write and a new group at the same time: whichever wins, no key bec
     await cluster.clock.pass(delayMs);
     const [key = assert.fail()] = keysOf("zdata2");
     const written = await cluster.clock.settled(
-      first.calls.put(key, new Uint8Array(), false, never).then(
+      first.calls.put({ key, value: new Uint8Array(), text: false }, never).then(
         () => true,
         () => false,
       ),
