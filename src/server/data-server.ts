@@ -18,27 +18,27 @@ export interface DataServerOptions extends ServerOptions {
   readonly group: string;
   readonly dbfile: string;
   readonly rbfile: string;
-  /** Bytes of the newest records that compaction leaves as they are. Default 0. */
+  /** Bytes of the newest records that compaction keeps as they are. Default 0. */
   readonly historyBytes?: number;
   readonly replication: ReplicationSettings;
 }
 
-/** Longest wait for the last writes when the server stops. */
+/** Longest wait for the last writes of a server that stops. */
 const closeTimeoutMs = 5000;
 
-/** The log of another group. */
+/** `dbfile` is the log of another group. */
 export class ForeignLog extends Error {
   override readonly name = "ForeignLog";
 }
 
-/** Runs a data node: first its log, then its port, then its place in the cluster. */
+/** Starts a data node: opens its log, then its port, then joins the cluster. */
 export async function startDataServer(options: DataServerOptions): Promise<Server> {
   const { host, replication, log, clock } = options;
   const { failed, fail } = failure();
   const instance = randomUUID();
   let node: DataNode | undefined;
   const onFatal = (error: Error) => {
-    // Before its calls are drained: others are to take over now.
+    // Before the calls under way are drained: another node should take over now.
     void node?.leave(true);
     fail(error);
   };
@@ -47,7 +47,7 @@ export async function startDataServer(options: DataServerOptions): Promise<Serve
   const leave = async () => {
     await node?.leave();
     transports.close();
-    // A disk that hangs cannot be waited for; and closing does nothing that a restart needs.
+    // A disk that hangs may never answer. A restart needs nothing that closing does.
     await withTimeout(clock, closeTimeoutMs, new AbortController().signal, () => store.close()).catch(
       () => {},
     );

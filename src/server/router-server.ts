@@ -12,17 +12,17 @@ import { routerRoutes } from "../rpc/router-service.ts";
 import { announcedBy, failure, listenFor, type Server, type ServerOptions } from "./server.ts";
 
 export interface RouterServerOptions extends ServerOptions {
-  /** Given to the ring if this router, as master, is the one that makes it. */
+  /** For the ring, if this router makes it as the master. */
   readonly virtualNodes: number;
 }
 
-/** Runs a router: first its port, then its place in the cluster. */
+/** Starts a router: opens its port, then joins the cluster. */
 export async function startRouterServer(options: RouterServerOptions): Promise<Server> {
   const { host, clock, log } = options;
   const { failed, fail } = failure();
   const instance = randomUUID();
   const transports = createTransports({ messageBytesMax: messageBytesLimit });
-  // Apart, so that a master's calls never wait behind those of clients.
+  // Separate, so that calls of a master never wait behind calls of clients.
   const peerTransports = createTransports();
   const node = new RouterNode({
     ...options,

@@ -7,19 +7,18 @@ import { ExitError } from "../settings/run-main.ts";
 import { ForeignLog } from "./data-server.ts";
 import type { Server } from "./server.ts";
 
-// What the entry points of servers share.
+// Used by all entry points that run servers.
 
-/** Lines for operators go to standard error, each with its time; `who` tells apart what runs in one process. */
+/** Writes lines for operators to standard error, with their time. `who` names the server if one process runs several. */
 export function logger(who = ""): (message: string) => void {
   const prefix = who === "" ? "" : `${who}: `;
   return (message) => process.stderr.write(`${new Date().toISOString()} ${prefix}${message}\n`);
 }
 
 /**
- * Runs the servers that `start` has started until the process is told to end (SIGTERM, SIGINT) or one of them fails;
- * then stops them all. `start` adds each to `servers`, so that those are stopped, too, when the next cannot start.
- * A second signal ends the process at once. Rejects with the failure: an ExitError with exit code 2 when a setting
- * cannot be used.
+ * Runs servers until the process gets SIGTERM or SIGINT, or one of them fails; then stops them all. `start` adds each
+ * server to `servers` as it starts, so that all are stopped when a later one cannot start. A second signal ends the
+ * process at once. Rejects with the failure: an ExitError with exit code 2 when a setting cannot be used.
  */
 export async function runServers(start: (servers: Server[]) => Promise<void>): Promise<void> {
   const servers: Server[] = [];

@@ -7,38 +7,38 @@ import { instanceRoutes } from "../rpc/internal/instance-service.ts";
 import { type Listener, listen } from "../rpc/port/listener.ts";
 import { addReflection } from "../rpc/reflection.ts";
 
-/** What every server of a cluster is given. */
+/** Options that every server of a cluster takes. */
 export interface ServerOptions {
   /** Address to listen on. */
   readonly host: string;
   readonly port: number;
-  /** What an error calls the port. Default: the setting serverport, with the port. */
+  /** Name of the port in errors. Default: the setting serverport with its value. */
   readonly portLabel?: string;
-  /** Where the others reach the server. Default: where it listens, which must be an address for others then. */
+  /** The address where others reach the server. Default: the address where it listens. */
   readonly announce?: Address;
   readonly openSession: OpenSession;
-  /** Of the znodes that the server makes. */
+  /** Access mode for the znodes that this server creates. */
   readonly access: Access;
   readonly clock: Clock;
-  /** Largest value that a put may bring. */
+  /** Largest value that a put may have. */
   readonly valueBytesMax: number;
-  /** Told, in one line, what an operator wants to know. */
+  /** Called with one line for each thing that an operator should know. */
   readonly log: (message: string) => void;
 }
 
-/** A server that runs. */
+/** A running server. */
 export interface Server {
   /** `host:port` where it listens. */
   readonly address: string;
-  /** Resolves when the server has its place in the cluster for the first time. */
+  /** Resolves when the server has its place in the cluster, for the first time. */
   readonly joined: Promise<void>;
-  /** Rejects when the server cannot go on: the process should end with this error. Never resolves. */
+  /** Rejects when the server cannot go on, with the error that should end the process. Never resolves. */
   readonly failed: Promise<never>;
-  /** Takes no new work, lets calls under way finish, and leaves the cluster at once. */
+  /** Stops: takes no new calls, lets calls under way finish, and leaves the cluster at once. */
   stop(): Promise<void>;
 }
 
-/** Listens for the services of `routes`, and for those that every server has. */
+/** Listens on the port for the services of `routes` and for the services that every server has. */
 export function listenFor(
   options: ServerOptions,
   instance: string,
@@ -66,16 +66,16 @@ function messageBytesMax(valueBytesMax: number): number {
   return Math.ceil(valueBytesMax * 1.34) + 2 * 1024 * 1024;
 }
 
-/** Where others reach a server that listens on this port. */
+/** The address that a server on this port announces to others. */
 export function announcedBy({ announce, host }: ServerOptions, port: number): Address {
   const address = announce ?? parseAddress(joinHostPort(host, port));
   if (address === undefined) throw new Error(`${host} is no address for others, and no other is announced`);
   return address;
 }
 
-/** A promise that only rejects, and the function that makes it do so. */
+/** A promise that can only reject, and the function that rejects it. */
 export function failure(): { failed: Promise<never>; fail: (error: unknown) => void } {
   const { promise, reject } = Promise.withResolvers<never>();
-  promise.catch(() => {}); // Who runs the server may look later.
+  promise.catch(() => {}); // Whoever runs the server may await it later.
   return { failed: promise, fail: reject };
 }

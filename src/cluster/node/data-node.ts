@@ -41,11 +41,11 @@ export interface DataNodeOptions {
   readonly settings: ReplicationSettings;
   readonly valueBytesMax: number;
   readonly log: (message: string) => void;
-  /** Told when the node cannot take part in its cluster as things stand: an operator has to decide. */
+  /** Called when the node cannot take part in its cluster as things stand: an operator has to decide. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/** What a node reports of itself. */
+/** The status of a data node. */
 export interface NodeStatus {
   readonly group: string;
   /** 0 before the node has registered for the first time. */
@@ -58,7 +58,7 @@ export interface NodeStatus {
   readonly logBytes: number;
   readonly garbageBytes: number;
   readonly standbys: readonly StandbyProgress[];
-  /** Why it takes no calls; undefined while it does. */
+  /** Why it takes no calls; undefined while it takes them. */
   readonly unavailable: string | undefined;
   /** What keeps its disk from taking writes; undefined when nothing does. */
   readonly diskProblem: string | undefined;

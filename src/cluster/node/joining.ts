@@ -34,8 +34,8 @@ export interface JoiningOptions {
 }
 
 /**
- * How a data node gets its place and keeps it. It is `outside` without a registration; `rejoining` while it is registered
- * and brings its log back into the group's state, for as often as that takes; `joined` until the registration ends.
+ * `outside`: the node is not registered. `rejoining`: it is registered and brings its log back into the group's state.
+ * `joined`: it has its place in the group, until the registration ends.
  */
 export type JoiningState = "outside" | "rejoining" | "joined";
 
@@ -101,7 +101,7 @@ export class Joining {
     return await this.#rejoin(self, this.#registered.signal);
   }
 
-  /** Brings the log back into the group's state; tries until it is done. False when the registration has ended before. */
+  /** Brings the log back into the group's state, for as often as that takes. False when the registration has ended. */
   async #rejoin(self: Member, signal: AbortSignal): Promise<boolean> {
     const { store, group, state, logs, clock, onPlace, log } = this.#options;
     await this.#adopt(self.number);
@@ -127,7 +127,7 @@ export class Joining {
     return false;
   }
 
-  /** Makes sure that these znodes are of our cluster, and of the log's. */
+  /** Checks that the znodes are of the same cluster as the log and this node. */
   async #enterCluster(task: Task): Promise<void> {
     const { store, onFailure } = this.#options;
     const own = this.#cluster ?? store.identity?.cluster;
@@ -140,7 +140,7 @@ export class Joining {
     }
   }
 
-  /** Has the log's header name this node, unless it does, or cannot be written before a snapshot has replaced the log. */
+  /** Writes this node into the log's header, unless it is there or only a snapshot can mend the log. */
   async #adopt(number: number): Promise<void> {
     const { store, group } = this.#options;
     const { identity, isCopy, condition } = store;

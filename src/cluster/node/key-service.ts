@@ -22,7 +22,7 @@ export interface Put extends PutOptions {
   readonly text: boolean;
 }
 
-/** What clients ask of a data node. */
+/** The calls of clients on a data node: checks each one and hands it to the keys of the group. */
 export class KeyService {
   readonly #ownership: Ownership;
   readonly #valueBytesMax: number;

@@ -60,7 +60,7 @@ export function checkBatch(
   }
 }
 
-/** Throws `invalid` for a time to live that is none. */
+/** Throws `invalid` for a time to live out of range. */
 export function checkTtl(ttlMs: number | undefined): void {
   if (ttlMs === undefined || (ttlMs >= 1 && ttlMs <= ttlMsMax)) return;
   throw new OperationError(
@@ -69,7 +69,7 @@ export function checkTtl(ttlMs: number | undefined): void {
   );
 }
 
-/** Throws `invalid` for what cannot name a request. */
+/** Throws `invalid` for a malformed request id. */
 export function checkRequestId(id: string): void {
   if (/^[A-Za-z0-9_-]{1,64}$/.test(id)) return;
   throw new OperationError(

@@ -13,7 +13,7 @@ export interface OwnershipOptions {
   readonly freezeRing: () => Promise<void>;
 }
 
-/** Which keys this node serves, as its view of the cluster says. */
+/** Whether this node serves a key, by its view of the cluster. */
 export class Ownership {
   readonly #options: OwnershipOptions;
 
@@ -21,12 +21,12 @@ export class Ownership {
     this.#options = options;
   }
 
-  /** Those who serve a key. Errors: wrong-node, unavailable. */
+  /** The state machine that serves a key. Errors: wrong-node, unavailable. */
   ofKey(key: string): KvStateMachine {
     return this.#placeOf(key).machine;
   }
 
-  /** Those who take writes of keys. Errors: invalid (keys of several groups), and those of `ofKey`. */
+  /** The state machine that takes writes of keys. Errors: invalid (keys of several groups), and those of `ofKey`. */
   async forWrite(keys: readonly string[]): Promise<KvStateMachine> {
     const { machine, ring } = this.#placeOfAll(keys);
     if (ring.written) return machine;
@@ -38,7 +38,7 @@ export class Ownership {
     return this.#placeOfAll(keys).machine;
   }
 
-  /** Those who serve the whole group. Errors: wrong-node, unavailable. */
+  /** The state machine that serves the whole group. Errors: wrong-node, unavailable. */
   ofGroup(): KvStateMachine {
     const { group, topology } = this.#options;
     const machine = this.#options.machine();

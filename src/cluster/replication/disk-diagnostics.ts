@@ -3,15 +3,15 @@ import { LogStoreError } from "../storage/errors.ts";
 import type { ReplicaLog } from "../storage/replica-log.ts";
 import type { ReplicationSettings } from "./settings.ts";
 
-/** Pause before what has found no room is tried again: somebody is waiting for it, and it costs a write. */
+/** Pause before a write without room is tried again: somebody waits for it, and each attempt costs a write. */
 export const fullRetryMs = 500;
 
-/** Whether a store had no room for something, so that nothing of it has happened. */
+/** Whether a store had no room for a write, of which nothing has happened then. */
 export function isFull(error: unknown): error is LogStoreError {
   return error instanceof LogStoreError && error.code === "full";
 }
 
-/** What the writers of withdrawn records are told. */
+/** The error for the writers of withdrawn records. */
 export function refusedFor(reason: Error): OperationError {
   const said = reason.cause instanceof Error ? reason.cause.message : reason.message;
   return new OperationError("exhausted", `the disk of the group's primary is full: ${said}`, {
@@ -19,7 +19,7 @@ export function refusedFor(reason: Error): OperationError {
   });
 }
 
-/** What keeps the disk of a store from taking writes; undefined when nothing does, as far as is known. */
+/** Why the disk of a store takes no writes; undefined when it does, as far as is known. */
 export function diskProblem(
   { full, stalledMs }: Pick<ReplicaLog, "full" | "stalledMs">,
   { standbyTimeoutMs }: ReplicationSettings,

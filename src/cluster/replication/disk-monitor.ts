@@ -4,29 +4,29 @@ export interface DiskMonitorOptions {
   readonly clock: Clock;
   /** Time between looks. */
   readonly tickMs: number;
-  /** How long the disk of a primary may hold everything up. */
+  /** How long the disk of a primary may be stuck. */
   readonly limitMs: number;
-  /** For how long it has done so; 0 while this node is not the primary. */
+  /** How long it has been stuck; 0 while this node is not the primary. */
   readonly stuckMs: () => number;
   /** Whether this node serves as primary. */
   readonly serves: () => boolean;
-  /** Makes another node primary; whether it has. */
+  /** Makes another node primary. Returns whether it has. */
   readonly passOn: () => Promise<boolean>;
   readonly signal: AbortSignal;
 }
 
-/** Times that the limit is doubled at most: a minute, with the default. */
+/** The limit is doubled so often at most: to a minute, with the default. */
 const doublingsMax = 6;
 
-/** Notices that the disk of this node keeps it from being of use as primary, and has another one take its place. */
+/** Notices that this node cannot work as primary because of its disk, and makes another node primary. */
 export class DiskMonitor {
   readonly #options: DiskMonitorOptions;
   #lookedMs: number;
   /** The disk counts as stuck from here at the earliest. */
   #sinceMs: number;
   /**
-   * Times that the place was passed on since this node last served. Where no disk of a group works it goes round, more
-   * and more slowly.
+   * How often leadership was passed on since this node last served. If no disk of a group works, it goes round, more and
+   * more slowly.
    */
   #passed = 0;
 
@@ -45,7 +45,7 @@ export class DiskMonitor {
   async #look(): Promise<void> {
     const { clock, tickMs, limitMs, stuckMs, serves, passOn } = this.#options;
     const nowMs = clock.monotonicMs();
-    // After a pause of this process it is not the disk that has done nothing.
+    // After a pause of this process the disk is not to blame.
     if (nowMs - this.#lookedMs > 2 * tickMs) this.#sinceMs = nowMs;
     this.#lookedMs = nowMs;
     const stuck = Math.min(stuckMs(), nowMs - this.#sinceMs);

@@ -7,22 +7,21 @@ import { isFull } from "./disk-diagnostics.ts";
 import type { AppendRequest, AppendResponse, SnapshotChunk } from "./peer.ts";
 import { clockDriftMax } from "./settings.ts";
 
-/** Messages that wait for those before them: a primary sends one at a time, and gives up on it after a while. */
+/** Most messages that wait: a primary sends one at a time, but gives up on one that is not answered in time. */
 const waitingMax = 8;
 
 /**
- * The receiving half of replication: makes the log of this node the same as the primary's.
- *
- * Messages are handled one after another, so that each sees the log as the one before has left it.
+ * The receiving side of replication: makes the log of this node the same as the primary's. Messages are handled one after
+ * another, so that each one finds the log as the one before has left it.
  */
 export class Standby {
   readonly #store: ReplicaLog;
   readonly #clock: Clock;
   #turn: Promise<unknown> = Promise.resolve();
-  /** Messages that are being handled, or wait for that. */
+  /** Messages that are handled now or wait. */
   #messages = 0;
   #copy: { epoch: number; primary: number; copyId: number; next: number; writer: SnapshotWriter } | undefined;
-  /** Everything up to here is known to be committed: it must never be cut off. */
+  /** Records up to here are known to be committed, and must never be cut off. */
   #committedSeq = 0;
   #heardMs = Number.NEGATIVE_INFINITY;
   /** No primary that this node has answered relies on it after this time, monotonic. */
@@ -66,7 +65,7 @@ export class Standby {
     }
   }
 
-  /** Promises to follow no epoch below `epoch`, durably and in turn with the messages. */
+  /** Promises durably, in turn with the messages, to follow no epoch below `epoch`. */
   promise(epoch: number): Promise<void> {
     return this.#inTurn(() => this.#store.promise(epoch));
   }
@@ -95,7 +94,7 @@ export class Standby {
   async #take(request: AppendRequest): Promise<AppendResponse> {
     const store = this.#store;
     if (request.copy !== undefined) return await this.#takeSnapshot(request, request.copy);
-    // The primary goes on without the copy that it has begun: it must not keep the log from being compacted.
+    // The primary has given up the snapshot that it began. An open writer would keep the log from being compacted.
     await this.#copy?.writer.abort();
     this.#copy = undefined;
     if (this.#needsCopy || request.previous.seq < store.base.seq || !holds(store, request.previous)) {

@@ -1,7 +1,7 @@
 import type { Clock } from "../../common/clock.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 
-/** Longest wait for others to give back what they hold. */
+/** Longest wait for others to return what they hold. */
 const waitMsMax = 30_000;
 
 interface Waiting {
@@ -9,7 +9,7 @@ interface Waiting {
   readonly begin: () => void;
 }
 
-/** An amount of something that its users share: bytes in memory, or reads at a time. Who waits first is served first. */
+/** An amount that its users share: bytes in memory, or reads at a time. First come, first served. */
 export class Budget {
   readonly #max: number;
   readonly #what: string;
@@ -24,13 +24,13 @@ export class Budget {
     this.#clock = clock;
   }
 
-  /** Takes so much, if it is there now. Returns how to give it back. */
+  /** Takes the amount if it is free now. Returns how to return it. */
   tryTake(amount: number): (() => void) | undefined {
     if (this.#waiting.size > 0 || !this.#fits(amount)) return undefined;
     return this.#take(amount);
   }
 
-  /** Takes so much once it is there. Returns how to give it back. Errors: exhausted; the reason of `signal`. */
+  /** Takes the amount once it is free. Returns how to return it. Errors: exhausted; the reason of `signal`. */
   take(amount: number, signal: AbortSignal): Promise<() => void> {
     const given = this.tryTake(amount);
     if (given !== undefined) return Promise.resolve(given);
@@ -66,7 +66,7 @@ export class Budget {
     });
   }
 
-  /** What is more than there will ever be has to be alone. */
+  /** An amount above the whole budget is granted alone. */
   #fits(amount: number): boolean {
     return this.#taken === 0 || this.#taken + amount <= this.#max;
   }

@@ -9,29 +9,29 @@ import { ScopeIndex } from "./scope.ts";
 import type { WatchStep } from "./step.ts";
 import { type Offer, Watcher, type WatchOptions } from "./watcher.ts";
 
-/** Watches of one node at a time. */
+/** Most watches of one node. */
 const watchersMax = 20_000;
 
-/** Read of the log at once for a watcher that is behind, about. */
+/** Bytes that a watcher that is behind reads of the log at once, about. */
 const readBytes = 256 * 1024;
 
-/** What waits for all watchers together; who would need more reads on from the log. */
+/** Bytes that wait for all watchers together. A watcher without room reads the log instead. */
 const queuedBytesMax = 64 * 1024 * 1024;
 
-/** What all watchers together have been told and not taken yet. Short steps are not counted: all together are little. */
+/** Bytes of steps that all watchers together were sent and have not taken. Short steps are not counted. */
 const heldBytesMax = 256 * 1024 * 1024;
 const heldBytesMin = 16 * 1024;
 
-/** Steps that are read at a time: each may be as long as a message. */
+/** Watchers that read at the same time: each may hold a whole message. */
 const readingMax = 16;
 
-/** A watcher that has nothing to be told is told how far it has come after this time: so it loses no history. */
+/** A watcher without events is sent its position after this time, so that it can resume there. */
 const progressMs = 10_000;
 
-/** How often it is looked who is due. */
+/** Time between two looks for watchers that are due. */
 const tickMs = 1000;
 
-/** All watches of one node. What becomes visible is handed to those who have all before it; others read the log. */
+/** All watches of a node. Live watchers are handed each record as it becomes visible; the others read the log. */
 export class WatchHub {
   readonly #store: KeyView;
   readonly #clock: Clock;
@@ -52,8 +52,8 @@ export class WatchHub {
   }
 
   /**
-   * The changes of a scope, until `signal` is aborted: whoever reads slowly holds up nobody. The first step comes at
-   * once. To be begun in a turn in which what is visible is known to be the last. Errors: history-lost, exhausted.
+   * The changes of a scope until `signal` is aborted. A slow reader delays nobody else. The first step comes at once. Begin
+   * it in a turn in which no other node can serve the group. Errors: history-lost, exhausted.
    */
   async *watch(options: WatchOptions, signal: AbortSignal): AsyncGenerator<WatchStep, void, void> {
     const at = this.#begin(options.after);
@@ -72,7 +72,7 @@ export class WatchHub {
         if (offer === undefined) continue;
         let giveBack = this.#room(offer);
         if (giveBack === undefined) {
-          // What cannot be told yet is not kept meanwhile, but made again.
+          // A step that cannot be sent yet is not kept: it is made again.
           const { bytes } = offer;
           offer = undefined;
           giveBack = await this.#held.take(bytes, signal);
@@ -84,7 +84,7 @@ export class WatchHub {
           offer.take();
           watcher.toldMs = this.#clock.monotonicMs();
           const { step } = offer;
-          // Of what it was made from nothing is kept while the step waits to be taken.
+          // While the step waits to be taken, nothing that it was made of is kept.
           offer = undefined;
           yield step;
         } finally {
@@ -109,12 +109,12 @@ export class WatchHub {
     throw lost(`what came after revision ${after.seq}`, reason, base.seq);
   }
 
-  /** Room for what a watcher is told, if there is some. Returns how to give it back. */
+  /** Takes room for a step, if there is some. Returns how to return it. */
   #room({ bytes }: Offer): (() => void) | undefined {
     return bytes < heldBytesMin ? () => {} : this.#held.tryTake(bytes);
   }
 
-  /** What a watcher can be told now, if anything; of a live one, once there is something. */
+  /** The next step of a watcher, if there is one; waits for one if the watcher is live. */
   async #offer(watcher: Watcher, signal: AbortSignal): Promise<Offer | undefined> {
     if (!this.#live.has(watcher)) {
       if (this.#isBehind(watcher)) return await this.#reads(signal, () => this.#readOn(watcher));
@@ -127,7 +127,7 @@ export class WatchHub {
     if (watcher.hasQueued) {
       return watcher.wantsPrevious ? await this.#reads(signal, () => watcher.offer()) : await watcher.offer();
     }
-    // In this very turn nothing waits: everything visible has been told.
+    // In this turn nothing waits: everything visible was sent.
     const isDue = this.#clock.monotonicMs() - watcher.toldMs >= progressMs;
     return this.#live.has(watcher) && isDue ? watcher.offerProgress(this.#store.visible) : undefined;
   }
@@ -145,7 +145,7 @@ export class WatchHub {
     }
   }
 
-  /** Of a watcher that is behind: some of what it lacks. */
+  /** A step of the log for a watcher that is behind. */
   async #readOn(watcher: Watcher): Promise<Offer | undefined> {
     const store = this.#store;
     const { visible } = store;
@@ -179,7 +179,7 @@ export class WatchHub {
     }
   }
 
-  /** What waits for it will be read from the log instead, from where it was told last. */
+  /** Makes a live watcher one that is behind: it reads the log from its position on. */
   #drop(watcher: Watcher): void {
     if (!this.#live.delete(watcher)) return;
     this.#scopes.delete(watcher.scope, watcher);

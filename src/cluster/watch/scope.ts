@@ -1,4 +1,4 @@
-/** Which keys a watch is about. */
+/** The keys that a watch covers. */
 export type WatchScope =
   | { readonly kind: "all" }
   | { readonly kind: "key"; readonly key: string }
@@ -16,8 +16,8 @@ export function includes(scope: WatchScope, key: string): boolean {
 }
 
 /**
- * Finds those whose scope includes a key. The cost follows what is found and the number of lengths that prefixes have,
- * not the number of scopes.
+ * Finds the members whose scope includes a key. The cost depends on how many are found and on how many different
+ * lengths the prefixes have, not on the number of scopes.
  */
 export class ScopeIndex<T> {
   readonly #byKey = new Map<string, Set<T>>();

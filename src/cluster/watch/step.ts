@@ -1,7 +1,7 @@
 import type { StoredValue } from "../storage/key-view.ts";
 import type { Change, Position } from "../storage/model.ts";
 
-/** What a key was before a change; `value` is undefined when compaction has removed it. */
+/** The value of a key before a change; `value` is undefined when compaction has removed it. */
 export interface PreviousValue {
   readonly revision: number;
   readonly value: StoredValue | undefined;
@@ -10,40 +10,40 @@ export interface PreviousValue {
 export interface WatchEvent {
   readonly change: Change;
   readonly revision: number;
-  /** Undefined when there was nothing, or it was not asked for. */
+  /** Undefined when there was no value, or the watch does not want it. */
   readonly previous: PreviousValue | undefined;
 }
 
-/** Changes that come together, and how far the watch has come with them. */
+/** Changes that are sent together, and the position of the watch after them. */
 export interface WatchStep {
   readonly events: readonly WatchEvent[];
-  /** Everything up to here has been told. Before the record of the last events, if more of that is to come. */
+  /** Everything up to here was sent. It is before the last record while a part of that record is still to come. */
   readonly at: Position;
 }
 
-/** An event that is not told yet. */
+/** An event that was not sent yet. */
 export interface ComingEvent {
   readonly change: Change;
   /** Of its record. */
   readonly at: Position;
-  /** Reads what was there before; undefined when that was not asked for, or there was nothing. */
+  /** Reads the value before; undefined when there was none, or the watch does not want it. */
   readonly previous: (() => Promise<PreviousValue>) | undefined;
 }
 
-/** Bytes of keys and values in one step; a record is whole all the same. */
+/** Bytes of keys and values in one step, about: a record is not split for this limit. */
 const stepBytesMax = 256 * 1024;
 
 /**
- * A record that is longer than this, with what was there before, is told in several steps: what gRPC clients take as one
- * message by default, with room for the message itself. Only a single event may be longer.
+ * A record that is longer than this, with its values before, is sent in several steps. It is what gRPC clients accept as
+ * one message by default, less room for the message itself. Only a single event may be longer.
  */
 const recordBytesMax = 4 * 1024 * 1024 - 16 * 1024;
 
-/** Of an event in a message, beside its key and values; and of a value before it. */
+/** Overhead of an event in a message, and of a value before it. */
 const eventOverheadBytes = 32;
 const previousOverheadBytes = 24;
 
-/** A step of the first of the events that come, and its length. `told`: where the watch was before. */
+/** Makes one step of the first of the events that wait. `told`: the position of the watch before it. */
 export async function nextStep(
   coming: readonly ComingEvent[],
   told: Position,
@@ -67,7 +67,7 @@ export async function nextStep(
   return { events, at: events.length === coming.length && last !== undefined ? last.at : at, bytes };
 }
 
-/** Of the events of one record, what was there before not counted. */
+/** Bytes of the events of one record, without the values before. */
 function recordBytesFrom(coming: readonly ComingEvent[], index: number): number {
   const seq = coming[index]?.at.seq;
   let bytes = 0;

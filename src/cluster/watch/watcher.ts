@@ -6,37 +6,40 @@ import { type ComingEvent, nextStep, type WatchStep } from "./step.ts";
 
 export interface WatchOptions {
   readonly scope: WatchScope;
-  /** Where to begin: after this revision; now when undefined. An epoch of 0 is not known. */
+  /** The watch begins after this revision; undefined: now. Epoch 0: not known. */
   readonly after: Position | undefined;
-  /** Whether events tell what was there before. */
+  /** Whether events have the value before. */
   readonly previous: boolean;
 }
 
-/** What a watcher that does not keep up may have waiting for it; then it reads on from the log. */
+/** Bytes that may wait for one watcher. A watcher that falls further behind reads the log instead. */
 export const queueBytesMax = 256 * 1024;
 
-/** Of a change in a queue, beside its key and value. */
+/** Memory of a change in a queue, beside its key and value. */
 const overheadBytes = 200;
 
-/** What waits for all watchers of a node together. */
+/** Bytes that wait for all watchers of a node together. */
 export interface Queued {
   bytes: number;
 }
 
-/** A step that can be told; nothing counts as told before `take` is called. */
+/** A step that can be sent. It counts as sent only when `take` is called. */
 export interface Offer {
   readonly step: WatchStep;
   readonly bytes: number;
   take(): void;
 }
 
-/** One watch. It is `live` while it has all that is visible and is told of what comes, and reads the log otherwise. */
+/**
+ * One watch. It is live while it has everything that is visible: then the hub hands it each new record. Otherwise it is
+ * behind, and reads the log.
+ */
 export class Watcher {
   readonly scope: WatchScope;
   readonly wantsPrevious: boolean;
-  /** Everything up to here has been told. */
+  /** Everything up to here was sent. */
   at: Position;
-  /** Events that have been told of the next record that has some. */
+  /** Events that were already sent of the next record. */
   #partial = 0;
   /** Monotonic. */
   toldMs: number;
@@ -53,7 +56,7 @@ export class Watcher {
     this.#queued = queued;
   }
 
-  /** Returns whether there was room, for this watcher; `bytesLeft` is there for all. */
+  /** Queues an event. False when there is no room: for this watcher, or in `bytesLeft`, which is for all. */
   push(event: ComingEvent, bytesLeft: number): boolean {
     const bytes = queuedBytesOf(event);
     if (this.#queueBytes + bytes > queueBytesMax || bytes > bytesLeft) return false;
@@ -67,7 +70,7 @@ export class Watcher {
     return this.#queue.length > 0;
   }
 
-  /** A step of what waits. */
+  /** A step of the events that wait. */
   async offer(): Promise<Offer> {
     const queue = this.#queue;
     const { bytes, ...step } = await nextStep([...queue], this.at);
@@ -77,14 +80,14 @@ export class Watcher {
       bytes,
       take: () => {
         this.#tell(queue, step);
-        // Else it has been cleared meanwhile.
+        // Otherwise the queue was cleared meanwhile.
         if (queue !== this.#queue) return;
         for (const event of queue.splice(0, events.length)) this.#count(-queuedBytesOf(event));
       },
     };
   }
 
-  /** A step of records of the log, which begin after `at`; without events when none concerns it. */
+  /** A step of records of the log that begin after `at`; without events when no key is in scope. */
   async offerOf(records: readonly LogRecord[], store: KeyView): Promise<Offer> {
     const coming = records.flatMap(({ epoch, seq, changes }) =>
       changes
@@ -106,7 +109,7 @@ export class Watcher {
     return { step, bytes, take: () => this.#tell(left, step) };
   }
 
-  /** That nothing has happened up to there. */
+  /** A step without events: nothing in scope has changed up to `at`. */
   offerProgress(at: Position): Offer {
     return { step: { events: [], at }, bytes: 0, take: () => this.#tell([], { events: [], at }) };
   }
@@ -120,7 +123,7 @@ export class Watcher {
     this.#wake?.();
   }
 
-  /** Resolves when something waits, or `wake` is called. */
+  /** Resolves when an event waits, or `wake` is called. */
   wait(): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
@@ -137,7 +140,7 @@ export class Watcher {
     const isWhole = last === undefined || coming[events.length]?.at.seq !== last.at.seq;
     let ofLast = 0;
     while (!isWhole && coming[events.length - 1 - ofLast]?.at.seq === last.at.seq) ofLast++;
-    // Of a record that has been told in part before, too.
+    // Also of a record of which a part was sent before.
     this.#partial = isWhole ? 0 : ofLast + (ofLast === events.length ? this.#partial : 0);
     this.at = at;
   }
