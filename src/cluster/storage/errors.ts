@@ -42,9 +42,9 @@ export type LogStoreErrorCode =
   | "full"
   /** The log is damaged; see its condition. */
   | "damaged"
-  /** The record was dropped by `truncate` or a finished copy before it was on disk. */
+  /** The record was dropped by `truncate` or a finished snapshot before it was on disk. */
   | "dropped"
-  /** Another copy, or the end of the store, has ended this copy; or another log has taken the place of the scan's. */
+  /** Another snapshot, or the end of the store, has ended this snapshot; or another log has replaced the scan's. */
   | "superseded"
   /** More scans are open, or more has changed under this one, than memory is given to. */
   | "overrun"

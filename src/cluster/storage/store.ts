@@ -90,7 +90,7 @@ export class Store implements LogStore {
     // What nobody can use any more is kept beside by this, damaged as it is.
     if (file.hasLostHeader || file.isCopy) health.checkOpen();
     else health.checkWritable();
-    await this.#rewriting((turn) => adoptLog(this.#state, turn, owner));
+    await this.#rewrite((turn) => adoptLog(this.#state, turn, owner));
   }
 
   async beginLife(incarnation: string): Promise<void> {
@@ -175,7 +175,7 @@ export class Store implements LogStore {
   async truncate(seq: number): Promise<void> {
     const state = this.#state;
     state.health.checkWritable();
-    await this.#rewriting(async (turn) => {
+    await this.#rewrite(async (turn) => {
       const { last, durable, committedSeq } = state.positions;
       if (seq >= last.seq) return;
       // What is committed may have been the reason to forget what was before.
@@ -222,7 +222,7 @@ export class Store implements LogStore {
   }
 
   /** Runs what needs the log to stand still while it makes a new file of it. */
-  async #rewriting(action: (turn: Turn) => Promise<void>): Promise<void> {
+  async #rewrite(action: (turn: Turn) => Promise<void>): Promise<void> {
     const free = await this.#slot.take(() => {});
     try {
       await this.#state.inTurn(action);

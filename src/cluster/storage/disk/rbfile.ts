@@ -8,14 +8,14 @@ import type { Disk } from "./disk.ts";
 
 /** What stands at `rbfile`, as far as its beginning tells. */
 type Found =
-  /** Nothing; or what a crash leaves of a rewriting before its header is on the disk. */
+  /** Nothing; or what a crash leaves of a rewrite before its header is on the disk. */
   | { readonly kind: "nothing" }
   /** A log, with its owner if it has one. */
   | { readonly kind: "log"; readonly owner: LogIdentity | undefined; readonly isOriginal: boolean }
   | { readonly kind: "other" };
 
 /**
- * Makes room at `rbfile`, where a rewriting that a crash has ended may have left something, and proves that a file can
+ * Makes room at `rbfile`, where a rewrite that a crash has ended may have left something, and proves that a file can
  * be made there. `own`: of the log at `dbfile`. Leaves alone what is another node's, or no log. Errors: LogFileError.
  */
 export async function clearRbfile(options: LogSettings, own: LogIdentity | undefined): Promise<void> {

@@ -1,15 +1,21 @@
-import crc32 from "crc-32";
 import type { Change, Position } from "../model.ts";
 import { decodeBase64, decodeText, isBase64 } from "./base64.ts";
-import { formatChecksum, parseCount } from "./numbers.ts";
-import { newerVersionError, type ParseError, parseError } from "./parse-error.ts";
+import {
+  type Commit,
+  type CommitOptions,
+  type EntryLines,
+  entryChecksum,
+  formatOptions,
+  noOptions,
+  parseCommit,
+} from "./commit-line.ts";
+import { formatChecksum } from "./numbers.ts";
+import { type ParseError, parseError } from "./parse-error.ts";
 
 /**
- * Entries as they stand in a log file, three lines each: the key in base64, the value in base64 or `-`, and
- * `# <epoch>.<seq> <checksum> [option=value ...]`. The checksum is the CRC-32 of all of the entry but the checksum
- * itself, the space before it and the last line end. The original program's entries end in a bare `#`.
- *
- * An entry is what a record does to one key; of a record that changes several keys all but the last have `+` for `#`.
+ * An entry is what a record does to one key, on three lines: the key in base64, the value in base64 or `-`, and the
+ * commit line. Of a record that changes several keys, all entries but the last have `+` for `#`. The original program's
+ * entries end in a bare `#`. See docs/log-format.md.
  */
 
 /** What an entry says, and where its parts lie in the buffer that it was parsed from. */
@@ -20,8 +26,8 @@ export interface ParsedEntry extends Position, Omit<Change, "kind" | "value"> {
   /** Number of entries of the record that this one ends; 0 when more follow. */
   readonly ends: number;
   /**
-   * Of a record that this entry ends: how far before its begin that of the write lies which it was a part of. What
-   * stands before that was synced.
+   * How many bytes before the record that this entry ends the write began that it was a part of. Everything before that
+   * write was synced.
    */
   readonly back: number;
   /** Whether the original program wrote it. Epoch and seq are 0 then. */
@@ -29,7 +35,7 @@ export interface ParsedEntry extends Position, Omit<Change, "kind" | "value"> {
   readonly start: number;
   readonly valueStart: number;
   readonly valueEnd: number;
-  /** Behind its last line end. */
+  /** Behind its last line feed. */
   readonly end: number;
 }
 
@@ -45,26 +51,16 @@ export interface Entry {
   readonly back: number;
 }
 
-/** More than a commit line of ours and the line ends take, with options that all have their longest values. */
+/** More than a commit line of ours and the line feeds take, with options that all have their longest values. */
 export const entryOverheadBytes = 256;
-
-const requestIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
-
-/** Whether this can stand for a request. */
-export function isRequestId(text: string): boolean {
-  return requestIdPattern.test(text);
-}
 
 const hash = 35; // "#"
 const plus = 43; // "+"
 const minus = 45; // "-"
 
-/** Writes an entry into `into` and returns where it ends. There must be room. */
-export function encodeEntry(
-  { position, change, requestId, ends, back }: Entry,
-  into: Buffer,
-  start: number,
-): number {
+/** Writes an entry into `into`, where there must be room, and returns where it ends. */
+export function encodeEntry(entry: Entry, into: Buffer, start: number): number {
+  const { position, change, ends } = entry;
   let end = start;
   if (change !== undefined) end += into.write(Buffer.from(change.key).toString("base64"), end, "latin1");
   into[end++] = 10;
@@ -76,43 +72,26 @@ export function encodeEntry(
   }
   into[end++] = 10;
   end += into.write(`${ends > 0 ? "#" : "+"} ${position.epoch}.${position.seq}`, end, "latin1");
-  const options = formatOptions(change, requestId, ends, back);
+  const options = formatOptions(optionsOf(entry));
   const checksum = formatChecksum(entryChecksum(into.subarray(start, end), options));
   return end + into.write(` ${checksum}${options}\n`, end, "latin1");
 }
 
-function formatOptions(
-  change: Change | undefined,
-  requestId: string | undefined,
-  ends: number,
-  back: number,
-): string {
-  let options = "";
+function optionsOf({ change, requestId, ends: batch, back }: Entry): CommitOptions {
   if (change === undefined) {
-    options = requestId === undefined ? " kind=epoch" : " kind=done";
-  } else {
-    if (change.kind === "expire") options += " kind=expire";
-    if (change.text) options += " text=1";
-    if (change.expiresMs !== undefined) options += ` expires=${change.expiresMs}`;
-    if (change.previous > 0) options += ` prev=${change.previous}`;
+    return { ...noOptions, kind: requestId === undefined ? "epoch" : "done", requestId, batch, back };
   }
-  if (requestId !== undefined) options += ` id=${requestId}`;
-  if (back > 0) options += ` back=${back}`;
-  return ends > 1 ? `${options} batch=${ends}` : options;
+  const { kind, text, expiresMs, previous } = change;
+  return { kind: kind === "expire" ? kind : undefined, text, expiresMs, previous, requestId, batch, back };
 }
 
-/**
- * Parses the entry whose lines end (before their line ends) at `keyEnd`, `valueEnd` and `commitEnd`. Only an entry
- * with a checksum, or one of the original program if `legacyAllowed`, is accepted.
- */
+/** Parses an entry: one with a checksum, or one of the original program if `legacyAllowed`. */
 export function parseEntry(
   bytes: Buffer,
-  start: number,
-  keyEnd: number,
-  valueEnd: number,
-  commitEnd: number,
+  lines: EntryLines,
   legacyAllowed: boolean,
 ): ParsedEntry | ParseError {
+  const { start, keyEnd, valueEnd, commitEnd } = lines;
   const valueStart = keyEnd + 1;
   const commitStart = valueEnd + 1;
   if (!isBase64(bytes, start, keyEnd)) return parseError("its key is not base64");
@@ -123,12 +102,12 @@ export function parseEntry(
   const legacy = commitEnd - commitStart === 1 && mark === hash;
   if (legacy && !legacyAllowed) return parseError("its commit line has no checksum");
   if (legacy && isEmpty) return parseError("its value is not base64");
-  const commit = legacy ? legacyCommit : parseCommit(bytes, start, commitStart, commitEnd);
+  const commit = legacy ? legacyCommit : parseCommit(bytes, lines);
   if (commit.kind === "parse-error") return commit;
   const key = decodeText(bytes, start, keyEnd);
   if (key === undefined) return parseError("its key is not UTF-8");
   const { position, options } = commit;
-  if (!isFitting(options, key, isEmpty, mark === plus)) {
+  if (!isFitting(options, { key, isEmpty, isContinued: mark === plus })) {
     return parseError("its options do not fit its key and value");
   }
   return {
@@ -150,7 +129,17 @@ export function parseEntry(
   };
 }
 
-function isFitting(options: Options, key: string, isEmpty: boolean, isContinued: boolean): boolean {
+const legacyCommit: Commit = { kind: "commit", position: { epoch: 0, seq: 0 }, options: noOptions };
+
+interface EntryShape {
+  readonly key: string;
+  /** Whether it has no value. */
+  readonly isEmpty: boolean;
+  /** Whether another entry of its record follows. */
+  readonly isContinued: boolean;
+}
+
+function isFitting(options: CommitOptions, { key, isEmpty, isContinued }: EntryShape): boolean {
   const { kind, text, expiresMs, previous, requestId, batch, back } = options;
   if (isContinued && (requestId !== undefined || batch !== 1 || back !== 0)) return false;
   if (isEmpty ? text || expiresMs !== undefined : kind !== undefined) return false;
@@ -159,112 +148,10 @@ function isFitting(options: Options, key: string, isEmpty: boolean, isContinued:
   return (kind === "done") === (requestId !== undefined);
 }
 
-/** What the parsed entry does, with a value of its own; undefined when it is no change. */
+/** What the parsed entry does, with a value of its own; undefined when it changes no key. */
 export function toChange(bytes: Buffer, entry: ParsedEntry): Change | undefined {
   const { kind, key, text, expiresMs, previous, valueStart, valueEnd } = entry;
   if (kind === "epoch" || kind === "done") return undefined;
   const value = kind === "put" ? decodeBase64(bytes, valueStart, valueEnd) : new Uint8Array();
   return { kind, key, value, text, previous, ...(expiresMs === undefined ? {} : { expiresMs }) };
-}
-
-interface Options {
-  kind: "epoch" | "done" | "expire" | undefined;
-  text: boolean;
-  expiresMs: number | undefined;
-  previous: number;
-  requestId: string | undefined;
-  /** Entries of the record. */
-  batch: number;
-  back: number;
-}
-
-interface Commit {
-  readonly kind: "commit";
-  readonly position: Position;
-  readonly options: Options;
-}
-
-const noOptions: Options = {
-  kind: undefined,
-  text: false,
-  expiresMs: undefined,
-  previous: 0,
-  requestId: undefined,
-  batch: 1,
-  back: 0,
-};
-const legacyCommit: Commit = { kind: "commit", position: { epoch: 0, seq: 0 }, options: noOptions };
-
-/** Longest commit line: what is longer was not written by any version. */
-const commitBytesMax = 4096;
-
-const commitPattern = /^[#+] (\d{1,16})\.(\d{1,16}) ([0-9a-f]{8})((?: [^ ]+)*)$/;
-
-/** Whether something can be added to the text from `start` on so that it is the commit line of an entry. */
-export function isCommitStart(text: Buffer, start: number): boolean {
-  if (text.length - start > commitBytesMax) return false;
-  return /^([#+]( (\d{1,16}(\.(\d{1,16}( ([0-9a-f]{0,8}|[0-9a-f]{8}( [!-~]*)+))?)?)?)?)?)?$/.test(
-    text.toString("latin1", start),
-  );
-}
-
-function parseCommit(bytes: Buffer, start: number, commitStart: number, end: number): Commit | ParseError {
-  if (end - commitStart > commitBytesMax) return parseError("its commit line is malformed");
-  const line = bytes.toString("latin1", commitStart, end);
-  const match = commitPattern.exec(line);
-  if (match === null) return parseError("its commit line is malformed");
-  const [, epochText = "", seqText = "", checksum = "", optionsText = ""] = match;
-  const coveredEnd = commitStart + "# .".length + epochText.length + seqText.length;
-  if (entryChecksum(bytes.subarray(start, coveredEnd), optionsText) !== Number.parseInt(checksum, 16)) {
-    return parseError("its checksum does not match");
-  }
-  const epoch = parseCount(epochText);
-  const seq = parseCount(seqText);
-  if (epoch === undefined || seq === undefined || seq === 0)
-    return parseError("its commit line is malformed");
-  const options = optionsText === "" ? noOptions : parseOptions(optionsText.slice(1).split(" "));
-  return "reason" in options ? options : { kind: "commit", position: { epoch, seq }, options };
-}
-
-function parseOptions(parts: readonly string[]): Options | ParseError {
-  const options = { ...noOptions };
-  for (const part of parts) if (!takeOption(options, part)) return newerVersionError(`record option ${part}`);
-  return options;
-}
-
-/** Returns whether the option is one that this version knows. */
-function takeOption(options: Options, part: string): boolean {
-  const equals = part.indexOf("=");
-  const text = part.slice(equals + 1);
-  switch (part.slice(0, equals)) {
-    case "kind":
-      if (text !== "epoch" && text !== "done" && text !== "expire") return false;
-      options.kind = text;
-      return true;
-    case "text":
-      options.text = true;
-      return text === "1";
-    case "expires":
-      options.expiresMs = parseCount(text);
-      return options.expiresMs !== undefined;
-    case "prev":
-      options.previous = parseCount(text) ?? 0;
-      return options.previous > 0;
-    case "id":
-      options.requestId = text;
-      return isRequestId(text);
-    case "back":
-      options.back = parseCount(text) ?? 0;
-      return options.back > 0;
-    case "batch":
-      options.batch = parseCount(text) ?? 0;
-      return options.batch > 1;
-    default:
-      return false;
-  }
-}
-
-function entryChecksum(covered: Uint8Array, options: string): number {
-  const checksum = crc32.buf(covered);
-  return (options === "" ? checksum : crc32.buf(Buffer.from(options, "latin1"), checksum)) >>> 0;
 }

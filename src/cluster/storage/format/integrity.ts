@@ -5,15 +5,15 @@ import { RecordOrder } from "./record-order.ts";
 import type { BadToken, ControlToken, Place, RecordToken, Token } from "./token.ts";
 import { isUnfinishedEnd } from "./unfinished-end.ts";
 
-/** Something that is not as it was written; or is missing, and `bytes` is 0 then. */
+/** Something that is not as it was written. `bytes` is 0 when something is missing. */
 export interface Damage extends Place {
   readonly reason: string;
 }
 
-/** So many are remembered; more are only counted. */
+/** So many are kept; more are only counted. */
 const damagesMax = 1000;
 
-/** Is shown all tokens of a log file in their order, and tells what is damaged. */
+/** Takes all tokens of a log file in their order, and tells what is damaged. */
 export class IntegrityChecker {
   /** All of the file, also what comes after damage. */
   readonly order = new RecordOrder();

@@ -21,8 +21,8 @@ export function wholeFile(to: number): TokenRange {
 }
 
 /**
- * Splits part of a file into tokens, judged by checksum (by shape, for records of the original program), not by their
- * order. Together the tokens cover every byte. Memory: the chunk, or the longest record.
+ * Splits part of a file into tokens. A record is good by its checksum (one of the original program by its shape), whatever
+ * stands around it. Together the tokens cover every byte. Memory: the chunk, or the longest record.
  */
 export async function* readTokens(
   file: Pick<DiskFile, "read">,

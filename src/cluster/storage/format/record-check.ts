@@ -1,5 +1,5 @@
 import type { Change, LogRecord } from "../model.ts";
-import { isRequestId } from "./entry.ts";
+import { isRequestId } from "./commit-line.ts";
 import { encodedBytesMax, recordBytesMax } from "./record.ts";
 
 /** Whether a record can be written so that it can be read again. Errors: RangeError. */

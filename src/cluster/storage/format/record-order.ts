@@ -3,7 +3,7 @@ import type { BaseLine } from "./control-line.ts";
 import type { ParsedRecord } from "./record.ts";
 import type { ControlToken, RecordToken } from "./token.ts";
 
-/** The order that the tokens of a log must stand in, and what they say together. Is shown each, from the first on. */
+/** Takes the tokens of a log, from the first on: checks their order, and gathers what they say together. */
 export class RecordOrder {
   identity: LogIdentity | undefined;
   /** See `Header.fileId`. */
@@ -21,12 +21,12 @@ export class RecordOrder {
   requestsAfter = 0;
   /** Seq of the last record of the original program. */
   legacySeq = 0;
-  /** Bytes of header and base line: what every rewriting makes anew. */
+  /** Bytes of header and base line, which every rewrite makes anew. */
   frameBytes = 0;
   /** Within a snapshot part: records have gaps, and its end is still to come. */
   isInSnapshot = false;
   #snapshotRecords = 0;
-  /** What is lost before the next token: after records there is a gap, without a header there may be many. */
+  /** What was lost before the next token: lost records leave one gap, a lost header may leave many. */
   #loss: "none" | "records" | "header" = "none";
   #hasLoss = false;
 
@@ -34,7 +34,7 @@ export class RecordOrder {
     return { epoch: this.epoch, seq: this.seq };
   }
 
-  /** Takes a token in. Says what `problemWith` says. */
+  /** Takes a token in. Returns what `problemWith` returns. */
   take(token: RecordToken | ControlToken): string | undefined {
     const problem = this.problemWith(token);
     if (token.kind === "record") {
@@ -77,7 +77,7 @@ export class RecordOrder {
     }
   }
 
-  /** Something before the next token is lost. */
+  /** Something before the next token was lost. */
   lose(what: "records" | "header"): void {
     if (this.#loss !== "header") this.#loss = what;
     this.#hasLoss = true;
@@ -124,7 +124,7 @@ export class RecordOrder {
     this.#promise(Math.max(promisedEpoch, base.epoch));
   }
 
-  /** Of several the latest counts: a header may be written while another life begins. */
+  /** The latest of several counts: a header may be written while another life begins. */
   #live(life: bigint): void {
     if (this.life === undefined || life > this.life) this.life = life;
   }

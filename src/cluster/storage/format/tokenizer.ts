@@ -7,7 +7,7 @@ import type { Token } from "./token.ts";
 
 const lineEnd = 10;
 
-/** The pure part of `scan`: is shown a window of the file after the other. */
+/** The pure part of `readTokens`: sees one window of the file after another. */
 export class Tokenizer {
   /** Offset of the window's first byte. */
   #offset: number;
@@ -26,9 +26,10 @@ export class Tokenizer {
   /** Returns what the window has, and how many bytes need not be shown again. */
   split(window: Buffer, atEnd: boolean): { tokens: Token[]; consumed: number } {
     const tokens: Token[] = [];
+    const view = { window, atEnd, tokens };
     let start = 0;
     while (start < window.length) {
-      const next = this.#next(window, start, atEnd, tokens);
+      const next = this.#next(view, start);
       if (next === undefined) break;
       start = next;
     }
@@ -38,51 +39,46 @@ export class Tokenizer {
   }
 
   /** Takes what stands at `start`; returns where the next begins, or undefined when more must be seen first. */
-  #next(window: Buffer, start: number, atEnd: boolean, tokens: Token[]): number | undefined {
+  #next(view: View, start: number): number | undefined {
+    const { window, atEnd, tokens } = view;
     const firstEnd = window.indexOf(lineEnd, start);
     if (this.#isSkipping || (firstEnd < 0 && window.length - start > recordBytesMax)) {
       return this.#skip(window, start, firstEnd);
     }
-    if (firstEnd < 0) return atEnd ? this.#reject(window, start, firstEnd, unfinished) : undefined;
-    if (isControlLine(window, start)) {
-      const parsed = parseControlLine(window, start, firstEnd);
-      if (parsed.kind === "parse-error") return this.#reject(window, start, firstEnd, parsed);
-      const { control, back } = parsed;
-      const bytes = firstEnd + 1 - start;
-      const { offset, line } = this.#accept(start, 1, tokens);
-      tokens.push({ kind: "control", control, offset, bytes, line, back });
-      this.#legacyAllowed = false;
-      return firstEnd + 1;
-    }
-    return this.#nextRecord(window, start, firstEnd, atEnd, tokens);
+    if (firstEnd < 0) return atEnd ? this.#rejectLine(window, { start, firstEnd }, unfinished) : undefined;
+    if (!isControlLine(window, start)) return this.#nextRecord(view, start, firstEnd);
+    const parsed = parseControlLine(window, start, firstEnd);
+    if (parsed.kind === "parse-error") return this.#rejectLine(window, { start, firstEnd }, parsed);
+    const { control, back } = parsed;
+    const bytes = firstEnd + 1 - start;
+    const { offset, line } = this.#accept(start, 1, tokens);
+    tokens.push({ kind: "control", control, offset, bytes, line, back });
+    this.#legacyAllowed = false;
+    return firstEnd + 1;
   }
 
-  #nextRecord(
-    window: Buffer,
-    start: number,
-    firstEnd: number,
-    atEnd: boolean,
-    tokens: Token[],
-  ): number | undefined {
+  #nextRecord({ window, atEnd, tokens }: View, start: number, firstEnd: number): number | undefined {
     const entries: ParsedEntry[] = [];
     let end = start;
     do {
-      const entry = entryAt(window, end, start, atEnd, this.#legacyAllowed && end === start);
+      const legacyAllowed = this.#legacyAllowed && end === start;
+      const entry = entryAt(window, { start: end, recordStart: start, atEnd, legacyAllowed });
       if (entry === undefined) return undefined;
       if (entry.kind === "parse-error" || !areTogether(entries[0], entry)) {
         const parseError = entry.kind === "parse-error" ? entry : noEnd;
-        if (entries.length === 0) return this.#reject(window, start, firstEnd, parseError);
+        if (entries.length === 0) return this.#rejectLine(window, { start, firstEnd }, parseError);
         // All before this entry are bad with it; it may be the first of a good record itself.
-        return this.#rejectLines(window, start, end, 3 * entries.length, parseError);
+        return this.#reject(window, { start, end, lines: 3 * entries.length }, parseError);
       }
       entries.push(entry);
       end = entry.end;
     } while (entries.at(-1)?.ends === 0);
+    const lines = 3 * entries.length;
     const record = joinEntries(entries);
-    if ("reason" in record) return this.#rejectLines(window, start, end, 3 * entries.length, record);
+    if ("reason" in record) return this.#reject(window, { start, end, lines }, record);
     if (!record.legacy) this.#legacyAllowed = false;
+    const { offset, line } = this.#accept(start, lines, tokens);
     const bytes = end - start;
-    const { offset, line } = this.#accept(start, 3 * entries.length, tokens);
     tokens.push({ kind: "record", record, window, start, offset, bytes, line, back: record.back });
     return end;
   }
@@ -96,20 +92,28 @@ export class Tokenizer {
     return { offset, line };
   }
 
-  /** Goes on with the line after: any line may be the first of the next good record. */
-  #reject(window: Buffer, start: number, firstEnd: number, parseError: ParseError): number {
-    if (firstEnd < 0) return this.#rejectLines(window, start, window.length, 0, parseError);
-    return this.#rejectLines(window, start, firstEnd + 1, 1, parseError);
+  /** Goes on with the next line: any line may be the first of the next good record. */
+  #rejectLine(
+    window: Buffer,
+    { start, firstEnd }: { readonly start: number; readonly firstEnd: number },
+    parseError: ParseError,
+  ): number {
+    if (firstEnd < 0) return this.#reject(window, { start, end: window.length, lines: 0 }, parseError);
+    return this.#reject(window, { start, end: firstEnd + 1, lines: 1 }, parseError);
   }
 
-  /** Nothing good begins from `start` to `end`, which has so many line ends. Returns `end`. */
-  #rejectLines(window: Buffer, start: number, end: number, lines: number, parseError: ParseError): number {
+  /** Nothing good begins from `start` to `end`, which has so many line feeds. Returns `end`. */
+  #reject(
+    window: Buffer,
+    { start, end, lines }: { readonly start: number; readonly end: number; readonly lines: number },
+    parseError: ParseError,
+  ): number {
     if (this.#bad === undefined) {
       const offset = this.#offset + start;
       const isHeaderLike = offset === 0 && looksLikeHeader(window);
       this.#bad = { offset, line: this.#line, parseError, isHeaderLike };
     }
-    // What a later version has written is the better explanation of all around it.
+    // What a later version has written is the better explanation of everything around it.
     if (parseError.newer && !this.#bad.parseError.newer) this.#bad.parseError = parseError;
     this.#line += lines;
     return end;
@@ -117,7 +121,7 @@ export class Tokenizer {
 
   #skip(window: Buffer, start: number, firstEnd: number): number {
     this.#isSkipping = firstEnd < 0;
-    return this.#reject(window, start, firstEnd, tooLong);
+    return this.#rejectLine(window, { start, firstEnd }, tooLong);
   }
 
   #endBad(offset: number, tokens: Token[]): void {
@@ -129,20 +133,33 @@ export class Tokenizer {
   }
 }
 
+/** A window of the file, and what was found in it. */
+interface View {
+  readonly window: Buffer;
+  /** Whether the file ends with the window. */
+  readonly atEnd: boolean;
+  readonly tokens: Token[];
+}
+
 /** The entry at `start`, of a record that begins at `recordStart`; undefined when more must be seen first. */
 function entryAt(
   window: Buffer,
-  start: number,
-  recordStart: number,
-  atEnd: boolean,
-  legacyAllowed: boolean,
+  { start, recordStart, atEnd, legacyAllowed }: EntryPlace,
 ): ParsedEntry | ParseError | undefined {
   const keyEnd = window.indexOf(lineEnd, start);
   const valueEnd = keyEnd < 0 ? -1 : window.indexOf(lineEnd, keyEnd + 1);
-  const end = valueEnd < 0 ? -1 : window.indexOf(lineEnd, valueEnd + 1);
-  if (end >= 0) return parseEntry(window, start, keyEnd, valueEnd, end, legacyAllowed);
+  const commitEnd = valueEnd < 0 ? -1 : window.indexOf(lineEnd, valueEnd + 1);
+  if (commitEnd >= 0) return parseEntry(window, { start, keyEnd, valueEnd, commitEnd }, legacyAllowed);
   if (keyEnd >= 0 && !isBase64(window, start, keyEnd)) return noRecord;
   return atEnd || window.length - recordStart > recordBytesMax ? unfinished : undefined;
+}
+
+interface EntryPlace {
+  readonly start: number;
+  readonly recordStart: number;
+  /** Whether the file ends with the window. */
+  readonly atEnd: boolean;
+  readonly legacyAllowed: boolean;
 }
 
 function areTogether(first: ParsedEntry | undefined, next: ParsedEntry): boolean {

@@ -1,7 +1,8 @@
 import type { DiskFile } from "../disk/disk.ts";
 import { isBase64, isBase64Start } from "./base64.ts";
+import { isCommitStart } from "./commit-line.ts";
 import { isControlLine, parseControlLine } from "./control-line.ts";
-import { isCommitStart, type ParsedEntry, parseEntry } from "./entry.ts";
+import { type ParsedEntry, parseEntry } from "./entry.ts";
 import { recordBytesMax } from "./record.ts";
 
 /**
@@ -51,7 +52,7 @@ function isUnfinished(text: Buffer): boolean {
     const commitEnd = valueEnd < 0 ? -1 : text.indexOf(lineEnd, valueEnd + 1);
     if (commitEnd < 0) return isUnfinishedEntry(text, start, keyEnd, valueEnd);
     // What is whole must be good, and continued.
-    const entry = parseEntry(text, start, keyEnd, valueEnd, commitEnd, false);
+    const entry = parseEntry(text, { start, keyEnd, valueEnd, commitEnd }, false);
     if (entry.kind === "parse-error" || entry.ends > 0) return false;
     if (before !== undefined && (before.seq !== entry.seq || before.epoch !== entry.epoch)) return false;
     before = entry;
@@ -76,6 +77,7 @@ function isUnfinishedEntry(text: Buffer, start: number, keyEnd: number, valueEnd
   if (!isDash && !(isWhole ? isBase64 : isBase64Start)(text, valueStart, end)) return false;
   if (!isWhole) return true;
   // As for a control line.
-  if (parseEntry(text, start, keyEnd, valueEnd, text.length - 1, false).kind !== "parse-error") return false;
+  const lines = { start, keyEnd, valueEnd, commitEnd: text.length - 1 };
+  if (parseEntry(text, lines, false).kind !== "parse-error") return false;
   return isCommitStart(text, valueEnd + 1);
 }

@@ -16,7 +16,7 @@ interface ComingChange {
 /** A log that is loaded may have a million: to forget them all would hold up everything else for long. */
 const forgottenAtOnceMax = 10_000;
 
-/** Which keys have a value, visible or to come, and which records a rewriting must keep. */
+/** Which keys have a value, visible or to come, and which records a rewrite must keep. */
 export class KeyTable {
   readonly index: KeyIndex;
   /** The keys of the index. */

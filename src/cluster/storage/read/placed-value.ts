@@ -33,9 +33,9 @@ export async function readPlaced(place: PlacedValue, dbfile: string): Promise<St
 function changeIn(buffer: Buffer, seq: number, legacyAllowed: boolean): Change | undefined {
   const keyEnd = buffer.indexOf(10);
   const valueEnd = buffer.indexOf(10, keyEnd + 1);
-  const end = buffer.length - 1;
-  if (keyEnd < 0 || valueEnd < 0 || buffer[end] !== 10) return undefined;
-  const entry = parseEntry(buffer, 0, keyEnd, valueEnd, end, legacyAllowed);
+  const commitEnd = buffer.length - 1;
+  if (keyEnd < 0 || valueEnd < 0 || buffer[commitEnd] !== 10) return undefined;
+  const entry = parseEntry(buffer, { start: 0, keyEnd, valueEnd, commitEnd }, legacyAllowed);
   if (entry.kind === "parse-error" || (!entry.legacy && entry.seq !== seq)) return undefined;
   return toChange(buffer, entry);
 }

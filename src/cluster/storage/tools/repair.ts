@@ -31,8 +31,8 @@ export interface RepairReport {
 
 /**
  * Makes a damaged log usable: writes all good records, those after damage too, to a new file that takes its place, and
- * keeps the bad bytes in a file beside it. What was in these bytes is lost: where another replica has the data, a copy
- * of that is better. Errors: LogFileError.
+ * keeps the bad bytes in a file beside it. What was in these bytes is lost: where another replica has the data, a
+ * snapshot of that is better. Errors: LogFileError.
  */
 export async function repairLog(disk: Disk, path: string): Promise<RepairReport> {
   const source = await openForReading(disk, path);

@@ -4,7 +4,7 @@ import { encodedBytesMax, encodeRecord, toLogRecord } from "../format/record.ts"
 import type { RecordToken } from "../format/token.ts";
 import type { LogRecord, Position } from "../model.ts";
 
-/** What a record of usual size fits into; a larger buffer is given back after use. */
+/** A record of usual size fits into this; a larger buffer is given back after use. */
 const bufferBytes = 1024 * 1024;
 
 /** Gathers what is to be written at the end of a file. */
@@ -20,7 +20,7 @@ export class WriteBuffer {
     this.#position = position;
   }
 
-  /** Goes on at another place; what is gathered must have been flushed. */
+  /** Goes on at another place. Everything gathered must have been flushed. */
   moveTo(file: DiskFile, position: number): void {
     this.#file = file;
     this.#position = position;
