@@ -1,6 +1,6 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { WrongNodeSchema } from "../../gen/kvlab/v1/errors_pb.ts";
-import { isNotApplied } from "../rpc/errors.ts";
+import { isNotApplied } from "../client/error-classification.ts";
 import { NOT_ALLOWED, NOT_FOUND, OUTCOME_UNKNOWN, REFUSED, UNAVAILABLE } from "../settings/exit-codes.ts";
 import { ExitError } from "../settings/run-main.ts";
 

@@ -2,9 +2,9 @@ import { type Client, Code, ConnectError, createClient } from "@connectrpc/conne
 import { AdminService } from "../../gen/kvlab/v1/admin_pb.ts";
 import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
+import { isNotApplied } from "../client/error-classification.ts";
 import { createTransports } from "../client/transport/http2.ts";
 import { messageBytesLimit } from "../common/key-limits.ts";
-import { isNotApplied } from "../rpc/errors.ts";
 import { callFailure, type Failure } from "./call-failure.ts";
 
 interface RouterClients {

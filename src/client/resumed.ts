@@ -39,7 +39,7 @@ export async function* resumed<T>(cluster: Cluster, stream: ResumedStream<T>): A
   let due = new Deadline(clock, stream.firstAnswerMs, stopped);
   let connected = false;
   let redirected: string | undefined;
-  let trouble: ConnectError | undefined;
+  let failure: ConnectError | undefined;
   try {
     for (;;) {
       const server = await cluster.serverOf(stream.group, due, redirected);
@@ -54,14 +54,14 @@ export async function* resumed<T>(cluster: Cluster, stream: ResumedStream<T>): A
           due.release();
           connected = true;
           redirected = undefined;
-          trouble = undefined;
+          failure = undefined;
           backoff.reset();
           yield value;
           due = new Deadline(clock, endless ? Number.POSITIVE_INFINITY : stream.answerMs, stopped);
         }
       } catch (reason) {
         if (due.ended !== undefined) throw due.ended;
-        trouble = ConnectError.from(reason);
+        failure = ConnectError.from(reason);
       } finally {
         ending.abort();
       }
@@ -71,11 +71,11 @@ export async function* resumed<T>(cluster: Cluster, stream: ResumedStream<T>): A
         due = new Deadline(clock, stream.answerMs, stopped);
       }
       const followed = redirected !== undefined;
-      redirected = nextAddress(cluster, server, trouble);
+      redirected = nextAddress(cluster, server, failure);
       if (redirected === undefined || followed) await backoff.wait(signalOf(due));
     }
   } catch (reason) {
-    throw lateBecause(KvError.from(reason), trouble);
+    throw lateBecause(KvError.from(reason), failure);
   } finally {
     due.release();
   }

@@ -69,11 +69,6 @@ export async function answering<T>(call: () => Promise<T>, group = ""): Promise<
   }
 }
 
-/** Whether a call that failed with this error has certainly not been applied. */
-export function isNotApplied(error: ConnectError): boolean {
-  return error.findDetails(NotAppliedSchema).length > 0 || error.findDetails(WrongNodeSchema).length > 0;
-}
-
 /** The error with its details, without the headers of the connection that it came over. */
 export function relayed(error: ConnectError): ConnectError {
   const copy = new ConnectError(error.rawMessage, error.code, undefined, undefined, error);

@@ -1,8 +1,8 @@
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
 import { WrongNodeSchema } from "../../gen/kvlab/v1/errors_pb.ts";
+import { isNotApplied } from "../../src/client/error-classification.ts";
 import { createTransports } from "../../src/client/transport/http2.ts";
-import { isNotApplied } from "../../src/rpc/errors.ts";
 import type { HistoryRecorder } from "../checker/history.ts";
 import type { KeyOperation } from "../checker/key-value-model.ts";
 import type { Random } from "../simulation/world/random.ts";

@@ -1,8 +1,8 @@
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError, type ConnectRouter, createClient } from "@connectrpc/connect";
 import { type BatchRequest, DataService, type RequestId } from "../../../gen/kvlab/v1/data_pb.ts";
-import { OutcomeUnknownSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import type { DataClient } from "../../client/channel/channel.ts";
+import { classify, type ErrorClass } from "../../client/error-classification.ts";
 import type { NodeView, Topology } from "../../cluster/metadata/model.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { TopologySource } from "../../cluster/metadata/topology.ts";
@@ -11,7 +11,7 @@ import { noPrimaryReason, ownerOf, primaryOf } from "../../cluster/ring/placemen
 import type { Address } from "../../common/address.ts";
 import { type Clock, sleep } from "../../common/clock.ts";
 import { deadlineOf } from "../deadline.ts";
-import { answering, isNotApplied, relayed, toConnectError } from "../errors.ts";
+import { answering, relayed, toConnectError } from "../errors.ts";
 import { firstTopology } from "../first-topology.ts";
 import { pipeHandlers } from "../kv/pipe-service.ts";
 import { type UnaryCalls, unaryHandlers } from "../kv/unary-calls.ts";
@@ -45,7 +45,7 @@ export function forwardingRoutes(
   ) =>
     answering(async () => {
       checkKey(key);
-      return await untilApplied(source, clock, key, kind, signal, (address, given) =>
+      return await untilApplied({ source, clock, key, kind, signal }, (address, given) =>
         call(clientAt(address), { signal: given }),
       );
     });
@@ -86,18 +86,25 @@ function firstKeyOf({ compares, operations }: BatchRequest): string {
   return compares[0]?.key ?? operations[0]?.operation.value?.key ?? "";
 }
 
+/** A call that is to be forwarded. */
+export interface Forwarding {
+  readonly source: TopologySource;
+  readonly clock: Clock;
+  readonly key: string;
+  readonly kind: CallKind;
+  /** Aborted at the deadline, or when the caller has gone. */
+  readonly signal: AbortSignal;
+}
+
 /**
- * Runs `call` with the address of the primary that owns the key, again while it is certain that nothing was applied,
- * until the signal is aborted. Errors: ConnectError, OperationError.
+ * Runs `call` with the address of the primary that owns the key, again while that is safe, until the signal is aborted.
+ * Errors: ConnectError, OperationError.
  */
 export async function untilApplied<T>(
-  source: TopologySource,
-  clock: Clock,
-  key: string,
-  kind: CallKind,
-  signal: AbortSignal,
+  forwarding: Forwarding,
   call: (address: Address, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  const { source, clock, key, kind, signal } = forwarding;
   const groupIn = (topology: Topology) => ownerOf(topology, key)?.group;
   /** Whether an attempt may have been applied. */
   let isUnsure = false;
@@ -106,12 +113,13 @@ export async function untilApplied<T>(
       throw isUnsure ? outcomeUnknown("", error) : error;
     });
     try {
-      return await unlessReplaced(source, clock, key, address, signal, call);
+      return await unlessReplaced(forwarding, address, call);
     } catch (thrown) {
       const error = ConnectError.from(thrown);
+      const errorClass = classify(error);
       // What is said of this attempt does not hold for an earlier one, which may even be under way still.
-      isUnsure ||= kind !== "read" && isOpen(error);
-      if (signal.aborted || !mayRepeat(error, kind)) {
+      isUnsure ||= kind !== "read" && errorClass.applied === "maybe";
+      if (signal.aborted || !mayRepeat(error, errorClass, kind)) {
         throw isUnsure ? outcomeUnknown(group, error) : relayed(error);
       }
       await sleep(clock, retryMs, signal);
@@ -120,13 +128,10 @@ export async function untilApplied<T>(
   }
 }
 
-/** Gives a call up when the primary that it was sent to is one no longer, and may be paused or cut off. */
+/** Gives a call up when the primary that it was sent to was replaced: it may be paused or cut off. */
 async function unlessReplaced<T>(
-  source: TopologySource,
-  clock: Clock,
-  key: string,
+  { source, clock, key, signal }: Forwarding,
   address: Address,
-  signal: AbortSignal,
   call: (address: Address, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const replaced = new AbortController();
@@ -147,18 +152,11 @@ async function unlessReplaced<T>(
   }
 }
 
-function mayRepeat(error: ConnectError, kind: CallKind): boolean {
-  if (isNotApplied(error)) return error.code !== Code.ResourceExhausted;
-  if (kind === "named write" && error.findDetails(OutcomeUnknownSchema).length > 0) return true;
-  const connectionBroke = error.code === Code.Unavailable || error.code === Code.Aborted;
-  return kind !== "write" && connectionBroke;
-}
-
-/** Whether it leaves open what became of the attempt: a connection that broke does, or a primary that says so. */
-function isOpen(error: ConnectError): boolean {
-  const open = [Code.Unavailable, Code.Aborted, Code.Canceled, Code.DeadlineExceeded, Code.Internal];
-  if (error.findDetails(OutcomeUnknownSchema).length > 0) return true;
-  return open.includes(error.code) && !isNotApplied(error);
+function mayRepeat({ code }: ConnectError, { next, applied }: ErrorClass, kind: CallKind): boolean {
+  // That there is no such key is an answer; and a server with too much to do gets no more of it from here.
+  if (code === Code.NotFound || code === Code.ResourceExhausted) return false;
+  if (next !== "again") return next === "redirect";
+  return applied === "no" || kind !== "write";
 }
 
 function outcomeUnknown(group: string, cause: unknown): ConnectError {

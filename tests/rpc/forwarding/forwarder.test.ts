@@ -78,11 +78,14 @@ test("a read that waits for a primary which was replaced goes to the new one", a
   const source = new OneGroup();
   source.primary("old:1");
   const asked: string[] = [];
-  const read = untilApplied(source, clock, "a", "read", never, async (address, signal) => {
-    asked.push(address);
-    if (address === "old:1") await silence(signal);
-    return "value";
-  });
+  const read = untilApplied(
+    { source, clock, key: "a", kind: "read", signal: never },
+    async (address, signal) => {
+      asked.push(address);
+      if (address === "old:1") await silence(signal);
+      return "value";
+    },
+  );
   await clock.until("the old primary is asked", () => asked.length === 1);
   source.primary("new:1");
   assert.equal(await clock.settled(read), "value");
@@ -93,7 +96,7 @@ test("a write that waits for a primary which was replaced ends with an unknown o
   const source = new OneGroup();
   source.primary("old:1");
   const asked: string[] = [];
-  const write = untilApplied(source, clock, "a", "write", never, (address, signal) => {
+  const write = untilApplied({ source, clock, key: "a", kind: "write", signal: never }, (address, signal) => {
     asked.push(address);
     return silence(signal);
   });
@@ -108,7 +111,7 @@ test("a write that was certainly not applied is repeated until it is", async () 
   const source = new OneGroup();
   source.primary("a:1");
   let attempts = 0;
-  const write = untilApplied(source, clock, "a", "write", never, async () => {
+  const write = untilApplied({ source, clock, key: "a", kind: "write", signal: never }, async () => {
     if (++attempts < 4) throw notApplied();
     return "done";
   });
@@ -124,35 +127,37 @@ test("a write over a connection that broke is not repeated; a read is", async ()
     if (++attempts === 1) throw new ConnectError("the connection broke", Code.Unavailable);
     return "done";
   };
-  const write = untilApplied(source, clock, "a", "write", never, breaking);
+  const write = untilApplied({ source, clock, key: "a", kind: "write", signal: never }, breaking);
   const error = await clock.settled(write).then(assert.fail, ConnectError.from);
   assert.equal(error.findDetails(OutcomeUnknownSchema).length, 1);
   assert.equal(attempts, 1);
   attempts = 0;
-  assert.equal(await clock.settled(untilApplied(source, clock, "a", "read", never, breaking)), "done");
+  assert.equal(
+    await clock.settled(untilApplied({ source, clock, key: "a", kind: "read", signal: never }, breaking)),
+    "done",
+  );
 });
 
 test("what the primary says of the call itself is passed on with its details", async () => {
   const source = new OneGroup();
   source.primary("a:1");
   const refusal = toConnectError(new OperationError("not-found", "no such key"));
-  const error = await untilApplied(source, clock, "a", "write", never, () => Promise.reject(refusal)).then(
-    assert.fail,
-    ConnectError.from,
-  );
+  const error = await untilApplied({ source, clock, key: "a", kind: "write", signal: never }, () =>
+    Promise.reject(refusal),
+  ).then(assert.fail, ConnectError.from);
   assert.equal(error.code, Code.NotFound);
 });
 
 test("a group without a live node is unavailable after a moment; one that comes back in it is not", async () => {
   const source = new OneGroup();
   source.primary(undefined);
-  const down = untilApplied(source, clock, "a", "read", never, async () => "value");
+  const down = untilApplied({ source, clock, key: "a", kind: "read", signal: never }, async () => "value");
   const unavailable = assert.rejects(down, {
     code: "unavailable",
     message: /^group "g" has no primary now: of its in-sync replicas \(node 1\) none is there$/,
   });
   await clock.settled(unavailable);
-  const back = untilApplied(source, clock, "a", "read", never, async () => "value");
+  const back = untilApplied({ source, clock, key: "a", kind: "read", signal: never }, async () => "value");
   await clock.pass(100);
   source.primary("a:1");
   assert.equal(await clock.settled(back), "value");
@@ -160,7 +165,8 @@ test("a group without a live node is unavailable after a moment; one that comes 
 
 test("before ZooKeeper has been reached, and before there is a ring, callers are told so after a moment", async () => {
   const source = new OneGroup();
-  const read = () => untilApplied(source, clock, "a", "read", never, async () => "value");
+  const read = () =>
+    untilApplied({ source, clock, key: "a", kind: "read", signal: never }, async () => "value");
   const began = clock.monotonicMs();
   await assert.rejects(clock.settled(read()), {
     code: "unavailable",
