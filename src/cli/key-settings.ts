@@ -26,7 +26,7 @@ export const valueSetting = text({
 
 export const ttlSetting = optional(
   duration({
-    meaning: "How long the key lasts, as 500ms, 30s, 5m, 2h or 7d. Without it, it lasts.",
+    meaning: "Time to live, as 500ms, 30s, 5m, 2h or 7d. Without it, the key does not expire.",
     placeholder: "TIME",
     source: "flag",
   }),
@@ -36,20 +36,20 @@ export const ttlSetting = optional(
 export const deleteConditions = {
   "if-revision": optional(
     number({
-      meaning: "Only if the key has this revision; else exit code 4, and nothing is done.",
+      meaning: "Only if the key has this revision. Otherwise exit code 4, and nothing is done.",
       placeholder: "REVISION",
       source: "flag",
       min: 1,
       max: Number.MAX_SAFE_INTEGER,
     }),
   ),
-  "if-present": toggle("Only if the key exists; else exit code 4, and nothing is done."),
+  "if-present": toggle("Only if the key exists. Otherwise exit code 4, and nothing is done."),
 };
 
 /** Conditions of a put. */
 export const putConditions = {
   ...deleteConditions,
-  "if-absent": toggle("Only if the key does not exist; else exit code 4, and nothing is done."),
+  "if-absent": toggle("Only if the key does not exist. Otherwise exit code 4, and nothing is done."),
 };
 
 /** The condition that the flags state. Errors: SettingError (more than one). */

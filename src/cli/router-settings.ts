@@ -12,7 +12,7 @@ import {
 } from "../settings/setting.ts";
 
 const router: Setting<readonly string[] | undefined> = {
-  meaning: "Router to ask; of several, the next one is asked when one does not answer.",
+  meaning: "Router to call. Several can be given: when one does not answer, the next one is called.",
   placeholder: "URL",
   source: "flag",
   repeatable: true,
@@ -49,7 +49,7 @@ export const routerSettings = {
 export const callSettings = {
   ...routerSettings,
   direct: toggle(
-    "Go straight to the data nodes, which is faster where they can be reached; otherwise the routers pass calls on.",
+    "Call the data nodes directly, which is faster where they can be reached. Otherwise the routers forward calls.",
   ),
 };
 

@@ -21,18 +21,21 @@ export const NOT_READ = 141;
 /** The meanings of the exit codes of `kvlab`, for its help and the README. */
 export const exitCodeTable: readonly (readonly [number, string])[] = [
   [0, "done"],
-  [NOT_FOUND, "there is no such key, group or node; `kvlab log`: the log is damaged"],
-  [NOT_ALLOWED, "wrong usage: a word, file or line that cannot be right, a key or value that is too long"],
+  [NOT_FOUND, "the key, group or node does not exist; `kvlab log`: the log is damaged"],
+  [NOT_ALLOWED, "wrong usage: an argument, file or line is not allowed, or a key or value is too long"],
   [
     UNAVAILABLE,
-    "unavailable, and nothing was done: no router answers, or the group does not; `kvlab status`: a group is down",
+    "unavailable, and nothing was done: no router answers, or the group is down; `kvlab status`: a group is down",
   ],
   [REFUSED, "refused by a condition, or because the servers do not do this"],
   [OUTCOME_UNKNOWN, "a write may or may not have been applied"],
-  [BROKE_OFF, "broke off: what has been printed, or put by an import, stands, and the rest is missing"],
+  [
+    BROKE_OFF,
+    "stopped before the end: what was printed or imported until then is valid, and the rest is missing",
+  ],
   [OUTPUT_FAILED, "done, but the output could not be written"],
   [HISTORY_LOST, "the history that a watch needs is gone"],
-  [UNFORESEEN, "a fault of the program"],
-  [INTERRUPTED, "ended by Ctrl-C before it was done"],
-  [NOT_READ, "nobody reads the output any more, as when `| head` has enough"],
+  [UNFORESEEN, "an unexpected error of the program"],
+  [INTERRUPTED, "stopped by Ctrl-C before the end"],
+  [NOT_READ, "the reader of the output has gone, as when `| head` has enough"],
 ];

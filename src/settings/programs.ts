@@ -25,7 +25,7 @@ const outerAddress = firstOuterAddress() ?? "127.0.0.1";
 const settings = {
   zooaddr: withDefault(
     text({
-      meaning: "ZooKeeper servers to connect to, and the path below which everything of ours lies.",
+      meaning: "ZooKeeper servers to connect to, and the path below which kvlab keeps its znodes.",
       placeholder: "HOSTS",
       allowed: "host[:port][,host[:port]...][/path], where the path stands once, at the end",
       accepts: isConnectString,
@@ -35,7 +35,7 @@ const settings = {
   zooauth: optional(
     text({
       meaning:
-        "Digest credentials for ZooKeeper. Our znodes are then readable by all and writable by their holders alone.",
+        "Digest credentials for ZooKeeper. The znodes are then readable by all, and writable only with these credentials.",
       placeholder: "USER:PASSWORD",
       allowed: "user:password",
       accepts: (given) => /^[^:]+:.+$/.test(given),
@@ -44,7 +44,7 @@ const settings = {
   ),
   zkdriver: withDefault(
     choice<"wire" | "native">({
-      meaning: "ZooKeeper client: our own, or the npm package zookeeper (on Node.js only).",
+      meaning: "ZooKeeper client: kvlab's own, or the npm package zookeeper (on Node.js only).",
       placeholder: "DRIVER",
       words: ["wire", "native"],
     }),
@@ -53,7 +53,7 @@ const settings = {
   sessiontimeoutms: withDefault(
     number({
       meaning:
-        "Milliseconds without a sign of life after which ZooKeeper takes this process for dead. The server may raise it.",
+        "Session time-out: milliseconds of silence after which ZooKeeper considers this process dead. The server may raise it.",
       placeholder: "MS",
       min: 1000,
       max: 300_000,
@@ -63,7 +63,7 @@ const settings = {
   serverip: withDefault(
     host({
       meaning:
-        "Address to listen on, and to announce to the others. With 0.0.0.0 or :: it listens on all, and announces the default.",
+        "Address to listen on and to announce. With 0.0.0.0 or :: the server listens on all addresses, and announces the default.",
       placeholder: "HOST",
     }),
     outerAddress,
@@ -73,7 +73,7 @@ const settings = {
   announce: withDefault<Address | undefined>(
     address({
       meaning:
-        "Where the others and the clients reach this server, if that is not where it listens: behind a proxy, an address translation, or in a container.",
+        "Address at which other servers and clients reach this server, if it differs from where it listens: behind a proxy or an address translation, or in a container.",
       placeholder: "HOST:PORT",
     }),
     undefined,
@@ -82,7 +82,7 @@ const settings = {
   virtualnodes: withDefault(
     number({
       meaning:
-        "Virtual nodes of a group: each group has one point more than this on the ring. Used only by the process that first makes the ring of a cluster.",
+        "Virtual nodes of a group: each group has one point more than this on the ring. Only the process that creates the cluster's ring uses it.",
       placeholder: "COUNT",
       min: 0,
       max: virtualNodesMax,
@@ -91,8 +91,7 @@ const settings = {
   ),
   minsync: withDefault(
     number({
-      meaning:
-        "Least number of members, the primary among them, that must be in sync for a write to be taken.",
+      meaning: "Least number of in-sync members, including the primary, with which writes are accepted.",
       placeholder: "COUNT",
       min: 1,
       max: 100,
@@ -102,7 +101,7 @@ const settings = {
   standbytimeoutms: withDefault(
     number({
       meaning:
-        "Milliseconds that writes wait for a standby before the primary drops it from the in-sync members.",
+        "Milliseconds that writes wait for a standby before the primary removes it from the in-sync set.",
       placeholder: "MS",
       min: 100,
       max: 60_000,
@@ -112,7 +111,7 @@ const settings = {
   leasems: withDefault(
     number({
       meaning:
-        "Milliseconds for which a primary answers reads after it last heard of its standbys, and which a new primary waits for. The same on all nodes of a group.",
+        "Milliseconds for which a primary answers reads after it last heard from its standbys. A new primary waits for this time. It must be the same on all nodes of a group.",
       placeholder: "MS",
       min: 50,
       max: 60_000,
@@ -121,8 +120,7 @@ const settings = {
   ),
   historybytes: withDefault(
     number({
-      meaning:
-        "Bytes of the newest records that compaction leaves as they are, so that watches which were interrupted miss nothing.",
+      meaning: "Bytes of the newest records that compaction keeps, so that interrupted watches can continue.",
       placeholder: "BYTES",
       min: 0,
       max: 1024 ** 4,
@@ -132,7 +130,7 @@ const settings = {
   maxvaluebytes: withDefault(
     number({
       meaning:
-        "Greatest length of a value, in bytes. gRPC clients with default settings take messages of 4 MiB, and a value is not all of one.",
+        "Longest value in bytes. gRPC clients with default settings accept messages of 4 MiB, and a message is more than its value.",
       placeholder: "BYTES",
       min: 1,
       max: valueBytesLimit,
@@ -178,7 +176,7 @@ export const dataProgram = {
     rbfile: withDefault<string | undefined>(
       text({
         meaning:
-          "File that a rewritten log is made in before it replaces the log. On the same file system; no other node may use it.",
+          "File for the rewritten log, before it replaces the log. It must be on the same file system, and no other node may use it.",
         placeholder: "FILE",
         allowed: "a path",
       }),
@@ -199,7 +197,7 @@ export const dataProgram = {
 export const devProgram = {
   command: "npm start --",
   summary:
-    "Runs a whole cluster in one process, without ZooKeeper: three routers and two groups of two data nodes. What it stores is kept over restarts.",
+    "Runs a whole cluster in one process, without ZooKeeper: three routers and two groups of two data nodes. The data is kept over restarts.",
   settings: {
     serverip: withDefault(settings.serverip, "127.0.0.1"),
     routerport: withDefault(
@@ -221,7 +219,7 @@ export const devProgram = {
       2000,
     ),
     datadir: withDefault(
-      text({ meaning: "Folder for everything that is kept.", placeholder: "DIR", allowed: "a path" }),
+      text({ meaning: "Folder for all data.", placeholder: "DIR", allowed: "a path" }),
       "data",
     ),
     virtualnodes: withDefault(settings.virtualnodes, 128),

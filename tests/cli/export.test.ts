@@ -100,7 +100,7 @@ describe("kvlab export", () => {
     assert.deepEqual(await exporting(file), {
       exitCode: 2,
       stdout: "",
-      stderr: `kvlab: ${file} is there already; --resume goes on after its last line\n`,
+      stderr: `kvlab: ${file} exists already; --resume continues after its last line\n`,
     });
     assert.equal((await exporting(file, "--resume")).exitCode, 2);
     await appendFile(file, "\nand mine\n");

@@ -17,7 +17,7 @@ export const transferCommand = routerCommand(
   {
     command: "kvlab transfer",
     summary:
-      "Makes an in-sync standby the primary of its group. No write is lost or refused: those that come meanwhile wait.",
+      "Makes an in-sync standby the primary of its group. No write is lost or refused: writes that arrive meanwhile wait.",
     settings: {
       group,
       number: number({
@@ -50,10 +50,12 @@ export const recoverCommand = routerCommand(
   {
     command: "kvlab recover",
     summary:
-      "Gives a group whose in-sync replicas are all gone for good the best of its other replicas as primary. Says what is lost, and asks before it goes on.",
+      "Makes the best remaining replica primary when all in-sync replicas of a group are lost for good. Says what is lost, and asks before it continues.",
     settings: {
       group,
-      "accept-data-loss": toggle("Do it; without this, only what would be lost is told, with exit code 4."),
+      "accept-data-loss": toggle(
+        "Do it. Without this flag it only says what would be lost, with exit code 4.",
+      ),
       yes: toggle("Do not ask."),
       json: jsonSetting,
     },

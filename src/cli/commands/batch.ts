@@ -26,7 +26,10 @@ export const batchCommand = keyCommand(
     command: "kvlab batch",
     summary:
       "Carries out compares, puts and deletes as one step: all of it is done, or nothing, with exit code 4 when a condition does not hold. They are lines of JSON, at most 1,000, for keys of one group, which share a {tag}.",
-    settings: { file: fileOperand("The lines; - or nothing for standard input."), json: jsonSetting },
+    settings: {
+      file: fileOperand("File with the lines; - or nothing for standard input."),
+      json: jsonSetting,
+    },
     examples: [
       `printf '%s\\n' '{"compare":"{acct}:a","ifRevision":7}' '{"put":"{acct}:a","text":"90"}' '{"delete":"{acct}:hold"}' | kvlab batch`,
       `echo '{"put":"{job}:1","base64":"/wA=","ttlMs":60000,"ifAbsent":true}' | kvlab batch -`,

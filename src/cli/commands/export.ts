@@ -25,12 +25,12 @@ export const exportCommand = keyCommand(
       'Writes keys and values as JSON lines, in the order of the keys\' bytes, for `kvlab import`: {"key":"a","text":"1"}, or base64 for bytes, and ttlMs when the key expires. Each group\'s keys are as of one moment. When it is stopped, --resume goes on after the last whole line of the file.',
     settings: {
       file: fileOperand(
-        "Where to: a file that is not there yet, a FIFO or the like; - or nothing for standard output.",
+        "File to write, which must not exist, or a FIFO or the like; - or nothing for standard output.",
       ),
       prefix: keyFlag("Only keys that begin with this.", "PREFIX"),
-      resume: toggle("Go on after the last whole line of the file, with the keys as they are now."),
+      resume: toggle("Continue after the last complete line of the file, with the keys as they are now."),
       quiet: toggle("Show no progress."),
-      json: { ...jsonSetting, meaning: "Print what was done as JSON. The lines are JSON anyway." },
+      json: { ...jsonSetting, meaning: "Print the result as JSON. The lines are always JSON." },
     },
     examples: [
       "kvlab export keys.jsonl",
@@ -100,7 +100,7 @@ async function toFile(file: string, resume: boolean): Promise<Target> {
   const flags = constants.O_RDWR | constants.O_CREAT | (resume ? 0 : constants.O_EXCL);
   const handle = await open(file, flags).catch((error) => {
     if (error.code !== "EEXIST") throw unusable(file, error);
-    throw new ExitError(NOT_ALLOWED, `${file} is there already; --resume goes on after its last line`);
+    throw new ExitError(NOT_ALLOWED, `${file} exists already; --resume continues after its last line`);
   });
   try {
     const { size, lastLine } = await wholeLines(handle);

@@ -29,19 +29,21 @@ export const importCommand = keyCommand(
       'Puts the keys of a file of JSON lines, as `kvlab export` writes them: {"key":"a","text":"1"}, or base64 in place of text, and ttlMs if the key is to expire. Of several lines for a key, the last one holds. When it is stopped, by Ctrl-C, kill or an error, the same command goes on where it was: FILE.kvlab-import, beside the file, says where, and is removed at the end.',
     settings: {
       file: fileOperand(
-        "The lines; - or nothing for standard input. That, a FIFO and the like have no memory of where they were.",
+        "File with the lines; - or nothing for standard input. That, a FIFO and the like have no memory of where they were.",
       ),
       "from-line": optional(
         number({
-          meaning: "Begin with this line, whatever was before.",
+          meaning: "Start with this line.",
           placeholder: "LINE",
           source: "flag",
           min: 1,
           max: Number.MAX_SAFE_INTEGER,
         }),
       ),
-      restart: toggle("Begin with the first line, although an earlier import has been stopped."),
-      "skip-bad": toggle("Pass over lines that cannot be put, and count them; else the first one ends it."),
+      restart: toggle("Start with the first line, even if an earlier import was stopped."),
+      "skip-bad": toggle(
+        "Skip lines that cannot be put, and count them. Otherwise the first one stops the import.",
+      ),
       quiet: toggle("Show no progress."),
       json: jsonSetting,
     },

@@ -49,7 +49,7 @@ export const getCommand = keyCommand(
   {
     command: "kvlab get",
     summary:
-      "Prints the value of a key. Nothing is added to its bytes; exit code 1 when there is no such key. With --json also its revision, and how long it lasts.",
+      "Prints the value of a key. Nothing is added to its bytes. Exit code 1 when the key does not exist. With --json also its revision and time to live.",
     settings: { key: keySetting, json: jsonSetting },
     examples: ["kvlab get greeting", "kvlab get photo > photo.jpg", "kvlab get session:7 --json"],
   },
@@ -66,7 +66,7 @@ export const getCommand = keyCommand(
 export const deleteCommand = keyCommand(
   {
     command: "kvlab delete",
-    summary: "Removes a key. Exit code 1 when there is no such key.",
+    summary: "Deletes a key. Exit code 1 when the key does not exist.",
     settings: { key: keySetting, ...deleteConditions, json: jsonSetting },
     examples: ["kvlab delete greeting", "kvlab delete lock --if-revision 41"],
   },
@@ -84,7 +84,7 @@ export const locateCommand = routerCommand(
   {
     command: "kvlab locate",
     summary:
-      "Prints the group of a key and the address of its primary. The address is - while there is none.",
+      "Prints the group of a key and the address of its primary. The address is - while the group has no primary.",
     settings: { key: keySetting, json: jsonSetting },
     examples: ["kvlab locate greeting", "kvlab locate greeting --json"],
   },

@@ -50,7 +50,7 @@ export const dumpCommand = command(
     command: "kvlab log dump",
     summary:
       "Prints the changes of a log file as JSON, one a line. Values are in base64, null for a removed key. A record that changes several keys in one step has a line for each, with its place in the batch. Stops at damage, with exit code 1.",
-    settings: { ...settings, json: { ...jsonSetting, meaning: "Print JSON, which is what it does anyway." } },
+    settings: { ...settings, json: { ...jsonSetting, meaning: "Print JSON, as always." } },
     examples: [
       "kvlab log dump db.txt",
       `kvlab log dump db.txt | jq -r 'select(.key == "a").value' | base64 -d`,

@@ -29,7 +29,7 @@ export const replCommand = keyCommand(
   {
     command: "kvlab repl",
     summary:
-      "Reads commands from standard input, line by line, and carries them out. An error does not end it; Ctrl-C ends a command. The exit code is that of the first error, unless a person types.",
+      "Reads commands from standard input, line by line, and runs them. An error does not end it; Ctrl-C stops a command. The exit code is that of the first error, unless a person types.",
     settings: {},
     examples: ["kvlab repl", "printf 'put a 1 --ttl 5m\\nget a --json\\n' | kvlab repl"],
   },
@@ -104,8 +104,8 @@ function overview(): string {
     firstSentence(program.summary),
   ]);
   rows.push(
-    ["help", "This; COMMAND --help says all about a command."],
-    ["quit", "Ends, as the end of input does."],
+    ["help", "Shows this; COMMAND --help explains a command."],
+    ["quit", "Ends the repl, like the end of input."],
   );
   const width = Math.max(...rows.map(([name = ""]) => name.length));
   const lines = rows.map(([name = "", meaning]) => `${name.padEnd(width)}  ${meaning}\n`);

@@ -9,7 +9,7 @@ export const statusCommand = routerCommand(
   {
     command: "kvlab status",
     summary:
-      "Shows routers, groups, their nodes and the ring. Warns of what needs a look; exit code 3 when a group is down.",
+      "Shows routers, groups, their nodes and the ring. Warns of everything that needs attention. Exit code 3 when a group is down.",
     settings: { json: jsonSetting },
     examples: ["kvlab status", "kvlab status --json"],
   },

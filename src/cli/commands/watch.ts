@@ -28,13 +28,13 @@ export const watchCommand = keyCommand(
       after: optional(
         text({
           meaning:
-            "Only what comes after this token, which an earlier watch has printed: with --json in every line. Exit code 8 when the servers do not know any more what came next.",
+            "Only changes after this token of an earlier watch, which --json prints in every line. Exit code 8 when the servers no longer know these changes.",
           placeholder: "TOKEN",
           source: "flag",
           allowed: "a token of `kvlab watch`",
         }),
       ),
-      previous: toggle("Print the previous value, too: in one more field at the end."),
+      previous: toggle("Also print the previous value, in one more field at the end."),
       json: jsonSetting,
     },
     examples: [

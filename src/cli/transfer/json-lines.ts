@@ -69,8 +69,7 @@ export function parseObject(
   { bytes, isTooLong }: Pick<Line, "bytes" | "isTooLong">,
   allowed: readonly string[],
 ): Readonly<Record<string, unknown>> | undefined {
-  if (isTooLong)
-    throw new BadLine(`it is longer than ${lineBytesMax} bytes, as no line can be that is right`);
+  if (isTooLong) throw new BadLine(`it is longer than ${lineBytesMax} bytes, the limit of a line`);
   const parsed = parseJson(bytes);
   if (parsed === undefined) return undefined;
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {

@@ -101,7 +101,7 @@ export class StateFile {
       if (!isNoRoom(error)) throw error;
       await this.#handle?.truncate(this.#bytes);
       if (!this.#isFull)
-        this.#onDiagnostic?.(`${this.#path}: nothing can be saved until there is room: ${error}`);
+        this.#onDiagnostic?.(`${this.#path}: nothing can be saved until the disk has room: ${error}`);
       this.#isFull = true;
       return false;
     }
