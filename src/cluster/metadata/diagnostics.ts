@@ -1,6 +1,6 @@
 import { CoordinationError } from "../../coordination/coordination.ts";
 
-/** An error of work on the znodes in words for an operator: what is wrong and what to do. */
+/** Formats a coordination error for operators: what is wrong and what to do. */
 export function explain(error: unknown): string {
   if (CoordinationError.is(error, "NO_AUTH")) {
     return (

@@ -11,11 +11,11 @@ import {
 export interface Task {
   readonly session: Coordination;
   readonly clock: Clock;
-  /** Of the znodes that it makes. */
+  /** Access mode for the znodes that the work creates. */
   readonly access: Access;
-  /** Ends all waiting. Aborted when the session is over, if not before. */
+  /** Ends all waits. Aborted when the session is over, if not before. */
   readonly signal: AbortSignal;
-  /** Is told in words what keeps the work from going on, and what to do. */
+  /** Told, for operators, what keeps the work from going on and what to do. */
   readonly onDiagnostic: (message: string) => void;
 }
 

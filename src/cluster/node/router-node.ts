@@ -20,7 +20,7 @@ import { noPrimaryReason, primaryOf } from "../ring/placement.ts";
 export interface RouterNodeOptions {
   readonly openSession: OpenSession;
   readonly clock: Clock;
-  /** Of the znodes that the router makes. */
+  /** Access mode for the znodes that the router creates. */
   readonly access: Access;
   readonly peerAt: PeerAt;
   readonly whoAnswers: AskWhoAnswers;

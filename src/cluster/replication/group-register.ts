@@ -16,12 +16,12 @@ export class GroupRegister {
     this.#onFailure = onFailure;
   }
 
-  /** As of the CasRegister. */
+  /** Whether a call has a chance now. */
   get connected(): boolean {
     return this.#register.connected;
   }
 
-  /** As of the CasRegister. */
+  /** The state as of this call or later; undefined when there is none. Rejects when it cannot be known. */
   read(): Promise<Versioned<GroupState> | undefined> {
     return this.#register.read();
   }
