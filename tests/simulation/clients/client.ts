@@ -1,10 +1,10 @@
 import { KvClient, KvError } from "kvlab";
 import type { ScanOperation, StoreOperation } from "../../checker/store-model.ts";
-import type { Cluster } from "../world/cluster.ts";
 import { SimProcess } from "../world/process.ts";
 import { Random } from "../world/random.ts";
 import { count, type World } from "../world/world.ts";
 import { BareClient } from "./bare-client.ts";
+import type { CalledCluster } from "./called-cluster.ts";
 import { type Caller, carryOut } from "./calls.ts";
 import { environmentOf } from "./environment.ts";
 import { describe, type Errand, Errands, learn } from "./errands.ts";
@@ -24,7 +24,7 @@ export class Client {
   busy = 0;
   readonly #number: number;
   readonly #world: World;
-  readonly #cluster: Cluster;
+  readonly #cluster: CalledCluster;
   readonly #random: Random;
   readonly #process: SimProcess;
   readonly #errands: Errands;
@@ -33,7 +33,7 @@ export class Client {
   readonly #kv: KvClient;
   readonly #caller: Caller;
 
-  constructor(cluster: Cluster, number: number) {
+  constructor(cluster: CalledCluster, number: number) {
     const { world } = cluster;
     this.#number = number;
     this.#world = world;

@@ -5,10 +5,10 @@ import type { WatchScope } from "../../../src/cluster/watch/scope.ts";
 import { sleep } from "../../../src/common/clock.ts";
 import { ToldEvents } from "../checks/told-events.ts";
 import { isLostRightly } from "../checks/watch-check.ts";
-import type { Cluster } from "../world/cluster.ts";
 import { SimProcess } from "../world/process.ts";
 import { Random } from "../world/random.ts";
 import { count, type World } from "../world/world.ts";
+import type { CalledCluster } from "./called-cluster.ts";
 import { environmentOf } from "./environment.ts";
 
 /** Longest time until all groups have answered first. */
@@ -17,7 +17,7 @@ const deadlineMs = 8000;
 /** One program that watches keys of all groups, from one token to the next, and looks at all that it is told. */
 export class WatchClient {
   readonly #world: World;
-  readonly #cluster: Cluster;
+  readonly #cluster: CalledCluster;
   readonly #random: Random;
   readonly #process: SimProcess;
   readonly #kv: KvClient;
@@ -31,7 +31,7 @@ export class WatchClient {
   /** What came last, the newest last; nothing before the first watch, and when the history was lost. */
   #last: { readonly token: string }[] = [];
 
-  constructor(cluster: Cluster, number: number) {
+  constructor(cluster: CalledCluster, number: number) {
     const { world } = cluster;
     const { seed, scheduler, trace, profile, network, invariants } = world;
     const random = new Random(`${seed} watch ${number}`);
