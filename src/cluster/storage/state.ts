@@ -125,14 +125,16 @@ export class LogState {
 
   /** Takes records in, in memory. */
   append(records: readonly LogRecord[]): void {
-    this.#guard(() => {
+    try {
       for (const record of records) {
         this.#positions.appended(record);
         this.#tail.push(record);
         this.#keys.note(record);
         this.#requests.note(record.requestId, record.seq);
       }
-    });
+    } catch (error) {
+      throw this.#failing(error);
+    }
   }
 
   /** The replica will follow no lower epoch. */
@@ -142,10 +144,12 @@ export class LogState {
 
   /** Records up to `seq` are committed: those on disk become visible. */
   commit(seq: number): void {
-    this.#guard(() => {
+    try {
       this.#positions.committed(seq);
       this.#advance();
-    });
+    } catch (error) {
+      throw this.#failing(error);
+    }
   }
 
   /** A batch is in the file. */
@@ -261,14 +265,6 @@ export class LogState {
   }
 
   /** A broken invariant ends the process before anybody is answered. */
-  #guard(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      throw this.#failing(error);
-    }
-  }
-
   #failing(error: unknown): unknown {
     return error instanceof InvariantError ? this.health.fail("go on with", error) : error;
   }
