@@ -1,5 +1,5 @@
 import { candidates, replacements, successorOf } from "../../src/cluster/election/promotion.ts";
-import { KvStateMachine } from "../../src/cluster/kv/kv-state-machine.ts";
+import type { KvStateMachine } from "../../src/cluster/kv/kv-state-machine.ts";
 import type { WriteOperation, WriteRequest } from "../../src/cluster/kv/write-plan.ts";
 import type { CasRegister } from "../../src/cluster/metadata/cas-register.ts";
 import type {
@@ -18,36 +18,19 @@ import { rejoinGroup } from "../../src/cluster/replication/rejoin.ts";
 import { Replica } from "../../src/cluster/replication/replica.ts";
 import {
   defaultReplicationSettings,
-  heartbeatMs,
   type ReplicationSettings,
 } from "../../src/cluster/replication/settings.ts";
 import type { LogStore } from "../../src/cluster/storage/log-store.ts";
-import type { Change, Position } from "../../src/cluster/storage/model.ts";
-import { WatchHub } from "../../src/cluster/watch/hub.ts";
+import type { Position } from "../../src/cluster/storage/model.ts";
 import { addressOf } from "./address.ts";
-import { LogDisk } from "./log-disk.ts";
+import type { LogDisk } from "./log-disk.ts";
+import { memoryRegister, type RegisterFault } from "./memory-register.ts";
+import { ReplicaNode } from "./replica-node.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 const group = "g";
 const never = new AbortController().signal;
-
-/** One node of the group: a process that comes and goes, and a disk that stays. */
-class Node {
-  readonly disk = new LogDisk();
-  /** Open, unless the process has ended. */
-  store: LogStore | undefined;
-  isDown = true;
-  replica: Replica | undefined;
-  /** Set while it is the primary, as far as it knows. */
-  keys: KvStateMachine | undefined;
-  /** Set while it is registered. */
-  view: NodeView | undefined;
-  readonly number: number;
-
-  constructor(number: number) {
-    this.number = number;
-  }
-}
+const notAsked = () => Promise.reject(new Error("not asked here"));
 
 /**
  * The replicas of one group on a virtual clock: real replication and logs on simulated disks, a network that can be cut, and a
@@ -64,14 +47,14 @@ export class ReplicaGroup {
   /** Sees each message before it arrives; may hold it up. */
   onMessage: ((request: AppendRequest) => Promise<void> | void) | undefined;
   /** What happens to the next call that writes the state. */
-  registerFault: "none" | "down" | "lose-answer" | "lose-request" = "none";
+  registerFault: RegisterFault | "down" = "none";
   state: Versioned<GroupState> | undefined;
   logs: Versioned<GroupLogs> | undefined;
   /** Nodes that do not reach ZooKeeper, and hear of changes only by `tell` with their number. */
   readonly apart = new Set<number>();
   /** Whether there is a master that acts on reports of silence. */
   replacesSilent = false;
-  readonly #nodes = new Map<number, Node>();
+  readonly #nodes = new Map<number, ReplicaNode>();
   #incarnations = 0;
   readonly #requestsMax: number;
 
@@ -104,7 +87,7 @@ export class ReplicaGroup {
   /** Starts the process of a node, registers it and lets it claim its place. */
   async start(number: number): Promise<void> {
     const node = this.#node(number);
-    const store = await this.#openStore(node);
+    const store = await node.open({ clock: this.clock, requestsMax: this.#requestsMax });
     if (store.identity === undefined) await store.adopt({ cluster: "c1", group, number });
     const incarnation = String(++this.#incarnations);
     await rejoinGroup({
@@ -128,7 +111,7 @@ export class ReplicaGroup {
       },
       log: (message) => this.log.push(`${number}: ${message}`),
       onPrimary: (primary) => {
-        node.keys = primary && this.#machineOf(node, primary);
+        node.keys = primary && node.keysOf(primary, this.clock, this.settings);
       },
       onFailure: (error) => this.failures.push(`${number}: ${error}`),
     });
@@ -141,22 +124,7 @@ export class ReplicaGroup {
   /** The process ends at once; what its disk had not yet is lost. Its registration goes when `forget` is called. */
   crash(number: number): void {
     const node = this.#node(number);
-    node.replica?.stop();
-    node.replica = undefined;
-    node.isDown = true;
-    node.disk.crash();
-  }
-
-  async #openStore(node: Node): Promise<LogStore> {
-    if (!node.isDown && node.store !== undefined) return node.store;
-    node.store = await node.disk.open({
-      clock: this.clock,
-      requestsMax: this.#requestsMax,
-      // Whoever uses the log tells of it, too.
-      onFatal: () => {},
-    });
-    node.isDown = false;
-    return node.store;
+    node.crash();
   }
 
   /** The node's registration goes, as when its session expires. */
@@ -211,18 +179,6 @@ export class ReplicaGroup {
     return keys;
   }
 
-  #machineOf({ number }: Node, primary: Primary): KvStateMachine {
-    const { clock } = this;
-    const store = this.store(number);
-    return new KvStateMachine({
-      primary,
-      keys: store,
-      watches: new WatchHub(store, clock),
-      clock,
-      expiryTickMs: heartbeatMs(this.settings),
-    });
-  }
-
   isPrimary(number: number): boolean {
     return this.#node(number).replica?.primary !== undefined;
   }
@@ -250,15 +206,15 @@ export class ReplicaGroup {
     return new TextDecoder().decode(found.value);
   }
 
-  /** What a node's log holds of puts, deletes (`-`) and expiries (`~`), in words. */
+  /** What a node's log holds of puts, deletes (`-`) and expiries (`~`), as short texts. */
   contents(number: number): string[] {
-    return this.disk(number).records.flatMap(({ changes }) => changes.map(shown));
+    return this.#node(number).contents;
   }
 
-  #node(number: number): Node {
+  #node(number: number): ReplicaNode {
     let node = this.#nodes.get(number);
     if (node === undefined) {
-      node = new Node(number);
+      node = new ReplicaNode(number);
       this.#nodes.set(number, node);
     }
     return node;
@@ -280,10 +236,10 @@ export class ReplicaGroup {
         await this.#arrive(to, from, signal);
         return response;
       },
-      transferLeadership: () => Promise.reject(new Error("not asked here")),
-      position: () => Promise.reject(new Error("not asked here")),
-      reportSilence: () => Promise.reject(new Error("not asked here")),
-      countMisplaced: () => Promise.reject(new Error("not asked here")),
+      transferLeadership: notAsked,
+      position: notAsked,
+      reportSilence: notAsked,
+      countMisplaced: notAsked,
     };
   }
 
@@ -295,71 +251,35 @@ export class ReplicaGroup {
   }
 
   #groupRegister(number: number): GroupRegister {
-    const group = this;
-    const register = this.#registerOf<GroupState>(number, {
-      get: () => group.state,
-      set(state) {
-        group.state = state;
-        group.tell();
+    const register = memoryRegister<GroupState>({
+      get: () => this.state,
+      set: (state) => {
+        this.state = state;
+        this.tell();
       },
-      takesFaults: true,
+      isAway: () => this.#isAway(number),
+      nextFault: () => {
+        const fault = this.registerFault;
+        this.registerFault = "none";
+        return fault === "down" ? "none" : fault;
+      },
     });
     return new GroupRegister(register, (error) => this.failures.push(`${number}: ${error}`));
   }
 
   #logsRegister(number: number): CasRegister<GroupLogs> {
-    const group = this;
-    return this.#registerOf(number, {
-      get: () => group.logs,
-      set(logs) {
-        group.logs = logs;
+    return memoryRegister<GroupLogs>({
+      get: () => this.logs,
+      set: (logs) => {
+        this.logs = logs;
       },
-      takesFaults: false,
+      isAway: () => this.#isAway(number),
+      nextFault: () => "none",
     });
   }
 
-  #registerOf<T>(
-    number: number,
-    {
-      get,
-      set,
-      takesFaults,
-    }: {
-      get(): Versioned<T> | undefined;
-      set(value: Versioned<T>): void;
-      /** Whether a lost answer or request may be one of these. */
-      takesFaults: boolean;
-    },
-  ): CasRegister<T> {
-    const isAway = () => this.registerFault === "down" || this.apart.has(number);
-    const write = (next: Versioned<T>) => {
-      if (isAway()) throw new Error("ZooKeeper is away");
-      const fault = takesFaults ? this.registerFault : "none";
-      if (takesFaults) this.registerFault = "none";
-      if (fault !== "lose-request") set(next);
-      if (fault !== "none") throw new Error("connection lost");
-    };
-    return {
-      get connected() {
-        return !isAway();
-      },
-      async read() {
-        if (isAway()) throw new Error("ZooKeeper is away");
-        return get();
-      },
-      async create(value) {
-        if (get() !== undefined) throw new Error("exists");
-        const first = { value, version: 0 };
-        set(first);
-        return first;
-      },
-      async compareAndSet(value, version) {
-        const next = { value, version: version + 1 };
-        if (!isAway() && get()?.version !== version) throw new Error("bad version");
-        write(next);
-        return next;
-      },
-    };
+  #isAway(number: number): boolean {
+    return this.registerFault === "down" || this.apart.has(number);
   }
 }
 
@@ -379,10 +299,4 @@ export async function groupOf(
 
 export function putOf(key: string, value: string, ttlMs?: number): WriteOperation {
   return { kind: "put", key, value: new TextEncoder().encode(value), text: true, ttlMs };
-}
-
-function shown({ kind, key, value }: Change): string {
-  return kind === "put"
-    ? `${key}=${new TextDecoder().decode(value)}`
-    : `${kind === "delete" ? "-" : "~"}${key}`;
 }
