@@ -51,7 +51,7 @@ export function usesOf(seed: number, groups: number, keyCount: number): Uses {
     requestsMax: random.pick([100_000, 100_000, 20, 5]),
     watchers: random.pick([0, 1, 2, 3]),
     bare: random.pick([0, 0.3, 0.6]),
-    breaks: random.pick([0, 0.01, 0.05]),
+    breaks: random.pick([0, 0.02, 0.1]),
   };
   return { ...uses, forgets: uses.requestsMax < 100_000 };
 }

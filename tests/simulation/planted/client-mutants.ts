@@ -1,0 +1,147 @@
+import type { Mutant } from "./mutant.ts";
+
+const attempts = "client/attempts.ts";
+const watch = "client/watch.ts";
+const forwarder = "rpc/forwarding/forwarder.ts";
+
+/** Bugs in how clients and routers send calls again, go on with streams, and believe what they are told. */
+export const clientMutants: readonly Mutant[] = [
+  {
+    name: "a client repeats a write without its request id",
+    promise: "a write is applied once at most, however often it is sent",
+    withinSeeds: 30,
+    edits: [
+      [
+        attempts,
+        "sent ??= named(call, cluster.names.requestId(id, group));",
+        "sent = named(call, cluster.names.requestId(cluster.names.next(), group));",
+      ],
+    ],
+  },
+  {
+    name: "a client takes a broken connection for a write that was not applied",
+    promise: "an error that says that nothing was done is true",
+    withinSeeds: 60,
+    edits: [
+      [
+        attempts,
+        'course.maybeApplied ||= mayBeSeen && errorClass.applied === "maybe";',
+        'course.maybeApplied ||= mayBeSeen && errorClass.applied === "no";',
+      ],
+    ],
+  },
+  {
+    name: "a pipe gives an answer to the call that came after the one it is for",
+    promise: "an answer belongs to its own call",
+    withinSeeds: 10,
+    edits: [
+      [
+        "client/channel/pipe.ts",
+        "settleAll(answers, (id) => release(stream, id));",
+        "settleAll(answers, (id) => release(stream, [...stream.underWay.keys()][0] ?? id));",
+      ],
+    ],
+  },
+  {
+    name: "a scan goes on one key too far",
+    promise: "a scan leaves no key out",
+    withinSeeds: 10,
+    edits: [
+      [
+        "client/scan.ts",
+        "after = items.at(-1)?.key ?? after;",
+        'const last = items.at(-1)?.key ?? "";\n    if (last !== "") after = last.slice(0, -1) + String.fromCharCode(last.charCodeAt(last.length - 1) + 1);',
+      ],
+    ],
+  },
+  {
+    name: "a scan goes on with the last key again",
+    promise: "a scan shows a key once",
+    withinSeeds: 10,
+    edits: [["client/scan.ts", "after = items.at(-1)?.key ?? after;", "after = items.at(-2)?.key ?? after;"]],
+  },
+  {
+    name: "a watch goes on from where it began",
+    promise: "a watch tells nothing twice",
+    withinSeeds: 10,
+    edits: [
+      [
+        watch,
+        "        position = { revision: answer.revision, epoch: answer.epoch };",
+        "        position ??= { revision: answer.revision, epoch: answer.epoch };",
+      ],
+    ],
+  },
+  {
+    name: "a watch goes on with what comes from now on",
+    promise: "a watch misses nothing when its stream breaks",
+    withinSeeds: 10,
+    edits: [
+      [
+        watch,
+        "const from = position();",
+        "const from = this.#unanswered.has(group) ? position() : undefined;",
+      ],
+    ],
+  },
+  {
+    name: "a token has the position of another group",
+    promise: "a watch after a token tells what comes after it, of all groups",
+    withinSeeds: 20,
+    edits: [
+      [
+        "client/watch-events.ts",
+        "return { ...positions, groups: new Map(positions.groups).set(group, position) };",
+        "return { ...positions, groups: new Map(positions.groups).set([...positions.groups.keys()][0] ?? group, position) };",
+      ],
+    ],
+  },
+  {
+    name: "a token within a batch stands for all of it",
+    promise: "a watch after a token misses nothing",
+    withinSeeds: 30,
+    edits: [
+      [
+        "client/watch-events.ts",
+        "else if (next.revision !== event.revision) complete = { revision: event.revision, epoch: 0n };",
+        "else complete = { revision: event.revision, epoch: 0n };",
+      ],
+    ],
+  },
+  {
+    name: "a router sends a write without a name again after the connection broke",
+    promise: "a write without a request id is sent once",
+    withinSeeds: 60,
+    edits: [
+      [
+        forwarder,
+        'return applied === "no" || kind !== "write";',
+        'return applied === "no" || kind.length > 0;',
+      ],
+    ],
+  },
+  {
+    name: "a router passes a broken connection on as not applied",
+    promise: "an error that says that nothing was done is true",
+    withinSeeds: 60,
+    edits: [
+      [
+        forwarder,
+        "throw isUnsure ? outcomeUnknown(group, error) : relayed(error);",
+        'throw isUnsure ? new OperationError("unavailable", error.message) : relayed(error);',
+      ],
+    ],
+  },
+  {
+    name: "a router forwards a write without its condition",
+    promise: "a condition holds wherever a write is sent",
+    withinSeeds: 10,
+    edits: [
+      [
+        forwarder,
+        "client.put(request, options)",
+        "client.put({ ...request, condition: { case: undefined } }, options)",
+      ],
+    ],
+  },
+];
