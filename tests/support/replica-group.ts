@@ -193,8 +193,8 @@ export class ReplicaGroup {
   }
 
   delete(number: number, key: string): Promise<number> {
-    const compares = [{ key, condition: { kind: "present" as const } }];
-    return this.write(number, { compares, operations: [{ kind: "delete", key }] });
+    const condition = { kind: "present" } as const;
+    return this.write(number, { compares: [{ key, condition }], operations: [{ kind: "delete", key }] });
   }
 
   write(number: number, request: Partial<WriteRequest>, signal = never): Promise<number> {
@@ -291,9 +291,8 @@ export async function groupOf(
   const group = new ReplicaGroup(settings);
   for (const number of numbers) await group.start(number);
   group.promote();
-  await group.clock.until("node 1 serves and all are in sync", () => {
-    return group.serves(1) && group.inSync.length === numbers.length;
-  });
+  const isReady = () => group.serves(1) && group.inSync.length === numbers.length;
+  await group.clock.until("node 1 serves and all are in sync", isReady);
   return group;
 }
 

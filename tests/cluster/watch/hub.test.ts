@@ -1,95 +1,55 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LogRecord } from "../../../src/cluster/storage/model.ts";
-import { WatchHub } from "../../../src/cluster/watch/hub.ts";
 import type { WatchStep } from "../../../src/cluster/watch/step.ts";
-import { queueBytesMax, type WatchOptions } from "../../../src/cluster/watch/watcher.ts";
-import { deletion, openOn, put } from "../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../support/simulated-disk.ts";
-import { VirtualClock } from "../../support/virtual-clock.ts";
-
-const all: WatchOptions = { scope: { kind: "all" }, after: undefined, previous: false };
-
-/** A log that compaction leaves as it is, the watches on it, and a way to write to it. */
-async function setUp({ historyBytes = 1e9 } = {}) {
-  const clock = new VirtualClock();
-  const store = await openOn(createSimulatedDisk(), { clock, historyBytes });
-  const hub = new WatchHub(store, clock);
-  const write = async (...records: LogRecord[]) => {
-    await store.append(records);
-    store.commit(store.last.seq);
-  };
-  const end = new AbortController();
-  const watch = (options: Partial<WatchOptions> = {}) => hub.watch({ ...all, ...options }, end.signal);
-  return { store, clock, write, watch, end };
-}
-
-type Watch = AsyncGenerator<WatchStep, void, void>;
-
-async function stepOf(watch: Watch): Promise<WatchStep> {
-  const { value, done } = await watch.next();
-  if (done || value === undefined) throw new Error("the watch has ended");
-  return value;
-}
-
-/** The next events in words, until `count` have come. */
-async function events(watch: Watch, count: number): Promise<string[]> {
-  const shown: string[] = [];
-  while (shown.length < count) {
-    for (const { change, revision, previous } of (await stepOf(watch)).events) {
-      const { kind, key, value } = change;
-      const before = previous?.value === undefined ? "" : ` was ${Buffer.from(previous.value.value)}`;
-      const lost = previous !== undefined && previous.value === undefined ? " was lost" : "";
-      shown.push(`${revision} ${kind} ${key} ${Buffer.from(value)}`.trimEnd() + before + lost);
-    }
-  }
-  return shown;
-}
+import { queueBytesMax } from "../../../src/cluster/watch/watcher.ts";
+import { deletion, put } from "../../support/log-fixtures.ts";
+import { eventsOf, stepOf, watchedLog } from "./watched-log.ts";
 
 test("a watch from now on tells its position at once, and then every change in order", async () => {
-  const { write, watch } = await setUp();
+  const { write, watch } = await watchedLog();
   await write(put(1, 1, "a", "old"));
   const watching = watch();
   assert.deepEqual(await stepOf(watching), { events: [], at: { epoch: 1, seq: 1 } });
-  const next = events(watching, 3);
+  const next = eventsOf(watching, 3);
   await write(put(1, 2, "b", "1"), deletion(1, 3, "a"));
   await write(put(1, 4, "b", "2"));
   assert.deepEqual(await next, ["2 put b 1", "3 delete a", "4 put b 2"]);
 });
 
 test("what is not committed is told to nobody", async () => {
-  const { store, watch } = await setUp();
+  const { store, watch } = await watchedLog();
   const watching = watch();
   await stepOf(watching);
   await store.append([put(1, 1, "a", "1"), put(1, 2, "a", "2")]);
-  const next = events(watching, 1);
+  const next = eventsOf(watching, 1);
   store.commit(1);
   assert.deepEqual(await next, ["1 put a 1"]);
 });
 
 test("a watch of a key or a prefix tells of nothing else", async () => {
-  const { write, watch } = await setUp();
+  const { write, watch } = await watchedLog();
   const key = watch({ scope: { kind: "key", key: "ab" } });
   const prefix = watch({ scope: { kind: "prefix", prefix: "ab" } });
   await Promise.all([stepOf(key), stepOf(prefix)]);
-  const next = Promise.all([events(key, 1), events(prefix, 2)]);
+  const next = Promise.all([eventsOf(key, 1), eventsOf(prefix, 2)]);
   await write(put(1, 1, "a", "1"), put(1, 2, "abc", "2"), put(1, 3, "ab", "3"), put(1, 4, "b", "4"));
   assert.deepEqual(await next, [["3 put ab 3"], ["2 put abc 2", "3 put ab 3"]]);
 });
 
 test("a watch after a revision tells first what the log has, then what comes, without a gap", async () => {
-  const { write, watch } = await setUp();
+  const { write, watch } = await watchedLog();
   await write(put(1, 1, "a", "1"), put(1, 2, "a", "2"), put(1, 3, "a", "3"));
   const watching = watch({ after: { epoch: 1, seq: 1 } });
   await stepOf(watching);
-  const next = events(watching, 4);
+  const next = eventsOf(watching, 4);
   await write(put(1, 4, "a", "4"));
   await write(put(1, 5, "a", "5"));
   assert.deepEqual(await next, ["2 put a 2", "3 put a 3", "4 put a 4", "5 put a 5"]);
 });
 
 test("the changes of a batch come together", async () => {
-  const { write, watch } = await setUp();
+  const { write, watch } = await watchedLog();
   const watching = watch();
   await stepOf(watching);
   const changes = ["a", "b"].flatMap((key) => put(1, 1, key, "1").changes);
@@ -107,7 +67,7 @@ test("the changes of a batch come together", async () => {
 });
 
 test("previous values are told, live and from the log; a compacted one is said to be lost", async () => {
-  const { store, write, watch } = await setUp({ historyBytes: 0 });
+  const { store, write, watch } = await watchedLog({ historyBytes: 0 });
   const over = (seq: number, value: string, previous: number): LogRecord => ({
     epoch: 1,
     seq,
@@ -115,18 +75,18 @@ test("previous values are told, live and from the log; a compacted one is said t
   });
   await write(over(1, "1", 0), over(2, "2", 1));
   const late = watch({ after: { epoch: 1, seq: 0 }, previous: true });
-  assert.deepEqual(await events(late, 2), ["1 put a 1", "2 put a 2 was 1"]);
-  const next = events(late, 1);
+  assert.deepEqual(await eventsOf(late, 2), ["1 put a 1", "2 put a 2 was 1"]);
+  const next = eventsOf(late, 1);
   await store.compact();
   await write(over(3, "3", 2));
   assert.deepEqual(await next, ["3 put a 3 was 2"]);
-  assert.deepEqual(await events(watch({ after: { epoch: 1, seq: 2 }, previous: true }), 1), [
+  assert.deepEqual(await eventsOf(watch({ after: { epoch: 1, seq: 2 }, previous: true }), 1), [
     "3 put a 3 was lost",
   ]);
 });
 
 test("a watch from before what the log has, or of another history, is refused with the oldest revision", async () => {
-  const { store, write, watch } = await setUp({ historyBytes: 0 });
+  const { store, write, watch } = await watchedLog({ historyBytes: 0 });
   await write(put(1, 1, "a", "1"), put(1, 2, "a", "2"));
   await store.compact();
   await write(put(4, 3, "a", "3"));
@@ -137,26 +97,8 @@ test("a watch from before what the log has, or of another history, is refused wi
   await stepOf(watch({ after: { epoch: 4, seq: 3 } }));
 });
 
-test("a slow watcher gets everything from the log, and has little in memory meanwhile", async () => {
-  const { write, watch } = await setUp();
-  const slow = watch();
-  await stepOf(slow);
-  const first = events(slow, 1);
-  const large = "x".repeat(queueBytesMax / 4);
-  for (let seq = 1; seq <= 20; seq++) await write(put(1, seq, "a", large));
-  await first;
-  const revisions: number[] = [];
-  while (revisions.at(-1) !== 20) {
-    for (const { revision } of (await stepOf(slow)).events) revisions.push(revision);
-  }
-  assert.deepEqual(
-    [...new Set([1, ...revisions])],
-    Array.from({ length: 20 }, (_, index) => index + 1),
-  );
-});
-
 test("a watcher so slow that compaction has passed it is told so, not left with a gap", async () => {
-  const { store, write, watch } = await setUp({ historyBytes: 0 });
+  const { store, write, watch } = await watchedLog({ historyBytes: 0 });
   const slow = watch();
   await stepOf(slow);
   const large = "x".repeat(queueBytesMax / 2);
@@ -174,7 +116,7 @@ test("a watcher so slow that compaction has passed it is told so, not left with 
 });
 
 test("a watcher that is told nothing learns from time to time how far it has come", async () => {
-  const { clock, write, watch } = await setUp();
+  const { clock, write, watch } = await watchedLog();
   const watching = watch({ scope: { kind: "key", key: "a" } });
   await stepOf(watching);
   const next = stepOf(watching);
@@ -183,7 +125,7 @@ test("a watcher that is told nothing learns from time to time how far it has com
 });
 
 test("an aborted watch ends, and its place is free again", async () => {
-  const { watch, end } = await setUp();
+  const { watch, end } = await watchedLog();
   const watching = watch();
   await stepOf(watching);
   const next = watching.next();
@@ -192,12 +134,12 @@ test("an aborted watch ends, and its place is free again", async () => {
 });
 
 test("10,000 watchers of their own keys are told of theirs alone", async () => {
-  const { write, watch } = await setUp();
+  const { write, watch } = await watchedLog();
   const watchers = Array.from({ length: 10_000 }, (_, index) =>
     watch({ scope: { kind: "key", key: `key-${index}` } }),
   );
   await Promise.all(watchers.map(stepOf));
-  const next = watchers.map((watcher) => events(watcher, 1));
+  const next = watchers.map((watcher) => eventsOf(watcher, 1));
   await write(...watchers.map((_, index) => put(1, index + 1, `key-${index}`, "1")));
   const told = await Promise.all(next);
   assert.deepEqual(told[9_999], ["10000 put key-9999 1"]);
@@ -214,49 +156,18 @@ function overwriting(seq: number, keys: readonly string[], value: string, previo
   return { epoch: 1, seq, changes };
 }
 
-function removing(seq: number, key: string, previous: number): LogRecord {
-  return { epoch: 1, seq, changes: deletion(1, seq, key).changes.map((change) => ({ ...change, previous })) };
-}
-
 const bytesOf = ({ events: told }: WatchStep) =>
   told.reduce(
     (sum, { change, previous }) => sum + change.value.length + (previous?.value?.value.length ?? 0),
     0,
   );
 
-test("previous values are read when they are told, and no step is longer than a message", async () => {
-  const { store, write, watch } = await setUp();
-  const large = "x".repeat(MiB);
-  const keys = Array.from({ length: 20 }, (_, index) => `k${index}`);
-  for (const [index, key] of keys.entries()) await write(overwriting(index + 1, [key], large, 0));
-  const stopped = watch({ previous: true });
-  await stepOf(stopped);
-  let reads = 0;
-  const { valueLater } = store;
-  store.valueLater = (key) => {
-    const read = valueLater.call(store, key);
-    if (read === undefined) return undefined;
-    return () => {
-      reads++;
-      return read();
-    };
-  };
-  const next = stepOf(stopped);
-  for (const [index, key] of keys.entries()) await write(removing(21 + index, key, index + 1));
-  const steps = [await next];
-  assert.ok(reads <= 5, `${reads} values were read for a step`);
-  while (steps.at(-1)?.at.seq !== 40) steps.push(await stepOf(stopped));
-  assert.ok(steps.every((step) => bytesOf(step) <= 4 * MiB));
-  const told = steps.flatMap((step) => step.events.map(({ change }) => change.key));
-  assert.deepEqual(told, keys);
-});
-
 for (const [how, options] of [
   ["as it happens", {}],
   ["from the log", { after: { epoch: 1, seq: 1 } }],
 ] as const) {
   test(`a batch that is too long with what was there before is told in parts, ${how}`, async () => {
-    const { write, watch } = await setUp();
+    const { write, watch } = await watchedLog();
     const keys = ["a", "b", "c", "d", "e", "f"];
     await write(overwriting(1, keys, "x".repeat(MiB), 0));
     const watching = watch({ previous: true, ...options });
@@ -273,39 +184,3 @@ for (const [how, options] of [
     assert.ok(steps.every((step) => bytesOf(step) <= 4 * MiB));
   });
 }
-
-test("a batch that is told in part goes on from the log where it was, when the watcher falls behind", async () => {
-  const { write, watch } = await setUp();
-  const keys = ["a", "b", "c", "d", "e", "f"];
-  await write(overwriting(1, keys, "x".repeat(MiB), 0));
-  const watching = watch({ previous: true });
-  await stepOf(watching);
-  const next = stepOf(watching);
-  await write(overwriting(2, keys, "y", 1));
-  const steps = [await next];
-  for (let seq = 3; seq < 8; seq++) await write(overwriting(seq, ["z"], "z".repeat(queueBytesMax / 2), 0));
-  while (steps.at(-1)?.at.seq !== 7) steps.push(await stepOf(watching));
-  assert.deepEqual(
-    steps.flatMap((step) => step.events.map(({ change }) => change.key)),
-    [...keys, "z", "z", "z", "z", "z"],
-  );
-});
-
-test("watchers that do not read hold so much together, and no more; who reads on frees it for others", async () => {
-  const { clock, write, watch } = await setUp();
-  const watching = Array.from({ length: 80 }, () => watch({ previous: true }));
-  await Promise.all(watching.map(stepOf));
-  const large = "x".repeat(3.5 * MiB);
-  await write(overwriting(1, ["a"], large, 0));
-  let told = 0;
-  const next = watching.map(async (each) => {
-    const step = await stepOf(each);
-    told++;
-    return step;
-  });
-  await clock.pass(1000);
-  // 256 MiB together.
-  assert.equal(told, 73);
-  for (const each of watching.slice(0, 10)) void each.next();
-  await clock.settled(Promise.all(next));
-});
