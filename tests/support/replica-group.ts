@@ -33,8 +33,8 @@ const never = new AbortController().signal;
 const notAsked = () => Promise.reject(new Error("not asked here"));
 
 /**
- * The replicas of one group on a virtual clock: real replication and logs on simulated disks, a network that can be cut, and a
- * state register that can be unreachable or lose answers. The test plays the master.
+ * The replicas of one group on a virtual clock: real replication and logs on simulated disks, a network that can be cut,
+ * and a state register that can be unreachable or lose answers. The test plays the master.
  */
 export class ReplicaGroup {
   readonly clock = new VirtualClock();

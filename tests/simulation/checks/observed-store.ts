@@ -1,8 +1,8 @@
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
 import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import type { SimProcess } from "../world/process.ts";
+import type { World } from "../world/world.ts";
 import { earlyExpiry } from "./expiry-check.ts";
-import type { Invariants } from "./invariants.ts";
 import { beginsEpoch, isSame, nameOf, type ShadowLog } from "./shadow-log.ts";
 
 /** Lets the invariants see what a replica does to its log. */
@@ -10,8 +10,7 @@ export function observe(
   store: LogStore,
   replica: ShadowLog,
   process: SimProcess,
-  invariants: Invariants,
-  nowMs: () => number,
+  { invariants, scheduler }: Pick<World, "invariants" | "scheduler">,
 ): void {
   const { append, commit, get, openScan, onVisible, truncate, beginSnapshot, compact } = store;
   const group = invariants.group(replica.group);
@@ -24,7 +23,7 @@ export function observe(
       const name = nameOf(record);
       if (group.appendedMs.has(name)) continue;
       // It is new, so that this is its primary.
-      group.appendedMs.set(name, nowMs());
+      group.appendedMs.set(name, scheduler.nowMs);
       const early = earlyExpiry(record, group.committed, replica, process.clock.wallMs());
       if (early !== undefined) invariants.violated(`${replica.name} ${early}`);
     }
@@ -47,7 +46,7 @@ export function observe(
   store.commit = (seq) => {
     invariants.committing(replica, seq);
     for (let at = group.committedMs.length; at < group.committed.length; at++)
-      group.committedMs.push(nowMs());
+      group.committedMs.push(scheduler.nowMs);
     commit.call(store, seq);
   };
   store.get = (key) => {

@@ -156,7 +156,7 @@ export class DataHost extends Host {
   }
 
   protected async run(process: SimProcess): Promise<void> {
-    const { profile, network, coordination, invariants, scheduler } = this.world;
+    const { profile, network, coordination, invariants } = this.world;
     this.#disk.intercept = (operation) => this.#delay(process, operation);
     const store = await openLog({
       disk: this.#disk,
@@ -173,14 +173,14 @@ export class DataHost extends Host {
     if (store.condition.kind !== "intact") count(this.world, `log ${store.condition.kind}`);
     const { replica, group } = this;
     invariants.opened(replica, store);
-    observe(store, replica, process, invariants, () => scheduler.nowMs);
+    observe(store, replica, process, this.world);
     const node = new DataNode({
       group,
       store,
       openSession: sessionOpener(coordination, process),
       clock: process.clock,
       access: "open",
-      peerAt: peersOf(process, network, invariants, () => scheduler.nowMs, replica),
+      peerAt: peersOf(process, this.world, replica),
       whoAnswers: async () => "self",
       settings: profile.replication,
       valueBytesMax: 1024 * 1024,

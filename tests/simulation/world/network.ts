@@ -142,7 +142,7 @@ export class Network<Service> {
         settle();
       };
       const onAbort = () => {
-        this.#carry(from.name, to, `${what} aborted`, () =>
+        this.#carry([from.name, to], `${what} aborted`, () =>
           callee?.receive(`${what} aborted`, () => remote.abort(new Error("the caller has gone"))),
         );
         end(() => reject(signal.reason));
@@ -151,8 +151,7 @@ export class Network<Service> {
       const cancelCheck = this.#checkAlive(from, to, (error) => end(() => reject(error)));
       const answer = (how: string, settle: () => void) =>
         this.#carry(
-          to,
-          from.name,
+          [to, from.name],
           `${what} ${how}`,
           () => from.receive(`${what} ${how}`, () => end(settle)),
           () => !isOver,
@@ -182,18 +181,23 @@ export class Network<Service> {
         });
       };
       const isWanted = () => !isOver;
-      this.#carry(from.name, to, what, () => arrive(true), isWanted);
+      this.#carry([from.name, to], what, () => arrive(true), isWanted);
       if (repeatable && this.#random.chance(this.#profile.duplication)) {
         this.counts.duplicated++;
         this.#scheduler.after(this.#random.between(0, 2000), "duplicate", () =>
-          this.#carry(from.name, to, `${what} again`, () => arrive(false)),
+          this.#carry([from.name, to], `${what} again`, () => arrive(false)),
         );
       }
     });
   }
 
   /** Lets a message arrive, over a link that loses it by and by, while it is wanted. */
-  #carry(from: string, to: string, what: string, arrive: () => void, isWanted = () => true): void {
+  #carry(
+    [from, to]: readonly [string, string],
+    what: string,
+    arrive: () => void,
+    isWanted = () => true,
+  ): void {
     this.counts.messages++;
     const attempt = (delayMs: number, retransmissionMs: number) => {
       this.#scheduler.after(delayMs, `${from}>${to} ${what}`, () => {

@@ -1,17 +1,13 @@
 import type { AppendRequest, PeerAt } from "../../../src/cluster/replication/peer.ts";
 import type { LogRecord } from "../../../src/cluster/storage/model.ts";
-import type { Invariants } from "../checks/invariants.ts";
 import type { ShadowLog } from "../checks/shadow-log.ts";
-import type { Network } from "./network.ts";
 import type { SimProcess } from "./process.ts";
-import type { Services } from "./services.ts";
+import type { World } from "./world.ts";
 
 /** How a process reaches the nodes that listen at an address. */
 export function peersOf(
   process: SimProcess,
-  network: Network<Services>,
-  invariants: Invariants,
-  nowMs: () => number,
+  { network, invariants, scheduler }: Pick<World, "network" | "invariants" | "scheduler">,
   own?: ShadowLog,
 ): PeerAt {
   return (address) => {
@@ -19,7 +15,7 @@ export function peersOf(
     return {
       async append(request, signal) {
         const sent = copyOf(request);
-        const sentMs = nowMs();
+        const sentMs = scheduler.nowMs;
         const response = await network.call({
           from: process,
           to,

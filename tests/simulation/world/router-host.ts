@@ -13,13 +13,13 @@ import { transportTo } from "./transport.ts";
 /** A machine with a router, which passes the clients' calls on to the primaries. */
 export class RouterHost extends Host {
   protected async run(process: SimProcess): Promise<void> {
-    const { network, coordination, invariants, scheduler } = this.world;
+    const { network, coordination } = this.world;
     const { clock } = process;
     const node = new RouterNode({
       openSession: sessionOpener(coordination, process),
       clock,
       access: "open",
-      peerAt: peersOf(process, network, invariants, () => scheduler.nowMs),
+      peerAt: peersOf(process, this.world),
       virtualNodes: 8,
       whoAnswers: async () => "self",
       log: (message) => process.log(message),
