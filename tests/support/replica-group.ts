@@ -29,7 +29,7 @@ import { ReplicaNode } from "./replica-node.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 const group = "g";
-const never = new AbortController().signal;
+const { signal: never } = new AbortController();
 const notAsked = () => Promise.reject(new Error("not asked here"));
 
 /**
@@ -75,9 +75,9 @@ export class ReplicaGroup {
     return this.#node(number).disk;
   }
 
-  /** What the next registration will be. */
+  /** The incarnation of the next registration. */
   get nextIncarnation(): string {
-    return String(this.#incarnations + 1);
+    return `${this.#incarnations + 1}`;
   }
 
   get inSync(): number[] {
@@ -184,8 +184,8 @@ export class ReplicaGroup {
   }
 
   serves(number: number): boolean {
-    const primary = this.#node(number).replica?.primary;
-    return primary !== undefined && primary.unavailable === undefined;
+    const { replica } = this.#node(number);
+    return replica?.primary !== undefined && replica.primary.unavailable === undefined;
   }
 
   put(number: number, key: string, value: string, signal = never): Promise<number> {
@@ -202,8 +202,7 @@ export class ReplicaGroup {
   }
 
   async get(number: number, key: string): Promise<string> {
-    const found = await this.keys(number).read(key, never);
-    return new TextDecoder().decode(found.value);
+    return new TextDecoder().decode((await this.keys(number).read(key, never)).value);
   }
 
   /** What a node's log holds of puts, deletes (`-`) and expiries (`~`), as short texts. */
