@@ -58,7 +58,7 @@ async function increment(key: string): Promise<number> {
       await client.put(key, String(next), unchanged);
       return next;
     } catch (error) {
-      // Somebody was faster: look again.
+      // Another client was faster: read again.
       if (KvError.from(error).code !== "condition-failed") throw error;
     }
   }
