@@ -11,6 +11,9 @@ import { isOverdue, problemWithTime } from "./expiry-check.ts";
 import { changeOf } from "./shadow-log.ts";
 import { problemWithStep } from "./watch-check.ts";
 
+/** For so long a watch may be told of by a primary that has been replaced. */
+const replacedMsMax = 100;
+
 export interface ObservedNode {
   readonly node: DataNode;
   readonly store: LogStore;
@@ -122,6 +125,7 @@ function observeReads({ node, process, world }: ObservedNode): void {
 function observeWatches({ node, store, process, world }: ObservedNode): void {
   const { calls, group } = node;
   const { watch } = calls;
+  const { clock } = process;
   const { invariants } = world;
   const { committed } = invariants.group(group);
 
@@ -133,7 +137,13 @@ function observeWatches({ node, store, process, world }: ObservedNode): void {
     const known = ({ seq, epoch }: Position) => ({ seq, epoch: epoch || (committed[seq - 1]?.epoch ?? 0) });
     const violated = (problem: string) =>
       invariants.violated(`${process.name}, watched for ${JSON.stringify(scope)}, ${problem}`);
+    let replacedMs: number | undefined;
     for await (const step of watch.call(calls, options, signal)) {
+      // What was told in the turn in which another took over may still be on its way.
+      replacedMs = node.status().primary ? undefined : (replacedMs ?? clock.monotonicMs());
+      if (replacedMs !== undefined && clock.monotonicMs() - replacedMs > replacedMsMax) {
+        violated("goes on though another node is the primary");
+      }
       if (after === undefined && step.at.seq < begun) {
         violated(`begins at ${step.at.seq}, and ${begun} was committed already`);
       }

@@ -75,8 +75,8 @@ export const watchMutants: readonly Mutant[] = [
   {
     name: "a watch goes on at a primary that has been replaced",
     promise: "a watch is told what happens, over failovers too",
-    // A client leaves a replaced primary by itself; a router that passes a watch on does not.
-    withinSeeds: 150,
+    withinSeeds: 30,
+    focus: ["transfer"],
     edits: [
       [
         "cluster/kv/kv-state-machine.ts",
