@@ -157,6 +157,7 @@ export class Client {
       const group = this.#cluster.groupOf(key) ?? "";
       keysOf.set(group, [...(keysOf.get(group) ?? []), key]);
     }
+    const known = await this.#knownGroups(keysOf);
     const ids = [...keysOf].map(([group, keys]): [string, number] => [
       group,
       history.invoke(this.#number, { kind: "scan", keys, result: undefined }),
@@ -168,7 +169,10 @@ export class Client {
       const found = await scanAll(this.#kv, this.#moments, keysOf, { deadlineMs: deadline });
       this.#end("scan", "scan", "ok", JSON.stringify([...found.values()]));
       const missing = ids.filter(([group, id]) => !this.#scanned(id, found.get(group) ?? []));
-      for (const [group] of missing) await this.#checkUnknown(group, keysOf.get(group) ?? []);
+      for (const [group] of missing) {
+        if (!known.has(group)) count(this.#world, "scan without a new group");
+        else invariants.violated(`a scan of client ${this.#number} has left group ${group} out`);
+      }
     } catch (error) {
       for (const [, id] of ids) history.failed(id);
       this.#end("scan", "scan", "failed", KvError.from(error).message);
@@ -190,11 +194,10 @@ export class Client {
     return true;
   }
 
-  /** Only a group that ZooKeeper has not told the client's router of may be missing in a scan. */
-  async #checkUnknown(group: string, [key = ""]: readonly string[]): Promise<void> {
-    const known = await this.#kv.locate(key).catch(() => undefined);
-    if (known?.group !== group) count(this.#world, "scan without a new group");
-    else this.#world.invariants.violated(`a scan of client ${this.#number} has left group ${group} out`);
+  /** Groups that the client's router has told it of. Only others may be missing in a scan that begins now. */
+  async #knownGroups(keysOf: ReadonlyMap<string, readonly string[]>): Promise<Set<string>> {
+    const places = [...keysOf.values()].map(([key = ""]) => this.#kv.locate(key).catch(() => undefined));
+    return new Set((await Promise.all(places)).map((place) => place?.group ?? ""));
   }
 
   #end(kind: StoreOperation["kind"], shown: string, outcome: string, detail: string): void {

@@ -47,7 +47,7 @@ export interface CallOptions<Service, T> {
   readonly signal: AbortSignal;
   readonly handle: (service: Service, signal: AbortSignal) => Promise<T>;
   /** The call changes nothing when it is made twice, so that the network may. */
-  readonly repeatable?: boolean;
+  readonly repeatable?: "always" | "when done" | undefined;
 }
 
 /** A lost message is sent again after this time, then after twice of it, and so on. */
@@ -175,18 +175,26 @@ export class Network<Service> {
         endpoint.process.receive(what, () => {
           const done = () => endpoint.resets.delete(reset) && answers && endpoint.process.state !== "dead";
           handle(endpoint.service, remote.signal).then(
-            (value) => done() && answer("answered", () => resolve(value)),
+            (value) => {
+              // As a client would that has waited for long, or a proxy.
+              if (repeatable === "when done" && answers && this.#random.chance(0.1)) repeat(20_000);
+              return done() && answer("answered", () => resolve(value));
+            },
             (error) => done() && answer("failed", () => reject(error)),
           );
         });
       };
-      const isWanted = () => !isOver;
-      this.#carry([from.name, to], what, () => arrive(true), isWanted);
-      if (repeatable && this.#random.chance(this.#profile.duplication)) {
+      const repeat = (delayMsMax: number) => {
         this.counts.duplicated++;
-        this.#scheduler.after(this.#random.between(0, 2000), "duplicate", () =>
+        const delayMs = this.#random.between(0, delayMsMax);
+        this.#scheduler.after(delayMs, "duplicate", () =>
           this.#carry([from.name, to], `${what} again`, () => arrive(false)),
         );
+      };
+      const isWanted = () => !isOver;
+      this.#carry([from.name, to], what, () => arrive(true), isWanted);
+      if (repeatable === "always" && this.#random.chance(this.#profile.duplication)) {
+        repeat(2000);
       }
     });
   }

@@ -21,7 +21,7 @@ export function peersOf(
           to,
           what: `append ${request.epoch}.${request.previous.seq}+${request.records.length}`,
           signal,
-          repeatable: true,
+          repeatable: "always",
           handle: ({ append }) => append(copyOf(sent)),
         });
         if (own !== undefined) invariants.answered(own, sent, response, sentMs);
@@ -57,7 +57,7 @@ export function peersOf(
           to,
           what: `silence of epoch ${report.epoch}`,
           signal,
-          repeatable: true,
+          repeatable: "always",
           handle: ({ reportSilence }) => reportSilence(report),
         }),
     };

@@ -52,6 +52,7 @@ export function transportTo(options: TransportOptions): Transport {
           to,
           what: method.localName,
           signal: limit.signal,
+          repeatable: isNamed(input) ? "when done" : undefined,
           handle: ({ routes }, given) => routes.unary(method, bytes, timeoutMs, given),
         });
         if (network.breaks()) throw new ConnectError("the connection broke", Code.Unavailable);
@@ -88,6 +89,11 @@ export function transportTo(options: TransportOptions): Transport {
       return { stream: true, service: method.parent, method, header: noHeaders, trailer: noHeaders, message };
     },
   };
+}
+
+/** Whether a write has a name by which it is known when it arrives again. */
+function isNamed(input: object): boolean {
+  return "requestId" in input && input.requestId !== undefined;
 }
 
 interface Answering<Input extends DescMessage, Output extends DescMessage> {
