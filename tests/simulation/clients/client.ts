@@ -151,13 +151,14 @@ export class Client {
   async #scan(): Promise<void> {
     const { history } = this.#cluster;
     const { invariants, profile } = this.#world;
-    if (!invariants.isRingClosed || this.#moments.isBusy) return;
+    if (!invariants.isRingClosed) return;
     const keysOf = new Map<string, string[]>();
     for (const key of profile.keys) {
       const group = this.#cluster.groupOf(key) ?? "";
       keysOf.set(group, [...(keysOf.get(group) ?? []), key]);
     }
     const known = await this.#knownGroups(keysOf);
+    if (this.#moments.isBusy) return;
     const ids = [...keysOf].map(([group, keys]): [string, number] => [
       group,
       history.invoke(this.#number, { kind: "scan", keys, result: undefined }),
