@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LogRecord } from "../../../src/cluster/storage/model.ts";
-import type { WatchStep } from "../../../src/cluster/watch/step.ts";
 import { queueBytesMax } from "../../../src/cluster/watch/watcher.ts";
 import { deletion, put } from "../../support/log-fixtures.ts";
 import { eventsOf, stepOf, watchedLog } from "./watched-log.ts";
@@ -145,42 +144,3 @@ test("10,000 watchers of their own keys are told of theirs alone", async () => {
   assert.deepEqual(told[9_999], ["10000 put key-9999 1"]);
   assert.ok(told.every(([event], index) => event === `${index + 1} put key-${index} 1`));
 });
-
-const MiB = 1024 * 1024;
-
-/** Records on a few keys, each with the value before. */
-function overwriting(seq: number, keys: readonly string[], value: string, previous: number): LogRecord {
-  const changes = keys.flatMap((key) =>
-    put(1, seq, key, value).changes.map((change) => ({ ...change, previous })),
-  );
-  return { epoch: 1, seq, changes };
-}
-
-const bytesOf = ({ events: told }: WatchStep) =>
-  told.reduce(
-    (sum, { change, previous }) => sum + change.value.length + (previous?.value?.value.length ?? 0),
-    0,
-  );
-
-for (const [how, options] of [
-  ["as it happens", {}],
-  ["from the log", { after: { epoch: 1, seq: 1 } }],
-] as const) {
-  test(`a batch that is too long with what was there before is told in parts, ${how}`, async () => {
-    const { write, watch } = await watchedLog();
-    const keys = ["a", "b", "c", "d", "e", "f"];
-    await write(overwriting(1, keys, "x".repeat(MiB), 0));
-    const watching = watch({ previous: true, ...options });
-    await stepOf(watching);
-    const next = stepOf(watching);
-    await write(overwriting(2, keys, "y", 1), overwriting(3, ["z"], "1", 0));
-    const steps = [await next];
-    while (steps.at(-1)?.at.seq !== 3) steps.push(await stepOf(watching));
-    assert.deepEqual(
-      steps.flatMap((step) => step.events.map(({ change }) => change.key)),
-      [...keys, "z"],
-    );
-    assert.deepEqual(steps[0]?.at, { epoch: 1, seq: 1 });
-    assert.ok(steps.every((step) => bytesOf(step) <= 4 * MiB));
-  });
-}
