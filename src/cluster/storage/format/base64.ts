@@ -10,7 +10,7 @@ for (const [value, letter] of [
   digits[letter.charCodeAt(0)] = value;
 }
 
-/** Whether these bytes are what an encoder makes: padded, no foreign characters, no bits set that encode nothing. */
+/** Whether these bytes are canonical base64: padded, only digits of the alphabet, unused bits zero. */
 export function isBase64(bytes: Uint8Array, start: number, end: number): boolean {
   const length = end - start;
   if (length % 4 !== 0) return false;
@@ -24,7 +24,7 @@ export function isBase64(bytes: Uint8Array, start: number, end: number): boolean
   return ((digits[bytes[digitsEnd - 1] ?? 0] ?? 0) & unusedBits) === 0;
 }
 
-/** Whether these bytes can be the beginning of what an encoder makes. */
+/** Whether these bytes can be a prefix of canonical base64. */
 export function isBase64Start(bytes: Uint8Array, start: number, end: number): boolean {
   const rest = (end - start) % 4;
   const whole = end - rest;
@@ -42,12 +42,12 @@ function isDigit(byte: number | undefined): boolean {
   return digits[byte ?? 0] !== notADigit;
 }
 
-/** Decodes what `isBase64` has accepted. */
+/** Decodes bytes that `isBase64` has accepted. */
 export function decodeBase64(bytes: Buffer, start: number, end: number): Buffer {
   return Buffer.from(bytes.toString("latin1", start, end), "base64");
 }
 
-/** Reused, since a scan decodes the keys of a million records. */
+/** Reused, because opening a log decodes the keys of millions of records. */
 let scratch = Buffer.alloc(8192);
 
 /** Decodes text that `isBase64` has accepted. Undefined when it is not UTF-8. */
@@ -67,12 +67,12 @@ export function decodeText(bytes: Buffer, start: number, end: number): string | 
   }
   if (length > 0) length -= padsBefore(bytes, end);
   const text = scratch.toString("utf8", 0, length);
-  // The replacement character may have been there in the first place.
+  // The key itself may contain the replacement character.
   const isExact = !text.includes("\ufffd") || Buffer.from(text).equals(scratch.subarray(0, length));
   return isExact ? text : undefined;
 }
 
-/** Value of a digit; anything for padding, which only reaches bytes that are cut off. */
+/** Value of a digit. For padding any value will do: it only affects bytes that are cut off. */
 function digit(bytes: Buffer, index: number): number {
   return (digits[bytes[index] ?? 0] ?? 0) & 63;
 }

@@ -5,7 +5,7 @@ import { newerVersionError, type ParseError, parseError } from "./parse-error.ts
 
 /** The third line of an entry: its position, the checksum of the entry, and options. See docs/log-format.md. */
 
-/** Where the lines of an entry lie in a buffer. Each ends where its line feed stands. */
+/** Where the lines of an entry are in a buffer. Each end is the offset of the line feed. */
 export interface EntryLines {
   readonly start: number;
   readonly keyEnd: number;
@@ -41,19 +41,19 @@ export interface Commit {
   readonly options: CommitOptions;
 }
 
-/** No version wrote a longer commit line. */
+/** No version writes a longer commit line. */
 const commitBytesMax = 4096;
 
 const commitPattern = /^[#+] (\d{1,16})\.(\d{1,16}) ([0-9a-f]{8})((?: [^ ]+)*)$/;
 
 const requestIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** Whether this can stand for a request. */
+/** Whether the text is a valid request id. */
 export function isRequestId(text: string): boolean {
   return requestIdPattern.test(text);
 }
 
-/** Each option with a space before it. */
+/** The options of a commit line, with a space before each. */
 export function formatOptions(options: CommitOptions): string {
   const { kind, text, expiresMs, previous, requestId, batch, back } = options;
   let formatted = kind === undefined ? "" : ` kind=${kind}`;
@@ -65,7 +65,7 @@ export function formatOptions(options: CommitOptions): string {
   return batch > 1 ? `${formatted} batch=${batch}` : formatted;
 }
 
-/** The checksum of an entry: `covered` is all of it up to its position. */
+/** The checksum of an entry. `covered`: its bytes from the key to the position. */
 export function entryChecksum(covered: Uint8Array, options: string): number {
   const checksum = crc32.buf(covered);
   return (options === "" ? checksum : crc32.buf(Buffer.from(options, "latin1"), checksum)) >>> 0;
@@ -90,7 +90,7 @@ export function parseCommit(bytes: Buffer, { start, valueEnd, commitEnd }: Entry
   return "reason" in options ? options : { kind: "commit", position: { epoch, seq }, options };
 }
 
-/** Whether something can be added to the text from `start` on so that it is the commit line of an entry. */
+/** Whether the text from `start` on can be a prefix of a commit line. */
 export function isCommitStart(text: Buffer, start: number): boolean {
   if (text.length - start > commitBytesMax) return false;
   return /^([#+]( (\d{1,16}(\.(\d{1,16}( ([0-9a-f]{0,8}|[0-9a-f]{8}( [!-~]*)+))?)?)?)?)?)?$/.test(
@@ -104,7 +104,7 @@ function parseOptions(parts: readonly string[]): CommitOptions | ParseError {
   return options;
 }
 
-/** Returns whether this version knows the option. */
+/** Sets the option. Returns false when this version does not know it. */
 function takeOption(
   options: { -readonly [Name in keyof CommitOptions]: CommitOptions[Name] },
   part: string,

@@ -4,11 +4,11 @@ import { formatChecksum, parseCount } from "./numbers.ts";
 import { newerVersionError, type ParseError, parseError } from "./parse-error.ts";
 
 /**
- * Lines that stand between the records of a log file: `!<word> [field ...] <checksum>`, the checksum the CRC-32 of
- * everything before its space.
+ * Control lines, between the records of a log file: `!<word> [field ...] <checksum>`. The checksum is the CRC-32 of
+ * everything before the space in front of it.
  */
 
-/** Version of the file format. A program refuses files of a later one. */
+/** Version of the file format. A program refuses files of a later version. */
 const formatVersion = 1;
 
 const bang = 33; // "!"
@@ -16,15 +16,15 @@ const bang = 33; // "!"
 export interface Header {
   readonly kind: "header";
   readonly identity: LogIdentity | undefined;
-  /** The file that the header was written for, as `DiskEntry.fileId`; an earlier version did not tell. */
+  /** The file that the header was written for, as `DiskEntry.fileId`. Earlier versions did not record it. */
   readonly fileId?: string | undefined;
-  /** The last life begun when the header was written. */
+  /** The last life that had begun when the header was written. */
   readonly life?: bigint | undefined;
   /** Whether a snapshot part follows, up to its base line. */
   readonly snapshot: boolean;
 }
 
-/** Ends a snapshot part: the live records up to `base` stand before it, with gaps. */
+/** Ends a snapshot part, which has the live records up to `base`, with gaps. */
 export interface BaseLine {
   readonly kind: "base";
   readonly base: Position;
@@ -46,7 +46,7 @@ export interface PromiseLine {
   readonly epoch: number;
 }
 
-/** A line with its place in the write that it was a part of: see `ParsedEntry.back`. */
+/** A control line, with its offset in the write that contained it: see `ParsedEntry.back`. */
 export interface ParsedLine {
   readonly kind: "line";
   readonly control: ControlLine;
@@ -59,7 +59,7 @@ export function isControlLine(bytes: Uint8Array, start: number): boolean {
   return bytes[start] === bang;
 }
 
-/** `back`: as `ParsedEntry.back`. */
+/** `back`: see `ParsedEntry.back`. */
 export function formatControlLine(line: ControlLine, back = 0): string {
   const body = back > 0 ? `${controlBody(line)} back=${back}` : controlBody(line);
   return `${body} ${formatChecksum(crc32.buf(Buffer.from(body)))}\n`;
@@ -98,7 +98,7 @@ function controlBody(line: ControlLine): string {
   }
 }
 
-/** Parses a line that begins with `!` and ends, before its line end, at `end`. */
+/** Parses a line that begins with `!`. `end` is the offset of its line feed. */
 export function parseControlLine(bytes: Buffer, start: number, end: number): ParsedLine | ParseError {
   const checksumStart = end - 8;
   const body = bytes.subarray(start, Math.max(start, checksumStart - 1));

@@ -13,33 +13,33 @@ import { formatChecksum } from "./numbers.ts";
 import { type ParseError, parseError } from "./parse-error.ts";
 
 /**
- * An entry is what a record does to one key, on three lines: the key in base64, the value in base64 or `-`, and the
- * commit line. Of a record that changes several keys, all entries but the last have `+` for `#`. The original program's
- * entries end in a bare `#`. See docs/log-format.md.
+ * An entry is what a record does to one key. It has three lines: the key in base64, the value in base64 or `-`, and the
+ * commit line. When a record changes several keys, the commit line begins with `+` instead of `#` in all entries but the
+ * last. Entries of the original program end in a bare `#`. See docs/log-format.md.
  */
 
-/** What an entry says, and where its parts lie in the buffer that it was parsed from. */
+/** A parsed entry: its fields, and where its parts are in the buffer that it was parsed from. */
 export interface ParsedEntry extends Position, Omit<Change, "kind" | "value"> {
-  /** `epoch` and `done` make up a record without changes. */
+  /** `epoch` and `done` are the only entry of a record without changes. */
   readonly kind: Change["kind"] | "epoch" | "done";
   readonly requestId: string | undefined;
   /** Number of entries of the record that this one ends; 0 when more follow. */
   readonly ends: number;
   /**
-   * How many bytes before the record that this entry ends the write began that it was a part of. Everything before that
-   * write was synced.
+   * Bytes from the beginning of the write that contained the record to the beginning of the record. Everything before
+   * that write had been synced when it was written. Set in the last entry of a record.
    */
   readonly back: number;
-  /** Whether the original program wrote it. Epoch and seq are 0 then. */
+  /** Whether the original program wrote it: then epoch and seq are 0. */
   readonly legacy: boolean;
   readonly start: number;
   readonly valueStart: number;
   readonly valueEnd: number;
-  /** Behind its last line feed. */
+  /** Offset after its last line feed. */
   readonly end: number;
 }
 
-/** An entry to write: a change, or what stands for none. */
+/** An entry to write: a change, or the only entry of a record without changes. */
 export interface Entry {
   readonly position: Position;
   /** Undefined in a record without changes. */
@@ -51,14 +51,14 @@ export interface Entry {
   readonly back: number;
 }
 
-/** More than a commit line of ours and the line feeds take, with options that all have their longest values. */
+/** An upper bound of the bytes of the commit line and the line feeds, when every option has its longest value. */
 export const entryOverheadBytes = 256;
 
 const hash = 35; // "#"
 const plus = 43; // "+"
 const minus = 45; // "-"
 
-/** Writes an entry into `into`, where there must be room, and returns where it ends. */
+/** Writes an entry into `into`, which must have room, and returns where it ends. */
 export function encodeEntry(entry: Entry, into: Buffer, start: number): number {
   const { position, change, ends } = entry;
   let end = start;
@@ -85,7 +85,7 @@ function optionsOf({ change, requestId, ends: batch, back }: Entry): CommitOptio
   return { kind: kind === "expire" ? kind : undefined, text, expiresMs, previous, requestId, batch, back };
 }
 
-/** Parses an entry: one with a checksum, or one of the original program if `legacyAllowed`. */
+/** Parses an entry. Entries of the original program, which have no checksum, are accepted if `legacyAllowed`. */
 export function parseEntry(
   bytes: Buffer,
   lines: EntryLines,
@@ -148,7 +148,7 @@ function isFitting(options: CommitOptions, { key, isEmpty, isContinued }: EntryS
   return (kind === "done") === (requestId !== undefined);
 }
 
-/** What the parsed entry does, with a value of its own; undefined when it changes no key. */
+/** The change that the entry makes, with a copy of its value. Undefined when it changes no key. */
 export function toChange(bytes: Buffer, entry: ParsedEntry): Change | undefined {
   const { kind, key, text, expiresMs, previous, valueStart, valueEnd } = entry;
   if (kind === "epoch" || kind === "done") return undefined;

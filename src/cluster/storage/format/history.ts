@@ -1,6 +1,6 @@
 import type { EpochStart, Position } from "../model.ts";
 
-/** Epoch of the record `seq` in a log with these epochs; 0 before the first of them. */
+/** Epoch of the record `seq` in a log with these epochs. 0 before the first one. */
 export function epochAt(epochs: readonly EpochStart[], seq: number): number {
   let epoch = 0;
   for (const start of epochs) {
@@ -10,7 +10,7 @@ export function epochAt(epochs: readonly EpochStart[], seq: number): number {
   return epoch;
 }
 
-/** What two logs are compared by. */
+/** What is needed to compare two logs. */
 export interface History {
   readonly epochs: readonly EpochStart[];
   readonly last: Position;
@@ -19,9 +19,9 @@ export interface History {
 /**
  * The last seq up to which two logs of one group are the same.
  *
- * One epoch has one primary, and a log takes records of an epoch only in their order: so two logs that hold a record
- * of the same epoch and seq are the same up to there (the log matching property of Raft, §5.3). That does not hold for
- * epoch 0, the records of the original program, which no primary has ordered: these never match.
+ * An epoch has one primary, and a log takes the records of an epoch only in order. So two logs with a record of the
+ * same epoch and seq are the same up to that record (the log matching property of Raft, §5.3). Records of the original
+ * program, which have epoch 0, are an exception: no primary has ordered them, so they never match.
  */
 export function commonSeq(a: History, b: History): number {
   let seq = Math.min(a.last.seq, b.last.seq);
@@ -35,12 +35,12 @@ export function commonSeq(a: History, b: History): number {
   return 0;
 }
 
-/** Which of two logs of a group ends later: what a later epoch has committed replaces the end of an earlier one. */
+/** Orders two logs of a group by where they end: by epoch, then by seq. A later epoch replaces the end of an earlier one. */
 export function comparePositions(a: Position, b: Position): number {
   return a.epoch - b.epoch || a.seq - b.seq;
 }
 
-/** Whether a log holds the record at `position`, as far as its epochs tell. */
+/** Whether a log has the record at `position`, judged by its epochs. */
 export function holds(log: History, position: Position): boolean {
   if (position.seq === 0) return true;
   if (position.epoch === 0 || position.seq > log.last.seq) return false;

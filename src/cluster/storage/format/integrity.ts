@@ -5,43 +5,43 @@ import { RecordOrder } from "./record-order.ts";
 import type { BadToken, ControlToken, Place, RecordToken, Token } from "./token.ts";
 import { isUnfinishedEnd } from "./unfinished-end.ts";
 
-/** Something that is not as it was written. `bytes` is 0 when something is missing. */
+/** A part of the file that differs from what was written. `bytes` is 0 when something is missing there. */
 export interface Damage extends Place {
   readonly reason: string;
 }
 
-/** So many are kept; more are only counted. */
+/** Only the first ones are kept. The rest are counted. */
 const damagesMax = 1000;
 
-/** Takes all tokens of a log file in their order, and tells what is damaged. */
+/** Takes all tokens of a log file in order, and finds what is damaged. */
 export class IntegrityChecker {
-  /** All of the file, also what comes after damage. */
+  /** Of the whole file, damage or not. */
   readonly order = new RecordOrder();
   readonly damages: Damage[] = [];
   damageCount = 0;
-  /** What the order said where the first damage begins. */
+  /** Where the log stood before the first damage. */
   #beforeDamage: Standing | undefined;
   #hasHeader = false;
-  /** Whether something is there that only stands behind a header. */
+  /** Whether the file contains something that a header must precede. */
   #needsHeader = false;
   #hasGood = false;
-  /** What may be an unfinished end that begins here, as far as is known. */
+  /** The bad stretch that begins what may be an unfinished end. */
   #suspect: BadToken | undefined;
-  /** An unfinished end, which was never acknowledged. */
+  /** An unfinished end: nothing in it was acknowledged. */
   #torn: { readonly line: number; readonly bytesCut: number } | undefined;
   readonly #path: string;
 
-  /** `path` is for errors only. */
+  /** `path` is only used in errors. */
   constructor(path: string) {
     this.#path = path;
   }
 
-  /** Where the log stands before all damage, or an unfinished end. */
+  /** Where the log stands before any damage or unfinished end. */
   get standing(): Standing {
     return this.#beforeDamage ?? this.#standingNow();
   }
 
-  /** What an unfinished end says is cut off with it; what stands behind damage counts. */
+  /** Promises in an unfinished end are cut off with it. Promises after damage count. */
   get promises(): Pick<Standing, "promisedEpoch" | "life"> {
     return this.#torn === undefined ? this.order : this.standing;
   }
@@ -52,17 +52,17 @@ export class IntegrityChecker {
     return this.#torn === undefined ? { kind: "intact" } : { kind: "torn", ...this.#torn };
   }
 
-  /** Whether all tokens so far are good and stand where they belong. */
+  /** Whether all tokens so far are good and in order. */
   get isGood(): boolean {
     return this.damageCount === 0;
   }
 
-  /** Whether damage has taken the header, and with it the name of the log's owner. */
+  /** Whether the header is lost, and with it the log's identity. */
   get hasLostHeader(): boolean {
     return !this.isGood && this.#needsHeader && !this.#hasHeader;
   }
 
-  /** Takes in the next token. Returns whether it is good in itself. Errors: LogFileError (of a later version). */
+  /** Takes the next token. Returns whether the token by itself is good. Errors: LogFileError (of a later version). */
   take(token: Token): token is RecordToken | ControlToken {
     if (token.kind === "bad") {
       this.#takeBad(token);
@@ -71,7 +71,7 @@ export class IntegrityChecker {
     this.#hasGood = true;
     if (token.kind === "record") this.#needsHeader ||= !token.record.legacy;
     else this.#hasHeader ||= token.control.kind === "header";
-    // It was written when all before its own write was synced.
+    // The suspect stretch was synced before this token was written, so it is not the end of an interrupted write.
     if (this.#suspect !== undefined && token.offset - token.back > this.#suspect.offset)
       this.#suspect = undefined;
     const problem = this.order.problemWith(token);
@@ -80,7 +80,7 @@ export class IntegrityChecker {
     return true;
   }
 
-  /** To be called after the last token. Errors: LogFileError (no log), those of the disk. */
+  /** Call it after the last token. Errors: LogFileError (the file is no log), errors of the disk. */
   async end(file: Pick<DiskFile, "read">, fileBytes: number, lastLine: number): Promise<void> {
     if (this.order.isInSnapshot) {
       this.#damaged({ offset: fileBytes, line: lastLine, bytes: 0 }, "the snapshot part has no end");
@@ -94,7 +94,7 @@ export class IntegrityChecker {
     this.damageCount = 0;
   }
 
-  /** What damage leaves of a log is something good, and no mark of an editor. */
+  /** A damaged log still has something good in it, and does not begin with an editor's byte-order mark. */
   async #checkIsLog(file: Pick<DiskFile, "read">, fileBytes: number): Promise<void> {
     const start = Buffer.alloc(Math.min(4096, fileBytes));
     await file.read(start, 0);
@@ -109,7 +109,7 @@ export class IntegrityChecker {
   #takeBad(token: BadToken): void {
     if (token.newer)
       throw new LogFileError(this.#path, `line ${token.line}: ${token.reason}; use that version`);
-    // A header and a snapshot part are written whole or not at all.
+    // A header and a snapshot part are never torn: their file takes the log's name only when it is complete.
     if (this.isGood && token.offset > 0 && !this.order.isInSnapshot) this.#suspect = token;
     this.#needsHeader ||= token.isHeaderLike;
     const reason = token.isHeaderLike ? `the header is bad: ${token.reason}` : token.reason;
@@ -117,13 +117,13 @@ export class IntegrityChecker {
     this.order.lose(token.isHeaderLike ? "header" : "records");
   }
 
-  /** Within a snapshot part there are gaps up to here, as there are up to a base. */
+  /** Within a snapshot part, records have gaps up to the last one, as they have up to a base. */
   #standingNow(): Standing {
     const { base, last, epochs, legacySeq, promisedEpoch, life, isInSnapshot } = this.order;
     return { base: isInSnapshot ? last : base, last, epochs, legacySeq, promisedEpoch, life };
   }
 
-  /** To be called before the order takes in what comes after the damage. */
+  /** Call it before the order takes the token after the damage. */
   #damaged({ line, offset, bytes }: Place, reason: string): void {
     this.#beforeDamage ??= this.#standingNow();
     this.damageCount++;
@@ -146,7 +146,7 @@ export interface Standing {
 const byteOrderMark = "\xef\xbb\xbf";
 const marked = " (it begins with a byte-order mark)";
 
-/** What an editor may have made of all of a log. */
+/** Says what an editor may have done to the whole log. */
 function hintOf(start: Buffer): string {
   const text = start.toString("latin1");
   if (/^(\xff\xfe|\xfe\xff)/.test(text)) return " (it is UTF-16)";

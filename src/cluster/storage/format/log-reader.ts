@@ -7,11 +7,11 @@ export interface TokenRange {
   readonly to: number;
   /** Whether records of the original program may stand at `from`. */
   readonly legacyAllowed: boolean;
-  /** Bytes to read and parse in one turn, if no record is longer. */
+  /** Bytes to read and parse at once, unless a record is longer. */
   readonly chunkBytes: number;
 }
 
-/** Of a scan that keeps others waiting no longer than a millisecond or so. */
+/** For reads while the node serves calls: parsing a chunk blocks them for about a millisecond. */
 export const smallChunkBytes = 64 * 1024;
 
 const chunkBytes = 1024 * 1024;
@@ -21,8 +21,8 @@ export function wholeFile(to: number): TokenRange {
 }
 
 /**
- * Splits part of a file into tokens. A record is good by its checksum (one of the original program by its shape), whatever
- * stands around it. Together the tokens cover every byte. Memory: the chunk, or the longest record.
+ * Splits part of a file into tokens. Together they cover every byte. A record is good if its checksum matches (or, for
+ * the original program, its shape), whatever is around it. Memory: one chunk, or the longest record.
  */
 export async function* readTokens(
   file: Pick<DiskFile, "read">,

@@ -1,4 +1,4 @@
-/** Why some bytes are no record or control line. `newer`: they are, for a later version of this program. */
+/** Why some bytes are not a record or control line. `newer`: a later version of this program wrote them. */
 export interface ParseError {
   readonly kind: "parse-error";
   readonly reason: string;
@@ -9,7 +9,7 @@ export function parseError(reason: string): ParseError {
   return { kind: "parse-error", reason, newer: false };
 }
 
-/** The checksum is right, so these bytes were written so: by a version that knows more. */
+/** The checksum matches, so the bytes are as they were written: by a later version. */
 export function newerVersionError(what: string): ParseError {
   return {
     kind: "parse-error",

@@ -2,7 +2,7 @@ import type { Change, LogRecord } from "../model.ts";
 import { isRequestId } from "./commit-line.ts";
 import { encodedBytesMax, recordBytesMax } from "./record.ts";
 
-/** Whether a record can be written so that it can be read again. Errors: RangeError. */
+/** Checks that a record can be read back once it is written. Errors: RangeError. */
 export function checkRecord(record: LogRecord): void {
   const { changes, requestId, seq } = record;
   if (requestId !== undefined && !isRequestId(requestId)) {

@@ -3,7 +3,7 @@ import type { BaseLine } from "./control-line.ts";
 import type { ParsedRecord } from "./record.ts";
 import type { ControlToken, RecordToken } from "./token.ts";
 
-/** Takes the tokens of a log, from the first on: checks their order, and gathers what they say together. */
+/** Takes the tokens of a log from the first on, checks their order, and keeps what they add up to. */
 export class RecordOrder {
   identity: LogIdentity | undefined;
   /** See `Header.fileId`. */
@@ -17,16 +17,16 @@ export class RecordOrder {
   seq = 0;
   epochs: readonly EpochStart[] = [];
   promisedEpoch = 0;
-  /** See `KeyView.requestsAfter`; of the base. */
+  /** Of the base: see `KeyView.requestsAfter`. */
   requestsAfter = 0;
   /** Seq of the last record of the original program. */
   legacySeq = 0;
-  /** Bytes of header and base line, which every rewrite makes anew. */
+  /** Bytes of header and base line. Every rewrite writes them again, so they are not garbage. */
   frameBytes = 0;
-  /** Within a snapshot part: records have gaps, and its end is still to come. */
+  /** Whether the tokens are within a snapshot part, where records have gaps. */
   isInSnapshot = false;
   #snapshotRecords = 0;
-  /** What was lost before the next token: lost records leave one gap, a lost header may leave many. */
+  /** What was lost before the next token. Lost records leave one gap. A lost header may have begun a snapshot part. */
   #loss: "none" | "records" | "header" = "none";
   #hasLoss = false;
 
@@ -34,7 +34,7 @@ export class RecordOrder {
     return { epoch: this.epoch, seq: this.seq };
   }
 
-  /** Takes a token in. Returns what `problemWith` returns. */
+  /** Takes a token. Returns the result of `problemWith`. */
   take(token: RecordToken | ControlToken): string | undefined {
     const problem = this.problemWith(token);
     if (token.kind === "record") {
@@ -62,7 +62,7 @@ export class RecordOrder {
     return problem;
   }
 
-  /** Why a token cannot stand here, if so. */
+  /** Why a token is out of place here. Undefined when it is not. */
   problemWith(token: RecordToken | ControlToken): string | undefined {
     if (token.kind === "record") return this.#problemWithRecord(token.record);
     switch (token.control.kind) {
@@ -77,7 +77,7 @@ export class RecordOrder {
     }
   }
 
-  /** Something before the next token was lost. */
+  /** Notes that something before the next token was lost. */
   lose(what: "records" | "header"): void {
     if (this.#loss !== "header") this.#loss = what;
     this.#hasLoss = true;
@@ -124,7 +124,7 @@ export class RecordOrder {
     this.#promise(Math.max(promisedEpoch, base.epoch));
   }
 
-  /** The latest of several counts: a header may be written while another life begins. */
+  /** The latest life counts: a header may be written while another life begins. */
   #live(life: bigint): void {
     if (this.life === undefined || life > this.life) this.life = life;
   }

@@ -3,16 +3,16 @@ import { encodeEntry, entryOverheadBytes, type ParsedEntry, toChange } from "./e
 import { type ParseError, parseError } from "./parse-error.ts";
 
 /**
- * Records as they stand in a log file: one entry, or a batch. The entries of a batch stand one behind the other and
- * are good only together; the last one names their number.
+ * Records in a log file. A record is one entry, or a batch of several. The entries of a batch follow each other and are
+ * valid only together. The last one has their number.
  */
 
-/** Longest line, and longest batch: `valueBytesLimit` in base64, with the overhead of the most entries of a batch. */
+/** Longest record: `valueBytesLimit` in base64, plus the overhead of the largest number of entries in a batch. */
 export const recordBytesMax = 96 * 1024 * 1024;
 
 export interface ParsedRecord extends Position {
   readonly requestId: string | undefined;
-  /** Whether the original program wrote it. Epoch and seq are 0 then. */
+  /** Whether the original program wrote it: then epoch and seq are 0. */
   readonly legacy: boolean;
   /** See `ParsedEntry.back`. */
   readonly back: number;
@@ -20,7 +20,7 @@ export interface ParsedRecord extends Position {
   readonly changes: readonly ParsedEntry[];
 }
 
-/** An upper bound of the bytes that a record takes in the file. */
+/** An upper bound of a record's bytes in the file. */
 export function encodedBytesMax({ changes }: LogRecord): number {
   let bytes = entryOverheadBytes;
   for (const { key, value } of changes) {
@@ -33,7 +33,7 @@ function base64Bytes(bytes: number): number {
   return 4 * Math.ceil(bytes / 3);
 }
 
-/** Roughly what a record takes in memory or in a message. */
+/** Roughly a record's bytes in memory or in a message. */
 export function contentBytes({ changes, requestId }: LogRecord): number {
   let bytes = 16 + (requestId?.length ?? 0);
   for (const { key, value } of changes) bytes += 16 + key.length + value.length;
@@ -41,8 +41,8 @@ export function contentBytes({ changes, requestId }: LogRecord): number {
 }
 
 /**
- * Writes a record into `into` and returns where each entry ends. There must be room for `encodedBytesMax`. `back`: how
- * far before it the begin of the write lies that it is a part of.
+ * Writes a record into `into`, which must have room for `encodedBytesMax`, and returns where each entry ends. `back`:
+ * see `ParsedEntry.back`.
  */
 export function encodeRecord(record: LogRecord, into: Buffer, start: number, back: number): number[] {
   const { changes, requestId } = record;
@@ -62,7 +62,7 @@ export function encodeRecord(record: LogRecord, into: Buffer, start: number, bac
   return ends;
 }
 
-/** What these entries, which stand one behind the other, are together; the last one ends a record. */
+/** Joins consecutive entries, the last of which ends a record. */
 export function joinEntries(entries: readonly ParsedEntry[]): ParsedRecord | ParseError {
   const last = entries.at(-1);
   if (last === undefined || last.ends !== entries.length) {
@@ -72,7 +72,7 @@ export function joinEntries(entries: readonly ParsedEntry[]): ParsedRecord | Par
   return { epoch, seq, requestId, legacy, back, changes: kind === "epoch" || kind === "done" ? [] : entries };
 }
 
-/** The record that was parsed from `bytes`, with values of its own; or what is left of it with only these changes. */
+/** The record that was parsed from `bytes`, with copies of its values. `kept`: the changes to keep of it. */
 export function toLogRecord(
   bytes: Buffer,
   { requestId, changes }: ParsedRecord,

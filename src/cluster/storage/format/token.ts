@@ -1,7 +1,7 @@
 import type { ControlLine } from "./control-line.ts";
 import type { ParsedRecord } from "./record.ts";
 
-/** Where something stands in a file. */
+/** The place of something in a file. */
 export interface Place {
   readonly offset: number;
   readonly bytes: number;
@@ -12,7 +12,7 @@ export interface Place {
 export interface RecordToken extends Place {
   readonly kind: "record";
   readonly record: ParsedRecord;
-  /** Has the record from `start` on. Valid until the next tokens are asked for. */
+  /** Contains the record, from `start` on. Valid until the next tokens are read. */
   readonly window: Buffer;
   readonly start: number;
   /** See `ParsedEntry.back`. */
@@ -26,13 +26,13 @@ export interface ControlToken extends Place {
   readonly back: number;
 }
 
-/** Bytes that are nothing, up to the next good token or the end. */
+/** A bad stretch: bytes that are neither a record nor a control line, up to the next good token or the end. */
 export interface BadToken extends Place {
   readonly kind: "bad";
   readonly reason: string;
-  /** Whether they begin the file, and as a header does. */
+  /** Whether they are at the beginning of the file and look like a header. */
   readonly isHeaderLike: boolean;
-  /** Whether they are a record or control line of a later version. */
+  /** Whether a later version wrote them. */
   readonly newer: boolean;
 }
 

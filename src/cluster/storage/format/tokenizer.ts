@@ -7,15 +7,15 @@ import type { Token } from "./token.ts";
 
 const lineEnd = 10;
 
-/** The pure part of `readTokens`: sees one window of the file after another. */
+/** The pure part of `readTokens`: takes one window of the file after another. */
 export class Tokenizer {
   /** Offset of the window's first byte. */
   #offset: number;
   #line = 1;
   #legacyAllowed: boolean;
-  /** Begin of a bad stretch that is still going on. */
+  /** Beginning of the current bad stretch. */
   #bad: { offset: number; line: number; parseError: ParseError; isHeaderLike: boolean } | undefined;
-  /** Within a line that is too long. */
+  /** Whether it is within a line that is too long. */
   #isSkipping = false;
 
   constructor(offset: number, legacyAllowed: boolean) {
@@ -23,7 +23,7 @@ export class Tokenizer {
     this.#legacyAllowed = legacyAllowed;
   }
 
-  /** Returns what the window has, and how many bytes need not be shown again. */
+  /** Returns the tokens of the window, and how many bytes the next window may leave out. */
   split(window: Buffer, atEnd: boolean): { tokens: Token[]; consumed: number } {
     const tokens: Token[] = [];
     const view = { window, atEnd, tokens };
@@ -38,7 +38,7 @@ export class Tokenizer {
     return { tokens, consumed: start };
   }
 
-  /** Takes what stands at `start`; returns where the next begins, or undefined when more must be seen first. */
+  /** Takes the token at `start`. Returns where the next one begins, or undefined when it needs more bytes. */
   #next(view: View, start: number): number | undefined {
     const { window, atEnd, tokens } = view;
     const firstEnd = window.indexOf(lineEnd, start);
@@ -67,7 +67,7 @@ export class Tokenizer {
       if (entry.kind === "parse-error" || !areTogether(entries[0], entry)) {
         const parseError = entry.kind === "parse-error" ? entry : noEnd;
         if (entries.length === 0) return this.#rejectLine(window, { start, firstEnd }, parseError);
-        // All before this entry are bad with it; it may be the first of a good record itself.
+        // The entries before this one are bad without an end. This one may be the first of a good record.
         return this.#reject(window, { start, end, lines: 3 * entries.length }, parseError);
       }
       entries.push(entry);
@@ -83,7 +83,7 @@ export class Tokenizer {
     return end;
   }
 
-  /** Something good of so many lines stands at `start`. */
+  /** A good token, of so many lines, begins at `start`. */
   #accept(start: number, lines: number, tokens: Token[]): { offset: number; line: number } {
     const offset = this.#offset + start;
     const line = this.#line;
@@ -92,7 +92,7 @@ export class Tokenizer {
     return { offset, line };
   }
 
-  /** Goes on with the next line: any line may be the first of the next good record. */
+  /** Skips one line: the next good record may begin at any line. */
   #rejectLine(
     window: Buffer,
     { start, firstEnd }: { readonly start: number; readonly firstEnd: number },
@@ -102,7 +102,7 @@ export class Tokenizer {
     return this.#reject(window, { start, end: firstEnd + 1, lines: 1 }, parseError);
   }
 
-  /** Nothing good begins from `start` to `end`, which has so many line feeds. Returns `end`. */
+  /** No good token begins between `start` and `end`, a part with so many line feeds. Returns `end`. */
   #reject(
     window: Buffer,
     { start, end, lines }: { readonly start: number; readonly end: number; readonly lines: number },
@@ -113,7 +113,7 @@ export class Tokenizer {
       const isHeaderLike = offset === 0 && looksLikeHeader(window);
       this.#bad = { offset, line: this.#line, parseError, isHeaderLike };
     }
-    // What a later version has written is the better explanation of everything around it.
+    // "A later version wrote it" is the better reason for everything around it.
     if (parseError.newer && !this.#bad.parseError.newer) this.#bad.parseError = parseError;
     this.#line += lines;
     return end;
@@ -141,7 +141,7 @@ interface View {
   readonly tokens: Token[];
 }
 
-/** The entry at `start`, of a record that begins at `recordStart`; undefined when more must be seen first. */
+/** The entry at `start`, of a record that begins at `recordStart`. Undefined when it needs more bytes. */
 function entryAt(
   window: Buffer,
   { start, recordStart, atEnd, legacyAllowed }: EntryPlace,
@@ -166,7 +166,7 @@ function areTogether(first: ParsedEntry | undefined, next: ParsedEntry): boolean
   return first === undefined || (first.epoch === next.epoch && first.seq === next.seq);
 }
 
-/** Whether one byte, or what comes after, could have made this of a header. */
+/** Whether this may have been a header, before its first byte or what comes after the name was damaged. */
 function looksLikeHeader(start: Buffer): boolean {
   return isControlLine(start, 0) || start.toString("latin1", 1, 6) === "kvlab";
 }

@@ -6,20 +6,20 @@ import { type ParsedEntry, parseEntry } from "./entry.ts";
 import { recordBytesMax } from "./record.ts";
 
 /**
- * What is written together ends up to this far behind the end of what was synced: a record that takes the writer over
- * its limit of 4 MiB is the last one of its write.
+ * Longest write, and so the most that can be behind the last sync: a write ends with the record that takes it over the
+ * writer's limit of 4 MiB.
  */
 const writeBytesMax = recordBytesMax + 4 * 1024 * 1024;
 
-/** Disks write whole sectors; a larger one is several of these. */
+/** Disks write whole sectors. A larger sector is a multiple of this one. */
 const sectorBytes = 512;
 
 const lineEnd = 10;
 
 /**
- * Whether one interrupted write can have left what stands from `from`, where a record should begin, to `to`, the end
- * of the file. A kill leaves the beginning of what was to be written. A loss of power may also leave sectors that were
- * never written, which read as zeros: ext4 and XFS show nothing else where no data has arrived.
+ * Whether one interrupted write can have left the bytes from `from`, where a record should begin, to `to`, the end of
+ * the file. A killed process leaves a prefix of what it was writing. A loss of power may also leave sectors that were
+ * never written. On ext4 and XFS these read as zeros.
  */
 export async function isUnfinishedEnd(
   file: Pick<DiskFile, "read">,
@@ -33,7 +33,7 @@ export async function isUnfinishedEnd(
   const first = end.subarray(0, zero < 0 ? end.length : zero);
   while (zero >= 0) {
     const sector = from + zero - ((from + zero) % sectorBytes);
-    // No text has zeros, so they begin with the sector, or where nothing of ours was before.
+    // A log has no zero bytes. So zeros must begin with a sector, or right at `from`.
     if (from + zero !== Math.max(sector, from)) return false;
     const behind = Math.min(sector + sectorBytes - from, end.length);
     if (end.subarray(zero, behind).some((byte) => byte !== 0)) return false;
@@ -42,7 +42,7 @@ export async function isUnfinishedEnd(
   return isUnfinished(first);
 }
 
-/** Whether something can be added to the text so that it is a record or a control line. */
+/** Whether the text can be a prefix of a record or control line. */
 function isUnfinished(text: Buffer): boolean {
   if (isControlLine(text, 0)) return isUnfinishedControlLine(text);
   let before: ParsedEntry | undefined;
@@ -51,7 +51,7 @@ function isUnfinished(text: Buffer): boolean {
     const valueEnd = keyEnd < 0 ? -1 : text.indexOf(lineEnd, keyEnd + 1);
     const commitEnd = valueEnd < 0 ? -1 : text.indexOf(lineEnd, valueEnd + 1);
     if (commitEnd < 0) return isUnfinishedEntry(text, start, keyEnd, valueEnd);
-    // What is whole must be good, and continued.
+    // A complete entry must be good, and more entries must follow.
     const entry = parseEntry(text, { start, keyEnd, valueEnd, commitEnd }, false);
     if (entry.kind === "parse-error" || entry.ends > 0) return false;
     if (before !== undefined && (before.seq !== entry.seq || before.epoch !== entry.epoch)) return false;
@@ -62,7 +62,7 @@ function isUnfinished(text: Buffer): boolean {
 
 function isUnfinishedControlLine(text: Buffer): boolean {
   if (text.includes(lineEnd) || text.length > 4096) return false;
-  // Where the line end belongs stands something else.
+  // If all but the last byte is a good line, the last byte should have been a line feed: that is damage.
   if (parseControlLine(text, 0, text.length - 1).kind !== "parse-error") return false;
   return /^!([a-z]+( [!-~]*)*)?$/.test(text.toString("latin1"));
 }
@@ -76,7 +76,7 @@ function isUnfinishedEntry(text: Buffer, start: number, keyEnd: number, valueEnd
   const isDash = text.toString("latin1", valueStart, end) === "-";
   if (!isDash && !(isWhole ? isBase64 : isBase64Start)(text, valueStart, end)) return false;
   if (!isWhole) return true;
-  // As for a control line.
+  // As with a control line: a good entry whose last byte is not a line feed is damage.
   const lines = { start, keyEnd, valueEnd, commitEnd: text.length - 1 };
   if (parseEntry(text, lines, false).kind !== "parse-error") return false;
   return isCommitStart(text, valueEnd + 1);

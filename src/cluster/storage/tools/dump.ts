@@ -6,26 +6,26 @@ import { toLogRecord } from "../format/record.ts";
 import type { Change, LogRecord, Position } from "../model.ts";
 import { openForReading } from "./verify.ts";
 
-/** A change in a form that fits in JSON; or a record without any, whose key is empty. */
+/** A change as JSON can hold it. A record without changes has an empty key. */
 export interface DumpedChange extends Position {
-  /** `done`: a record that is only kept for its request. */
+  /** `done`: a record that is only kept because it answers a request. */
   readonly kind: Change["kind"] | "epoch" | "done";
   readonly key: string;
-  /** In base64; null unless `kind` is put. */
+  /** In base64. Null unless `kind` is put. */
   readonly value: string | null;
   readonly text: boolean;
-  /** In milliseconds since 1970; left out when the key does not expire. */
+  /** In milliseconds since 1970. Left out when the key does not expire. */
   readonly expiresMs?: number;
   /** Left out when it is 0. */
   readonly previous?: number;
   readonly requestId?: string;
-  /** Which change of how many it is; left out when the record has no other. */
+  /** Which change of the record, and of how many. Left out when the record has only this one. */
   readonly batch?: { readonly change: number; readonly of: number };
 }
 
 /**
- * All changes of a log file in their order. Errors: LogFileError, also for damage, once all records before it have
- * been given.
+ * All changes of a log file in order. Errors: LogFileError. When the log is damaged, the error comes after all changes
+ * before the damage.
  */
 export async function* dumpLog(disk: Disk, path: string): AsyncGenerator<DumpedChange, void, void> {
   const file = await openForReading(disk, path);

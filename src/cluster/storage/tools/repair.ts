@@ -12,27 +12,27 @@ import { nameForDamaged } from "../rewrite/damaged-name.ts";
 import { WriteBuffer } from "../write/write-buffer.ts";
 import { openForReading } from "./verify.ts";
 
-/** What a repair has done. */
+/** The result of a repair. */
 export interface RepairReport {
-  /** False when the log was not damaged: then nothing was changed. */
+  /** False when the log was not damaged. Then nothing was changed. */
   readonly repaired: boolean;
-  /** Good records found; those that others overwrite need not be written again. */
+  /** Good records found. Records that later ones overwrite may be left out of the new file. */
   readonly records: number;
   /** Keys with a value in the repaired log. */
   readonly liveKeys: number;
   readonly removedBytes: number;
-  /** File with the bytes that were removed; undefined when records were missing, but no bytes bad. */
+  /** File with the bytes that were removed. Undefined when records were missing, but no bytes were bad. */
   readonly keptIn: string | undefined;
   readonly damages: readonly Damage[];
   readonly damageCount: number;
-  /** Whether the log has lost its header, and so belongs to no node now. */
+  /** Whether the header is lost: then the log belongs to no node now. */
   readonly lostIdentity: boolean;
 }
 
 /**
- * Makes a damaged log usable: writes all good records, those after damage too, to a new file that takes its place, and
- * keeps the bad bytes in a file beside it. What was in these bytes is lost: where another replica has the data, a
- * snapshot of that is better. Errors: LogFileError.
+ * Makes a damaged log usable. It writes all good records, before and after the damage, to a new file that replaces the
+ * log, and keeps the bad bytes in a file beside it. The records in these bytes are lost: if another replica has the
+ * data, a snapshot of that replica is better. Errors: LogFileError.
  */
 export async function repairLog(disk: Disk, path: string): Promise<RepairReport> {
   const source = await openForReading(disk, path);
@@ -146,7 +146,7 @@ class Repair {
         if (buffer.gatheredBytes > smallChunkBytes) await buffer.flush();
       }
       const { last: base, epochs } = checker.order;
-      // Which requests the lost records have answered is not known.
+      // It is not known which requests the lost records have answered.
       const requestsAfter = base.seq;
       buffer.addLine(
         formatControlLine({ kind: "base", base, records, epochs, promisedEpoch, requestsAfter }),
@@ -156,7 +156,7 @@ class Repair {
     await this.#disk.syncDirectory(this.#path);
   }
 
-  /** No disk does such a thing; somebody has put files together. Which record is the right one is not for us to say. */
+  /** No disk fault reorders records: somebody has joined files. A program cannot tell which record is the right one. */
   #refuseOrder({ line }: RecordToken, before: Position, { epoch, seq }: Position): never {
     throw new LogFileError(
       this.#path,

@@ -6,17 +6,17 @@ import { takeChanges } from "../index/found-changes.ts";
 import { KeyIndex } from "../index/key-index.ts";
 import type { EpochStart, LogCondition, LogIdentity, Position } from "../model.ts";
 
-/** What is in a log file. */
+/** The content and condition of a log file. */
 export interface LogReport {
   readonly fileBytes: number;
   readonly condition: LogCondition;
-  /** Undefined for a log of the original program, one that no node has used yet, and one whose header is bad. */
+  /** Undefined for a log of the original program, a log that no node has used yet, and a log whose header is bad. */
   readonly identity: LogIdentity | undefined;
-  /** Records that are good in themselves, also those after damage. */
+  /** Good records, before and after damage. */
   readonly records: number;
-  /** How many of them the original program has written. */
+  /** How many of them the original program wrote. */
   readonly legacyRecords: number;
-  /** Keys that have a value, as far as the good records tell. */
+  /** Keys that have a value, judged by the good records. */
   readonly liveKeys: number;
   /** Bytes of good records and lines that a compaction would drop. */
   readonly garbageBytes: number;
@@ -29,7 +29,7 @@ export interface LogReport {
   readonly damageCount: number;
 }
 
-/** Reads a log file whole and changes nothing; a node may be using it. Errors: LogFileError. */
+/** Reads a whole log file and changes nothing. A node may be using the file. Errors: LogFileError. */
 export async function verifyLog(disk: Disk, path: string): Promise<LogReport> {
   const file = await openForReading(disk, path);
   try {
