@@ -11,10 +11,9 @@ const otherFiles = [pathOf("topology")];
 
 const INTRODUCTION = `# Services
 
-Every server speaks gRPC, gRPC-Web and Connect on its one port; the schema is in
-[proto/kvlab/v1](../proto/kvlab/v1), and the servers describe themselves by \`grpc.reflection.v1\`. \`grpc.health.v1\`
-is there as well. For TypeScript there is a [client](client.md), which takes care of what is said here about other nodes,
-repeated writes and streams.
+Every server speaks gRPC, gRPC-Web and Connect on one port. The schema is in [proto/kvlab/v1](../proto/kvlab/v1).
+Servers also offer it through reflection (\`grpc.reflection.v1\`), and health checks (\`grpc.health.v1\`). For TypeScript
+there is a [client](client.md), which follows redirects, retries calls safely, and resumes streams.
 `;
 
 /** The status codes of gRPC that comments name. */
@@ -35,7 +34,7 @@ export async function schemaPage() {
   return [
     INTRODUCTION,
     ...services.map((service) => serviceSection(page, service)),
-    "## Error details\n\nTyped messages that come with an error, and say more than its code.\n",
+    "## Error details\n\nTyped messages that come with an error and say more than its code.\n",
     ...files.get(detailFile).messages.map((message) => messageSection(page, message)),
     "## Other messages\n",
     ...[...serviceFiles, ...otherFiles].flatMap((path) => {

@@ -26,7 +26,7 @@ export type TransferRequest = Message<"kvlab.v1.TransferRequest"> & {
   group: string;
 
   /**
-   * Number of the node that is to be primary.
+   * Number of the node to make primary.
    *
    * @generated from field: uint32 number = 2;
    */
@@ -47,7 +47,7 @@ export const TransferRequestSchema: GenMessage<TransferRequest> = /*@__PURE__*/
  */
 export type TransferResponse = Message<"kvlab.v1.TransferResponse"> & {
   /**
-   * The epoch that has begun with it.
+   * Epoch of the new primary.
    *
    * @generated from field: uint64 epoch = 1;
    */
@@ -75,7 +75,7 @@ export type RecoverRequest = Message<"kvlab.v1.RecoverRequest"> & {
   group: string;
 
   /**
-   * Whether to do it. Without it, only what would happen is told, in the error.
+   * Whether to do it. Without it, nothing changes, and the error says what would happen.
    *
    * @generated from field: bool accept_data_loss = 2;
    */
@@ -103,7 +103,7 @@ export type RecoverResponse = Message<"kvlab.v1.RecoverResponse"> & {
   number: number;
 
   /**
-   * The epoch that has begun with it.
+   * Epoch of the new primary.
    *
    * @generated from field: uint64 epoch = 2;
    */
@@ -125,16 +125,16 @@ export const RecoverResponseSchema: GenMessage<RecoverResponse> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_admin, 3);
 
 /**
- * What operators do to a running cluster. Routers answer it.
+ * Operations on a running cluster. Routers serve it.
  *
  * @generated from service kvlab.v1.AdminService
  */
 export const AdminService: GenService<{
   /**
-   * Transfers the leadership of a group to an in-sync standby. No write is lost or refused: those that come meanwhile
-   * wait for the new primary.
+   * Transfers the leadership of a group to an in-sync standby. No write is lost or refused: writes that arrive during
+   * the transfer wait for the new primary.
    * Errors: NOT_FOUND (no such group or live node), FAILED_PRECONDITION (the node is not in sync),
-   * UNAVAILABLE (the group has no primary now, or ZooKeeper is away).
+   * UNAVAILABLE (the group has no primary now, or ZooKeeper cannot be reached).
    *
    * @generated from rpc kvlab.v1.AdminService.Transfer
    */
@@ -144,10 +144,10 @@ export const AdminService: GenService<{
     output: typeof TransferResponseSchema;
   },
   /**
-   * Gives a group whose in-sync replicas are all gone for good the best of its other replicas as primary.
+   * Makes the best of the other replicas the primary when all in-sync replicas of a group are gone for good.
    * Acknowledged writes that this replica does not have are lost.
    * Errors: NOT_FOUND (no such group), FAILED_PRECONDITION (an in-sync replica is live, or no replica is; or
-   * accept_data_loss is not set), UNAVAILABLE (the master cannot be reached, or ZooKeeper is away).
+   * `accept_data_loss` is not set), UNAVAILABLE (the master or ZooKeeper cannot be reached).
    *
    * @generated from rpc kvlab.v1.AdminService.Recover
    */

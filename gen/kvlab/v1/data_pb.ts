@@ -67,14 +67,14 @@ export type GetResponse = Message<"kvlab.v1.GetResponse"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Revision of the write that the value comes from: rises strictly with every write or delete of the key.
+   * Revision of the write that set the value. It rises strictly with every write or delete of the key.
    *
    * @generated from field: uint64 revision = 3;
    */
   revision: bigint;
 
   /**
-   * Milliseconds until the key expires; absent when it does not.
+   * Milliseconds until the key expires. Absent when it does not.
    *
    * @generated from field: optional uint64 ttl_left_ms = 4;
    */
@@ -89,21 +89,21 @@ export const GetResponseSchema: GenMessage<GetResponse> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_data, 1);
 
 /**
- * Names one write, so that it is carried out once however often it is sent.
+ * Names one write, so that it is applied only once, however often it is sent.
  *
  * @generated from message kvlab.v1.RequestId
  */
 export type RequestId = Message<"kvlab.v1.RequestId"> & {
   /**
-   * Chosen by the caller, and never used again for another request: 1 to 64 of A-Z, a-z, 0-9, - and _.
+   * Chosen by the caller, and never used for another request: 1 to 64 of A-Z, a-z, 0-9, - and _.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * A revision of the group that the caller has been told before it sent the request for the first time, the later the
-   * better: the write, if it was applied, came after it. 0: none.
+   * A revision of the group that the caller knew before it first sent the request, preferably the latest. If the write
+   * was applied, its revision is greater. 0: the caller knew none.
    *
    * @generated from field: uint64 after_revision = 2;
    */
@@ -131,7 +131,7 @@ export type PutRequest = Message<"kvlab.v1.PutRequest"> & {
   key: string;
 
   /**
-   * The value, at most 4 MiB less 64 KiB by default; one is needed, which may be empty.
+   * The value, at most 4 MiB less 64 KiB by default. Required, but may be empty.
    *
    * @generated from oneof kvlab.v1.PutRequest.value
    */
@@ -154,7 +154,7 @@ export type PutRequest = Message<"kvlab.v1.PutRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * What must hold for the write to be done; nothing by default.
+   * The write is applied only if this holds. None by default.
    *
    * @generated from oneof kvlab.v1.PutRequest.condition
    */
@@ -185,14 +185,14 @@ export type PutRequest = Message<"kvlab.v1.PutRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Milliseconds after which the key expires, at least 1; absent: never. A later put without it makes the key last.
+   * Milliseconds until the key expires, at least 1. Absent: it never does. A later put without it removes the expiry.
    *
    * @generated from field: optional uint64 ttl_ms = 7;
    */
   ttlMs?: bigint | undefined;
 
   /**
-   * Names the write, so that it can be repeated safely. Not within a batch, which has its own.
+   * Names the write, so that it can be retried safely. Not allowed within a batch, which has its own.
    *
    * @generated from field: kvlab.v1.RequestId request_id = 8;
    */
@@ -241,7 +241,7 @@ export type DeleteRequest = Message<"kvlab.v1.DeleteRequest"> & {
   key: string;
 
   /**
-   * What must hold for the delete to be done; nothing by default.
+   * The delete is applied only if this holds. None by default.
    *
    * @generated from oneof kvlab.v1.DeleteRequest.condition
    */
@@ -264,7 +264,7 @@ export type DeleteRequest = Message<"kvlab.v1.DeleteRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Names the delete, so that it can be repeated safely. Not within a batch, which has its own.
+   * Names the delete, so that it can be retried safely. Not allowed within a batch, which has its own.
    *
    * @generated from field: kvlab.v1.RequestId request_id = 4;
    */
@@ -300,7 +300,7 @@ export const DeleteResponseSchema: GenMessage<DeleteResponse> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_data, 6);
 
 /**
- * What must hold of one key for a batch to be done.
+ * A condition on one key. A batch is applied only if all its conditions hold.
  *
  * @generated from message kvlab.v1.Compare
  */
@@ -313,7 +313,7 @@ export type Compare = Message<"kvlab.v1.Compare"> & {
   key: string;
 
   /**
-   * The condition; one is needed.
+   * The condition. Required.
    *
    * @generated from oneof kvlab.v1.Compare.condition
    */
@@ -358,7 +358,7 @@ export const CompareSchema: GenMessage<Compare> = /*@__PURE__*/
  */
 export type BatchOperation = Message<"kvlab.v1.BatchOperation"> & {
   /**
-   * The write; one is needed.
+   * The write. Required.
    *
    * @generated from oneof kvlab.v1.BatchOperation.operation
    */
@@ -372,7 +372,7 @@ export type BatchOperation = Message<"kvlab.v1.BatchOperation"> & {
     case: "put";
   } | {
     /**
-     * Removes a key; without a condition, a key that does not exist is none of its business.
+     * Removes a key. Without a condition, deleting a missing key is not an error.
      *
      * @generated from field: kvlab.v1.DeleteRequest delete = 2;
      */
@@ -395,21 +395,22 @@ export const BatchOperationSchema: GenMessage<BatchOperation> = /*@__PURE__*/
  */
 export type BatchRequest = Message<"kvlab.v1.BatchRequest"> & {
   /**
-   * Conditions on keys, whether written or not; all of them, and those of the operations, are of the state before.
+   * Conditions on keys, which the batch need not write. These and the conditions of the operations are checked against
+   * the state before the batch.
    *
    * @generated from field: repeated kvlab.v1.Compare compares = 1;
    */
   compares: Compare[];
 
   /**
-   * The writes; each key at most once.
+   * The writes. Each key at most once.
    *
    * @generated from field: repeated kvlab.v1.BatchOperation operations = 2;
    */
   operations: BatchOperation[];
 
   /**
-   * Names the batch, so that it can be repeated safely.
+   * Names the batch, so that it can be retried safely.
    *
    * @generated from field: kvlab.v1.RequestId request_id = 3;
    */
@@ -430,7 +431,7 @@ export const BatchRequestSchema: GenMessage<BatchRequest> = /*@__PURE__*/
  */
 export type BatchResponse = Message<"kvlab.v1.BatchResponse"> & {
   /**
-   * Revision of all its writes. When it has changed nothing, one at which its conditions held.
+   * Revision of all its writes. If it changed nothing, a revision at which its conditions held.
    *
    * @generated from field: uint64 revision = 1;
    */
@@ -451,7 +452,7 @@ export const BatchResponseSchema: GenMessage<BatchResponse> = /*@__PURE__*/
  */
 export type ScanRequest = Message<"kvlab.v1.ScanRequest"> & {
   /**
-   * The group to scan; a data node knows its own, a router needs it.
+   * The group to scan. Required by a router, optional at a data node.
    *
    * @generated from field: string group = 1;
    */
@@ -465,42 +466,42 @@ export type ScanRequest = Message<"kvlab.v1.ScanRequest"> & {
   prefix: string;
 
   /**
-   * Only keys from this one on.
+   * Only this key and later ones.
    *
    * @generated from field: string start = 3;
    */
   start: string;
 
   /**
-   * Only keys before this one; absent: to the last.
+   * Only keys before this one. Absent: up to the last key.
    *
    * @generated from field: optional string end = 4;
    */
   end?: string | undefined;
 
   /**
-   * Only keys that come, in the order of the scan, after this one: where an earlier scan has stopped.
+   * Only keys after this one, in the order of the scan. To continue a scan, give its last key.
    *
    * @generated from field: optional string after = 5;
    */
   after?: string | undefined;
 
   /**
-   * From the last key to the first.
+   * Whether to scan from the last key to the first.
    *
    * @generated from field: bool reverse = 6;
    */
   reverse: boolean;
 
   /**
-   * Keys to return at most; 0: all.
+   * Maximum number of keys to return. 0: all.
    *
    * @generated from field: uint64 limit = 7;
    */
   limit: bigint;
 
   /**
-   * Without values.
+   * Whether to leave out the values.
    *
    * @generated from field: bool keys_only = 8;
    */
@@ -528,7 +529,7 @@ export type KeyValue = Message<"kvlab.v1.KeyValue"> & {
   key: string;
 
   /**
-   * The value, in the form in which it was put; none when only keys are asked for.
+   * The value, in the form in which it was put. Absent with `keys_only`.
    *
    * @generated from oneof kvlab.v1.KeyValue.value
    */
@@ -551,14 +552,14 @@ export type KeyValue = Message<"kvlab.v1.KeyValue"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Revision of the write that the value comes from.
+   * Revision of the write that set the value.
    *
    * @generated from field: uint64 revision = 4;
    */
   revision: bigint;
 
   /**
-   * Milliseconds until the key expires; absent when it does not.
+   * Milliseconds until the key expires. Absent when it does not.
    *
    * @generated from field: optional uint64 ttl_left_ms = 5;
    */
@@ -573,28 +574,28 @@ export const KeyValueSchema: GenMessage<KeyValue> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_data, 12);
 
 /**
- * Some of the keys of a scan, in its order.
+ * The next keys of a scan.
  *
  * @generated from message kvlab.v1.ScanResponse
  */
 export type ScanResponse = Message<"kvlab.v1.ScanResponse"> & {
   /**
-   * The keys; there may be none.
+   * The keys. May be empty.
    *
    * @generated from field: repeated kvlab.v1.KeyValue items = 1;
    */
   items: KeyValue[];
 
   /**
-   * The moment that the scan shows: every write up to this revision, and none after. The same in all answers; a watch
-   * after it misses nothing.
+   * Revision of the snapshot: it has every write up to this revision, and none after it. The same in all answers. A
+   * watch that begins after it misses nothing.
    *
    * @generated from field: uint64 revision = 2;
    */
   revision: bigint;
 
   /**
-   * Epoch in which this revision was the last.
+   * Epoch of this revision. For `after_epoch` of a watch.
    *
    * @generated from field: uint64 epoch = 3;
    */
@@ -615,20 +616,20 @@ export const ScanResponseSchema: GenMessage<ScanResponse> = /*@__PURE__*/
  */
 export type WatchRequest = Message<"kvlab.v1.WatchRequest"> & {
   /**
-   * The group to watch; a data node knows its own, a router needs it.
+   * The group to watch. Required by a router, optional at a data node.
    *
    * @generated from field: string group = 1;
    */
   group: string;
 
   /**
-   * Which keys; all of the group by default.
+   * Which keys to watch. All keys of the group by default.
    *
    * @generated from oneof kvlab.v1.WatchRequest.scope
    */
   scope: {
     /**
-     * Just this one.
+     * Only this key.
      *
      * @generated from field: string key = 2;
      */
@@ -636,7 +637,7 @@ export type WatchRequest = Message<"kvlab.v1.WatchRequest"> & {
     case: "key";
   } | {
     /**
-     * Those that begin with this.
+     * Only keys that begin with this.
      *
      * @generated from field: string prefix = 3;
      */
@@ -645,21 +646,22 @@ export type WatchRequest = Message<"kvlab.v1.WatchRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Only what comes after this revision; absent: what comes from now on.
+   * Only changes after this revision. Absent: only changes from now on.
    *
    * @generated from field: optional uint64 after_revision = 4;
    */
   afterRevision?: bigint | undefined;
 
   /**
-   * Epoch that was named with that revision; 0: not known. The call fails when another history has been there instead.
+   * Epoch that came with that revision. 0: not known. The call fails if the group's log has another history at that
+   * revision.
    *
    * @generated from field: uint64 after_epoch = 5;
    */
   afterEpoch: bigint;
 
   /**
-   * Whether events tell what was there before.
+   * Whether events include the value before the change.
    *
    * @generated from field: bool previous = 6;
    */
@@ -674,28 +676,29 @@ export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_data, 14);
 
 /**
- * Changes of keys, in the order in which they happened.
+ * The next changes of a watch.
  *
  * @generated from message kvlab.v1.WatchResponse
  */
 export type WatchResponse = Message<"kvlab.v1.WatchResponse"> & {
   /**
-   * The changes; there may be none. Those of one batch come together, unless they are longer than 4 MiB with what was
-   * there before: then the rest comes in the next messages, and until it has, the revision below is before the batch.
+   * The changes, in the order in which they happened. May be empty. The changes of a batch come in one message, unless
+   * they and their previous values are longer than 4 MiB. Then they come in several messages, and the revision below
+   * stays before the batch until the last one.
    *
    * @generated from field: repeated kvlab.v1.WatchEvent events = 1;
    */
   events: WatchEvent[];
 
   /**
-   * Everything up to this revision has been told: a watch after it goes on where this one has come to.
+   * All changes up to this revision have been sent. A watch after this revision continues here.
    *
    * @generated from field: uint64 revision = 2;
    */
   revision: bigint;
 
   /**
-   * Epoch in which this revision was the last.
+   * Epoch of this revision. For `after_epoch` of a later watch.
    *
    * @generated from field: uint64 epoch = 3;
    */
@@ -716,7 +719,7 @@ export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
  */
 export type WatchEvent = Message<"kvlab.v1.WatchEvent"> & {
   /**
-   * What has happened.
+   * What happened.
    *
    * @generated from field: kvlab.v1.EventKind kind = 1;
    */
@@ -760,7 +763,7 @@ export type WatchEvent = Message<"kvlab.v1.WatchEvent"> & {
   revision: bigint;
 
   /**
-   * What was there before, if that was asked for; absent when nothing was.
+   * The value before the change, if the watch asked for it. Absent when the key did not exist.
    *
    * @generated from field: kvlab.v1.PreviousValue previous = 6;
    */
@@ -775,13 +778,13 @@ export const WatchEventSchema: GenMessage<WatchEvent> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_data, 16);
 
 /**
- * What a key was before a change.
+ * The value of a key before a change.
  *
  * @generated from message kvlab.v1.PreviousValue
  */
 export type PreviousValue = Message<"kvlab.v1.PreviousValue"> & {
   /**
-   * Its value, in the form in which it was put.
+   * The value, in the form in which it was put.
    *
    * @generated from oneof kvlab.v1.PreviousValue.value
    */
@@ -804,14 +807,14 @@ export type PreviousValue = Message<"kvlab.v1.PreviousValue"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Revision of the write that the value came from.
+   * Revision of the write that set the value.
    *
    * @generated from field: uint64 revision = 3;
    */
   revision: bigint;
 
   /**
-   * Whether compaction has removed the value, of which only the revision is known.
+   * Whether compaction has removed the value. Then only its revision is known.
    *
    * @generated from field: bool lost = 4;
    */
@@ -826,7 +829,7 @@ export const PreviousValueSchema: GenMessage<PreviousValue> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_data, 17);
 
 /**
- * Some of the calls of a pipe.
+ * The next calls of a pipe.
  *
  * @generated from message kvlab.v1.PipeRequest
  */
@@ -847,7 +850,7 @@ export const PipeRequestSchema: GenMessage<PipeRequest> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_data, 18);
 
 /**
- * Some of the answers of a pipe.
+ * The next answers of a pipe.
  *
  * @generated from message kvlab.v1.PipeResponse
  */
@@ -889,7 +892,7 @@ export const ExchangeRequestSchema: GenMessage<ExchangeRequest> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_data, 20);
 
 /**
- * Answer of Exchange: comes when all calls have ended.
+ * Answer of Exchange. It comes when all calls have ended.
  *
  * @generated from message kvlab.v1.ExchangeResponse
  */
@@ -916,21 +919,21 @@ export const ExchangeResponseSchema: GenMessage<ExchangeResponse> = /*@__PURE__*
  */
 export type Operation = Message<"kvlab.v1.Operation"> & {
   /**
-   * Names the call in its answer; not used by another call that is under way.
+   * Names the call in its answer. Must differ from the ids of other calls in flight.
    *
    * @generated from field: uint32 id = 1;
    */
   id: number;
 
   /**
-   * Milliseconds that the call may take; 0: as long as any call without a deadline.
+   * Milliseconds that the call may take. 0: as long as a call without a deadline.
    *
    * @generated from field: uint32 timeout_ms = 2;
    */
   timeoutMs: number;
 
   /**
-   * The call; one is needed.
+   * The call. Required.
    *
    * @generated from oneof kvlab.v1.Operation.call
    */
@@ -1058,7 +1061,7 @@ export type Failure = Message<"kvlab.v1.Failure"> & {
   code: number;
 
   /**
-   * What has gone wrong, in words.
+   * What went wrong, in words.
    *
    * @generated from field: string message = 2;
    */
@@ -1086,14 +1089,14 @@ export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
  */
 export type StatusRequest = Message<"kvlab.v1.StatusRequest"> & {
   /**
-   * The group to ask about; a data node knows its own, a router needs it.
+   * The group of the node. Required by a router, optional at a data node.
    *
    * @generated from field: string group = 1;
    */
   group: string;
 
   /**
-   * Number of the node in the group; when absent, a router asks the group's primary.
+   * Number of the node in the group. Absent: a router asks the group's primary.
    *
    * @generated from field: optional uint32 number = 2;
    */
@@ -1128,14 +1131,14 @@ export type StatusResponse = Message<"kvlab.v1.StatusResponse"> & {
   number: number;
 
   /**
-   * Its part in the group.
+   * Its role in the group.
    *
    * @generated from field: kvlab.v1.NodeRole role = 3;
    */
   role: NodeRole;
 
   /**
-   * Number of the primary's term that it follows.
+   * Epoch of the primary that it follows.
    *
    * @generated from field: uint64 epoch = 4;
    */
@@ -1149,14 +1152,14 @@ export type StatusResponse = Message<"kvlab.v1.StatusResponse"> & {
   lastSeq: bigint;
 
   /**
-   * Sequence number up to which its records are known to be committed.
+   * Highest sequence number that it knows to be committed.
    *
    * @generated from field: uint64 committed_seq = 6;
    */
   committedSeq: bigint;
 
   /**
-   * Keys that it holds.
+   * Number of keys that it holds.
    *
    * @generated from field: uint64 keys = 7;
    */
@@ -1177,21 +1180,21 @@ export type StatusResponse = Message<"kvlab.v1.StatusResponse"> & {
   garbageBytes: bigint;
 
   /**
-   * On a primary: how far each standby has come.
+   * On a primary: the progress of each standby.
    *
    * @generated from field: repeated kvlab.v1.StandbyStatus standbys = 10;
    */
   standbys: StandbyStatus[];
 
   /**
-   * On a primary: whether it takes reads and writes now, and if not, why.
+   * On a primary: why it takes no reads and writes now. Empty when it does.
    *
    * @generated from field: string unavailable = 11;
    */
   unavailable: string;
 
   /**
-   * What keeps its disk from taking writes: it is full, or does not answer. Empty when nothing does.
+   * Why its disk takes no writes: it is full, or does not respond. Empty when it does.
    *
    * @generated from field: string disk_trouble = 12;
    */
@@ -1206,7 +1209,7 @@ export const StatusResponseSchema: GenMessage<StatusResponse> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_data, 26);
 
 /**
- * How far one standby has come, as its primary sees it.
+ * The progress of one standby, as its primary sees it.
  *
  * @generated from message kvlab.v1.StandbyStatus
  */
@@ -1226,7 +1229,7 @@ export type StandbyStatus = Message<"kvlab.v1.StandbyStatus"> & {
   ackedSeq: bigint;
 
   /**
-   * Records of the primary that it has not yet on disk.
+   * Number of records of the primary that it does not have on disk yet.
    *
    * @generated from field: uint64 lag = 3;
    */
@@ -1240,21 +1243,21 @@ export type StandbyStatus = Message<"kvlab.v1.StandbyStatus"> & {
   inSync: boolean;
 
   /**
-   * Whether its disk had no room for what it was sent last.
+   * Whether its disk was full when it last received records.
    *
    * @generated from field: bool disk_full = 5;
    */
   diskFull: boolean;
 
   /**
-   * What the primary does for it.
+   * How the primary sends to it now.
    *
    * @generated from field: kvlab.v1.StandbyState state = 6;
    */
   state: StandbyState;
 
   /**
-   * How much of a snapshot has arrived, in percent. Absent unless one is being sent.
+   * Percentage of a snapshot that has arrived. Absent unless one is being sent.
    *
    * @generated from field: optional uint32 snapshot_percent = 7;
    */
@@ -1269,13 +1272,13 @@ export const StandbyStatusSchema: GenMessage<StandbyStatus> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_data, 27);
 
 /**
- * What has happened to a key.
+ * What happened to a key.
  *
  * @generated from enum kvlab.v1.EventKind
  */
 export const EventKind = {
   /**
-   * Not known; never sent.
+   * Never sent.
    *
    * @generated from enum value: EVENT_KIND_UNSPECIFIED = 0;
    */
@@ -1296,7 +1299,7 @@ export const EventKind = {
   DELETE: 2,
 
   /**
-   * Its time was over.
+   * It expired.
    *
    * @generated from enum value: EVENT_KIND_EXPIRE = 3;
    */
@@ -1304,7 +1307,7 @@ export const EventKind = {
 } as const;
 
 /**
- * What has happened to a key.
+ * What happened to a key.
  *
  * @generated from enum kvlab.v1.EventKind
  */
@@ -1317,41 +1320,41 @@ export const EventKindSchema: GenEnum<EventKind> = /*@__PURE__*/
   enumDesc(file_kvlab_v1_data, 0);
 
 /**
- * What a primary does for a standby.
+ * How a primary sends to a standby.
  *
  * @generated from enum kvlab.v1.StandbyState
  */
 export const StandbyState = {
   /**
-   * Not known: the primary is of an earlier version.
+   * Not known: the primary runs an earlier version.
    *
    * @generated from enum value: STANDBY_STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * It asks where the standby's log stops being the same as its own.
+   * The primary finds out up to where the standby's log is the same as its own.
    *
    * @generated from enum value: STANDBY_STATE_PROBE = 1;
    */
   PROBE: 1,
 
   /**
-   * It sends every record as it is written.
+   * The primary sends every record as it is written.
    *
    * @generated from enum value: STANDBY_STATE_REPLICATE = 2;
    */
   REPLICATE: 2,
 
   /**
-   * It sends all live records: its log no longer has those that the standby lacks.
+   * The primary sends all live records, because its log no longer has the records that the standby lacks.
    *
    * @generated from enum value: STANDBY_STATE_SNAPSHOT = 3;
    */
   SNAPSHOT: 3,
 
   /**
-   * It waits before it sends records again: the standby's disk had no room.
+   * The primary waits before it sends records again, because the standby's disk was full.
    *
    * @generated from enum value: STANDBY_STATE_PAUSED = 4;
    */
@@ -1359,7 +1362,7 @@ export const StandbyState = {
 } as const;
 
 /**
- * What a primary does for a standby.
+ * How a primary sends to a standby.
  *
  * @generated from enum kvlab.v1.StandbyState
  */
@@ -1375,24 +1378,23 @@ export const StandbyStateSchema: GenEnum<StandbyState> = /*@__PURE__*/
  * Reads and writes keys. A data node answers for the keys of its own group while it is the primary; a router
  * answers for every key by forwarding the call to the primary that owns it.
  *
- * What a server does not understand it refuses with INVALID_ARGUMENT: a field that is not in its schema, in JSON or in
- * binary form; one that is there twice, as JSON; a parameter of a GET that is not known. So no condition is ever passed
- * over.
+ * A server refuses what it does not understand with INVALID_ARGUMENT: a field that is not in its schema, in JSON or in
+ * binary form; a JSON field that occurs twice; an unknown query parameter of a GET. So it never ignores a condition.
  *
  * Errors of every call that names a key: INVALID_ARGUMENT (key over 4 KiB or not UTF-8), FAILED_PRECONDITION
  * with a WrongNode detail (this node is not the key's primary), UNAVAILABLE (not applied: may be retried).
  *
  * Errors of every write: INVALID_ARGUMENT (value over the limit), FAILED_PRECONDITION with a ConditionFailed detail
- * (not applied: the key is not as the condition says), UNKNOWN with an OutcomeUnknown detail (may or may not have been
- * applied: the same request with the same request_id tells), RESOURCE_EXHAUSTED (not applied: too many writes are
- * waiting), FAILED_PRECONDITION with a RequestForgotten detail (this attempt is not applied, and whether an earlier one
- * was cannot be told any more).
+ * (not applied: the condition does not hold), UNKNOWN with an OutcomeUnknown detail (may or may not have been applied:
+ * send the same request again with the same `request_id` to find out), RESOURCE_EXHAUSTED (not applied: too many writes
+ * are waiting), FAILED_PRECONDITION with a RequestForgotten detail (this attempt was not applied; the group no longer
+ * knows whether an earlier one was).
  *
  * @generated from service kvlab.v1.DataService
  */
 export const DataService: GenService<{
   /**
-   * Reads one key. Linearizable: sees every write acknowledged before the call.
+   * Reads one key. Linearizable: the answer includes every write acknowledged before the call.
    * Errors: NOT_FOUND.
    *
    * @generated from rpc kvlab.v1.DataService.Get
@@ -1403,7 +1405,7 @@ export const DataService: GenService<{
     output: typeof GetResponseSchema;
   },
   /**
-   * Writes one key. Answered once every in-sync replica has it on disk.
+   * Writes one key. The answer comes once every in-sync replica has the write on disk.
    *
    * @generated from rpc kvlab.v1.DataService.Put
    */
@@ -1413,7 +1415,7 @@ export const DataService: GenService<{
     output: typeof PutResponseSchema;
   },
   /**
-   * Removes one key. Answered as Put is.
+   * Removes one key. The answer comes once every in-sync replica has the delete on disk.
    * Errors: NOT_FOUND (the key does not exist, and the request has no condition).
    *
    * @generated from rpc kvlab.v1.DataService.Delete
@@ -1424,8 +1426,8 @@ export const DataService: GenService<{
     output: typeof DeleteResponseSchema;
   },
   /**
-   * Compares and writes keys of one group as one step: all of it is done, or nothing. Keys share a group for certain
-   * when they share a {tag}. Answered as Put is.
+   * Checks conditions and writes keys of one group in one atomic step: everything is applied, or nothing. Keys with the
+   * same {tag} are always in the same group. The answer comes once every in-sync replica has the batch on disk.
    * Errors: INVALID_ARGUMENT (keys of several groups, a key written twice, more than 1,000 compares and operations,
    * values over the limit together).
    *
@@ -1437,9 +1439,9 @@ export const DataService: GenService<{
     output: typeof BatchResponseSchema;
   },
   /**
-   * The keys of one group in the order of their UTF-8 bytes, as they all were at one moment.
-   * Errors: INVALID_ARGUMENT (a router needs the group's name), ABORTED (so much was written meanwhile that the
-   * moment could not be kept: scan on after the last key), RESOURCE_EXHAUSTED (too many scans at once).
+   * Returns the keys of one group in the order of their UTF-8 bytes, as a snapshot of one moment.
+   * Errors: INVALID_ARGUMENT (a router needs the group's name), ABORTED (too much was written during the scan to keep
+   * the snapshot: continue with a new scan after the last key), RESOURCE_EXHAUSTED (too many scans at once).
    *
    * @generated from rpc kvlab.v1.DataService.Scan
    */
@@ -1449,11 +1451,11 @@ export const DataService: GenService<{
     output: typeof ScanResponseSchema;
   },
   /**
-   * The changes of keys of one group, in the order in which they happened, until the caller ends the call. The first
-   * answer comes at once. A caller that reads slowly is answered from the log.
-   * Errors: INVALID_ARGUMENT (a router needs the group's name), OUT_OF_RANGE with a HistoryLost detail (the log does
-   * not reach back to what was asked for, or the caller was so slow that it does not any more; or it continues from
-   * something else), RESOURCE_EXHAUSTED (too many watches at once).
+   * Streams the changes of keys of one group, in the order in which they happened, until the caller ends the call. The
+   * first answer comes at once. A slow caller gets its events from the log.
+   * Errors: INVALID_ARGUMENT (a router needs the group's name), OUT_OF_RANGE with a HistoryLost detail (the log no
+   * longer has the events after the given revision, also when the caller fell too far behind; or the given epoch and
+   * revision belong to another history), RESOURCE_EXHAUSTED (too many watches at once).
    *
    * @generated from rpc kvlab.v1.DataService.Watch
    */
@@ -1463,8 +1465,8 @@ export const DataService: GenService<{
     output: typeof WatchResponseSchema;
   },
   /**
-   * Many calls over one stream, answered in any order. Of a caller that does not take its answers 64 MiB are kept; a
-   * Get beyond that is UNAVAILABLE, and can be made again.
+   * Many calls over one stream, answered in any order. The server buffers up to 64 MiB of answers for a caller that
+   * does not read them. A Get beyond that fails with UNAVAILABLE and can be retried.
    *
    * @generated from rpc kvlab.v1.DataService.Pipe
    */
@@ -1474,8 +1476,8 @@ export const DataService: GenService<{
     output: typeof PipeResponseSchema;
   },
   /**
-   * One message of a Pipe as a call of its own, for callers that cannot send streams, such as browsers. Reads that the
-   * answer has no room for (1 MiB, if there are several) are answered UNAVAILABLE, to be made again.
+   * One message of a Pipe as a call of its own, for callers that cannot send streams, such as browsers. When an answer
+   * to several reads would exceed 1 MiB, the reads that do not fit fail with UNAVAILABLE and can be retried.
    * Errors: INVALID_ARGUMENT (more than 1,000 operations).
    *
    * @generated from rpc kvlab.v1.DataService.Exchange

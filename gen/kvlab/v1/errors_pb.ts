@@ -26,14 +26,14 @@ export type WrongNode = Message<"kvlab.v1.WrongNode"> & {
   group: string;
 
   /**
-   * `host:port` of that group's primary; empty when it is not known.
+   * `host:port` of that group's primary. Empty when it is not known.
    *
    * @generated from field: string address = 2;
    */
   address: string;
 
   /**
-   * Version of the ring that this is said from.
+   * Version of the ring that the answer was made from.
    *
    * @generated from field: uint64 ring_version = 3;
    */
@@ -54,7 +54,7 @@ export const WrongNodeSchema: GenMessage<WrongNode> = /*@__PURE__*/
  */
 export type OutcomeUnknown = Message<"kvlab.v1.OutcomeUnknown"> & {
   /**
-   * The group that was asked.
+   * The group of the write.
    *
    * @generated from field: string group = 1;
    */
@@ -69,8 +69,8 @@ export const OutcomeUnknownSchema: GenMessage<OutcomeUnknown> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_errors, 1);
 
 /**
- * Detail of UNAVAILABLE and RESOURCE_EXHAUSTED: the server that was asked has certainly not applied the call, which
- * may be repeated. Without it the error may come from a broken connection, which tells nothing.
+ * Detail of UNAVAILABLE and RESOURCE_EXHAUSTED: the call was certainly not applied, and may be retried. Without this
+ * detail the error may come from a broken connection, and the call may have been applied.
  *
  * @generated from message kvlab.v1.NotApplied
  */
@@ -85,7 +85,7 @@ export const NotAppliedSchema: GenMessage<NotApplied> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_errors, 2);
 
 /**
- * Detail of FAILED_PRECONDITION: a key is not as a condition says. Nothing was applied.
+ * Detail of FAILED_PRECONDITION: a condition does not hold. Nothing was applied.
  *
  * @generated from message kvlab.v1.ConditionFailed
  */
@@ -98,7 +98,7 @@ export type ConditionFailed = Message<"kvlab.v1.ConditionFailed"> & {
   key: string;
 
   /**
-   * Its revision now; 0 when it does not exist.
+   * Its revision now. 0 when it does not exist.
    *
    * @generated from field: uint64 revision = 2;
    */
@@ -113,15 +113,15 @@ export const ConditionFailedSchema: GenMessage<ConditionFailed> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_errors, 3);
 
 /**
- * Detail of FAILED_PRECONDITION: the group remembers its last 100,000 requests, and those do not reach back to the
- * after_revision of this one. This attempt was not applied. If it was the first, it can be sent again with the revision
- * given here; if not, whether an earlier one was applied cannot be told.
+ * Detail of FAILED_PRECONDITION: the group remembers its last 100,000 requests, and they do not reach back to the
+ * `after_revision` of this request. This attempt was not applied. If it was the first attempt, send the request again
+ * with the revision given here. Otherwise it is not known whether an earlier attempt was applied.
  *
  * @generated from message kvlab.v1.RequestForgotten
  */
 export type RequestForgotten = Message<"kvlab.v1.RequestForgotten"> & {
   /**
-   * A revision of the group now.
+   * The current revision of the group.
    *
    * @generated from field: uint64 revision = 1;
    */
@@ -136,13 +136,13 @@ export const RequestForgottenSchema: GenMessage<RequestForgotten> = /*@__PURE__*
   messageDesc(file_kvlab_v1_errors, 4);
 
 /**
- * Detail of OUT_OF_RANGE: a watch cannot go on without missing something.
+ * Detail of OUT_OF_RANGE: a watch cannot continue without missing changes.
  *
  * @generated from message kvlab.v1.HistoryLost
  */
 export type HistoryLost = Message<"kvlab.v1.HistoryLost"> & {
   /**
-   * Watches after this revision, and later ones, can be served; 0 when that is not known.
+   * The oldest revision after which a watch can begin. 0 when it is not known.
    *
    * @generated from field: uint64 oldest_revision = 1;
    */

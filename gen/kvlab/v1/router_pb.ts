@@ -49,21 +49,22 @@ export type LocateResponse = Message<"kvlab.v1.LocateResponse"> & {
   group: string;
 
   /**
-   * `host:port` of the group's primary. Empty while the group has none: the key is then unavailable.
+   * `host:port` of the group's primary. Empty while the group has none: then the key is unavailable.
    *
    * @generated from field: string address = 2;
    */
   address: string;
 
   /**
-   * Version of the ring this answer was made from.
+   * Version of the ring that the answer was made from.
    *
    * @generated from field: uint64 ring_version = 3;
    */
   ringVersion: bigint;
 
   /**
-   * Milliseconds for which the answer could not be checked against ZooKeeper; 0 while connected to it.
+   * Milliseconds since the connection to ZooKeeper was lost, until everything has been read again. 0 while this is
+   * current.
    *
    * @generated from field: uint64 age_ms = 4;
    */
@@ -99,7 +100,7 @@ export const GetTopologyRequestSchema: GenMessage<GetTopologyRequest> = /*@__PUR
  */
 export type GetTopologyResponse = Message<"kvlab.v1.GetTopologyResponse"> & {
   /**
-   * The cluster at this moment.
+   * The cluster now.
    *
    * @generated from field: kvlab.v1.Topology topology = 1;
    */
@@ -135,7 +136,7 @@ export const WatchTopologyRequestSchema: GenMessage<WatchTopologyRequest> = /*@_
  */
 export type WatchTopologyResponse = Message<"kvlab.v1.WatchTopologyResponse"> & {
   /**
-   * The cluster at this moment.
+   * The cluster now.
    *
    * @generated from field: kvlab.v1.Topology topology = 1;
    */
@@ -150,13 +151,13 @@ export const WatchTopologyResponseSchema: GenMessage<WatchTopologyResponse> = /*
   messageDesc(file_kvlab_v1_router, 5);
 
 /**
- * Says where keys live. Every router answers every call, not only the master.
+ * Tells where keys are. Every router answers every call, not only the master.
  *
  * @generated from service kvlab.v1.RouterService
  */
 export const RouterService: GenService<{
   /**
-   * Names the group of a key and its primary.
+   * Returns the group of a key and its primary.
    * Errors: INVALID_ARGUMENT (key over 4 KiB), UNAVAILABLE (no group has registered yet).
    *
    * @generated from rpc kvlab.v1.RouterService.Locate
@@ -167,8 +168,8 @@ export const RouterService: GenService<{
     output: typeof LocateResponseSchema;
   },
   /**
-   * The whole cluster as this router sees it now.
-   * Errors: UNAVAILABLE (ZooKeeper has not been reached since the router started).
+   * Returns the whole cluster as this router sees it now.
+   * Errors: UNAVAILABLE (the router has not reached ZooKeeper since it started).
    *
    * @generated from rpc kvlab.v1.RouterService.GetTopology
    */
@@ -178,8 +179,8 @@ export const RouterService: GenService<{
     output: typeof GetTopologyResponseSchema;
   },
   /**
-   * The whole cluster now, and again after each change, until the caller ends the call.
-   * A slow reader is sent only the newest state.
+   * Streams the whole cluster now, and again after each change, until the caller ends the call.
+   * A slow caller gets only the latest state.
    * Errors: as GetTopology.
    *
    * @generated from rpc kvlab.v1.RouterService.WatchTopology

@@ -13,13 +13,13 @@ export const file_kvlab_v1_topology: GenFile = /*@__PURE__*/
   fileDesc("ChdrdmxhYi92MS90b3BvbG9neS5wcm90bxIIa3ZsYWIudjEiWgoETm9kZRIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCRIgCgRyb2xlGAMgASgOMhIua3ZsYWIudjEuTm9kZVJvbGUSDwoHaW5fc3luYxgEIAEoCCJ4CgVHcm91cBIMCgRuYW1lGAEgASgJEg0KBWVwb2NoGAIgASgEEh0KBW5vZGVzGAMgAygLMg4ua3ZsYWIudjEuTm9kZRINCgVzaGFyZRgEIAEoARIPCgd3YWl0aW5nGAUgASgJEhMKC3VuYXZhaWxhYmxlGAYgASgJIikKBlJvdXRlchIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCSKfAQoIVG9wb2xvZ3kSFAoMcmluZ192ZXJzaW9uGAEgASgEEhUKDXZpcnR1YWxfbm9kZXMYAiABKA0SHwoGZ3JvdXBzGAMgAygLMg8ua3ZsYWIudjEuR3JvdXASIQoHcm91dGVycxgEIAMoCzIQLmt2bGFiLnYxLlJvdXRlchIOCgZhZ2VfbXMYBSABKAQSEgoKY2x1c3Rlcl9pZBgGIAEoCSpTCghOb2RlUm9sZRIZChVOT0RFX1JPTEVfVU5TUEVDSUZJRUQQABIVChFOT0RFX1JPTEVfUFJJTUFSWRABEhUKEU5PREVfUk9MRV9TVEFOREJZEAJiBnByb3RvMw");
 
 /**
- * One replica of a group, as registered at this moment.
+ * One replica of a group that is registered now.
  *
  * @generated from message kvlab.v1.Node
  */
 export type Node = Message<"kvlab.v1.Node"> & {
   /**
-   * Number of the replica in its group. It names the replica and its data, and is kept over restarts.
+   * Number of the replica in its group. It names the replica and its data, and stays the same after restarts.
    *
    * @generated from field: uint32 number = 1;
    */
@@ -33,14 +33,14 @@ export type Node = Message<"kvlab.v1.Node"> & {
   address: string;
 
   /**
-   * Its part in the group.
+   * Its role in the group.
    *
    * @generated from field: kvlab.v1.NodeRole role = 3;
    */
   role: NodeRole;
 
   /**
-   * Whether it holds every acknowledged write of its group.
+   * Whether it has every acknowledged write of its group.
    *
    * @generated from field: bool in_sync = 4;
    */
@@ -68,21 +68,21 @@ export type Group = Message<"kvlab.v1.Group"> & {
   name: string;
 
   /**
-   * Number of the primary's term; rises by one with every new primary.
+   * Number of the primary's term. It rises by one with every new primary.
    *
    * @generated from field: uint64 epoch = 2;
    */
   epoch: bigint;
 
   /**
-   * The live replicas, by number. Empty when the group is down: its keys are then unavailable, not gone.
+   * The live replicas, by number. Empty when the group is down: then its keys are unavailable, not gone.
    *
    * @generated from field: repeated kvlab.v1.Node nodes = 3;
    */
   nodes: Node[];
 
   /**
-   * Part of all hash values that the ring gives to this group, from 0 to 1. 0 when outside the ring.
+   * Share of all hash values that the ring assigns to this group, from 0 to 1. 0 when it is outside the ring.
    *
    * @generated from field: double share = 4;
    */
@@ -117,7 +117,7 @@ export const GroupSchema: GenMessage<Group> = /*@__PURE__*/
  */
 export type Router = Message<"kvlab.v1.Router"> & {
   /**
-   * Its number; the master has number 0.
+   * Its number. The master has number 0.
    *
    * @generated from field: uint32 number = 1;
    */
@@ -145,14 +145,14 @@ export const RouterSchema: GenMessage<Router> = /*@__PURE__*/
  */
 export type Topology = Message<"kvlab.v1.Topology"> & {
   /**
-   * Rises with every change of the ring.
+   * Version of the ring. It rises with every change of the ring.
    *
    * @generated from field: uint64 ring_version = 1;
    */
   ringVersion: bigint;
 
   /**
-   * Virtual nodes of a group: each group has one point more than this on the ring.
+   * Virtual nodes of a group. Each group has one more point than this on the ring.
    *
    * @generated from field: uint32 virtual_nodes = 2;
    */
@@ -173,15 +173,16 @@ export type Topology = Message<"kvlab.v1.Topology"> & {
   routers: Router[];
 
   /**
-   * Milliseconds for which this view could not be checked against ZooKeeper; 0 while connected to it.
+   * Milliseconds since the connection to ZooKeeper was lost, until everything has been read again. 0 while this is
+   * current.
    *
    * @generated from field: uint64 age_ms = 5;
    */
   ageMs: bigint;
 
   /**
-   * Random id of the cluster, made with its first znode. Another id is another cluster, whose ring versions and epochs
-   * have nothing to do with those before. Empty while it is not known.
+   * Random id of the cluster, made with its first znode. Another id means another cluster, whose ring versions and epochs
+   * cannot be compared with earlier ones. Empty while it is not known.
    *
    * @generated from field: string cluster_id = 6;
    */
@@ -202,7 +203,7 @@ export const TopologySchema: GenMessage<Topology> = /*@__PURE__*/
  */
 export const NodeRole = {
   /**
-   * Not known; never sent.
+   * Never sent.
    *
    * @generated from enum value: NODE_ROLE_UNSPECIFIED = 0;
    */
@@ -216,7 +217,7 @@ export const NodeRole = {
   PRIMARY: 1,
 
   /**
-   * Keeps a copy, from which it can become primary.
+   * Keeps a copy, and can become primary.
    *
    * @generated from enum value: NODE_ROLE_STANDBY = 2;
    */

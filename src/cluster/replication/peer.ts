@@ -67,15 +67,15 @@ export interface AppendRequest extends PeerRequest {
   /** In order; none in a heartbeat. */
   readonly records: readonly LogRecord[];
   readonly committedSeq: number;
-  /** Set when `records` are a part of a full copy. */
-  readonly copy?: SnapshotChunk;
+  /** Set when `records` are part of a snapshot. */
+  readonly snapshot?: SnapshotChunk;
   /** For how long from the sending the primary may rely on the answer: the standby serves no sooner as primary. */
   readonly leaseMs: number;
 }
 
 export interface SnapshotChunk extends SnapshotHead {
-  /** All chunks of a copy carry the same number. */
-  readonly copyId: number;
+  /** The same in all chunks of a snapshot. */
+  readonly snapshotId: number;
   /** From 0. */
   readonly index: number;
   readonly last: boolean;
@@ -93,8 +93,8 @@ export interface AppendResponse {
   readonly last: Position;
   readonly base: Position;
   readonly epochs: readonly EpochStart[];
-  /** With `mismatch`: the log is damaged, and only a full copy mends it. */
-  readonly needsCopy: boolean;
+  /** With `mismatch`: the log is damaged, and only a snapshot can repair it. */
+  readonly needsSnapshot: boolean;
 }
 
 export interface CountMisplacedRequest extends PeerRequest {

@@ -46,7 +46,7 @@ export class Replicator {
   readonly #stopped = new AbortController();
   /** Cuts the wait for new records short. */
   #wake: (() => void) | undefined;
-  #copyId = 0;
+  #snapshotId = 0;
   readonly #name: string;
   /** Nothing has been acknowledged since, monotonic; undefined while nothing has failed. */
   #failingSinceMs: number | undefined;
@@ -110,7 +110,7 @@ export class Replicator {
     if (response?.result !== "mismatch") return true;
     const common = commonSeq(store, response);
     const isReachable = common >= store.base.seq && common >= response.base.seq;
-    if (isReachable && !response.needsCopy) this.progress.matched(common);
+    if (isReachable && !response.needsSnapshot) this.progress.matched(common);
     else this.progress.lost();
     return this.progress.state.kind !== "probe";
   }
@@ -145,13 +145,13 @@ export class Replicator {
   async #sendSnapshot(): Promise<void> {
     const reader = await this.#context.store.openSnapshot();
     const { base, epochs, requestsAfter } = reader;
-    const copyId = ++this.#copyId;
+    const snapshotId = ++this.#snapshotId;
     try {
       this.progress.snapshot(0, base.seq);
       for (let index = 0; ; index++) {
         const records = await reader.next(batchBytesMax);
         const last = records.length === 0;
-        const chunk = { copyId, index, last, base, epochs, requestsAfter };
+        const chunk = { snapshotId, index, last, base, epochs, requestsAfter };
         const response = await this.#send(base.seq, records, chunk);
         if (response?.result === "ok" && last) return this.progress.matched(base.seq);
         if (response?.result === "mismatch") this.progress.lost();
@@ -167,7 +167,7 @@ export class Replicator {
   async #send(
     previousSeq: number,
     records: readonly LogRecord[],
-    copy?: SnapshotChunk,
+    chunk?: SnapshotChunk,
   ): Promise<AppendResponse | undefined> {
     const { clock, store, settings } = this.#context;
     const request: AppendRequest = {
@@ -180,7 +180,7 @@ export class Replicator {
       records,
       committedSeq: this.#context.committedSeq(),
       leaseMs: settings.leaseMs,
-      ...(copy === undefined ? {} : { copy }),
+      ...(chunk === undefined ? {} : { snapshot: chunk }),
     };
     const sent = momentOf(clock);
     const response = await withTimeout(clock, peerTimeoutMs, this.#stopped.signal, (signal) =>
@@ -196,9 +196,9 @@ export class Replicator {
     const answer = {
       sent,
       result,
-      seq: previousSeq + (copy === undefined ? records.length : 0),
-      hadRecords: records.length > 0 || copy !== undefined,
-      counts: copy === undefined || copy.last,
+      seq: previousSeq + (chunk === undefined ? records.length : 0),
+      hadRecords: records.length > 0 || chunk !== undefined,
+      counts: chunk === undefined || chunk.last,
     };
     this.progress.answered(answer, clock.monotonicMs(), store.written.seq);
     this.#context.onAck(this);

@@ -20,7 +20,9 @@ export class Standby {
   #turn: Promise<unknown> = Promise.resolve();
   /** Messages that are handled now or wait. */
   #messages = 0;
-  #copy: { epoch: number; primary: number; copyId: number; next: number; writer: SnapshotWriter } | undefined;
+  #snapshot:
+    | { epoch: number; primary: number; snapshotId: number; next: number; writer: SnapshotWriter }
+    | undefined;
   /** Records up to here are known to be committed, and must never be cut off. */
   #committedSeq = 0;
   #heardMs = Number.NEGATIVE_INFINITY;
@@ -93,11 +95,11 @@ export class Standby {
 
   async #take(request: AppendRequest): Promise<AppendResponse> {
     const store = this.#store;
-    if (request.copy !== undefined) return await this.#takeSnapshot(request, request.copy);
+    if (request.snapshot !== undefined) return await this.#takeSnapshot(request, request.snapshot);
     // The primary has given up the snapshot that it began. An open writer would keep the log from being compacted.
-    await this.#copy?.writer.abort();
-    this.#copy = undefined;
-    if (this.#needsCopy || request.previous.seq < store.base.seq || !holds(store, request.previous)) {
+    await this.#snapshot?.writer.abort();
+    this.#snapshot = undefined;
+    if (this.#needsSnapshot || request.previous.seq < store.base.seq || !holds(store, request.previous)) {
       return this.#answer("mismatch");
     }
     await this.#takeRecords(request);
@@ -136,34 +138,34 @@ export class Standby {
 
   async #takeSnapshot(request: AppendRequest, chunk: SnapshotChunk): Promise<AppendResponse> {
     if (chunk.index === 0) {
-      await this.#copy?.writer.abort();
+      await this.#snapshot?.writer.abort();
       const writer = await this.#store.beginSnapshot(chunk);
-      this.#copy = {
+      this.#snapshot = {
         epoch: request.epoch,
         primary: request.primary,
-        copyId: chunk.copyId,
+        snapshotId: chunk.snapshotId,
         next: 0,
         writer,
       };
     }
-    const copy = this.#copy;
+    const snapshot = this.#snapshot;
     const expected =
-      copy?.epoch === request.epoch &&
-      copy.primary === request.primary &&
-      copy.copyId === chunk.copyId &&
-      copy.next === chunk.index;
-    if (copy === undefined || !expected) return this.#answer("mismatch");
-    await copy.writer.write(request.records);
-    copy.next++;
+      snapshot?.epoch === request.epoch &&
+      snapshot.primary === request.primary &&
+      snapshot.snapshotId === chunk.snapshotId &&
+      snapshot.next === chunk.index;
+    if (snapshot === undefined || !expected) return this.#answer("mismatch");
+    await snapshot.writer.write(request.records);
+    snapshot.next++;
     if (chunk.last) {
-      this.#copy = undefined;
-      await copy.writer.finish();
+      this.#snapshot = undefined;
+      await snapshot.writer.finish();
     }
     return this.#answer("ok");
   }
 
   /** Whether records may be missing anywhere in the log. */
-  get #needsCopy(): boolean {
+  get #needsSnapshot(): boolean {
     return this.#store.condition.kind === "damaged" || this.#store.identity?.repaired === true;
   }
 
@@ -175,7 +177,7 @@ export class Standby {
       last: durable,
       base,
       epochs,
-      needsCopy: this.#needsCopy,
+      needsSnapshot: this.#needsSnapshot,
     };
   }
 }

@@ -37,7 +37,7 @@ export function peerOver(transport: Transport): Peer {
 }
 
 function toRequest(request: AppendRequest) {
-  const { copy } = request;
+  const { snapshot } = request;
   return create(AppendRequestSchema, {
     group: request.group,
     epoch: BigInt(request.epoch),
@@ -49,16 +49,16 @@ function toRequest(request: AppendRequest) {
     committedSeq: BigInt(request.committedSeq),
     leaseMs: BigInt(Math.ceil(request.leaseMs)),
     cluster: request.cluster ?? "",
-    ...(copy === undefined
+    ...(snapshot === undefined
       ? {}
       : {
-          copy: {
-            copyId: BigInt(copy.copyId),
-            index: BigInt(copy.index),
-            base: toPosition(copy.base),
-            epochs: toEpochs(copy.epochs),
-            last: copy.last,
-            requestsAfter: BigInt(copy.requestsAfter),
+          snapshot: {
+            snapshotId: BigInt(snapshot.snapshotId),
+            index: BigInt(snapshot.index),
+            base: toPosition(snapshot.base),
+            epochs: toEpochs(snapshot.epochs),
+            last: snapshot.last,
+            requestsAfter: BigInt(snapshot.requestsAfter),
           },
         }),
   });
@@ -71,7 +71,7 @@ function fromResponse(message: AppendResponseMessage): AppendResponse {
     last: fromPosition(message.last),
     base: fromPosition(message.base),
     epochs: fromEpochs(message.epochs),
-    needsCopy: message.needsCopy,
+    needsSnapshot: message.needsSnapshot,
   };
 }
 

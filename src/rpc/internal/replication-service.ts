@@ -66,12 +66,12 @@ function toResponse(response: AppendResponse) {
     last: toPosition(response.last),
     base: toPosition(response.base),
     epochs: toEpochs(response.epochs),
-    needsCopy: response.needsCopy,
+    needsSnapshot: response.needsSnapshot,
   };
 }
 
 function fromRequest(message: AppendRequestMessage): AppendRequest {
-  const { copy } = message;
+  const { snapshot } = message;
   return {
     group: message.group,
     epoch: Number(message.epoch),
@@ -83,16 +83,16 @@ function fromRequest(message: AppendRequestMessage): AppendRequest {
     committedSeq: Number(message.committedSeq),
     leaseMs: Number(message.leaseMs),
     cluster: message.cluster,
-    ...(copy === undefined
+    ...(snapshot === undefined
       ? {}
       : {
-          copy: {
-            copyId: Number(copy.copyId),
-            index: Number(copy.index),
-            base: fromPosition(copy.base),
-            epochs: fromEpochs(copy.epochs),
-            last: copy.last,
-            requestsAfter: Number(copy.requestsAfter),
+          snapshot: {
+            snapshotId: Number(snapshot.snapshotId),
+            index: Number(snapshot.index),
+            base: fromPosition(snapshot.base),
+            epochs: fromEpochs(snapshot.epochs),
+            last: snapshot.last,
+            requestsAfter: Number(snapshot.requestsAfter),
           },
         }),
   };

@@ -110,7 +110,7 @@ describe("an in-sync node that returns", () => {
     assert.deepEqual(group.inSync, [1]);
   });
 
-  test("with a repaired log leaves the set, and is mended by a full copy though it ends where the others do", async () => {
+  test("with a repaired log leaves the set, and is repaired by a snapshot though it ends where the others do", async () => {
     const group = await pair();
     stop(group, 2);
     group.disk(2).damage({ epoch: 1, seq: 3 });

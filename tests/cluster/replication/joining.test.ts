@@ -55,7 +55,7 @@ test("while the outcome of its joining is unknown, a standby's acknowledgements 
   assert.deepEqual(group.inSync, [1]);
 });
 
-test("a node that history no longer reaches gets a full copy, and goes on from there", async () => {
+test("a node whose log ends before the history begins gets a snapshot, and goes on from there", async () => {
   const group = await groupOf([1]);
   for (let i = 0; i < 20; i++) await group.clock.settled(group.put(1, `k${i % 5}`, `v${i}`));
   await group.clock.settled(group.delete(1, "k0"));
@@ -67,7 +67,7 @@ test("a node that history no longer reaches gets a full copy, and goes on from t
   assert.equal(group.contents(2).at(-1), "z=1");
 });
 
-test("a standby whose log is damaged leaves the in-sync set first, and is mended by a full copy", async () => {
+test("a standby whose log is damaged leaves the in-sync set first, and is repaired by a snapshot", async () => {
   const group = await groupOf([1, 2]);
   await group.clock.settled(group.put(1, "a", "1"));
   group.crash(2);

@@ -122,7 +122,7 @@ const scenarios: Record<string, Scenario> = {
     await store.close();
   },
 
-  "a full copy in the place of a log": async (disk, expected) => {
+  "a snapshot in the place of a log": async (disk, expected) => {
     const records = allKindsOfRecords(20, 5);
     const store = await open(disk);
     await store.adopt({ cluster: "c1", group: "g", number: 1 });

@@ -203,7 +203,7 @@ export class Invariants {
     }
     standby.promisedEpoch = Math.max(standby.promisedEpoch, request.epoch);
     const seq = request.previous.seq + request.records.length;
-    if (response.result === "ok" && request.copy === undefined && standby.durableSeq < seq) {
+    if (response.result === "ok" && request.snapshot === undefined && standby.durableSeq < seq) {
       this.violated(`${standby.name} acknowledges seq ${seq}, and has ${standby.durableSeq} on disk`);
     }
   }

@@ -29,8 +29,8 @@ export const commitMutants: readonly Mutant[] = [
     edits: [
       [
         replicator,
-        "seq: previousSeq + (copy === undefined ? records.length : 0),",
-        "seq: previousSeq + (copy === undefined ? records.length + 1 : 0),",
+        "seq: previousSeq + (chunk === undefined ? records.length : 0),",
+        "seq: previousSeq + (chunk === undefined ? records.length + 1 : 0),",
       ],
     ],
   },

@@ -57,8 +57,8 @@ export const keyMutants: readonly Mutant[] = [
     ],
   },
   {
-    name: "a full copy forgets requests",
-    promise: "a request is carried out once, over a full copy too",
+    name: "a snapshot forgets requests",
+    promise: "a request is carried out once, after a snapshot too",
     withinSeeds: 100,
     focus: ["wiped disk", "compaction", "transfer"],
     edits: [
@@ -119,7 +119,7 @@ export const keyMutants: readonly Mutant[] = [
     ],
   },
   {
-    name: "a copy has only the first change of a batch",
+    name: "a snapshot has only the first change of a batch",
     promise: "a batch is whole on every replica",
     withinSeeds: 20,
     focus: ["wiped disk", "compaction"],

@@ -47,7 +47,7 @@ export type ReportSilenceRequest = Message<"kvlab.internal.v1.ReportSilenceReque
   incarnation: string;
 
   /**
-   * Id of the cluster that the caller is of; a node of another refuses the call. Empty in earlier versions.
+   * Id of the caller's cluster. A node of another cluster refuses the call. Empty in earlier versions.
    *
    * @generated from field: string cluster = 5;
    */
@@ -68,7 +68,7 @@ export const ReportSilenceRequestSchema: GenMessage<ReportSilenceRequest> = /*@_
  */
 export type ReportSilenceResponse = Message<"kvlab.internal.v1.ReportSilenceResponse"> & {
   /**
-   * Whether the standby is the primary of the next epoch now.
+   * Whether the standby is now the primary of the next epoch.
    *
    * @generated from field: bool promoted = 1;
    */
@@ -83,14 +83,14 @@ export const ReportSilenceResponseSchema: GenMessage<ReportSilenceResponse> = /*
   messageDesc(file_kvlab_internal_v1_election, 1);
 
 /**
- * Calls of data nodes to the master. Not for clients: it may change with any version.
+ * Calls from data nodes to the master. Not for clients: it may change with any version.
  *
  * @generated from service kvlab.internal.v1.ElectionService
  */
 export const ElectionService: GenService<{
   /**
-   * An in-sync standby hears nothing of its primary any more, and has stopped answering it. The master makes it the
-   * primary, if the group's state is still as it says.
+   * An in-sync standby no longer hears from its primary, and has stopped answering it. The master makes the standby the
+   * primary if the state of the group still matches the report.
    * Errors: UNAVAILABLE (this router is not the master).
    *
    * @generated from rpc kvlab.internal.v1.ElectionService.ReportSilence

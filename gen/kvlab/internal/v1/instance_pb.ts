@@ -34,7 +34,7 @@ export const GetInstanceRequestSchema: GenMessage<GetInstanceRequest> = /*@__PUR
  */
 export type GetInstanceResponse = Message<"kvlab.internal.v1.GetInstanceResponse"> & {
   /**
-   * Random, made at each start.
+   * Random, chosen at each start.
    *
    * @generated from field: string instance = 1;
    */
@@ -49,13 +49,13 @@ export const GetInstanceResponseSchema: GenMessage<GetInstanceResponse> = /*@__P
   messageDesc(file_kvlab_internal_v1_instance, 1);
 
 /**
- * Tells the servers apart that could be at one address. Not for clients: it may change with any version.
+ * Identifies the server at an address. Not for clients: it may change with any version.
  *
  * @generated from service kvlab.internal.v1.InstanceService
  */
 export const InstanceService: GenService<{
   /**
-   * Which server answers. A server asks at the address that it announces, to learn whether that leads to it.
+   * Returns which server answers. A server calls the address that it announces, to check that it reaches itself.
    *
    * @generated from rpc kvlab.internal.v1.InstanceService.GetInstance
    */

@@ -10,10 +10,10 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file kvlab/internal/v1/replication.proto.
  */
 export const file_kvlab_internal_v1_replication: GenFile = /*@__PURE__*/
-  fileDesc("CiNrdmxhYi9pbnRlcm5hbC92MS9yZXBsaWNhdGlvbi5wcm90bxIRa3ZsYWIuaW50ZXJuYWwudjEiJgoIUG9zaXRpb24SDQoFZXBvY2gYASABKAQSCwoDc2VxGAIgASgEIi4KCkVwb2NoU3RhcnQSDQoFZXBvY2gYASABKAQSEQoJZmlyc3Rfc2VxGAIgASgEIoUBCgZDaGFuZ2USKwoEa2luZBgBIAEoDjIdLmt2bGFiLmludGVybmFsLnYxLkNoYW5nZUtpbmQSCwoDa2V5GAIgASgJEg0KBXZhbHVlGAMgASgMEgwKBHRleHQYBCABKAgSEgoKZXhwaXJlc19tcxgFIAEoBBIQCghwcmV2aW91cxgGIAEoBCJkCgZSZWNvcmQSDQoFZXBvY2gYASABKAQSCwoDc2VxGAIgASgEEioKB2NoYW5nZXMYAyADKAsyGS5rdmxhYi5pbnRlcm5hbC52MS5DaGFuZ2USEgoKcmVxdWVzdF9pZBgEIAEoCSKrAQoJQ29weUNodW5rEg8KB2NvcHlfaWQYASABKAQSDQoFaW5kZXgYAiABKAQSKQoEYmFzZRgDIAEoCzIbLmt2bGFiLmludGVybmFsLnYxLlBvc2l0aW9uEi0KBmVwb2NocxgEIAMoCzIdLmt2bGFiLmludGVybmFsLnYxLkVwb2NoU3RhcnQSDAoEbGFzdBgFIAEoCBIWCg5yZXF1ZXN0c19hZnRlchgGIAEoBCKkAgoNQXBwZW5kUmVxdWVzdBINCgVncm91cBgBIAEoCRINCgVlcG9jaBgCIAEoBBIPCgdwcmltYXJ5GAMgASgNEg4KBnRhcmdldBgEIAEoDRITCgtpbmNhcm5hdGlvbhgFIAEoCRItCghwcmV2aW91cxgGIAEoCzIbLmt2bGFiLmludGVybmFsLnYxLlBvc2l0aW9uEioKB3JlY29yZHMYByADKAsyGS5rdmxhYi5pbnRlcm5hbC52MS5SZWNvcmQSFQoNY29tbWl0dGVkX3NlcRgIIAEoBBIqCgRjb3B5GAkgASgLMhwua3ZsYWIuaW50ZXJuYWwudjEuQ29weUNodW5rEhAKCGxlYXNlX21zGAogASgEEg8KB2NsdXN0ZXIYCyABKAki6QEKDkFwcGVuZFJlc3BvbnNlEi8KBnJlc3VsdBgBIAEoDjIfLmt2bGFiLmludGVybmFsLnYxLkFwcGVuZFJlc3VsdBINCgVlcG9jaBgCIAEoBBIpCgRsYXN0GAMgASgLMhsua3ZsYWIuaW50ZXJuYWwudjEuUG9zaXRpb24SKQoEYmFzZRgEIAEoCzIbLmt2bGFiLmludGVybmFsLnYxLlBvc2l0aW9uEi0KBmVwb2NocxgFIAMoCzIdLmt2bGFiLmludGVybmFsLnYxLkVwb2NoU3RhcnQSEgoKbmVlZHNfY29weRgGIAEoCCJjChVDb3VudE1pc3BsYWNlZFJlcXVlc3QSDQoFZ3JvdXAYASABKAkSEwoLcmluZ19ncm91cHMYAiADKAkSFQoNdmlydHVhbF9ub2RlcxgDIAEoDRIPCgdjbHVzdGVyGAQgASgJIiYKFkNvdW50TWlzcGxhY2VkUmVzcG9uc2USDAoEa2V5cxgBIAEoBCJBCg9IYW5kT3ZlclJlcXVlc3QSDQoFZ3JvdXAYASABKAkSDgoGbnVtYmVyGAIgASgNEg8KB2NsdXN0ZXIYAyABKAkiIQoQSGFuZE92ZXJSZXNwb25zZRINCgVlcG9jaBgBIAEoBCI0ChJHZXRQb3NpdGlvblJlcXVlc3QSDQoFZ3JvdXAYASABKAkSDwoHY2x1c3RlchgCIAEoCSJVChNHZXRQb3NpdGlvblJlc3BvbnNlEi0KCHBvc2l0aW9uGAEgASgLMhsua3ZsYWIuaW50ZXJuYWwudjEuUG9zaXRpb24SDwoHZGFtYWdlZBgCIAEoCCpuCgpDaGFuZ2VLaW5kEhsKF0NIQU5HRV9LSU5EX1VOU1BFQ0lGSUVEEAASEwoPQ0hBTkdFX0tJTkRfUFVUEAESFgoSQ0hBTkdFX0tJTkRfREVMRVRFEAISFgoSQ0hBTkdFX0tJTkRfRVhQSVJFEAMqlgEKDEFwcGVuZFJlc3VsdBIdChlBUFBFTkRfUkVTVUxUX1VOU1BFQ0lGSUVEEAASFAoQQVBQRU5EX1JFU1VMVF9PSxABEh0KGUFQUEVORF9SRVNVTFRfU1RBTEVfRVBPQ0gQAhIaChZBUFBFTkRfUkVTVUxUX01JU01BVENIEAMSFgoSQVBQRU5EX1JFU1VMVF9GVUxMEAQy/QIKElJlcGxpY2F0aW9uU2VydmljZRJNCgZBcHBlbmQSIC5rdmxhYi5pbnRlcm5hbC52MS5BcHBlbmRSZXF1ZXN0GiEua3ZsYWIuaW50ZXJuYWwudjEuQXBwZW5kUmVzcG9uc2USZQoOQ291bnRNaXNwbGFjZWQSKC5rdmxhYi5pbnRlcm5hbC52MS5Db3VudE1pc3BsYWNlZFJlcXVlc3QaKS5rdmxhYi5pbnRlcm5hbC52MS5Db3VudE1pc3BsYWNlZFJlc3BvbnNlElMKCEhhbmRPdmVyEiIua3ZsYWIuaW50ZXJuYWwudjEuSGFuZE92ZXJSZXF1ZXN0GiMua3ZsYWIuaW50ZXJuYWwudjEuSGFuZE92ZXJSZXNwb25zZRJcCgtHZXRQb3NpdGlvbhIlLmt2bGFiLmludGVybmFsLnYxLkdldFBvc2l0aW9uUmVxdWVzdBomLmt2bGFiLmludGVybmFsLnYxLkdldFBvc2l0aW9uUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("CiNrdmxhYi9pbnRlcm5hbC92MS9yZXBsaWNhdGlvbi5wcm90bxIRa3ZsYWIuaW50ZXJuYWwudjEiJgoIUG9zaXRpb24SDQoFZXBvY2gYASABKAQSCwoDc2VxGAIgASgEIi4KCkVwb2NoU3RhcnQSDQoFZXBvY2gYASABKAQSEQoJZmlyc3Rfc2VxGAIgASgEIoUBCgZDaGFuZ2USKwoEa2luZBgBIAEoDjIdLmt2bGFiLmludGVybmFsLnYxLkNoYW5nZUtpbmQSCwoDa2V5GAIgASgJEg0KBXZhbHVlGAMgASgMEgwKBHRleHQYBCABKAgSEgoKZXhwaXJlc19tcxgFIAEoBBIQCghwcmV2aW91cxgGIAEoBCJkCgZSZWNvcmQSDQoFZXBvY2gYASABKAQSCwoDc2VxGAIgASgEEioKB2NoYW5nZXMYAyADKAsyGS5rdmxhYi5pbnRlcm5hbC52MS5DaGFuZ2USEgoKcmVxdWVzdF9pZBgEIAEoCSKzAQoNU25hcHNob3RDaHVuaxITCgtzbmFwc2hvdF9pZBgBIAEoBBINCgVpbmRleBgCIAEoBBIpCgRiYXNlGAMgASgLMhsua3ZsYWIuaW50ZXJuYWwudjEuUG9zaXRpb24SLQoGZXBvY2hzGAQgAygLMh0ua3ZsYWIuaW50ZXJuYWwudjEuRXBvY2hTdGFydBIMCgRsYXN0GAUgASgIEhYKDnJlcXVlc3RzX2FmdGVyGAYgASgEIqwCCg1BcHBlbmRSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg0KBWVwb2NoGAIgASgEEg8KB3ByaW1hcnkYAyABKA0SDgoGdGFyZ2V0GAQgASgNEhMKC2luY2FybmF0aW9uGAUgASgJEi0KCHByZXZpb3VzGAYgASgLMhsua3ZsYWIuaW50ZXJuYWwudjEuUG9zaXRpb24SKgoHcmVjb3JkcxgHIAMoCzIZLmt2bGFiLmludGVybmFsLnYxLlJlY29yZBIVCg1jb21taXR0ZWRfc2VxGAggASgEEjIKCHNuYXBzaG90GAkgASgLMiAua3ZsYWIuaW50ZXJuYWwudjEuU25hcHNob3RDaHVuaxIQCghsZWFzZV9tcxgKIAEoBBIPCgdjbHVzdGVyGAsgASgJIu0BCg5BcHBlbmRSZXNwb25zZRIvCgZyZXN1bHQYASABKA4yHy5rdmxhYi5pbnRlcm5hbC52MS5BcHBlbmRSZXN1bHQSDQoFZXBvY2gYAiABKAQSKQoEbGFzdBgDIAEoCzIbLmt2bGFiLmludGVybmFsLnYxLlBvc2l0aW9uEikKBGJhc2UYBCABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhItCgZlcG9jaHMYBSADKAsyHS5rdmxhYi5pbnRlcm5hbC52MS5FcG9jaFN0YXJ0EhYKDm5lZWRzX3NuYXBzaG90GAYgASgIImMKFUNvdW50TWlzcGxhY2VkUmVxdWVzdBINCgVncm91cBgBIAEoCRITCgtyaW5nX2dyb3VwcxgCIAMoCRIVCg12aXJ0dWFsX25vZGVzGAMgASgNEg8KB2NsdXN0ZXIYBCABKAkiJgoWQ291bnRNaXNwbGFjZWRSZXNwb25zZRIMCgRrZXlzGAEgASgEIkEKD0hhbmRPdmVyUmVxdWVzdBINCgVncm91cBgBIAEoCRIOCgZudW1iZXIYAiABKA0SDwoHY2x1c3RlchgDIAEoCSIhChBIYW5kT3ZlclJlc3BvbnNlEg0KBWVwb2NoGAEgASgEIjQKEkdldFBvc2l0aW9uUmVxdWVzdBINCgVncm91cBgBIAEoCRIPCgdjbHVzdGVyGAIgASgJIlUKE0dldFBvc2l0aW9uUmVzcG9uc2USLQoIcG9zaXRpb24YASABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhIPCgdkYW1hZ2VkGAIgASgIKm4KCkNoYW5nZUtpbmQSGwoXQ0hBTkdFX0tJTkRfVU5TUEVDSUZJRUQQABITCg9DSEFOR0VfS0lORF9QVVQQARIWChJDSEFOR0VfS0lORF9ERUxFVEUQAhIWChJDSEFOR0VfS0lORF9FWFBJUkUQAyqWAQoMQXBwZW5kUmVzdWx0Eh0KGUFQUEVORF9SRVNVTFRfVU5TUEVDSUZJRUQQABIUChBBUFBFTkRfUkVTVUxUX09LEAESHQoZQVBQRU5EX1JFU1VMVF9TVEFMRV9FUE9DSBACEhoKFkFQUEVORF9SRVNVTFRfTUlTTUFUQ0gQAxIWChJBUFBFTkRfUkVTVUxUX0ZVTEwQBDL9AgoSUmVwbGljYXRpb25TZXJ2aWNlEk0KBkFwcGVuZBIgLmt2bGFiLmludGVybmFsLnYxLkFwcGVuZFJlcXVlc3QaIS5rdmxhYi5pbnRlcm5hbC52MS5BcHBlbmRSZXNwb25zZRJlCg5Db3VudE1pc3BsYWNlZBIoLmt2bGFiLmludGVybmFsLnYxLkNvdW50TWlzcGxhY2VkUmVxdWVzdBopLmt2bGFiLmludGVybmFsLnYxLkNvdW50TWlzcGxhY2VkUmVzcG9uc2USUwoISGFuZE92ZXISIi5rdmxhYi5pbnRlcm5hbC52MS5IYW5kT3ZlclJlcXVlc3QaIy5rdmxhYi5pbnRlcm5hbC52MS5IYW5kT3ZlclJlc3BvbnNlElwKC0dldFBvc2l0aW9uEiUua3ZsYWIuaW50ZXJuYWwudjEuR2V0UG9zaXRpb25SZXF1ZXN0GiYua3ZsYWIuaW50ZXJuYWwudjEuR2V0UG9zaXRpb25SZXNwb25zZWIGcHJvdG8z");
 
 /**
- * A place in a group's log.
+ * The position of a record in a group's log.
  *
  * @generated from message kvlab.internal.v1.Position
  */
@@ -26,7 +26,7 @@ export type Position = Message<"kvlab.internal.v1.Position"> & {
   epoch: bigint;
 
   /**
-   * Its number in the log.
+   * Sequence number of the record.
    *
    * @generated from field: uint64 seq = 2;
    */
@@ -103,14 +103,14 @@ export type Change = Message<"kvlab.internal.v1.Change"> & {
   text: boolean;
 
   /**
-   * Of a put: milliseconds since 1970 when the key expires; 0: never.
+   * Of a put: when the key expires, in milliseconds since 1970. 0: never.
    *
    * @generated from field: uint64 expires_ms = 5;
    */
   expiresMs: bigint;
 
   /**
-   * Revision of the value that this one replaces or removes; 0 when there is none.
+   * Revision of the value that the change replaces or removes. 0 when there is none.
    *
    * @generated from field: uint64 previous = 6;
    */
@@ -138,21 +138,21 @@ export type Record = Message<"kvlab.internal.v1.Record"> & {
   epoch: bigint;
 
   /**
-   * Its number in the log.
+   * Sequence number of the record.
    *
    * @generated from field: uint64 seq = 2;
    */
   seq: bigint;
 
   /**
-   * What it does, as one step; nothing, when it begins an epoch or is only kept for its request id.
+   * Its changes, applied atomically. None when it begins an epoch or is only kept for its request id.
    *
    * @generated from field: repeated kvlab.internal.v1.Change changes = 3;
    */
   changes: Change[];
 
   /**
-   * Of the request that it answers; empty: none.
+   * Id of the request that it answers. Empty: none.
    *
    * @generated from field: string request_id = 4;
    */
@@ -167,17 +167,17 @@ export const RecordSchema: GenMessage<Record> = /*@__PURE__*/
   messageDesc(file_kvlab_internal_v1_replication, 3);
 
 /**
- * Begins or goes on with a full copy of the primary's log, for a standby that its history no longer reaches.
+ * A chunk of a snapshot, for a standby whose log ends before the primary's history begins.
  *
- * @generated from message kvlab.internal.v1.CopyChunk
+ * @generated from message kvlab.internal.v1.SnapshotChunk
  */
-export type CopyChunk = Message<"kvlab.internal.v1.CopyChunk"> & {
+export type SnapshotChunk = Message<"kvlab.internal.v1.SnapshotChunk"> & {
   /**
-   * Names the copy: all its chunks carry the same number.
+   * Identifies the snapshot: the same in all its chunks.
    *
-   * @generated from field: uint64 copy_id = 1;
+   * @generated from field: uint64 snapshot_id = 1;
    */
-  copyId: bigint;
+  snapshotId: bigint;
 
   /**
    * Number of this chunk, from 0.
@@ -187,7 +187,7 @@ export type CopyChunk = Message<"kvlab.internal.v1.CopyChunk"> & {
   index: bigint;
 
   /**
-   * Position that the copy stands for: its records up to here may have gaps.
+   * Position that the snapshot represents. Its records up to here may have gaps.
    *
    * @generated from field: kvlab.internal.v1.Position base = 3;
    */
@@ -201,14 +201,14 @@ export type CopyChunk = Message<"kvlab.internal.v1.CopyChunk"> & {
   epochs: EpochStart[];
 
   /**
-   * Whether this chunk ends the copy.
+   * Whether this is the last chunk.
    *
    * @generated from field: bool last = 5;
    */
   last: boolean;
 
   /**
-   * Records with a request id are all there after this sequence number.
+   * The snapshot has every record with a request id after this sequence number.
    *
    * @generated from field: uint64 requests_after = 6;
    */
@@ -216,10 +216,10 @@ export type CopyChunk = Message<"kvlab.internal.v1.CopyChunk"> & {
 };
 
 /**
- * Describes the message kvlab.internal.v1.CopyChunk.
- * Use `create(CopyChunkSchema)` to create a new message.
+ * Describes the message kvlab.internal.v1.SnapshotChunk.
+ * Use `create(SnapshotChunkSchema)` to create a new message.
  */
-export const CopyChunkSchema: GenMessage<CopyChunk> = /*@__PURE__*/
+export const SnapshotChunkSchema: GenMessage<SnapshotChunk> = /*@__PURE__*/
   messageDesc(file_kvlab_internal_v1_replication, 4);
 
 /**
@@ -250,14 +250,14 @@ export type AppendRequest = Message<"kvlab.internal.v1.AppendRequest"> & {
   primary: number;
 
   /**
-   * Number of the standby that is meant.
+   * Number of the standby that the request is for.
    *
    * @generated from field: uint32 target = 4;
    */
   target: number;
 
   /**
-   * Incarnation of the standby that is meant.
+   * Incarnation of the standby that the request is for.
    *
    * @generated from field: string incarnation = 5;
    */
@@ -271,36 +271,36 @@ export type AppendRequest = Message<"kvlab.internal.v1.AppendRequest"> & {
   previous?: Position | undefined;
 
   /**
-   * Records in order; none in a heartbeat.
+   * Records in order. None in a heartbeat.
    *
    * @generated from field: repeated kvlab.internal.v1.Record records = 7;
    */
   records: Record[];
 
   /**
-   * Sequence number up to which records are committed.
+   * Highest committed sequence number.
    *
    * @generated from field: uint64 committed_seq = 8;
    */
   committedSeq: bigint;
 
   /**
-   * Set when `records` are a part of a full copy.
+   * Set when `records` are part of a snapshot.
    *
-   * @generated from field: kvlab.internal.v1.CopyChunk copy = 9;
+   * @generated from field: kvlab.internal.v1.SnapshotChunk snapshot = 9;
    */
-  copy?: CopyChunk | undefined;
+  snapshot?: SnapshotChunk | undefined;
 
   /**
-   * Milliseconds from the sending of this message for which the primary may rely on the standby's answer: the standby
-   * does not serve as primary before they are over.
+   * Length of the lease that the answer grants, in milliseconds from the sending of this message. The standby does not
+   * serve as primary before it is over.
    *
    * @generated from field: uint64 lease_ms = 10;
    */
   leaseMs: bigint;
 
   /**
-   * Id of the cluster that the caller is of; a node of another refuses the call. Empty in earlier versions.
+   * Id of the caller's cluster. A node of another cluster refuses the call. Empty in earlier versions.
    *
    * @generated from field: string cluster = 11;
    */
@@ -321,7 +321,7 @@ export const AppendRequestSchema: GenMessage<AppendRequest> = /*@__PURE__*/
  */
 export type AppendResponse = Message<"kvlab.internal.v1.AppendResponse"> & {
   /**
-   * What became of it.
+   * The result.
    *
    * @generated from field: kvlab.internal.v1.AppendResult result = 1;
    */
@@ -342,7 +342,7 @@ export type AppendResponse = Message<"kvlab.internal.v1.AppendResponse"> & {
   last?: Position | undefined;
 
   /**
-   * Position before which the standby's history does not reach.
+   * Position where the standby's history begins: it may lack records up to here.
    *
    * @generated from field: kvlab.internal.v1.Position base = 4;
    */
@@ -356,11 +356,11 @@ export type AppendResponse = Message<"kvlab.internal.v1.AppendResponse"> & {
   epochs: EpochStart[];
 
   /**
-   * With MISMATCH: the log is damaged, and only a full copy mends it.
+   * With MISMATCH: the log is damaged, and only a snapshot can repair it.
    *
-   * @generated from field: bool needs_copy = 6;
+   * @generated from field: bool needs_snapshot = 6;
    */
-  needsCopy: boolean;
+  needsSnapshot: boolean;
 };
 
 /**
@@ -377,28 +377,28 @@ export const AppendResponseSchema: GenMessage<AppendResponse> = /*@__PURE__*/
  */
 export type CountMisplacedRequest = Message<"kvlab.internal.v1.CountMisplacedRequest"> & {
   /**
-   * The group that is meant.
+   * The group of the primary.
    *
    * @generated from field: string group = 1;
    */
   group: string;
 
   /**
-   * Groups of the ring to compare with.
+   * Groups of the other ring.
    *
    * @generated from field: repeated string ring_groups = 2;
    */
   ringGroups: string[];
 
   /**
-   * Virtual nodes of that ring.
+   * Virtual nodes of the other ring.
    *
    * @generated from field: uint32 virtual_nodes = 3;
    */
   virtualNodes: number;
 
   /**
-   * Id of the cluster that the caller is of; a node of another refuses the call. Empty in earlier versions.
+   * Id of the caller's cluster. A node of another cluster refuses the call. Empty in earlier versions.
    *
    * @generated from field: string cluster = 4;
    */
@@ -419,7 +419,7 @@ export const CountMisplacedRequestSchema: GenMessage<CountMisplacedRequest> = /*
  */
 export type CountMisplacedResponse = Message<"kvlab.internal.v1.CountMisplacedResponse"> & {
   /**
-   * Keys that the named ring would give to another group.
+   * Number of keys that the other ring would assign to other groups.
    *
    * @generated from field: uint64 keys = 1;
    */
@@ -440,7 +440,7 @@ export const CountMisplacedResponseSchema: GenMessage<CountMisplacedResponse> = 
  */
 export type HandOverRequest = Message<"kvlab.internal.v1.HandOverRequest"> & {
   /**
-   * The group that is meant.
+   * The group of the primary.
    *
    * @generated from field: string group = 1;
    */
@@ -454,7 +454,7 @@ export type HandOverRequest = Message<"kvlab.internal.v1.HandOverRequest"> & {
   number: number;
 
   /**
-   * Id of the cluster that the caller is of; a node of another refuses the call. Empty in earlier versions.
+   * Id of the caller's cluster. A node of another cluster refuses the call. Empty in earlier versions.
    *
    * @generated from field: string cluster = 3;
    */
@@ -475,7 +475,7 @@ export const HandOverRequestSchema: GenMessage<HandOverRequest> = /*@__PURE__*/
  */
 export type HandOverResponse = Message<"kvlab.internal.v1.HandOverResponse"> & {
   /**
-   * The epoch that has begun with the standby.
+   * Epoch of the new primary.
    *
    * @generated from field: uint64 epoch = 1;
    */
@@ -496,14 +496,14 @@ export const HandOverResponseSchema: GenMessage<HandOverResponse> = /*@__PURE__*
  */
 export type GetPositionRequest = Message<"kvlab.internal.v1.GetPositionRequest"> & {
   /**
-   * The group that is meant.
+   * The group of the replica.
    *
    * @generated from field: string group = 1;
    */
   group: string;
 
   /**
-   * Id of the cluster that the caller is of; a node of another refuses the call. Empty in earlier versions.
+   * Id of the caller's cluster. A node of another cluster refuses the call. Empty in earlier versions.
    *
    * @generated from field: string cluster = 2;
    */
@@ -531,7 +531,7 @@ export type GetPositionResponse = Message<"kvlab.internal.v1.GetPositionResponse
   position?: Position | undefined;
 
   /**
-   * Whether the log is damaged: it ends before the damage.
+   * Whether the log is damaged. Then `position` is before the damage.
    *
    * @generated from field: bool damaged = 2;
    */
@@ -546,13 +546,13 @@ export const GetPositionResponseSchema: GenMessage<GetPositionResponse> = /*@__P
   messageDesc(file_kvlab_internal_v1_replication, 12);
 
 /**
- * What a record does to a key.
+ * What a change does to its key.
  *
  * @generated from enum kvlab.internal.v1.ChangeKind
  */
 export const ChangeKind = {
   /**
-   * Not known; never sent.
+   * Never sent.
    *
    * @generated from enum value: CHANGE_KIND_UNSPECIFIED = 0;
    */
@@ -573,7 +573,7 @@ export const ChangeKind = {
   DELETE: 2,
 
   /**
-   * Removes the key, whose time is over.
+   * Removes the key because it expired.
    *
    * @generated from enum value: CHANGE_KIND_EXPIRE = 3;
    */
@@ -581,7 +581,7 @@ export const ChangeKind = {
 } as const;
 
 /**
- * What a record does to a key.
+ * What a change does to its key.
  *
  * @generated from enum kvlab.internal.v1.ChangeKind
  */
@@ -594,13 +594,13 @@ export const ChangeKindSchema: GenEnum<ChangeKind> = /*@__PURE__*/
   enumDesc(file_kvlab_internal_v1_replication, 0);
 
 /**
- * What became of an Append.
+ * The result of an Append.
  *
  * @generated from enum kvlab.internal.v1.AppendResult
  */
 export const AppendResult = {
   /**
-   * Not known; never sent.
+   * Never sent.
    *
    * @generated from enum value: APPEND_RESULT_UNSPECIFIED = 0;
    */
@@ -614,21 +614,21 @@ export const AppendResult = {
   OK: 1,
 
   /**
-   * The epoch is over: `epoch` says which one has begun.
+   * The epoch is over. `epoch` is the one that has begun.
    *
    * @generated from enum value: APPEND_RESULT_STALE_EPOCH = 2;
    */
   STALE_EPOCH: 2,
 
   /**
-   * The log does not continue from `previous`: `last`, `base` and `epochs` say what it holds.
+   * The log does not have the record at `previous`. `last`, `base` and `epochs` describe the log.
    *
    * @generated from enum value: APPEND_RESULT_MISMATCH = 3;
    */
   MISMATCH: 3,
 
   /**
-   * There is no room on the disk for what was sent: it has left no trace, and may be sent again.
+   * The disk is full. Nothing was written, and the same records may be sent again.
    *
    * @generated from enum value: APPEND_RESULT_FULL = 4;
    */
@@ -636,7 +636,7 @@ export const AppendResult = {
 } as const;
 
 /**
- * What became of an Append.
+ * The result of an Append.
  *
  * @generated from enum kvlab.internal.v1.AppendResult
  */
@@ -649,14 +649,14 @@ export const AppendResultSchema: GenEnum<AppendResult> = /*@__PURE__*/
   enumDesc(file_kvlab_internal_v1_replication, 1);
 
 /**
- * Calls among the nodes of a cluster. Not for clients: it may change with any version.
+ * Calls between the nodes of a cluster. Not for clients: it may change with any version.
  *
  * @generated from service kvlab.internal.v1.ReplicationService
  */
 export const ReplicationService: GenService<{
   /**
-   * The primary of a group hands records to one standby, or only shows that it is there (a heartbeat).
-   * Answered once the records are on the standby's disk.
+   * The primary of a group sends records to one standby. Without records it is a heartbeat. The answer comes once the
+   * records are on the standby's disk.
    *
    * @generated from rpc kvlab.internal.v1.ReplicationService.Append
    */
@@ -666,7 +666,7 @@ export const ReplicationService: GenService<{
     output: typeof AppendResponseSchema;
   },
   /**
-   * The master asks a primary how many of its keys another ring would place elsewhere.
+   * The master asks a primary how many of its keys another ring would assign to other groups.
    *
    * @generated from rpc kvlab.internal.v1.ReplicationService.CountMisplaced
    */
@@ -676,7 +676,7 @@ export const ReplicationService: GenService<{
     output: typeof CountMisplacedResponseSchema;
   },
   /**
-   * Has a primary transfer its leadership to one of its in-sync standbys.
+   * A router asks a primary to transfer its leadership to one of its in-sync standbys.
    * Errors: FAILED_PRECONDITION (this node is not the primary, or the standby is not in sync).
    *
    * @generated from rpc kvlab.internal.v1.ReplicationService.HandOver
@@ -687,7 +687,7 @@ export const ReplicationService: GenService<{
     output: typeof HandOverResponseSchema;
   },
   /**
-   * Where the log of a replica ends, on disk.
+   * Returns where the log of a replica ends on disk.
    *
    * @generated from rpc kvlab.internal.v1.ReplicationService.GetPosition
    */

@@ -63,7 +63,7 @@ describe("a copy of a log", () => {
   });
 });
 
-it("a log is no copy after it was rewritten, cut back, replaced by a full copy, or after a power loss", async () => {
+it("a log is no copy after it was rewritten, cut back, replaced by a snapshot, or after a power loss", async () => {
   const disk = await withLog();
   const isCopyAfter = async (change: (store: Awaited<ReturnType<typeof openOn>>) => Promise<void>) => {
     const store = await openOn(disk);
@@ -138,7 +138,7 @@ it("a log of an earlier version keeps its store id, number and records when it g
   await again.close();
 });
 
-it("a repaired log says so, and a full copy takes that back", async () => {
+it("a repaired log says so, and a snapshot ends that", async () => {
   const disk = await withLog();
   disk.flip(dbfile, 600, 1);
   await repairLog(disk, dbfile);
