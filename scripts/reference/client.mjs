@@ -62,7 +62,7 @@ function section(declarations, declaration) {
   if (kind === "type") return [...head, alias(declarations, name, text)].join("\n");
   const bases = heritage.match(/\b[A-Z]\w+/g)?.filter((base) => declarations.get(base)?.isExported) ?? [];
   if (kind === "interface" && bases.length > 0)
-    head.push(`Besides all of ${bases.map(link).join(" and ")}:\n`);
+    head.push(`In addition to ${bases.map(link).join(" and ")}:\n`);
   // What the language knows: that it can be iterated, or disposed of.
   const known = heritage.match(/\b[A-Z]\w+(?:<\w+>)?/g)?.filter((base) => !declarations.has(base)) ?? [];
   if (known.length > 0) head.push(`It is an ${known.map((base) => `\`${base}\``).join(" and an ")}.\n`);

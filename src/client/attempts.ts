@@ -13,15 +13,21 @@ import type { ServerLink } from "./servers.ts";
 const firstPauseMs = 20;
 const longestPauseMs = 500;
 
-/** The end of a call: what a server has answered, or that it knows no such key. */
+/** The end of a call: a server's answer, or that there is no such key. */
 type Ended = Exclude<Outcome, { case: "failure" }> | "not-found";
 
-/** Reads a key, which is safe at any time. Undefined when there is none. Errors: KvError. */
+/** A call of the client, whatever number of attempts it takes. */
+interface KeyCall<C extends Call> {
+  /** It is sent to the group of this key. */
+  readonly key: string;
+  readonly call: C;
+  readonly deadline: Deadline;
+}
+
+/** Reads a key, which is always safe to retry. Undefined when there is none. Errors: KvError. */
 export async function read(
   cluster: Cluster,
-  key: string,
-  call: Call,
-  deadline: Deadline,
+  { key, call, deadline }: KeyCall<Call>,
 ): Promise<GetResponse | undefined> {
   const subject = { isWrite: false, at: () => call, renew: () => {} };
   const ended = await attempt(cluster, key, subject, deadline);
@@ -31,23 +37,22 @@ export async function read(
 }
 
 /**
- * Writes, to the group of `key`, under a name by which the write is carried out once however often it is sent. Resolves
- * with its revision; with undefined when the server says that there is no such key. Errors: KvError.
+ * Writes with a request id, so that the write is applied only once, however often it is sent. Resolves with its revision,
+ * or with undefined when the server answers that there is no such key. `requestId` is a new one by default.
+ * Errors: KvError.
  */
 export async function write(
   cluster: Cluster,
-  key: string,
-  call: Write,
-  deadline: Deadline,
-  id = cluster.names.next(),
+  { key, call, deadline, requestId }: KeyCall<Write> & { readonly requestId?: string | undefined },
 ): Promise<bigint | undefined> {
+  const id = requestId ?? cluster.names.next();
   let sent: Call | undefined;
   const ended = await attempt(
     cluster,
     key,
     {
       isWrite: true,
-      // What it says of itself is fixed by the first sending that a server may have seen.
+      // The first attempt that a server may have seen fixes the `after_revision` of all later ones.
       at(group) {
         sent ??= named(call, cluster.names.requestId(id, group));
         return sent;
@@ -61,26 +66,26 @@ export async function write(
   return ended === "not-found" ? undefined : ended.value.revision;
 }
 
-/** What is attempted. */
+/** What to send. */
 interface Subject {
   readonly isWrite: boolean;
   /** The call for a group. */
   at(group: string): Call;
-  /** Says that no server has seen it. */
+  /** Notes that no server has seen the call. */
   renew(): void;
 }
 
-/** What is known after some attempts. */
+/** What the attempts so far have shown. */
 interface Course {
   /** Whether a server may have applied the write. */
   maybeApplied: boolean;
   /** Why the last attempt failed. */
   last: ConnectError | undefined;
-  /** Where the last attempt was sent on to. */
+  /** The address of the last redirect. */
   redirected: string | undefined;
 }
 
-/** Sends a call, as long as that is safe and of use, until its deadline. Errors: KvError. */
+/** Sends a call until its deadline, as long as that is safe and may help. Errors: KvError. */
 async function attempt(cluster: Cluster, key: string, subject: Subject, deadline: Deadline): Promise<Ended> {
   const backoff = createBackoff(cluster.clock, firstPauseMs, longestPauseMs);
   const course: Course = { maybeApplied: false, last: undefined, redirected: undefined };
@@ -98,7 +103,7 @@ async function attempt(cluster: Cluster, key: string, subject: Subject, deadline
     if (!("error" in ended)) {
       const { outcome } = ended;
       if (outcome !== "not-found") cluster.names.saw(group, outcome.value.revision);
-      // As with a condition that fails, see `proceed`.
+      // As with a condition that does not hold: see `proceed`.
       else if (course.maybeApplied)
         throw outcomeUnknown(course.last ?? new Error("there is no such key now"));
       return outcome;
@@ -117,15 +122,15 @@ async function attempt(cluster: Cluster, key: string, subject: Subject, deadline
 /** A failed attempt. */
 interface AttemptFailure {
   readonly error: ConnectError;
-  /** The address of the server that was asked. */
+  /** The address of the server. */
   readonly server: string;
   /** Whether it was a write that the server may have seen. */
   readonly mayBeSeen: boolean;
-  /** Whether it was just given up: nothing is known to be wrong. */
+  /** Whether the client ended it, so that nothing is known to be wrong. */
   readonly givenUp: boolean;
 }
 
-/** Takes a failed attempt into account. Returns whether to pause before the next; throws when there is to be none. */
+/** Notes a failed attempt. Returns whether to pause before the next one. Throws when there must be no other. */
 function proceed(course: Course, failure: AttemptFailure, errorClass: ErrorClass): boolean {
   const { error, server, mayBeSeen, givenUp } = failure;
   const earlier = { ...course };
@@ -133,7 +138,7 @@ function proceed(course: Course, failure: AttemptFailure, errorClass: ErrorClass
   course.redirected = undefined;
   switch (errorClass.next) {
     case "give-up":
-      // A server does not remember what it has refused: an earlier attempt that is on its way still may fare better.
+      // A server does not remember what it refused. So an earlier attempt, still in flight, may be applied after this.
       if (earlier.maybeApplied || (mayBeSeen && errorClass.applied === "maybe")) throw outcomeUnknown(error);
       throw errorClass.error;
     case "forgotten":
@@ -141,7 +146,7 @@ function proceed(course: Course, failure: AttemptFailure, errorClass: ErrorClass
       return isClassBefore(earlier.last, "forgotten");
     case "redirect":
       if (errorClass.address !== server) course.redirected = errorClass.address;
-      // One redirect is followed at once; one that leads to another waits as anything else.
+      // One redirect is followed at once. After a second one in a row there is a pause.
       return course.redirected === undefined || earlier.redirected !== undefined;
     case "again":
       course.maybeApplied ||= mayBeSeen && errorClass.applied === "maybe";
@@ -153,7 +158,7 @@ function isClassBefore(error: ConnectError | undefined, next: ErrorClass["next"]
   return error !== undefined && classify(error).next === next;
 }
 
-/** The end of one attempt; `byServer` when the error is the server's word. */
+/** The end of one attempt. `byServer`: the error is an answer of the server. */
 type Sent =
   | { readonly outcome: Ended }
   | { readonly error: ConnectError; readonly byServer: boolean; readonly givenUp: boolean };
@@ -171,12 +176,12 @@ async function send(server: ServerLink, attempt: Attempt, deadline: Deadline): P
   }
 }
 
-/** Waits; a deadline that ends meanwhile is seen by the next step. */
+/** Waits. If the deadline ends meanwhile, the next step notices. */
 function pause(backoff: Backoff, deadline: Deadline): Promise<void> {
   return backoff.wait(signalOf(deadline));
 }
 
-/** The error of a call whose time is over, or whose caller gives up. */
+/** The error of a call whose deadline has passed, or that the caller has cancelled. */
 function endOf(reason: KvError, { maybeApplied, last }: Course): KvError {
   const isLate = reason.code === "deadline" || reason.code === "unavailable";
   return isLate && maybeApplied ? outcomeUnknown(last ?? reason) : lateBecause(reason, last);

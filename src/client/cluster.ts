@@ -15,7 +15,7 @@ export interface ClusterOptions {
   readonly bytesInFlightMax: number;
 }
 
-/** What all calls of one client share. */
+/** The state that all calls of one client share. */
 export class Cluster {
   readonly clock: Clock;
   readonly topology: TopologyCache;
@@ -54,14 +54,14 @@ export class Cluster {
     });
   }
 
-  /** Ends this when the client closes. Returns how to forget it. */
+  /** Ends the deadline when the client closes. Returns a function that forgets it. */
   track(deadline: Deadline): () => void {
     if (this.#closing.signal.aborted) deadline.end(closed());
     this.#tracked.add(deadline);
     return () => void this.#tracked.delete(deadline);
   }
 
-  /** All groups, by name; there is one at least. */
+  /** The names of all groups. There is at least one. */
   groups(deadline: Deadline): Promise<string[]> {
     return this.topology.find({
       look: ({ groups }) => (groups.size > 0 ? [...groups.keys()] : undefined),
@@ -80,8 +80,8 @@ export class Cluster {
   }
 
   /**
-   * The server to send a call for `group` to: its primary, waited for when it has none now, or a router.
-   * `redirected`: the address that another server has named.
+   * The server to send a call for `group` to: a router, or the group's primary. Waits while the group has none.
+   * `redirected`: the address from another server's redirect.
    */
   async serverOf(group: string, deadline: Deadline, redirected?: string): Promise<ServerLink> {
     if (!this.#direct) return this.#servers.at(this.topology.router);
@@ -94,7 +94,7 @@ export class Cluster {
     return this.#servers.at(address);
   }
 
-  /** Says that an attempt at this server has failed, not by the server's word. */
+  /** Notes that an attempt at this server failed without an answer from it. */
   failed(server: ServerLink): void {
     if (!this.#direct) this.topology.leave(server.address);
   }

@@ -10,20 +10,20 @@ import { KvError } from "./errors.ts";
 import { fromRevision } from "./values.ts";
 
 /**
- * What follows from the error of one attempt, for whoever sends calls on: clients, and routers for theirs. `applied` is
- * of this attempt alone; "maybe" where the answer was lost, or the server itself does not know what it has done.
+ * What to do after a failed attempt. Used by clients, and by routers that forward their calls. `applied` is about this
+ * attempt alone. It is "maybe" when the answer was lost, or when the server itself does not know.
  */
 export type ErrorClass =
-  /** Another server has the keys, or nobody knows who. */
+  /** Another server has the keys. Its address may be unknown. */
   | { readonly next: "redirect"; readonly applied: "no"; readonly address: Address | undefined }
-  /** It can be sent as if for the first time, after this revision. */
+  /** If it was the first attempt, the request can be sent again with this revision. */
   | { readonly next: "forgotten"; readonly applied: "no"; readonly revision: bigint }
-  /** It can be sent again, as far as that is safe. */
+  /** The call can be sent again, if that is safe. */
   | { readonly next: "again"; readonly applied: "no" | "maybe" }
-  /** No other attempt would fare better. */
+  /** Another attempt would not help. */
   | { readonly next: "give-up"; readonly applied: "no" | "maybe"; readonly error: KvError };
 
-/** Classifies an error of a key's call. That a key does not exist is an answer, which callers look for before. */
+/** Classifies an error of a call that names keys. Callers handle "no such key" first: it is an answer, not an error. */
 export function classify(error: ConnectError): ErrorClass {
   const [wrongNode] = error.findDetails(WrongNodeSchema);
   if (wrongNode) return { next: "redirect", applied: "no", address: parseAddress(wrongNode.address) };
@@ -41,7 +41,7 @@ export function classify(error: ConnectError): ErrorClass {
   }
   if (isNotApplied(error)) return { next: "again", applied: "no" };
   switch (error.code) {
-    // Without a detail these come from connections and clocks, or say themselves that the outcome is not known.
+    // Without a NotApplied detail these come from broken connections and deadlines, or say that the outcome is unknown.
     case Code.Unavailable:
     case Code.Aborted:
     case Code.Canceled:
@@ -52,7 +52,7 @@ export function classify(error: ConnectError): ErrorClass {
       const tooLong = `a message is longer than the server or this client allows: ${error.rawMessage}`;
       return { next: "give-up", error: new KvError("invalid", tooLong, { cause: error }), applied: "no" };
     }
-    // Of a group that this server does not know, or not yet.
+    // The server does not know the group, or not yet.
     case Code.NotFound:
       return { next: "again", applied: "no" };
     case Code.Internal:
@@ -68,7 +68,7 @@ export function isNotApplied(error: ConnectError): boolean {
   return error.findDetails(NotAppliedSchema).length > 0 || error.findDetails(WrongNodeSchema).length > 0;
 }
 
-/** The error of a call whose time is over, with what kept it from being answered. */
+/** The error of a call whose deadline has passed, with the failure of its last attempt. */
 export function lateBecause(reason: KvError, failure: ConnectError | undefined): KvError {
   if (failure === undefined || (reason.code !== "deadline" && reason.code !== "unavailable")) return reason;
   const { code } = KvError.from(failure);

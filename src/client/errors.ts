@@ -1,41 +1,41 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { HistoryLostSchema } from "../../gen/kvlab/v1/errors_pb.ts";
 
-/** Why a call of the client failed. A key that does not exist is no failure. */
+/** Why a call of the client failed. That a key does not exist is not an error. */
 export type KvErrorCode =
-  /** The arguments cannot be right; the message says which and what is allowed. Nothing was done. */
+  /** An argument is invalid. The message says which, and what is allowed. Nothing was done. */
   | "invalid"
-  /** A key is not as a condition says; `key` and `revision` tell how it is. Nothing was done. */
+  /** A condition does not hold. `key` and `revision` say how the key is now. Nothing was done. */
   | "condition-failed"
-  /** The keys could not be served within the deadline. Nothing was done; it can be tried again. */
+  /** No server could serve the keys within the deadline. Nothing was done. Try again. */
   | "unavailable"
-  /** The deadline passed before there was an answer, and nothing is known to be wrong. Nothing was done. */
+  /** The deadline passed before an answer came, and no error is known. Nothing was done. */
   | "deadline"
-  /** The server had too much to do within the whole deadline. Nothing was done; try again later, and less. */
+  /** The server was overloaded until the deadline. Nothing was done. Try again later, with less load. */
   | "exhausted"
   /**
-   * A write that may or may not have been applied, or may be yet: attempts were lost on their way, and none that came
-   * through before the deadline has settled it.
+   * The write may or may not have been applied, or may still be applied: the answers to some attempts were lost, and no
+   * later attempt found out before the deadline.
    */
   | "outcome-unknown"
-  /** A watch cannot go on without missing something: read the keys anew, and watch from there. */
+  /** The watch cannot continue without missing changes. Read the keys again, and watch from there. */
   | "history-lost"
-  /** The server does not do this, for this caller or at all. Nothing was done. */
+  /** The server does not allow this, to this caller or to anyone. Nothing was done. */
   | "refused"
-  /** The caller's signal was aborted; `cause` is its reason. What has become of a write is not known. */
+  /** The caller's signal was aborted. `cause` is its reason. The outcome of a write is not known. */
   | "aborted"
-  /** The client is closed. What has become of a write that was under way is not known. */
+  /** The client is closed. The outcome of a write in flight is not known. */
   | "closed"
-  /** The server failed in a way that nobody has foreseen. */
+  /** The server failed in an unexpected way. */
   | "internal";
 
-/** Everything that the client throws. */
+/** The error class of the client. It throws no others. */
 export class KvError extends Error {
   override readonly name = "KvError";
   readonly code: KvErrorCode;
-  /** With `condition-failed`: the key that is not as it should be. */
+  /** With `condition-failed`: the key whose condition does not hold. */
   readonly key: string | undefined;
-  /** With `condition-failed`: the key's revision now; undefined when it does not exist. */
+  /** With `condition-failed`: the revision of the key now. Undefined when it does not exist. */
   readonly revision: number | undefined;
 
   constructor(
@@ -49,7 +49,7 @@ export class KvError extends Error {
     this.revision = options.revision;
   }
 
-  /** Anything that was thrown as a KvError; one that is a KvError already stays as it is. */
+  /** Turns anything that was thrown into a KvError. A KvError is returned unchanged. */
   static from(reason: unknown): KvError {
     if (reason instanceof KvError) return reason;
     if (reason instanceof ConnectError) return fromConnect(reason);

@@ -33,7 +33,7 @@ import { type Watch, type WatchOptions, watchEvents, watchKinds } from "./watch.
 import type { KvEvent, KvProgress } from "./watch-events.ts";
 
 export interface PutOptions extends CallOptions, PutCondition {
-  /** Milliseconds after which the key expires: a whole number, at least 1. Default: never, whatever was before. */
+  /** Milliseconds until the key expires: a whole number, at least 1. Default: never, even if the key had an expiry before. */
   readonly ttlMs?: number | undefined;
 }
 
@@ -42,31 +42,31 @@ export interface DeleteOptions extends CallOptions, DeleteCondition {}
 const putOptionKinds: Kinds<PutOptions> = { ...callKinds, ...putKinds };
 const deleteOptionKinds: Kinds<DeleteOptions> = { ...callKinds, ...deleteKinds };
 
-/** What a write has done. */
+/** The result of a write. */
 export interface KvWritten {
-  /** Greater than every earlier one of the keys that were written. */
+  /** Revision of the write, greater than every earlier revision of the keys that it wrote. */
   readonly revision: number;
 }
 
-/** Where a key is kept. */
+/** Where a key is. */
 export interface KvPlace {
   readonly group: string;
-  /** `host:port` of the group's primary; undefined while it has none. */
+  /** `host:port` of the group's primary. Undefined while it has none. */
   readonly address: string | undefined;
 }
 
 /**
  * Reads and writes the keys of a cluster, on Bun, Node, Deno and in browsers.
  *
- * A call is repeated, until its deadline, as long as that is safe. Each write has a name under which it is carried out
- * once however often it is sent; so a broken connection or a failover is no more than a delay, unless it outlasts the
- * deadline. All errors are KvErrors; every call can fail with `invalid`, `unavailable`, `deadline`, `exhausted`,
- * `refused`, `aborted`, `closed` and `internal`, and a write with `outcome-unknown` besides.
+ * The client retries a call until its deadline, as long as that is safe. Each write has a request id, so that it is
+ * applied only once, however often it is sent. So a broken connection or a failover only delays a call, unless it lasts
+ * longer than the deadline. All errors are KvErrors. Every call can fail with `invalid`, `unavailable`, `deadline`,
+ * `exhausted`, `refused`, `aborted`, `closed` and `internal`. A write can also fail with `outcome-unknown`.
  *
- * A call takes its arguments as they are when it is made: what becomes of them later, such as a buffer that is written
- * anew, does not concern it. An option that is not known is `invalid`.
+ * A call copies its arguments when it is made: changing them later, such as reusing a buffer, does not affect it. An
+ * unknown option is `invalid`.
  *
- * Connects when it is first used; until it is closed, it may keep the process running.
+ * The client connects when it is first used. Until it is closed, it may keep the process running.
  */
 export class KvClient implements AsyncDisposable {
   readonly #cluster: Cluster;
@@ -89,50 +89,54 @@ export class KvClient implements AsyncDisposable {
     });
   }
 
-  /** The key's value; undefined when there is no such key. Sees every write that was acknowledged before the call. */
+  /**
+   * Reads a key. Resolves with undefined when it does not exist. The answer includes every write that was acknowledged
+   * before the call.
+   */
   get(key: string, options: CallOptions = {}): Promise<KvEntry | undefined> {
     return this.#within(options, callKinds, async (deadline) => {
-      const found = await read(this.#cluster, key, getCall(key), deadline);
+      const found = await read(this.#cluster, { key, call: getCall(key), deadline });
       if (found === undefined) return undefined;
       const { value, revision, ttlLeftMs } = found;
       return new KvEntry(key, fromWire(value), Number(revision), fromOptional(ttlLeftMs));
     });
   }
 
-  /** Writes a key. Resolves once every in-sync replica has it on disk. Errors: also `condition-failed`. */
+  /** Writes a key. Resolves once every in-sync replica has the write on disk. Errors: also `condition-failed`. */
   put(key: string, value: KvValue, options: PutOptions = {}): Promise<KvWritten> {
     return this.#within(options, putOptionKinds, async (deadline) => {
       const call = putCall({ ...options, put: key, value });
-      return written((await write(this.#cluster, key, call, deadline)) ?? unasked());
+      return written((await write(this.#cluster, { key, call, deadline })) ?? unasked());
     });
   }
 
   /**
-   * Removes a key. Resolves once that is on the disk of every in-sync replica; with undefined when there is no such key,
-   * and no condition. Errors: also `condition-failed`.
+   * Removes a key. Resolves once every in-sync replica has the delete on disk. Resolves with undefined when the key does
+   * not exist and there is no condition. Errors: also `condition-failed`.
    */
   delete(key: string, options: DeleteOptions = {}): Promise<KvWritten | undefined> {
     return this.#within(options, deleteOptionKinds, async (deadline) => {
       const call = deleteCall({ ...options, delete: key });
-      const revision = await write(this.#cluster, key, call, deadline);
+      const revision = await write(this.#cluster, { key, call, deadline });
       return revision === undefined ? undefined : written(revision);
     });
   }
 
   /**
-   * Compares and writes keys as one step: all of it is done, or nothing. The keys must be of one group, which they are
-   * for certain when they share a `{tag}`; each can be written once. All conditions are of the state before.
-   * Errors: also `condition-failed`.
+   * Checks conditions and writes keys in one atomic step: everything is applied, or nothing. All keys must be in the same
+   * group. Keys with the same `{tag}` always are. Each key can be written once. All conditions are checked against the
+   * state before the batch. Errors: also `condition-failed`.
    */
   batch(steps: readonly BatchStep[], options: BatchOptions = {}): Promise<KvWritten> {
     return this.#within(options, batchKinds, async (deadline) => {
       const call = batchCall(steps);
       const key = await this.#keyOfOneGroup(keysOf(steps), deadline);
-      return written((await write(this.#cluster, key, call, deadline, options.requestId)) ?? unasked());
+      const { requestId } = options;
+      return written((await write(this.#cluster, { key, call, deadline, requestId })) ?? unasked());
     });
   }
 
-  /** Keys in the order of their UTF-8 bytes, of all groups. Nothing is asked for before the first is. */
+  /** Reads keys of all groups in the order of their UTF-8 bytes. Sends nothing before the first key is asked for. */
   scan(options: ScanOptions & { keysOnly: true }): Scan<KvKey>;
   scan(options?: ScanOptions): Scan<KvEntry>;
   scan(options: ScanOptions & { keysOnly?: boolean } = {}): Scan<KvKey> {
@@ -141,7 +145,7 @@ export class KvClient implements AsyncDisposable {
     return options.keysOnly ? scanKeys(this.#cluster, given) : scanEntries(this.#cluster, given);
   }
 
-  /** Changes, of all groups, as they happen. Errors: also `history-lost`. */
+  /** Streams the changes of all groups as they happen. Errors: also `history-lost`. */
   watch(options: WatchOptions & { progress: true }): Watch<KvEvent | KvProgress>;
   watch(options?: WatchOptions & { progress?: false }): Watch<KvEvent>;
   watch(options: WatchOptions = {}): Watch<KvEvent | KvProgress> {
@@ -149,7 +153,7 @@ export class KvClient implements AsyncDisposable {
     return watchEvents(this.#cluster, { ...options, deadlineMs: this.#deadlineOf(options) });
   }
 
-  /** Where a key is kept, as far as the routers know now; it need not exist. */
+  /** Tells where a key is, as far as the routers know now. The key need not exist. */
   locate(key: string, options: CallOptions = {}): Promise<KvPlace> {
     return this.#within(options, callKinds, async (deadline) => {
       checkKey(key);
@@ -164,7 +168,7 @@ export class KvClient implements AsyncDisposable {
     });
   }
 
-  /** Ends all calls, scans and watches, with `closed`, and all connections. */
+  /** Ends all calls, scans and watches with `closed`, and closes all connections. */
   close(): void {
     this.#cluster.close();
   }
@@ -177,7 +181,7 @@ export class KvClient implements AsyncDisposable {
     return deadlineMs ?? this.#deadlineMs;
   }
 
-  /** What `call` does before it first waits, it does at once: later changes of its arguments do not concern it. */
+  /** `call` runs up to its first await at once. So it reads its arguments before the caller can change them. */
   async #within<T>(
     options: CallOptions,
     kinds: Kinds<CallOptions>,
@@ -213,7 +217,7 @@ function written(revision: bigint): KvWritten {
   return { revision: Number(revision) };
 }
 
-/** For writes of which no server says that the key does not exist. */
+/** For writes that no server can answer with "no such key". */
 function unasked(): never {
-  throw new KvError("internal", "the server has answered that there is no such key, which was not asked");
+  throw new KvError("internal", 'the server has answered "no such key" to a write that has no such answer');
 }

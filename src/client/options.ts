@@ -1,44 +1,45 @@
 import { abortSignal, anything, count, durationMs, type Kinds, text, yesOrNo } from "./options-check.ts";
 
-/** What every call takes. */
+/** Options of every call. */
 export interface CallOptions {
-  /** Gives the call up; it then fails with `aborted`. */
+  /** Cancels the call, which then fails with `aborted`. */
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds that the call may take, retries included; above 0, or Infinity. Default: as the client's. */
+  /** Milliseconds that the call may take, including retries: above 0, or Infinity. Default: that of the client. */
   readonly deadlineMs?: number | undefined;
 }
 
 export const callKinds: Kinds<CallOptions> = { signal: abortSignal, deadlineMs: durationMs };
 
-/** What a batch takes. */
+/** Options of a batch. */
 export interface BatchOptions extends CallOptions {
   /**
-   * Names the batch, for a program that may be ended and then sends the very same again: it is done once, as long as the
-   * group remembers its last 100,000 requests, and what is on its way of an earlier attempt changes nothing any more.
-   * 1 to 64 letters, digits, "-" and "_". Default: a name of its own.
+   * Request id of the batch. With it, a program that was killed can send the same batch again after a restart. The batch
+   * is applied only once, even if an earlier attempt is still in flight, as long as it is among the last 100,000 requests
+   * of its group. 1 to 64 letters, digits, "-" and "_". Default: a new one for each batch.
    */
   readonly requestId?: string | undefined;
 }
 
 export const batchKinds: Kinds<BatchOptions> = { ...callKinds, requestId: text };
 
-/** How a client is set up. */
+/** Options of a client. */
 export interface KvClientOptions {
   /**
-   * Routers of one cluster, as `http://host:port` or `host:port`: one at least, better all. One is asked at a time; when
-   * it fails, the next. In browsers also `https:`, where a proxy speaks TLS; elsewhere there is no TLS yet.
+   * Routers of one cluster, as `http://host:port` or `host:port`. At least one, preferably all. The client uses one at a
+   * time, and the next one when it fails. In browsers also `https:`, for routers behind a TLS proxy. TLS is not available
+   * elsewhere yet.
    */
   readonly routers: string | readonly string[];
-  /** Milliseconds that a call may take, retries included, unless it says otherwise. Default 10,000. */
+  /** Milliseconds that a call may take, including retries, unless the call has its own deadline. Default 10,000. */
   readonly deadlineMs?: number | undefined;
   /**
-   * Whether calls go straight to the data nodes; if not, the routers pass them on. Default true, but in browsers,
-   * which often cannot reach the data nodes.
+   * Whether to send calls directly to the data nodes. Otherwise the routers forward them. Default: true, except in
+   * browsers, which often cannot reach the data nodes.
    */
   readonly direct?: boolean | undefined;
-  /** Calls under way to one server at a time; more wait for their turn. Default 10,000. */
+  /** Maximum number of calls in flight to one server. More calls wait. Default 10,000. */
   readonly operationsInFlightMax?: number | undefined;
-  /** Bytes of calls under way to one server at a time; more wait for their turn. Default 8 MiB. */
+  /** Maximum number of bytes of calls in flight to one server. More calls wait. Default 8 MiB. */
   readonly bytesInFlightMax?: number | undefined;
 }
 

@@ -1,26 +1,26 @@
 import { KvError } from "./errors.ts";
 
-/** How far one group's changes are known. */
+/** Up to where the changes of one group are known. */
 export interface Position {
   readonly revision: bigint;
-  /** Epoch in which this revision was the last; 0 when that is not known. */
+  /** Epoch of this revision. 0 when it is not known. */
   readonly epoch: bigint;
 }
 
-/** How far each group's changes are known. */
+/** Up to where the changes of each group are known. */
 export interface Positions {
-  /** Id of the cluster; empty where a router of an earlier version told. */
+  /** Id of the cluster. Empty when the router was of an earlier version. */
   readonly cluster: string;
   /** By the group's name. */
   readonly groups: ReadonlyMap<string, Position>;
 }
 
-/** Version 1 did not name the cluster. */
+/** Version 1 had no cluster id. */
 const version = 2;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** A token that stands for positions: opaque to users, of A-Z, a-z, 0-9, - and _, and versioned. */
+/** Encodes positions as a token: opaque to users, versioned, of A-Z, a-z, 0-9, - and _. */
 export function tokenOf({ cluster, groups: positions }: Positions): string {
   const groups = [...positions].map(([name, { revision, epoch }]) => [name, `${revision}`, `${epoch}`]);
   const bytes = encoder.encode(JSON.stringify([version, cluster, ...groups]));
@@ -29,7 +29,7 @@ export function tokenOf({ cluster, groups: positions }: Positions): string {
   return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-/** The positions that a token stands for. Throws `invalid` for what is no token. */
+/** Decodes a token. Errors: KvError `invalid`. */
 export function positionsOf(token: string): Positions {
   try {
     const binary = atob(token.replaceAll("-", "+").replaceAll("_", "/"));

@@ -1,4 +1,4 @@
-/** From the arguments of a call to the messages of the schema. What cannot be right never reaches the network. */
+/** Turns the arguments of a call into messages of the schema. Invalid arguments never reach the network. */
 
 import { create } from "@bufbuild/protobuf";
 import {
@@ -16,7 +16,7 @@ import { KvError } from "./errors.ts";
 import { anything, checkOptions, type Kinds, revision, wholeMs, yesOrNo } from "./options-check.ts";
 import { type KvValue, toWire } from "./values.ts";
 
-/** One of these at most. */
+/** At most one of these. */
 export interface PutCondition {
   /** Only if the key exists with this revision. */
   readonly ifRevision?: number | undefined;
@@ -26,10 +26,10 @@ export interface PutCondition {
   readonly ifPresent?: boolean | undefined;
 }
 
-/** One of these at most. */
+/** At most one of these. */
 export type DeleteCondition = Omit<PutCondition, "ifAbsent">;
 
-/** Compares a key, and writes nothing. One condition is needed. */
+/** Checks a condition of a key, and writes nothing. Needs one condition. */
 export interface CompareStep extends PutCondition {
   readonly compare: string;
 }
@@ -38,27 +38,27 @@ export interface CompareStep extends PutCondition {
 export interface PutStep extends PutCondition {
   readonly put: string;
   readonly value: KvValue;
-  /** Milliseconds after which the key expires: a whole number, at least 1. Default: never. */
+  /** Milliseconds until the key expires: a whole number, at least 1. Default: never. */
   readonly ttlMs?: number | undefined;
 }
 
-/** Deletes a key; without a condition, whether or not it exists. */
+/** Deletes a key. Without a condition, deleting a missing key is not an error. */
 export interface DeleteStep extends DeleteCondition {
   readonly delete: string;
 }
 
-/** One part of a batch. */
+/** One step of a batch. */
 export type BatchStep = CompareStep | PutStep | DeleteStep;
 
 const conditionKinds: Kinds<PutCondition> = { ifRevision: revision, ifAbsent: yesOrNo, ifPresent: yesOrNo };
 
-/** What a put can be told beside its key and value. */
+/** The options of a put. */
 export const putKinds: Kinds<Omit<PutStep, "put" | "value">> = { ttlMs: wholeMs, ...conditionKinds };
 
-/** What a delete can be told beside its key. */
+/** The options of a delete. */
 export const deleteKinds: Kinds<DeleteCondition> = { ifRevision: revision, ifPresent: yesOrNo };
 
-// Keys and values have checks of their own, which say more.
+// Keys and values are checked elsewhere, with better messages.
 const compareStepKinds: Kinds<CompareStep> = { compare: anything, ...conditionKinds };
 const putStepKinds: Kinds<PutStep> = { put: anything, value: anything, ...putKinds };
 const deleteStepKinds: Kinds<DeleteStep> = { delete: anything, ...deleteKinds };
@@ -66,7 +66,7 @@ const deleteStepKinds: Kinds<DeleteStep> = { delete: anything, ...deleteKinds };
 /** One call, as a pipe carries it. */
 export type Call = Exclude<Operation["call"], { case: undefined }>;
 
-/** A write, but for its name. */
+/** A write without its request id. */
 export type Write = Extract<Call, { case: "put" | "delete" | "batch" }>;
 
 export function getCall(key: string): Call {
@@ -113,12 +113,12 @@ function checkStep(what: string, step: unknown): void {
   else checkOptions(what, step, deleteStepKinds);
 }
 
-/** The keys that a batch names. */
+/** The keys of a batch. */
 export function keysOf(steps: readonly BatchStep[]): string[] {
   return steps.map((step) => ("compare" in step ? step.compare : "put" in step ? step.put : step.delete));
 }
 
-/** The same write under a name. */
+/** The write with a request id. */
 export function named(write: Write, requestId: RequestId): Write {
   switch (write.case) {
     case "put":
@@ -130,7 +130,7 @@ export function named(write: Write, requestId: RequestId): Write {
   }
 }
 
-/** Bytes of a call on the wire, within a few: keys and text that are not ASCII count for the most that they can take. */
+/** An upper bound of the bytes of a call on the wire: every character of keys and text counts as three bytes. */
 export function sizeOf(call: Call): number {
   switch (call.case) {
     case "get":
@@ -155,7 +155,7 @@ function valueSize(value: string | Uint8Array | undefined): number {
   return typeof value === "string" ? 3 * value.length : (value?.length ?? 0);
 }
 
-/** Throws `invalid` for a key that no server takes: it would spoil the message that it shares with others. */
+/** Throws `invalid` for a key that no server accepts: it would make the server refuse other calls in its message. */
 export function checkKey(key: string): void {
   if (typeof key !== "string")
     throw new KvError("invalid", `the key is a ${typeof key}; it must be a string`);

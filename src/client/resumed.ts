@@ -12,25 +12,25 @@ import type { ServerLink } from "./servers.ts";
 const firstPauseMs = 20;
 const longestPauseMs = 2_000;
 
-/** A stream on which nothing has come for so long is begun anew: servers say every ten seconds that they are there. */
+/** A stream that is silent for longer is restarted. Servers send something every ten seconds. */
 const silenceMsMax = 30_000;
 
 export interface ResumedStream<T> {
   /** The group whose server is asked. */
   readonly group: string;
-  /** Begins the call, the first time and each time after it broke: from where it has come to then. */
+  /** Begins the call, at first and after each break: then from where it had got to. */
   open(data: DataClient, options: { signal: AbortSignal }): AsyncIterable<T>;
-  /** Whether the server never ends it. If not, its end is the end, and an answer is due whenever one is asked for. */
+  /** Whether the server never ends the stream. If it does, every answer that is asked for has a deadline. */
   readonly endless: boolean;
   /** How long the first answer may take, over all attempts. */
   readonly firstAnswerMs: number;
-  /** How long a later one may take, over all attempts; of an endless stream, from when it broke. */
+  /** How long a later answer may take, over all attempts. In an endless stream the time counts from a break. */
   readonly answerMs: number;
-  /** Ends it all. */
+  /** Ends the stream for good. */
   readonly lifetime: Deadline;
 }
 
-/** A server stream that is begun anew wherever the group is served, whenever it breaks. Errors: KvError. */
+/** A server stream of a group that restarts when it breaks, at the server that then has the group. Errors: KvError. */
 export async function* resumed<T>(cluster: Cluster, stream: ResumedStream<T>): AsyncGenerator<T> {
   const { lifetime, endless } = stream;
   const { clock } = cluster;
@@ -99,7 +99,7 @@ async function nextAnswer<T>(
   }
 }
 
-/** Where to go on after a break; undefined: where the topology says. Throws what no other server can help. */
+/** The address to continue at after a break. Undefined: that of the topology. Throws errors that no server can help. */
 function nextAddress(cluster: Cluster, server: ServerLink, error: ConnectError): string | undefined {
   if (!error.isWireError) cluster.failed(server);
   const errorClass = classify(error);

@@ -11,23 +11,23 @@ import { checkKey } from "./requests.ts";
 import { resumed } from "./resumed.ts";
 import { fromOptional, fromWire, KvEntry, type KvKey } from "./values.ts";
 
-/** Which keys, and how. `deadlineMs` is the longest time that the next key may take. */
+/** Which keys to scan, and how. `deadlineMs` limits the time that the next keys may take. */
 export interface ScanOptions extends CallOptions {
   /** Only keys that begin with this. */
   readonly prefix?: string | undefined;
-  /** Only keys from this one on. */
+  /** Only this key and later ones. */
   readonly start?: string | undefined;
   /** Only keys before this one. */
   readonly end?: string | undefined;
-  /** Only keys that come, in the order of the scan, after this one: to go on after the last key of an earlier scan. */
+  /** Only keys after this one, in the order of the scan. To continue an earlier scan, give its last key. */
   readonly after?: string | undefined;
-  /** From the last key to the first. */
+  /** Whether to scan from the last key to the first. */
   readonly reverse?: boolean | undefined;
-  /** Keys at most: a whole number, at least 1. Default: all. */
+  /** Maximum number of keys: a whole number, at least 1. Default: all. */
   readonly limit?: number | undefined;
 }
 
-/** `keysOnly` is of the call, not of what it is told. */
+/** Overloads of `scan` have `keysOnly`, which is not part of the public options. */
 export const scanKinds: Kinds<ScanOptions & { keysOnly: boolean }> = {
   ...callKinds,
   prefix: text,
@@ -40,18 +40,19 @@ export const scanKinds: Kinds<ScanOptions & { keysOnly: boolean }> = {
 };
 
 /**
- * Keys of all groups in the order of their UTF-8 bytes. Each group's are those that it had at one moment; when its
- * server is replaced meanwhile, what follows is as of a later moment. Can be iterated once. Errors: KvError.
+ * Keys of all groups in the order of their UTF-8 bytes. The keys of a group are a snapshot of one moment. If the primary
+ * of the group changes during the scan, the rest of its keys are a snapshot of a later moment. Can be iterated once.
+ * Errors: KvError.
  */
 export interface Scan<T> extends AsyncIterable<T> {
   /**
-   * A token for `watch`: a watch after it tells every change since the moments that the scan shows. Undefined until the
-   * first key has come, or the end.
+   * A token for `watch`: a watch after it gets every change since the snapshots of the scan. Undefined until the first
+   * key, or the end of the scan.
    */
   readonly watchToken: string | undefined;
 }
 
-/** One group's part: what is left of its last answer, and where more comes from. */
+/** The part of one group: the rest of its last answer, and the answers to come. */
 interface Part {
   readonly answers: AsyncGenerator<readonly KeyValue[]>;
   items: readonly KeyValue[];
@@ -87,7 +88,12 @@ function scanAs<T>(
       const names = await cluster.groups(first).finally(() => first.release());
       groups = names.length;
       const parts = names.map((group) => ({
-        answers: scanGroup(cluster, { ...request, group }, options.deadlineMs, lifetime, moments),
+        answers: scanGroup(cluster, {
+          request: { ...request, group },
+          deadlineMs: options.deadlineMs,
+          lifetime,
+          moments,
+        }),
         items: [],
         index: 0,
       }));
@@ -98,7 +104,7 @@ function scanAs<T>(
       }
     } finally {
       leave();
-      // Ends the parts that are not read to their end.
+      // Ends the parts that were not read to their end.
       lifetime.end(new KvError("aborted", "the scan is over"));
     }
   }
@@ -126,13 +132,18 @@ function requestOf(options: ScanOptions, keysOnly: boolean): ScanRequest {
   });
 }
 
-/** One group's keys. After a break it goes on behind the last one that has come. */
+interface GroupScan {
+  readonly request: ScanRequest;
+  readonly deadlineMs: number;
+  readonly lifetime: Deadline;
+  /** The moment of each group's first snapshot. The scan of a group adds its own. */
+  readonly moments: Map<string, Position>;
+}
+
+/** Scans the keys of one group. After a break it continues after the last key that has come. */
 async function* scanGroup(
   cluster: Cluster,
-  request: ScanRequest,
-  deadlineMs: number,
-  lifetime: Deadline,
-  moments: Map<string, Position>,
+  { request, deadlineMs, lifetime, moments }: GroupScan,
 ): AsyncGenerator<readonly KeyValue[]> {
   let { after, limit } = request;
   const isLimited = limit > 0n;
@@ -146,17 +157,17 @@ async function* scanGroup(
   });
   for await (const { items, revision, epoch } of answers) {
     cluster.names.saw(request.group, revision);
-    // A watch after the first moment misses nothing, whichever moments the rest is of.
+    // A watch after the first snapshot misses nothing, even if the rest is of later ones.
     if (!moments.has(request.group)) moments.set(request.group, { revision, epoch });
     after = items.at(-1)?.key ?? after;
     if (isLimited) limit -= BigInt(items.length);
     yield items;
-    // A call for what is left of the limit, after a break, would ask for all when nothing is.
+    // After a break the call asks for the rest of the limit, and a limit of 0 would ask for all.
     if (isLimited && limit <= 0n) return;
   }
 }
 
-/** Keys of several groups in one order. */
+/** Merges the keys of several groups. */
 async function* merged(parts: readonly Part[], reverse: boolean): AsyncGenerator<KeyValue> {
   const sign = reverse ? -1 : 1;
   let open = await filled(parts);
@@ -174,7 +185,7 @@ async function* merged(parts: readonly Part[], reverse: boolean): AsyncGenerator
   }
 }
 
-/** Those that have keys left, with the next of them at hand. */
+/** The parts that have keys left, after their next keys have come. */
 async function filled(parts: readonly Part[]): Promise<Part[]> {
   const more = await Promise.all(parts.map(fill));
   return parts.filter((_, index) => more[index]);

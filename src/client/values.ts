@@ -1,21 +1,21 @@
 import type { GetResponse, PutRequest } from "../../gen/kvlab/v1/data_pb.ts";
 
-/** What a key holds: text, or any bytes. It comes back in the form in which it was put. */
+/** The value of a key: text, or any bytes. It is returned in the form in which it was put. */
 export type KvValue = string | Uint8Array;
 
-/** A key, and what is known of it without its value. */
+/** A key without its value. */
 export interface KvKey {
   readonly key: string;
-  /** Rises strictly with every write or delete of the key: fit for conditions, and as a fencing token. */
+  /** Rises strictly with every write or delete of the key. Use it in conditions, and as a fencing token. */
   readonly revision: number;
-  /** Milliseconds until the key expires, as of the answer; undefined when it does not. */
+  /** Milliseconds until the key expires, as of the server's answer. Undefined when it does not expire. */
   readonly ttlLeftMs: number | undefined;
 }
 
 /** A key with its value. */
 export class KvEntry implements KvKey {
   readonly key: string;
-  /** In the form in which it was put. */
+  /** The value, in the form in which it was put. */
   readonly value: KvValue;
   readonly revision: number;
   readonly ttlLeftMs: number | undefined;
@@ -27,12 +27,12 @@ export class KvEntry implements KvKey {
     this.ttlLeftMs = ttlLeftMs;
   }
 
-  /** The value as text; bytes are taken for UTF-8, and what is not becomes U+FFFD. */
+  /** The value as text. Bytes are decoded as UTF-8, with U+FFFD for invalid bytes. */
   text(): string {
     return textOf(this.value);
   }
 
-  /** The value as bytes; text in UTF-8. */
+  /** The value as bytes. Text is encoded as UTF-8. */
   bytes(): Uint8Array {
     return typeof this.value === "string" ? encoder.encode(this.value) : this.value;
   }
@@ -48,16 +48,15 @@ export function textOf(value: KvValue): string {
 /** The form of a value in messages. */
 export function toWire(value: KvValue): PutRequest["value"] {
   if (typeof value === "string") return { case: "text", value };
-  // A copy: the caller may write into his buffer at once, and what is put is what was there at the call. (The `slice` of
-  // a Buffer is none.)
+  // A copy, because the caller may change the buffer before it is sent. (The `slice` of a Buffer does not copy.)
   return { case: "bytes", value: new Uint8Array(value) };
 }
 
-/** A value out of a message. */
+/** The value in a message. */
 export function fromWire({ value }: GetResponse["value"]): KvValue {
   if (value === undefined) return new Uint8Array();
   if (typeof value === "string") return value;
-  // A copy: it must not keep the message in memory, and its `buffer` is of nothing else.
+  // A copy, so that the value does not keep the whole message in memory, and its `buffer` has nothing else.
   return new Uint8Array(value);
 }
 
@@ -65,7 +64,7 @@ export function fromOptional(value: bigint | undefined): number | undefined {
   return value === undefined ? undefined : Number(value);
 }
 
-/** A revision that is 0 where there is none. */
+/** A revision, which messages send as 0 when there is none. */
 export function fromRevision(revision: bigint): number | undefined {
   return revision === 0n ? undefined : Number(revision);
 }

@@ -2,22 +2,22 @@ import { EventKind, type WatchEvent, type WatchResponse } from "../../gen/kvlab/
 import { type Position, type Positions, tokenOf } from "./positions.ts";
 import { fromWire, type KvValue, textOf } from "./values.ts";
 
-/** What there was before a change. */
+/** The value of a key before a change. */
 export interface KvPrevious {
-  /** Undefined when compaction has removed it. */
+  /** Undefined when compaction has removed the value. */
   readonly value: KvValue | undefined;
   readonly revision: number;
 }
 
 interface Change {
   readonly key: string;
-  /** Of the change; those of one batch share it. */
+  /** Revision of the change. All changes of a batch have the same one. */
   readonly revision: number;
-  /** If it was asked for, and there was something. */
+  /** The value before the change. Undefined unless the watch asked for it and the key existed. */
   readonly previous: KvPrevious | undefined;
   /**
-   * Where to go on: a watch after it tells what comes after this event, of all groups. Between two events of one batch
-   * it stands for the place before the batch, so that the batch is told again as a whole.
+   * Where to continue: a watch after this token gets everything after this event, of all groups. Within a batch, the
+   * token of every event but the last is the position before the batch, so such a watch gets the whole batch again.
    */
   readonly token: string;
 }
@@ -25,18 +25,18 @@ interface Change {
 /** A key was put. */
 export interface KvPutEvent extends Change {
   readonly type: "put";
-  /** In the form in which it was put. */
+  /** The value, in the form in which it was put. */
   readonly value: KvValue;
-  /** The value as text; bytes are taken for UTF-8. */
+  /** The value as text. Bytes are decoded as UTF-8. */
   text(): string;
 }
 
-/** A key was deleted, or its time was over. */
+/** A key was deleted, or it expired. */
 export interface KvRemoveEvent extends Change {
   readonly type: "delete" | "expire";
 }
 
-/** Nothing has happened, as far as `token` goes: it saves a later watch from looking through what is known. */
+/** There are no more changes up to `token`. A later watch after it need not read the log up to there again. */
 export interface KvProgress {
   readonly type: "progress";
   readonly token: string;
@@ -44,7 +44,7 @@ export interface KvProgress {
 
 export type KvEvent = KvPutEvent | KvRemoveEvent;
 
-/** The events of an answer of `group`; `before`: how far all groups were known before it. */
+/** The events of an answer of `group`. `before`: the positions of all groups before it. */
 export function* eventsOf(group: string, answer: WatchResponse, before: Positions): Generator<KvEvent> {
   const { events } = answer;
   let complete = before.groups.get(group);
@@ -57,7 +57,7 @@ export function* eventsOf(group: string, answer: WatchResponse, before: Position
   }
 }
 
-/** All positions, with another one of a group. */
+/** The positions, with another one for a group. */
 export function after(positions: Positions, group: string, position: Position | undefined): Positions {
   if (position === undefined) return positions;
   return { ...positions, groups: new Map(positions.groups).set(group, position) };

@@ -12,19 +12,19 @@ import { SplitBatch } from "./split-batch.ts";
 import { type ClusterView, isOtherCluster } from "./topology.ts";
 import { after, eventsOf, type KvEvent, type KvProgress } from "./watch-events.ts";
 
-/** What to watch, and from where. `deadlineMs` is the longest time until all groups have answered first. */
+/** What to watch, and from where. `deadlineMs` limits the time until every group has answered once. */
 export interface WatchOptions extends CallOptions {
   /** Only this key. Not together with `prefix`. */
   readonly key?: string | undefined;
   /** Only keys that begin with this. */
   readonly prefix?: string | undefined;
-  /** Only what comes after this token, of an event or a scan. Default: what comes from now on. */
+  /** Only changes after this token of an event or scan. Default: only changes from now on. */
   readonly after?: string | undefined;
-  /** Whether events tell what there was before. */
+  /** Whether events include the value before the change. */
   readonly previous?: boolean | undefined;
-  /** Whether to be told, every few seconds, how far the servers have looked although nothing has happened. */
+  /** Whether to report progress every few seconds when there are no changes. */
   readonly progress?: boolean | undefined;
-  /** Milliseconds for which a group may be out of reach before the watch fails. Default: any time. */
+  /** Milliseconds for which a group may be unreachable before the watch fails. Default: no limit. */
   readonly outageMs?: number | undefined;
 }
 
@@ -39,12 +39,12 @@ export const watchKinds: Kinds<WatchOptions> = {
 };
 
 /**
- * Changes, each key's in the order in which they happened; nothing is missed or told twice, over failovers and broken
- * connections. It begins at once, and holds one answer of each group until it is read. Can be iterated once.
- * Errors: KvError; `history-lost` when the servers do not know any more what comes next.
+ * Changes of keys, in order for each key. Nothing is missed or repeated, even after failovers and broken connections. The
+ * watch begins at once, and buffers one answer of each group until it is read. Can be iterated once.
+ * Errors: KvError, with `history-lost` when the servers no longer have the next changes.
  */
 export interface Watch<T> extends AsyncIterable<T> {
-  /** Resolves when every change from now on will be told, or, after a token, when all groups have been reached. */
+  /** Resolves when the watch will get every change from now on. After a token: when all groups have answered. */
   ready(): Promise<void>;
 }
 
@@ -53,7 +53,7 @@ type Scope = WatchRequest["scope"];
 /** The options of the call, with its deadline. */
 type Given = WatchOptions & { readonly deadlineMs: number };
 
-/** Before everything. */
+/** Before the first change. */
 const beginning: Position = { revision: 0n, epoch: 0n };
 
 export function watchEvents(cluster: Cluster, options: Given): Watch<KvEvent | KvProgress> {
@@ -65,7 +65,7 @@ class GroupsWatch implements Watch<KvEvent | KvProgress> {
   readonly #cluster: Cluster;
   readonly #options: Given;
   readonly #scope: Scope;
-  /** Where to begin; undefined: now. */
+  /** Where to begin. Undefined: now. */
   readonly #from: Positions | undefined;
   readonly #lifetime: Deadline;
   readonly #answers = new RendezvousQueue<{ readonly group: string; readonly answer: WatchResponse }>();
@@ -74,7 +74,7 @@ class GroupsWatch implements Watch<KvEvent | KvProgress> {
   /** Groups that have not answered yet. */
   readonly #unanswered = new Set<string>();
   readonly #running: AsyncGenerator<KvEvent | KvProgress, void, void>;
-  /** How far the reader was told. */
+  /** The positions up to which the reader has everything. */
   #positions: Positions;
   #forget = () => {};
   #unwatch = () => {};
@@ -85,7 +85,7 @@ class GroupsWatch implements Watch<KvEvent | KvProgress> {
     this.#scope = scopeOf(options);
     this.#from = options.after === undefined ? undefined : positionsOf(options.after);
     this.#positions = this.#from ?? { cluster: "", groups: new Map() };
-    // Whoever asks whether it is ready is told; so is whoever reads.
+    // Callers of `ready` and readers get the error. Without either, it must not count as unhandled.
     this.#ready.promise.catch(() => {});
     this.#lifetime = new Deadline(cluster.clock, Number.POSITIVE_INFINITY, options.signal);
     this.#forget = cluster.track(this.#lifetime);
@@ -102,7 +102,7 @@ class GroupsWatch implements Watch<KvEvent | KvProgress> {
     return {
       next: () => this.#running.next(),
       return: () => {
-        // A generator that has not begun would just not begin.
+        // `return` on a generator that has not begun runs none of its code, so the watch is stopped here.
         this.#stop(new KvError("aborted", "the watch was left"));
         return this.#running.return();
       },
@@ -128,12 +128,12 @@ class GroupsWatch implements Watch<KvEvent | KvProgress> {
     for (const name of names) this.#start(name, this.#from && (this.#from.groups.get(name) ?? beginning));
     this.#unwatch = topology.onChange((view, before) => {
       if (isOtherCluster(view, before?.clusterId)) return this.#stop(otherCluster());
-      // All that is in a group that was not there before is new.
+      // In a group that was not there before, everything is new.
       for (const name of this.#groupsIn(view)) this.#start(name, beginning);
     });
   }
 
-  /** The groups that the scope lies in, as soon as they are known. */
+  /** The groups of the scope, as soon as they are known. */
   async #groupsNow(): Promise<string[]> {
     const { clock } = this.#cluster;
     const scope = this.#scope;
@@ -151,7 +151,7 @@ class GroupsWatch implements Watch<KvEvent | KvProgress> {
     return owner === undefined ? [] : [owner];
   }
 
-  /** Follows a group, unless it is followed already. */
+  /** Follows a group, unless the watch follows it already. */
   #start(group: string, from: Position | undefined): void {
     if (this.#followed.has(group)) return;
     this.#followed.add(group);
@@ -168,7 +168,7 @@ class GroupsWatch implements Watch<KvEvent | KvProgress> {
         const isFirst = this.#unanswered.delete(group);
         if (isFirst && from === undefined) this.#positions = after(this.#positions, group, position);
         if (this.#unanswered.size === 0) this.#ready.resolve();
-        // A token has to stand for all groups: there is none before all have said where they are.
+        // A token needs the position of every group. So no event is delivered before all groups have answered.
         if (this.#from === undefined) await this.#ready.promise;
         await this.#answers.put({ group, answer });
       }
@@ -177,7 +177,7 @@ class GroupsWatch implements Watch<KvEvent | KvProgress> {
     }
   }
 
-  /** One group's answers. When the stream breaks, it starts again from `position`. */
+  /** The answers of one group. When the stream breaks, it starts again from `position`. */
   async *#answersOf(group: string, position: () => Position | undefined): AsyncGenerator<WatchResponse> {
     const { previous = false, deadlineMs, outageMs = Number.POSITIVE_INFINITY } = this.#options;
     const batch = new SplitBatch();
