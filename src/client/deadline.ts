@@ -1,17 +1,17 @@
 import { type Clock, timerMsMax } from "../common/clock.ts";
 import { KvError } from "./errors.ts";
 
-/** When a call has to end: in time, or when its caller or the client gives up. Begins to count when it is made. */
+/** The end of a call: after a time limit that counts from now, or when its caller cancels it or the client closes. */
 export class Deadline {
   readonly #clock: Clock;
-  /** Infinity without a limit. */
+  /** Infinity if there is no limit. */
   readonly #endMs: number;
   readonly #signal: AbortSignal | undefined;
   readonly #listeners = new Set<(reason: KvError) => void>();
   #ended: KvError | undefined;
   #cancelTimer = () => {};
 
-  /** `limitMs` may be Infinity. Errors of `signal` that are KvErrors are the reason of the end as they are. */
+  /** `limitMs` may be Infinity. If the reason of `signal` is a KvError, it is the reason of the end. */
   constructor(clock: Clock, limitMs: number, signal?: AbortSignal) {
     this.#clock = clock;
     this.#endMs = clock.monotonicMs() + limitMs;
@@ -27,18 +27,18 @@ export class Deadline {
     );
   }
 
-  /** Why it has ended; undefined while it has not. */
+  /** Why it has ended. Undefined while it has not. */
   get ended(): KvError | undefined {
     return this.#ended;
   }
 
-  /** Whole milliseconds that are left, from 1 to what timers can count; undefined without a limit. */
+  /** Whole milliseconds left, from 1 to the longest that a timer can count. Undefined if there is no limit. */
   remainingMs(): number | undefined {
     if (this.#endMs === Number.POSITIVE_INFINITY) return undefined;
     return Math.min(timerMsMax, Math.max(1, Math.ceil(this.#endMs - this.#clock.monotonicMs())));
   }
 
-  /** Calls `listener` once at the end, at once if that was before. Returns how to stop that. */
+  /** Calls `listener` once at the end, or at once if it has ended. Returns a function that removes the listener. */
   onEnd(listener: (reason: KvError) => void): () => void {
     if (this.#ended !== undefined) {
       listener(this.#ended);
@@ -48,7 +48,7 @@ export class Deadline {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Resolves as `promise` does. Rejects at the end, with the reason. */
+  /** Settles as `promise` does. Rejects with the reason if the deadline ends first. */
   race<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const leave = this.onEnd(reject);
@@ -65,7 +65,7 @@ export class Deadline {
     this.#listeners.clear();
   }
 
-  /** To be called when nobody waits any more. */
+  /** Call it when nobody waits for the deadline any more. */
   release(): void {
     this.#cancelTimer();
     this.#signal?.removeEventListener("abort", this.#onAbort);
@@ -79,7 +79,7 @@ export class Deadline {
   };
 }
 
-/** A signal that is aborted when the deadline ends, for what takes no less. */
+/** A signal that is aborted when the deadline ends, for functions that take a signal. */
 export function signalOf(deadline: Deadline): AbortSignal {
   const controller = new AbortController();
   deadline.onEnd((reason) => controller.abort(reason));

@@ -3,10 +3,10 @@ import { createTransports, fullDuplex } from "#transport";
 import { type Clock, systemClock } from "../common/clock.ts";
 import { messageBytesLimit } from "../common/key-limits.ts";
 
-/** Everything that a client reads of the world. A simulation has one of its own. */
+/** Everything that a client needs from outside. The simulation has its own. */
 export interface Environment {
   readonly clock: Clock;
-  /** Bytes that no other client draws. */
+  /** Random bytes that no other client gets. */
   randomBytes(count: number): Uint8Array;
   /** Whether calls can stream in both directions. */
   readonly fullDuplex: boolean;
@@ -18,7 +18,7 @@ export interface Environment {
 export interface Connections {
   /** The transport to `host:port` or a URL. Errors are as `Transports` of transport/http2.ts describes. */
   transportTo(address: string): Transport;
-  /** Ends every connection, and the calls on it. */
+  /** Ends all connections, and the calls on them. */
   close(): void;
 }
 

@@ -1,12 +1,12 @@
 import { KvError } from "./errors.ts";
 
-/** What an option may be: in words, and as a test. */
+/** What is allowed for an option: in words, and as a function. */
 interface Kind {
   readonly allowed: string;
   readonly accepts: (given: unknown) => boolean;
 }
 
-/** A kind for each option there is. */
+/** The kind of each option. */
 export type Kinds<Options> = { readonly [Name in keyof Options]-?: Kind };
 
 export const yesOrNo: Kind = { allowed: "true or false", accepts: (given) => typeof given === "boolean" };
@@ -20,15 +20,15 @@ export const durationMs: Kind = {
 };
 export const abortSignal: Kind = {
   allowed: "an AbortSignal",
-  // Not `instanceof`: it may be of another realm, such as a frame's.
+  // Not `instanceof`: the signal may come from another realm, such as a frame.
   accepts: (given) => typeof given === "object" && given !== null && "aborted" in given,
 };
-/** For what is checked elsewhere. */
+/** For options that are checked elsewhere. */
 export const anything: Kind = { allowed: "anything", accepts: () => true };
 
 /**
- * Refuses what would otherwise be passed over in silence: an option that is not known (a condition that is written wrong
- * would be none), or is of another type than it must be. `what` has them, in words. Errors: KvError `invalid`.
+ * Refuses options that would otherwise be ignored: unknown ones (a misspelt condition would be none), and ones of the
+ * wrong type. `what`: what has the options, in words. Errors: KvError `invalid`.
  */
 export function checkOptions(what: string, given: unknown, kinds: Readonly<Record<string, Kind>>): void {
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
@@ -54,7 +54,7 @@ function isCount(given: unknown): boolean {
   return Number.isSafeInteger(given) && Number(given) >= 1;
 }
 
-/** A value in an error, which stays a line. */
+/** A value for an error message, on one line. */
 function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
   if (typeof value === "function") return "a function";

@@ -33,7 +33,7 @@ export class RendezvousQueue<T> {
     }
   }
 
-  /** Makes every `put` and `take`, those that wait included, reject with this. */
+  /** Makes every waiting and later `put` and `take` reject with `reason`. */
   fail(reason: unknown): void {
     this.#failure ??= { reason };
     for (const { refused } of this.#offers.splice(0)) refused(reason);

@@ -1,13 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import { type RequestId, RequestIdSchema } from "../../gen/kvlab/v1/data_pb.ts";
 
-/** Bytes that tell one client from all others. */
+/** Random bytes that identify a client. */
 const clientBytes = 12;
 
-/** Names writes, so that a server recognises one that is repeated. No two clients give the same name. */
+/** Makes request ids, by which a server recognises a write that it gets again. They are unique among all clients. */
 export class RequestNames {
   readonly #client: string;
-  /** By group, the highest revision that was seen. */
+  /** By group: the highest revision seen. */
   readonly #seen = new Map<string, bigint>();
   #count = 0;
 
@@ -15,22 +15,22 @@ export class RequestNames {
     this.#client = textOf(randomBytes(clientBytes));
   }
 
-  /** A name that was never given before. */
+  /** A new id. */
   next(): string {
     return `${this.#client}-${(this.#count++).toString(36)}`;
   }
 
-  /** The request id of a write that is now sent to `group` for the first time. */
+  /** The request id of a write that is about to be sent to `group` for the first time. */
   requestId(id: string, group: string): RequestId {
     return create(RequestIdSchema, { id, afterRevision: this.#seen.get(group) ?? 0n });
   }
 
-  /** Remembers that the group has come to this revision. */
+  /** Notes that the group has reached this revision. */
   saw(group: string, revision: bigint): void {
     if (revision > (this.#seen.get(group) ?? 0n)) this.#seen.set(group, revision);
   }
 
-  /** The groups are those of another cluster now. */
+  /** Forgets all revisions, because the groups are now those of another cluster. */
   forget(): void {
     this.#seen.clear();
   }

@@ -1,17 +1,17 @@
 import { KvError } from "./errors.ts";
 
-/** What a program may give for a router, in the words of an error. */
+/** The allowed form of a router, for error messages. */
 export const routerAllowed = "http://host:port";
 
 /**
- * Routers as `http://host:port`, from URLs or `host:port`, one or several, also several in one text with commas between.
- * What would be passed over in silence, such as a path, is refused. `schemes`: those that can be spoken.
+ * Parses routers, given as URLs or `host:port`, into `http://host:port`. One or several, also as one comma-separated
+ * text. Parts that would be ignored, such as a path, are refused. `schemes`: those that the transport can speak.
  * Errors: KvError `invalid`.
  */
 export function parseRouters(given: unknown, schemes: readonly string[] = ["http"]): string[] {
   const texts: unknown[] = Array.isArray(given) ? given : [given];
   const urls = texts.flatMap((text) => {
-    // A URL object says what it is as text.
+    // A URL object becomes its text.
     if (typeof text === "string" || text instanceof URL) {
       return String(text)
         .split(",")
@@ -30,7 +30,7 @@ function parseRouter(given: string, schemes: readonly string[]): string {
   const isUrl = given.includes("://");
   const url = URL.parse(isUrl ? given : `http://${given}`);
   const refuse = (problem: string) => {
-    // Credentials belong into no log.
+    // Credentials must not appear in logs.
     const shown = JSON.stringify(given.replace(/^([^/]*\/\/)?[^/]*@/, "$1…@"));
     return new KvError("invalid", `the router ${shown} ${problem}; allowed: ${routerAllowed}`);
   };
@@ -43,7 +43,7 @@ function parseRouter(given: string, schemes: readonly string[]): string {
   if (url.pathname !== "/") throw refuse(`has the path ${url.pathname}`);
   if (url.search !== "") throw refuse(`has the query ${url.search}`);
   if (url.hash !== "") throw refuse(`has the fragment ${url.hash}`);
-  // A URL without a port means that of its scheme; nobody means that who writes no URL.
+  // A URL without a port means the default port of its scheme. A bare host has no default port.
   if (!isUrl && !/:\d+$/.test(given)) throw refuse("has no port");
   if (url.port === "0") throw refuse("has the port 0, at which nobody can be reached");
   return `${scheme}://${url.host}`;

@@ -6,10 +6,10 @@ import { Exchange } from "./channel/exchange.ts";
 import { Pipe } from "./channel/pipe.ts";
 import type { Connections } from "./environment.ts";
 
-/** Time for a replaced server to answer the calls that it has already: a primary can refuse most by itself. */
+/** How long a replaced server may take to answer the calls that it has. A primary refuses most of them by itself. */
 const replacedGraceMs = 1_000;
 
-/** Links to keep. The one not used for longest is ended when there are more. */
+/** Maximum number of links. Beyond it, the least recently used link ends. */
 const linksMax = 256;
 
 export interface ServersOptions {
@@ -33,12 +33,12 @@ export class ServerLink {
     this.channel = fullDuplex ? new Pipe(this.data, limits, clock) : new Exchange(this.data);
   }
 
-  /** Aborted when nothing more is to be expected of the server. */
+  /** Aborted when no more answers can be expected from the server. */
   get gone(): AbortSignal {
     return this.#ending.signal;
   }
 
-  /** Fails the calls under way. */
+  /** Fails the calls in flight. */
   end(why: string): void {
     const reason = new ConnectError(`${this.address}: ${why}`, Code.Unavailable);
     this.channel.close(reason);
@@ -49,7 +49,7 @@ export class ServerLink {
 /** The servers that a client calls. */
 export class Servers {
   readonly #options: ServersOptions;
-  /** In the order of their last use. */
+  /** In order of last use. */
   readonly #links = new Map<string, ServerLink>();
 
   constructor(options: ServersOptions) {
@@ -70,8 +70,8 @@ export class Servers {
   }
 
   /**
-   * Says that a primary was replaced, or that a router was left. The server has a moment to answer what it still can;
-   * then its calls fail, since it may be paused or cut off. Calls from now on get a new link.
+   * Notes that a primary was replaced, or that the client has moved to another router. The server gets a moment to answer
+   * its calls. Then they fail, because it may be paused or cut off. New calls get a new link.
    */
   replaced(address: string): void {
     const link = this.#links.get(address);

@@ -5,23 +5,23 @@ import type { WatchResponse } from "../../gen/kvlab/v1/data_pb.ts";
  * between them, the server sends the batch again from its beginning.
  */
 export class SplitBatch {
-  /** The batch of which some events have come, and how many. */
+  /** The revision of a batch of which only some events have come, and their number. */
   #revision = 0n;
   #count = 0;
-  /** How many of them are to come again. */
+  /** How many of them will come again. */
   #known = 0;
 
-  /** The stream starts again after the last revision that was complete. */
+  /** Notes that the stream restarts after the last complete revision. */
   restart(): void {
     this.#known = this.#count;
   }
 
-  /** The answer without events that have come before. */
+  /** The answer without the events that came before. */
   withoutDuplicates(answer: WatchResponse): WatchResponse {
     let skipped = 0;
     while (skipped < this.#known && answer.events[skipped]?.revision === this.#revision) skipped++;
     const events = answer.events.slice(skipped);
-    // What comes instead of the rest is another history, of which nothing is known.
+    // If something else comes instead of the rest, it is another history, and none of it came before.
     this.#known = events.length > 0 ? 0 : this.#known - skipped;
     if (answer.revision >= this.#revision) this.#count = 0;
     const last = events.at(-1)?.revision ?? 0n;

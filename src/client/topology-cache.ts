@@ -10,38 +10,38 @@ import { type ClusterView, viewOf } from "./topology.ts";
 
 type Listener = (view: ClusterView, before: ClusterView | undefined) => void;
 
-/** What a call needs to know of the cluster before it can go on. */
+/** What a call needs from the topology before it can continue. */
 export interface Search<T> {
-  /** Undefined: a later view may have it. */
+  /** The result. Undefined: wait for a later view. */
   readonly look: (view: ClusterView) => T | undefined;
-  /** Why there is nothing to be found in a view, in words. */
+  /** Why a view has no result, in words. */
   readonly missing: (view: ClusterView) => string;
   readonly deadline: Deadline;
 }
 
 export interface TopologyCacheOptions {
-  /** Their URLs, one at least. */
+  /** URLs. At least one. */
   readonly routers: readonly string[];
   readonly connections: Connections;
   readonly clock: Clock;
-  /** Whether to be told of changes as they happen; otherwise they are asked for. */
+  /** Whether to watch for changes. Otherwise the client polls. */
   readonly watch: boolean;
-  /** Told of a router that is left for another. */
+  /** Called when the client leaves a router for another. */
   readonly onLeft: (router: string) => void;
   /** Aborted when the client closes. */
   readonly closing: AbortSignal;
 }
 
-/** A router has to answer within this time. */
+/** How long a router may take to answer. */
 const answerMs = 3_000;
 
-/** A router that tells changes is asked this often whether it is still there. */
+/** How often to check that a watched router still responds. */
 const checkMs = 10_000;
 
-/** A router that does not tell changes is asked for them this often; one that does not answer is so found out. */
+/** How often to poll a router that is not watched, for changes and to check that it responds. */
 const pollMs = 3_000;
 
-/** A router that has been without ZooKeeper for longer than this may not know what others do. */
+/** A router that lost ZooKeeper longer ago than this may know less than others. */
 const ageMsMax = 10_000n;
 
 /** Pauses before the next router is asked. */
@@ -50,14 +50,14 @@ const longestPauseMs = 2_000;
 
 type RouterClient = Client<typeof RouterService>;
 
-/** What the client knows of the cluster, from one of its routers at a time. Asks nobody before somebody wants to know. */
+/** What the client knows about the cluster, from one router at a time. Sends nothing before the first call needs it. */
 export class TopologyCache {
   readonly #options: TopologyCacheOptions;
   readonly #listeners = new Set<Listener>();
   #index = 0;
   #view: ClusterView | undefined;
   #hasBegun = false;
-  /** Why the router that was asked last could not tell. */
+  /** Why the last router could not answer. */
   #failure: unknown;
   #leaving = new AbortController();
 
@@ -65,20 +65,20 @@ export class TopologyCache {
     this.#options = options;
   }
 
-  /** The router that is asked now. */
+  /** The current router. */
   get router(): string {
     const { routers } = this.#options;
     return routers[this.#index % routers.length] ?? "";
   }
 
-  /** What is known now; undefined before the first answer. */
+  /** The current view. Undefined before the first answer. */
   get view(): ClusterView | undefined {
     return this.#view;
   }
 
   /**
-   * Resolves with the first result of `look` that is not undefined, now or after a change. Rejects at the deadline, with
-   * what is `missing` in the newest view.
+   * Resolves with the first defined result of `look`, now or after a change. Rejects when the deadline ends, with what is
+   * `missing` in the latest view.
    */
   find<T>({ look, missing, deadline }: Search<T>): Promise<T> {
     this.#begin();
@@ -102,13 +102,13 @@ export class TopologyCache {
     });
   }
 
-  /** Calls `listener` after every change. Returns how to stop that. */
+  /** Calls `listener` after every change. Returns a function that removes the listener. */
   onChange(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Says that a router has failed a call: unless that was known, it is left for the next. */
+  /** Notes that a router failed a call. If it is the current one, the client moves to the next. */
   leave(router: string): void {
     if (router !== this.router) return;
     this.#index++;
@@ -137,7 +137,7 @@ export class TopologyCache {
       };
       const everyMs = watch ? checkMs : pollMs;
       try {
-        // Whichever fails first ends both.
+        // The first one to fail ends both.
         await Promise.all([
           askRepeatedly({ client, clock, everyMs, others: routers.length > 1, told, signal }),
           ...(watch ? [listenTo(client, told, signal)] : []),
@@ -174,7 +174,7 @@ interface Asking {
   readonly client: RouterClient;
   readonly clock: Clock;
   readonly everyMs: number;
-  /** Whether there are other routers: then one that is out of date is as good as none. */
+  /** Whether there are other routers. Then a router that is out of date is left. */
   readonly others: boolean;
   readonly told: (topology: Topology | undefined) => void;
   readonly signal: AbortSignal;
@@ -192,7 +192,7 @@ async function askRepeatedly({ client, clock, everyMs, others, told, signal }: A
 }
 
 function unreached(routers: readonly string[], failure: unknown): KvError {
-  // A router that has answered so could be reached: it does not know the cluster yet, and says why.
+  // The router answered, so it could be reached. It does not know the cluster yet, and says why.
   if (failure instanceof ConnectError && failure.isWireError) {
     return new KvError("unavailable", failure.rawMessage, { cause: failure });
   }

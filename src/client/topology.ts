@@ -7,33 +7,33 @@ export interface GroupView {
   readonly name: string;
   /** Rises by one with every new primary. */
   readonly epoch: bigint;
-  /** Of its primary; undefined while it has none. */
+  /** Address of its primary. Undefined while it has none. */
   readonly primary: Address | undefined;
-  /** Why it has none, in words. */
+  /** Why it has no primary, in words. */
   readonly unavailable: string;
 }
 
-/** The cluster as a client needs to know it. Immutable: each change makes a new one. */
+/** What a client needs to know about the cluster. Immutable: each change makes a new view. */
 export interface ClusterView {
-  /** Random id of the cluster; empty where a router of an earlier version told. */
+  /** Random id of the cluster. Empty when the router was of an earlier version. */
   readonly clusterId: string;
   readonly ringVersion: bigint;
   readonly virtualNodes: number;
   readonly ring: HashRing;
-  /** Those in the ring, by name. */
+  /** The groups in the ring, by name. */
   readonly groups: ReadonlyMap<string, GroupView>;
-  /** Why there are none, in words. */
+  /** Why there are no groups, in words. */
   readonly empty: string;
 }
 
-/** Whether a view is of another cluster than the one that was known: its data was removed, and a new one has begun. */
+/** Whether a view is of another cluster than the known one: a new one, after the data of the known one was removed. */
 export function isOtherCluster(view: { clusterId: string }, known = ""): boolean {
   return view.clusterId !== "" && known !== "" && view.clusterId !== known;
 }
 
 /**
- * What a router has told, unless something later was known before: another router may be behind. The epochs and ring
- * versions of another cluster begin anew.
+ * The view of a router's answer. Newer parts that were known before are kept, because another router may be behind.
+ * Another cluster has epochs and ring versions of its own.
  */
 export function viewOf(message: Topology, known?: ClusterView): ClusterView {
   const before = isOtherCluster(message, known?.clusterId) ? undefined : known;

@@ -13,55 +13,55 @@ import { type Call, sizeOf } from "../requests.ts";
 
 export type DataClient = Client<typeof DataService>;
 
-/** The end of a call, as a pipe tells it. */
+/** The end of a call, as a pipe reports it. */
 export type Outcome = Exclude<Answer["answer"], { case: undefined }>;
 
 /** Carries calls to one server, several in a message. */
 export interface Channel {
   /**
-   * Resolves with what the server has answered, a failure included. Rejects with a ConnectError when the connection
-   * fails, or at the deadline with its reason. Waits while too much is under way already.
+   * Resolves with the server's answer, which may be a failure. Rejects with a ConnectError when the connection fails, or
+   * with the deadline's reason when it ends. Waits while too much is in flight.
    */
   send(attempt: Attempt, deadline: Deadline): Promise<Outcome>;
-  /** Fails what is under way. The channel is of no use afterwards. */
+  /** Fails all calls in flight. The channel cannot be used afterwards. */
   close(reason: ConnectError): void;
 }
 
-/** One sending of a call. */
+/** One attempt of a call. */
 export interface Attempt {
   readonly call: Call;
-  /** Milliseconds that the server may take; undefined: as long as it does without being told. */
+  /** Milliseconds that the server may take. Undefined: the server's default. */
   readonly timeoutMs: number | undefined;
   /** Whether the server may have seen it. */
   sent: boolean;
 }
 
-/** How much may be under way to one server at a time. */
+/** How much may be in flight to one server. */
 export interface ChannelLimits {
   readonly operationsMax: number;
   readonly bytesMax: number;
 }
 
-/** A message takes no more calls when it has so many bytes. Larger ones would keep small calls waiting. */
+/** A message with this many bytes takes no more calls. Larger messages would delay small calls. */
 const messageBytesMax = 256 * 1024;
 
-/** A call in a channel, until it ends. */
+/** A call in a channel that has not ended. */
 export interface Pending {
   readonly attempt: Attempt;
   readonly deadline: Deadline;
   readonly bytes: number;
-  /** Once it has been sent: what is to be done when its caller gives it up. */
+  /** Set once it was sent: called when its caller cancels it. */
   drop: (() => void) | undefined;
   settle(outcome: Outcome): void;
   fail(error: unknown): void;
 }
 
-/** Whether a call is so large that it goes by itself. */
+/** Whether a call is so large that it gets a message of its own. */
 export function isLarge(call: Call): boolean {
   return sizeOf(call) > messageBytesMax;
 }
 
-/** Puts a call into `queue`, until its channel takes it out or it is given up. */
+/** Puts a call into `queue`, until its channel takes it out or its caller cancels it. */
 export function enqueue(queue: Set<Pending>, attempt: Attempt, deadline: Deadline): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     if (deadline.ended !== undefined) return reject(deadline.ended);
@@ -88,8 +88,8 @@ export function enqueue(queue: Set<Pending>, attempt: Attempt, deadline: Deadlin
 }
 
 /**
- * Takes the calls of one message out of `queue`, the oldest first, `callsMax` at most. `name` gives each an id, or undefined when there is
- * no room for it now.
+ * Takes the calls of one message out of `queue`: the oldest first, at most `callsMax`. `name` returns the id of a call,
+ * or undefined when there is no room for it now.
  */
 export function takeMessage(
   queue: Set<Pending>,
@@ -111,24 +111,24 @@ export function takeMessage(
   return operations;
 }
 
-/** Fails calls, and takes them out of where they are. */
+/** Fails all calls, and clears the collection. */
 export function failAll(calls: { values(): Iterable<Pending>; clear(): void }, error: ConnectError): void {
   const failed = [...calls.values()];
   calls.clear();
   for (const pending of failed) pending.fail(error);
 }
 
-/** Gives the calls of a message their answers. */
+/** Settles calls with the answers of a message. */
 export function settleAll(answers: readonly Answer[], take: (id: number) => Pending | undefined): void {
   for (const { id, answer } of answers) {
-    // One that is not known has been given up.
+    // An unknown call was cancelled.
     const pending = take(id);
     if (answer.case !== undefined) pending?.settle(answer);
     else pending?.fail(new ConnectError("the server sent an empty answer", Code.Internal));
   }
 }
 
-/** A failure within a pipe as the error that the call alone would have had. */
+/** The failure of a call in a pipe, as the error of the same call by itself. */
 export function toConnectError({ code, message, details }: Failure): ConnectError {
   const error = new ConnectError(message, code);
   error.details = details.map(({ typeUrl, value }) => ({
@@ -138,7 +138,7 @@ export function toConnectError({ code, message, details }: Failure): ConnectErro
   return error;
 }
 
-/** For calls that were never sent. */
+/** The error of calls that were never sent. */
 export function notSent(reason: string, cause?: unknown): ConnectError {
   const detail = { desc: NotAppliedSchema, value: create(NotAppliedSchema) };
   return new ConnectError(reason, Code.Unavailable, undefined, [detail], cause);

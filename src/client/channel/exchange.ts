@@ -18,15 +18,15 @@ import {
 import { Singles } from "./singles.ts";
 
 /**
- * Exchanges under way at a time. More than one, since each is as slow as the slowest of its calls; and few, since over
- * HTTP/1.1 a browser has six connections to one address for all that a page does.
+ * Exchanges in flight. More than one, because each is as slow as its slowest call. Only a few, because over HTTP/1.1 a
+ * browser has six connections to an address for everything on a page.
  */
 const exchangesMax = 3;
 
-/** Calls in one message: few, since all wait for the slowest. */
+/** Calls in one message. Few, because all wait for the slowest. */
 const messageCallsMax = 100;
 
-/** Calls in unary messages, for where streams cannot be sent. Those that come while no more can be sent gather. */
+/** Sends calls in unary messages, where streams cannot be sent. Calls that cannot be sent yet share the next message. */
 export class Exchange implements Channel {
   readonly #client: DataClient;
   readonly #singles: Singles;
@@ -42,7 +42,7 @@ export class Exchange implements Channel {
   send(attempt: Attempt, deadline: Deadline): Promise<Outcome> {
     if (isLarge(attempt.call)) return this.#singles.send(attempt, deadline);
     const outcome = enqueue(this.#queue, attempt, deadline);
-    // Calls of the same turn go together.
+    // Calls of the same turn share a message.
     if (!this.#isScheduled) queueMicrotask(() => this.#flow());
     this.#isScheduled = true;
     return outcome;
@@ -90,7 +90,7 @@ export class Exchange implements Channel {
     }
   }
 
-  /** For calls whose answers do not fit into one message. */
+  /** Sends calls one by one, because their answers do not fit into one message. */
   #sendApart(calls: Map<number, Pending>): void {
     for (const pending of calls.values()) {
       pending.drop = undefined;

@@ -19,28 +19,28 @@ import {
 } from "./channel.ts";
 import { Singles } from "./singles.ts";
 
-/** A pipe that carries nothing between two looks is ended. The next call opens another. */
+/** How often to check whether a pipe is idle. It ends if it had no calls since the last check. */
 const idleMs = 30_000;
 
 /** Calls in one message. */
 const messageCallsMax = 1_000;
 
-/** One stream. It is not used again once it has ended. */
+/** One stream. It is not reused once it has ended. */
 interface Stream {
   readonly underWay: Map<number, Pending>;
   readonly ending: AbortController;
   bytes: number;
-  /** Messages that were sent. */
+  /** Number of messages sent. */
   sent: number;
-  /** Lets the sending side look again. */
+  /** Wakes the sending side. */
   wake: () => void;
-  /** Set when nothing is to be sent any more. */
+  /** Whether nothing more will be sent. */
   over: boolean;
 }
 
 /**
- * Calls over one bidirectional stream, opened when there are calls and again when it broke. A call is sent at once;
- * those that come while a message is being handed to the transport share the next one.
+ * Sends calls over one bidirectional stream. The stream opens when there are calls, and again after it broke. A call is
+ * sent at once. Calls that come while a message is handed to the transport share the next message.
  */
 export class Pipe implements Channel {
   readonly #client: DataClient;
@@ -77,7 +77,7 @@ export class Pipe implements Channel {
     return stream;
   }
 
-  /** Ends the stream once nothing is under way, and nothing was sent for a while. Returns how to stop looking. */
+  /** Ends the stream once nothing is in flight and nothing was sent for a while. Returns a function to stop checking. */
   #endOnceIdle(stream: Stream): () => void {
     let sent = -1;
     let cancel = () => {};
@@ -95,14 +95,14 @@ export class Pipe implements Channel {
     return () => cancel();
   }
 
-  /** Takes the answers of a stream until it ends. */
+  /** Reads the answers of a stream until it ends. */
   async #run(stream: Stream): Promise<void> {
     let error: ConnectError;
     const { signal } = stream.ending;
     try {
       for await (const { answers } of this.#client.pipe(this.#messages(stream), { signal })) {
         settleAll(answers, (id) => release(stream, id));
-        // There may be room now.
+        // There may be room for more calls now.
         if (this.#queue.size > 0) stream.wake();
       }
       error = new ConnectError("the server has ended the pipe", Code.Unavailable);
@@ -114,11 +114,11 @@ export class Pipe implements Channel {
     stream.over = true;
     stream.wake();
     failAll(stream.underWay, error);
-    // Those that wait would fare no better on another stream now.
+    // Waiting calls would fail on a new stream too.
     if (broke) failAll(this.#queue, notSent(error.rawMessage, error));
   }
 
-  /** What is sent over a stream. */
+  /** The messages to send over a stream. */
   async *#messages(stream: Stream): AsyncGenerator<PipeRequest> {
     while (!stream.over) {
       const operations = this.#take(stream);
@@ -133,7 +133,7 @@ export class Pipe implements Channel {
     }
   }
 
-  /** The next message, of what there is room for. */
+  /** The calls of the next message, as many as there is room for. */
   #take(stream: Stream): Operation[] {
     const { operationsMax, bytesMax } = this.#limits;
     return takeMessage(this.#queue, messageCallsMax, (pending) => {
@@ -158,7 +158,7 @@ function release(stream: Stream, id: number): Pending | undefined {
   return pending;
 }
 
-/** What the end of a pipe means for its calls: whatever has ended it, nobody has said what became of them. */
+/** The error of calls in flight when a pipe ends. Whatever the reason, their outcome is not known. */
 function endOfPipe(error: ConnectError): ConnectError {
   switch (error.code) {
     case Code.Unimplemented:

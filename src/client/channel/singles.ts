@@ -2,10 +2,10 @@ import type { Deadline } from "../deadline.ts";
 import { signalOf } from "../deadline.ts";
 import type { Attempt, DataClient, Outcome } from "./channel.ts";
 
-/** Large calls to one server at a time: each takes a copy of its values. */
+/** Large calls in flight to one server. Few, because each needs a copy of its values. */
 const singlesMax = 8;
 
-/** Sends calls by themselves: those that are so large that others would have to wait for them. */
+/** Sends each large call in a message of its own, so that others need not wait for it. */
 export class Singles {
   readonly #client: DataClient;
   #waiting: (() => void)[] = [];

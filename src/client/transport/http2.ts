@@ -1,8 +1,8 @@
 /**
- * The calling side: HTTP/2 sessions to other nodes, shared by the calls to the same address.
+ * The calling side, over HTTP/2. Calls to the same address share sessions.
  *
- * The protocol is Connect: on all three runtimes a unary call costs a half of what it does in gRPC, having neither
- * envelope nor trailers, and no answer that breaks off can pass for a whole one, since its length goes ahead of it.
+ * The protocol is Connect. On all three runtimes a unary call costs half as much as in gRPC, because it has no envelope
+ * and no trailers. A truncated answer cannot be mistaken for a complete one, because its length comes first.
  */
 
 import { type ClientHttp2Stream, constants } from "node:http2";
@@ -15,38 +15,38 @@ import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import { timerMsMax } from "../../common/clock.ts";
-import { type Begun, poolSessions, type SessionPool } from "./session-pool.ts";
+import { type Begun, SessionPool } from "./session-pool.ts";
 
-/** Calls may stream both ways, and any number of them share a connection. */
+/** Calls may stream in both directions, and any number of them share a connection. */
 export const fullDuplex = true;
 
-/** Of the URLs that it can call. */
+/** Schemes of the URLs that it can call. */
 export const schemes = ["http"];
 
 export interface TransportOptions {
-  /** Limit of one message, read or written. Default 8 MiB, as the listener's. */
+  /** Limit of one message, read or written. Default 8 MiB, like the listener's. */
   readonly messageBytesMax?: number;
   /** How long an address may take to accept a connection. Default 3,000. */
   readonly connectTimeoutMs?: number;
-  /** A peer that sends nothing while calls wait for it is pinged this often. Default 5,000. */
+  /** How often to ping a silent peer while calls wait for it. Default 5,000. */
   readonly pingIntervalMs?: number;
-  /** A peer that does not answer a ping for so long, and sends nothing else, is taken for dead, and its calls fail. Default 3,000. */
+  /** A peer that sends nothing for this time after a ping counts as dead, and its calls fail. Default 3,000. */
   readonly pingTimeoutMs?: number;
-  /** A session without calls is closed after this time. Default 60,000: the listener waits longer. */
+  /** A session without calls is closed after this time. Default 60,000. The listener waits longer. */
   readonly idleTimeoutMs?: number;
-  /** Addresses to keep sessions for; the one not used for longest is forgotten. Default 256. */
+  /** Maximum number of addresses to keep sessions for. The least recently used is forgotten. Default 256. */
   readonly sessionsMax?: number;
 }
 
 export interface Transports {
   /**
-   * The transport to `host:port` or a URL, always the same while it is in use.
+   * The transport to `host:port` or a URL. It is the same object while it is in use.
    *
-   * Where the peer has not answered, the error is UNAVAILABLE, or that of the caller who gave up; with a NotApplied
-   * detail when the peer certainly has not looked at the call, and without one when it had been sent.
+   * If the peer did not answer, the error is UNAVAILABLE, or that of the caller's deadline or signal. It has a NotApplied
+   * detail if the peer certainly did not process the call.
    */
   transportTo(address: string | URL): Transport;
-  /** Ends every session, and the calls on it. */
+  /** Ends all sessions, and the calls on them. */
   close(): void;
 }
 
@@ -62,10 +62,10 @@ export function createTransports(options: TransportOptions = {}): Transports {
     transportTo(address) {
       const baseUrl = urlOf(address);
       const entry = entries.get(baseUrl) ?? open(baseUrl, options);
-      // A Map keeps the order of insertion: the first is the one not used for longest.
+      // A Map keeps the order of insertion, so the first entry is the least recently used.
       entries.delete(baseUrl);
       entries.set(baseUrl, entry);
-      // A forgotten session ends by itself once it is idle; calls on it are not disturbed.
+      // A forgotten session ends by itself once it is idle. Calls on it continue.
       for (const oldest of entries.keys()) {
         if (entries.size <= sessionsMax) break;
         entries.delete(oldest);
@@ -85,7 +85,7 @@ function urlOf(address: string | URL): string {
 }
 
 function open(baseUrl: string, options: TransportOptions): Entry {
-  const pool = poolSessions(new URL(baseUrl).origin, {
+  const pool = new SessionPool(new URL(baseUrl).origin, {
     connectTimeoutMs: options.connectTimeoutMs ?? 3_000,
     pingIntervalMs: options.pingIntervalMs ?? 5_000,
     pingTimeoutMs: options.pingTimeoutMs ?? 3_000,
@@ -96,14 +96,14 @@ function open(baseUrl: string, options: TransportOptions): Entry {
     baseUrl,
     useBinaryFormat: true,
     interceptors: [],
-    // Between nodes compressing costs more than it saves.
+    // Between nodes, compression costs more than it saves.
     acceptCompression: [],
     sendCompression: null,
     compressMinBytes: 0,
     readMaxBytes: messageBytesMax,
     writeMaxBytes: messageBytesMax,
   };
-  /** One for each call: what a library says of its end does not tell whether the call was ever sent. */
+  /** One for each call, because the library's errors do not say whether the call was sent. */
   const transportOf = (sending: Sending) =>
     createTransport({ ...settings, httpClient: clientOf(pool, sending) });
   const transport: Transport = {
@@ -128,12 +128,12 @@ function open(baseUrl: string, options: TransportOptions): Entry {
   return { transport, pool };
 }
 
-/** With a longer time-out than a timer can count, a call would be over at once. */
+/** A call with a longer timeout than a timer can count would time out at once. */
 function clamped(timeoutMs: number | undefined): number | undefined {
   return timeoutMs === undefined ? undefined : Math.min(timeoutMs, timerMsMax);
 }
 
-/** How far one call has come. */
+/** The progress of one call. */
 interface Sending {
   begun: Begun | undefined;
 }
@@ -145,7 +145,7 @@ function clientOf(pool: SessionPool, sending: Sending): UniversalClientFn {
       sessionProvider: () => ({
         authority: pool.authority,
         async request(method, path, headers) {
-          sending.begun = await pool.request(method, path, headers, request.signal);
+          sending.begun = await pool.request({ method, path, headers, signal: request.signal });
           const { stream } = sending.begun;
           return "Deno" in globalThis ? readAhead(stream) : stream;
         },
@@ -157,8 +157,8 @@ function clientOf(pool: SessionPool, sending: Sending): UniversalClientFn {
 }
 
 /**
- * Takes what comes at once, and keeps it until it is asked for. Deno's client drops what has come but has not been read
- * when the session ends, and it ends with the last call that a peer answers before it shuts down.
+ * Reads the answer as it arrives, and buffers it. When a session ends, Deno's client drops data that has arrived but was
+ * not read. A session ends, for example, with the last call that a peer answers before it shuts down.
  */
 function readAhead(stream: ClientHttp2Stream): ClientHttp2Stream {
   const body = new PassThrough();
@@ -171,16 +171,16 @@ function readAhead(stream: ClientHttp2Stream): ClientHttp2Stream {
   return Object.assign(stream, { [Symbol.asyncIterator]: () => body[Symbol.asyncIterator]() });
 }
 
-/** Whether the peer may have looked at a call. */
+/** Whether the peer may have processed a call. */
 function mayBeSeen({ begun }: Sending): boolean {
   if (begun === undefined) return false;
   const { stream, session } = begun;
-  // It says of both that it has not (RFC 9113, 6.8 and 8.7).
+  // Streams after the last one of a GOAWAY and refused streams were not processed (RFC 9113, 6.8 and 8.7).
   const wasLeft = session.lastTaken !== undefined && stream.id !== undefined && stream.id > session.lastTaken;
   return !wasLeft && stream.rstCode !== constants.NGHTTP2_REFUSED_STREAM;
 }
 
-/** Gives errors that come from the connection, not from the peer, the form that `transportTo` promises. */
+/** Turns errors of the connection into those that `transportTo` promises. Errors sent by the peer stay as they are. */
 function errorOf(
   reason: unknown,
   sending: Sending,
@@ -192,7 +192,7 @@ function errorOf(
   const seen = mayBeSeen(sending);
   const details = seen ? [] : [{ desc: NotAppliedSchema, value: create(NotAppliedSchema) }];
   if (signal?.aborted || error.code === Code.DeadlineExceeded) {
-    // Not the error itself: others may be given up for the same reason.
+    // A new error, because other calls may share this one.
     return seen ? error : new ConnectError(error.rawMessage, error.code, undefined, details, error);
   }
   if (!isBreak(error)) return error;
@@ -219,14 +219,14 @@ async function* telling<T>(
   }
 }
 
-/** Among the errors that a peer has not sent, those of a broken connection; the others are limits and bugs of ours. */
+/** Whether an error that the peer did not send is that of a broken connection. The others are limits and bugs of ours. */
 function isBreak({ code, rawMessage }: ConnectError): boolean {
   switch (code) {
     case Code.Canceled:
     case Code.Aborted:
     case Code.Unavailable:
     case Code.Unknown:
-    // An answer that is shorter than it promised to be.
+    // An answer that is shorter than its length says.
     case Code.InvalidArgument:
       return true;
     case Code.Internal:

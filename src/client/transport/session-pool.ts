@@ -1,8 +1,3 @@
-/**
- * HTTP/2 sessions to one address for all calls to it, opened when a call needs one: another when no call fits on those
- * that there are, as when watches fill them.
- */
-
 import type * as http2 from "node:http2";
 import {
   connect,
@@ -16,85 +11,125 @@ import {
   type SessionOptions,
 } from "./session.ts";
 
-export interface SessionPool {
-  readonly authority: string;
-  /**
-   * Begins a call. Rejects only if nothing was sent of it: also when `signal` is aborted while it waits for room.
-   * `begun` is told on which session it is.
-   */
-  request(
-    method: string,
-    path: string,
-    headers: http2.OutgoingHttpHeaders,
-    signal: AbortSignal | undefined,
-  ): Promise<Begun>;
-  /** Ends the sessions and the calls on them. Another call opens another. */
-  close(): void;
+/** What to call, on a session of the pool. */
+export interface PooledRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: http2.OutgoingHttpHeaders;
+  readonly signal: AbortSignal | undefined;
 }
 
-/** A call that was begun. */
+/** A call that has begun. */
 export interface Begun {
   readonly stream: http2.ClientHttp2Stream;
   readonly session: Session;
 }
 
-/** Sessions at once: room for more calls than a node has watches. Then calls wait. */
+/** Sessions at a time: enough for more calls than a node accepts watches. Beyond that, calls wait. */
 const sessionsMax = 32;
 
-/** A peer may go just when a call comes; one that goes time and again is no use. */
+/** A peer may end a session just when a call comes. A peer that does so every time is of no use. */
 const attemptsMax = 3;
 
-/** Shares sessions to `authority`: scheme, host and port, as in the `origin` of a URL. */
-export function poolSessions(authority: string, options: SessionOptions): SessionPool {
-  /** Those that take calls. */
-  const usable = new Set<Session>();
-  /** Those on which there may be calls. */
-  const open = new Set<Session>();
-  /** Told, the longest waiting first, when there may be room. */
-  const waiting = new Set<() => void>();
+/**
+ * The HTTP/2 sessions to one address, shared by all calls to it. The pool opens a session when a call needs one, and
+ * another when the open ones are full, for example of watches.
+ */
+export class SessionPool {
+  /** Scheme, host and port, as in the `origin` of a URL. */
+  readonly authority: string;
+  readonly #options: SessionOptions;
+  /** Sessions that accept calls. */
+  readonly #usable = new Set<Session>();
+  /** Sessions that may have calls. */
+  readonly #open = new Set<Session>();
+  /** Calls that wait for room, in order of arrival. */
+  readonly #waiting = new Set<() => void>();
 
-  function start(): Session {
-    const session = connect(authority, options);
-    usable.add(session);
-    open.add(session);
-    session.http2.once("goaway", () => usable.delete(session));
-    session.http2.once("close", () => {
-      usable.delete(session);
-      open.delete(session);
-      wake();
-    });
-    return session;
+  constructor(authority: string, options: SessionOptions) {
+    this.authority = authority;
+    this.#options = options;
   }
 
-  function wake(): void {
-    const [first] = waiting;
-    first?.();
+  /** Begins a call. If it rejects, also because `signal` was aborted while it waited for room, nothing was sent. */
+  async request({ method, path, headers, signal }: PooledRequest): Promise<Begun> {
+    for (let attempt = 0; attempt < attemptsMax; ) {
+      const session = await this.#take(signal);
+      try {
+        if (await this.#isReady(session)) {
+          signal?.throwIfAborted();
+          // Without `:authority`, Node and Deno leave out the brackets of an IPv6 address.
+          const target = { ":authority": new URL(this.authority).host, ":method": method, ":path": path };
+          const stream = session.http2.request({ ...headers, ...target });
+          stream.once("response", () => {
+            session.heardAt = performance.now();
+          });
+          stream.once("close", () => {
+            if (stream.rstCode !== 0) session.resets++;
+            this.#leave(session);
+          });
+          return { stream, session };
+        }
+      } catch (error) {
+        this.#leave(session);
+        throw error;
+      }
+      this.#leave(session);
+      if (isUsable(session)) continue;
+      this.#usable.delete(session);
+      attempt++;
+    }
+    throw new Error("the peer breaks off as soon as it has accepted");
   }
 
-  /** A session on which one more call can be begun; it is kept for that. */
-  async function take(signal: AbortSignal | undefined): Promise<Session> {
+  /** Ends all sessions, and the calls on them. A later call opens a new session. */
+  close(): void {
+    this.#usable.clear();
+    for (const session of this.#open) end(session, "closed by this side");
+  }
+
+  /** Reserves room for one call on a session. */
+  async #take(signal: AbortSignal | undefined): Promise<Session> {
     let isFirst = true;
     for (;;) {
-      // Whoever waits already comes first.
-      if (waiting.size === 0 || !isFirst) {
-        for (const session of usable) if (!isUsable(session)) usable.delete(session);
-        const found = [...usable].find((each) => roomOf(each) > 0);
-        const session = found ?? (open.size < sessionsMax ? start() : undefined);
+      // Calls that already wait come first.
+      if (this.#waiting.size === 0 || !isFirst) {
+        const session = this.#sessionWithRoom();
         if (session !== undefined) {
           keep(session);
-          if (roomOf(session) > 0) wake();
+          if (roomOf(session) > 0) this.#wake();
           return session;
         }
       }
       isFirst = false;
-      await room(signal);
+      await this.#room(signal);
     }
   }
 
-  function room(signal: AbortSignal | undefined): Promise<void> {
+  #sessionWithRoom(): Session | undefined {
+    for (const session of this.#usable) if (!isUsable(session)) this.#usable.delete(session);
+    const found = [...this.#usable].find((each) => roomOf(each) > 0);
+    return found ?? (this.#open.size < sessionsMax ? this.#connect() : undefined);
+  }
+
+  #connect(): Session {
+    const session = connect(this.authority, this.#options);
+    this.#usable.add(session);
+    this.#open.add(session);
+    session.http2.once("goaway", () => this.#usable.delete(session));
+    session.http2.once("close", () => {
+      this.#usable.delete(session);
+      this.#open.delete(session);
+      this.#wake();
+    });
+    return session;
+  }
+
+  /** Waits until there may be room. */
+  #room(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const stop = () => {
-        waiting.delete(onRoom);
+        this.#waiting.delete(onRoom);
         signal?.removeEventListener("abort", onAbort);
       };
       const onRoom = () => {
@@ -107,59 +142,25 @@ export function poolSessions(authority: string, options: SessionOptions): Sessio
       };
       if (signal?.aborted) return reject(signal.reason);
       signal?.addEventListener("abort", onAbort);
-      waiting.add(onRoom);
+      this.#waiting.add(onRoom);
     });
   }
 
-  function done(session: Session): void {
-    leave(session, options);
-    wake();
+  #wake(): void {
+    const [first] = this.#waiting;
+    first?.();
   }
 
-  async function isReady(session: Session): Promise<boolean> {
+  #leave(session: Session): void {
+    leave(session, this.#options);
+    this.#wake();
+  }
+
+  async #isReady(session: Session): Promise<boolean> {
     await session.connected;
-    const heard = performance.now() - session.heardAt <= options.pingIntervalMs;
-    if (!heard && !(await isAlive(session, options))) return false;
-    // The peer may take fewer calls than were kept for before it said so.
+    const isRecent = performance.now() - session.heardAt <= this.#options.pingIntervalMs;
+    if (!isRecent && !(await isAlive(session, this.#options))) return false;
+    // The peer may accept fewer calls than were reserved before its settings came.
     return isUsable(session) && roomOf(session) >= 0;
   }
-
-  return {
-    authority,
-
-    async request(method, path, headers, signal) {
-      for (let attempt = 0; attempt < attemptsMax; ) {
-        const session = await take(signal);
-        try {
-          if (await isReady(session)) {
-            signal?.throwIfAborted();
-            // By themselves Node and Deno leave the brackets of an IPv6 address out.
-            const target = { ":authority": new URL(authority).host, ":method": method, ":path": path };
-            const stream = session.http2.request({ ...headers, ...target });
-            stream.once("response", () => {
-              session.heardAt = performance.now();
-            });
-            stream.once("close", () => {
-              if (stream.rstCode !== 0) session.resets++;
-              done(session);
-            });
-            return { stream, session };
-          }
-        } catch (error) {
-          done(session);
-          throw error;
-        }
-        done(session);
-        if (isUsable(session)) continue;
-        usable.delete(session);
-        attempt++;
-      }
-      throw new Error("the peer breaks off as soon as it has accepted");
-    },
-
-    close() {
-      usable.clear();
-      for (const session of open) end(session, "closed by this side");
-    },
-  };
 }

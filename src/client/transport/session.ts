@@ -1,9 +1,9 @@
 /**
  * One HTTP/2 session.
  *
- * In place of the manager of connect-node 2.2.0: that one ends the process with an unhandled error when a call comes
- * between the end of a session and the report of it, spins when a peer breaks off as it accepts, and waits two minutes
- * for an address that takes no connection.
+ * It replaces the session manager of connect-node 2.2.0, which has three problems. It ends the process with an unhandled
+ * error when a call comes after a session has ended but before its event. It spins when a peer closes connections as
+ * soon as it accepts them. It waits two minutes for an address that accepts no connection.
  */
 
 import * as http2 from "node:http2";
@@ -13,9 +13,9 @@ import { clearInterval, clearTimeout, setInterval, setTimeout } from "node:timer
 export interface SessionOptions {
   /** How long the address may take to accept a connection. */
   readonly connectTimeoutMs: number;
-  /** A peer that has been silent for so long is asked for a sign of life, before a call and under it. */
+  /** A peer that has been silent for this time is pinged, before a call and during calls. */
   readonly pingIntervalMs: number;
-  /** A peer that then gives none for so long is taken for dead. */
+  /** A peer that stays silent for this time after a ping counts as dead. */
   readonly pingTimeoutMs: number;
   /** A session without calls is closed after this time. */
   readonly idleTimeoutMs: number;
@@ -24,39 +24,39 @@ export interface SessionOptions {
 export interface Session {
   readonly http2: http2.ClientHttp2Session;
   readonly socket: net.Socket;
-  /** Resolves when the peer has said how many calls it takes at once. */
+  /** Resolves when the peer has sent its settings, with its limit of concurrent calls. */
   readonly connected: Promise<void>;
-  /** Calls under way, and those that wait for it to be connected. */
+  /** Calls in flight, and calls that wait for the connection. */
   calls: number;
-  /** Calls that were given up before they were answered. */
+  /** Calls that were cancelled before their answer. */
   resets: number;
-  /** The last stream that the peer may have looked at, once it has said so. */
+  /** After a GOAWAY: the last stream that the peer may have processed. */
   lastTaken: number | undefined;
   heardAt: number;
-  /** A PING under way: whether it is answered in time. */
+  /** The result of a PING in flight: whether the peer answers in time. */
   asking: Promise<boolean> | undefined;
   idleTimer: NodeJS.Timeout | undefined;
 }
 
-/** MB that Node lets a session hold. With the default, 10, 20 values of 2 MB at once end the session. */
+/** Node's memory limit of a session, in MB. With its default of 10, 20 concurrent values of 2 MB end the session. */
 const sessionMemoryMb = 1_024;
 
 /**
- * Calls at once on a session, if the peer takes as many: our listener takes 1,000. What is more than the peer takes must
- * not be begun: Bun would send it, and Node would keep it where nobody knows whether it was sent.
+ * Concurrent calls on a session, if the peer accepts as many: our listener accepts 1,000. Calls beyond the peer's limit
+ * must not begin. Bun would send them, and Node would queue them without telling whether they were sent.
  */
 const callsMax = 900;
 
 /**
- * Calls that a session may give up in its life. Servers end a session that does so more often, with all calls on it:
- * Node's after 1,000 in short time. What is under way may yet be given up, so both count together.
+ * Calls that a session may cancel in its lifetime. A server ends a session that cancels too many, with all calls on it.
+ * Node does after 1,000 in a short time. Calls in flight may still be cancelled, so they count too.
  */
 const resetsMax = 900;
 
-/** How often it is looked for a sign of life before a peer is given up: so no time counts in which this process did not run. */
+/** Checks for a sign of life before a peer counts as dead. A pause of this process is then only one check. */
 const looksMax = 6;
 
-/** Calls `giveUp` when nothing is heard for so long, unless it is cleared before. */
+/** Calls `giveUp` when the peer has been silent for `limitMs`, unless the timer is cleared before. */
 function unlessHeard(limitMs: number, isHeard: () => boolean, giveUp: () => void): NodeJS.Timeout {
   let looksInVain = 0;
   const timer = setInterval(() => {
@@ -68,13 +68,13 @@ function unlessHeard(limitMs: number, isHeard: () => boolean, giveUp: () => void
   return timer;
 }
 
-/** How many calls can be begun now. */
+/** The number of calls that can begin now. */
 export function roomOf({ http2: session, calls, resets }: Session): number {
   const peersMax = session.remoteSettings?.maxConcurrentStreams ?? callsMax;
   return Math.min(callsMax, peersMax, resetsMax - resets) - calls;
 }
 
-/** Whether it will not take another call even when all have ended. */
+/** Whether it will never accept another call. */
 function isWornOut({ resets }: Session): boolean {
   return resets >= resetsMax;
 }
@@ -107,14 +107,14 @@ export function connect(authority: string, options: SessionOptions): Session {
       clearInterval(timer);
       resolve();
     });
-    // For ever: an error may come at any time, and one that nobody listens for ends the process.
+    // This listener stays: an error may come at any time, and without a listener it would end the process.
     session.on("error", reject);
     session.once("close", () => {
       clearInterval(timer);
       reject(new Error("it broke off at once"));
     });
   });
-  // Whoever waits for it is told.
+  // Callers that wait for `connected` get the error. Without any, it must not count as unhandled.
   connected.catch(() => {});
   const shared: Session = {
     http2: session,
@@ -134,7 +134,7 @@ export function connect(authority: string, options: SessionOptions): Session {
   return shared;
 }
 
-/** Asks for a sign of life while calls wait for a silent peer. */
+/** Pings a silent peer while calls wait for it. */
 function watch(session: Session, options: SessionOptions): void {
   const timer = setInterval(() => {
     const silentMs = performance.now() - session.heardAt;
@@ -148,14 +148,14 @@ export function isUsable({ http2: session, lastTaken }: Session): boolean {
   return !session.closed && !session.destroyed && lastTaken === undefined;
 }
 
-/** Whether the peer gives a sign of life in time; if not, the session ends. */
+/** Pings the peer. Resolves with whether it gives a sign of life in time. If not, the session ends. */
 export async function isAlive(session: Session, options: SessionOptions): Promise<boolean> {
   if (!isUsable(session)) return false;
   session.asking ??= new Promise<boolean>((resolve) => {
     let { bytesRead } = session.socket;
     let heardAt = session.heardAt;
-    // An answer on its way to us, however long it is, is as good as that to the PING behind it; so is what makes room
-    // for a message on its way to the peer.
+    // Any bytes are a sign of life: a long answer delays the PING's answer behind it, and a window update shows that the
+    // peer reads a long message.
     const isHeard = () => {
       const heard = session.heardAt > heardAt || session.socket.bytesRead > bytesRead;
       ({ heardAt } = session);
@@ -179,13 +179,13 @@ export async function isAlive(session: Session, options: SessionOptions): Promis
   }
 }
 
-/** Keeps the session, and with it the process, while there are calls on it, and for a while after. */
+/** Adds a call to the session. Calls keep the session and the process alive. */
 export function keep(session: Session): void {
   clearTimeout(session.idleTimer);
   if (session.calls++ === 0) session.http2.ref();
 }
 
-/** The end of a call that was kept for. */
+/** Removes a call from the session. An idle session closes after a while. */
 export function leave(session: Session, options: SessionOptions): void {
   if (--session.calls > 0) return;
   session.http2.unref();
@@ -194,7 +194,7 @@ export function leave(session: Session, options: SessionOptions): void {
   session.idleTimer.unref();
 }
 
-/** With an error, and the code for it: calls that end with neither would wait for ever. */
+/** Ends the session with an error and its code. Calls that end with neither would wait forever. */
 export function end(session: Session, reason: string): void {
   session.http2.destroy(new Error(reason), http2.constants.NGHTTP2_CANCEL);
 }

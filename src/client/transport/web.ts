@@ -3,13 +3,13 @@
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 
-/** Browsers send no streams, and open no more than six connections to one address over HTTP/1.1. */
+/** Browsers cannot send streams, and open at most six connections to an address over HTTP/1.1. */
 export const fullDuplex = false;
 
-/** Of the URLs that it can call. TLS ends at a proxy, since routers have none. */
+/** Schemes of the URLs that it can call. TLS ends at a proxy, because routers have none. */
 export const schemes = ["http", "https"];
 
-/** As in http2.ts. A connection that breaks is UNAVAILABLE, and leaves open what became of the call. */
+/** As in http2.ts. A broken connection is UNAVAILABLE, and does not say whether the call was processed. */
 export function createTransports() {
   const closing = new AbortController();
   const transports = new Map<string, Transport>();
@@ -39,7 +39,7 @@ export function createTransports() {
   };
 }
 
-/** Gives errors of `fetch` the form of those of the server. */
+/** Turns errors of `fetch` into errors like those of the server. */
 function tellingBreaks(baseUrl: string): Interceptor {
   const told = (reason: unknown, signal: AbortSignal): ConnectError => {
     const error = ConnectError.from(reason);
