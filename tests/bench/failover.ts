@@ -2,9 +2,10 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { until } from "../support/until.ts";
 import type { Contestant } from "./contestant.ts";
-import { hasEtcd, startEtcd } from "./etcd.ts";
+import { startEtcd } from "./etcd.ts";
 import { startKvlab } from "./kvlab.ts";
 import { startOpenLoop } from "./open-loop.ts";
+import { missingPrograms } from "./peers/peer.ts";
 import { quantile, tableOf } from "./statistics.ts";
 
 const HELP = `Measures for how long no put succeeds when the primary is killed (kill -9) under load, here and in etcd.
@@ -38,8 +39,9 @@ await run();
 async function run(): Promise<void> {
   const contestants = [await startKvlab()];
   try {
-    if (hasEtcd()) contestants.push(await startEtcd());
-    else console.log("etcd is not there (apt-get install etcd-server): it is left out");
+    const [missing] = missingPrograms(["etcd"]);
+    if (missing === undefined) contestants.push(await startEtcd());
+    else console.log(`${missing}; it is left out`);
     const gaps = new Map<Contestant, number[]>(contestants.map((contestant) => [contestant, []]));
     for (let round = 1; round <= times; round++) {
       for (const [contestant, list] of gaps) {

@@ -1,0 +1,86 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createClient } from "@connectrpc/connect";
+import { RouterService } from "../../../gen/kvlab/v1/router_pb.ts";
+import { NodeRole } from "../../../gen/kvlab/v1/topology_pb.ts";
+import manifest from "../../../package.json" with { type: "json" };
+import { createTransports } from "../../../src/client/transport/http2.ts";
+import { freePorts } from "../../support/free-ports.ts";
+import { until } from "../../support/until.ts";
+import { startZooKeeper } from "../../support/zookeeper.ts";
+import { programOf, type Runtime, versionOf } from "../runtimes.ts";
+import type { Peer } from "./peer.ts";
+import { Server } from "./server.ts";
+
+export interface KvlabSettings {
+  readonly runtime: Runtime;
+  /** All of them must have a write on disk before it is acknowledged. */
+  readonly replicas: number;
+  readonly name: string;
+}
+
+export interface Kvlab extends Peer {
+  /** `host:port` of the only router. */
+  readonly router: string;
+}
+
+/** One router and one group, with a real ZooKeeper of one server, which no call of clients asks. */
+export async function startKvlab({ runtime, replicas, name }: KvlabSettings): Promise<Kvlab> {
+  const folder = await mkdtemp(join(tmpdir(), "kvlab-bench-"));
+  const zookeeper = await startZooKeeper({ tickTimeMs: 2000 });
+  const transports = createTransports();
+  const [routerPort = 0, ...ports] = await freePorts(1 + replicas);
+  const serverOf = (entry: "router" | "data", port: number, env: Record<string, string> = {}) =>
+    new Server({
+      name: entry,
+      command: programOf(runtime),
+      args: [fileURLToPath(new URL(`../../../src/${entry}.ts`, import.meta.url))],
+      env: { zooaddr: zookeeper.connectString, serverip: "127.0.0.1", serverport: String(port), ...env },
+    });
+  const nodes = ports.map((port, index) => {
+    const files = { dbfile: join(folder, `db${index}.txt`), rbfile: join(folder, `rb${index}.txt`) };
+    // A write that fewer have is refused, so that nothing is measured that is not synced by all.
+    const server = serverOf("data", port, { name: "bench", minsync: String(replicas), ...files });
+    return { server, address: `127.0.0.1:${port}` };
+  });
+  const router = { server: serverOf("router", routerPort), address: `127.0.0.1:${routerPort}` };
+  const close = async () => {
+    await Promise.all([router, ...nodes].map(({ server }) => server.kill()));
+    transports.close();
+    await zookeeper.close();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    for (const { server } of [...nodes, router]) {
+      server.launch();
+      await server.says("registered as");
+    }
+    const routers = createClient(RouterService, transports.transportTo(router.address));
+    const nodesNow = async () => (await routers.getTopology({})).topology?.groups[0]?.nodes ?? [];
+    await until("all replicas are in sync", 60_000, async () => {
+      return (await nodesNow()).filter(({ inSync }) => inSync).length === replicas;
+    });
+    return {
+      name,
+      version: `${manifest.version} on ${versionOf(runtime)}`,
+      router: router.address,
+      async members() {
+        const now = await nodesNow();
+        const primary = now.find(({ role }) => role === NodeRole.PRIMARY)?.address;
+        const roleOf = (address: string) => (address === primary ? "primary" : "standby");
+        return [
+          ...nodes
+            .map(({ server, address }) => ({ role: roleOf(address), pid: server.pid, address }))
+            .sort((a, b) => a.role.localeCompare(b.role)),
+          { role: "router", pid: router.server.pid, address: router.address },
+        ];
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
