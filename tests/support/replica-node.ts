@@ -52,7 +52,9 @@ export class ReplicaNode {
   keysOf(primary: Primary, clock: Clock, settings: ReplicationSettings): KvStateMachine {
     const { store } = this;
     if (store === undefined) throw new Error(`node ${this.number} was never started`);
-    const watches = new WatchHub(store, clock);
+    const watches = new WatchHub(store, clock, (error) => {
+      throw error;
+    });
     return new KvStateMachine({ primary, keys: store, watches, clock, expiryTickMs: heartbeatMs(settings) });
   }
 }

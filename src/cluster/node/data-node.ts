@@ -95,7 +95,7 @@ export class DataNode {
     const session = () => sessions.current;
     const state = groupRegister({ session, access, group, onFailure });
     this.#logs = groupLogsRegister({ session, access, group });
-    const watches = new WatchHub(store, clock);
+    const watches = new WatchHub(store, clock, onFailure);
     const expiryTickMs = heartbeatMs(settings);
     this.#replica = new Replica({
       ...this.#options,

@@ -1,4 +1,5 @@
 import type { Clock } from "../../common/clock.ts";
+import { InvariantError } from "../../common/invariant.ts";
 import type { CasRegister } from "../metadata/cas-register.ts";
 import type { GroupLogs, GroupState, Member, NodeView, Versioned } from "../metadata/model.ts";
 import type { ReplicaLog } from "../storage/replica-log.ts";
@@ -220,7 +221,13 @@ export class Primary {
 
   #fail(error: unknown): void {
     if (this.ended.aborted || isFull(error)) return;
-    this.stop(`the log takes no more records: ${error instanceof Error ? error.message : String(error)}`);
+    this.stop(reasonOf(error));
     this.#options.onFailure(error);
   }
+}
+
+/** Why a primary ends: a broken invariant, which names itself, or else a log that it cannot append to. */
+function reasonOf(error: unknown): string {
+  if (error instanceof InvariantError) return error.message;
+  return `the log takes no more records: ${error instanceof Error ? error.message : String(error)}`;
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../../common/clock.ts";
+import { InvariantError, invariant } from "../../common/invariant.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import { holds } from "../storage/format/history.ts";
 import type { KeyView } from "../storage/key-view.ts";
@@ -12,7 +13,7 @@ import { type Offer, Watcher, type WatchOptions } from "./watcher.ts";
 /** Most watches of one node. */
 const watchersMax = 20_000;
 
-/** Bytes that a watcher that is behind reads of the log at once, about. */
+/** Bytes that a watcher that is behind reads from the log at once, about. */
 const readBytes = 256 * 1024;
 
 /** Bytes that wait for all watchers together. A watcher without room reads the log instead. */
@@ -28,13 +29,14 @@ const readingMax = 16;
 /** A watcher without events is sent its position after this time, so that it can resume there. */
 const progressMs = 10_000;
 
-/** Time between two looks for watchers that are due. */
+/** How often to check for watchers that are due. */
 const tickMs = 1000;
 
-/** All watches of a node. Live watchers are handed each record as it becomes visible; the others read the log. */
+/** All watches of a node. Live watchers get each record as it becomes visible. The others read the log. */
 export class WatchHub {
   readonly #store: KeyView;
   readonly #clock: Clock;
+  readonly #onFailure: (error: unknown) => void;
   readonly #live = new Set<Watcher>();
   readonly #scopes = new ScopeIndex<Watcher>();
   readonly #queued = { bytes: 0 };
@@ -43,17 +45,19 @@ export class WatchHub {
   #watchers = 0;
   #isTicking = false;
 
-  constructor(store: KeyView, clock: Clock) {
+  /** `onFailure` is told of a broken invariant: the process must end. */
+  constructor(store: KeyView, clock: Clock, onFailure: (error: unknown) => void) {
     this.#store = store;
     this.#clock = clock;
+    this.#onFailure = onFailure;
     this.#held = new Budget(heldBytesMax, "what all watches have not read yet, in bytes,", clock);
     this.#reading = new Budget(readingMax, "the number of watches that read the log at a time", clock);
     store.onVisible((record) => this.#dispatch(record));
   }
 
   /**
-   * The changes of a scope until `signal` is aborted. A slow reader delays nobody else. The first step comes at once. Begin
-   * it in a turn in which no other node can serve the group. Errors: history-lost, exhausted.
+   * The changes of a scope until `signal` is aborted. A slow reader delays no other. The first step comes at once. Call it
+   * in a turn in which no other node can serve the group. Errors: history-lost, exhausted.
    */
   async *watch(options: WatchOptions, signal: AbortSignal): AsyncGenerator<WatchStep, void, void> {
     const at = this.#begin(options.after);
@@ -81,6 +85,7 @@ export class WatchHub {
         try {
           if (signal.aborted) return;
           if (offer === undefined) continue;
+          this.#checkCommitted(offer.step);
           offer.take();
           watcher.toldMs = this.#clock.monotonicMs();
           const { step } = offer;
@@ -92,6 +97,7 @@ export class WatchHub {
         }
       }
     } catch (error) {
+      if (error instanceof InvariantError) this.#onFailure(error);
       if (!signal.aborted) throw error;
     } finally {
       this.#watchers--;
@@ -107,6 +113,15 @@ export class WatchHub {
     if (isOurs && after.seq >= base.seq) return after;
     const reason = isOurs ? "has been compacted away" : "is not one of this group's history";
     throw lost(`what came after revision ${after.seq}`, reason, base.seq);
+  }
+
+  #checkCommitted({ events, at }: WatchStep): void {
+    const { visible } = this.#store;
+    const seq = Math.max(at.seq, events.at(-1)?.revision ?? 0);
+    invariant(
+      seq <= visible.seq,
+      () => `revision ${seq} is told to a watch, and only ${visible.seq} is committed`,
+    );
   }
 
   /** Takes room for a step, if there is some. Returns how to return it. */
@@ -145,7 +160,7 @@ export class WatchHub {
     }
   }
 
-  /** A step of the log for a watcher that is behind. */
+  /** A step read from the log, for a watcher that is behind. */
   async #readOn(watcher: Watcher): Promise<Offer | undefined> {
     const store = this.#store;
     const { visible } = store;

@@ -1,3 +1,4 @@
+import { invariant } from "../../common/invariant.ts";
 import type { KeyView } from "../storage/key-view.ts";
 import type { LogRecord, Position } from "../storage/model.ts";
 import { previousInLog } from "./previous.ts";
@@ -136,6 +137,13 @@ export class Watcher {
   }
 
   #tell(coming: readonly ComingEvent[], { events, at }: WatchStep): void {
+    const before = this.at.seq;
+    const [first] = events;
+    invariant(at.seq >= before, () => `the position of a watch falls from ${before} to ${at.seq}`);
+    invariant(
+      first === undefined || first.revision > before,
+      () => `revision ${first?.revision} is told to a watch again, after ${before}`,
+    );
     const last = coming[events.length - 1];
     const isWhole = last === undefined || coming[events.length]?.at.seq !== last.at.seq;
     let ofLast = 0;

@@ -95,3 +95,15 @@ test("a log that takes nothing any more ends the primary and its process", async
   assert.equal(group.isPrimary(1) && group.serves(1), false);
   assert.match(group.failures.join(), /the disk is gone/);
 });
+
+test("a write that waits when an invariant breaks is told which one", async () => {
+  const group = await groupOf([1, 2]);
+  group.crash(2);
+  const waiting = assert.rejects(group.put(1, "a", "1"), {
+    code: "outcome-unknown",
+    message: /^broken invariant: epoch 99 has begun after 1; the write may or may not have been applied$/,
+  });
+  await group.store(1).promise(99);
+  await assert.rejects(group.put(1, "b", "1"), { name: "InvariantError" });
+  await waiting;
+});

@@ -12,14 +12,15 @@ const all: WatchOptions = { scope: { kind: "all" }, after: undefined, previous: 
 export async function watchedLog({ historyBytes = 1e9 } = {}) {
   const clock = new VirtualClock();
   const store = await openOn(createSimulatedDisk(), { clock, historyBytes });
-  const hub = new WatchHub(store, clock);
+  const failures: unknown[] = [];
+  const hub = new WatchHub(store, clock, (error) => failures.push(error));
   const write = async (...records: LogRecord[]) => {
     await store.append(records);
     store.commit(store.last.seq);
   };
   const end = new AbortController();
   const watch = (options: Partial<WatchOptions> = {}) => hub.watch({ ...all, ...options }, end.signal);
-  return { store, clock, write, watch, end };
+  return { store, clock, write, watch, end, failures };
 }
 
 type Watch = AsyncGenerator<WatchStep, void, void>;
