@@ -16,7 +16,7 @@ import { readSettings, type SettingsInput } from "./settings/read-settings.ts";
 import { ExitError, runMain } from "./settings/run-main.ts";
 import type { SettingsOf } from "./settings/setting.ts";
 
-/** A whole cluster in one process: the original's test set-up, three routers and two groups of two nodes. */
+/** A whole cluster in one process, like the test cluster of the original: three routers, two groups of two nodes. */
 const groups = ["zdata1", "zdata1", "zdata2", "zdata2"];
 const routerCount = 3;
 
@@ -31,7 +31,7 @@ await runMain("kvlab", async (input: SettingsInput) => {
   return 0;
 });
 
-/** Adds to `releases` what is to be done, last first, when the servers have stopped. */
+/** Adds to `releases` what to run, last first, when the servers have stopped. */
 async function startCluster(
   settings: SettingsOf<typeof devProgram.settings>,
   servers: Server[],
@@ -41,7 +41,7 @@ async function startCluster(
   if (dataport < routerport + routerCount && routerport < dataport + groups.length) {
     throw new ExitError(2, overlapping(dataport, routerport));
   }
-  /** What depends on the port; so that nothing is begun where it cannot be had. */
+  /** The options that depend on the port. Nothing starts on a port that is not allowed. */
   const portOptions = (setting: "dataport" | "routerport", index: number) => {
     const port = settings[setting] + index;
     const portLabel = `${setting} ${settings[setting]}${index === 0 ? "" : `, port ${port}`}`;
@@ -87,7 +87,7 @@ async function startCluster(
     servers.push(server);
     nodes.push(server);
   }
-  // The ring is made by the first router: of both groups at once, when both are there.
+  // The data nodes register first. So the first router creates the ring with both groups at once.
   await joinedOrFailed(nodes);
 
   const routers: Server[] = [];

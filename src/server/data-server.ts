@@ -18,7 +18,7 @@ export interface DataServerOptions extends ServerOptions {
   readonly group: string;
   readonly dbfile: string;
   readonly rbfile: string;
-  /** Bytes of the newest records that compaction keeps as they are. Default 0. */
+  /** Bytes of the latest records that compaction leaves as they are. Default 0. */
   readonly historyBytes?: number;
   readonly replication: ReplicationSettings;
 }
@@ -38,7 +38,7 @@ export async function startDataServer(options: DataServerOptions): Promise<Serve
   const instance = randomUUID();
   let node: DataNode | undefined;
   const onFatal = (error: Error) => {
-    // Before the calls under way are drained: another node should take over now.
+    // At once, before the calls in flight are drained, so that another node takes over now.
     void node?.leave(true);
     fail(error);
   };
@@ -47,7 +47,7 @@ export async function startDataServer(options: DataServerOptions): Promise<Serve
   const leave = async () => {
     await node?.leave();
     transports.close();
-    // A disk that hangs may never answer. A restart needs nothing that closing does.
+    // A hanging disk may never answer. A restart does not depend on closing.
     await withTimeout(clock, closeTimeoutMs, new AbortController().signal, () => store.close()).catch(
       () => {},
     );
@@ -97,7 +97,7 @@ function checkLog({ group, dbfile, log }: DataServerOptions, { identity, conditi
   }
   if (condition.kind === "damaged") {
     log(
-      `${dbfile}: damaged at line ${condition.line} (${condition.reason}); it needs a copy of the primary's`,
+      `${dbfile}: damaged at line ${condition.line} (${condition.reason}); it needs a snapshot from the primary`,
     );
   }
 }

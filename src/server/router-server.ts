@@ -12,7 +12,7 @@ import { routerRoutes } from "../rpc/router-service.ts";
 import { announcedBy, failure, listenFor, type Server, type ServerOptions } from "./server.ts";
 
 export interface RouterServerOptions extends ServerOptions {
-  /** For the ring, if this router makes it as the master. */
+  /** Virtual nodes of the ring, if this router creates it as the master. */
   readonly virtualNodes: number;
 }
 
@@ -22,7 +22,7 @@ export async function startRouterServer(options: RouterServerOptions): Promise<S
   const { failed, fail } = failure();
   const instance = randomUUID();
   const transports = createTransports({ messageBytesMax: messageBytesLimit });
-  // Separate, so that calls of a master never wait behind calls of clients.
+  // Separate sessions, so that the master's calls never wait behind calls of clients.
   const peerTransports = createTransports();
   const node = new RouterNode({
     ...options,

@@ -16,7 +16,7 @@ export function logger(who = ""): (message: string) => void {
 }
 
 /**
- * Runs servers until the process gets SIGTERM or SIGINT, or one of them fails; then stops them all. `start` adds each
+ * Runs servers until the process gets SIGTERM or SIGINT, or one of them fails. Then it stops them all. `start` adds each
  * server to `servers` as it starts, so that all are stopped when a later one cannot start. A second signal ends the
  * process at once. Rejects with the failure: an ExitError with exit code 2 when a setting cannot be used.
  */

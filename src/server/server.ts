@@ -22,7 +22,7 @@ export interface ServerOptions {
   readonly clock: Clock;
   /** Largest value that a put may have. */
   readonly valueBytesMax: number;
-  /** Called with one line for each thing that an operator should know. */
+  /** Called with each message for the operator: one line. */
   readonly log: (message: string) => void;
 }
 
@@ -30,11 +30,11 @@ export interface ServerOptions {
 export interface Server {
   /** `host:port` where it listens. */
   readonly address: string;
-  /** Resolves when the server has its place in the cluster, for the first time. */
+  /** Resolves when the server has joined the cluster for the first time. */
   readonly joined: Promise<void>;
-  /** Rejects when the server cannot go on, with the error that should end the process. Never resolves. */
+  /** Rejects when the server cannot continue, with the error that should end the process. Never resolves. */
   readonly failed: Promise<never>;
-  /** Stops: takes no new calls, lets calls under way finish, and leaves the cluster at once. */
+  /** Stops: accepts no new calls, lets calls in flight finish, and then leaves the cluster. */
   stop(): Promise<void>;
 }
 
@@ -61,7 +61,7 @@ export function listenFor(
   });
 }
 
-/** Room for the largest value in JSON, where bytes take a third more, and for the keys of a batch. */
+/** Enough for the largest value in JSON, where bytes are a third longer, and for the keys of a batch. */
 function messageBytesMax(valueBytesMax: number): number {
   return Math.ceil(valueBytesMax * 1.34) + 2 * 1024 * 1024;
 }

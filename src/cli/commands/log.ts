@@ -16,7 +16,7 @@ import { counted, countedAre } from "../plural.ts";
 import { jsonSetting } from "../router-settings.ts";
 import { isStored } from "../transfer/files.ts";
 
-/** More would hide the rest of the output. `--json` shows all of them. */
+/** Damages in the output. More would hide the rest. `--json` shows all. */
 const DAMAGES_SHOWN = 20;
 
 const settings = {
@@ -34,7 +34,7 @@ export const verifyCommand = command(
   {
     command: "kvlab log verify",
     summary:
-      "Checks a log file and says what is in it. Changes nothing; a node may be using the file. Exit code 1 when it is damaged or no log; an end that an interrupted write can have left is not damage.",
+      "Checks a log file and says what is in it. Changes nothing, so a node may be using the file. Exit code 1 when the file is damaged or is no log. The unfinished end of an interrupted write is not damage.",
     settings,
     examples: ["kvlab log verify db.txt"],
   },
@@ -49,7 +49,7 @@ export const dumpCommand = command(
   {
     command: "kvlab log dump",
     summary:
-      "Prints the changes of a log file as JSON, one a line. Values are in base64, null for a removed key. A record that changes several keys in one step has a line for each, with its place in the batch. Stops at damage, with exit code 1.",
+      "Prints the changes of a log file as JSON, one per line. Values are in base64, and null for a removed key. A batch has one line for each key, with its place in the batch. At damage it stops with exit code 1.",
     settings: { ...settings, json: { ...jsonSetting, meaning: "Print JSON, as always." } },
     examples: [
       "kvlab log dump db.txt",
@@ -73,7 +73,7 @@ export const repairCommand = command(
   {
     command: "kvlab log repair",
     summary:
-      "Keeps every good record of a damaged log file and moves the bad bytes to a file beside it. What was in them is lost: where another replica has the data, remove the file instead, and the node copies that. No node may be using the file.",
+      "Keeps every good record of a damaged log file, and moves the bad bytes to a file beside it. The records in these bytes are lost. If another replica has the data, remove the log file instead: then the node gets a snapshot. No node may be using the file.",
     settings,
     examples: ["kvlab log repair db.txt"],
   },
@@ -93,7 +93,7 @@ async function ofLog<T>(file: string, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (!(error instanceof LogFileError)) throw error;
-    // Errors that are not the system's are about the log.
+    // An error without a cause is about the log. One with a cause is from the system.
     const exitCode = error.cause === undefined ? NOT_FOUND : NOT_ALLOWED;
     throw new ExitError(exitCode, error.message, { cause: error });
   }
@@ -113,7 +113,7 @@ function describeReport(file: string, report: LogReport): string {
     ...describeDamages(report),
   ];
   if (condition.kind === "damaged") {
-    lines.push("  A standby mends this from its primary; alone, a node starts after `kvlab log repair`.");
+    lines.push("  A standby repairs this from its primary. Without a primary, run `kvlab log repair`.");
   }
   return `${lines.join("\n")}\n`;
 }
@@ -123,7 +123,7 @@ function describeCondition(condition: LogReport["condition"]): string {
     case "intact":
       return "intact";
     case "torn":
-      return `intact but for an unfinished end of ${counted(condition.bytesCut, "byte")} at line ${condition.line}, as an interrupted write leaves it; opening cuts it off`;
+      return `intact but for an unfinished end of ${counted(condition.bytesCut, "byte")} at line ${condition.line}: an interrupted write left it, and opening cuts it off`;
     case "damaged":
       return `damaged at line ${condition.line}: ${condition.reason}`;
   }
@@ -139,7 +139,7 @@ function describeRepair(file: string, report: RepairReport): string {
     ...describeDamages(report),
   ];
   lines.push(
-    "  What was lost is lost here only: where another replica lives, a copy of it is better than this log.",
+    "  The lost records are lost in this log only. If another replica has them, a snapshot of it is better.",
   );
   if (report.lostIdentity) lines.push("  There is no good header: the log belongs to no node now.");
   return `${lines.join("\n")}\n`;

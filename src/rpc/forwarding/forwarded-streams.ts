@@ -10,7 +10,7 @@ import { deadlineOf } from "../deadline.ts";
 import { relayed, toConnectError } from "../errors.ts";
 import { awaitPrimary } from "./primary-wait.ts";
 
-/** Scan and Watch of a router: handed on to the primary of the group that they name. */
+/** Scan and Watch of a router: forwarded to the primary of the group that they name. */
 export function forwardedStreamHandlers(
   source: TopologySource,
   clock: Clock,
@@ -18,23 +18,36 @@ export function forwardedStreamHandlers(
 ) {
   return {
     scan: (request: ScanRequest, context: HandlerContext) =>
-      relaying(source, clock, request.group, context, (address, group) =>
-        clientAt(address).scan({ ...request, group }, { signal: context.signal }),
-      ),
+      relaying({
+        source,
+        clock,
+        asked: request.group,
+        context,
+        open: (address, group) => clientAt(address).scan({ ...request, group }, { signal: context.signal }),
+      }),
     watch: (request: WatchRequest, context: HandlerContext) =>
-      relaying(source, clock, request.group, context, (address, group) =>
-        clientAt(address).watch({ ...request, group }, { signal: context.signal }),
-      ),
+      relaying({
+        source,
+        clock,
+        asked: request.group,
+        context,
+        open: (address, group) => clientAt(address).watch({ ...request, group }, { signal: context.signal }),
+      }),
   };
 }
 
-async function* relaying<T>(
-  source: TopologySource,
-  clock: Clock,
-  asked: string,
-  context: HandlerContext,
-  open: (address: Address, group: string) => AsyncIterable<T>,
-): AsyncGenerator<T, void, void> {
+interface Relay<T> {
+  readonly source: TopologySource;
+  readonly clock: Clock;
+  /** The group that the request names. */
+  readonly asked: string;
+  readonly context: HandlerContext;
+  /** Makes the same call at the primary. */
+  readonly open: (address: Address, group: string) => AsyncIterable<T>;
+}
+
+async function* relaying<T>(relay: Relay<T>): AsyncGenerator<T, void, void> {
+  const { source, clock, asked, context, open } = relay;
   try {
     const groupIn = (topology: Topology) => groupAsked(topology, asked);
     const { group, address } = await awaitPrimary(source, clock, groupIn, deadlineOf(context, clock));
@@ -44,7 +57,7 @@ async function* relaying<T>(
   }
 }
 
-/** The group that is asked for; or the only one, if none is. Errors: OperationError. */
+/** The group that a request names, or the only group if it names none. Errors: OperationError. */
 function groupAsked(topology: Topology, asked: string): string | undefined {
   const names = topology.ring?.value.groups ?? [];
   if (asked === "" && names.length > 1) {

@@ -18,17 +18,17 @@ import { type UnaryCalls, unaryHandlers } from "../kv/unary-calls.ts";
 import { forwardedStreamHandlers } from "./forwarded-streams.ts";
 import { awaitPrimary } from "./primary-wait.ts";
 
-/** Pause before a call is repeated when the topology gives no reason to do it sooner. */
+/** Pause before a retry, which gives the topology time to change. */
 const retryMs = 50;
 
-/** Time for a primary that has been replaced to answer the calls that it has already: most it can refuse by itself. */
+/** How long a replaced primary may take to answer the calls that it has. It refuses most of them itself. */
 const replacedGraceMs = 1000;
 
 type CallKind = "read" | "write" | "named write";
 
 /**
- * `DataService` of a router: hands each call on to the primary that owns its key. Repeats it, within the deadline,
- * while it is certain that it has not been applied, and reads in any case.
+ * `DataService` of a router: forwards each call to the primary that owns its key. It retries a call until the deadline
+ * while the call has certainly not been applied. It always retries reads, and writes with a request id.
  */
 export function forwardingRoutes(
   router: ConnectRouter,
@@ -76,17 +76,17 @@ export function forwardingRoutes(
   });
 }
 
-/** A write with a request id can be sent again even if it may have been applied. */
+/** A write with a request id can be retried even if it may have been applied. */
 function kindOf({ requestId }: { requestId?: RequestId | undefined }): CallKind {
   return requestId === undefined ? "write" : "named write";
 }
 
-/** Whoever owns it says whether the others are his, too. */
+/** The owner of this key checks whether it owns the other keys too. */
 function firstKeyOf({ compares, operations }: BatchRequest): string {
   return compares[0]?.key ?? operations[0]?.operation.value?.key ?? "";
 }
 
-/** A call that is to be forwarded. */
+/** A call to forward. */
 export interface Forwarding {
   readonly source: TopologySource;
   readonly clock: Clock;
@@ -97,7 +97,7 @@ export interface Forwarding {
 }
 
 /**
- * Runs `call` with the address of the primary that owns the key, again while that is safe, until the signal is aborted.
+ * Runs `call` with the address of the primary that owns the key. Retries while that is safe, until the signal is aborted.
  * Errors: ConnectError, OperationError.
  */
 export async function untilApplied<T>(
@@ -117,7 +117,7 @@ export async function untilApplied<T>(
     } catch (thrown) {
       const error = ConnectError.from(thrown);
       const errorClass = classify(error);
-      // What is said of this attempt does not hold for an earlier one, which may even be under way still.
+      // The error says nothing about earlier attempts, which may even be in flight still.
       isUnsure ||= kind !== "read" && errorClass.applied === "maybe";
       if (signal.aborted || !mayRepeat(error, errorClass, kind)) {
         throw isUnsure ? outcomeUnknown(group, error) : relayed(error);
@@ -128,7 +128,7 @@ export async function untilApplied<T>(
   }
 }
 
-/** Gives a call up when the primary that it was sent to was replaced: it may be paused or cut off. */
+/** Gives up a call when its primary was replaced, because the old primary may be paused or cut off. */
 async function unlessReplaced<T>(
   { source, clock, key, signal }: Forwarding,
   address: Address,
@@ -153,7 +153,7 @@ async function unlessReplaced<T>(
 }
 
 function mayRepeat({ code }: ConnectError, { next, applied }: ErrorClass, kind: CallKind): boolean {
-  // That there is no such key is an answer; and a server with too much to do gets no more of it from here.
+  // "No such key" is an answer. And retries would add to the load of an overloaded server.
   if (code === Code.NotFound || code === Code.ResourceExhausted) return false;
   if (next !== "again") return next === "redirect";
   return applied === "no" || kind !== "write";

@@ -7,15 +7,15 @@ import { type Clock, withTimeout } from "../../common/clock.ts";
 import { firstTopology } from "../first-topology.ts";
 
 /**
- * Time for a group of which nobody can be made primary to come back before its keys are called unavailable. After an
- * outage of ZooKeeper all nodes register afresh, which takes seconds.
+ * How long to wait for a group without any candidate for primary before its keys count as unavailable. After an outage of
+ * ZooKeeper all nodes register again, which takes seconds.
  */
 const downGraceMs = 5000;
 
 /**
- * Waits out a group that is changing its primary; for one that is down, and for the first groups of a ring, only a moment.
- * `groupIn` names the group that is meant, undefined while there is none; its errors are passed on.
- * Errors: OperationError (unavailable), with what is missing.
+ * Waits for the primary of a group while the group changes it. If the group is down, or the ring has no group yet, it
+ * waits only a moment. `groupIn` returns the name of the group, or undefined while there is none. Errors: those of
+ * `groupIn`; OperationError (unavailable), with what is missing.
  */
 export async function awaitPrimary(
   source: TopologySource,

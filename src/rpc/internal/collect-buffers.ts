@@ -1,13 +1,12 @@
 import process from "node:process";
 
-/** Growth that is left to the runtime. */
+/** Growth of the process that is left to the runtime. */
 const growthBytesMax = 48 * 1024 * 1024;
 let floorBytes = Number.POSITIVE_INFINITY;
 
 /**
- * To be called where large messages pass. Bun's collector goes by JavaScript's own heap, and lets the dead buffers of a
- * stream of large messages pile up beside it; so it is made to run when the process has grown. Node and Deno need no
- * such help.
+ * Call it where large messages pass. Bun's collector only looks at the heap of JavaScript, so unused buffers of large
+ * messages pile up outside of it. This runs the collector when the process has grown. Node and Deno do not need it.
  */
 export function collectBuffers(): void {
   if (typeof Bun === "undefined") return;

@@ -3,7 +3,7 @@ import { ElectionService } from "../../../gen/kvlab/internal/v1/election_pb.ts";
 import type { SilenceReport } from "../../cluster/replication/peer.ts";
 import { answering } from "../errors.ts";
 
-/** What the master answers to data nodes. */
+/** The calls of data nodes that the master answers. */
 export interface ElectionHandler {
   reportSilence(report: SilenceReport): Promise<boolean>;
 }

@@ -11,7 +11,7 @@ import type { AppendRequest, AppendResponse, Peer } from "../../cluster/replicat
 import { collectBuffers } from "./collect-buffers.ts";
 import { fromEpochs, fromPosition, toEpochs, toPosition, toRecord } from "./replication-messages.ts";
 
-/** The peer that a transport leads to. */
+/** The peer at the other end of a transport. */
 export function peerOver(transport: Transport): Peer {
   const client = createClient(ReplicationService, transport);
   const election = createClient(ElectionService, transport);

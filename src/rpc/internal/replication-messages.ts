@@ -11,7 +11,7 @@ import {
 } from "../../../gen/kvlab/internal/v1/replication_pb.ts";
 import type { Change, EpochStart, LogRecord, Position } from "../../cluster/storage/model.ts";
 
-/** Numbers of the core are below 2^53; on the wire they have 64 bits. */
+/** Numbers of the core are below 2^53. On the wire they have 64 bits. */
 export function toPosition({ epoch, seq }: Position): MessageInitShape<typeof PositionSchema> {
   return { epoch: BigInt(epoch), seq: BigInt(seq) };
 }

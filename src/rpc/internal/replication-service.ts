@@ -20,7 +20,7 @@ import { answering, toConnectError } from "../errors.ts";
 import { collectBuffers } from "./collect-buffers.ts";
 import { fromEpochs, fromPosition, fromRecord, toEpochs, toPosition } from "./replication-messages.ts";
 
-/** What a data node answers to other nodes. */
+/** The calls of other nodes that a data node answers. */
 export interface ReplicationHandler {
   append(request: AppendRequest): Promise<AppendResponse>;
   countMisplaced(request: CountMisplacedRequest): number;
@@ -55,7 +55,7 @@ export function replicationRoutes(router: ConnectRouter, node: ReplicationHandle
         return position === undefined ? { damaged: true } : { position: toPosition(position) };
       }),
   };
-  // A log may hold what was put when longer values were allowed, or with another setting on the primary.
+  // A record may be longer than this node's own limit: the primary's may be higher, or the limit may have been lowered.
   router.service(ReplicationService, handlers, { readMaxBytes: messageBytesLimit });
 }
 

@@ -10,7 +10,7 @@ import { groupStreamHandlers } from "./group-streams.ts";
 import { pipeHandlers } from "./pipe-service.ts";
 import { callsOfNode, unaryHandlers } from "./unary-calls.ts";
 
-/** `DataService` of a data node: it answers for the keys of its own group, while it is the primary. */
+/** `DataService` of a data node, which answers for the keys of its group while it is the primary. */
 export function dataRoutes(router: ConnectRouter, node: DataNode, clock: Clock): void {
   const calls = callsOfNode(node.calls, node.group, clock);
   router.service(DataService, {

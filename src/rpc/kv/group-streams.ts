@@ -17,13 +17,13 @@ import { fromScan, fromWatch, toTtlLeft, toValue, toWatchResponse } from "./key-
 /** Bytes of keys and values in one answer, unless a single value is longer. */
 const answerBytesMax = 256 * 1024;
 
-/** Of a key in an answer, beside its bytes and those of its value. */
+/** Overhead of a key in an answer, in bytes. */
 const itemOverheadBytes = 64;
 
-/** A scan keeps the old values of what is written meanwhile: a caller that has not read for so long loses it. */
+/** A scan ends when its caller has not read for this time, because it keeps old values from being compacted. */
 const idleMs = 60_000;
 
-/** Keys taken from the index in one turn. */
+/** Keys to take from the index at once. */
 const keysAtOnce = 256;
 
 /** Scan and Watch of a data node: streams over the keys of its group. */
@@ -56,7 +56,7 @@ async function* scan(
   const at = { revision: BigInt(reader.at.seq), epoch: BigInt(reader.at.epoch) };
   let left = request.limit === 0n ? Number.POSITIVE_INFINITY : Number(request.limit);
   let isFirst = true;
-  /** Hands an answer over. Whoever does not take it for long loses the scan, and can go on with another. */
+  /** Yields an answer. If the caller does not take it in time, the scan ends. The caller can continue with another. */
   function* awaited<T>(answer: T): Generator<T, void, void> {
     let isLost = false;
     const cancel = clock.timer(idleMs, () => {
@@ -90,7 +90,7 @@ async function* scan(
         items.push(itemOf(key, stored, clock.wallMs()));
         bytes += itemBytes;
       }
-      // The first answer comes in any case: it says which moment the scan shows.
+      // There is always a first answer, because it has the revision of the snapshot.
       if (items.length > 0 || isFirst) yield* awaited({ ...at, items });
       isFirst = false;
       if (keys.length === 0) return;
@@ -109,7 +109,7 @@ function itemOf(
   return stored === undefined ? item : { ...item, value: toValue(stored) };
 }
 
-/** A stream with the errors of the core turned into those of the protocol. */
+/** Turns errors of the core into errors of the protocol. */
 async function* failing<T>(group: string, stream: () => AsyncGenerator<T, void, void>): AsyncGenerator<T> {
   try {
     yield* stream();

@@ -24,11 +24,11 @@ import type { WatchScope } from "../../cluster/watch/scope.ts";
 import type { WatchEvent, WatchStep } from "../../cluster/watch/step.ts";
 import type { WatchOptions } from "../../cluster/watch/watcher.ts";
 
-/** The messages of `kvlab.v1.DataService` in the terms of the core. Numbers of the core are below 2^53. */
+/** Converts the messages of `kvlab.v1.DataService` to and from types of the core, whose numbers are below 2^53. */
 
 type ValueMessage = PutRequest["value"];
 
-/** Errors: OperationError `invalid`: whoever has written the name of the value wrong does not want an empty one. */
+/** Errors: OperationError `invalid`. A put without a value most likely has a misspelt field, not an empty value. */
 export function fromValue(value: ValueMessage): Uint8Array {
   if (value.case === undefined) {
     throw new OperationError(
@@ -48,7 +48,7 @@ export function toValue({ value, text }: Pick<StoredValue, "value" | "text">) {
     : { case: "bytes" as const, value };
 }
 
-/** What is left of the life of a key; at least 1 ms, since it is there. */
+/** Milliseconds until a key expires: at least 1, because the key exists. */
 export function toTtlLeft(expiresMs: number | undefined, wallMs: number) {
   return expiresMs === undefined ? {} : { ttlLeftMs: BigInt(Math.max(1, Math.ceil(expiresMs - wallMs))) };
 }
@@ -68,7 +68,7 @@ export function fromCondition(
   }
 }
 
-/** 0 is no revision of a key that exists, and numbers above are not told from each other. */
+/** Refuses 0, which no existing key has, and numbers above 2^53, which would be rounded. */
 function checkedRevision(revision: bigint): number {
   if (revision > 0n && revision <= Number.MAX_SAFE_INTEGER) return Number(revision);
   throw new OperationError(

@@ -18,20 +18,23 @@ import type { UnaryCalls } from "./unary-calls.ts";
 
 type Answer = MessageInitShape<typeof AnswerSchema>;
 
-/** Calls of one pipe at once; those that come meanwhile are not read. */
+/** Concurrent calls of one pipe. While there are as many, no more are read. */
 const callsMax = 256;
 
-/** Of answers that the caller has not taken; no further call is read then. */
+/** When answers with this many bytes wait for the caller, no more calls are read. Also the limit of one message. */
 const answerBytesMax = 1024 * 1024;
 
-/** What gets under way may come to, by what those before have come to: as many of 16 KiB as there may be calls. */
+/**
+ * Bytes that the answers of all gets in flight may have, estimated from earlier answers. The least estimate of one get
+ * allows as many gets as there may be calls.
+ */
 const getBytesMax = 4 * 1024 * 1024;
 const getBytesLeast = 16 * 1024;
 
-/** Of answers that have come all the same and that the caller has not taken: reads that do not fit are to be repeated. */
+/** Bytes of waiting answers that are kept. Calls in flight may add that many; a get beyond it must be retried. */
 const heldBytesMax = 64 * 1024 * 1024;
 
-/** Calls of one exchange, and how many of them are under way at once: each may read a value of full length. */
+/** Calls of one exchange, and how many of them run concurrently: each may read a value of maximum length. */
 const exchangeCallsMax = 1000;
 const exchangeCallsAtOnce = 64;
 
@@ -39,14 +42,14 @@ const exchangeCallsAtOnce = 64;
 export function pipeHandlers(calls: UnaryCalls, clock: Clock) {
   return {
     pipe: (requests: AsyncIterable<PipeRequest>, context: HandlerContext) =>
-      runPipe(calls, clock, requests, context.signal),
+      runPipe({ calls, clock, requests, signal: context.signal }),
     exchange: async ({ operations }: ExchangeRequest) => ({
       answers: await exchange(calls, clock, operations),
     }),
   };
 }
 
-/** Carries out the calls of one message. Those whose answers it has no room for are answered so. */
+/** Runs the calls of one message. Reads whose answers do not fit get an error instead. */
 async function exchange(
   calls: UnaryCalls,
   clock: Clock,
@@ -72,7 +75,7 @@ async function exchange(
   return answers;
 }
 
-/** Only a read can come to this, so it can be made again. */
+/** Only reads get this answer, so the call can be retried. */
 function noRoom({ id }: { readonly id?: number | undefined }): Answer {
   const error = new OperationError(
     "unavailable",
@@ -84,14 +87,19 @@ function noRoom({ id }: { readonly id?: number | undefined }): Answer {
   };
 }
 
+/** A call of Pipe. */
+interface PipeCall {
+  readonly calls: UnaryCalls;
+  readonly clock: Clock;
+  readonly requests: AsyncIterable<PipeRequest>;
+  readonly signal: AbortSignal;
+}
+
 async function* runPipe(
-  calls: UnaryCalls,
-  clock: Clock,
-  requests: AsyncIterable<PipeRequest>,
-  signal: AbortSignal,
+  call: PipeCall,
 ): AsyncGenerator<MessageInitShape<typeof PipeResponseSchema>, void, void> {
   const pipe = new Pipe();
-  void readCalls(calls, clock, requests, signal, pipe);
+  void readCalls(call, pipe);
   try {
     for (;;) {
       const answers = await pipe.takeAnswers();
@@ -104,16 +112,10 @@ async function* runPipe(
 }
 
 /**
- * Starts the calls as they come and as there is room for them, until the caller or the server has had enough. Never
- * rejects: what is wrong with what comes is told when the calls before it are answered.
+ * Starts calls as they come and as there is room for them, until the caller or the server ends the pipe. Never rejects:
+ * an error of the incoming stream ends the pipe after the calls before it are answered.
  */
-async function readCalls(
-  calls: UnaryCalls,
-  clock: Clock,
-  requests: AsyncIterable<PipeRequest>,
-  signal: AbortSignal,
-  pipe: Pipe,
-): Promise<void> {
+async function readCalls({ calls, clock, requests, signal }: PipeCall, pipe: Pipe): Promise<void> {
   const stop = () => pipe.close();
   signal.addEventListener("abort", stop, { once: true });
   if (signal.aborted) stop();
@@ -122,7 +124,7 @@ async function readCalls(
       for (const operation of operations) {
         const isGet = operation.call.case === "get";
         if (!(await pipe.room(isGet))) return stop();
-        // The call is carried out even if the pipe breaks: it has its own deadline.
+        // The call continues even if the pipe breaks. It has its own deadline.
         pipe.begin(isGet);
         void answerTo(calls, clock, operation).then((answer) => pipe.end(answer, isGet));
       }
@@ -135,11 +137,11 @@ async function readCalls(
   }
 }
 
-/** What goes on in one pipe. */
+/** The state of one pipe. */
 class Pipe {
   #underWay = 0;
   #getsUnderWay = 0;
-  /** Of a get that is under way, by those before: the largest counts longest. */
+  /** Estimate of the bytes of a get in flight. It rises to the largest answer at once, and then falls slowly. */
   #getBytes = getBytesLeast;
   #answers: Answer[] = [];
   #answerBytes = 0;
@@ -148,7 +150,7 @@ class Pipe {
   #onRoom: (() => void) | undefined;
   #onAnswer: (() => void) | undefined;
 
-  /** Resolves when another call may begin; to false when none will. */
+  /** Resolves with true when another call may begin, and with false when the pipe is closed. */
   async room(isGet: boolean): Promise<boolean> {
     while (!this.#isClosed && this.#isFull(isGet)) {
       await new Promise<void>((resolve) => {
@@ -183,7 +185,7 @@ class Pipe {
     return isGet && this.#getsUnderWay > 0 && (this.#getsUnderWay + 1) * this.#getBytes > getBytesMax;
   }
 
-  /** No further call begins. `reason`: what is wrong, if something is. */
+  /** Ends the pipe: no more calls begin. `reason`: the error, if there is one. */
   close(reason?: unknown): void {
     this.#isClosed = true;
     this.#reason ??= reason;
@@ -191,7 +193,7 @@ class Pipe {
     this.#onRoom?.();
   }
 
-  /** Some answers, at least one; undefined when no more will come. Rejects in its place with the reason of the end. */
+  /** The next answers, at least one. At the end it returns undefined, or throws the reason of the end. */
   async takeAnswers(): Promise<Answer[] | undefined> {
     while (this.#answers.length === 0) {
       if (this.#isClosed && this.#underWay === 0) {
@@ -207,7 +209,7 @@ class Pipe {
       bytes += bytesOf(answer);
       return bytes > answerBytesMax;
     });
-    // A message is never much larger than its largest answer.
+    // A message is never much larger than the limit, unless its only answer is.
     const answers = this.#answers.splice(0, end < 0 ? this.#answers.length : Math.max(1, end));
     for (const answer of answers) this.#answerBytes -= bytesOf(answer);
     this.#onRoom?.();
@@ -215,12 +217,12 @@ class Pipe {
   }
 }
 
-/** Only a value can be large. */
+/** Bytes of an answer. Only values count, since nothing else is large. */
 function bytesOf({ answer }: Answer): number {
   return answer?.case === "get" ? (answer.value.value?.value?.length ?? 0) : 0;
 }
 
-/** Carries out one call. Never rejects. */
+/** Runs one call. Never rejects. */
 async function answerTo(calls: UnaryCalls, clock: Clock, operation: Operation): Promise<Answer> {
   const { id, timeoutMs, call } = operation;
   const { signal, release } = startDeadline(clock, timeoutMs === 0 ? defaultDeadlineMs : timeoutMs);
