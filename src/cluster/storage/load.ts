@@ -2,7 +2,8 @@ import type { DiskFile } from "./disk/disk.ts";
 import { IntegrityChecker } from "./format/integrity.ts";
 import { readTokens, wholeFile } from "./format/log-reader.ts";
 import { toLogRecord } from "./format/record.ts";
-import type { RecordToken } from "./format/token.ts";
+import { extendChecksum } from "./format/running-checksum.ts";
+import { bytesOf, type RecordToken } from "./format/token.ts";
 import { takeChanges } from "./index/found-changes.ts";
 import { KeyIndex } from "./index/key-index.ts";
 import { KeyTable } from "./index/key-table.ts";
@@ -38,6 +39,7 @@ export async function loadLog(
   const requests = new RequestTable(requestsMax);
   const pending: PlacedRecord[] = [];
   let endBytes = 0;
+  let checksum = 0;
   let line = 1;
 
   const takeRecord = (token: RecordToken) => {
@@ -65,6 +67,7 @@ export async function loadLog(
       // Behind damage, or in an unfinished end, nothing is taken over.
       if (!checker.take(token) || !checker.isGood) continue;
       endBytes = token.offset + token.bytes;
+      checksum = extendChecksum(checksum, bytesOf(token));
       if (token.kind === "record") takeRecord(token);
     }
   }
@@ -82,6 +85,7 @@ export async function loadLog(
     fileId: order.fileId,
     facts: {
       endBytes: checker.isGood ? endBytes : fileBytes,
+      checksum,
       identity: order.identity,
       life: promises.life,
       hasLostHeader: checker.hasLostHeader,

@@ -7,6 +7,8 @@ import type { LogIdentity, Position } from "./model.ts";
 export interface LogFileFacts {
   /** End of what is on disk; the next record belongs here. */
   readonly endBytes: number;
+  /** CRC-32 of everything up to there, as it was checked when it was read, or written; only of a log without damage. */
+  readonly checksum: number;
   /** Whom the header names. */
   readonly identity: LogIdentity | undefined;
   /** The last life that was begun on this log. */
@@ -39,6 +41,7 @@ export class LogFile implements LogFileFacts {
   readonly legacySeq: number;
   readonly offsets: OffsetIndex;
   #endBytes: number;
+  #checksum: number;
   #life: bigint | undefined;
   #users = 1;
 
@@ -52,11 +55,16 @@ export class LogFile implements LogFileFacts {
     this.legacySeq = facts.legacySeq;
     this.offsets = facts.offsets;
     this.#endBytes = facts.endBytes;
+    this.#checksum = facts.checksum;
     this.#life = facts.life;
   }
 
   get endBytes(): number {
     return this.#endBytes;
+  }
+
+  get checksum(): number {
+    return this.#checksum;
   }
 
   get life(): bigint | undefined {
@@ -73,9 +81,10 @@ export class LogFile implements LogFileFacts {
   }
 
   /** More of the file is on disk. */
-  grown(endBytes: number): void {
+  grown(endBytes: number, checksum: number): void {
     invariant(endBytes >= this.#endBytes, "what is on disk of the log stays there");
     this.#endBytes = endBytes;
+    this.#checksum = checksum;
   }
 
   /** It is on disk that a life has begun. */

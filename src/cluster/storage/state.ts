@@ -31,6 +31,8 @@ export interface WrittenBatch {
   readonly places: readonly RecordPlace[];
   readonly last: Position;
   readonly endBytes: number;
+  /** See `LogFileFacts.checksum`. */
+  readonly checksum: number;
   readonly promisedEpoch: number;
   /** The life that it begins, if any. */
   readonly life: bigint | undefined;
@@ -153,7 +155,7 @@ export class LogState {
   }
 
   /** A batch is in the file. */
-  written(turn: Turn, { last }: WrittenBatch): void {
+  written(turn: Turn, { last }: Pick<WrittenBatch, "last">): void {
     this.#queue.check(turn);
     this.health.hasRoom();
     this.#positions.wrote(last);
@@ -161,7 +163,7 @@ export class LogState {
   }
 
   /** A batch is on disk. */
-  synced(turn: Turn, { places, last, endBytes, promisedEpoch, life }: WrittenBatch): void {
+  synced(turn: Turn, { places, last, endBytes, checksum, promisedEpoch, life }: WrittenBatch): void {
     this.#queue.check(turn);
     let { seq } = this.#positions.durable;
     for (const place of places) {
@@ -171,7 +173,7 @@ export class LogState {
       this.#keys.addInvisible(place.entryBytes);
     }
     invariant(seq === last.seq, "a batch has other records than were written");
-    this.#file.grown(endBytes);
+    this.#file.grown(endBytes, checksum);
     this.#positions.synced(last);
     this.#positions.promiseSynced(promisedEpoch);
     if (life !== undefined) this.#file.begun(life);

@@ -9,21 +9,23 @@ export interface Place {
   readonly line: number;
 }
 
-export interface RecordToken extends Place {
-  readonly kind: "record";
-  readonly record: ParsedRecord;
-  /** Contains the record, from `start` on. Valid until the next tokens are read. */
+/** A record or a control line. */
+interface GoodToken extends Place {
+  /** Contains it, from `start` on. Valid until the next tokens are read. */
   readonly window: Buffer;
   readonly start: number;
   /** See `ParsedEntry.back`. */
   readonly back: number;
 }
 
-export interface ControlToken extends Place {
+export interface RecordToken extends GoodToken {
+  readonly kind: "record";
+  readonly record: ParsedRecord;
+}
+
+export interface ControlToken extends GoodToken {
   readonly kind: "control";
   readonly control: ControlLine;
-  /** See `ParsedEntry.back`. */
-  readonly back: number;
 }
 
 /** A bad stretch: bytes that are neither a record nor a control line, up to the next good token or the end. */
@@ -34,6 +36,11 @@ export interface BadToken extends Place {
   readonly isHeaderLike: boolean;
   /** Whether a later version wrote them. */
   readonly newer: boolean;
+}
+
+/** The bytes of a good token, as long as its window is valid. */
+export function bytesOf({ window, start, bytes }: GoodToken): Buffer {
+  return window.subarray(start, start + bytes);
 }
 
 export type Token = RecordToken | ControlToken | BadToken;

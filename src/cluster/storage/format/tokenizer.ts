@@ -52,7 +52,7 @@ export class Tokenizer {
     const { control, back } = parsed;
     const bytes = firstEnd + 1 - start;
     const { offset, line } = this.#accept(start, 1, tokens);
-    tokens.push({ kind: "control", control, offset, bytes, line, back });
+    tokens.push({ kind: "control", control, window, start, offset, bytes, line, back });
     this.#legacyAllowed = false;
     return firstEnd + 1;
   }

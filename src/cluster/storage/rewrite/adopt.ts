@@ -62,7 +62,7 @@ async function beginAnew(state: LogState, turn: Turn, header: NewHeader): Promis
   const keptIn = await nameForDamaged(disk, dbfile);
   const target = await disk.open(rbfile, "create");
   try {
-    const buffer = new WriteBuffer(target, 0);
+    const buffer = new WriteBuffer(target);
     buffer.addLine(await headerOfDraft(state, { ...header, snapshot: false }));
     if (promisedEpoch > 0) buffer.addLine(formatControlLine({ kind: "promise", epoch: promisedEpoch }));
     await buffer.flush();

@@ -36,7 +36,7 @@ export async function keepBeside(options: LogSettings, part: CutPart, why: strin
   const name = await nameForKept(disk, dbfile);
   const target = await disk.open(name, "create");
   try {
-    const buffer = new WriteBuffer(target, 0);
+    const buffer = new WriteBuffer(target);
     // A whole log has a header of its own.
     if (from > 0) buffer.addLine(headFor(after, epochs));
     for (let at = from; at < to; at += smallChunkBytes) {

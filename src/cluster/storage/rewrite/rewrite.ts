@@ -4,7 +4,8 @@ import type { DiskFile } from "../disk/disk.ts";
 import { formatControlLine } from "../format/control-line.ts";
 import { readTokens, smallChunkBytes, wholeFile } from "../format/log-reader.ts";
 import { RecordOrder } from "../format/record-order.ts";
-import type { RecordToken } from "../format/token.ts";
+import { extendChecksum } from "../format/running-checksum.ts";
+import { bytesOf, type RecordToken, type Token } from "../format/token.ts";
 import type { IndexMove } from "../index/key-index.ts";
 import { LogFile } from "../log-file.ts";
 import type { LogIdentity, Position } from "../model.ts";
@@ -48,8 +49,9 @@ export class Rewrite {
   #tailTo = 0;
   /** Up to where the new file is on the disk for good. */
   #syncedBytes = 0;
-  /** Up to where the present file has been taken over. */
+  /** Up to where the present file has been taken over, and the CRC-32 of what was read of it up to there. */
   #copiedBytes = 0;
+  #copiedChecksum = 0;
 
   static async begin(state: LogState, options: RewriteOptions): Promise<Rewrite> {
     const { disk, rbfile } = state.options;
@@ -61,7 +63,7 @@ export class Rewrite {
     this.#options = options;
     this.#source = state.file;
     this.target = target;
-    this.#buffer = new WriteBuffer(target, 0);
+    this.#buffer = new WriteBuffer(target);
     this.#move = state.keys.index.beginMove();
     this.#requestsAfter = state.requests.after;
   }
@@ -104,15 +106,21 @@ export class Rewrite {
     const range = { ...wholeFile(this.#source.endBytes), chunkBytes: smallChunkBytes };
     const order = new RecordOrder();
     let records = 0;
+    let checksum = 0;
     for await (const tokens of readTokens(this.#source.file, range)) {
       check?.();
       for (const token of tokens) {
-        const problem = token.kind === "bad" ? token.reason : order.take(token);
-        if (problem !== undefined) throw new Error(`line ${token.line} has become unreadable: ${problem}`);
+        if (token.kind === "bad") throw unreadable(token, token.reason);
+        const problem = order.take(token);
+        if (problem !== undefined) throw unreadable(token, problem);
         if (order.seq > horizon.seq) return records;
+        checksum = extendChecksum(checksum, bytesOf(token));
         // A promise or a life has no place in the history: those after the last record belong to the tail.
         const isFrame = token.kind === "control" && ["header", "base"].includes(token.control.kind);
-        if (token.kind === "record" || isFrame) this.#tailFrom = token.offset + token.bytes;
+        if (token.kind === "record" || isFrame) {
+          this.#tailFrom = token.offset + token.bytes;
+          this.#copiedChecksum = checksum;
+        }
         if (token.kind === "record" && this.#copyRecord(token, order)) records++;
       }
       await this.#buffer.flush();
@@ -137,7 +145,10 @@ export class Rewrite {
     return true;
   }
 
-  /** Takes over what stands in the present file up to `end`. */
+  /**
+   * Takes over what stands in the present file up to `end`, unread: at the end of the file it is compared with what was
+   * written, by its checksum, so that damage does not come to be a part of a file that is taken for good.
+   */
   async copyTail(end: number): Promise<void> {
     const chunk = Buffer.allocUnsafe(Math.max(0, Math.min(tailChunkBytes, this.behind(end))));
     let position = this.#buffer.end;
@@ -149,10 +160,14 @@ export class Rewrite {
       }
       await this.target.write(part, position);
       this.#copiedBytes += part.length;
+      this.#copiedChecksum = extendChecksum(this.#copiedChecksum, part);
       position += part.length;
-      this.#buffer.moveTo(this.target, position);
+      this.#buffer.moveTo(this.target, position, extendChecksum(this.#buffer.checksum, part));
       await this.#syncSome();
       this.#options.check?.();
+    }
+    if (this.behind(this.#source.endBytes) === 0 && this.#copiedChecksum !== this.#source.checksum) {
+      throw new Error("the end of the file has become unreadable: its checksum does not match");
     }
   }
 
@@ -183,6 +198,7 @@ export class Rewrite {
     const file = new LogFile(this.target, {
       ...this.#header,
       endBytes: this.#buffer.end,
+      checksum: this.#buffer.checksum,
       isCopy: false,
       hasLostHeader: false,
       damage: undefined,
@@ -207,4 +223,8 @@ export class Rewrite {
     const { identity, life } = this.#options.header ?? this.#state.file;
     return { identity, life };
   }
+}
+
+function unreadable({ line }: Token, problem: string): Error {
+  return new Error(`line ${line} has become unreadable: ${problem}`);
 }

@@ -76,7 +76,7 @@ class Writer implements SnapshotWriter {
       const { options, file: before } = this.#state;
       try {
         const file = await options.disk.open(options.rbfile, "create");
-        const buffer = new WriteBuffer(file, 0);
+        const buffer = new WriteBuffer(file);
         const { life } = before;
         buffer.addLine(await headerOfDraft(this.#state, { identity: this.#identity, life, snapshot: true }));
         this.#headerBytes = buffer.end;
@@ -140,6 +140,7 @@ class Writer implements SnapshotWriter {
     await keepReplaced(state, this.#head);
     const file = new LogFile(target, {
       endBytes: buffer.end,
+      checksum: buffer.checksum,
       identity: this.#identity,
       life: state.file.life,
       isCopy: false,

@@ -173,7 +173,7 @@ class Repair {
   async #writing(path: string, write: (buffer: WriteBuffer) => Promise<void>): Promise<void> {
     const file = await this.#disk.open(path, "create");
     try {
-      const buffer = new WriteBuffer(file, 0);
+      const buffer = new WriteBuffer(file);
       await write(buffer);
       await buffer.flush();
       await file.datasync();

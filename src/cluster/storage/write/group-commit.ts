@@ -43,7 +43,7 @@ export class GroupCommit {
     this.#state = state;
     this.#lock = lock;
     this.#slot = slot;
-    this.#buffer = new WriteBuffer(state.file.file, state.file.endBytes);
+    this.#buffer = new WriteBuffer(state.file.file);
   }
 
   /** Resolves when all records up to `seq` are on disk. */
@@ -140,15 +140,15 @@ export class GroupCommit {
     state.written(turn, batch);
     const [isLocked] = await Promise.all([this.#isLocked(), file.datasync()]);
     if (!isLocked) throw new Error("its lock file was removed or replaced, so that others can use it, too");
-    state.synced(turn, batch);
+    state.synced(turn, { ...batch, checksum: this.#buffer.checksum });
     return undefined;
   }
 
   /** Puts what waits into the buffer, as much as is written at once. */
-  #gather(): WrittenBatch {
+  #gather(): Omit<WrittenBatch, "checksum"> {
     const { file, positions, health, tail } = this.#state;
     const buffer = this.#buffer;
-    buffer.moveTo(file.file, file.endBytes);
+    buffer.moveTo(file.file, file.endBytes, file.checksum);
     const epoch = this.#epochToWrite;
     const life = this.#lifeToWrite;
     const isNewEpoch = epoch > positions.promisedOnDisk;

@@ -1,7 +1,8 @@
 import type { DiskFile } from "../disk/disk.ts";
 import type { ParsedEntry } from "../format/entry.ts";
 import { encodedBytesMax, encodeRecord, toLogRecord } from "../format/record.ts";
-import type { RecordToken } from "../format/token.ts";
+import { extendChecksum } from "../format/running-checksum.ts";
+import { bytesOf, type RecordToken } from "../format/token.ts";
 import type { LogRecord, Position } from "../model.ts";
 
 /** A record of usual size fits into this; a larger buffer is given back after use. */
@@ -11,25 +12,33 @@ const bufferBytes = 1024 * 1024;
 export class WriteBuffer {
   #file: DiskFile;
   /** Where the first gathered byte belongs. */
-  #position: number;
+  #position = 0;
+  /** Of the file up to there. */
+  #checksum = 0;
   #buffer = Buffer.allocUnsafe(16 * 1024);
   #filled = 0;
 
-  constructor(file: DiskFile, position: number) {
+  /** Begins at the beginning of the file. */
+  constructor(file: DiskFile) {
     this.#file = file;
-    this.#position = position;
   }
 
-  /** Goes on at another place. Everything gathered must have been flushed. */
-  moveTo(file: DiskFile, position: number): void {
+  /** Goes on at another place; `checksum` is that of the file up to there. What was gathered is forgotten. */
+  moveTo(file: DiskFile, position: number, checksum: number): void {
     this.#file = file;
     this.#position = position;
+    this.#checksum = checksum;
     this.#filled = 0;
   }
 
   /** Where the next byte goes. */
   get end(): number {
     return this.#position + this.#filled;
+  }
+
+  /** CRC-32 of the file up to `end`. */
+  get checksum(): number {
+    return this.#filled === 0 ? this.#checksum : extendChecksum(this.#checksum, this.#gathered);
   }
 
   get gatheredBytes(): number {
@@ -53,15 +62,12 @@ export class WriteBuffer {
    * Adds a record that has been found in a file, with only the `kept` ones of its changes. Returns what `addRecord`
    * does. `position` is the record's own, or what one of the original program gets.
    */
-  addFound(
-    { record, window, start, bytes }: RecordToken,
-    kept: readonly ParsedEntry[],
-    position: Position,
-  ): number[] {
+  addFound(token: RecordToken, kept: readonly ParsedEntry[], position: Position): number[] {
+    const { record, window } = token;
     if (record.legacy || kept.length < record.changes.length) {
       return this.addRecord(toLogRecord(window, record, position, kept));
     }
-    this.addBytes(window.subarray(start, start + bytes));
+    this.addBytes(bytesOf(token));
     return kept.map((entry) => entry.end - entry.start);
   }
 
@@ -78,10 +84,15 @@ export class WriteBuffer {
   /** Writes what has been gathered, without a sync. Nothing must be added meanwhile. */
   async flush(): Promise<void> {
     if (this.#filled === 0) return;
-    await this.#file.write(this.#buffer.subarray(0, this.#filled), this.#position);
+    await this.#file.write(this.#gathered, this.#position);
+    this.#checksum = this.checksum;
     this.#position += this.#filled;
     this.#filled = 0;
     if (this.#buffer.length > bufferBytes) this.#buffer = Buffer.allocUnsafe(bufferBytes);
+  }
+
+  get #gathered(): Buffer {
+    return this.#buffer.subarray(0, this.#filled);
   }
 
   #reserve(bytes: number): void {

@@ -205,6 +205,18 @@ describe("compaction", () => {
     await store.close();
   });
 
+  it("takes over nothing, read or only copied, that is not what was written", async () => {
+    for (const damaged of [20, 80]) {
+      const { disk, store } = await logWith(someRecords(100));
+      store.commit(50);
+      const record = disk.contents(dbfile)?.indexOf(`.${damaged} `) ?? -1;
+      disk.flip(dbfile, record, 1);
+      await assert.rejects(store.compact(), /has become unreadable/);
+      assert.equal(store.base.seq, 0);
+      await store.close();
+    }
+  });
+
   it("gives way to a copy that comes in, and to the end of the store", async () => {
     const { disk, store } = await logWith(someRecords(100));
     store.commit(100);
