@@ -2,6 +2,7 @@ import type { DiskFile } from "./disk/disk.ts";
 import { IntegrityChecker } from "./format/integrity.ts";
 import { readTokens, wholeFile } from "./format/log-reader.ts";
 import { toLogRecord } from "./format/record.ts";
+import type { RecordOrder } from "./format/record-order.ts";
 import { extendChecksum } from "./format/running-checksum.ts";
 import { bytesOf, type RecordToken } from "./format/token.ts";
 import { takeChanges } from "./index/found-changes.ts";
@@ -12,6 +13,40 @@ import { RequestTable } from "./index/request-table.ts";
 import type { LogFileFacts } from "./log-file.ts";
 import type { PlacedRecord } from "./read/tail-cache.ts";
 import type { LogContents } from "./state.ts";
+
+/** What the records of a log, in their order, make of its keys and requests. */
+export class LogTables {
+  readonly index: KeyIndex;
+  readonly offsets: OffsetIndex;
+  readonly requests: RequestTable;
+  readonly #deletions = new Map<string, number>();
+
+  constructor(requests: RequestTable, index = new KeyIndex(), offsets = new OffsetIndex()) {
+    this.requests = requests;
+    this.index = index;
+    this.offsets = offsets;
+  }
+
+  /** Knows the visible records only. */
+  get keys(): KeyTable {
+    return new KeyTable(this.index, this.#deletions);
+  }
+
+  /** Takes note of a record, visible or not. */
+  note({ record, offset }: RecordToken, { seq, isInSnapshot }: RecordOrder): void {
+    if (!isInSnapshot) this.offsets.add(seq, offset);
+    this.requests.note(record.requestId, seq);
+  }
+
+  /** Makes a record visible. */
+  show(token: RecordToken, { seq, isInSnapshot }: RecordOrder): void {
+    takeChanges(this.index, token, seq);
+    for (const { kind, key } of token.record.changes) {
+      this.#deletions.delete(key);
+      if (kind !== "put" && !isInSnapshot) this.#deletions.set(key, seq);
+    }
+  }
+}
 
 /** What a log file says, as far as it is good. */
 export interface LoadedLog extends LogContents {
@@ -33,32 +68,20 @@ export async function loadLog(
   const fileBytes = await file.size();
   const checker = new IntegrityChecker(path);
   const { order } = checker;
-  const index = new KeyIndex();
-  const deletions = new Map<string, number>();
-  const offsets = new OffsetIndex();
-  const requests = new RequestTable(requestsMax);
+  const tables = new LogTables(new RequestTable(requestsMax));
   const pending: PlacedRecord[] = [];
   let endBytes = 0;
   let checksum = 0;
   let line = 1;
 
   const takeRecord = (token: RecordToken) => {
+    tables.note(token, order);
+    if (order.seq <= visibleSeq) return tables.show(token, order);
     const { record, offset, bytes, window } = token;
-    const { seq, epoch } = order;
-    if (!order.isInSnapshot) offsets.add(seq, offset);
-    requests.note(record.requestId, seq);
-    if (seq > visibleSeq) {
-      const entryBytes = record.changes.map((entry) => entry.end - entry.start);
-      // What stands for no change is an entry, too.
-      if (entryBytes.length === 0) entryBytes.push(bytes);
-      pending.push({ record: toLogRecord(window, record, { seq, epoch }), offset, entryBytes });
-      return;
-    }
-    takeChanges(index, token, seq);
-    for (const { kind, key } of record.changes) {
-      deletions.delete(key);
-      if (kind !== "put" && !order.isInSnapshot) deletions.set(key, seq);
-    }
+    const entryBytes = record.changes.map((entry) => entry.end - entry.start);
+    // What stands for no change is an entry, too.
+    if (entryBytes.length === 0) entryBytes.push(bytes);
+    pending.push({ record: toLogRecord(window, record, order.last), offset, entryBytes });
   };
 
   for await (const tokens of readTokens(file, wholeFile(fileBytes))) {
@@ -72,15 +95,15 @@ export async function loadLog(
     }
   }
   await checker.end(file, fileBytes, line);
-  requests.forget(order.requestsAfter);
+  tables.requests.forget(order.requestsAfter);
   const { condition, standing, promises, damages } = checker;
   const { base, last, epochs, legacySeq } = standing;
   const [damage] = damages;
   return {
     condition,
     positions: { base, last, epochs, promisedEpoch: promises.promisedEpoch },
-    keys: new KeyTable(index, deletions),
-    requests,
+    keys: tables.keys,
+    requests: tables.requests,
     pending,
     fileId: order.fileId,
     facts: {
@@ -92,7 +115,7 @@ export async function loadLog(
       damage: damage && { offset: damage.offset, last: order.last },
       frameBytes: order.frameBytes,
       legacySeq,
-      offsets,
+      offsets: tables.offsets,
     },
   };
 }

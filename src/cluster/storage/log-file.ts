@@ -3,6 +3,12 @@ import type { DiskFile } from "./disk/disk.ts";
 import type { OffsetIndex } from "./index/offset-index.ts";
 import type { LogIdentity, Position } from "./model.ts";
 
+/** How much of a log its index file stands for, and how long that is itself. */
+export interface IndexedPart {
+  readonly logBytes: number;
+  readonly indexBytes: number;
+}
+
 /** What is known of a file that is the log. */
 export interface LogFileFacts {
   /** End of what is on disk; the next record belongs here. */
@@ -25,6 +31,8 @@ export interface LogFileFacts {
   readonly legacySeq: number;
   /** Where some of the records after the base stand. */
   readonly offsets: OffsetIndex;
+  /** Undefined when there is no index file that is known to fit. */
+  readonly indexed?: IndexedPart | undefined;
 }
 
 /**
@@ -44,6 +52,7 @@ export class LogFile implements LogFileFacts {
   #checksum: number;
   #life: bigint | undefined;
   #users = 1;
+  indexed: IndexedPart | undefined;
 
   constructor(file: DiskFile, facts: LogFileFacts) {
     this.file = file;
@@ -54,6 +63,7 @@ export class LogFile implements LogFileFacts {
     this.frameBytes = facts.frameBytes;
     this.legacySeq = facts.legacySeq;
     this.offsets = facts.offsets;
+    this.indexed = facts.indexed;
     this.#endBytes = facts.endBytes;
     this.#checksum = facts.checksum;
     this.#life = facts.life;

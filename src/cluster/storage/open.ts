@@ -3,6 +3,8 @@ import type { Disk, FileLock } from "./disk/disk.ts";
 import { lockFile } from "./disk/lock-file.ts";
 import { clearRbfile } from "./disk/rbfile.ts";
 import { LogFileError } from "./errors.ts";
+import { indexPaths } from "./index-file/contents.ts";
+import { loadByIndex } from "./index-file/load-by-index.ts";
 import { loadLog } from "./load.ts";
 import { LogFile } from "./log-file.ts";
 import type { LogStore } from "./log-store.ts";
@@ -71,6 +73,10 @@ async function checkPaths({ disk, dbfile, rbfile }: LogSettings): Promise<void> 
   if (db?.name === rb?.name) {
     throw new LogFileError(rbfile, "is both dbfile and rbfile; the two must be different files");
   }
+  const index = indexPaths(db?.name ?? "");
+  if (rb?.name === index.path || rb?.name === index.draft) {
+    throw new LogFileError(rbfile, "is the index file of dbfile; the two must be different files");
+  }
   if (db?.fileSystem !== rb?.fileSystem) {
     throw new LogFileError(rbfile, `must lie on the same file system as ${dbfile}, which it is to replace`);
   }
@@ -114,8 +120,9 @@ async function openState(options: LogSettings): Promise<LogState> {
   const isThere = (await disk.look(dbfile)) !== undefined;
   const file = await disk.open(dbfile, isThere ? "write" : "create");
   try {
-    const loaded = await loadLog(dbfile, file, options.requestsMax);
     const fileId = (await disk.look(dbfile))?.fileId;
+    const loaded =
+      (await loadByIndex(options, file, fileId)) ?? (await loadLog(dbfile, file, options.requestsMax));
     // Adopting a copy gives it a header of its own. That is a rewrite, which may have been interrupted.
     const isCopy = loaded.fileId !== undefined && loaded.fileId !== fileId;
     const { condition, facts, positions } = loaded;

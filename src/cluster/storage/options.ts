@@ -19,11 +19,14 @@ export interface LogOptions {
   readonly requestsMax?: number;
   /** Compaction leaves at least so many bytes of records as they are, so that `read` reaches back. Default: 0. */
   readonly historyBytes?: number;
+  /** A log gets an index file when it is that long, and again when it has grown. Default: 1 MiB. */
+  readonly indexedBytesMin?: number;
 }
 
 /** Options with all that is left out. */
 export type LogSettings = Required<Omit<LogOptions, "group">> & Pick<LogOptions, "group">;
 
 export function withDefaults(options: LogOptions): LogSettings {
-  return { ...options, requestsMax: options.requestsMax ?? 100_000, historyBytes: options.historyBytes ?? 0 };
+  const { requestsMax = 100_000, historyBytes = 0, indexedBytesMin = 1024 * 1024 } = options;
+  return { ...options, requestsMax, historyBytes, indexedBytesMin };
 }

@@ -1,6 +1,7 @@
 import type { Turn } from "../../common/serial-queue.ts";
 import type { FileLock } from "./disk/disk.ts";
 import { checkRecord } from "./format/record-check.ts";
+import { Indexer } from "./index-file/indexer.ts";
 import type { KeyFacts, KeyRange, ScanReader, StoredValue } from "./key-view.ts";
 import type { LogStore } from "./log-store.ts";
 import type { EpochStart, LogCondition, LogIdentity, LogOwner, LogRecord, Position } from "./model.ts";
@@ -23,6 +24,7 @@ export class Store implements LogStore {
   readonly #writer: GroupCommit;
   readonly #slot = new RewriteSlot();
   readonly #compactor: Compactor;
+  readonly #indexer: Indexer;
   readonly #lock: FileLock;
   #closing: Promise<void> | undefined;
 
@@ -30,6 +32,7 @@ export class Store implements LogStore {
     this.#state = state;
     this.#writer = new GroupCommit(state, lock, this.#slot);
     this.#compactor = new Compactor(state, this.#slot);
+    this.#indexer = new Indexer(state, this.#slot);
     this.#lock = lock;
   }
 
@@ -119,14 +122,14 @@ export class Store implements LogStore {
     try {
       if (durable.seq < last.seq) await this.#writer.untilDurable(last.seq);
     } finally {
-      this.#compactor.consider();
+      this.#tidy();
     }
   }
 
   commit(seq: number): void {
     if (seq <= this.#state.positions.committedSeq) return;
     this.#state.commit(seq);
-    this.#compactor.consider();
+    this.#tidy();
   }
 
   async get(key: string): Promise<StoredValue | undefined> {
@@ -205,6 +208,7 @@ export class Store implements LogStore {
 
   async compact(): Promise<void> {
     await this.#compactor.compact();
+    this.#tidy();
   }
 
   close(): Promise<void> {
@@ -217,8 +221,15 @@ export class Store implements LogStore {
     state.health.closed();
     await this.#slot.take(() => {});
     await this.#writer.flush();
+    await this.#indexer.finish();
     await state.inTurn(() => state.file.release());
     await this.#lock.release();
+  }
+
+  /** Begins what is to be done beside, now that the log has grown. */
+  #tidy(): void {
+    this.#compactor.consider();
+    this.#indexer.consider();
   }
 
   /** Runs what needs the log to stand still while it makes a new file of it. */

@@ -143,6 +143,23 @@ const scenarios: Record<string, Scenario> = {
     await store.close();
   },
 
+  "an index file, written and used": async (disk, expected) => {
+    const openIndexed = () => openOn(disk, { onFatal: () => {}, indexedBytesMin: 1 });
+    const records = allKindsOfRecords(30, 5);
+    let store = await openIndexed();
+    await store.adopt({ cluster: "c1", group: "g", number: 1 });
+    expected.isAdopted = true;
+    for (let from = 0; from < 30; from += 10) {
+      const added = records.slice(from, from + 10);
+      await expected.appending(added, () => store.append(added));
+      store.commit(from + 10);
+      if (from === 10) await store.compact();
+      await store.close();
+      store = await openIndexed();
+    }
+    await store.close();
+  },
+
   "a start with only a rewritten log": async (disk, expected) => {
     disk.place(rbfile, Buffer.from(legacyFile));
     expected.allowed = [{ records: legacyRecords, ackedSeq: 3 }];

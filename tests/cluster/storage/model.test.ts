@@ -150,11 +150,11 @@ async function copyOut(store: LogStore, meanwhile: () => Promise<void>) {
   }
 }
 
-async function run(steps: readonly Step[]): Promise<void> {
+async function run(steps: readonly Step[], indexedBytesMin: number): Promise<void> {
   const disk = createSimulatedDisk();
   const model = new LogModel(requestsMax);
   // A process that has died learns that its handles are dead.
-  const open = () => openOn(disk, { onFatal: () => {}, requestsMax });
+  const open = () => openOn(disk, { onFatal: () => {}, requestsMax, indexedBytesMin });
   let store = await open();
   await store.adopt({ cluster: "c1", group: "g", number: 1 });
   let scans: OpenScan[] = [];
@@ -265,7 +265,9 @@ async function run(steps: readonly Step[]): Promise<void> {
 }
 
 it("a log does what a simple list of records does, whatever happens", { timeout: 120_000 }, async () => {
-  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 40, size: "max" }), run), {
+  // Many with an index file, some with none.
+  const indexedBytesMin = fc.constantFrom(1, 100, Number.MAX_SAFE_INTEGER);
+  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 40, size: "max" }), indexedBytesMin, run), {
     seed: 20,
     numRuns: 400,
   });

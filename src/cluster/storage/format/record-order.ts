@@ -3,6 +3,12 @@ import type { BaseLine } from "./control-line.ts";
 import type { ParsedRecord } from "./record.ts";
 import type { ControlToken, RecordToken } from "./token.ts";
 
+/** What the beginning of a log says, up to somewhere behind its snapshot part. */
+type OrderFacts = Pick<
+  RecordOrder,
+  "identity" | "fileId" | "life" | "base" | "epoch" | "seq" | "epochs" | "promisedEpoch" | "frameBytes"
+>;
+
 /** Takes the tokens of a log from the first on, checks their order, and keeps what they add up to. */
 export class RecordOrder {
   identity: LogIdentity | undefined;
@@ -29,6 +35,11 @@ export class RecordOrder {
   /** What was lost before the next token. Lost records leave one gap. A lost header may have begun a snapshot part. */
   #loss: "none" | "records" | "header" = "none";
   #hasLoss = false;
+
+  /** One that has taken in the beginning of a log, which said this. */
+  static after(said: OrderFacts): RecordOrder {
+    return Object.assign(new RecordOrder(), said);
+  }
 
   get last(): Position {
     return { epoch: this.epoch, seq: this.seq };

@@ -33,6 +33,12 @@ export class OffsetIndex {
     return foundSeq === undefined || offset === undefined ? undefined : { seq: foundSeq, offset };
   }
 
+  /** Those up to `seq`, as pairs of seq and offset. */
+  upTo(seq: number): [seq: number, offset: number][] {
+    const later = this.#seqs.findLastIndex((candidate) => candidate <= seq) + 1;
+    return this.#seqs.slice(0, later).map((found, at) => [found, this.#offsets[at] ?? 0]);
+  }
+
   /** Seq of the last entry whose record stands at or before `offset`. */
   seqBefore(offset: number): number | undefined {
     const after = this.#offsets.findIndex((candidate) => candidate > offset);

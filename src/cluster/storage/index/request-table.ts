@@ -1,4 +1,4 @@
-interface Answered {
+export interface Answered {
   readonly id: string;
   readonly seq: number;
 }
@@ -25,6 +25,12 @@ export class RequestTable {
 
   seqOf(id: string): number | undefined {
     return this.#seqs.get(id);
+  }
+
+  /** Those that are known, up to `seq`, in their order. */
+  upTo(seq: number): Answered[] {
+    const later = this.#answered.findLastIndex((answered) => answered.seq <= seq) + 1;
+    return this.#answered.slice(this.#head, later);
   }
 
   /** Takes note of a record; these must come with rising seqs. */
