@@ -13,3 +13,17 @@ export interface Load {
   /** CPU time of the program that made the calls. */
   readonly clientCpuSeconds: number;
 }
+
+/** One side in one round. */
+export interface Round extends Load {
+  /** CPU time of each process of the side while it was measured, and its memory (VmRSS) afterwards. */
+  readonly processes: readonly {
+    readonly role: string;
+    readonly cpuSeconds: number;
+    readonly memoryBytes: number;
+  }[];
+  /** Cores that were busy with what has nothing to do with it. */
+  readonly otherCores: number;
+  /** Somebody else led afterwards: what the round says is of a failover, too. */
+  readonly leaderChanged: boolean;
+}

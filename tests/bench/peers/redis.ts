@@ -46,7 +46,7 @@ export async function startRedis(): Promise<Redis> {
 }
 
 /** One server with an append-only file that is plain commands, synced at every write, and no snapshots. */
-async function redisServer(
+export async function redisServer(
   folder: string,
   name: string,
   port: number,

@@ -1,14 +1,15 @@
 import { type LoadClient, startLoadClient } from "../clients/load-client.ts";
 import { batchSize, type Work, works } from "../clients/messages.ts";
 import { type KeyChoice, keyPrefix } from "../keys.ts";
+import { loadSuite } from "../load-suite.ts";
 import { type Kvlab, startKvlab } from "../peers/kvlab.ts";
 import { type Redis, startRedis } from "../peers/redis.ts";
 import { type Runtime, runtimes } from "../runtimes.ts";
 import { counted, type Side } from "../side.ts";
 import { callerCounts, type Size, sizes } from "../sizes.ts";
+import type { Workload } from "../suite.ts";
 import { runRedisBenchmark } from "../tools/redis-benchmark.ts";
 import { randomText } from "../values.ts";
-import type { Suite, Workload } from "../workload.ts";
 
 interface ClientWorkload extends Workload {
   readonly work: Work;
@@ -27,7 +28,7 @@ const benchmarkName = (pipeline: number) =>
   pipeline === 1 ? "redis-benchmark" : `redis-benchmark -P ${pipeline}`;
 
 /** Callers in one process over a client library, on kvlab and on Redis; and redis-benchmark, with a connection each. */
-export const clientsSuite: Suite<ClientWorkload> = {
+export const clientsSuite = loadSuite<ClientWorkload>({
   name: "clients",
   needs: ["zookeeper", "redis", "redisBenchmark"],
   workloads: [
@@ -84,7 +85,7 @@ export const clientsSuite: Suite<ClientWorkload> = {
       },
     };
   },
-};
+});
 
 function workloadOf(work: Work, callers: number, size: Size, keyChoice: KeyChoice): ClientWorkload {
   const workload = { work, callers, size, keyChoice };
@@ -92,7 +93,7 @@ function workloadOf(work: Work, callers: number, size: Size, keyChoice: KeyChoic
     ...workload,
     name: `clients/${work}/${callers}/${size}${keyChoice === "zipf" ? "/zipf" : ""}`,
     compared: callers === 1 ? "p50" : "rate",
-    ratios: runtimes.flatMap((runtime) => [
+    pairs: runtimes.flatMap((runtime) => [
       [clientName("kvlab", runtime), clientName("redis", runtime)] as const,
       ...(canBenchmark(workload) ? pipelines : []).map(
         (pipeline) => [clientName("kvlab", runtime), benchmarkName(pipeline)] as const,

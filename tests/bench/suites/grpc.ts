@@ -1,20 +1,13 @@
-import { batchSize, scanSize } from "../clients/messages.ts";
-import { keyOf } from "../keys.ts";
+import { loadSuite, startAll } from "../load-suite.ts";
 import { startEtcd } from "../peers/etcd.ts";
 import { startKvlab } from "../peers/kvlab.ts";
 import type { Peer } from "../peers/peer.ts";
-import { counted, type Side } from "../side.ts";
-import { callerCounts, type Size, sizes } from "../sizes.ts";
-import { callOnce, type GrpcCall } from "../tools/grpc.ts";
-import { etcdCalls, kvlabCalls } from "../tools/grpc-calls.ts";
-import { runH2load } from "../tools/h2load.ts";
-import { randomText } from "../values.ts";
-import type { Suite, Workload } from "../workload.ts";
-
-type Work = "put" | "get" | "batch" | "scan";
+import { callerCounts, type Size } from "../sizes.ts";
+import type { Workload } from "../suite.ts";
+import { type GrpcWork, grpcSide } from "./grpc-side.ts";
 
 interface GrpcWorkload extends Workload {
-  readonly work: Work;
+  readonly work: GrpcWork;
   readonly inFlight: number;
   readonly size: Size;
 }
@@ -29,7 +22,7 @@ const clusters = [
  * Unary calls of plain gRPC, by h2load, on kvlab and on etcd. h2load sends the same bytes again and again: the same key.
  * etcd has three nodes, of which a majority must sync; so two replicas that both sync wait for as many disks.
  */
-export const grpcSuite: Suite<GrpcWorkload> = {
+export const grpcSuite = loadSuite<GrpcWorkload>({
   name: "grpc",
   needs: ["zookeeper", "etcd", "h2load"],
   workloads: [
@@ -41,22 +34,17 @@ export const grpcSuite: Suite<GrpcWorkload> = {
     ),
   ],
   async open() {
-    const peers: Peer[] = [];
-    const close = async () => {
-      for (const peer of peers) await peer.close();
+    const starts = clusters.map((cluster) => () => startKvlab(cluster));
+    const { peers, close } = await startAll<Peer>([...starts, startEtcd]);
+    return {
+      peers,
+      sidesOf: ({ work, inFlight, size }) => peers.map((peer) => grpcSide({ peer, work, inFlight, size })),
+      close,
     };
-    try {
-      for (const cluster of clusters) peers.push(await startKvlab(cluster));
-      peers.push(await startEtcd());
-    } catch (error) {
-      await close();
-      throw error;
-    }
-    return { peers, sidesOf: (workload) => peers.map((peer) => sideOf(peer, workload)), close };
   },
-};
+});
 
-function workloadOf(work: Work, inFlight: number, size: Size): GrpcWorkload {
+function workloadOf(work: GrpcWork, inFlight: number, size: Size): GrpcWorkload {
   return {
     name: `grpc/${work}/${inFlight}/${size}`,
     work,
@@ -64,37 +52,6 @@ function workloadOf(work: Work, inFlight: number, size: Size): GrpcWorkload {
     size,
     // One caller waits; many fill the machine.
     compared: inFlight === 1 ? "p50" : "rate",
-    ratios: clusters.map(({ name }) => [name, "etcd"] as const),
+    pairs: clusters.map(({ name }) => [name, "etcd"] as const),
   };
-}
-
-function sideOf(peer: Peer, { work, inFlight, size }: GrpcWorkload): Side {
-  const calls = peer.name === "etcd" ? etcdCalls : kvlabCalls;
-  const { valueBytes, set } = sizes[size];
-  const value = Buffer.from(randomText(valueBytes));
-  const pairOf = (index: number) => [keyOf(set, index), value] as const;
-  const pairs = (count: number) => Array.from({ length: count }, (_, index) => pairOf(index));
-  const call: Record<Work, () => GrpcCall> = {
-    put: () => calls.put(pairOf(0)),
-    get: () => calls.get(keyOf(set, 0)),
-    batch: () => calls.batch(pairs(batchSize)),
-    scan: () => calls.scan(keyOf(set, 0), scanSize),
-  };
-  return counted({
-    name: peer.name,
-    peer,
-    callsMin: inFlight * 4,
-    async fill() {
-      await callOnce(await leaderOf(peer), pairs(work === "scan" ? scanSize : 1).map(calls.put));
-    },
-    run: async (requests) =>
-      runH2load({ address: await leaderOf(peer), call: call[work](), inFlight, requests }),
-  });
-}
-
-/** Straight to who leads, on both sides. */
-async function leaderOf(peer: Peer): Promise<string> {
-  const [leader] = await peer.members();
-  if (leader === undefined) throw new Error(`${peer.name} has no members`);
-  return leader.address;
 }

@@ -29,13 +29,15 @@ export async function runH2load(settings: H2loadSettings): Promise<Load> {
   const folder = await mkdtemp(join(scratch, "bench-h2load-"));
   const [body, log] = [join(folder, "body"), join(folder, "log")];
   const connections = Math.min(connectionsMax, inFlight, requests);
+  // h2load takes a whole number for each connection.
+  const connectionRate = requestsPerSecond && Math.ceil(requestsPerSecond / connections);
   try {
     await writeFile(body, framed(call.message));
     const before = await answerBytes(address, call);
     const args = [
       ["-n", `${requests}`, "-c", `${connections}`, "-m", `${Math.ceil(inFlight / connections)}`],
       ["-d", body, "-H", "content-type: application/grpc", "-H", "te: trailers", "--log-file", log],
-      requestsPerSecond === undefined ? [] : ["--rps", `${Math.ceil(requestsPerSecond / connections)}`],
+      connectionRate === undefined ? [] : ["--rps", `${connectionRate}`],
       [`http://${address}${call.path}`],
     ].flat();
     const { stdout, cpuSeconds } = await runTool("h2load", args);
@@ -50,7 +52,8 @@ export async function runH2load(settings: H2loadSettings): Promise<Load> {
       seconds: report.seconds,
       failures,
       ...(failures > 0 ? { failure: `answers of ${report.dataBytes} bytes in all, each ${before}` } : {}),
-      latencies: latenciesOf(await readFile(log, "utf8"), requestsPerSecond).summary,
+      latencies: latenciesOf(await readFile(log, "utf8"), connectionRate && connectionRate * connections)
+        .summary,
       clientCpuSeconds: cpuSeconds,
     };
   } finally {
