@@ -20,7 +20,10 @@ export async function fill(store: Store, order: Order & { kind: "fill" }): Promi
   }
 }
 
-/** Lets callers make calls for so long. Counts those that end in that time. */
+/**
+ * Lets callers make calls for so long, and waits for the last answers: a call that hangs at the end counts as it is, and
+ * the time until then, too.
+ */
 export async function run(store: Store, order: RunOrder): Promise<Load> {
   const call = callOf(store, order);
   const latencies = new Latencies();
@@ -35,10 +38,8 @@ export async function run(store: Store, order: RunOrder): Promise<Load> {
     for (let sentMs = performance.now(); sentMs < endMs; sentMs = performance.now()) {
       try {
         if (!(await call())) return;
-        const answeredMs = performance.now();
-        if (answeredMs > endMs) return;
-        latencies.add(answeredMs - sentMs);
-        lastMs = answeredMs;
+        lastMs = performance.now();
+        latencies.add(lastMs - sentMs);
       } catch (error) {
         failures++;
         failure ??= String(error);

@@ -51,7 +51,7 @@ export async function runH2load(settings: H2loadSettings): Promise<Load> {
       operations: report.requests - failures,
       seconds: report.seconds,
       failures,
-      ...(failures > 0 ? { failure: `answers of ${report.dataBytes} bytes in all, each ${before}` } : {}),
+      ...(failures > 0 ? { failure: `${report.dataBytes} bytes came, and a good answer has ${before}` } : {}),
       latencies: latenciesOf(await readFile(log, "utf8"), connectionRate && connectionRate * connections)
         .summary,
       clientCpuSeconds: cpuSeconds,
