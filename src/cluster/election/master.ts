@@ -13,13 +13,13 @@ import { positionsOf } from "./positions.ts";
 import { candidates, replacements, successorOf } from "./promotion.ts";
 import { admitGroups, type RingAdmissionOptions } from "./ring-admission.ts";
 
-/** Pause before something that has failed is tried again, if nothing changes before. */
+/** Pause before a retry, unless the topology changes sooner. */
 const retryMs = 1000;
 
-/** Longest wait for the positions of those who can be made primary. */
+/** Longest wait for the positions of the candidates. */
 const positionTimeoutMs = 300;
 
-/** `session`: the one that this router is master under. `signal`: aborted when it is master no longer. */
+/** `session`: the session under which this router is master. `signal`: aborted when it is no longer master. */
 export interface MasterOptions extends RingAdmissionOptions {
   readonly topology: TopologySource;
   /** An invariant is broken: the process must end. */
@@ -27,24 +27,24 @@ export interface MasterOptions extends RingAdmissionOptions {
 }
 
 /**
- * What the master does: gives primaries to the groups that have none, and lets new groups into the ring. Every change is
- * a compare-and-set under its own session, so that a master that is one no longer does no harm.
+ * The work of the master: it gives primaries to groups that have none, and admits new groups to the ring. Every change is
+ * a compare-and-set under its own session, so a former master can do no harm.
  */
 export class Master {
   readonly #options: MasterOptions;
-  /** What `/data/[name]/primary` is known to say, by group. */
+  /** By group: the last known content of `/data/[name]/primary`. */
   readonly #projected = new Map<string, string>();
 
   constructor(options: MasterOptions) {
     this.#options = options;
   }
 
-  /** Whether it can change anything now. */
+  /** Whether it can make changes now. */
   get connected(): boolean {
     return this.#options.session.state === "connected";
   }
 
-  /** Looks after the groups and the ring, until it is master no longer. */
+  /** Manages the groups and the ring, until it is no longer master. */
   async lead(): Promise<void> {
     const { topology: source, clock, signal } = this.#options;
     while (!signal.aborted) {
@@ -58,7 +58,7 @@ export class Master {
     }
   }
 
-  /** What a standby tells of a primary that it hears nothing of; see `Peer.reportSilence`. */
+  /** Handles a standby's report of a silent primary: see `Peer.reportSilence`. */
   async replaceSilent({ group, epoch, reporter }: SilenceReport): Promise<boolean> {
     const view = this.#options.topology.current?.groups.get(group);
     const to = view && (await this.#choose(view, replacements(view, epoch, reporter)));
@@ -89,7 +89,7 @@ export class Master {
     }
   }
 
-  /** Which of these nodes is to be primary; where there is a choice, they are asked where their logs end. */
+  /** Chooses the next primary among these nodes. If there is a choice, it asks them where their logs end. */
   async #choose({ name, state }: GroupView, nodes: readonly NodeView[]): Promise<Member | undefined> {
     const { signal } = this.#options;
     if (state === undefined) return undefined;
@@ -124,7 +124,7 @@ export class Master {
   }
 }
 
-/** A lost race shows in the next topology, a lost connection is told by the session. */
+/** A lost race shows in the next topology, and the session reports a lost connection. */
 function isWorthTelling(error: unknown): boolean {
   return !CoordinationError.is(
     error,

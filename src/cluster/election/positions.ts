@@ -3,7 +3,7 @@ import type { NodeView } from "../metadata/model.ts";
 import type { PeerAt } from "../replication/peer.ts";
 import type { Position } from "../storage/model.ts";
 
-/** Where the logs of some nodes of a group end, by number: of those that answer within `timeoutMs`. */
+/** Asks nodes of a group where their logs end. Returns the positions, by number, that come within `timeoutMs`. */
 export async function positionsOf(
   { peerAt, clock }: { peerAt: PeerAt; clock: Clock },
   {
@@ -22,7 +22,7 @@ export async function positionsOf(
         );
         if (position !== undefined) positions.set(number, position);
       } catch {
-        // Who does not answer holds nothing up.
+        // A node that does not answer is left out.
       }
     }),
   );

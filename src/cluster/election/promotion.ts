@@ -9,8 +9,8 @@ import { comparePositions } from "../storage/format/history.ts";
 import type { Position } from "../storage/model.ts";
 
 /**
- * Who can be made primary of a group that has no live one. Only members of the in-sync set can: they alone are certain
- * to hold every acknowledged write.
+ * The nodes that can become primary of a group that has no live one. Only members of the in-sync set can, because only
+ * they are certain to have every acknowledged write.
  */
 export function candidates(group: GroupView): NodeView[] {
   const state = group.state?.value;
@@ -19,8 +19,8 @@ export function candidates(group: GroupView): NodeView[] {
 }
 
 /**
- * Who can be made primary in the place of one that `reporter` hears nothing of; nobody when the group's state has moved
- * on since, or the reporter is not in sync.
+ * The nodes that can replace a primary that `reporter` no longer hears from. None when the group's state has changed
+ * since, or the reporter is not in sync.
  */
 export function replacements(group: GroupView, epoch: number, reporter: Member): NodeView[] {
   const state = group.state?.value;
@@ -31,9 +31,9 @@ export function replacements(group: GroupView, epoch: number, reporter: Member):
 }
 
 /**
- * Which of `nodes`, all of them in sync and live, is to be primary: the one whose log ends last, by what is known of
- * their positions; of equal ones the first. All of them hold what was acknowledged, unless somebody has put an old log
- * in a node's place: the longest log is then the right one.
+ * Chooses the next primary among `nodes`, which are all in sync and live: the one whose log ends last, judged by the known
+ * positions. Among equals it is the first. All of them have every acknowledged write, unless somebody has put back an old
+ * log. Then the log that ends last is the right one.
  */
 export function successorOf(
   { inSync }: GroupState,
@@ -53,7 +53,7 @@ function liveInSync({ state, nodes }: GroupView): NodeView[] {
   return nodes.filter((node) => inSync.some((member) => isSameMember(member, node)));
 }
 
-/** Whether a member is registered now, in the same life. */
+/** Whether a member is registered now, in the same incarnation. */
 export function isLive({ nodes }: GroupView, member: Member): boolean {
   return nodes.some((node) => isSameMember(node, member));
 }

@@ -17,15 +17,15 @@ export interface Survivor extends Member {
   readonly position: Position;
 }
 
-/** What gives a group a primary again, at a price. */
+/** How to give a group a primary again, and what that may lose. */
 export interface RecoveryPlan {
   readonly primary: Survivor;
-  /** What may be lost with it, in words. */
+  /** What may be lost, in words. */
   readonly loss: string;
 }
 
 export interface Recovery extends RecoveryPlan {
-  /** The epoch that has begun. */
+  /** Epoch of the new primary. */
   readonly epoch: number;
 }
 
@@ -35,13 +35,13 @@ export interface RecoveryOptions {
   readonly logs: CasRegister<GroupLogs>;
   readonly peerAt: PeerAt;
   readonly clock: Clock;
-  /** An operator's word that what only the in-sync replicas had may be lost. */
+  /** Whether an operator accepts that records which only the in-sync replicas had are lost. */
   readonly acceptDataLoss: boolean;
   readonly signal: AbortSignal;
 }
 
 /**
- * Gives a group whose in-sync replicas are gone another primary, if data loss is accepted; else says, in the error, what
+ * Gives a group whose in-sync replicas are gone another primary, if data loss is accepted. Otherwise the error says what
  * would be lost. Errors: refused, unavailable.
  */
 export async function recoverGroup(options: RecoveryOptions): Promise<Recovery> {
@@ -61,7 +61,7 @@ export async function recoverGroup(options: RecoveryOptions): Promise<Recovery> 
     const message = `group "${group.name}" could not be changed: try again`;
     throw new OperationError("unavailable", message, { cause: error });
   });
-  // What is given up must not be asked for again.
+  // The floor must not require records that are given up.
   if (known !== undefined) {
     await logs.compareAndSet({ ...known.value, floor }, known.version).catch(() => {});
   }
@@ -79,8 +79,8 @@ async function survivorsOf({ group, signal, ...options }: RecoveryOptions): Prom
 }
 
 /**
- * Chooses, for a group whose in-sync replicas are all gone, the survivor that has most of the log. `floor`: up to where
- * the group is known to have acknowledged.
+ * Chooses the survivor with the longest log, for a group whose in-sync replicas are all gone. `floor`: up to where the
+ * group has certainly acknowledged writes.
  * Errors: refused (an in-sync replica is live; there is no survivor).
  */
 export function planRecovery(

@@ -14,13 +14,13 @@ export interface RingAdmissionOptions {
   readonly clock: Clock;
   readonly access: Access;
   readonly peerAt: PeerAt;
-  /** Given to the ring if it is made here. */
+  /** Virtual nodes of the ring, if it is created here. */
   readonly virtualNodes: number;
   readonly log: (message: string) => void;
   readonly signal: AbortSignal;
 }
 
-/** Makes the ring of the groups there are, or lets those in that take no key away from others. */
+/** Creates the ring with the registered groups, or admits groups to it that take no key from others. */
 export async function admitGroups(options: RingAdmissionOptions, topology: Topology): Promise<void> {
   const { session, access, log } = options;
   const ready = [...topology.groups.values()].filter((group) => group.state !== undefined);
@@ -38,7 +38,7 @@ export async function admitGroups(options: RingAdmissionOptions, topology: Topol
     log(`the ring is made, of ${names.join(", ")}`);
     return;
   }
-  // Once a write has been taken, the keys that a new group would own may exist elsewhere.
+  // After the first write, keys that a new group would own may exist in other groups.
   if (ring.value.written) return;
   for (const name of names.filter((candidate) => !ring.value.groups.includes(candidate))) {
     const next: RingState = {
@@ -53,7 +53,7 @@ export async function admitGroups(options: RingAdmissionOptions, topology: Topol
   }
 }
 
-/** Whether every key that the groups of the ring hold stays where it is under `next`. */
+/** Whether every key of the groups in the ring stays in its group under `next`. */
 async function takesNoKeys(
   { clock, peerAt, log, signal }: RingAdmissionOptions,
   topology: Topology,

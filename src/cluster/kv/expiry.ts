@@ -6,24 +6,24 @@ import type { KeyView } from "../storage/key-view.ts";
 import type { Change } from "../storage/model.ts";
 import { isPastItsTime, removal } from "./write-plan.ts";
 
-/** Keys that one record ends when their time is over: so no record gets large and no turn long. */
+/** Maximum number of keys that one record ends, so that no record gets large and no turn long. */
 export const expiredKeysMax = 1000;
 
 export interface ExpiryOptions {
   readonly primary: Pick<Primary, "log" | "ended">;
   readonly keys: KeyView;
   readonly clock: Clock;
-  /** Time between two looks for keys whose time is over. */
+  /** How often to look for expired keys. */
   readonly tickMs: number;
 }
 
 /**
- * Ends keys whose time is over. A key is gone only with a record that says so: otherwise another primary, whose clock is
- * behind, would show it again.
+ * Ends expired keys. A key only ends with a record. Otherwise another primary, whose clock is behind, would show it
+ * again.
  */
 export class Expiry {
   readonly #options: ExpiryOptions;
-  /** The last key that was looked at; undefined: the next turn begins with the first key. */
+  /** The last key of the last turn. Undefined: the next turn begins with the first key. */
   #lookedTo: string | undefined;
 
   constructor(options: ExpiryOptions) {
@@ -31,7 +31,7 @@ export class Expiry {
     void this.#run();
   }
 
-  /** Proposes the end of those keys, each named once, whose time is over and whose end is not in the log already. */
+  /** Proposes the end of the keys that have expired and whose end is not in the log yet. Each key is given once. */
   end(given: Iterable<string>, wallMs: number): void {
     const { primary, keys } = this.#options;
     const changes: Change[] = [];
@@ -51,13 +51,13 @@ export class Expiry {
     }
   }
 
-  /** Ends all keys that are due, some at a time: others get their turn between two records. False on a full disk. */
+  /** Ends all expired keys, some at a time, so that other calls run in between. False on a full disk. */
   async #endDue(): Promise<boolean> {
     const { primary, keys, clock } = this.#options;
     const { log } = primary;
     while (log.state === "serving" && !log.isHeld) {
       const wallMs = clock.wallMs();
-      // From where the last turn ended, so that all keys have their turn where they expire faster than they can be ended.
+      // Continues where the last turn ended, so that every key gets a turn even if keys expire faster than they end.
       const after = this.#lookedTo;
       const due = keys.expired(wallMs, expiredKeysMax, { after });
       this.#lookedTo = due.length < expiredKeysMax ? undefined : due.at(-1);

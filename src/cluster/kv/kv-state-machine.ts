@@ -15,14 +15,14 @@ export interface KvStateMachineOptions {
   readonly keys: KeyView;
   readonly watches: WatchHub;
   readonly clock: Clock;
-  /** Time between two looks for keys whose time is over. */
+  /** How often to look for expired keys. */
   readonly expiryTickMs: number;
 }
 
 /**
- * The keys of a group while this node is its primary. It stands on the replicated log: decides what a request comes to
- * (conditions, repeated requests, expiry), proposes that as one record, and answers reads, scans and watches from what is
- * committed. Nothing below calls it.
+ * The keys of a group while this node is its primary, on top of the replicated log. It decides requests (conditions,
+ * repeated requests, expiry), proposes the result as one record, and answers reads, scans and watches from committed
+ * records. No lower layer calls it.
  */
 export class KvStateMachine {
   readonly #primary: Pick<Primary, "log" | "lease" | "ended">;
@@ -40,10 +40,10 @@ export class KvStateMachine {
   }
 
   /**
-   * Carries a request out and waits until it is committed. Returns its revision; when there was nothing to write, one
-   * at which its conditions held.
-   * Errors: unavailable, exhausted, invalid, condition-failed, request-forgotten, outcome-unknown (`signal` was aborted, or the
-   * primary replaced, while it waited).
+   * Runs a request and waits until it is committed. Returns its revision. If there was nothing to write, returns a
+   * revision at which its conditions held.
+   * Errors: unavailable, exhausted, invalid, condition-failed, request-forgotten, outcome-unknown (while it waited: `signal`
+   * was aborted, or the primary was replaced).
    */
   async write(request: WriteRequest, signal: AbortSignal): Promise<number> {
     const keys = this.#keys;
@@ -51,7 +51,7 @@ export class KvStateMachine {
     const bytes = sizeOf(request);
     log.checkServing();
     while (log.isHeld) await log.untilReleased(signal);
-    // From here to the proposal all is one turn: what the plan has read of the log still holds when it is proposed.
+    // From here to the proposal everything runs in one turn, so what the plan has read still holds when it is proposed.
     log.admit();
     const plan = this.#plan(request);
     const { seq } = keys.last;
@@ -85,7 +85,7 @@ export class KvStateMachine {
   async read(key: string, signal: AbortSignal): Promise<StoredValue> {
     for (;;) {
       await this.#primary.lease.readBarrier(signal);
-      // Looked up in the same turn in which it was certain that nobody else serves.
+      // Looked up in the turn in which it is certain that no other node serves.
       const found = await this.#keys.get(key);
       if (found === undefined)
         throw new OperationError("not-found", `key ${JSON.stringify(key)} does not exist`);
@@ -94,13 +94,13 @@ export class KvStateMachine {
     }
   }
 
-  /** Opens a scan over the last committed values. Errors: unavailable, exhausted; of its `next`: scan-overrun. */
+  /** Opens a scan of the last committed values. Errors: unavailable, exhausted. Errors of its `next`: scan-overrun. */
   async scan(range: KeyRange, signal: AbortSignal): Promise<ScanReader> {
     const calledMs = this.#clock.wallMs();
     for (;;) {
       await this.#primary.lease.readBarrier(signal);
-      // What is committed during such a wait may be past its time already. Keys whose time comes only then are shown: a
-      // scan that waited for them, too, might never begin where keys keep expiring.
+      // Keys that are committed during such a wait may have expired already. But keys that expire after the call are
+      // shown: otherwise a scan might never begin where keys keep expiring.
       const keys = this.#keys.expired(Math.min(calledMs, this.#clock.wallMs()), expiredKeysMax, range);
       if (keys.length === 0) break;
       await this.#untilExpired(keys, signal);
@@ -122,7 +122,7 @@ export class KvStateMachine {
   }
 
   /**
-   * The changes of keys until `signal` is aborted. Errors: unavailable (this primary has ended, too), history-lost,
+   * The changes of keys until `signal` is aborted. Errors: unavailable (also when this primary ends), history-lost,
    * exhausted.
    */
   async *watch(options: WatchOptions, signal: AbortSignal): AsyncGenerator<WatchStep, void, void> {
@@ -132,7 +132,7 @@ export class KvStateMachine {
     if (!signal.aborted) throw new OperationError("unavailable", "the primary has been replaced");
   }
 
-  /** Plans a write. If it names keys past their time, their end is proposed first. */
+  /** Plans a write. If it names expired keys, their end is proposed first. */
   #plan(request: WriteRequest): Exclude<WritePlan, { readonly kind: "expired" }> {
     const wallMs = this.#clock.wallMs();
     const plan = planWrite(this.#keys, request, wallMs);
@@ -141,7 +141,7 @@ export class KvStateMachine {
     return this.#plan(request);
   }
 
-  /** Waits until those keys whose time is over have ended. */
+  /** Waits until those of the keys that have expired have ended. */
   async #untilExpired(keys: readonly string[], signal: AbortSignal): Promise<void> {
     const { log } = this.#primary;
     log.checkServing();
@@ -150,7 +150,7 @@ export class KvStateMachine {
     await this.#confirm(signal);
   }
 
-  /** What the log says now is only certain once all of it is committed. */
+  /** Waits until everything in the log is committed: before that, what was read from it may be cut off. */
   async #confirm(signal: AbortSignal): Promise<void> {
     await this.#primary.log.committed(this.#keys.last.seq, signal).catch((error: unknown) => {
       if (error instanceof OperationError && error.code === "exhausted") throw error;
@@ -174,7 +174,7 @@ function opening<T>(open: () => T): T {
   }
 }
 
-/** Throws why an open scan cannot go on: in words for its caller where another scan can. */
+/** Throws why an open scan cannot continue. If a new scan can, the error says so. */
 function lostScan(error: unknown): never {
   const canGoOn = error instanceof LogStoreError && ["overrun", "superseded", "closed"].includes(error.code);
   throw canGoOn ? new OperationError("scan-overrun", error.message, { cause: error }) : error;

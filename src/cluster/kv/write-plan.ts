@@ -1,7 +1,7 @@
 import type { KeyFacts, KeyView } from "../storage/key-view.ts";
 import type { Change } from "../storage/model.ts";
 
-/** What must hold of a key. */
+/** A condition on a key. */
 export type Condition =
   | { readonly kind: "revision"; readonly revision: number }
   | { readonly kind: "absent" }
@@ -23,14 +23,14 @@ export type WriteOperation =
     }
   | { readonly kind: "delete"; readonly key: string };
 
-/** Names a request over all attempts to carry it out. */
+/** Identifies a request in all its attempts. */
 export interface RequestId {
   readonly id: string;
-  /** The group had this revision before the first attempt: the record that answers it comes later. */
+  /** The group had this revision before the first attempt. So the record that answers the request comes after it. */
   readonly afterRevision: number;
 }
 
-/** What a client asks for, as one step. */
+/** A write of a client, applied atomically. */
 export interface WriteRequest {
   readonly compares: readonly Compare[];
   /** At most one for each key. */
@@ -41,16 +41,16 @@ export interface WriteRequest {
 export type WritePlan =
   /** An earlier attempt is in the log. */
   | { readonly kind: "repeated"; readonly seq: number }
-  /** There may have been an earlier attempt, of which nothing is known any more. */
+  /** There may have been an earlier attempt, but its id is forgotten. */
   | { readonly kind: "forgotten" }
-  /** Keys that the request names are past their time: their end must be in the log before it can be planned. */
+  /** The request names expired keys. Their end must be in the log before it can be planned. */
   | { readonly kind: "expired" }
   | { readonly kind: "refused"; readonly key: string; readonly revision: number }
-  /** Nothing to write: what is to be deleted does not exist. */
+  /** Nothing to write, because the keys to delete do not exist. */
   | { readonly kind: "nothing" }
   | { readonly kind: "write"; readonly changes: readonly Change[] };
 
-/** What a request comes to after everything that is in the log. */
+/** Decides a request against everything that is in the log. */
 export function planWrite(store: KeyView, request: WriteRequest, wallMs: number): WritePlan {
   const { compares, operations, requestId } = request;
   if (requestId !== undefined) {

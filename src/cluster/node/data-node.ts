@@ -22,15 +22,15 @@ import { KeyService } from "./key-service.ts";
 import { Ownership } from "./ownership.ts";
 import { PeerService } from "./peer-service.ts";
 
-/** Longest wait of a primary that leaves until it is known how far the group has come. */
+/** Longest wait of a leaving primary for the floor to be raised. */
 const settleTimeoutMs = 1000;
 
-/** Longest wait for the master's answer; the next report may go to another master. */
+/** Longest wait for the master's answer. The next report may go to another master. */
 const reportTimeoutMs = 1000;
 
 export interface DataNodeOptions {
   readonly group: string;
-  /** Open; closed by who has opened it. */
+  /** Open. Whoever opened it closes it. */
   readonly store: LogStore;
   readonly openSession: OpenSession;
   readonly clock: Clock;
@@ -41,14 +41,14 @@ export interface DataNodeOptions {
   readonly settings: ReplicationSettings;
   readonly valueBytesMax: number;
   readonly log: (message: string) => void;
-  /** Called when the node cannot take part in its cluster as things stand: an operator has to decide. */
+  /** Called when the node cannot continue, for example because an operator has to decide. */
   readonly onFailure: (error: unknown) => void;
 }
 
 /** The status of a data node. */
 export interface NodeStatus {
   readonly group: string;
-  /** 0 before the node has registered for the first time. */
+  /** 0 before the first registration. */
   readonly number: number;
   readonly primary: boolean;
   readonly epoch: number;
@@ -58,22 +58,22 @@ export interface NodeStatus {
   readonly logBytes: number;
   readonly garbageBytes: number;
   readonly standbys: readonly StandbyProgress[];
-  /** Why it takes no calls; undefined while it takes them. */
+  /** Why it takes no calls. Undefined while it takes them. */
   readonly unavailable: string | undefined;
-  /** What keeps its disk from taking writes; undefined when nothing does. */
+  /** Why its disk takes no writes. Undefined while it does. */
   readonly diskProblem: string | undefined;
 }
 
 /**
- * One data node: a replica of a group, and the server of the group's keys while it is the primary. It makes and joins the
- * parts of that; clients use `calls`, other nodes use `peers`.
+ * One data node: a replica of a group, which serves the group's keys while it is the primary. The class creates the parts
+ * and connects them. Clients use `calls`, other nodes use `peers`.
  */
 export class DataNode {
   readonly group: string;
   readonly topology: TopologySource;
-  /** What clients ask of it. */
+  /** The calls of clients. */
   readonly calls: KeyService;
-  /** What other nodes ask of it. */
+  /** The calls of other nodes. */
   readonly peers: PeerService;
   readonly #options: DataNodeOptions;
   readonly #sessions: SessionKeeper;
@@ -135,12 +135,12 @@ export class DataNode {
     return this.#joining.state === "joined";
   }
 
-  /** Takes the node's place in its group, at the address where it listens already: see `Joining.join`. */
+  /** Joins the group, at the address where the node already listens: see `Joining.join`. */
   join(address: Address): Promise<void> {
     return this.#joining.join(address);
   }
 
-  /** Leaves the cluster at once, so that others take over; in good order unless its store has failed. */
+  /** Leaves the cluster at once, so that others take over. A primary first raises the floor, unless its store failed. */
   async leave(isFailed = false): Promise<void> {
     const primary = this.#replica.primary;
     if (primary !== undefined && !isFailed && this.#logs.connected) {

@@ -26,25 +26,25 @@ export interface JoiningOptions {
   readonly whoAnswers: AskWhoAnswers;
   readonly state: GroupRegister;
   readonly logs: CasRegister<GroupLogs>;
-  /** The node has its place in the group as this member. */
+  /** The node has joined the group as this member. */
   readonly onPlace: (self: Member) => void;
   readonly log: (message: string) => void;
-  /** The node cannot take part in its cluster as things stand: an operator has to decide. */
+  /** The node cannot join the cluster: an operator has to decide. */
   readonly onFailure: (error: unknown) => void;
 }
 
 /**
- * `outside`: the node is not registered. `rejoining`: it is registered and brings its log back into the group's state.
- * `joined`: it has its place in the group, until the registration ends.
+ * `outside`: the node is not registered. `rejoining`: it is registered, and its log is being brought back into the group's
+ * state. `joined`: it is a member of the group, until its registration ends.
  */
 export type JoiningState = "outside" | "rejoining" | "joined";
 
-/** Gives a data node its place in its cluster and group, again after each loss of its session. */
+/** Makes a data node join its cluster and group, and join again after each loss of its session. */
 export class Joining {
   readonly #options: JoiningOptions;
   #state: JoiningState = "outside";
   #cluster: string | undefined;
-  /** Ends with the registration. */
+  /** Aborted when the registration ends. */
   #registered = new AbortController();
 
   constructor(options: JoiningOptions) {
@@ -55,12 +55,12 @@ export class Joining {
     return this.#state;
   }
 
-  /** Id of the cluster; undefined before the node has entered it for the first time. */
+  /** Id of the cluster. Undefined before the node has entered it for the first time. */
   get cluster(): string | undefined {
     return this.#cluster;
   }
 
-  /** Registers the node at its address, and keeps it registered. Resolves when it has its place for the first time. */
+  /** Registers the node at its address, and keeps it registered. Resolves when it has joined for the first time. */
   join(address: Address): Promise<void> {
     const joined = Promise.withResolvers<void>();
     const { group, store, sessions, clock, access, whoAnswers, log, onFailure } = this.#options;
@@ -91,7 +91,7 @@ export class Joining {
     return joined.promise;
   }
 
-  /** The node has another registration, or none any more. Whether it has its place by it. */
+  /** Handles a new registration, or the end of the last one. Resolves with whether the node has joined. */
   async #changed(registration: Registration | undefined): Promise<boolean> {
     this.#registered.abort(new Error("the registration is over"));
     this.#registered = new AbortController();
@@ -101,7 +101,7 @@ export class Joining {
     return await this.#rejoin(self, this.#registered.signal);
   }
 
-  /** Brings the log back into the group's state, for as often as that takes. False when the registration has ended. */
+  /** Brings the log back into the group's state, with retries. False when the registration has ended. */
   async #rejoin(self: Member, signal: AbortSignal): Promise<boolean> {
     const { store, group, state, logs, clock, onPlace, log } = this.#options;
     await this.#adopt(self.number);
@@ -127,7 +127,7 @@ export class Joining {
     return false;
   }
 
-  /** Checks that the znodes are of the same cluster as the log and this node. */
+  /** Checks that the znodes belong to the same cluster as the log and this node. */
   async #enterCluster(task: Task): Promise<void> {
     const { store, onFailure } = this.#options;
     const own = this.#cluster ?? store.identity?.cluster;
@@ -140,7 +140,7 @@ export class Joining {
     }
   }
 
-  /** Writes this node into the log's header, unless it is there or only a snapshot can mend the log. */
+  /** Writes this node's identity into the log's header, unless it is there or only a snapshot can repair the log. */
   async #adopt(number: number): Promise<void> {
     const { store, group } = this.#options;
     const { identity, isCopy, condition } = store;

@@ -22,7 +22,7 @@ export interface Put extends PutOptions {
   readonly text: boolean;
 }
 
-/** The calls of clients on a data node: checks each one and hands it to the keys of the group. */
+/** The calls of clients on a data node. Checks each call, and passes it to the state machine of the group's keys. */
 export class KeyService {
   readonly #ownership: Ownership;
   readonly #valueBytesMax: number;
@@ -69,7 +69,7 @@ export class KeyService {
     return await machine.write(request, signal);
   }
 
-  /** Opens a scan of this node's group; it must be closed. Errors: those of `kvlab.v1.DataService.Scan`. */
+  /** Opens a scan of this node's group. It must be closed. Errors: those of `kvlab.v1.DataService.Scan`. */
   async scan(range: KeyRange, signal: AbortSignal): Promise<ScanReader> {
     for (const key of [range.prefix, range.start, range.end, range.after]) checkKey(key ?? "");
     return await this.#ownership.ofGroup().scan(range, signal);

@@ -7,13 +7,13 @@ import { ownerOf, primaryOf } from "../ring/placement.ts";
 export interface OwnershipOptions {
   readonly group: string;
   readonly topology: TopologySource;
-  /** The keys of the group; undefined while this node is not its primary. */
+  /** The state machine of the group's keys. Undefined while this node is not the primary. */
   readonly machine: () => KvStateMachine | undefined;
   /** Marks the ring as written to: see `RingFreeze`. */
   readonly freezeRing: () => Promise<void>;
 }
 
-/** Whether this node serves a key, by its view of the cluster. */
+/** Decides whether this node serves a key, by its view of the cluster. */
 export class Ownership {
   readonly #options: OwnershipOptions;
 

@@ -18,11 +18,11 @@ export interface PeerServiceOptions {
   readonly store: LogStore;
   readonly replica: Replica;
   readonly settings: ReplicationSettings;
-  /** Id of the cluster that this node is part of; undefined until it is known. */
+  /** Id of this node's cluster. Undefined until it is known. */
   readonly cluster: () => string | undefined;
 }
 
-/** What a data node answers to other nodes: see `Peer`. Calls of another cluster's nodes are refused. */
+/** The calls of other nodes on a data node: see `Peer`. Calls from nodes of another cluster are refused. */
 export class PeerService {
   readonly #options: PeerServiceOptions;
 
@@ -30,14 +30,14 @@ export class PeerService {
     this.#options = options;
   }
 
-  /** Takes a message of the group's primary. Rejects when it is not meant for this node as it is now, or the disk fails. */
+  /** Handles a message of the group's primary. Rejects when it is for another incarnation, or when the disk fails. */
   async append(request: AppendRequest): Promise<AppendResponse> {
     const { replica, cluster } = this.#options;
     checkCaller(cluster(), request.cluster);
     return await replica.append(request);
   }
 
-  /** How many keys another ring would place in other groups. Errors: refused (this node is not the primary). */
+  /** Returns how many keys another ring would assign to other groups. Errors: refused (this node is not the primary). */
   countMisplaced({ cluster, group, ringGroups, virtualNodes }: CountMisplacedRequest): number {
     checkCaller(this.#options.cluster(), cluster);
     const { replica, store, group: own } = this.#options;
@@ -70,7 +70,7 @@ export class PeerService {
     const { store, settings, group: own } = this.#options;
     if (group !== own) throw new OperationError("refused", `this node belongs to group "${own}"`);
     const { condition, durable, stalledMs } = store;
-    // Who waits for its disk would not get far as primary.
+    // A node whose disk hangs would be of no use as primary.
     const isStalled = stalledMs >= settings.standbyTimeoutMs;
     return condition.kind === "damaged" || isStalled ? undefined : durable;
   }

@@ -24,21 +24,21 @@ export interface RouterNodeOptions {
   readonly access: Access;
   readonly peerAt: PeerAt;
   readonly whoAnswers: AskWhoAnswers;
-  /** Given to the ring if this router, as master, is the one that makes it. */
+  /** Virtual nodes of the ring, if this router creates it as the master. */
   readonly virtualNodes: number;
   readonly log: (message: string) => void;
-  /** Told when the router cannot take part in its cluster as things stand: an operator has to decide. */
+  /** Called when the router cannot continue, for example because an operator has to decide. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/** One router: knows the cluster, and looks after it while it is the master. */
+/** One router. It knows the topology, and manages the groups while it is the master. */
 export class RouterNode {
   readonly topology: TopologySource;
   readonly #options: RouterNodeOptions;
   readonly #sessions: SessionKeeper;
   /** Set while this router is the master. */
   #master: Master | undefined;
-  /** Ends what it does as master. */
+  /** Aborted when it is no longer the master. */
   #mastership = new AbortController();
   #cluster: string | undefined;
 
@@ -51,8 +51,8 @@ export class RouterNode {
   }
 
   /**
-   * Registers the router at its address, where it listens already, and keeps it registered. Resolves when it has its
-   * place for the first time.
+   * Registers the router at the address where it already listens, and keeps it registered. Resolves when it has joined
+   * for the first time.
    */
   join(address: Address): Promise<void> {
     const joined = Promise.withResolvers<void>();
@@ -63,7 +63,7 @@ export class RouterNode {
       clock,
       access,
       onDiagnostic: log,
-      // Who finds this router must get answers from it.
+      // A client that finds this router must get answers from it, so the topology is read first.
       register: async (task) => {
         await this.topology.waitUntil(() => true, task.signal);
         await this.#enterCluster(task);
@@ -110,7 +110,7 @@ export class RouterNode {
     return await this.#master.replaceSilent(report);
   }
 
-  /** Transfers the leadership of a group to one of its nodes. Returns the new epoch. Errors: not-found, refused, unavailable. */
+  /** Transfers the leadership of a group to a node. Returns the new epoch. Errors: not-found, refused, unavailable. */
   async transferLeadership(group: string, number: number, signal: AbortSignal): Promise<number> {
     const view = this.#groupOf(group);
     if (!view.nodes.some((node) => node.number === number)) {
@@ -122,7 +122,7 @@ export class RouterNode {
   }
 
   /**
-   * Gives a group whose in-sync replicas are gone another primary, if `acceptDataLoss` is set; else says, in the error,
+   * Gives a group whose in-sync replicas are gone another primary, if `acceptDataLoss` is set. Otherwise the error says
    * what would be lost. Errors: not-found, refused, unavailable.
    */
   async recover(group: string, acceptDataLoss: boolean, signal: AbortSignal): Promise<Recovery> {

@@ -21,10 +21,10 @@ export interface CommitPipelineOptions {
   readonly store: ReplicaLog;
   readonly settings: ReplicationSettings;
   readonly inSync: Pick<InSyncSet, "members" | "required">;
-  /** A member has everything up to here on disk, as it has acknowledged. */
+  /** The last record that a member has acknowledged: it has everything up to there on disk. */
   readonly ackedSeq: (member: Member) => number;
   readonly transfer: Pick<LeadershipTransfer, "isUnderWay" | "wait">;
-  /** The log takes nothing any more, or an invariant is broken: the process must end. */
+  /** Called when the log accepts no more records, or an invariant is broken: the process must end. */
   readonly onFailure: (error: unknown) => void;
   readonly log: (message: string) => void;
 }
@@ -36,13 +36,13 @@ export interface CommitPipelineOptions {
  * admit → order → log → replicate → quorum → commit → acknowledge
  * ```
  *
- * 1. **Admit.** `admit` takes a client's write or says why not: the primary is taking over or has ended, too few
- *    replicas are in sync, the disk does not answer, too many bytes wait. During a leadership transfer writes wait
- *    before they are admitted. Nothing has happened to a write that is refused here: `unavailable` or `exhausted`.
- * 2. **Order.** `propose` gives the record the next seq, in the turn of its caller: what the caller has read of the log
- *    still holds. A record that no log can hold is refused as `invalid`.
- * 3. **Log.** In the same turn the log takes the record. It writes and syncs all records that wait together. If there is
- *    no room, it withdraws the record and all behind it, as if they had never been ordered: `exhausted`. A write or sync
+ * 1. **Admit.** `admit` accepts a client's write or says why not: the primary is taking over or has ended, too few
+ *    replicas are in sync, the disk does not respond, too many bytes wait. During a leadership transfer, writes wait
+ *    before they are admitted. A write that is refused here is certainly not applied: `unavailable` or `exhausted`.
+ * 2. **Order.** `propose` gives the record the next seq, in the turn of its caller, so what the caller has read from the
+ *    log still holds. A record that no log can hold is refused as `invalid`.
+ * 3. **Log.** In the same turn the log takes the record. It writes and syncs all waiting records together. If the disk is
+ *    full, it withdraws the record and all later ones, as if they had never been ordered: `exhausted`. A write or sync
  *    that fails in another way ends the process, since nobody knows what is on the disk.
  * 4. **Replicate.** As soon as the record is in the file, each `Replicator` sends it to its standby, while this node
  *    syncs it. A standby answers when the record is on its disk.
@@ -83,7 +83,7 @@ export class CommitPipeline {
     return Math.max(this.#committedSeq, this.#epochSeq);
   }
 
-  /** Why no call is taken now; undefined while calls are taken. */
+  /** Why no calls are accepted now. Undefined while they are. */
   get unavailable(): string | undefined {
     if (this.#state === "serving") return undefined;
     if (this.#state === "ended") return "the primary has been replaced";
@@ -91,13 +91,13 @@ export class CommitPipeline {
     return `the new primary is still taking over${problem === undefined ? "" : `: ${problem}`}`;
   }
 
-  /** Throws unless calls are taken. Errors: unavailable. */
+  /** Throws unless calls are accepted. Errors: unavailable. */
   checkServing(): void {
     const reason = this.unavailable;
     if (reason !== undefined) throw new OperationError("unavailable", reason);
   }
 
-  /** Whether nothing may be proposed for now, since leadership is transferred. */
+  /** Whether nothing may be proposed now, because of a leadership transfer. */
   get isHeld(): boolean {
     return this.#options.transfer.isUnderWay;
   }
@@ -108,11 +108,11 @@ export class CommitPipeline {
     this.checkServing();
   }
 
-  /** Throws when a client's write is not to be proposed in this turn. Errors: unavailable, exhausted. */
+  /** Throws when a client's write must not be proposed in this turn. Errors: unavailable, exhausted. */
   admit(): void {
     const { store, settings, inSync } = this.#options;
     this.checkServing();
-    // Nobody could say what becomes of a write that waits for a disk that does not answer.
+    // A write that waits for a hanging disk would have an unknown outcome.
     if (store.stalledMs >= settings.standbyTimeoutMs) {
       throw new OperationError("unavailable", `the primary takes no writes: ${diskProblem(store, settings)}`);
     }
@@ -121,7 +121,7 @@ export class CommitPipeline {
       const message = `${members} of at least ${settings.minSync} replicas are in sync (minsync)`;
       throw new OperationError("unavailable", message);
     }
-    // By what waits already: otherwise a long write would never be admitted beside a stream of short ones.
+    // Only bytes that already wait count: otherwise a long write would never be admitted among many short ones.
     const { bytes } = this.#queue;
     if (bytes >= pendingBytesMax) {
       const message = `${bytes} bytes of writes wait for their commit already; the limit is ${pendingBytesMax}`;
@@ -130,8 +130,8 @@ export class CommitPipeline {
   }
 
   /**
-   * Adds a record to the log, in this turn. To be called while the pipeline is serving and not held. Returns the seq of
-   * the record. Errors: invalid, unavailable; nothing is added then.
+   * Adds a record to the log, in this turn. Call it while the pipeline is serving and not held. Returns the seq of the
+   * record. Errors: invalid, unavailable. After an error nothing was added.
    */
   propose(changes: readonly Change[], requestId?: string): number {
     const { epoch, store } = this.#options;
@@ -146,7 +146,7 @@ export class CommitPipeline {
     } catch (error) {
       throw this.#refused(error);
     }
-    // From here on the seq stands for this record and for no other.
+    // From here on the seq belongs to this record.
     store.append([record]).then(
       () => this.advance(),
       (error) => this.#fail(error),
@@ -162,7 +162,7 @@ export class CommitPipeline {
     return seq <= this.#committedSeq ? Promise.resolve() : this.#queue.wait(seq, bytes, signal);
   }
 
-  /** Resolves when everything in the log is committed. What is withdrawn meanwhile does not count. */
+  /** Resolves when everything in the log is committed. Records that are withdrawn meanwhile do not count. */
   async settled(signal: AbortSignal): Promise<void> {
     const { store } = this.#options;
     while (this.#committedSeq < store.last.seq) {
@@ -172,7 +172,7 @@ export class CommitPipeline {
     }
   }
 
-  /** The record `seq`, which begins the epoch, is in the log. */
+  /** Notes that the record `seq`, which begins the epoch, is in the log. */
   begin(seq: number): void {
     if (this.#state === "ended") return;
     const { epoch, store } = this.#options;
@@ -185,7 +185,7 @@ export class CommitPipeline {
     this.advance();
   }
 
-  /** Commits what the commit rule allows. To be called whenever a disk, a standby or the in-sync set has moved. */
+  /** Commits what the commit rule allows. Call it after each progress of a disk or standby and each in-sync change. */
   advance(): void {
     if (this.#state === "ended") return;
     const { required } = this.#options.inSync;
@@ -194,7 +194,7 @@ export class CommitPipeline {
     this.#guarded(() => this.#commit(seq, required));
   }
 
-  /** There was no room for the records after `afterSeq`, which are as if they had never been proposed. */
+  /** Handles that the disk had no room for the records after `afterSeq`. It is as if they had never been proposed. */
   withdrawn(afterSeq: number, reason: Error): void {
     this.#guarded(() => {
       invariant(afterSeq >= this.#committedSeq, () => `committed records after ${afterSeq} are withdrawn`);
@@ -202,7 +202,7 @@ export class CommitPipeline {
     this.#queue.withdrawn(afterSeq, refusedFor(reason));
   }
 
-  /** Nothing is committed any more. Writes that wait have an unknown outcome. */
+  /** Ends the pipeline. Nothing more is committed, and waiting writes have an unknown outcome. */
   end(reason: string): void {
     this.#state = "ended";
     this.#queue.end(reason);
@@ -213,7 +213,7 @@ export class CommitPipeline {
     const { store, settings, inSync, ackedSeq } = this.#options;
     let seq = store.durable.seq;
     for (const member of required) seq = Math.min(seq, ackedSeq(member));
-    // A new primary commits all that earlier epochs have left, whatever `minsync` asks of new writes.
+    // A new primary commits all records of earlier epochs. `minsync` only applies to new writes.
     return inSync.members.length < settings.minSync ? Math.min(seq, this.#epochSeq) : seq;
   }
 
@@ -236,14 +236,14 @@ export class CommitPipeline {
     this.#queue.committed(seq);
   }
 
-  /** The log has refused a record: why, for its writer. Unless the record itself is wrong, this ends the primary. */
+  /** The error for the writer of a record that the log has refused. Unless the record is invalid, the primary ends. */
   #refused(error: unknown): OperationError {
     if (error instanceof RangeError) return new OperationError("invalid", error.message, { cause: error });
     this.#fail(error);
     return new OperationError("unavailable", "the log takes no more records", { cause: error });
   }
 
-  /** Runs what checks invariants. A broken one ends the process before anything more is acknowledged. */
+  /** Runs a step that checks invariants. A broken invariant ends the process before anything more is acknowledged. */
   #guarded(step: () => void): void {
     try {
       step();
@@ -253,9 +253,9 @@ export class CommitPipeline {
     }
   }
 
-  /** A log that has lost a record, or takes none, would have this primary acknowledge what is not there. */
+  /** Ends the process: with a log that has lost records or accepts none, it could acknowledge records that are missing. */
   #fail(error: unknown): void {
-    // Another primary may have cut off what this one has appended; and what had no room was told to its writers.
+    // After the end, another primary may have cut off records of this one. And writers already know of a full disk.
     if (this.#state === "ended" || isFull(error)) return;
     this.#options.onFailure(error);
   }

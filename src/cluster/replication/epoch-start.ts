@@ -5,22 +5,22 @@ import { fullRetryMs } from "./disk-diagnostics.ts";
 
 export interface EpochStartOptions {
   readonly epoch: number;
-  /** How long an earlier primary may still rely on this node. */
+  /** How long the lease of an earlier primary may still last. */
   readonly leaseLeftMs: number;
   readonly store: ReplicaLog;
   readonly clock: Clock;
   /** Aborted when this primary ends. */
   readonly signal: AbortSignal;
-  /** No earlier primary answers reads any more. */
+  /** Called when no earlier primary can answer reads any more. */
   readonly onLeasesOver: () => void;
-  /** The log takes nothing any more; called for a full disk, too. */
+  /** Called when the log accepts no records. Also for a full disk. */
   readonly onFailure: (error: unknown) => void;
 }
 
 /**
- * What a new primary does before its epoch begins: it waits until every lease that an earlier primary may have of this
- * node is over, and appends the record that begins the epoch, until there is room for it. Returns the seq of that record;
- * undefined when the primary has ended meanwhile. The commit pipeline commits the record, and everything before it.
+ * What a new primary does before its epoch begins. It waits until every lease that this node may have granted is over.
+ * Then it appends the record that begins the epoch, with retries while the disk is full. Returns the seq of that record,
+ * or undefined when the primary has ended meanwhile. The commit pipeline commits the record and everything before it.
  */
 export async function startEpoch(options: EpochStartOptions): Promise<number | undefined> {
   const { epoch, leaseLeftMs, store, clock, signal, onLeasesOver, onFailure } = options;

@@ -2,19 +2,19 @@ import type { Clock } from "../../common/clock.ts";
 
 export interface FailureDetectorOptions {
   readonly clock: Clock;
-  /** Time between looks. */
+  /** How often to check. */
   readonly tickMs: number;
   readonly silenceMs: number;
-  /** The epoch of the primary that this node should hear of now; undefined when it should hear of none. */
+  /** The epoch of the primary that this node should hear from now. Undefined when there is none. */
   readonly awaited: () => number | undefined;
-  /** When that primary was last heard of, monotonic. */
+  /** When the last message of that primary came, monotonic. */
   readonly heardMs: () => number;
-  /** Tells of the silence; whether somebody else is primary now. */
+  /** Reports the silence. Returns whether the primary was replaced. */
   readonly report: (epoch: number) => Promise<boolean>;
   readonly signal: AbortSignal;
 }
 
-/** Notices that a primary has fallen silent, and tells of it. */
+/** Notices and reports that a primary has fallen silent. */
 export class FailureDetector {
   readonly #options: FailureDetectorOptions;
   #lookedMs: number;
@@ -44,7 +44,7 @@ export class FailureDetector {
     const { clock, tickMs, silenceMs, awaited, heardMs } = this.#options;
     const nowMs = clock.monotonicMs();
     const epoch = awaited();
-    // A new primary has its chance from here on; and after a pause of this process it is our ears that were closed.
+    // A new primary gets the full time. So does any primary after a pause of this process, which could hear nothing then.
     if (epoch !== this.#epoch || nowMs - this.#lookedMs > 2 * tickMs) this.#sinceMs = nowMs;
     this.#epoch = epoch;
     this.#lookedMs = nowMs;
@@ -55,7 +55,7 @@ export class FailureDetector {
 
   async #report(epoch: number): Promise<void> {
     this.#reported = epoch;
-    // A primary that is replaced stays unanswered: the state will say so soon.
+    // A replaced primary gets no more answers. The new state will come soon.
     const replaced = await this.#options.report(epoch).catch(() => false);
     if (!replaced) this.#reported = undefined;
   }

@@ -3,33 +3,33 @@ import type { Member } from "../metadata/model.ts";
 import type { EpochStart, LogRecord, Position } from "../storage/model.ts";
 import type { SnapshotHead } from "../storage/replica-log.ts";
 
-/** What one node asks of another. `src/rpc` implements it over the network; the simulation replaces it. */
+/** The calls from one node to another. `src/rpc` implements them over the network. The simulation replaces them. */
 export interface Peer {
   /** See AppendRequest in proto/kvlab/internal/v1. Rejects when the peer cannot be reached or refuses to answer. */
   append(request: AppendRequest, signal: AbortSignal): Promise<AppendResponse>;
-  /** How many keys of the peer's group a ring of these groups would place elsewhere. */
+  /** Returns how many keys of the peer's group another ring would assign to other groups. */
   countMisplaced(request: CountMisplacedRequest, signal: AbortSignal): Promise<number>;
-  /** Has a primary transfer its leadership to an in-sync standby. Returns the new epoch. */
+  /** Asks a primary to transfer its leadership to an in-sync standby. Returns the new epoch. */
   transferLeadership(request: TransferRequest, signal: AbortSignal): Promise<number>;
-  /** Where a replica's log ends on disk; undefined when it is damaged. */
+  /** Returns where a replica's log ends on disk. Undefined when it is damaged. */
   position(request: PositionRequest, signal: AbortSignal): Promise<Position | undefined>;
   /**
-   * Tells the master that a primary is silent; whether the reporter has become primary in its place. Rejects when the
-   * peer is not the master.
+   * Reports to the master that a primary is silent. Returns whether the reporter has replaced it. Rejects when the peer
+   * is not the master.
    */
   reportSilence(report: SilenceReport, signal: AbortSignal): Promise<boolean>;
 }
 
-/** The peer that is reached at an address. */
+/** Returns the peer at an address. */
 export type PeerAt = (address: Address) => Peer;
 
-/** What every request says. */
+/** The fields of every request. */
 export interface PeerRequest {
-  /** Id of the caller's cluster; set by `withinCluster`, and by no node of an earlier version. */
+  /** Id of the caller's cluster, set by `withinCluster`. Absent in requests of earlier versions. */
   readonly cluster?: string;
 }
 
-/** Has every call name the cluster that it is of. */
+/** Adds the cluster's id to every call. */
 export function withinCluster(peerAt: PeerAt, cluster: () => string | undefined): PeerAt {
   return (address) => {
     const peer = peerAt(address);
@@ -59,17 +59,17 @@ export interface AppendRequest extends PeerRequest {
   readonly epoch: number;
   /** Number of the primary. */
   readonly primary: number;
-  /** The standby that is meant. */
+  /** The standby that the request is for. */
   readonly target: number;
   readonly incarnation: string;
   /** Position of the record before the first of `records`. */
   readonly previous: Position;
-  /** In order; none in a heartbeat. */
+  /** In order. None in a heartbeat. */
   readonly records: readonly LogRecord[];
   readonly committedSeq: number;
   /** Set when `records` are part of a snapshot. */
   readonly snapshot?: SnapshotChunk;
-  /** For how long from the sending the primary may rely on the answer: the standby serves no sooner as primary. */
+  /** Length of the lease that the answer grants, from the sending. Until its end the standby does not serve as primary. */
   readonly leaseMs: number;
 }
 
@@ -83,8 +83,8 @@ export interface SnapshotChunk extends SnapshotHead {
 
 export interface AppendResponse {
   /**
-   * `mismatch`: the standby's log does not continue from `previous`; the other fields say what it holds. `full`: there
-   * is no room on its disk for what was sent, which has left no trace.
+   * `mismatch`: the standby does not have the record at `previous`. The other fields describe its log. `full`: its disk
+   * is full, and nothing was written.
    */
   readonly result: "ok" | "stale-epoch" | "mismatch" | "full";
   /** Highest epoch that the standby knows of. */
@@ -103,7 +103,7 @@ export interface CountMisplacedRequest extends PeerRequest {
   readonly virtualNodes: number;
 }
 
-/** An in-sync standby hears nothing of the primary of this epoch, and does not answer it any more. */
+/** An in-sync standby no longer hears from the primary of this epoch, and no longer answers it. */
 export interface SilenceReport extends PeerRequest {
   readonly group: string;
   readonly epoch: number;

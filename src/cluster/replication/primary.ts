@@ -22,9 +22,9 @@ export interface PrimaryOptions {
   /** The state that names this node as primary. */
   readonly state: Versioned<GroupState>;
   readonly nodes: readonly NodeView[];
-  /** Number of the primary before, if known: nobody waits for it unless it has answered. */
+  /** Number of the former primary, if known. This primary only waits for it if it has answered. */
   readonly former: number | undefined;
-  /** How long an earlier primary may still rely on this node. */
+  /** How long the lease of an earlier primary may still last. */
   readonly leaseLeftMs: number;
   readonly store: ReplicaLog;
   readonly clock: Clock;
@@ -32,23 +32,23 @@ export interface PrimaryOptions {
   readonly register: GroupRegister;
   readonly logs: CasRegister<GroupLogs>;
   readonly settings: ReplicationSettings;
-  /** Called once, when this primary has learned that it is one no longer. */
+  /** Called once, when this primary has learned that it was replaced. */
   readonly onDeposed: (reason: string) => void;
-  /** Called when the log takes nothing any more, or an invariant is broken: the process must end. */
+  /** Called when the log accepts no more records, or an invariant is broken: the process must end. */
   readonly onFailure: (error: unknown) => void;
   readonly log: (message: string) => void;
 }
 
 /**
- * The primary of a group for one epoch. It makes and joins the parts of that: `log` takes records and says when they are
- * committed, `lease` says when reads are certain to be the last truth, `Standbys` feeds the other nodes and keeps the
- * in-sync set. It knows nothing of keys. Modelled on PacificA (Lin et al. 2008) and on the in-sync replicas of Kafka.
+ * The primary of a group for one epoch. It creates its parts and connects them: `log` takes records and commits them,
+ * `lease` decides when reads are linearizable, `Standbys` replicates to the other nodes and maintains the in-sync set. It
+ * knows nothing about keys. Modelled on PacificA (Lin et al. 2008) and on the in-sync replicas of Kafka.
  */
 export class Primary {
   readonly epoch: number;
-  /** Takes writes. */
+  /** For writes. */
   readonly log: CommitPipeline;
-  /** Lets reads pass. */
+  /** For reads. */
   readonly lease: Lease;
   readonly #options: PrimaryOptions;
   readonly #inSync: InSyncSet;
@@ -117,12 +117,12 @@ export class Primary {
       withdrawn: (afterSeq, reason) => this.log.withdrawn(afterSeq, reason),
     });
     this.#stopped.signal.addEventListener("abort", stopListening, { once: true });
-    // From the start, so that the standbys hear of this primary while it waits.
+    // From the start, so that the standbys hear from this primary while it waits.
     this.#standbys.update(options.nodes);
     void this.#begin();
   }
 
-  /** Why no call is taken now; undefined while calls are taken. */
+  /** Why no calls are accepted now. Undefined while they are. */
   get unavailable(): string | undefined {
     return this.log.unavailable;
   }
@@ -146,27 +146,27 @@ export class Primary {
     return this.#standbys.heirOf(members);
   }
 
-  /** Takes in who is registered now, and the state as last read. */
+  /** Updates the registered nodes and the state, as last read. */
   observe(nodes: readonly NodeView[], state: Versioned<GroupState> | undefined): void {
     if (state !== undefined) this.#inSync.observe(state);
     if (!this.ended.aborted) this.#standbys.update(nodes);
   }
 
   /**
-   * Makes an in-sync standby the primary of the next epoch, which is returned. Writes wait meanwhile, and are then
-   * refused as not applied, for the new primary to take. Errors: refused, unavailable.
+   * Makes an in-sync standby the primary of the next epoch. Returns that epoch. Writes wait meanwhile. Then they are
+   * refused as not applied, so that their senders go to the new primary. Errors: refused, unavailable.
    */
   async transferLeadership(number: number, signal: AbortSignal): Promise<number> {
     this.log.checkServing();
     return await this.#transfer.run(number, signal);
   }
 
-  /** Makes known how far the group has come, before this node goes. Rejects when that cannot be done. */
+  /** Raises the floor, before this node leaves. Rejects when that fails. */
   async settle(): Promise<void> {
     await this.#floor.raise();
   }
 
-  /** Ends this primary. Writes that wait have an unknown outcome. */
+  /** Ends this primary. Waiting writes have an unknown outcome. */
   stop(reason: string): void {
     if (this.ended.aborted) return;
     this.log.end(reason);
@@ -189,7 +189,7 @@ export class Primary {
     this.#tick();
   }
 
-  /** Looks after members and the floor, for as long as this primary lives. */
+  /** Removes silent members and raises the floor, until this primary ends. */
   #tick(): void {
     const { clock, settings } = this.#options;
     if (this.ended.aborted) return;
@@ -226,7 +226,7 @@ export class Primary {
   }
 }
 
-/** Why a primary ends: a broken invariant, which names itself, or else a log that it cannot append to. */
+/** Why a primary ends: a broken invariant, or else a log that it cannot append to. */
 function reasonOf(error: unknown): string {
   if (error instanceof InvariantError) return error.message;
   return `the log takes no more records: ${error instanceof Error ? error.message : String(error)}`;

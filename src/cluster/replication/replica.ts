@@ -22,29 +22,29 @@ export interface ReplicaOptions {
   readonly register: GroupRegister;
   readonly logs: CasRegister<GroupLogs>;
   readonly settings: ReplicationSettings;
-  /** Tells the master that the primary of this epoch is silent; whether this node has become primary instead. */
+  /** Reports to the master that the primary of this epoch is silent. Returns whether this node has replaced it. */
   readonly reportSilence: (epoch: number, self: Member) => Promise<boolean>;
-  /** This node is the primary from now on; undefined: it is none any more. */
+  /** Called when this node becomes the primary, and with undefined when it no longer is. */
   readonly onPrimary: (primary: Primary | undefined) => void;
   readonly log: (message: string) => void;
-  /** Told of what ends the process. */
+  /** Called with the error that must end the process. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/** One replica of a group: always able to stand by, and the primary while the group's state names it. */
+/** One replica of a group: a standby, or the primary while the group's state names it. */
 export class Replica {
   readonly #options: ReplicaOptions;
   readonly #standby: Standby;
-  /** This life of the registration; undefined while not registered. */
+  /** The current registration. Undefined while not registered. */
   #self: Member | undefined;
   #view: GroupView | undefined;
   #primary: Primary | undefined;
   readonly #silence: FailureDetector;
   readonly #stopped = new AbortController();
-  /** Epoch that this node is being made primary of. */
+  /** Epoch whose primary this node is about to become. */
   #taking = 0;
   #takingSinceMs = 0;
-  /** Number of the last primary that was seen. */
+  /** Number of the last primary seen. */
   #former: number | undefined;
 
   constructor(options: ReplicaOptions) {
@@ -76,23 +76,23 @@ export class Replica {
     return this.#primary;
   }
 
-  /** Why this node serves no keys now; undefined while it does. */
+  /** Why this node serves no keys now. Undefined while it does. */
   get unavailable(): string | undefined {
     return this.#primary === undefined ? "this node is not the primary" : this.#primary.unavailable;
   }
 
-  /** Seq up to which this node knows its records to be committed. */
+  /** Highest seq that this node knows to be committed. */
   get committedSeq(): number {
     return Math.max(this.#standby.committedSeq, this.#primary?.log.committedSeq ?? 0);
   }
 
-  /** Says who this node is from now on. A primary stays one until the state says otherwise. */
+  /** Sets the current registration of this node. A primary remains primary until the state says otherwise. */
   registered(self: Member): void {
     this.#self = self;
     if (this.#view !== undefined) this.observe(this.#view);
   }
 
-  /** Takes in the group as ZooKeeper has it now. */
+  /** Updates the group's view, as ZooKeeper has it now. */
   observe(view: GroupView): void {
     this.#view = view;
     const { state } = view;
@@ -110,8 +110,8 @@ export class Replica {
   }
 
   /**
-   * Handles a primary's message. Errors: OperationError `refused` (it is not meant for this life of this node, or must not
-   * be answered); those of the disk.
+   * Handles a message of a primary. Errors: OperationError `refused` (it is for another incarnation, or must not be
+   * answered); those of the disk.
    */
   async append(request: AppendRequest): Promise<AppendResponse> {
     const { group, store } = this.#options;
@@ -146,7 +146,7 @@ export class Replica {
     this.#stepDown("the node is stopping");
   }
 
-  /** The epoch of the primary that this node must hear of, being one of its in-sync standbys. */
+  /** The epoch of the primary that this node should hear from, if it is one of its in-sync standbys. */
   #awaitedEpoch(): number | undefined {
     const state = this.#view?.state?.value;
     const self = this.#self;
@@ -156,26 +156,26 @@ export class Replica {
     return inSync ? state.epoch : undefined;
   }
 
-  /** Whether the state, as last read, names this life of this node as primary. */
+  /** Whether the state, as last read, names this incarnation of this node as primary. */
   get #isNamed(): boolean {
     const named = this.#view?.state?.value.primary;
     return named !== undefined && this.#self !== undefined && isSameMember(named, this.#self);
   }
 
-  /** For how long the disk has kept this node from being of use as primary; 0 when it does not. */
+  /** How long the disk has kept this node from working as primary. 0 when it does not. */
   #stuckMs(): number {
     const { store, clock } = this.#options;
     if (!this.#isNamed) return 0;
     const isBeginning = this.#primary === undefined || this.#primary.unavailable !== undefined;
-    // One that has begun answers reads without room.
+    // A primary whose epoch has begun answers reads even if its disk is full.
     const fullMs = isBeginning && store.full !== undefined ? clock.monotonicMs() - this.#takingSinceMs : 0;
     return Math.max(store.stalledMs, fullMs);
   }
 
   /**
-   * Makes another in-sync member primary, in the next epoch: it has everything that was acknowledged, so that nothing
-   * need be waited for. False when there is none, or the state has moved on. Rejects as the register does; if it has
-   * happened all the same, no write of this primary can be committed any more, and the state will tell us.
+   * Makes another in-sync member the primary of the next epoch. It has everything that was acknowledged, so there is
+   * nothing to wait for. Returns false when there is no such member, or the state has changed. Rejects as the register
+   * does. If the change was made all the same, this primary can commit nothing more, and will see the new state.
    */
   async #passOn(): Promise<boolean> {
     const { register, store, settings, log } = this.#options;
@@ -223,7 +223,7 @@ export class Replica {
     this.#setPrimary(primary);
   }
 
-  /** Tries until there is room, or another epoch has begun. False when there is nothing to be taken over. */
+  /** Promises the epoch, with retries while the disk is full. False when this node must no longer take over. */
   async #promise(epoch: number): Promise<boolean> {
     const { clock } = this.#options;
     const { signal } = this.#stopped;

@@ -1,6 +1,6 @@
 import crc32 from "crc-32";
 
-/** Shares then differ by about 1 %; more would only cost memory: a point takes 8 bytes. */
+/** With as many, shares differ by about 1 %. More would only cost memory: a point takes 8 bytes. */
 export const virtualNodesMax = 10_000;
 
 const hashCount = 2 ** 32;
@@ -42,7 +42,7 @@ export class HashRing {
     this.#owners = this.#hashes.map((hash) => points.get(hash) ?? 0);
   }
 
-  /** The group that the key belongs to; undefined when there are no groups. */
+  /** The group that the key belongs to. Undefined when there are no groups. */
   owner(key: string): string | undefined {
     const hash = hashOf(hashedPart(key));
     let from = 0;
@@ -56,7 +56,7 @@ export class HashRing {
     return owner === undefined ? undefined : this.#names[owner];
   }
 
-  /** For each group, the part of all hash values that belongs to it. Exact: the sum is 1. */
+  /** The share of all hash values of each group. Exact: the sum is 1. */
   shares(): Map<string, number> {
     const arcs = this.#names.map(() => 0);
     let previous = (this.#hashes.at(-1) ?? 0) - hashCount;

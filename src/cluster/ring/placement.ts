@@ -10,7 +10,7 @@ import { HashRing } from "./hash-ring.ts";
 
 const rings = new WeakMap<RingState, HashRing>();
 
-/** The ring of a topology, made once for each ring state. */
+/** The ring of a topology, built once for each ring state. */
 export function ringOf(state: RingState): HashRing {
   let ring = rings.get(state);
   if (ring === undefined) {
@@ -20,7 +20,7 @@ export function ringOf(state: RingState): HashRing {
   return ring;
 }
 
-/** Who serves a key; undefined while no group is in the ring. */
+/** The group and primary of a key. Undefined while no group is in the ring. */
 export function ownerOf(topology: Topology, key: string): Owner | undefined {
   if (topology.ring === undefined) return undefined;
   const state = topology.ring.value;
@@ -36,7 +36,7 @@ export function primaryOf(group: GroupView | undefined): NodeView | undefined {
   return group?.nodes.find((node) => isSameMember(node, primary));
 }
 
-/** Why a group has no primary now, for whoever waits for it and whoever can mend it. */
+/** Why a group has no primary now, in words for callers and operators. */
 export function noPrimaryReason(name: string, group: GroupView | undefined): string {
   const what = `group "${name}" has no primary now`;
   const state = group?.state?.value;
@@ -55,18 +55,18 @@ export function noPrimaryReason(name: string, group: GroupView | undefined): str
   return `${what}: of its in-sync replicas (${shown}) none is there${others}${hint}`;
 }
 
-/** Why no key has a group, while the ring has none. */
+/** Why the ring has no groups. */
 export function noRingReason({ groups }: Topology): string {
   return `no group is in the ring yet: ${groups.size === 0 ? "no data node has registered" : "the master has still to make it"}`;
 }
 
-/** Whether a group has a replica that is primary, or can be made primary now. */
+/** Whether a group has a primary, or a replica that can become primary now. */
 export function hasCandidate(group: GroupView | undefined): boolean {
   const inSync = group?.state?.value.inSync ?? [];
   return inSync.some((member) => group?.nodes.some((node) => isSameMember(node, member)));
 }
 
-/** Why a group is outside the ring, for an operator; undefined when it is in the ring. */
+/** Why a group is outside the ring, in words for operators. Undefined when it is in the ring. */
 export function waitingReason({ ring }: Topology, group: string): string | undefined {
   if (ring?.value.groups.includes(group)) return undefined;
   return ring?.value.written

@@ -7,7 +7,7 @@ import { ringPath } from "../metadata/paths.ts";
 import type { SessionKeeper } from "../metadata/session-keeper.ts";
 import type { TopologySource } from "../metadata/topology.ts";
 
-/** Longest wait until this process sees a ring that it has changed itself. */
+/** Longest wait until this process sees its own change of the ring. */
 const seenTimeoutMs = 5000;
 
 export interface RingFreezeOptions {
@@ -19,13 +19,13 @@ export interface RingFreezeOptions {
 }
 
 /**
- * Closes the ring to new groups, which would take over keys: before the first write of all is accepted, the ring is
- * marked as written to.
+ * Closes the ring to new groups, which would take over keys. The ring is marked as written to before the very first write
+ * is accepted.
  */
 export class RingFreeze {
   readonly #options: RingFreezeOptions;
   readonly #register: CasRegister<RingState>;
-  /** The first writes wait for one change together. */
+  /** All first writes wait for the same change. */
   #closing: Promise<void> | undefined;
 
   constructor(options: RingFreezeOptions) {
@@ -40,7 +40,7 @@ export class RingFreeze {
     });
   }
 
-  /** Resolves once this process sees a ring that is marked. Rejects when that cannot be done now. */
+  /** Resolves once this process sees a marked ring. Rejects when the ring cannot be marked now. */
   async freeze(): Promise<void> {
     this.#closing ??= this.#close().finally(() => {
       this.#closing = undefined;
@@ -60,7 +60,7 @@ export class RingFreeze {
     );
   }
 
-  /** False when the ring has changed in between. */
+  /** Returns false when the ring has changed meanwhile. */
   async #mark({ value, version }: Versioned<RingState>): Promise<boolean> {
     try {
       const next = { ...value, version: value.version + 1, written: true };

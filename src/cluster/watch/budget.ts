@@ -1,7 +1,7 @@
 import type { Clock } from "../../common/clock.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 
-/** Longest wait for others to return what they hold. */
+/** Longest wait until others return what they hold. */
 const waitMsMax = 30_000;
 
 interface Waiting {
@@ -9,7 +9,7 @@ interface Waiting {
   readonly begin: () => void;
 }
 
-/** An amount that its users share: bytes in memory, or reads at a time. First come, first served. */
+/** A shared amount: bytes of memory, or concurrent reads. First come, first served. */
 export class Budget {
   readonly #max: number;
   readonly #what: string;
@@ -17,20 +17,20 @@ export class Budget {
   readonly #waiting = new Set<Waiting>();
   #taken = 0;
 
-  /** `what` names it in errors. */
+  /** `what`: the amount's name in errors. */
   constructor(max: number, what: string, clock: Clock) {
     this.#max = max;
     this.#what = what;
     this.#clock = clock;
   }
 
-  /** Takes the amount if it is free now. Returns how to return it. */
+  /** Takes the amount if it is free now. Returns a function that gives it back. */
   tryTake(amount: number): (() => void) | undefined {
     if (this.#waiting.size > 0 || !this.#fits(amount)) return undefined;
     return this.#take(amount);
   }
 
-  /** Takes the amount once it is free. Returns how to return it. Errors: exhausted; the reason of `signal`. */
+  /** Takes the amount once it is free, as `tryTake` does. Errors: exhausted; the reason of `signal`. */
   take(amount: number, signal: AbortSignal): Promise<() => void> {
     const given = this.tryTake(amount);
     if (given !== undefined) return Promise.resolve(given);

@@ -10,23 +10,23 @@ import { ScopeIndex } from "./scope.ts";
 import type { WatchStep } from "./step.ts";
 import { type Offer, Watcher, type WatchOptions } from "./watcher.ts";
 
-/** Most watches of one node. */
+/** Maximum number of watches of one node. */
 const watchersMax = 20_000;
 
-/** Bytes that a watcher that is behind reads from the log at once, about. */
+/** About how many bytes a watcher that is behind reads from the log at once. */
 const readBytes = 256 * 1024;
 
 /** Bytes that wait for all watchers together. A watcher without room reads the log instead. */
 const queuedBytesMax = 64 * 1024 * 1024;
 
-/** Bytes of steps that all watchers together were sent and have not taken. Short steps are not counted. */
+/** Bytes of steps that were sent to all watchers together and not taken yet. Short steps are not counted. */
 const heldBytesMax = 256 * 1024 * 1024;
 const heldBytesMin = 16 * 1024;
 
-/** Watchers that read at the same time: each may hold a whole message. */
+/** Watchers that read at the same time. Each may hold a whole message. */
 const readingMax = 16;
 
-/** A watcher without events is sent its position after this time, so that it can resume there. */
+/** A watcher without events gets its position after this time, so that it can resume there. */
 const progressMs = 10_000;
 
 /** How often to check for watchers that are due. */
@@ -56,7 +56,7 @@ export class WatchHub {
   }
 
   /**
-   * The changes of a scope until `signal` is aborted. A slow reader delays no other. The first step comes at once. Call it
+   * The changes of a scope until `signal` is aborted. The first step comes at once. A slow reader delays no other. Call it
    * in a turn in which no other node can serve the group. Errors: history-lost, exhausted.
    */
   async *watch(options: WatchOptions, signal: AbortSignal): AsyncGenerator<WatchStep, void, void> {
@@ -76,7 +76,7 @@ export class WatchHub {
         if (offer === undefined) continue;
         let giveBack = this.#room(offer);
         if (giveBack === undefined) {
-          // A step that cannot be sent yet is not kept: it is made again.
+          // A step that cannot be sent yet is not kept in memory. It is made again later.
           const { bytes } = offer;
           offer = undefined;
           giveBack = await this.#held.take(bytes, signal);
@@ -89,7 +89,7 @@ export class WatchHub {
           offer.take();
           watcher.toldMs = this.#clock.monotonicMs();
           const { step } = offer;
-          // While the step waits to be taken, nothing that it was made of is kept.
+          // While the step waits to be taken, the events that it was made of are not kept.
           offer = undefined;
           yield step;
         } finally {
@@ -124,12 +124,12 @@ export class WatchHub {
     );
   }
 
-  /** Takes room for a step, if there is some. Returns how to return it. */
+  /** Takes room for a step, if there is some. Returns a function that gives it back. */
   #room({ bytes }: Offer): (() => void) | undefined {
     return bytes < heldBytesMin ? () => {} : this.#held.tryTake(bytes);
   }
 
-  /** The next step of a watcher, if there is one; waits for one if the watcher is live. */
+  /** The next step of a watcher, if there is one. Waits for one if the watcher is live. */
   async #offer(watcher: Watcher, signal: AbortSignal): Promise<Offer | undefined> {
     if (!this.#live.has(watcher)) {
       if (this.#isBehind(watcher)) return await this.#reads(signal, () => this.#readOn(watcher));
@@ -142,7 +142,7 @@ export class WatchHub {
     if (watcher.hasQueued) {
       return watcher.wantsPrevious ? await this.#reads(signal, () => watcher.offer()) : await watcher.offer();
     }
-    // In this turn nothing waits: everything visible was sent.
+    // No event waits in this turn, so everything visible was sent.
     const isDue = this.#clock.monotonicMs() - watcher.toldMs >= progressMs;
     return this.#live.has(watcher) && isDue ? watcher.offerProgress(this.#store.visible) : undefined;
   }
@@ -194,7 +194,7 @@ export class WatchHub {
     }
   }
 
-  /** Makes a live watcher one that is behind: it reads the log from its position on. */
+  /** Marks a live watcher as behind. From now on it reads the log. */
   #drop(watcher: Watcher): void {
     if (!this.#live.delete(watcher)) return;
     this.#scopes.delete(watcher.scope, watcher);

@@ -3,8 +3,8 @@ import type { Change } from "../storage/model.ts";
 import type { PreviousValue } from "./step.ts";
 
 /**
- * Returns how to read the value that a change replaces. Call it before the change is visible. The value is read only
- * when it is sent, so that nothing of it waits in memory.
+ * Returns a function that reads the value that a change replaces. Call it before the change is visible. The value is read
+ * only when it is sent, so that it does not wait in memory.
  */
 export function previousLater(store: KeyView, change: Change): (() => Promise<PreviousValue>) | undefined {
   const { key, previous: revision } = change;
@@ -16,7 +16,7 @@ export function previousLater(store: KeyView, change: Change): (() => Promise<Pr
   };
 }
 
-/** The value that an earlier change has replaced, if the log still has it. */
+/** The value that a change has replaced, if the log still has it. */
 export async function previousInLog(store: KeyView, change: Change): Promise<PreviousValue> {
   const { key, previous: revision } = change;
   const [record] = revision > store.base.seq ? ((await store.read(revision - 1, 1)) ?? []) : [];

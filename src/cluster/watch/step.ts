@@ -1,7 +1,7 @@
 import type { StoredValue } from "../storage/key-view.ts";
 import type { Change, Position } from "../storage/model.ts";
 
-/** The value of a key before a change; `value` is undefined when compaction has removed it. */
+/** The value of a key before a change. `value` is undefined when compaction has removed it. */
 export interface PreviousValue {
   readonly revision: number;
   readonly value: StoredValue | undefined;
@@ -17,33 +17,33 @@ export interface WatchEvent {
 /** Changes that are sent together, and the position of the watch after them. */
 export interface WatchStep {
   readonly events: readonly WatchEvent[];
-  /** Everything up to here was sent. It is before the last record while a part of that record is still to come. */
+  /** Everything up to here was sent. If only a part of the last record was sent, this is before that record. */
   readonly at: Position;
 }
 
-/** An event that was not sent yet. */
+/** An event that has not been sent yet. */
 export interface ComingEvent {
   readonly change: Change;
-  /** Of its record. */
+  /** Position of its record. */
   readonly at: Position;
-  /** Reads the value before; undefined when there was none, or the watch does not want it. */
+  /** Reads the value before the change. Undefined when there was none, or the watch does not want it. */
   readonly previous: (() => Promise<PreviousValue>) | undefined;
 }
 
-/** Bytes of keys and values in one step, about: a record is not split for this limit. */
+/** About how many bytes of keys and values one step may have. A record is not split because of this limit. */
 const stepBytesMax = 256 * 1024;
 
 /**
- * A record that is longer than this, with its values before, is sent in several steps. It is what gRPC clients accept as
- * one message by default, less room for the message itself. Only a single event may be longer.
+ * A record that is longer than this, with its previous values, is sent in several steps. The limit is the longest message
+ * that gRPC clients accept by default, less some overhead. Only a single event may be longer.
  */
 const recordBytesMax = 4 * 1024 * 1024 - 16 * 1024;
 
-/** Overhead of an event in a message, and of a value before it. */
+/** Overhead of an event in a message, and of its previous value. */
 const eventOverheadBytes = 32;
 const previousOverheadBytes = 24;
 
-/** Makes one step of the first of the events that wait. `told`: the position of the watch before it. */
+/** Makes one step of the first waiting events. `told`: the position of the watch before the step. */
 export async function nextStep(
   coming: readonly ComingEvent[],
   told: Position,
@@ -67,7 +67,7 @@ export async function nextStep(
   return { events, at: events.length === coming.length && last !== undefined ? last.at : at, bytes };
 }
 
-/** Bytes of the events of one record, without the values before. */
+/** Bytes of the events of one record, without previous values. */
 function recordBytesFrom(coming: readonly ComingEvent[], index: number): number {
   const seq = coming[index]?.at.seq;
   let bytes = 0;

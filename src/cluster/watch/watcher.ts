@@ -7,16 +7,16 @@ import { type ComingEvent, nextStep, type WatchStep } from "./step.ts";
 
 export interface WatchOptions {
   readonly scope: WatchScope;
-  /** The watch begins after this revision; undefined: now. Epoch 0: not known. */
+  /** The watch begins after this revision. Undefined: now. Epoch 0: not known. */
   readonly after: Position | undefined;
-  /** Whether events have the value before. */
+  /** Whether events include the previous value. */
   readonly previous: boolean;
 }
 
 /** Bytes that may wait for one watcher. A watcher that falls further behind reads the log instead. */
 export const queueBytesMax = 256 * 1024;
 
-/** Memory of a change in a queue, beside its key and value. */
+/** Memory of a queued change, without its key and value. */
 const overheadBytes = 200;
 
 /** Bytes that wait for all watchers of a node together. */
@@ -32,7 +32,7 @@ export interface Offer {
 }
 
 /**
- * One watch. It is live while it has everything that is visible: then the hub hands it each new record. Otherwise it is
+ * One watch. It is live while it has everything that is visible. Then the hub gives it each new record. Otherwise it is
  * behind, and reads the log.
  */
 export class Watcher {
@@ -40,7 +40,7 @@ export class Watcher {
   readonly wantsPrevious: boolean;
   /** Everything up to here was sent. */
   at: Position;
-  /** Events that were already sent of the next record. */
+  /** Number of events of the next record that were already sent. */
   #partial = 0;
   /** Monotonic. */
   toldMs: number;
@@ -57,7 +57,7 @@ export class Watcher {
     this.#queued = queued;
   }
 
-  /** Queues an event. False when there is no room: for this watcher, or in `bytesLeft`, which is for all. */
+  /** Queues an event. False when there is no room in this queue, or in `bytesLeft`, which all watchers share. */
   push(event: ComingEvent, bytesLeft: number): boolean {
     const bytes = queuedBytesOf(event);
     if (this.#queueBytes + bytes > queueBytesMax || bytes > bytesLeft) return false;
@@ -71,7 +71,7 @@ export class Watcher {
     return this.#queue.length > 0;
   }
 
-  /** A step of the events that wait. */
+  /** A step of the queued events. */
   async offer(): Promise<Offer> {
     const queue = this.#queue;
     const { bytes, ...step } = await nextStep([...queue], this.at);
@@ -81,14 +81,14 @@ export class Watcher {
       bytes,
       take: () => {
         this.#tell(queue, step);
-        // Otherwise the queue was cleared meanwhile.
+        // Another queue: this one was cleared meanwhile.
         if (queue !== this.#queue) return;
         for (const event of queue.splice(0, events.length)) this.#count(-queuedBytesOf(event));
       },
     };
   }
 
-  /** A step of records of the log that begin after `at`; without events when no key is in scope. */
+  /** A step of records of the log after `at`. Without events when no key is in scope. */
   async offerOf(records: readonly LogRecord[], store: KeyView): Promise<Offer> {
     const coming = records.flatMap(({ epoch, seq, changes }) =>
       changes
@@ -110,7 +110,7 @@ export class Watcher {
     return { step, bytes, take: () => this.#tell(left, step) };
   }
 
-  /** A step without events: nothing in scope has changed up to `at`. */
+  /** A step without events, because nothing in scope has changed up to `at`. */
   offerProgress(at: Position): Offer {
     return { step: { events: [], at }, bytes: 0, take: () => this.#tell([], { events: [], at }) };
   }
@@ -148,7 +148,7 @@ export class Watcher {
     const isWhole = last === undefined || coming[events.length]?.at.seq !== last.at.seq;
     let ofLast = 0;
     while (!isWhole && coming[events.length - 1 - ofLast]?.at.seq === last.at.seq) ofLast++;
-    // Also of a record of which a part was sent before.
+    // Includes the parts of the same record that earlier steps have sent.
     this.#partial = isWhole ? 0 : ofLast + (ofLast === events.length ? this.#partial : 0);
     this.at = at;
   }

@@ -237,8 +237,8 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         keyspace,
-        "      await this.#primary.lease.readBarrier(signal);\n      // What is committed",
-        "      // What is committed",
+        "    for (;;) {\n      await this.#primary.lease.readBarrier(signal);\n",
+        "    for (;;) {\n",
       ],
     ],
   },
