@@ -237,8 +237,8 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         keyspace,
-        "    for (;;) {\n      await this.#primary.lease.readBarrier(signal);\n",
-        "    for (;;) {\n",
+        "calledMs = this.#clock.wallMs();\n    for (;;) {\n      await this.#primary.lease.readBarrier(signal);\n",
+        "calledMs = this.#clock.wallMs();\n    for (;;) {\n",
       ],
     ],
   },
