@@ -5,19 +5,19 @@ import type { GroupLogs } from "../metadata/model.ts";
 import { comparePositions } from "../storage/format/history.ts";
 import type { Position } from "../storage/model.ts";
 
-/** While writes go on the floor is raised this often: what an older copy lacks is noticed if it is more than this. */
+/** How often the floor is raised during writes. An older copy of a log is noticed if it is older than this. */
 const raiseMs = 2000;
 
 export interface FloorOptions {
   readonly register: CasRegister<GroupLogs>;
   readonly clock: Clock;
-  /** The last committed record of the primary's own epoch; undefined before there is one. */
+  /** The last committed record of the primary's own epoch. Undefined before there is one. */
   readonly committed: () => Position | undefined;
-  /** An invariant is broken: nothing may be acknowledged any more. */
+  /** Called when an invariant is broken: nothing may be acknowledged any more. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/** Keeps the floor of a group's logs close below what is committed, for as long as its primary lives. */
+/** Keeps the floor of a group's logs close below the commit position, until its primary ends. */
 export class Floor {
   readonly #options: FloorOptions;
   #raised: Position = { epoch: 0, seq: 0 };
@@ -28,23 +28,23 @@ export class Floor {
     this.#options = options;
   }
 
-  /** Raises the floor if it is time to; the first write after a pause does not wait for that. */
+  /** Raises the floor if it is time. At the first write after a pause it is. */
   tick(): void {
     const { register, clock, onFailure } = this.#options;
     if (!register.connected || !this.#isBehind()) return;
     if (clock.monotonicMs() - this.#raisedMs < raiseMs) return;
     this.raise().catch((error) => {
-      // Of other errors: the next tick tries again.
+      // After other errors the next tick retries.
       if (error instanceof InvariantError) onFailure(error);
     });
   }
 
-  /** The in-sync set has changed: the floor is raised with the next tick. */
+  /** Makes the next tick raise the floor, because the in-sync set has changed. */
   hurry(): void {
     this.#raisedMs = Number.NEGATIVE_INFINITY;
   }
 
-  /** Raises the floor to what is committed now. Rejects as the register does. */
+  /** Raises the floor to the commit position. Rejects as the register does. */
   raise(): Promise<void> {
     this.#running ??= this.#raise().finally(() => {
       this.#running = undefined;
@@ -60,7 +60,7 @@ export class Floor {
     const floor = committed();
     if (found === undefined || floor === undefined) return;
     invariant(comparePositions(floor, this.#raised) >= 0, "what is committed has become less");
-    // A later primary has been here: it knows better.
+    // A later primary may already have raised it further.
     if (comparePositions(floor, found.value.floor) > 0) {
       await register.compareAndSet({ ...found.value, floor }, found.version);
     }

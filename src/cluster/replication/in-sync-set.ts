@@ -4,18 +4,18 @@ import { type GroupState, isSameMember, type Member, type Versioned } from "../m
 import type { GroupRegister } from "./group-register.ts";
 import { apply, type Term, type Transition } from "./group-state.ts";
 
-/** Pause before a failed compare-and-set is tried again. */
+/** Pause before a failed compare-and-set is retried. */
 const retryMs = 200;
 
-/** Names one life of a replica. */
+/** Identifies one incarnation of a replica. */
 export function memberKey(member: Member): string {
   return `${member.number}:${member.incarnation}`;
 }
 
 /**
- * Where a change of the set stands. `settled`: none is under way, the state is as known. `pending`: the compare-and-set
- * is under way. `uncertain`: its outcome is not known; the state is read until it is. In the last two the state is
- * either `known` or what `transition` makes of it.
+ * The state of a change of the set. `settled`: there is none, and the group's state is known. `pending`: the
+ * compare-and-set is in flight. `uncertain`: its outcome is not known, and the group's state is read until it is. In the
+ * last two cases the group's state is either `known` or the result of `transition`.
  */
 type Change =
   | { readonly kind: "settled" }
@@ -31,26 +31,26 @@ export interface InSyncSetOptions {
   readonly clock: Clock;
   /** Ends all attempts. */
   readonly signal: AbortSignal;
-  /** After each change of `required` or `members`. */
+  /** Called after each change of `required` or `members`. */
   readonly onChange: () => void;
-  /** The state names another primary or epoch. */
+  /** Called when the state names another primary or epoch. */
   readonly onDeposed: (state: GroupState) => void;
-  /** An invariant is broken: nothing may be acknowledged any more. */
+  /** Called when an invariant is broken: nothing may be acknowledged any more. */
   readonly onFailure: (error: unknown) => void;
 }
 
 /**
  * The in-sync set of a group, as its primary knows and changes it.
  *
- * Invariant: `required` contains every set that the state may hold at this moment. So whoever is promoted out of it has
- * acknowledged everything that was committed.
+ * Invariant: `required` contains every set that the state may have now. So whichever member is promoted has acknowledged
+ * everything that was committed.
  */
 export class InSyncSet {
   #known: Versioned<GroupState>;
   #change: Change = settled;
-  /** Standbys that are to be added. Their acknowledgements count from before the change is tried. */
+  /** Standbys to add. Their acknowledgements are required from before the change is attempted. */
   readonly #joining = new Map<string, Member>();
-  /** Members that are to be taken out. Their acknowledgements count until the change is known to be made. */
+  /** Members to remove. Their acknowledgements are required until the change is known to be made. */
   readonly #leaving = new Set<string>();
   #isChanging = false;
   #required: readonly Member[] = [];
@@ -64,7 +64,7 @@ export class InSyncSet {
     this.#recount();
   }
 
-  /** The set as last known, the primary included. */
+  /** The set as last known, including the primary. */
   get members(): readonly Member[] {
     return this.#known.value.inSync;
   }
@@ -74,12 +74,12 @@ export class InSyncSet {
     return this.#known;
   }
 
-  /** Where the last change of the set stands. */
+  /** The state of the last change. */
   get change(): Change["kind"] {
     return this.#change.kind;
   }
 
-  /** Those besides the primary without whose acknowledgement nothing is committed. */
+  /** The members whose acknowledgement every commit needs, without the primary. */
   get required(): readonly Member[] {
     return this.#required;
   }
@@ -88,16 +88,16 @@ export class InSyncSet {
     return this.#known.value.inSync.some((other) => memberKey(other) === memberKey(member));
   }
 
-  /** Takes in a state that was read elsewhere. */
+  /** Updates the state, which was read elsewhere. */
   observe(state: Versioned<GroupState>): void {
     if (state.version > this.#known.version) this.#adopt(state);
   }
 
-  /** Adds a standby; from now on it is required. */
+  /** Adds a standby. From now on it is required. */
   join(member: Member): void {
     const key = memberKey(member);
     this.#leaving.delete(key);
-    // Without coordination the change cannot be made, and would only bind the writes to one more disk.
+    // Without a connection to ZooKeeper the change cannot be made, and writes would only wait for one more disk.
     if (this.has(member) || this.#joining.has(key) || !this.#options.register.connected) return;
     this.#forgetJoining(member.number);
     this.#joining.set(key, member);
@@ -106,7 +106,7 @@ export class InSyncSet {
     void this.#makeChanges();
   }
 
-  /** Takes a member out, unless `join` or `keep` comes first. False when it is being taken out already. */
+  /** Removes a member, unless `join` or `keep` comes first. False when it is already being removed. */
   leave(member: Member): boolean {
     const key = memberKey(member);
     if (this.#leaving.has(key)) return false;
@@ -120,12 +120,12 @@ export class InSyncSet {
     return true;
   }
 
-  /** Takes back a `leave` that has not been done yet. */
+  /** Cancels a `leave` that has not been done yet. */
   keep(member: Member): void {
     this.#leaving.delete(memberKey(member));
   }
 
-  /** Of two lives of a replica only one can be in the set: the one that joins later, or is there already. */
+  /** Only one incarnation of a replica can be in the set: the one that joins later, or is already there. */
   #forgetJoining(number: number): void {
     for (const [key, member] of this.#joining) if (member.number === number) this.#joining.delete(key);
   }
@@ -144,11 +144,11 @@ export class InSyncSet {
     else this.#options.onDeposed(state.value);
   }
 
-  /** What is to be done next; undefined when the set is as it is to be. Who leaves goes first: the writes wait for it. */
+  /** The next transition. Undefined when there is nothing to change. Removals go first, because writes wait for them. */
   #next(): Transition | undefined {
     const { inSync } = this.#known.value;
     const joining = [...this.#joining.values()];
-    // Who joins is in the set in no other life: it leaves with an earlier one first.
+    // A standby that joins must not be in the set in an earlier incarnation: that one leaves first.
     const isEarlierLife = ({ number }: Member) => joining.some((member) => member.number === number);
     const leaving = inSync.filter((member) => this.#leaving.has(memberKey(member)) || isEarlierLife(member));
     if (leaving.length > 0) return { kind: "shrink", by: this.#term, leaving };
@@ -156,7 +156,7 @@ export class InSyncSet {
     return first && { kind: "expand", by: this.#term, joining: first };
   }
 
-  /** Makes one change after another until the set is as it is to be. */
+  /** Makes one change after another until there is nothing to change. */
   async #makeChanges(): Promise<void> {
     if (this.#isChanging) return;
     this.#isChanging = true;
@@ -196,14 +196,14 @@ export class InSyncSet {
         const state = await register.read();
         if (this.#isOver) return;
         if (state !== undefined) {
-          // What this read does not show has not happened and never will.
+          // If this read does not show the change, it was not made and never will be.
           this.#change = settled;
           this.#adopt(state.version >= this.#known.version ? state : this.#known);
           return;
         }
       } catch (error) {
         if (error instanceof InvariantError) throw error;
-        // Not known yet: what may have been added stays required.
+        // Not known yet. A standby that may have been added stays required.
       }
       await sleep(clock, retryMs, signal);
     }
@@ -224,7 +224,7 @@ export class InSyncSet {
     this.#check();
   }
 
-  /** Whoever may be promoted at this moment must have everything that is committed from now on. */
+  /** Checks the invariant: every member that may be promoted now is required for every commit from now on. */
   #check(): void {
     for (const member of this.#possible) {
       if (member.number === this.#term.primary) continue;
@@ -237,7 +237,7 @@ export class InSyncSet {
     return this.#possible.some((other) => isSameMember(other, member));
   }
 
-  /** Members of the sets that the state may hold at this moment. */
+  /** The members of all sets that the state may have now. */
   get #possible(): readonly Member[] {
     const { inSync } = this.#known.value;
     return this.#change.kind === "settled" ? inSync : [...inSync, ...this.#change.inSync];

@@ -15,15 +15,15 @@ export function momentOf(clock: Clock): Moment {
 export interface LeaseOptions {
   readonly clock: Clock;
   readonly settings: ReplicationSettings;
-  /** Of each member that could be promoted: when the last message was sent that it has answered. */
+  /** For each member that could be promoted: when the last message that it has answered was sent. */
   readonly sent: () => readonly (Moment | undefined)[];
-  /** Asks those members for a sign of life. */
+  /** Sends a heartbeat to those members. */
   readonly ask: () => void;
-  /** Throws unless this primary takes calls. */
+  /** Throws unless this primary accepts calls. */
   readonly check: () => void;
 }
 
-/** The right of a primary to answer reads without asking anybody. */
+/** The right of a primary to answer reads without asking other nodes. */
 export class Lease {
   readonly #options: LeaseOptions;
   /** Rings when it may hold again. */
@@ -33,7 +33,7 @@ export class Lease {
     this.#options = options;
   }
 
-  /** To be called when a standby has answered, others are required to, or this primary has ended. */
+  /** Call it when a standby has answered, when other members are required, and when this primary has ended. */
   renew(): void {
     this.#answered.ring();
   }
@@ -44,14 +44,14 @@ export class Lease {
     const now = momentOf(clock);
     return sent().every((moment) => {
       if (moment === undefined || now.monotonicMs - moment.monotonicMs >= settings.leaseMs) return false;
-      // The monotonic clock of a machine that was suspended as a whole may have stood still: the other one jumps then.
+      // If the whole machine was suspended, its monotonic clock may have stopped. Then the wall clock has jumped.
       return Math.abs(now.wallMs - moment.wallMs) < settings.leaseMs;
     });
   }
 
   /**
-   * Resolves in a turn in which it is certain that nobody else serves the group, so that what is committed here is the
-   * last truth. Waits at most until silent members would have been dropped. Errors: unavailable.
+   * Resolves in a turn in which certainly no other node serves the group, so a read of what is committed here is
+   * linearizable. Waits at most until silent members would have been removed. Errors: unavailable.
    */
   async readBarrier(signal: AbortSignal): Promise<void> {
     const { clock, settings, ask, check } = this.#options;
@@ -74,7 +74,7 @@ export class Lease {
   }
 }
 
-/** Lets any number of calls wait until it rings the next time. */
+/** Any number of calls can wait until it rings. */
 class Alarm {
   readonly #sleepers = new Set<() => void>();
 

@@ -2,18 +2,18 @@ import { invariant } from "../../common/invariant.ts";
 import { fullRetryMs } from "./disk-diagnostics.ts";
 import type { Moment } from "./lease.ts";
 
-/** Longest pause before a standby whose disk is full is sent records again: it may be a whole snapshot in vain. */
+/** Longest pause before a standby with a full disk gets records again. They may be a whole snapshot, sent for nothing. */
 const pauseMsMax = 10_000;
 
 /**
- * What a primary does for a standby.
+ * How a primary sends to a standby.
  *
- * - `probe`: it is not known where the standby's log stops being the same as ours. One message at a time asks.
- * - `replicate`: both logs are the same up to `matchedSeq`. The standby is sent everything behind that.
- * - `snapshot`: our log no longer reaches back to the standby's. It is sent all live records up to `endSeq`, of which
- *   those up to `sentSeq` have arrived.
- * - `paused`: the standby's disk had no room. It is sent heartbeats only, until `untilMs` (monotonic). `matchedSeq` is
- *   undefined while it would have to be probed.
+ * - `probe`: it is not known up to where the standby's log is the same as ours. One message at a time asks.
+ * - `replicate`: both logs are the same up to `matchedSeq`. The standby gets all records after that.
+ * - `snapshot`: our log no longer has the records that the standby lacks. The standby gets all live records up to
+ *   `endSeq`. Those up to `sentSeq` have arrived.
+ * - `paused`: the standby's disk was full. It only gets heartbeats, until `untilMs` (monotonic). `matchedSeq` is
+ *   undefined if the standby must be probed first.
  *
  * Modelled on the states of `tracker/progress.go` in etcd-io/raft.
  */
@@ -34,20 +34,20 @@ const legal: Readonly<Record<Kind, readonly Kind[]>> = {
   paused: ["paused", "replicate", "probe"],
 };
 
-/** What a standby has answered to one message. */
+/** A standby's answer to one message. */
 export interface Answer {
   /** When the message was sent. */
   readonly sent: Moment;
   readonly result: "ok" | "mismatch" | "full";
-  /** The last record that the message said the standby has; it has it on disk if the result is ok. */
+  /** The last record that the standby has after the message. It is on disk if the result is ok. */
   readonly seq: number;
-  /** Whether the message brought anything: a heartbeat does not show that a disk keeps up. */
+  /** Whether the message had records. The answer to a heartbeat does not show that a disk works. */
   readonly hadRecords: boolean;
-  /** False for a chunk of a snapshot that is not the last one: nothing of it counts yet. */
+  /** False for every chunk of a snapshot but the last, because a snapshot only counts as a whole. */
   readonly counts: boolean;
 }
 
-/** How far a standby has come, as its primary knows. */
+/** The progress of a standby, as its primary knows it. */
 export class Progress {
   #state: ProgressState = { kind: "probe" };
   #ackedSeq = 0;
@@ -65,17 +65,17 @@ export class Progress {
     return this.#ackedSeq;
   }
 
-  /** When the last message that the standby answered was sent; the lease runs from here. */
+  /** When the last message that the standby answered was sent. The lease begins there. */
   get ackedSent(): Moment | undefined {
     return this.#ackedSent;
   }
 
-  /** When it last acknowledged records, or that it has all of them; monotonic. */
+  /** When it last acknowledged records, or that it has all of them. Monotonic. */
   get progressMs(): number | undefined {
     return this.#progressMs;
   }
 
-  /** Whether its disk had no room when records were last sent. */
+  /** Whether its disk was full when it last received records. */
   get isFull(): boolean {
     return this.#isFull;
   }
@@ -86,7 +86,7 @@ export class Progress {
     else this.#become({ kind: "replicate", matchedSeq });
   }
 
-  /** Nothing is known of the standby's log any more. */
+  /** Nothing is known about the standby's log any more. */
   lost(): void {
     if (this.#state.kind === "paused") this.#become({ ...this.#state, matchedSeq: undefined });
     else this.#become({ kind: "probe" });
@@ -97,7 +97,7 @@ export class Progress {
     this.#become({ kind: "snapshot", sentSeq, endSeq });
   }
 
-  /** Goes on after a pause, once it is over. Returns whether it is. */
+  /** Ends a pause whose time is over. Returns whether it has ended. */
   resume(nowMs: number): boolean {
     const state = this.#state;
     if (state.kind !== "paused" || nowMs < state.untilMs) return false;
@@ -106,7 +106,7 @@ export class Progress {
     return true;
   }
 
-  /** Takes note of an answer that has come now. `writtenSeq` is the last record that the standby may have been sent. */
+  /** Handles an answer that has come now. `writtenSeq`: the last record that may have been sent to the standby. */
   answered(answer: Answer, nowMs: number, writtenSeq: number): void {
     const { sent, result, seq, hadRecords, counts } = answer;
     this.#ackedSent = sent;

@@ -5,7 +5,7 @@ import { holds } from "../storage/format/history.ts";
 import type { ReplicaLog } from "../storage/replica-log.ts";
 import type { GroupRegister } from "./group-register.ts";
 
-/** The node must not take part in its group as things stand; an operator has to decide. */
+/** The node must not join its group: an operator has to decide. */
 export class RejoinRefused extends Error {
   override readonly name = "RejoinRefused";
 }
@@ -17,9 +17,9 @@ export class OperatorAwaited extends Error {
 
 export interface RejoinOptions {
   readonly group: string;
-  /** The registration of now. */
+  /** The current registration. */
   readonly self: Member;
-  /** With its header. */
+  /** Its header names this node. */
   readonly store: ReplicaLog;
   readonly state: GroupRegister;
   readonly logs: CasRegister<GroupLogs>;
@@ -28,15 +28,15 @@ export interface RejoinOptions {
 /**
  * Brings a replica that has just registered back into its group's state.
  *
- * An in-sync replica that returns with its log holds everything that it has acknowledged: it replaces its earlier
- * incarnation in the in-sync set, and can be promoted again. One whose log is damaged, or is not the log that it had,
- * leaves the set before anything else, so that it cannot, and catches up as if it had never been in it. The first node
- * of a group makes the state.
+ * An in-sync replica that returns with its own latest log has everything that it has acknowledged. So it replaces its
+ * earlier incarnation in the in-sync set, and can be promoted again. If its log is damaged or is another one, it leaves
+ * the set before anything else, so that it cannot be promoted, and catches up like a new standby. The first node of a
+ * group forms the state.
  *
- * Only a replica that is in its place, or in none, notes its incarnation in its log: from then on every earlier copy of
- * the log is known to be one.
+ * A replica notes its incarnation in its log only when it rejoins, or when it is not in the set. From then on, every
+ * earlier copy of the log is known to be one.
  *
- * Rejects with RejoinRefused; with OperatorAwaited, or as the registers do, and can then be tried again.
+ * Rejects with RejoinRefused. Also rejects with OperatorAwaited, or as the registers do: then it can be retried.
  */
 export async function rejoinGroup(options: RejoinOptions): Promise<void> {
   const { self, store, state, logs } = options;
@@ -54,7 +54,7 @@ export async function rejoinGroup(options: RejoinOptions): Promise<void> {
   const doubt = doubtOf(store, mine, (await logs.read())?.value, isAlone);
   if (doubt === undefined) {
     await settleLog(options);
-    // Else an older copy of the log would pass for this one at the next start.
+    // Otherwise an older copy of the log would pass for this one at the next start.
     invariant(
       store.life === self.incarnation,
       "a replica would be in sync in a life that its log does not know",
@@ -67,7 +67,7 @@ export async function rejoinGroup(options: RejoinOptions): Promise<void> {
   await settleLog(options);
 }
 
-/** Notes in the log the life in which it goes on, and beside the state which log it is. */
+/** Notes the new life in the log, and the log's store id in `/data/[name]/logs`. */
 async function settleLog({ self, store, logs }: RejoinOptions): Promise<void> {
   await store.beginLife(self.incarnation);
   const storeId = store.identity?.storeId ?? "";
@@ -80,12 +80,12 @@ async function settleLog({ self, store, logs }: RejoinOptions): Promise<void> {
   else await logs.compareAndSet(next, found.version);
 }
 
-/** Store ids that are kept: a group never has more replicas, and nobody asks for those that are long gone. */
+/** Maximum number of store ids. A group never has more replicas, and those of replicas long gone are not needed. */
 const storesMax = 100;
 
 /**
- * Why the log of an in-sync member may lack what that has acknowledged; undefined when there is no reason to doubt.
- * Where there is no other, whoever has repaired a log has decided already to go on with what is left of it.
+ * Why the log of an in-sync member may lack records that the member has acknowledged. Undefined when there is no doubt.
+ * A repaired log of the only member counts: whoever repaired it has decided to continue with what is left.
  */
 function doubtOf(
   store: ReplicaLog,
@@ -99,7 +99,7 @@ function doubtOf(
   if (storeId !== undefined && storeId !== identity?.storeId) {
     return `it is another log (store ${identity?.storeId}) than the one that node ${mine.number} had (store ${storeId})`;
   }
-  // Neither lives nor stores were noted by an earlier version.
+  // Earlier versions noted neither lives nor store ids.
   const hasLater = life === undefined ? storeId !== undefined : BigInt(life) < BigInt(mine.incarnation);
   if (hasLater) return "it is an older copy: a process has since gone on with a later one";
   if (identity?.repaired) return isAlone ? undefined : "it was repaired: records may be missing in it";

@@ -13,10 +13,10 @@ import { batchBytesMax, heartbeatMs, peerTimeoutMs, type ReplicationSettings } f
 /** Pause after a standby could not be reached. */
 const retryMs = 100;
 
-/** A reason why a standby cannot be fed is told no sooner than this after another. */
+/** Least time between two log messages about why a standby cannot be reached. */
 const tellAgainMs = 60_000;
 
-/** What a replicator needs of its primary. */
+/** What a replicator needs from its primary. */
 export interface ReplicatorContext {
   readonly group: string;
   readonly epoch: number;
@@ -25,18 +25,18 @@ export interface ReplicatorContext {
   readonly clock: Clock;
   readonly settings: ReplicationSettings;
   committedSeq(): number;
-  /** The standby has answered something, if only a heartbeat. */
+  /** Called for each answer of the standby, also to a heartbeat. */
   onAck(replicator: Replicator): void;
-  /** The standby follows a later epoch. */
+  /** Called when the standby follows a later epoch. */
   onStale(epoch: number): void;
-  /** An invariant is broken: the process must end. */
+  /** Called when an invariant is broken: the process must end. */
   onFailure(error: unknown): void;
   readonly log: (message: string) => void;
 }
 
 /**
- * Keeps one standby in step: finds where its log continues, then sends it everything, one message at a time. What it does
- * next follows from the state of its `progress`.
+ * Replicates to one standby. It finds the last record that both logs share, and sends everything after it, one message at
+ * a time. The state of its `progress` decides what it does next.
  */
 export class Replicator {
   readonly member: Member;
@@ -44,13 +44,13 @@ export class Replicator {
   readonly #context: ReplicatorContext;
   readonly #peer: Peer;
   readonly #stopped = new AbortController();
-  /** Cuts the wait for new records short. */
+  /** Ends the wait for new records. */
   #wake: (() => void) | undefined;
   #snapshotId = 0;
   readonly #name: string;
-  /** Nothing has been acknowledged since, monotonic; undefined while nothing has failed. */
+  /** Since when every attempt has failed, monotonic. Undefined while attempts succeed. */
   #failingSinceMs: number | undefined;
-  /** The last reason that was told of such a time. */
+  /** The last reason that was logged for it. */
   #told: { readonly reason: string; readonly ms: number } | undefined;
 
   constructor(node: NodeView, peer: Peer, context: ReplicatorContext) {
@@ -61,7 +61,7 @@ export class Replicator {
     void this.#run();
   }
 
-  /** There is something to send: new records, or a heartbeat that somebody waits for. */
+  /** Call it when there is something to send: new records, or a heartbeat that a read waits for. */
   wake(): void {
     this.#wake?.();
   }
@@ -102,7 +102,7 @@ export class Replicator {
     }
   }
 
-  /** Asks the standby whether it has the record `seq`, and all before it. False when only a snapshot helps it. */
+  /** Asks the standby whether it has the record `seq` and all before it. Returns false when only a snapshot helps. */
   async #probe(seq: number): Promise<boolean> {
     const { store } = this.#context;
     const response = await this.#send(seq, []);
@@ -115,20 +115,20 @@ export class Replicator {
     return this.progress.state.kind !== "probe";
   }
 
-  /** Sends what comes after `matchedSeq`, or a heartbeat when nothing came for its time. */
+  /** Sends the records after `matchedSeq`. Without any it waits for some, and then sends a heartbeat. */
   async #sendNext(matchedSeq: number): Promise<void> {
     const { store } = this.#context;
     if (store.written.seq === matchedSeq && this.progress.ackedSeq === matchedSeq) await this.#idle();
     if (this.#stopped.signal.aborted) return;
     const records = await store.read(matchedSeq, batchBytesMax);
-    // Compaction has passed the standby.
+    // Compaction has removed the records that the standby lacks.
     if (records === undefined) return await this.#sendSnapshot();
     const response = await this.#send(matchedSeq, records);
     if (response?.result === "ok") this.progress.matched(matchedSeq + records.length);
     else if (response?.result === "mismatch") this.progress.lost();
   }
 
-  /** Until there are new records, or a heartbeat is due. */
+  /** Waits until there are new records, or a heartbeat is due. */
   #idle(): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
@@ -163,7 +163,7 @@ export class Replicator {
     }
   }
 
-  /** Undefined when this replicator has been stopped meanwhile, or the standby has shown that its primary is over. */
+  /** Returns undefined when this replicator was stopped meanwhile, or the standby follows a later epoch. */
   async #send(
     previousSeq: number,
     records: readonly LogRecord[],
@@ -211,7 +211,7 @@ export class Replicator {
     this.#told = undefined;
   }
 
-  /** Tells why the standby has not been fed for a while: it may be that nobody but this primary can know. */
+  /** Logs why the standby could not be reached for a while. Perhaps only this primary knows. */
   #failed(error: unknown): void {
     const { clock, settings, log } = this.#context;
     if (this.#stopped.signal.aborted) return;

@@ -7,29 +7,29 @@ import { isFull } from "./disk-diagnostics.ts";
 import type { AppendRequest, AppendResponse, SnapshotChunk } from "./peer.ts";
 import { clockDriftMax } from "./settings.ts";
 
-/** Most messages that wait: a primary sends one at a time, but gives up on one that is not answered in time. */
+/** Maximum number of waiting messages. A primary sends one at a time, but stops waiting for one that takes too long. */
 const waitingMax = 8;
 
 /**
- * The receiving side of replication: makes the log of this node the same as the primary's. Messages are handled one after
- * another, so that each one finds the log as the one before has left it.
+ * The receiving side of replication: it makes this node's log the same as the primary's. Messages are handled one after
+ * another, so that each one sees the log as the one before left it.
  */
 export class Standby {
   readonly #store: ReplicaLog;
   readonly #clock: Clock;
   #turn: Promise<unknown> = Promise.resolve();
-  /** Messages that are handled now or wait. */
+  /** Messages that are handled now or waiting. */
   #messages = 0;
   #snapshot:
     | { epoch: number; primary: number; snapshotId: number; next: number; writer: SnapshotWriter }
     | undefined;
-  /** Records up to here are known to be committed, and must never be cut off. */
+  /** Records up to here are committed, and must never be cut off. */
   #committedSeq = 0;
   #heardMs = Number.NEGATIVE_INFINITY;
-  /** No primary that this node has answered relies on it after this time, monotonic. */
+  /** The end of the last lease that this node has granted, monotonic. */
   #leasedUntilMs: number;
 
-  /** `leaseMs`: an earlier process on this log may have answered a primary just before it ended. */
+  /** `leaseMs`: the lease that an earlier process with this log may have granted just before it ended. */
   constructor(store: ReplicaLog, clock: Clock, leaseMs: number) {
     this.#store = store;
     this.#clock = clock;
@@ -37,8 +37,8 @@ export class Standby {
   }
 
   /**
-   * When the last message of a primary was answered, monotonic. While this node still has one to answer, be it because
-   * its disk hangs, it is not the primary that is silent.
+   * When the last message of a primary came, monotonic. It is now while this node has a message to answer, for example
+   * because its own disk hangs: then the primary is not silent.
    */
   get heardMs(): number {
     return this.#messages > 0 ? this.#clock.monotonicMs() : this.#heardMs;
@@ -53,7 +53,7 @@ export class Standby {
     return Math.max(0, this.#leasedUntilMs - this.#clock.monotonicMs());
   }
 
-  /** Handles one message. Errors: refused (too much waits for the disk already); those of the disk. */
+  /** Handles one message. Errors: refused (too many messages wait for the disk); those of the disk. */
   async append(request: AppendRequest): Promise<AppendResponse> {
     if (this.#messages >= waitingMax) {
       const message = `${this.#messages} messages wait for the disk of this node already`;
@@ -67,7 +67,7 @@ export class Standby {
     }
   }
 
-  /** Promises durably, in turn with the messages, to follow no epoch below `epoch`. */
+  /** Promises durably to follow no epoch below `epoch`, in order with the messages. */
   promise(epoch: number): Promise<void> {
     return this.#inTurn(() => this.#store.promise(epoch));
   }
@@ -96,7 +96,7 @@ export class Standby {
   async #take(request: AppendRequest): Promise<AppendResponse> {
     const store = this.#store;
     if (request.snapshot !== undefined) return await this.#takeSnapshot(request, request.snapshot);
-    // The primary has given up the snapshot that it began. An open writer would keep the log from being compacted.
+    // The primary has abandoned its snapshot. An open writer would keep the log from being compacted.
     await this.#snapshot?.writer.abort();
     this.#snapshot = undefined;
     if (this.#needsSnapshot || request.previous.seq < store.base.seq || !holds(store, request.previous)) {
@@ -113,7 +113,7 @@ export class Standby {
     return this.#answer("ok");
   }
 
-  /** Appends what is not there yet, in place of what another epoch has left there. */
+  /** Appends the records that the log lacks, in place of records of other epochs. */
   async #takeRecords({ records }: AppendRequest): Promise<void> {
     const store = this.#store;
     const first = records.findIndex(
@@ -131,7 +131,7 @@ export class Standby {
       }
       await store.append(fresh);
     } else if (store.durable.seq < store.last.seq) {
-      // All is there, but perhaps not on disk yet: an empty append waits for what is before it.
+      // The log has all of them, but perhaps not on disk yet. An empty append waits for those before it.
       await store.append([]);
     }
   }

@@ -14,46 +14,46 @@ export interface StandbysOptions {
   readonly inSync: InSyncSet;
   readonly clock: Clock;
   readonly settings: ReplicationSettings;
-  /** Begins to feed a node. */
+  /** Starts to replicate to a node. */
   readonly replicate: (node: NodeView) => Replicator;
-  /** What a standby must have on disk to join the in-sync set. */
+  /** The seq up to which a standby must have all records on disk to join the in-sync set. */
   readonly joinSeq: () => number;
   readonly log: (message: string) => void;
 }
 
-/** How far a standby has come. */
+/** The progress of a standby. */
 export interface StandbyProgress {
   readonly number: number;
   readonly ackedSeq: number;
   readonly inSync: boolean;
-  /** Whether its disk had no room for what it was sent last. */
+  /** Whether its disk was full when it last received records. */
   readonly diskFull: boolean;
-  /** What its primary does for it: see `ProgressState`. */
+  /** How the primary sends to it: see `ProgressState`. */
   readonly state: ProgressState["kind"];
-  /** How much of a snapshot has arrived, in percent; undefined unless one is sent. */
+  /** Percentage of a snapshot that has arrived. Undefined unless one is being sent. */
   readonly snapshotPercent: number | undefined;
 }
 
 /**
- * The standbys of a primary: one replicator for each of the other nodes that are registered, in its present life. Keeps
- * the in-sync set true to what they do: who has everything joins it, who is silent, gone or full is dropped.
+ * The standbys of a primary: one replicator for each other registered node, in its present incarnation. It also maintains
+ * the in-sync set: a standby that has everything joins it, and one that is silent, gone or full is removed.
  */
 export class Standbys {
   readonly #options: StandbysOptions;
   readonly #byMember = new Map<string, Replicator>();
-  /** The silence of a member that has not been heard of yet counts from here. */
+  /** The silence of a member that has never answered counts from here. */
   #sinceMs = 0;
 
   constructor(options: StandbysOptions) {
     this.#options = options;
   }
 
-  /** A member has everything up to here on disk, as it has acknowledged. */
+  /** The last record that a member has acknowledged: it has everything up to there on disk. */
   ackedSeq(member: Member): number {
     return this.#of(member)?.progress.ackedSeq ?? 0;
   }
 
-  /** Of each member that could be promoted: when the last message was sent that it has answered. */
+  /** For each member that could be promoted: when the last message that it has answered was sent. */
   lastAnswered(): (Moment | undefined)[] {
     return this.#options.inSync.required.map((member) => this.#of(member)?.progress.ackedSent);
   }
@@ -69,7 +69,7 @@ export class Standbys {
     }));
   }
 
-  /** Takes in which nodes are registered now. */
+  /** Updates which nodes are registered. */
   update(nodes: readonly NodeView[]): void {
     const others = nodes.filter(({ number }) => number !== this.#options.self);
     const live = new Map(others.map((node) => [memberKey(node), node]));
@@ -83,12 +83,12 @@ export class Standbys {
     }
   }
 
-  /** There is something to send: new records, or a heartbeat that somebody waits for. */
+  /** Call it when there is something to send: new records, or a heartbeat that a read waits for. */
   wake(): void {
     for (const replicator of this.#byMember.values()) replicator.wake();
   }
 
-  /** A standby has answered. */
+  /** Handles the answer of a standby. */
   answered({ member, progress }: Replicator): void {
     const { inSync, joinSeq } = this.#options;
     if (progress.isFull) this.#drop(member, "has no room on its disk");
@@ -96,19 +96,19 @@ export class Standbys {
     else if (progress.ackedSeq >= joinSeq()) inSync.join(member);
   }
 
-  /** Silence counts from now on. */
+  /** Starts to count the silence of members. */
   listen(): void {
     this.#sinceMs = this.#options.clock.monotonicMs();
   }
 
-  /** Drops the primary before, which was replaced because it is gone or silent, unless it is back as a standby. */
+  /** Removes the former primary, which was replaced because it was gone or silent, unless it is back as a standby. */
   dropFormer(former: number | undefined): void {
     const { inSync } = this.#options;
     const member = inSync.required.find(({ number }) => number === former);
     if (member !== undefined && this.#of(member)?.progress.ackedSent === undefined) inSync.leave(member);
   }
 
-  /** Drops members that have been silent, or have written nothing, for too long. */
+  /** Removes members that have been silent, or have written nothing, for too long. */
   dropSilent(): void {
     const { inSync, clock, settings, store } = this.#options;
     const { standbyTimeoutMs } = settings;
@@ -126,7 +126,7 @@ export class Standbys {
     }
   }
 
-  /** Of these in-sync members the one that has most of the log, of those that answer and whose disk has room. */
+  /** The one of these in-sync members that has most of the log, among those that answer and whose disk is not full. */
   heirOf(members: readonly Member[]): Member | undefined {
     const { clock, settings } = this.#options;
     const sinceMs = clock.monotonicMs() - settings.standbyTimeoutMs;

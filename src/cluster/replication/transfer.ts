@@ -15,8 +15,8 @@ export interface LeadershipTransferOptions {
 }
 
 /**
- * Where a transfer stands. `draining`: no write is taken any more, and what is in the log is being committed. `pending`:
- * the compare-and-set that names the successor is under way. After that, or when either has failed, it is `idle`.
+ * The state of a transfer. `draining`: no more writes are accepted, and the records in the log are being committed.
+ * `pending`: the compare-and-set that names the successor is in flight. After that, or after a failure, it is `idle`.
  */
 type TransferState =
   | { readonly kind: "idle" }
@@ -24,7 +24,7 @@ type TransferState =
 
 const idle: TransferState = { kind: "idle" };
 
-/** How a primary makes another node primary in its place, without a failed request. */
+/** Transfers the leadership from a primary to a standby, without a failed request. */
 export class LeadershipTransfer {
   readonly #options: LeadershipTransferOptions;
   #state: TransferState = idle;
@@ -33,12 +33,12 @@ export class LeadershipTransfer {
     this.#options = options;
   }
 
-  /** While it is, nothing may be added to the log. */
+  /** During a transfer nothing may be added to the log. */
   get isUnderWay(): boolean {
     return this.#state.kind !== "idle";
   }
 
-  /** Resolves when it is over, however it has ended. Errors: unavailable (`signal` was aborted). */
+  /** Resolves when the transfer has ended, successful or not. Errors: unavailable (`signal` was aborted). */
   async wait(signal: AbortSignal): Promise<void> {
     if (this.#state.kind === "idle") return;
     await Promise.race([this.#state.over, aborted(signal)]);
@@ -47,7 +47,7 @@ export class LeadershipTransfer {
     }
   }
 
-  /** Makes an in-sync standby the primary of the next epoch, which is returned. Errors: refused, unavailable. */
+  /** Makes an in-sync standby the primary of the next epoch. Returns that epoch. Errors: refused, unavailable. */
   async run(number: number, signal: AbortSignal): Promise<number> {
     const to = this.#successor(number);
     if (this.#state.kind !== "idle") {
@@ -61,7 +61,7 @@ export class LeadershipTransfer {
       return await this.#name(to);
     } catch (error) {
       if (error instanceof InvariantError) throw error;
-      // If it has happened all the same, no write of ours can be committed any more, and the state will tell us.
+      // If the change was made all the same, this primary can commit nothing more, and will see the new state.
       throw new OperationError("unavailable", "the leadership transfer has failed", { cause: error });
     } finally {
       this.#state = idle;
@@ -80,7 +80,7 @@ export class LeadershipTransfer {
   /** Names the successor in the state. */
   async #name(to: Member): Promise<number> {
     const { term, inSync, register } = this.#options;
-    // The wait may have been for this very standby, until it was dropped.
+    // The standby may have been removed while the transfer waited for it.
     if (!inSync.has(to)) throw new Error(`node ${to.number} is not in sync any more`);
     if (!isCurrent(term, inSync.state.value)) throw new Error("another primary has been named meanwhile");
     const next = await register.change(inSync.state, { kind: "transfer", by: term, to });
