@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
-import { commandFor, type RunOptions, runProgram } from "../support/run-program.ts";
+import { commandFor, programEnvironment, type RunOptions, runProgram } from "../support/run-program.ts";
 import { until } from "../support/until.ts";
 
 export const cli = new URL("../../src/cli.ts", import.meta.url);
@@ -30,9 +30,8 @@ export interface RunningKvlab {
 
 export function startKvlab(args: readonly string[]): RunningKvlab {
   const [command, commandArgs] = commandFor(cli, args);
-  const { PATH = "", HOME = "" } = process.env;
   const child = spawn(command, commandArgs, {
-    env: { PATH, HOME, NO_COLOR: "1" },
+    env: { ...programEnvironment(), NO_COLOR: "1" },
     stdio: ["pipe", "pipe", "pipe"],
   });
   running.add(child);

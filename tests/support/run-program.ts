@@ -8,7 +8,7 @@ export interface Finished {
 }
 
 export interface RunOptions {
-  /** Variables besides PATH and HOME; the rest of our environment is kept away. */
+  /** Variables besides those of `programEnvironment`. */
   readonly env?: Readonly<Record<string, string>>;
   /** All of its standard input; none if absent. */
   readonly stdin?: string | Uint8Array;
@@ -18,6 +18,12 @@ export interface RunOptions {
 export function commandFor(file: URL, args: readonly string[]): [string, string[]] {
   const runtimeArgs = "Deno" in globalThis ? ["run", "-A"] : [];
   return [process.execPath, [...runtimeArgs, file.pathname, ...args]];
+}
+
+/** What a program under test gets of our environment. The rest is kept away: it may have settings of kvlab. */
+export function programEnvironment(): Record<string, string> {
+  const { PATH = "", HOME = "", NODE_COMPILE_CACHE } = process.env;
+  return { PATH, HOME, ...(NODE_COMPILE_CACHE !== undefined && { NODE_COMPILE_CACHE }) };
 }
 
 /** Runs a TypeScript file as a process of its own, on the runtime of this test, to its end. */
@@ -37,9 +43,8 @@ export function runProgramRaw(
   options: RunOptions = {},
 ): Promise<Omit<Finished, "stdout"> & { readonly stdout: Buffer }> {
   const [command, commandArgs] = commandFor(file, args);
-  const { PATH = "", HOME = "" } = process.env;
   const child = spawn(command, commandArgs, {
-    env: { PATH, HOME, NO_COLOR: "1", ...options.env },
+    env: { ...programEnvironment(), NO_COLOR: "1", ...options.env },
     stdio: ["pipe", "pipe", "pipe"],
     timeout: 30_000,
     killSignal: "SIGKILL",

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFileSync } from "node:fs";
 import process from "node:process";
-import { commandFor } from "./run-program.ts";
+import { commandFor, programEnvironment } from "./run-program.ts";
 import { until } from "./until.ts";
 
 const running = new Set<ChildProcess>();
@@ -56,10 +56,9 @@ export class ServerProcess {
 
   launch(): void {
     const [command, args] = commandFor(this.#entry, []);
-    const { PATH = "", HOME = "" } = process.env;
     this.#output = "";
     const child = spawn(command, args, {
-      env: { PATH, HOME, ...this.#env },
+      env: { ...programEnvironment(), ...this.#env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     running.add(child);
