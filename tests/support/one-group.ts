@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { createClient } from "@connectrpc/connect";
+import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
+import { NodeRole } from "../../gen/kvlab/v1/topology_pb.ts";
 import type { KvError } from "../../src/client/errors.ts";
 import { KvClient } from "../../src/client/kv-client.ts";
+import { createTransports } from "../../src/client/transport/http2.ts";
 import { freePorts } from "./free-ports.ts";
 import { runProgram } from "./run-program.ts";
 import { ServerProcess } from "./server-process.ts";
@@ -15,6 +19,7 @@ export class OneGroup {
   readonly #folder: string;
   readonly #ports: readonly number[];
   readonly client: KvClient;
+  readonly #transports = createTransports();
 
   /** `name` tells its files and znodes from those of other clusters in this folder and ZooKeeper. */
   static async make(folder: string, zookeeper: string, name: string): Promise<OneGroup> {
@@ -83,19 +88,12 @@ export class OneGroup {
 
   /** Waits until the nodes with these numbers, and no others, are in sync, and one of them is primary. */
   async untilInSync(numbers: readonly number[]): Promise<void> {
+    const { getTopology } = createClient(RouterService, this.#transports.transportTo(this.router.address));
     await until(`nodes ${numbers} of ${this.router.name} are in sync`, 30_000, async () => {
-      const status = await this.status();
-      const nodes = status.groups[0]?.nodes ?? [];
+      const nodes = (await getTopology({})).topology?.groups[0]?.nodes ?? [];
       const inSync = nodes.filter((node) => node.inSync).map((node) => node.number);
-      return `${inSync}` === `${numbers}` && nodes.some((node) => node.role === "primary");
+      return `${inSync}` === `${numbers}` && nodes.some((node) => node.role === NodeRole.PRIMARY);
     });
-  }
-
-  async status(): Promise<{
-    groups: { nodes: { number: number; inSync: boolean; role: string }[] }[];
-  }> {
-    const { stdout } = await this.kvlab("status", "--json");
-    return stdout === "" ? { groups: [] } : JSON.parse(stdout);
   }
 
   kvlab(...args: string[]) {
@@ -105,6 +103,7 @@ export class OneGroup {
 
   async close(): Promise<void> {
     this.client.close();
+    this.#transports.close();
     await Promise.all([this.router, ...this.#nodes].map((server) => server.kill()));
   }
 }
