@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, beforeEach, describe, it } from "node:test";
-import { createClient } from "@connectrpc/connect";
-import { DataService } from "../../../gen/kvlab/v1/data_pb.ts";
+import { describe, it } from "node:test";
 import {
   callHeaders,
   dial,
@@ -10,30 +8,15 @@ import {
   http2Hello,
   type RawClient,
 } from "../../support/raw-client.ts";
-import { startToyNode, type ToyNode, transportsTo } from "../../support/toy-node.ts";
+import { startToyNode } from "../../support/toy-node.ts";
+import { assertServes, shareToyNode } from "../../support/toy-node-in-tests.ts";
 import { until } from "../../support/until.ts";
 
 const timeout = 30_000;
 const messageBytesMax = 1_000_000;
 const put = "/kvlab.v1.DataService/Put";
 
-let node: ToyNode;
-const lines: string[] = [];
-before(async () => {
-  node = await startToyNode({ messageBytesMax, log: (line) => lines.push(line) });
-});
-after(async () => {
-  await node.close();
-});
-beforeEach(() => {
-  lines.length = 0;
-});
-
-async function stillServes(): Promise<void> {
-  for (const transport of Object.values(transportsTo(node.baseUrl))) {
-    await createClient(DataService, transport).put({ key: "still", value: { case: "text", value: "here" } });
-  }
-}
+const { node, lines } = await shareToyNode({ messageBytesMax });
 
 /** Head of the answer to a PING: 8 bytes, type PING, flag ACK (RFC 9113, 6.7). */
 const pong = new RegExp(String.fromCharCode(0, 0, 8, 6, 1));
@@ -61,7 +44,7 @@ describe("bytes that are not HTTP", () => {
       client.send(data);
       const answer = await client.closed;
       if (/^HTTP/.test(answer)) assert.match(answer, /^HTTP\/1\.1 4\d\d /);
-      await stillServes();
+      await assertServes(node);
     });
   }
 
@@ -73,7 +56,7 @@ describe("bytes that are not HTTP", () => {
       await client.closed;
     }
     assert.deepEqual(lines, ["refused a TLS connection from 127.0.0.1: this port is plaintext"]);
-    await stillServes();
+    await assertServes(node);
   });
 
   it("harms nothing when HTTP/2 frames break the protocol", { timeout }, async () => {
@@ -97,7 +80,7 @@ describe("bytes that are not HTTP", () => {
       await Promise.race([client.closed, client.receives(pong)]);
       client.socket.destroy();
     }
-    await stillServes();
+    await assertServes(node);
   });
 
   it("survives clients that reset their connections at any time", { timeout }, async () => {
@@ -123,10 +106,10 @@ describe("bytes that are not HTTP", () => {
         if (opening.length > 0) client.send(opening);
         await new Promise((resolve) => setImmediate(resolve));
         client.socket[hangUp]();
-        if (hangUp === "end") await Promise.race([client.closed, stillServes()]);
+        if (hangUp === "end") await Promise.race([client.closed, assertServes(node)]);
       }
     }
-    await stillServes();
+    await assertServes(node);
   });
 });
 
@@ -169,9 +152,9 @@ describe("a call that breaks off", () => {
         for (const part of parts) client.send(part);
         // Written out before the end: what is lost with a reset would not be seen at all.
         await new Promise<void>((resolve) => client.socket.write("", () => resolve()));
-        await stillServes();
+        await assertServes(node);
         client.socket[hangUp]();
-        await stillServes();
+        await assertServes(node);
         assert.ok(!node.values.has("x"));
         client.socket.destroy();
       });

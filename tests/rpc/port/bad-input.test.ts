@@ -1,32 +1,17 @@
 import assert from "node:assert/strict";
-import { after, before, beforeEach, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { BytesValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { DataService } from "../../../gen/kvlab/v1/data_pb.ts";
-import { startToyNode, type ToyNode, transportNames, transportsTo } from "../../support/toy-node.ts";
+import { transportNames, transportsTo } from "../../support/toy-node.ts";
+import { assertServes, shareToyNode } from "../../support/toy-node-in-tests.ts";
 
 const timeout = 30_000;
 const messageBytesMax = 1_000_000;
 const put = "/kvlab.v1.DataService/Put";
 
-let node: ToyNode;
-const lines: string[] = [];
-before(async () => {
-  node = await startToyNode({ messageBytesMax, log: (line) => lines.push(line) });
-});
-after(async () => {
-  await node.close();
-});
-beforeEach(() => {
-  lines.length = 0;
-});
-
-async function stillServes(): Promise<void> {
-  for (const transport of Object.values(transportsTo(node.baseUrl))) {
-    await createClient(DataService, transport).put({ key: "still", value: { case: "text", value: "here" } });
-  }
-}
+const { node } = await shareToyNode({ messageBytesMax });
 
 async function errorOf(call: Promise<unknown>): Promise<ConnectError> {
   const error = await call.then(
@@ -76,7 +61,7 @@ describe("a method that does not exist", () => {
       const method = { ...DataService.method.put, name: "Nothing" };
       const error = await errorOf(transport.unary(method, undefined, undefined, undefined, { key: "a" }));
       assert.equal(error.code, Code.Unimplemented);
-      await stillServes();
+      await assertServes(node);
     });
   }
 
@@ -95,7 +80,7 @@ describe("a wrong content type", () => {
     for (const type of ["text/plain", "application/xml", "application/grpc+avro"]) {
       assert.equal((await post(put, type, "a")).status, 415, type);
     }
-    await stillServes();
+    await assertServes(node);
   });
 
   it("is 405 for a verb that the method has not", async () => {
@@ -170,6 +155,6 @@ describe("a message over the limit is RESOURCE_EXHAUSTED", () => {
     assert.equal(JSON.parse(connect.text).code, "resource_exhausted");
     const web = await post(put, "application/grpc-web+proto", envelope(bomb, true), "gzip");
     assert.equal(web.grpcStatus, String(Code.ResourceExhausted));
-    await stillServes();
+    await assertServes(node);
   });
 });

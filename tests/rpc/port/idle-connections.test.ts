@@ -4,40 +4,18 @@ import { createClient } from "@connectrpc/connect";
 import { DataService } from "../../../gen/kvlab/v1/data_pb.ts";
 import { RouterService } from "../../../gen/kvlab/v1/router_pb.ts";
 import { callHeaders, dial, endStream, frame, headersFrame, http2Hello } from "../../support/raw-client.ts";
-import {
-  ringVersions,
-  startToyNode,
-  type ToyNode,
-  type ToyOptions,
-  transportsTo,
-} from "../../support/toy-node.ts";
+import { ringVersions, transportsTo } from "../../support/toy-node.ts";
+import { withPatientNode } from "../../support/toy-node-in-tests.ts";
 import { until } from "../../support/until.ts";
 
 const timeout = 20_000;
 /** Short, yet time enough for a client on a busy machine. */
 const limitMs = 500;
-const never = 600_000;
-const patient = {
-  headTimeoutMs: never,
-  messageTimeoutMs: never,
-  idleTimeoutMs: never,
-  pingIntervalMs: never,
-};
-
 const watch = "/kvlab.v1.RouterService/WatchTopology";
-
-async function withNode(options: ToyOptions, run: (node: ToyNode) => Promise<void>): Promise<void> {
-  const node = await startToyNode({ ...patient, ...options });
-  try {
-    await run(node);
-  } finally {
-    await node.close();
-  }
-}
 
 describe("a connection without calls", () => {
   it("is closed after a while", { timeout }, () =>
-    withNode({ idleTimeoutMs: limitMs }, async (node) => {
+    withPatientNode({ idleTimeoutMs: limitMs }, async (node) => {
       const first = await dial(node.port);
       first.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
       assert.match(await first.closed, /^HTTP\/1\.1 501 /);
@@ -50,7 +28,7 @@ describe("a connection without calls", () => {
 
   it("does not mean one whose stream has nothing to say", { timeout }, () => {
     const idlers: Promise<string>[] = [];
-    return withNode(
+    return withPatientNode(
       {
         idleTimeoutMs: limitMs,
         async *watchTopology() {
@@ -74,7 +52,7 @@ describe("a connection without calls", () => {
   });
 
   it("is noticed by clients, which connect again", { timeout }, () =>
-    withNode({ idleTimeoutMs: limitMs }, async (node) => {
+    withPatientNode({ idleTimeoutMs: limitMs }, async (node) => {
       const transports = transportsTo(node.baseUrl);
       for (let i = 0; i < 3; i++) {
         for (const transport of Object.values(transports)) {
@@ -97,7 +75,7 @@ describe("an HTTP/2 client that vanished silently", () => {
     const end = new Promise<void>((resolve) => {
       ended = resolve;
     });
-    return withNode(
+    return withPatientNode(
       {
         pingIntervalMs: limitMs,
         async *watchTopology(_request, { signal }) {
@@ -120,7 +98,7 @@ describe("an HTTP/2 client that vanished silently", () => {
 
   it("does not mean one that is slow to read what it is sent", { timeout }, () => {
     const large = { topology: { ringVersion: 1n, groups: [{ name: "x".repeat(64 * 1024) }] } };
-    return withNode(
+    return withPatientNode(
       {
         pingIntervalMs: 50,
         messageTimeoutMs: 2 * limitMs,
@@ -157,7 +135,7 @@ describe("an HTTP/2 client that vanished silently", () => {
     const passed = new Promise<void>((resolve) => {
       pass = resolve;
     });
-    return withNode(
+    return withPatientNode(
       {
         pingIntervalMs: limitMs,
         async *watchTopology() {

@@ -13,31 +13,15 @@ import {
   http2Hello,
   type RawClient,
 } from "../../support/raw-client.ts";
-import { startToyNode, type ToyNode, type ToyOptions, transportsTo } from "../../support/toy-node.ts";
+import { type ToyNode, transportsTo } from "../../support/toy-node.ts";
+import { withPatientNode } from "../../support/toy-node-in-tests.ts";
 import { until } from "../../support/until.ts";
 
 const timeout = 20_000;
 /** Short, yet time enough for a client on a busy machine. */
 const limitMs = 500;
-const never = 600_000;
-const patient = {
-  headTimeoutMs: never,
-  messageTimeoutMs: never,
-  idleTimeoutMs: never,
-  pingIntervalMs: never,
-};
-
 const put = "/kvlab.v1.DataService/Put";
 const postHead = `POST ${put} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n`;
-
-async function withNode(options: ToyOptions, run: (node: ToyNode) => Promise<void>): Promise<void> {
-  const node = await startToyNode({ ...patient, ...options });
-  try {
-    await run(node);
-  } finally {
-    await node.close();
-  }
-}
 
 async function serves(node: ToyNode): Promise<void> {
   const data = createClient(DataService, transportsTo(node.baseUrl).gRPC);
@@ -61,7 +45,7 @@ describe("a client that brings no request in time", () => {
     Buffer.concat([http2Hello, frame(0x1, 0, 1, new Uint8Array())]),
   ];
   it("is cut off, while others are served", { timeout }, () =>
-    withNode({ headTimeoutMs: limitMs }, async (node) => {
+    withPatientNode({ headTimeoutMs: limitMs }, async (node) => {
       const cutOff = openings.map(async (opening) => {
         const client = await dial(node.port);
         if (opening.length > 0) client.send(opening);
@@ -74,7 +58,7 @@ describe("a client that brings no request in time", () => {
   );
 
   it("is cut off even if it keeps sending, byte by byte", { timeout }, () =>
-    withNode({ headTimeoutMs: limitMs }, async (node) => {
+    withPatientNode({ headTimeoutMs: limitMs }, async (node) => {
       const client = await dial(node.port);
       client.send(postHead);
       const drip = setInterval(() => client.send("X"), 5);
@@ -89,7 +73,7 @@ describe("a client that brings no request in time", () => {
 
 describe("a call whose message does not come in time", () => {
   it("is cut off in HTTP/1.1", { timeout }, () =>
-    withNode({ messageTimeoutMs: limitMs }, async (node) => {
+    withPatientNode({ messageTimeoutMs: limitMs }, async (node) => {
       const client = await dial(node.port);
       client.send(`${postHead}Content-Length: 100\r\n\r\n{"key"`);
       await client.closed;
@@ -99,7 +83,7 @@ describe("a call whose message does not come in time", () => {
   );
 
   it("is cut off in HTTP/2, while other calls on the connection go on", { timeout }, () =>
-    withNode({ messageTimeoutMs: limitMs }, async (node) => {
+    withPatientNode({ messageTimeoutMs: limitMs }, async (node) => {
       const client = await dial(node.port);
       client.send(http2Hello);
       client.send(headersFrame(1, callHeaders(put), false));
@@ -114,7 +98,7 @@ describe("a call whose message does not come in time", () => {
   );
 
   it("is also cut off if the answer is not read", { timeout }, () =>
-    withNode({ messageTimeoutMs: limitMs, messageBytesMax: 40_000_000 }, async (node) => {
+    withPatientNode({ messageTimeoutMs: limitMs, messageBytesMax: 40_000_000 }, async (node) => {
       // More than the system keeps for a client that does not read.
       const length = 32_000_000;
       node.values.set("x", { case: "bytes", value: new Uint8Array(length) });
@@ -142,7 +126,7 @@ describe("a call whose message does not come in time", () => {
   );
 
   it("does not mean a stream of requests, which may pause", { timeout }, () =>
-    withNode({ messageTimeoutMs: limitMs }, async (node) => {
+    withPatientNode({ messageTimeoutMs: limitMs }, async (node) => {
       const reflection = createClient(ServerReflection, transportsTo(node.baseUrl).gRPC);
       const idler = await dial(node.port);
       async function* requests() {
