@@ -3,7 +3,7 @@ import type { LogStore } from "../../src/cluster/storage/log-store.ts";
 import type { LogRecord } from "../../src/cluster/storage/model.ts";
 import type { LogOptions } from "../../src/cluster/storage/options.ts";
 import { contentsOf, dbfile, openOn, plain } from "./log-fixtures.ts";
-import { createSimulatedDisk, type SimulatedDisk } from "./simulated-disk.ts";
+import { SimulatedDisk } from "./simulated-disk.ts";
 
 export const indexFile = `${dbfile}.index`;
 export const indexDraft = `${dbfile}.index-new`;
@@ -20,7 +20,7 @@ export async function indexedLog(
   records: readonly LogRecord[],
   options: Options = {},
 ): Promise<SimulatedDisk> {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const store = await openIndexed(disk, options);
   await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
   await addTo(store, records);

@@ -11,11 +11,11 @@ import type { LogRecord } from "../../src/cluster/storage/model.ts";
 import type { LogOptions } from "../../src/cluster/storage/options.ts";
 import { repairLog } from "../../src/cluster/storage/tools/index.ts";
 import { dbfile, openOn } from "./log-fixtures.ts";
-import { createSimulatedDisk } from "./simulated-disk.ts";
+import { SimulatedDisk } from "./simulated-disk.ts";
 
 /** The disk of one replica. It outlives the process; a test can make it hang, fill it, and change the log on it. */
 export class LogDisk {
-  readonly #disk = createSimulatedDisk();
+  readonly #disk = new SimulatedDisk();
   /** While set, nothing is synced before it resolves; if it rejects, the sync fails. */
   hold: Promise<void> | undefined;
 

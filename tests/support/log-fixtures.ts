@@ -4,7 +4,7 @@ import type { Change, LogRecord } from "../../src/cluster/storage/model.ts";
 import { openLog } from "../../src/cluster/storage/open.ts";
 import type { LogOptions } from "../../src/cluster/storage/options.ts";
 import { systemClock } from "../../src/common/clock.ts";
-import { createSimulatedDisk } from "./simulated-disk.ts";
+import { SimulatedDisk } from "./simulated-disk.ts";
 
 export const dbfile = "/data/db.txt";
 export const rbfile = "/data/rollback.txt";
@@ -44,7 +44,7 @@ export function openOn(
 
 /** A new log that belongs to a node, and its disk. */
 export async function newLog() {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const store = await openOn(disk);
   await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
   return { disk, store };

@@ -8,7 +8,7 @@ import type { Coordination } from "../../src/coordination/coordination.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
 import { addressOf } from "./address.ts";
 import { openOn } from "./log-fixtures.ts";
-import { createSimulatedDisk } from "./simulated-disk.ts";
+import { SimulatedDisk } from "./simulated-disk.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 const never = new AbortController().signal;
@@ -42,7 +42,7 @@ export class NodeCluster {
   /** `log`: a log that was there before. */
   async data(group: string, address: string, log?: LogStore): Promise<DataNode> {
     const settings = defaultReplicationSettings;
-    const store = log ?? (await openOn(createSimulatedDisk(), { clock: this.clock }));
+    const store = log ?? (await openOn(new SimulatedDisk(), { clock: this.clock }));
     const node = new DataNode({ ...this.#common(), group, store, settings, valueBytesMax: 1000 });
     this.#data.set(address, node);
     await this.clock.settled(node.join(addressOf(address)));

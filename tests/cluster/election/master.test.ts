@@ -5,13 +5,13 @@ import { waitingReason } from "../../../src/cluster/ring/placement.ts";
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
 import { dbfile, openOn } from "../../support/log-fixtures.ts";
 import { NodeCluster } from "../../support/node-cluster.ts";
-import { createSimulatedDisk } from "../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../support/simulated-disk.ts";
 
 const never = new AbortController().signal;
 
 /** A log of the original program, with these keys. */
 async function originalLog(keys: readonly string[]): Promise<LogStore> {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const entries = keys.map((key) => `${Buffer.from(key).toString("base64")}\nMQ==\n#\n`);
   disk.place(dbfile, Buffer.from(entries.join("")));
   return await openOn(disk);

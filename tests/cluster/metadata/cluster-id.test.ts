@@ -5,7 +5,7 @@ import { clusterPath } from "../../../src/cluster/metadata/paths.ts";
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
 import { openOn } from "../../support/log-fixtures.ts";
 import { NodeCluster } from "../../support/node-cluster.ts";
-import { createSimulatedDisk } from "../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../support/simulated-disk.ts";
 
 async function idOf(cluster: NodeCluster): Promise<string> {
   const { data } = await (await cluster.session()).get(clusterPath);
@@ -14,7 +14,7 @@ async function idOf(cluster: NodeCluster): Promise<string> {
 
 /** A log of a group, as a node of that cluster has left it. */
 async function logOf(cluster: string): Promise<LogStore> {
-  const store = await openOn(createSimulatedDisk());
+  const store = await openOn(new SimulatedDisk());
   await store.adopt({ cluster, group: "g", number: 1 });
   return store;
 }
@@ -30,7 +30,7 @@ async function refused(cluster: NodeCluster, store: LogStore): Promise<string> {
 test("the first process makes the cluster's id, and all know it", async () => {
   const cluster = await NodeCluster.start();
   const router = await cluster.router("r:1");
-  const store = await openOn(createSimulatedDisk());
+  const store = await openOn(new SimulatedDisk());
   await cluster.data("g", "a:1", store);
   const id = await idOf(cluster);
   assert.match(id, /^[0-9a-f]{32}$/);

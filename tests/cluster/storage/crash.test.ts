@@ -14,7 +14,7 @@ import {
   rbfile,
 } from "../../support/log-fixtures.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
-import { createSimulatedDisk, type SimulatedDisk } from "../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../support/simulated-disk.ts";
 
 /** What a crash may leave: one of these logs, whole but for unacknowledged records at its end. */
 interface Allowed {
@@ -215,7 +215,7 @@ for (const [name, scenario] of Object.entries(scenarios)) {
       let crashes = 0;
       for (const [variant, survival] of survivals.entries()) {
         for (let limit = 0; ; limit++) {
-          const disk = createSimulatedDisk();
+          const disk = new SimulatedDisk();
           const expected = new Expectation();
           const crashed = await untilCrash(disk, limit, survival(limit + 1), () => scenario(disk, expected));
           const store = await openOn(disk);
@@ -234,7 +234,7 @@ for (const [name, scenario] of Object.entries(scenarios)) {
 
     it("keeps what the next process finds when only the process dies, and the machine later", async () => {
       for (let limit = 0; ; limit++) {
-        const disk = createSimulatedDisk();
+        const disk = new SimulatedDisk();
         const expected = new Expectation();
         const died = await untilEnd(
           disk,
@@ -256,7 +256,7 @@ for (const [name, scenario] of Object.entries(scenarios)) {
     it("loses nothing when the recovery crashes too, at any change", { timeout: 60_000 }, async () => {
       for (let first = 0; ; first += 2) {
         for (let second = 0; ; second++) {
-          const disk = createSimulatedDisk();
+          const disk = new SimulatedDisk();
           const expected = new Expectation();
           const keep = seededRandom(first * 1000 + second);
           if (!(await untilCrash(disk, first, keep, () => scenario(disk, expected)))) return;

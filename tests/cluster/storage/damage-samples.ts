@@ -9,7 +9,7 @@ import {
   putting,
   someRecords,
 } from "../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../support/simulated-disk.ts";
 
 /** A piece of a log file: a record, or a control line. */
 export interface Piece {
@@ -39,7 +39,7 @@ export async function sample(kind: Kind): Promise<Sample> {
 const samples: Partial<Record<Kind, Promise<Sample>>> = {};
 
 async function makeSample(kind: Kind): Promise<Sample> {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const store = await openOn(disk);
   await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
   const records = kind.startsWith("mixed") ? allKindsOfRecords(80) : someRecords(210);

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
 import { repairLog } from "../../../src/cluster/storage/tools/index.ts";
 import { contentsOf, dbfile, openOn, put, rbfile } from "../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../support/simulated-disk.ts";
 import { contentsOfPieces, listed, type Piece, sample } from "./damage-samples.ts";
 
 /** The last request before piece number `cut` is known, and none after it. */
@@ -16,7 +16,7 @@ function checkRequests(store: LogStore, pieces: readonly Piece[], cut: number): 
 }
 
 async function openBytes(bytes: Buffer): Promise<{ store: LogStore; after: () => Buffer | undefined }> {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   disk.place(dbfile, bytes);
   return { store: await openOn(disk), after: () => disk.contents(dbfile) };
 }
@@ -75,7 +75,7 @@ for (const { kind, mask } of kinds) {
     it("loses no other record by a repair, whichever byte is flipped", { timeout }, async () => {
       const { bytes, pieces } = await sample(kind);
       for (let offset = 0; offset < bytes.length; offset += 13) {
-        const disk = createSimulatedDisk();
+        const disk = new SimulatedDisk();
         disk.place(dbfile, bytes);
         disk.flip(dbfile, offset, mask(offset));
         const hit = pieces.findIndex(({ end }) => end > offset);
@@ -99,7 +99,7 @@ describe("a damaged log", () => {
     const flipped = Buffer.from(bytes);
     const place = pieces[100]?.start ?? 0;
     flipped[place] = 0;
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     disk.place(dbfile, flipped);
     return { disk, store: await openOn(disk), flipped };
   }
@@ -204,7 +204,7 @@ describe("a damaged log", () => {
 
 it("a leftover of an unfinished rewriting is removed", async () => {
   const { bytes, pieces } = await sample("plain");
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   disk.place(dbfile, bytes);
   disk.place(rbfile, bytes.subarray(0, 100));
   const store = await openOn(disk);
@@ -215,7 +215,7 @@ it("a leftover of an unfinished rewriting is removed", async () => {
 
 it("a whole rewritten log becomes the log when that is not there", async () => {
   const { bytes, pieces } = await sample("compacted");
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   disk.place(rbfile, bytes);
   const store = await openOn(disk);
   assert.deepEqual(await contentsOf(store), contentsOfPieces(pieces));
@@ -226,7 +226,7 @@ it("a whole rewritten log becomes the log when that is not there", async () => {
 it("a rewritten log that is not whole is neither used nor removed", async () => {
   const { bytes, wholeUpTo } = await sample("compacted");
   for (const length of [10, wholeUpTo - 1, bytes.length - 1]) {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     disk.place(rbfile, bytes.subarray(0, length));
     await assert.rejects(openOn(disk), /rollback\.txt: is (not whole|no log)/);
     assert.equal(disk.contents(rbfile)?.length, length);

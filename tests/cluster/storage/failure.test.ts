@@ -12,10 +12,10 @@ import {
   rbfile,
   someRecords,
 } from "../../support/log-fixtures.ts";
-import { createSimulatedDisk, type DiskOperation, systemError } from "../../support/simulated-disk.ts";
+import { type DiskOperation, SimulatedDisk, systemError } from "../../support/simulated-disk.ts";
 
 async function newLog() {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const fatal: Error[] = [];
   const store = await openOn(disk, { onFatal: (error) => fatal.push(error) });
   await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
@@ -139,7 +139,7 @@ describe("a log that cannot be opened is refused with its name, the reason and w
   ];
   for (const [name, kind, code, message] of refusals) {
     it(name, async () => {
-      const disk = createSimulatedDisk();
+      const disk = new SimulatedDisk();
       disk.place(dbfile, Buffer.from(""));
       disk.intercept = (operation) => {
         if (operation.kind === kind) throw systemError(code, operation.path);
@@ -157,7 +157,7 @@ describe("a log that cannot be opened is refused with its name, the reason and w
   }
 
   it("a directory", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     const options = { clock: systemClock, onFatal: () => {}, log: () => {} };
     await assert.rejects(
       openLog({ ...options, disk, dbfile: "/data/dir", rbfile }),
@@ -166,7 +166,7 @@ describe("a log that cannot be opened is refused with its name, the reason and w
   });
 
   it("one file for log and rollback", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     const options = { clock: systemClock, onFatal: () => {}, log: () => {} };
     await assert.rejects(
       openLog({ ...options, disk, dbfile, rbfile: "/data/../data/db.txt" }),
@@ -175,7 +175,7 @@ describe("a log that cannot be opened is refused with its name, the reason and w
   });
 
   it("a rollback file on another file system", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     const look = disk.look.bind(disk);
     disk.look = async (path) => {
       const entry = await look(path);
@@ -195,7 +195,7 @@ describe("a log that cannot be opened is refused with its name, the reason and w
   ];
   for (const [name, line] of newer) {
     it(`${name}, which is the work of a later version and no damage`, async () => {
-      const disk = createSimulatedDisk();
+      const disk = new SimulatedDisk();
       disk.place(dbfile, Buffer.from(withChecksum(line)));
       await assert.rejects(
         openOn(disk),

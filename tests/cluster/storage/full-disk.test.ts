@@ -13,12 +13,12 @@ import {
   someRecords,
   text,
 } from "../../support/log-fixtures.ts";
-import { createSimulatedDisk, systemError } from "../../support/simulated-disk.ts";
+import { SimulatedDisk, systemError } from "../../support/simulated-disk.ts";
 
 const full = { name: "LogStoreError", code: "full" };
 
 async function newLog(records: readonly LogRecord[] = [put(1, 1, "a", "1")]) {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const fatal: Error[] = [];
   const log: string[] = [];
   const options = {

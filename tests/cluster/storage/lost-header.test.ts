@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { repairLog } from "../../../src/cluster/storage/tools/index.ts";
 import { contentsAfter, contentsOf, dbfile, openOn, put, someRecords } from "../../support/log-fixtures.ts";
-import { createSimulatedDisk, systemError } from "../../support/simulated-disk.ts";
+import { SimulatedDisk, systemError } from "../../support/simulated-disk.ts";
 
 const records = someRecords(50);
 const keptIn = `${dbfile}.damaged-1`;
 
 /** A disk with a log of 50 records, 30 of them compacted. */
 async function withLog() {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const store = await openOn(disk);
   await store.adopt({ cluster: "c1", group: "g", number: 3 });
   await store.append(records.slice(0, 30));

@@ -15,7 +15,7 @@ import {
   text,
 } from "../../support/log-fixtures.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
-import { createSimulatedDisk } from "../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../support/simulated-disk.ts";
 import { factsAfter, LogModel } from "./log-model.ts";
 
 const keys = ["", "a", "b", "key with a space", "ключ", "\n", "#", "\uffff", "😀"];
@@ -151,7 +151,7 @@ async function copyOut(store: LogStore, meanwhile: () => Promise<void>) {
 }
 
 async function run(steps: readonly Step[], indexedBytesMin: number): Promise<void> {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const model = new LogModel(requestsMax);
   // A process that has died learns that its handles are dead.
   const open = () => openOn(disk, { onFatal: () => {}, requestsMax, indexedBytesMin });

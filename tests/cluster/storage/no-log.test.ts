@@ -7,10 +7,10 @@ import { gzipSync } from "node:zlib";
 import { repairLog, verifyLog } from "../../../src/cluster/storage/tools/index.ts";
 import { contentsOf, dbfile, openOn, someRecords } from "../../support/log-fixtures.ts";
 import { runProgram } from "../../support/run-program.ts";
-import { createSimulatedDisk } from "../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../support/simulated-disk.ts";
 
 async function sampleLog(): Promise<Buffer> {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const store = await openOn(disk);
   await store.adopt({ cluster: "c", group: "g", number: 1 });
   await store.append(someRecords(30));
@@ -37,7 +37,7 @@ describe("a file that is no log is refused and left as it is:", () => {
   for (const [name, make] of Object.entries(noLogs)) {
     it(name, async () => {
       const bytes = await make(await sampleLog());
-      const disk = createSimulatedDisk();
+      const disk = new SimulatedDisk();
       disk.place(dbfile, bytes);
       await assert.rejects(openOn(disk), /db\.txt: is no log: it does not begin as one/);
       await assert.rejects(verifyLog(disk, dbfile), /is no log/);
@@ -66,7 +66,7 @@ describe("a file that is no log is refused and left as it is:", () => {
 describe("a log that an editor has saved", () => {
   it("with one more line end loses that, which is kept beside", async () => {
     const log = await sampleLog();
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     disk.place(dbfile, Buffer.concat([log, Buffer.from("\n")]));
     const store = await openOn(disk);
     assert.deepEqual([store.condition.kind, store.last.seq], ["torn", 30]);
@@ -77,7 +77,7 @@ describe("a log that an editor has saved", () => {
 
   it("without its last line end loses the record that this ends, which is kept beside", async () => {
     const log = await sampleLog();
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     disk.place(dbfile, log.subarray(0, -1));
     const store = await openOn(disk);
     assert.deepEqual([store.condition.kind, store.last.seq], ["torn", 29]);
@@ -88,7 +88,7 @@ describe("a log that an editor has saved", () => {
   it("with spaces, tabs or more empty lines at its end is damaged", async () => {
     const log = await sampleLog();
     for (const more of [" ", "\t\n", "\n\n\n", "\r\n"]) {
-      const disk = createSimulatedDisk();
+      const disk = new SimulatedDisk();
       disk.place(dbfile, Buffer.concat([log, Buffer.from(more)]));
       const store = await openOn(disk);
       assert.equal(store.condition.kind, "damaged", JSON.stringify(more));
@@ -98,7 +98,7 @@ describe("a log that an editor has saved", () => {
 });
 
 it("an empty file is a new log", async () => {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   disk.place(dbfile, Buffer.alloc(0));
   const store = await openOn(disk);
   assert.deepEqual(store.condition, { kind: "intact" });

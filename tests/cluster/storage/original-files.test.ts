@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { dumpLog, repairLog, verifyLog } from "../../../src/cluster/storage/tools/index.ts";
 import { contentsOf, dbfile, openOn, put, text } from "../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../support/simulated-disk.ts";
 
 interface Expected {
   readonly files: Record<string, { readonly original_recovers: Record<string, string> }>;
@@ -13,7 +13,7 @@ const folder = new URL("../../data/kvlab-db/", import.meta.url);
 const expected: Expected = JSON.parse(readFileSync(new URL("expected.json", folder), "utf8"));
 
 function diskWith(name: string) {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   disk.place(dbfile, readFileSync(new URL(name, folder)));
   return disk;
 }

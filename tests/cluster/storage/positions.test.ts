@@ -4,7 +4,7 @@ import type { LogStoreError } from "../../../src/cluster/storage/errors.ts";
 import { type LoadedPositions, Positions } from "../../../src/cluster/storage/positions.ts";
 import { InvariantError } from "../../../src/common/invariant.ts";
 import { epochRecord, openOn, put } from "../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../support/simulated-disk.ts";
 
 const loaded: LoadedPositions = {
   base: { epoch: 1, seq: 2 },
@@ -106,7 +106,7 @@ describe("positions", () => {
 describe("a broken invariant", () => {
   it("ends the process, and the log takes nothing more", async () => {
     const fatal: LogStoreError[] = [];
-    const store = await openOn(createSimulatedDisk(), { onFatal: (error) => fatal.push(error) });
+    const store = await openOn(new SimulatedDisk(), { onFatal: (error) => fatal.push(error) });
     await store.append([put(1, 1, "a", "1")]);
     assert.throws(() => store.commit(2), /a record is committed that the log does not have/);
     assert.equal(fatal.length, 1);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { deleting, deletion, openOn, put, putting, text } from "../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../support/simulated-disk.ts";
 
 async function newLog() {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const store = await openOn(disk);
   await store.adopt({ cluster: "c1", group: "g", number: 1 });
   return { disk, store };

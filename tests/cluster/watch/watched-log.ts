@@ -3,7 +3,7 @@ import { WatchHub } from "../../../src/cluster/watch/hub.ts";
 import type { WatchStep } from "../../../src/cluster/watch/step.ts";
 import type { WatchOptions } from "../../../src/cluster/watch/watcher.ts";
 import { openOn } from "../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../support/simulated-disk.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
 const all: WatchOptions = { scope: { kind: "all" }, after: undefined, previous: false };
@@ -11,7 +11,7 @@ const all: WatchOptions = { scope: { kind: "all" }, after: undefined, previous: 
 /** A log that compaction leaves as it is, the watches on it, and a way to write to it. */
 export async function watchedLog({ historyBytes = 1e9 } = {}) {
   const clock = new VirtualClock();
-  const store = await openOn(createSimulatedDisk(), { clock, historyBytes });
+  const store = await openOn(new SimulatedDisk(), { clock, historyBytes });
   const failures: unknown[] = [];
   const hub = new WatchHub(store, clock, (error) => failures.push(error));
   const write = async (...records: LogRecord[]) => {

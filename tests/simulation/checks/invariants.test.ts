@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import { openOn } from "../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../support/simulated-disk.ts";
 import { put } from "./by-hand.ts";
 import { Invariants } from "./invariants.ts";
 import { ShadowLog } from "./shadow-log.ts";
@@ -17,7 +17,7 @@ describe("the check of who enters the in-sync set", () => {
     const group = invariants.group("g");
     const logs = await Promise.all(
       [1, 2].map(async (number) => {
-        const store = await openOn(createSimulatedDisk());
+        const store = await openOn(new SimulatedDisk());
         const owner = { cluster: "c", group: "g", number };
         await store.adopt(owner);
         const log = new ShadowLog(`n${number}`, "g");
@@ -43,7 +43,7 @@ describe("the check of who enters the in-sync set", () => {
     invariants.committing(one.log, 3);
     two.log.closed();
     two.log.overwritten(facts);
-    const store = await openOn(createSimulatedDisk());
+    const store = await openOn(new SimulatedDisk());
     const owner = { cluster: "c", group: "g", number: 2 };
     await store.adopt(owner);
     await store.append(records.slice(0, 1));

@@ -4,7 +4,7 @@ import { at } from "../../checker/hand-written.ts";
 import type { History } from "../../checker/history.ts";
 import type { StoreOperation } from "../../checker/store-model.ts";
 import { openOn } from "../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../support/simulated-disk.ts";
 import { withLog } from "../clients/learnt.ts";
 import { end, groupOf, named, put } from "./by-hand.ts";
 import type { GroupFacts } from "./group-facts.ts";
@@ -77,7 +77,7 @@ describe("the check of what goes from a log", () => {
     const invariants = new Invariants({ leaseMs: 1, minSync: 1 }, () => 0);
     const [one, two] = await Promise.all(
       [1, 2].map(async (number) => {
-        const store = await openOn(createSimulatedDisk());
+        const store = await openOn(new SimulatedDisk());
         await store.adopt({ cluster: "c1", group: "g", number });
         const replica = new ShadowLog(`n${number}`, "g");
         invariants.group("g").replicas.add(replica);

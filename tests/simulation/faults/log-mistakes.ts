@@ -1,6 +1,6 @@
 import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import { openLog } from "../../../src/cluster/storage/open.ts";
-import { createSimulatedDisk } from "../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../support/simulated-disk.ts";
 import { ShadowLog } from "../checks/shadow-log.ts";
 import type { Cluster } from "../world/cluster.ts";
 import type { DataHost, LogCopy } from "../world/data-host.ts";
@@ -157,7 +157,7 @@ function foreign(cluster: Cluster, host: DataHost, random: Random): Mistake | un
 /** A log of the same group and node in a cluster that has the same keys, with other values. */
 async function logOfAnotherCluster(cluster: Cluster, host: DataHost, random: Random): Promise<LogCopy> {
   const { seed, scheduler, trace, profile } = cluster.world;
-  const disk = createSimulatedDisk(999);
+  const disk = new SimulatedDisk(999);
   const process = new SimProcess("elsewhere", 1, seed, scheduler, trace);
   const store = await openLog({
     disk,

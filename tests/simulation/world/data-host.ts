@@ -4,12 +4,7 @@ import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
 import { openLog } from "../../../src/cluster/storage/open.ts";
 import { dataRoutes } from "../../../src/rpc/kv/data-service.ts";
 import { addressOf } from "../../support/address.ts";
-import {
-  createSimulatedDisk,
-  type DiskOperation,
-  type SimulatedDisk,
-  systemError,
-} from "../../support/simulated-disk.ts";
+import { type DiskOperation, SimulatedDisk, systemError } from "../../support/simulated-disk.ts";
 import { observeCalls } from "../checks/observed-calls.ts";
 import { observe } from "../checks/observed-store.ts";
 import { type LogFacts, ShadowLog } from "../checks/shadow-log.ts";
@@ -59,7 +54,7 @@ export class DataHost extends Host {
     this.group = group;
     this.#random = new Random(`${world.seed} ${name} disk`);
     this.#device = 1000 * number;
-    this.#disk = createSimulatedDisk(this.#device);
+    this.#disk = new SimulatedDisk(this.#device);
     this.replica = this.#newReplica();
   }
 
@@ -104,7 +99,7 @@ export class DataHost extends Host {
   /** The disk is replaced by an empty one. */
   wipe(): void {
     this.#lose();
-    this.#disk = createSimulatedDisk(++this.#device);
+    this.#disk = new SimulatedDisk(++this.#device);
     this.#mayBeRefused = false;
   }
 

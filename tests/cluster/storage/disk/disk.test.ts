@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Disk } from "../../../../src/cluster/storage/disk/disk.ts";
 import { nodeDisk } from "../../../../src/cluster/storage/disk/node-disk.ts";
-import { createSimulatedDisk } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../../support/simulated-disk.ts";
 
 describe("a file's identity", () => {
   it("on the machine's disk: a rename keeps it, a copy has another", async () => {
@@ -18,12 +18,12 @@ describe("a file's identity", () => {
   });
 
   it("on a simulated disk: the same", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     await check(disk, "/data", (from, to) => disk.place(to, disk.contents(from) ?? Buffer.alloc(0)));
   });
 
   it("on a simulated disk: what overwrites a file keeps it, and a file takes it along to another disk", async () => {
-    const [disk, other] = [createSimulatedDisk(1), createSimulatedDisk(2)];
+    const [disk, other] = [new SimulatedDisk(1), new SimulatedDisk(2)];
     for (const each of [disk, other]) each.place("db.txt", Buffer.from("old"));
     const idOn = async (each: Disk) => (await each.look("db.txt"))?.fileId;
     const [own, foreign] = [await idOn(disk), await idOn(other)];

@@ -3,11 +3,11 @@ import { describe, it } from "node:test";
 import { openLog } from "../../../../src/cluster/storage/open.ts";
 import { systemClock } from "../../../../src/common/clock.ts";
 import { contentsOf, dbfile, openOn, put, rbfile } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk, type SimulatedDisk } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../../support/simulated-disk.ts";
 
 /** A disk with the log of a node. */
 async function diskOf(number: number, group = "g"): Promise<SimulatedDisk> {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const store = await openOn(disk);
   await store.adopt({ cluster: "c1", group, number });
   await store.append([put(1, 1, "a", `of ${number}`)]);
@@ -68,7 +68,7 @@ describe("what stands at rbfile when a log is opened", () => {
       [await logOf(1), original],
     ] as const) {
       const said: string[] = [];
-      const disk = createSimulatedDisk();
+      const disk = new SimulatedDisk();
       disk.place(dbfile, db);
       disk.place(rbfile, rb);
       await (await openOn(disk, { log: (message) => said.push(message) })).close();
@@ -79,7 +79,7 @@ describe("what stands at rbfile when a log is opened", () => {
   });
 
   it("is kept beside when the log is a copy, which may have been getting an owner of its own", async () => {
-    const disk = createSimulatedDisk(2);
+    const disk = new SimulatedDisk(2);
     const begun = await logOf(2);
     disk.place(dbfile, await logOf(1));
     disk.place(rbfile, begun);
@@ -90,7 +90,7 @@ describe("what stands at rbfile when a log is opened", () => {
   });
 
   it("is not taken for the log of a node of another group when there is no dbfile", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     const other = await logOf(2, "other");
     disk.place(rbfile, other);
     const options = { disk, dbfile, rbfile, clock: systemClock, onFatal: assert.fail, log: () => {} };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import crc32 from "crc-32";
 import { contentsOf, dbfile, deleting, openOn, plain, put, putting } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../../support/simulated-disk.ts";
 
 /** An entry as the format says: CRC-32 of all of it but the checksum and the space before. */
 function entry(key: string, value: string, commit: string, options = ""): string {
@@ -20,7 +20,7 @@ const [a, b, c] = [
 const next = entry("ZA==", "MQ==", "# 1.3");
 
 async function openText(text: string) {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   disk.place(dbfile, Buffer.from(text, "latin1"));
   return { disk, store: await openOn(disk) };
 }

@@ -10,7 +10,7 @@ import {
   put,
   putting,
 } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../../support/simulated-disk.ts";
 
 /** A record as the format says: CRC-32 of all of it but the checksum and the space before. */
 function record(key: string, value: string, commit: string, options = ""): string {
@@ -20,7 +20,7 @@ function record(key: string, value: string, commit: string, options = ""): strin
 }
 
 async function openText(text: string) {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   disk.place(dbfile, Buffer.from(text, "latin1"));
   return await openOn(disk);
 }
@@ -36,7 +36,7 @@ const good = record("YQ==", "MQ==", "1.2");
 
 describe("a record", () => {
   it("is written as the format says", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     const store = await openOn(disk);
     await store.append([
       put(1, 1, "a", "1"),

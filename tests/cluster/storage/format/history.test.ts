@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { contentsAfter, contentsOf, openOn, plain, put } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../../support/simulated-disk.ts";
 
 describe("a log with a history", () => {
   const historyBytes = 200_000;
 
   async function logOf(count: number) {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     const store = await openOn(disk, { historyBytes });
     await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
     const records = Array.from({ length: count }, (_, index) => {
@@ -42,7 +42,7 @@ describe("a log with a history", () => {
   });
 
   it("is compacted by itself only when there is enough of garbage beside it", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     const store = await openOn(disk, { historyBytes: 2 * 1024 * 1024 });
     await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
     let largest = 0;

@@ -5,7 +5,7 @@ import crc32 from "crc-32";
 import { dumpLog, verifyLog } from "../../../../src/cluster/storage/tools/index.ts";
 import { systemClock } from "../../../../src/common/clock.ts";
 import { dbfile, deleting, epochRecord, openOn, plain, put, putting } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../../support/simulated-disk.ts";
 
 const page = readFileSync(new URL("../../../../docs/log-format.md", import.meta.url), "utf8");
 
@@ -46,7 +46,7 @@ const records = [
 
 /** Writes the log of the page, and the same compacted. */
 async function writeExamples(): Promise<{ written: string; compacted: string }> {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const store = await openOn(disk, { clock: { ...systemClock, random: () => 0.5 } });
   await store.adopt({ cluster: "6f1c2a9e", group: "zdata1", number: 1 });
   await store.beginLife("42");
@@ -69,7 +69,7 @@ describe("the log of the page", () => {
   });
 
   it("says to the reader what was written", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     disk.place(dbfile, Buffer.from(written, "latin1"));
     const { condition, identity, records: count, liveKeys, epochs } = await verifyLog(disk, dbfile);
     assert.deepEqual(
@@ -91,7 +91,7 @@ describe("the log of the page", () => {
   });
 
   it("says the same of what is left when it is compacted", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     disk.place(dbfile, Buffer.from(compacted, "latin1"));
     const left: string[] = [];
     for await (const { seq, key, value, requestId = "" } of dumpLog(disk, dbfile)) {
@@ -163,7 +163,7 @@ describe("a reader refuses what the page lists:", () => {
   for (const [index, text] of refusedFiles.entries()) {
     const { reason = "" } = refused[index] ?? {};
     it(`${index + 1}. ${reason}`, async () => {
-      const disk = createSimulatedDisk();
+      const disk = new SimulatedDisk();
       disk.place(dbfile, Buffer.from(text, "latin1"));
       const told = await verifyLog(disk, dbfile).then(
         ({ condition }) => (condition.kind === "damaged" ? condition.reason : condition.kind),

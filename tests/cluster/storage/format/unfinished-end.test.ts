@@ -3,13 +3,13 @@ import { describe, it } from "node:test";
 import { isUnfinishedEnd } from "../../../../src/cluster/storage/format/unfinished-end.ts";
 import { verifyLog } from "../../../../src/cluster/storage/tools/index.ts";
 import { contentsOf, dbfile, epochRecord, openOn, put, putting } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../../support/simulated-disk.ts";
 
 const sectorBytes = 512;
 
 /** A log of some records, each synced before the next, and then a write of several at once; and where that begins. */
 async function logWithGroup(count: number, valueBytes = 200) {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const store = await openOn(disk);
   await store.adopt({ group: "g", number: 1, cluster: "c" });
   for (let seq = 1; seq <= 5; seq++) await store.append([put(1, seq, `k${seq}`, "x".repeat(valueBytes))]);
@@ -30,7 +30,7 @@ function withoutSector(bytes: Buffer, at: number, from: number): Buffer {
 }
 
 async function opened(bytes: Buffer) {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   disk.place(dbfile, bytes);
   const report = await verifyLog(disk, dbfile);
   const store = await openOn(disk);
@@ -88,7 +88,7 @@ describe("sectors that were never written", () => {
 
   it("are no unfinished end once something has been written behind them", async () => {
     const { bytes, from } = await logWithGroup(1, 2000);
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     disk.place(dbfile, bytes);
     const store = await openOn(disk);
     await store.promise(7);
@@ -133,7 +133,7 @@ describe("an end", () => {
 });
 
 it("records of one write say where it began, those of another do not go back behind that", async () => {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const store = await openOn(disk);
   await store.adopt({ group: "g", number: 1, cluster: "c" });
   const start = store.fileBytes;

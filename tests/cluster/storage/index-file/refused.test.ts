@@ -12,7 +12,7 @@ import {
   openIndexed,
 } from "../../../support/indexed-log.ts";
 import { allKindsOfRecords, dbfile, deletion, openOn, put } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk, type SimulatedDisk } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../../support/simulated-disk.ts";
 
 const records = allKindsOfRecords(30, 6);
 
@@ -164,7 +164,7 @@ describe("an index file is refused, and the log is what is served, when the log"
   it("is of another time, by any number of records", async () => {
     const logs: Buffer[] = [];
     const indexes: Buffer[] = [];
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     for (let count = 0; count <= 20; count++) {
       const store = await openIndexed(disk);
       if (count === 0) await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });

@@ -4,7 +4,7 @@ import type { LogStore } from "../../../../src/cluster/storage/log-store.ts";
 import type { LogRecord } from "../../../../src/cluster/storage/model.ts";
 import { verifyLog } from "../../../../src/cluster/storage/tools/index.ts";
 import { contentsOf, dbfile, deleting, openOn, put, putting } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../../support/simulated-disk.ts";
 
 /** Answers request r<seq>, with the same few keys again and again. */
 function answer(seq: number, epoch = 1): LogRecord {
@@ -12,7 +12,7 @@ function answer(seq: number, epoch = 1): LogRecord {
 }
 
 async function newLog(requestsMax = 100_000) {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const store = await openOn(disk, { requestsMax });
   await store.adopt({ cluster: "c1", group: "g", number: 1 });
   return { disk, store };

@@ -3,10 +3,10 @@ import { describe, it } from "node:test";
 import type { ScannedKey, ScanReader } from "../../../../src/cluster/storage/key-view.ts";
 import type { LogStore } from "../../../../src/cluster/storage/log-store.ts";
 import { deletion, openOn, put, text } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../../support/simulated-disk.ts";
 
 async function logWith(keys: readonly string[]) {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const store = await openOn(disk);
   await store.adopt({ cluster: "c1", group: "g", number: 1 });
   await store.append(keys.map((key, index) => put(1, index + 1, key, `first ${key}`)));

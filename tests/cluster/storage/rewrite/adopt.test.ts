@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { contentsOf, dbfile, openOn, put } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../../support/simulated-disk.ts";
 
 describe("adopt", () => {
   it("keeps what was promised and written before", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     const store = await openOn(disk);
     await store.promise(4);
     await store.append([put(2, 1, "a", "1")]);
@@ -20,7 +20,7 @@ describe("adopt", () => {
 
 describe("a header", () => {
   it("names the group, the node and the log, whatever the names are", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     const store = await openOn(disk);
     await store.adopt({ cluster: "c1", group: "a group=ü%\n", number: 12 });
     await store.close();

@@ -13,10 +13,10 @@ import {
   someRecords,
   text,
 } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk, type SimulatedDisk, systemError } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk, systemError } from "../../../support/simulated-disk.ts";
 
 async function logWith(records: readonly LogRecord[]) {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const store = await openOn(disk);
   await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
   await store.append(records);
@@ -158,7 +158,7 @@ describe("compaction", () => {
   });
 
   it("begins by itself when more than half of a log of some size is garbage", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     const store = await openOn(disk);
     await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
     const value = "x".repeat(10_000);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { dumpLog, verifyLog } from "../../../../src/cluster/storage/tools/index.ts";
 import { dbfile, epochRecord, openOn, put } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk, type SimulatedDisk } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../../support/simulated-disk.ts";
 
 const kept = (number: number) => `${dbfile}.cut-${number}`;
 
@@ -27,7 +27,7 @@ function epochsOf(...firstSeqs: readonly (readonly [number, number])[]) {
 
 describe("what is cut off a log", () => {
   it("by the group is told and kept as a log of its own", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     const said: string[] = [];
     const store = await openLogOf20(disk, said);
     await store.truncate(18);
@@ -44,7 +44,7 @@ describe("what is cut off a log", () => {
   });
 
   it("is nothing while it was not on the disk", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     const store = await openLogOf20(disk);
     const waiting = store.append([put(2, 21, "a", "1")]);
     waiting.catch(() => {});
@@ -63,7 +63,7 @@ describe("what is cut off a log", () => {
   ]; // biome-ignore format: a list
   for (const [name, epochs, base, lost] of copies) {
     it(`by ${name} is ${lost.length === 0 ? "nothing" : "what that lacks"}`, async () => {
-      const disk = createSimulatedDisk();
+      const disk = new SimulatedDisk();
       const store = await openLogOf20(disk);
       const copy = await store.beginSnapshot({ base, epochs: epochsOf(...epochs), requestsAfter: 0 });
       await copy.finish();
@@ -74,7 +74,7 @@ describe("what is cut off a log", () => {
   }
 
   it("by a copy in the place of a damaged log is what stands from the damage on", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     await (await openLogOf20(disk)).close();
     const bytes = disk.contents(dbfile) ?? assert.fail();
     const at = bytes.indexOf("# 1.8 ");
@@ -94,7 +94,7 @@ describe("what is cut off a log", () => {
   });
 
   it("stays as long as eight newer ones have not come, and these have 64 MiB", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     const said: string[] = [];
     const store = await openLogOf20(disk, said);
     for (let number = 1; number <= 8; number++) disk.place(kept(number), Buffer.alloc(10));
@@ -117,7 +117,7 @@ describe("what is cut off a log", () => {
   });
 
   it("must find room beside the log, else nothing is cut off", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     const store = await openLogOf20(disk);
     disk.freeBytes = 10;
     await assert.rejects(store.truncate(8), { code: "full" });

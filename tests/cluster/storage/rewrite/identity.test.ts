@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { repairLog, verifyLog } from "../../../../src/cluster/storage/tools/index.ts";
 import { contentsAfter, contentsOf, dbfile, openOn, someRecords } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk, type SimulatedDisk } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../../support/simulated-disk.ts";
 
 const records = someRecords(20);
 const owner = { cluster: "c1", group: "g", number: 3 };
 
 /** A disk with a log of 20 records of node 3, which has begun life 7. */
 async function withLog(): Promise<SimulatedDisk> {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const store = await openOn(disk);
   await store.adopt(owner);
   await store.append(records);
@@ -25,7 +25,7 @@ function copyTo(disk: SimulatedDisk, source: SimulatedDisk): void {
 describe("a copy of a log", () => {
   it("is known to be one, on the same disk and on another", async () => {
     const disk = await withLog();
-    for (const target of [disk, createSimulatedDisk(2)]) {
+    for (const target of [disk, new SimulatedDisk(2)]) {
       copyTo(target, disk);
       const store = await openOn(target);
       assert.equal(store.isCopy, true);

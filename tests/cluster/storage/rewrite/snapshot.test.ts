@@ -13,10 +13,10 @@ import {
   rbfile,
   someRecords,
 } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../../support/simulated-disk.ts";
 
 async function logWith(records: readonly LogRecord[]) {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const store = await openOn(disk);
   await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
   await store.append(records);

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { dumpLog } from "../../../../src/cluster/storage/tools/index.ts";
 import { dbfile, openOn, someRecords } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk, type SimulatedDisk } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../../support/simulated-disk.ts";
 
 export const records = someRecords(100);
 
 /** A closed log of 100 records, 60 of them in its snapshot part. */
 export async function compactedLog() {
-  const disk = createSimulatedDisk();
+  const disk = new SimulatedDisk();
   const store = await openOn(disk);
   await store.adopt({ cluster: "c1", group: "zdata1", number: 4 });
   await store.append(records.slice(0, 60));

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { dumpLog } from "../../../../src/cluster/storage/tools/index.ts";
 import { dbfile, deleting, openOn, putting } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../../support/simulated-disk.ts";
 import { compactedLog, damage, dumped, records } from "./compacted-log.ts";
 
 describe("dump", () => {
   it("gives every record in order", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     const store = await openOn(disk);
     await store.append(records);
     await store.close();
@@ -25,7 +25,7 @@ describe("dump", () => {
   });
 
   it("tells batches, requests, expiries and what a change replaces", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     const store = await openOn(disk);
     await store.append([
       {

@@ -10,12 +10,12 @@ import {
   putting,
   rbfile,
 } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk } from "../../../support/simulated-disk.ts";
 import { compactedLog, damage, records } from "./compacted-log.ts";
 
 describe("repair", () => {
   it("keeps what is live of batches, and says that lost requests are not known", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     const store = await openOn(disk);
     await store.adopt({ cluster: "c1", group: "g", number: 1 });
     const batch = (seq: number, ...keys: string[]) => {

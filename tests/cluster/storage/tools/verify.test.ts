@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { verifyLog } from "../../../../src/cluster/storage/tools/index.ts";
 import { contentsAfter, dbfile, openOn } from "../../../support/log-fixtures.ts";
-import { createSimulatedDisk, systemError } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk, systemError } from "../../../support/simulated-disk.ts";
 import { compactedLog, damage, dumped, records } from "./compacted-log.ts";
 
 describe("verify", () => {
@@ -51,7 +51,7 @@ describe("verify", () => {
   });
 
   it("of no file, a directory or an unreadable file is one clear line", async () => {
-    const disk = createSimulatedDisk();
+    const disk = new SimulatedDisk();
     await assert.rejects(verifyLog(disk, dbfile), /^LogFileError: \/data\/db\.txt: cannot read it: ENOENT/);
     await assert.rejects(verifyLog(disk, "/data"), /^LogFileError: \/data: is a directory/);
     disk.place(dbfile, Buffer.from("\n"));
