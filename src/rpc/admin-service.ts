@@ -1,27 +1,21 @@
 import { ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { AdminService } from "../../gen/kvlab/v1/admin_pb.ts";
 import type { RouterNode } from "../cluster/node/router-node.ts";
-import type { Clock } from "../common/clock.ts";
-import { deadlineOf } from "./deadline.ts";
 import { answering, relayed } from "./errors.ts";
 
-export function adminRoutes(router: ConnectRouter, node: RouterNode, clock: Clock): void {
+export function adminRoutes(router: ConnectRouter, node: RouterNode): void {
   router.service(AdminService, {
-    transfer: ({ group, number }, context) =>
+    transfer: ({ group, number }, { signal }) =>
       answering(async () => {
         try {
-          return { epoch: BigInt(await node.transferLeadership(group, number, deadlineOf(context, clock))) };
+          return { epoch: BigInt(await node.transferLeadership(group, number, signal)) };
         } catch (error) {
           throw error instanceof ConnectError ? relayed(error) : error;
         }
       }),
-    recover: ({ group, acceptDataLoss }, context) =>
+    recover: ({ group, acceptDataLoss }, { signal }) =>
       answering(async () => {
-        const { primary, epoch, loss } = await node.recover(
-          group,
-          acceptDataLoss,
-          deadlineOf(context, clock),
-        );
+        const { primary, epoch, loss } = await node.recover(group, acceptDataLoss, signal);
         return { number: primary.number, epoch: BigInt(epoch), loss };
       }),
   });

@@ -6,26 +6,13 @@ import type { Clock } from "../common/clock.ts";
 /** Default for calls without a deadline: longer than a failover, short enough for a person to wait. */
 export const defaultDeadlineMs = 10_000;
 
-/** Aborted when the caller has gone, its deadline has passed, or the server shuts down. */
+/**
+ * Aborted when the caller of a stream has gone, its deadline has passed, or the server shuts down. For what must not
+ * last as long as the stream may. (The port gives every unary call a deadline.)
+ */
 export function deadlineOf(context: HandlerContext, clock: Clock): AbortSignal {
   if (context.timeoutMs() !== undefined) return context.signal;
   return startDeadline(clock, defaultDeadlineMs, context.signal).signal;
-}
-
-/** A handler that runs `call` until the deadline of its caller, or the default one. */
-export function withDeadline<Request, Response>(
-  clock: Clock,
-  call: (request: Request, signal: AbortSignal) => Promise<Response>,
-): (request: Request, context: HandlerContext) => Promise<Response> {
-  return async (request, context) => {
-    if (context.timeoutMs() !== undefined) return await call(request, context.signal);
-    const { signal, release } = startDeadline(clock, defaultDeadlineMs, context.signal);
-    try {
-      return await call(request, signal);
-    } finally {
-      release();
-    }
-  };
 }
 
 /**

@@ -6,17 +6,16 @@ import type { TopologySource } from "../cluster/metadata/topology.ts";
 import { checkKey } from "../cluster/node/limits.ts";
 import { noRingReason, ownerOf } from "../cluster/ring/placement.ts";
 import type { Clock } from "../common/clock.ts";
-import { deadlineOf } from "./deadline.ts";
 import { answering } from "./errors.ts";
 import { firstTopology } from "./first-topology.ts";
 import { ageOf, toTopologyMessage } from "./topology-message.ts";
 
 export function routerRoutes(router: ConnectRouter, source: TopologySource, clock: Clock): void {
   router.service(RouterService, {
-    async locate({ key }, context) {
+    async locate({ key }, { signal }) {
       return await answering(async () => {
         checkKey(key);
-        const topology = await firstTopology(source, clock, deadlineOf(context, clock));
+        const topology = await firstTopology(source, clock, signal);
         const owner = ownerOf(topology, key);
         if (owner === undefined) throw new OperationError("unavailable", noRingReason(topology));
         return {
@@ -28,9 +27,9 @@ export function routerRoutes(router: ConnectRouter, source: TopologySource, cloc
       });
     },
 
-    getTopology: (_request, context) =>
+    getTopology: (_request, { signal }) =>
       answering(async () => {
-        const topology = await firstTopology(source, clock, deadlineOf(context, clock));
+        const topology = await firstTopology(source, clock, signal);
         return { topology: toTopologyMessage(topology, clock.monotonicMs()) };
       }),
 

@@ -7,18 +7,26 @@
  * and the newer one may send more fields.
  */
 
-import type { Message } from "@bufbuild/protobuf";
+import type { DescService, Message } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { OperationSchema } from "../../gen/kvlab/v1/data_pb.ts";
 
 const publicServices = /^kvlab\.v1\./;
 
 export const refusingUnknownFields: Interceptor = (next) => (request) => {
-  if (!publicServices.test(request.service.typeName)) return next(request);
-  if (request.stream) return next({ ...request, message: checkedOnes(request.message) });
-  checkFields(request.message);
+  if (!request.stream) checkRequest(request.service, request.message);
+  else if (isPublic(request.service)) return next({ ...request, message: checkedOnes(request.message) });
   return next(request);
 };
+
+/** Checks the message of a unary call. Errors: ConnectError INVALID_ARGUMENT. */
+export function checkRequest(service: DescService, message: Message): void {
+  if (isPublic(service)) checkFields(message);
+}
+
+function isPublic({ typeName }: DescService): boolean {
+  return publicServices.test(typeName);
+}
 
 async function* checkedOnes<T extends Message>(messages: AsyncIterable<T>): AsyncIterable<T> {
   for await (const message of messages) {

@@ -69,7 +69,7 @@ export async function startDataServer(options: DataServerOptions): Promise<Serve
     };
     const listener = await listenFor(options, instance, health, (router) => {
       dataRoutes(router, made, options.clock);
-      replicationRoutes(router, made.peers, options.clock);
+      replicationRoutes(router, made.peers);
     });
     const address = joinHostPort(host, listener.port);
     const announced = announcedBy(options, listener.port);

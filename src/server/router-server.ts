@@ -42,7 +42,7 @@ export async function startRouterServer(options: RouterServerOptions): Promise<S
   try {
     const listener = await listenFor(options, instance, health, (router) => {
       electionRoutes(router, node);
-      adminRoutes(router, node, clock);
+      adminRoutes(router, node);
       routerRoutes(router, node.topology, clock);
       forwardingRoutes(router, node.topology, (address) => transports.transportTo(address), clock);
     });

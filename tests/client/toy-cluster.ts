@@ -55,7 +55,7 @@ export async function startToyServer(behaviour: Partial<ToyBehaviour> = {}): Pro
     };
     const { pipe, exchange } = pipeHandlers(calls, systemClock);
     router.service(DataService, {
-      ...unaryHandlers(calls, systemClock),
+      ...unaryHandlers(calls),
       pipe: (requests, context) => pipe(counted(requests, messages), context),
       exchange,
       scan: (request) => toy.scan(request),

@@ -8,6 +8,11 @@ export class VirtualClock implements Clock {
   #seed = 1;
   #timers: { atMs: number; callback: () => void }[] = [];
 
+  /** Timers that have not fired and were not called off. */
+  get timerCount(): number {
+    return this.#timers.length;
+  }
+
   monotonicMs(): number {
     return this.#nowMs;
   }

@@ -10,7 +10,6 @@ import { checkKey } from "../../cluster/node/limits.ts";
 import { noPrimaryReason, ownerOf, primaryOf } from "../../cluster/ring/placement.ts";
 import type { Address } from "../../common/address.ts";
 import { type Clock, sleep } from "../../common/clock.ts";
-import { deadlineOf } from "../deadline.ts";
 import { answering, relayed, toConnectError } from "../errors.ts";
 import { firstTopology } from "../first-topology.ts";
 import { pipeHandlers } from "../kv/pipe-service.ts";
@@ -63,12 +62,11 @@ export function forwardingRoutes(
   };
 
   router.service(DataService, {
-    ...unaryHandlers(calls, clock),
+    ...unaryHandlers(calls),
     ...pipeHandlers(calls, clock),
     ...forwardedStreamHandlers(source, clock, clientAt),
-    status: (request, context) =>
+    status: (request, { signal }) =>
       answering(async () => {
-        const signal = deadlineOf(context, clock);
         const topology = await firstTopology(source, clock, signal);
         const node = findNode(topology, request.group, request.number);
         return await clientAt(node.address).status(request, { signal });

@@ -2,7 +2,6 @@ import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
 import {
   type AppendRequest as AppendRequestMessage,
   AppendResult,
-  type HandOverRequest,
   ReplicationService,
 } from "../../../gen/kvlab/internal/v1/replication_pb.ts";
 import type {
@@ -13,9 +12,7 @@ import type {
   TransferRequest,
 } from "../../cluster/replication/peer.ts";
 import type { Position } from "../../cluster/storage/model.ts";
-import type { Clock } from "../../common/clock.ts";
 import { messageBytesLimit } from "../../common/key-limits.ts";
-import { withDeadline } from "../deadline.ts";
 import { answering, toConnectError } from "../errors.ts";
 import { collectBuffers } from "./collect-buffers.ts";
 import { fromEpochs, fromPosition, fromRecord, toEpochs, toPosition } from "./replication-messages.ts";
@@ -35,7 +32,7 @@ const results = {
   full: AppendResult.FULL,
 } as const;
 
-export function replicationRoutes(router: ConnectRouter, node: ReplicationHandler, clock: Clock): void {
+export function replicationRoutes(router: ConnectRouter, node: ReplicationHandler): void {
   const handlers: ServiceImpl<typeof ReplicationService> = {
     async append(message) {
       if (message.records.length > 0) collectBuffers();
@@ -46,9 +43,8 @@ export function replicationRoutes(router: ConnectRouter, node: ReplicationHandle
       }
     },
     countMisplaced: (request) => answering(async () => ({ keys: BigInt(node.countMisplaced(request)) })),
-    handOver: withDeadline(clock, (request: HandOverRequest, signal) =>
+    handOver: (request, { signal }) =>
       answering(async () => ({ epoch: BigInt(await node.transferLeadership(request, signal)) })),
-    ),
     getPosition: (request) =>
       answering(async () => {
         const position = node.position(request);

@@ -14,7 +14,7 @@ import { callsOfNode, unaryHandlers } from "./unary-calls.ts";
 export function dataRoutes(router: ConnectRouter, node: DataNode, clock: Clock): void {
   const calls = callsOfNode(node.calls, node.group, clock);
   router.service(DataService, {
-    ...unaryHandlers(calls, clock),
+    ...unaryHandlers(calls),
     ...pipeHandlers(calls, clock),
     ...groupStreamHandlers(node.calls, node.group, clock),
     status: ({ group, number }) =>

@@ -1,4 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
 import type {
   BatchRequest,
   BatchResponseSchema,
@@ -11,7 +12,6 @@ import type {
 } from "../../../gen/kvlab/v1/data_pb.ts";
 import type { KeyService } from "../../cluster/node/key-service.ts";
 import type { Clock } from "../../common/clock.ts";
-import { withDeadline } from "../deadline.ts";
 import { toConnectError } from "../errors.ts";
 import { fromBatch, fromCondition, fromRequestId, fromValue, toTtlLeft, toValue } from "./key-messages.ts";
 
@@ -76,11 +76,11 @@ export function callsOfNode(service: KeyService, group: string, clock: Clock): U
 }
 
 /** The calls as they come alone, each with the deadline of its caller. */
-export function unaryHandlers(calls: UnaryCalls, clock: Clock) {
+export function unaryHandlers(calls: UnaryCalls) {
   return {
-    get: withDeadline(clock, calls.get),
-    put: withDeadline(clock, calls.put),
-    delete: withDeadline(clock, calls.delete),
-    batch: withDeadline(clock, calls.batch),
+    get: (request: GetRequest, { signal }: HandlerContext) => calls.get(request, signal),
+    put: (request: PutRequest, { signal }: HandlerContext) => calls.put(request, signal),
+    delete: (request: DeleteRequest, { signal }: HandlerContext) => calls.delete(request, signal),
+    batch: (request: BatchRequest, { signal }: HandlerContext) => calls.batch(request, signal),
   };
 }

@@ -1,8 +1,8 @@
-import type { Request } from "./http.ts";
+import type { Readable } from "node:stream";
 
 /** How many chunks are passed on as they come, and the length from which later ones are. */
-const freeChunks = 16;
-const chunkBytesMin = 4_096;
+export const freeChunks = 16;
+export const smallChunkBytes = 4_096;
 
 const blockBytes = 65_536;
 
@@ -13,7 +13,7 @@ const blockBytes = 65_536;
  * A reader that collects a message keeps each chunk, and a chunk of one byte takes a hundred bytes. So small chunks are
  * joined, except those of streams, whose messages must not wait for the next one.
  */
-export async function* bodyOf(request: Request, isStream: boolean): AsyncIterable<Uint8Array<ArrayBuffer>> {
+export async function* bodyOf(request: Readable, isStream: boolean): AsyncIterable<Uint8Array<ArrayBuffer>> {
   try {
     const chunks = request.iterator({ destroyOnReturn: false });
     if (isStream) yield* chunks;
@@ -31,7 +31,7 @@ async function* gathered(
   let length = 0;
   for await (const chunk of chunks) {
     count++;
-    const isSmall = count > freeChunks && chunk.length < chunkBytesMin;
+    const isSmall = count > freeChunks && chunk.length < smallChunkBytes;
     if (length > 0 && (!isSmall || length + chunk.length > blockBytes)) {
       yield block.subarray(0, length);
       block = new Uint8Array(0);

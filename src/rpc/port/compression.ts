@@ -17,6 +17,9 @@ const brotliQuality = 1;
 /** Answers that may wait to be compressed. Beyond this number, answers are sent uncompressed. */
 const waitingMax = 8;
 
+/** Shorter answers are sent uncompressed. */
+export const compressMinBytes = 1_024;
+
 /** At most one of the four threads for each direction. */
 const compressing = new SerialQueue();
 const decompressing = new SerialQueue();

@@ -1,8 +1,6 @@
 import type { Http2Session } from "node:http2";
 import { constants } from "node:http2";
 import type { Socket } from "node:net";
-import { keepMoving } from "./bun-stall-workaround.ts";
-import type { Request, Response } from "./http.ts";
 
 export interface ConnectionLimits {
   /** A new connection must bring a whole request head within this time. */
@@ -18,19 +16,75 @@ export interface ConnectionLimits {
   readonly pingIntervalMs: number;
 }
 
-export interface Call {
-  /** The answer is complete: the client must read it now. */
-  answered(): void;
-  /** A part of the answer has begun or ceased to wait for the client. */
-  waited(): void;
+/** Which sides of a call are streams. Their messages are due at no time: a stream may last. */
+export interface Streams {
+  readonly in: boolean;
+  readonly out: boolean;
 }
 
-interface TrackedCall extends Call {
-  /** When the client must have sent its message or read the answer; undefined while neither is due. */
-  dueAt: number | undefined;
-  /** Whether the client has more to send, or must be there for as long as the answer lasts. */
-  readonly needsClient: () => boolean;
+export interface CallOptions {
+  readonly messageTimeoutMs: number;
+  readonly streams: Streams;
+  /** Whether the whole request has come. */
+  readonly isReceived: () => boolean;
+  /** Gives up on the call. */
   readonly cut: () => void;
+}
+
+/** A call and what its client still has to do for it. */
+export class Call {
+  readonly #connection: Connection | undefined;
+  readonly #messageTimeoutMs: number;
+  readonly #streams: Streams;
+  readonly #isReceived: () => boolean;
+  readonly #cut: () => void;
+  /** When the client must have sent its message or read the answer; undefined while neither is due. */
+  #dueAt: number | undefined;
+
+  /** Without a connection nothing is tracked. */
+  constructor(connection: Connection | undefined, options: CallOptions) {
+    this.#connection = connection;
+    this.#messageTimeoutMs = options.messageTimeoutMs;
+    this.#streams = options.streams;
+    this.#isReceived = options.isReceived;
+    this.#cut = options.cut;
+    if (!options.streams.in) this.#dueAt = performance.now() + options.messageTimeoutMs;
+    connection?.begin(this);
+  }
+
+  /** Whether the client has more to send, or must be there for as long as the answer lasts. */
+  get needsClient(): boolean {
+    return this.#streams.out || !this.#isReceived();
+  }
+
+  /** The whole request has been read. */
+  received(): void {
+    this.#dueAt = undefined;
+  }
+
+  /** The answer is complete: the client must read it now. */
+  answered(): void {
+    if (!this.#streams.out) this.#dueAt = performance.now() + this.#messageTimeoutMs;
+  }
+
+  /** A part of the answer has begun or ceased to wait for the client. */
+  waited(): void {
+    this.#connection?.waited();
+  }
+
+  /** The call is over for both sides. */
+  ended(): void {
+    this.#connection?.end(this);
+  }
+
+  /** Gives up on the call if its client does not do its part. */
+  sweep(now: number): void {
+    if (this.#dueAt !== undefined && now > this.#dueAt) this.#cut();
+  }
+
+  cut(): void {
+    this.#cut();
+  }
 }
 
 /** Calls at once on one connection. HTTP/2 clients are told of it; HTTP/1.1 has no way to say it. */
@@ -43,7 +97,7 @@ export class Connection {
   readonly #socket: Socket;
   readonly #limits: ConnectionLimits;
   #session: Http2Session | undefined;
-  readonly #calls = new Set<TrackedCall>();
+  readonly #calls = new Set<Call>();
   /** When it was opened, or its last call ended. */
   #idleSince = performance.now();
   /** Whether a whole request head ever came. */
@@ -77,13 +131,17 @@ export class Connection {
     this.#session = session;
   }
 
-  /** Counts a call until its response closes. */
-  begin(call: TrackedCall, response: Response, isStream: boolean): void {
+  /** Counts a call until its `end`. */
+  begin(call: Call): void {
     this.#served = true;
     this.#calls.add(call);
     if (this.#session === undefined && this.#calls.size > callsMax) this.#socket.destroy();
-    response.once("close", () => this.#end(call));
-    if (this.#session !== undefined && isStream) keepMoving(this.#session, response);
+  }
+
+  end(call: Call): void {
+    if (!this.#calls.delete(call) || this.#calls.size > 0) return;
+    this.#idleSince = performance.now();
+    this.#onIdle(this);
   }
 
   waited(): void {
@@ -118,9 +176,7 @@ export class Connection {
       if (!this.#served && this.#session === undefined) this.#socket.write(requestTimeout);
       this.retireIdle();
     } else {
-      for (const call of this.#calls) {
-        if (call.dueAt !== undefined && now > call.dueAt) call.cut();
-      }
+      for (const call of this.#calls) call.sweep(now);
       if (this.#session !== undefined) this.#keepAlive(this.#session, now);
     }
   }
@@ -149,42 +205,6 @@ export class Connection {
    */
   #endHalf(): void {
     if (this.#socket.writableEnded) return;
-    for (const call of this.#calls) if (call.needsClient()) call.cut();
+    for (const call of this.#calls) if (call.needsClient) call.cut();
   }
-
-  #end(call: TrackedCall): void {
-    if (!this.#calls.delete(call) || this.#calls.size > 0) return;
-    this.#idleSince = performance.now();
-    this.#onIdle(this);
-  }
-}
-
-/** Follows a call. Messages of a stream are due at no time: it may last. Without a connection nothing is tracked. */
-export function trackCall(
-  connection: Connection | undefined,
-  { request, response }: { readonly request: Request; readonly response: Response },
-  streams: { readonly in: boolean; readonly out: boolean },
-  messageTimeoutMs: number,
-): Call {
-  const inTime = () => performance.now() + messageTimeoutMs;
-  const call: TrackedCall = {
-    dueAt: streams.in ? undefined : inTime(),
-    answered() {
-      if (!streams.out) call.dueAt = inTime();
-    },
-    waited: () => connection?.waited(),
-    needsClient: () => streams.out || !request.complete,
-    cut: () => cut(request),
-  };
-  request.once("end", () => {
-    call.dueAt = undefined;
-  });
-  connection?.begin(call, response, streams.out);
-  return call;
-}
-
-/** Gives up on a call whose client does not do its part. */
-function cut(request: Request): void {
-  if ("stream" in request) request.stream.close(constants.NGHTTP2_CANCEL);
-  else request.socket.destroy();
 }

@@ -1,6 +1,7 @@
-import type { Http2Session } from "node:http2";
+import { constants, type Http2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import { type Call, Connection, type ConnectionLimits, trackCall } from "./connection.ts";
+import { keepMoving } from "./bun-stall-workaround.ts";
+import { Call, Connection, type ConnectionLimits, type Streams } from "./connection.ts";
 import type { Request, Response } from "./http.ts";
 
 /** Longest time between two sweeps: how late the limits may be kept. */
@@ -57,15 +58,31 @@ export class Connections {
   }
 
   /** Follows a call until its response closes. */
-  begin(
-    request: Request,
-    response: Response,
-    streams: { readonly in: boolean; readonly out: boolean },
-  ): Call {
+  begin(request: Request, response: Response, streams: Streams): Call {
     const session = "stream" in request ? request.stream.session : undefined;
     const connection =
       session === undefined ? this.#bySocket.get(request.socket) : this.#bySession.get(session);
-    return trackCall(connection, { request, response }, streams, this.#limits.messageTimeoutMs);
+    const call = new Call(connection, {
+      messageTimeoutMs: this.#limits.messageTimeoutMs,
+      streams,
+      isReceived: () => request.complete,
+      cut: () => cut(request),
+    });
+    request.once("end", () => call.received());
+    response.once("close", () => call.ended());
+    if (session !== undefined && streams.out) keepMoving(session, response);
+    return call;
+  }
+
+  /** Follows a unary call over HTTP/2, until its `ended`. */
+  beginUnary(stream: ServerHttp2Stream): Call {
+    const { session } = stream;
+    return new Call(session && this.#bySession.get(session), {
+      messageTimeoutMs: this.#limits.messageTimeoutMs,
+      streams: { in: false, out: false },
+      isReceived: () => stream.readableEnded,
+      cut: () => stream.close(constants.NGHTTP2_CANCEL),
+    });
   }
 
   /** Tells every client to go, once its calls are done. Resolves when all have gone. */
@@ -88,4 +105,10 @@ export class Connections {
     const now = performance.now();
     for (const connection of this.#bySocket.values()) connection.sweep(now);
   }
+}
+
+/** Gives up on a call whose client does not do its part. */
+function cut(request: Request): void {
+  if ("stream" in request) request.stream.close(constants.NGHTTP2_CANCEL);
+  else request.socket.destroy();
 }

@@ -3,7 +3,7 @@ import * as http2 from "node:http2";
 import type { Server, Socket } from "node:net";
 import { callsMax } from "./connection.ts";
 import type { Connections } from "./connections.ts";
-import type { Request, Response } from "./http.ts";
+import type { Dispatcher } from "./dispatch.ts";
 
 /** MB that Node lets one HTTP/2 session hold. The default of 10 ends the session when 20 values of 2 MB come at once. */
 const sessionMemoryMb = 1_024;
@@ -12,7 +12,7 @@ export interface HttpServersOptions {
   /** The server that accepts the sockets. */
   readonly outer: Server;
   readonly connections: Connections;
-  readonly dispatch: (request: Request, response: Response) => void;
+  readonly dispatch: Dispatcher;
   readonly idleTimeoutMs: number;
 }
 
@@ -23,7 +23,10 @@ export function createHttpServers({
   dispatch,
   idleTimeoutMs,
 }: HttpServersOptions): Record<"http1" | "http2", (socket: Socket) => void> {
-  const first = http1.createServer({ keepAliveTimeout: idleTimeoutMs, requireHostHeader: false }, dispatch);
+  const first = http1.createServer(
+    { keepAliveTimeout: idleTimeoutMs, requireHostHeader: false },
+    dispatch.general,
+  );
   first.on("clientError", (error, socket) => {
     if (socket.writable) socket.end(answerToNoRequest(error));
     else socket.destroy();
@@ -32,11 +35,17 @@ export function createHttpServers({
   // Deno closes every connection of a server that does not listen after its first response.
   Object.defineProperty(first, "listening", { get: () => outer.listening });
 
-  const second = http2.createServer(
-    { maxSessionMemory: sessionMemoryMb, settings: { maxConcurrentStreams: callsMax } },
-    dispatch,
-  );
-  second.on("stream", (stream) => stream.on("error", () => {}));
+  const second = http2.createServer({
+    maxSessionMemory: sessionMemoryMb,
+    settings: { maxConcurrentStreams: callsMax },
+  });
+  // Has no connections: makes requests and responses of streams.
+  const general = http2.createServer(dispatch.general);
+  second.on("stream", (stream, headers, ...rest) => {
+    if (dispatch.fast(stream, headers)) return;
+    stream.on("error", () => {});
+    general.emit("stream", stream, headers, ...rest);
+  });
   return {
     http1: (socket) => first.emit("connection", socket),
     http2: (socket) => {

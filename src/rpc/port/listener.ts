@@ -9,6 +9,8 @@ import type { AddressInfo, Socket } from "node:net";
 import * as net from "node:net";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { systemClock } from "../../common/clock.ts";
+import { Deadlines } from "../../common/deadlines.ts";
 import type { ConnectionLimits } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import type { AllowedOrigins } from "./cors.ts";
@@ -105,6 +107,7 @@ class PortListener {
       messageBytesMax,
       allowedOrigins: options.allowedOrigins ?? "any",
       connections: this.#connections,
+      deadlines: new Deadlines(systemClock),
       closing: this.#closing.signal,
     });
     const files = descriptorsMax();

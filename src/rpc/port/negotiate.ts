@@ -3,6 +3,7 @@
 import { Code } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { timerMsMax } from "../../common/clock.ts";
+import { defaultDeadlineMs } from "../deadline.ts";
 import { compressionIsBusy, compressions } from "./compression.ts";
 import type { Request } from "./http.ts";
 import { type Refusal, shortened } from "./refuse.ts";
@@ -21,11 +22,11 @@ export function negotiate(request: Request, handler: UniversalHandler, query: st
       headers: { Allow: allowed },
     };
   }
-  return method === "GET" ? negotiateGet(query) : negotiatePost(request, handler);
+  return method === "GET" ? negotiateGet(query, handler) : negotiatePost(request, handler);
 }
 
 /** A GET says everything in its query: https://connectrpc.com/docs/protocol/#unary-get-request */
-function negotiateGet(query: string): Rewrite | Refusal {
+function negotiateGet(query: string, handler: UniversalHandler): Rewrite | Refusal {
   const encoding = new URLSearchParams(query).get("encoding") ?? "";
   if (encoding !== "json" && encoding !== "proto") {
     return {
@@ -37,8 +38,7 @@ function negotiateGet(query: string): Rewrite | Refusal {
   return (header) => {
     // Has no meaning for a request without a body, but some clients always send it.
     header.delete("content-type");
-    clampTimeout(header);
-    spareCompression(header);
+    limitCall(header, handler, "connect");
   };
 }
 
@@ -77,8 +77,7 @@ function negotiatePost({ headers, httpVersion }: Request, handler: UniversalHand
   return (header) => {
     header.set("content-type", type);
     if (encoding !== "identity") header.set(sent, encoding);
-    clampTimeout(header);
-    spareCompression(header);
+    limitCall(header, handler, type.startsWith("application/grpc") ? "grpc" : "connect");
   };
 }
 
@@ -116,6 +115,20 @@ function spareCompression(header: Headers): void {
   const given = acceptHeaders.filter((name) => header.has(name));
   if (given.length === 0 || !compressionIsBusy()) return;
   for (const name of given) header.set(name, "identity");
+}
+
+/** Keeps the time-out within what timers can count, gives unary calls one, and limits what waits to be compressed. */
+export function limitCall(
+  headers: Headers,
+  { method }: UniversalHandler,
+  protocol: "grpc" | "connect",
+): void {
+  const name = protocol === "grpc" ? "grpc-timeout" : "connect-timeout-ms";
+  if (headers.has(name)) clampTimeout(headers);
+  else if (method.methodKind === "unary") {
+    headers.set(name, `${defaultDeadlineMs}${protocol === "grpc" ? "m" : ""}`);
+  }
+  spareCompression(headers);
 }
 
 /**

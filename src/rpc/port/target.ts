@@ -27,8 +27,13 @@ export function readTarget(request: Request): Target {
   const given = authority ?? (isHttp2 ? request.authority : request.headers.host);
   if (isHttp2) request.headers[":authority"] = anyHost;
   else request.headers.host = anyHost;
-  const hasHost = given === undefined ? request.httpVersion === "1.0" : host.test(given);
+  const hasHost = given === undefined ? request.httpVersion === "1.0" : isHost(given);
   return { path, query, hasHost };
+}
+
+/** Whether a client may have this for the host and port of its server. */
+export function isHost(authority: string): boolean {
+  return host.test(authority);
 }
 
 const anyHost = "localhost";

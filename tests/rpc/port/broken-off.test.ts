@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { HandlerContext } from "@connectrpc/connect";
 import {
@@ -110,4 +111,48 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
+}
+
+describe("a request whose caller gives it up in the middle", () => {
+  let node: ToyNode;
+  before(async () => {
+    node = await startToyNode();
+  });
+  after(() => node.close());
+
+  const put = "/kvlab.v1.DataService/Put";
+  // A key; the value would come behind it.
+  const part = Uint8Array.of(0x0a, 0x03, 0x63, 0x75, 0x74);
+  const enveloped = Buffer.concat([Uint8Array.of(0, 0, 0, 0, 9), part]);
+  // With a parameter, a request does not take the fast path.
+  const types = ["application/proto", "application/proto;", "application/grpc", "application/grpc;"];
+  for (const type of types) {
+    for (const [ending, giveUp] of Object.entries(endings)) {
+      it(`is not carried out after ${ending}, as ${type}`, { timeout }, async () => {
+        const client = await dial(node.port);
+        client.send(http2Hello);
+        client.send(headersFrame(1, callHeaders(put, type), false));
+        client.send(frame(0, 0, 1, type.includes("grpc") ? enveloped : part));
+        client.send(headersFrame(3, callHeaders(put), false));
+        client.send(frame(0, endStream, 3, Uint8Array.of(0x0a, 0x01, 0x79)));
+        // What was sent before that has come, too.
+        await isAnswered(client, 3);
+        giveUp(client, 1);
+        client.socket.destroy();
+        const other = await dial(node.port);
+        other.send(http2Hello);
+        other.send(headersFrame(1, callHeaders(put), false));
+        other.send(frame(0, endStream, 1, Uint8Array.of(0x0a, 0x01, 0x7a)));
+        await isAnswered(other, 1);
+        other.socket.destroy();
+        assert.deepEqual([...node.values.keys()], ["y", "z"]);
+      });
+    }
+  }
+});
+
+function isAnswered(client: RawClient, id: number): Promise<boolean> {
+  return until(`stream ${id} has an answer`, 5000, () =>
+    framesIn(client.received()).some(({ type, stream }) => type === "DATA" && stream === id),
+  );
 }

@@ -27,7 +27,7 @@ export class RouterHost extends Host {
     });
     this.onLeave = () => node.leave();
     const routes = new Routes(process);
-    adminRoutes(routes, node, clock);
+    adminRoutes(routes, node);
     routerRoutes(routes, node.topology, clock);
     forwardingRoutes(routes, node.topology, (address) => transportTo({ process, network, address }), clock);
     network.listen(process, {

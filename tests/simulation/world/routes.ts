@@ -14,7 +14,7 @@ import {
   type HandlerContext,
   type ServiceImpl,
 } from "@connectrpc/connect";
-import { startDeadline } from "../../../src/rpc/deadline.ts";
+import { defaultDeadlineMs, startDeadline } from "../../../src/rpc/deadline.ts";
 import type { SimProcess } from "./process.ts";
 import type { StreamEnd } from "./stream.ts";
 import { toWireError } from "./wire-error.ts";
@@ -53,7 +53,7 @@ export class Routes implements ConnectRouter {
   async unary(
     method: DescMethod,
     bytes: Uint8Array,
-    timeoutMs: number | undefined,
+    timeoutMs = defaultDeadlineMs,
     caller: AbortSignal,
   ): Promise<Uint8Array> {
     const { context, release } = this.#contextOf(method, timeoutMs, caller);

@@ -1,0 +1,147 @@
+/** How the two protocols of the fast path write messages, answers and errors. */
+
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type Compression, mergeNonProtocolHeaders } from "@connectrpc/connect/protocol";
+import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
+import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { timerMsMax } from "../../../common/clock.ts";
+import { defaultDeadlineMs } from "../../deadline.ts";
+import { compressMinBytes } from "../compression.ts";
+import { trailerFields } from "../grpc-message.ts";
+
+/** All that is sent for one call. */
+export interface WireAnswer {
+  readonly headers: OutgoingHttpHeaders;
+  /** Undefined: there is none, not even an empty one. */
+  readonly body: Uint8Array | undefined;
+  /** Undefined: the body ends the answer. */
+  readonly trailers: OutgoingHttpHeaders | undefined;
+}
+
+/** One of the protocols, for requests without compression in the binary format. */
+export interface FastProtocol {
+  readonly name: "grpc" | "connect";
+  /** Header fields with the compression of the request, and with those that an answer may have. */
+  readonly encodingField: string;
+  readonly acceptField: string;
+  /** Before a message. */
+  readonly envelopeBytes: number;
+  /** Time that the client gives the call; undefined if its header is to be looked at more closely. */
+  timeoutMs(headers: IncomingHttpHeaders): number | undefined;
+  /** The bytes of the only message in a body; undefined if the body is to be looked at more closely. */
+  messageIn(body: Buffer, headers: IncomingHttpHeaders): Uint8Array | undefined;
+  answer(message: Uint8Array, compression: Compression | undefined): WireAnswer | Promise<WireAnswer>;
+  failure(error: ConnectError, compression: Compression | undefined): WireAnswer | Promise<WireAnswer>;
+}
+
+/** Flags and length, before each message of gRPC. */
+const envelopeBytes = 5;
+
+export const grpc: FastProtocol = {
+  name: "grpc",
+  encodingField: "grpc-encoding",
+  acceptField: "grpc-accept-encoding",
+  envelopeBytes,
+
+  timeoutMs(headers) {
+    const { "grpc-timeout": given } = headers;
+    if (given === undefined) return defaultDeadlineMs;
+    const [, digits = "", unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(String(given)) ?? [];
+    return Math.min(Number(digits) * (unitMs[unit] ?? Number.NaN), timerMsMax) || undefined;
+  },
+
+  messageIn(body) {
+    const isWhole = body.length >= envelopeBytes && body.readUInt32BE(1) === body.length - envelopeBytes;
+    return isWhole && body[0] === 0 ? body.subarray(envelopeBytes) : undefined;
+  },
+
+  answer(message, compression) {
+    if (compression === undefined) return grpcAnswer(enveloped(0, message), undefined, { ...grpcOk });
+    if (message.length < compressMinBytes)
+      return grpcAnswer(enveloped(0, message), compression, { ...grpcOk });
+    return compression
+      .compress(message)
+      .then((bytes) => grpcAnswer(enveloped(1, bytes), compression, { ...grpcOk }));
+  },
+
+  failure: (error, compression) =>
+    grpcAnswer(undefined, compression, trailerFields(setTrailerStatus(new Headers(), error))),
+};
+
+const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
+const grpcOk = { "grpc-status": "0" };
+
+function grpcAnswer(
+  body: Uint8Array | undefined,
+  compression: Compression | undefined,
+  trailers: OutgoingHttpHeaders,
+): WireAnswer {
+  const headers: OutgoingHttpHeaders = { ":status": 200, "content-type": "application/grpc+proto" };
+  if (compression !== undefined) headers["grpc-encoding"] = compression.name;
+  return { headers, body, trailers };
+}
+
+function enveloped(flags: number, message: Uint8Array): Buffer {
+  const body = Buffer.allocUnsafe(envelopeBytes + message.length);
+  body[0] = flags;
+  body.writeUInt32BE(message.length, 1);
+  body.set(message, envelopeBytes);
+  return body;
+}
+
+export const connect: FastProtocol = {
+  name: "connect",
+  encodingField: "content-encoding",
+  acceptField: "accept-encoding",
+  envelopeBytes: 0,
+
+  timeoutMs(headers) {
+    const { "connect-timeout-ms": given } = headers;
+    if (given === undefined) return defaultDeadlineMs;
+    const isNumber = /^\d{1,10}$/.test(String(given));
+    return isNumber ? Math.min(Number(given), timerMsMax) || undefined : undefined;
+  },
+
+  messageIn(body, { "content-length": length }) {
+    return length === undefined || Number(length) === body.length ? body : undefined;
+  },
+
+  answer: (message, compression) => connectAnswer(200, "application/proto", message, compression),
+
+  failure(error, compression) {
+    const fields = new Headers();
+    if (!error.isWireError) mergeNonProtocolHeaders(fields, error.metadata);
+    const status = codeToHttpStatus(error.code);
+    const answer = connectAnswer(status, "application/json", errorToJsonBytes(error, undefined), compression);
+    const extended = ({ headers, ...rest }: WireAnswer) => ({
+      ...rest,
+      headers: { ...Object.fromEntries(fields), ...headers },
+    });
+    return answer instanceof Promise ? answer.then(extended) : extended(answer);
+  },
+};
+
+function connectAnswer(
+  status: number,
+  type: string,
+  body: Uint8Array,
+  compression: Compression | undefined,
+): WireAnswer | Promise<WireAnswer> {
+  const headers: OutgoingHttpHeaders = { ":status": status, "content-type": type };
+  if (compression === undefined || body.length < compressMinBytes) {
+    headers["content-length"] = body.length;
+    return { headers, body, trailers: undefined };
+  }
+  return compression.compress(body).then((bytes) => ({
+    headers: { ...headers, "content-encoding": compression.name, "content-length": bytes.length },
+    body: bytes,
+    trailers: undefined,
+  }));
+}
+
+/** What a call ends with when its service has thrown something. */
+export function toError(thrown: unknown): ConnectError {
+  if (thrown instanceof ConnectError) return thrown;
+  return new ConnectError("internal error", Code.Internal, undefined, undefined, thrown);
+}

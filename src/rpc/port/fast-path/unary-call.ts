@@ -1,0 +1,135 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { create, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+import type { Deadlines, Expiring } from "../../../common/deadlines.ts";
+import { checkRequest } from "../../unknown-fields.ts";
+import { freeChunks, smallChunkBytes } from "../body.ts";
+import type { Call } from "../connection.ts";
+import { CallContext } from "./call-context.ts";
+import { type FastProtocol, toError, type WireAnswer } from "./protocols.ts";
+import type { UnaryMethod } from "./unary-methods.ts";
+
+export interface UnaryCallOptions {
+  readonly stream: ServerHttp2Stream;
+  readonly headers: IncomingHttpHeaders;
+  readonly method: UnaryMethod;
+  readonly protocol: FastProtocol;
+  readonly timeoutMs: number;
+  /** Of the answer. */
+  readonly compression: Compression | undefined;
+  readonly call: Call;
+  readonly deadlines: Deadlines;
+  /** Answers the call in the general way, from a request of which these chunks have been read. */
+  readonly goGeneralWay: (chunks: readonly Buffer<ArrayBuffer>[]) => void;
+}
+
+/** One call on the fast path: reads the request, calls the service, and writes the answer. */
+export class UnaryCall implements Expiring {
+  readonly dueMs: number;
+  readonly #options: UnaryCallOptions;
+  readonly #context: CallContext;
+  readonly #chunks: Buffer<ArrayBuffer>[] = [];
+  #bytes = 0;
+
+  constructor(options: UnaryCallOptions) {
+    const { stream, headers, method, protocol, deadlines } = options;
+    this.#options = options;
+    this.dueMs = performance.now() + options.timeoutMs;
+    const timeLeftMs = () => this.dueMs - performance.now();
+    this.#context = new CallContext({ method, headers, protocolName: protocol.name, timeLeftMs });
+    deadlines.add(this);
+    stream.on("data", this.#onData);
+    stream.once("end", this.#onEnd);
+    stream.once("close", this.#onClose);
+    // A failure of the connection ends its calls by itself. Without this handler it would end the process.
+    stream.on("error", ignore);
+  }
+
+  expire(): void {
+    this.#context.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+  }
+
+  readonly #onData = (chunk: Buffer<ArrayBuffer>): void => {
+    const count = this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    const { method, protocol } = this.#options;
+    const isTooLong = this.#bytes > method.messageBytesMax + protocol.envelopeBytes;
+    // Many small chunks take far more memory than their bytes.
+    const isInBits = count > freeChunks && this.#bytes < count * smallChunkBytes;
+    if (isTooLong || isInBits) this.#goGeneralWay();
+  };
+
+  readonly #onEnd = (): void => {
+    const { stream, protocol, method, headers, call } = this.#options;
+    // The body ends, too, when the call is given up in the middle of it.
+    if (stream.aborted || stream.closed || stream.destroyed) return;
+    const [first] = this.#chunks;
+    const body = first !== undefined && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks);
+    const message = protocol.messageIn(body, headers);
+    const request = message && parsed(method, message);
+    if (request === undefined) {
+      this.#goGeneralWay();
+    } else {
+      call.received();
+      void this.#answer(request);
+    }
+  };
+
+  readonly #onClose = (): void => {
+    const { deadlines, call, stream } = this.#options;
+    deadlines.delete(this);
+    call.ended();
+    this.#context.abort(
+      new ConnectError(`the caller has gone (HTTP/2 code ${stream.rstCode})`, Code.Canceled),
+    );
+  };
+
+  async #answer(request: Message): Promise<void> {
+    const { protocol, method, compression, deadlines } = this.#options;
+    let answer: WireAnswer | Promise<WireAnswer>;
+    try {
+      checkRequest(method.service, request);
+      const response = await method.call(request, this.#context);
+      const { output } = method.method;
+      answer = protocol.answer(toBinary(output, create(output, response)), compression);
+    } catch (error) {
+      answer = protocol.failure(toError(error), compression);
+    }
+    deadlines.delete(this);
+    this.#write(answer instanceof Promise ? await answer : answer);
+  }
+
+  #write({ headers, body, trailers }: WireAnswer): void {
+    const { stream, call } = this.#options;
+    if (stream.destroyed || stream.closed) return;
+    call.answered();
+    if (trailers === undefined) stream.respond(headers);
+    else {
+      stream.once("wantTrailers", () => stream.sendTrailers(trailers));
+      stream.respond(headers, { waitForTrailers: true });
+    }
+    if (body === undefined) stream.end();
+    else stream.end(body);
+  }
+
+  /** With all that is unusual about a body: the general way finds the right words for it. */
+  #goGeneralWay(): void {
+    const { stream, deadlines, goGeneralWay } = this.#options;
+    deadlines.delete(this);
+    stream.pause();
+    stream.off("data", this.#onData);
+    stream.off("end", this.#onEnd);
+    goGeneralWay(this.#chunks);
+  }
+}
+
+function parsed({ method }: UnaryMethod, bytes: Uint8Array): Message | undefined {
+  try {
+    return fromBinary(method.input, bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function ignore(): void {}
