@@ -5,15 +5,15 @@ export interface CachedReadOptions<T> {
   readonly fetch: (watcher: Watcher | undefined) => Promise<T>;
   /** How often the session has been connected. */
   readonly connections: () => number;
-  /** Told when a watch has fired. */
+  /** Called when a watch has fired. */
   readonly onOutdated: () => void;
 }
 
-/** A read that keeps its answer, until a watch says that it is outdated or the session has been connected anew. */
+/** A read whose answer is cached until a watch fires or the session reconnects. */
 export class CachedRead<T> {
   readonly #options: CachedReadOptions<T>;
   #kept: { readonly answer: T; readonly connection: number } | undefined;
-  /** Watches outlive a connection: to set one again would double it. */
+  /** Watches outlive a connection, so setting one again would double it. */
   #isWatched = false;
   #firings = 0;
   #underWay: Promise<T> | undefined;
@@ -24,7 +24,7 @@ export class CachedRead<T> {
 
   async read(): Promise<T> {
     if (this.#kept?.connection === this.#options.connections()) return this.#kept.answer;
-    // One at a time: of two, the one without a watcher could be answered and the other be lost.
+    // One read at a time. With two, the one without a watcher could be answered, and the other be lost.
     this.#underWay ??= this.#load().finally(() => {
       this.#underWay = undefined;
     });
@@ -55,12 +55,12 @@ export class CachedRead<T> {
   }
 }
 
-/** Names of the children, none while the znode does not exist; its creation is watched too. */
+/** Names of the children. None while the znode does not exist. Its creation is watched too. */
 export async function childrenOrAwait(session: Coordination, path: string, watcher: Watcher | undefined) {
   return (await readOrAwait(session, path, watcher, () => session.children(path, watcher))) ?? [];
 }
 
-/** Data and stat, undefined while the znode does not exist; its creation is watched too. */
+/** Data and stat. Undefined while the znode does not exist. Its creation is watched too. */
 export function getOrAwait(session: Coordination, path: string, watcher: Watcher | undefined) {
   return readOrAwait(session, path, watcher, () => session.get(path, watcher));
 }
@@ -77,7 +77,7 @@ async function readOrAwait<T>(
     } catch (error) {
       if (!CoordinationError.is(error, "NO_NODE")) throw error;
     }
-    // Without a watcher there is a watch already, which will tell of the creation.
+    // Without a watcher there is already a watch, which fires at the creation.
     if (watcher === undefined || (await session.exists(path, watcher)) === undefined) return undefined;
   }
 }

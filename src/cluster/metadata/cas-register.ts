@@ -4,25 +4,25 @@ import type { GroupLogs, Versioned } from "./model.ts";
 import { groupLogsPath } from "./paths.ts";
 import { getIfThere } from "./retry-on-connection-loss.ts";
 
-/** One value that processes agree on by compare-and-set, as this process reaches it now. */
+/** One value that processes agree on by compare-and-set. */
 export interface CasRegister<T> {
-  /** Whether a call has a chance now. */
+  /** Whether there is a connection now, so that a call can succeed. */
   readonly connected: boolean;
 
-  /** The value as of this call or later; undefined when there is none. Rejects when it cannot be known. */
+  /** Reads the value as of this call or later. Undefined when there is none. Rejects when it cannot be read. */
   read(): Promise<Versioned<T> | undefined>;
 
-  /** Sets the first value. Rejects when there is one, or when the outcome is not known. */
+  /** Sets the first value. Rejects when there already is one, or when the outcome is not known. */
   create(value: T): Promise<Versioned<T>>;
 
   /**
-   * Replaces the value of the given version. Rejects when it has another version, or when the outcome is not known;
-   * after a `read` that follows, it is: a change that this read does not show has not happened and never will.
+   * Replaces the value of the given version. Rejects when it has another version, or when the outcome is not known. A
+   * later `read` shows the outcome: a change that it does not show was not made, and never will be.
    */
   compareAndSet(next: T, version: number): Promise<Versioned<T>>;
 }
 
-/** A register in the data of one znode. `session`: the session of now, if there is one. */
+/** A register in the data of one znode. `session`: returns the current session, if there is one. */
 export function znodeRegister<T>(options: {
   session: () => Coordination | undefined;
   path: string;
@@ -57,7 +57,7 @@ export function znodeRegister<T>(options: {
   };
 }
 
-/** What is known of the logs of a group. */
+/** The register of `/data/[name]/logs`. */
 export function groupLogsRegister(options: {
   session: () => Coordination | undefined;
   access: Access;

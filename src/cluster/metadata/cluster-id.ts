@@ -4,22 +4,22 @@ import { OperationError } from "./operation-error.ts";
 import { clusterPath } from "./paths.ts";
 import { getIfThere, retryOnConnectionLoss, type Task } from "./retry-on-connection-loss.ts";
 
-/** A log or a process of one cluster has met the znodes or a node of another. */
+/** A log or process of one cluster has connected to the znodes or a node of another. */
 export class ForeignCluster extends Error {
   override readonly name = "ForeignCluster";
 }
 
-/** Who enters a cluster, and of which it knows to be. */
+/** Something that enters a cluster, and the cluster that it belongs to. */
 export interface Entering {
-  /** Undefined when it may be of any. */
+  /** Undefined when it belongs to none yet. */
   readonly own: string | undefined;
   /** In words: "the log", "this router". */
   readonly who: string;
 }
 
 /**
- * The id of the cluster that these znodes are of, which must be `own`. It is random, so that files and processes of two
- * clusters are never taken for one another, be all their names the same. The first process of all makes it.
+ * The id of the cluster of these znodes, which must be `own`. It is random, so that files and processes of two clusters
+ * are never confused, even if all their names are the same. The very first process creates it.
  * Errors: ForeignCluster, ForeignContentError.
  */
 export async function enterCluster(task: Task, { own, who }: Entering): Promise<string> {
@@ -59,8 +59,8 @@ function randomWord(random: number): string {
 }
 
 /**
- * Refuses a call of another cluster's node: an address may have been given to a node of ours that was one of theirs.
- * Nodes of earlier versions name none. Errors: OperationError `refused`.
+ * Refuses a call from a node of another cluster, which may have had this address before. Nodes of earlier versions send no
+ * id. Errors: OperationError `refused`.
  */
 export function checkCaller(own: string | undefined, caller: string | undefined): void {
   if (caller === undefined || caller === "" || caller === own) return;

@@ -4,9 +4,9 @@ import type { Position } from "../storage/model.ts";
 import { type GroupLogs, type GroupState, isSameMember, type Member, type RingState } from "./model.ts";
 import { groupNameAllowed, isGroupName, numberMax, parseNumber } from "./paths.ts";
 
-/** The written forms of our znodes' data. Strict: nothing of another form is guessed at. */
+/** Encodes and decodes the data of our znodes. Strict: data in any other form is refused. */
 
-/** A znode holds what none of ours would. */
+/** The data of a znode is not ours. */
 export class ForeignContentError extends Error {
   override readonly name = "ForeignContentError";
   readonly path: string;
@@ -22,7 +22,7 @@ export function encodeText(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** Of a router or data node. Errors: ForeignContentError. */
+/** The address of a router or data node. Errors: ForeignContentError. */
 export function parseAddressData(path: string, data: Uint8Array): Address {
   const address = parseAddress(decodeText(data) ?? "");
   if (address === undefined) {
@@ -31,7 +31,7 @@ export function parseAddressData(path: string, data: Uint8Array): Address {
   return address;
 }
 
-/** The number that a `top` gives away next. Errors: ForeignContentError. */
+/** The next free number, in a `top`. Errors: ForeignContentError. */
 export function parseTop(path: string, data: Uint8Array): number {
   const number = parseNumber(decodeText(data) ?? "");
   if (number === undefined) {
@@ -41,7 +41,7 @@ export function parseTop(path: string, data: Uint8Array): number {
 }
 
 export function formatGroupState(state: GroupState): Uint8Array {
-  // Field by field: what is more than a Member may be given for one, and would be read as foreign.
+  // Field by field: the given object may have more fields than a Member, which would be read as foreign.
   const plain = ({ number, incarnation }: Member) => ({ number, incarnation });
   const primary = state.primary === undefined ? null : plain(state.primary);
   return encodeText(JSON.stringify({ epoch: state.epoch, primary, inSync: state.inSync.map(plain) }));
@@ -159,7 +159,7 @@ function parseGroupName(value: unknown): string | undefined {
   return typeof value === "string" && isGroupName(value) ? value : undefined;
 }
 
-/** All elements parsed; undefined when one of them, or the whole, is not what it should be. */
+/** Parses all elements. Undefined when the value is no array, or an element is invalid. */
 function parseList<T>(value: unknown, parse: (element: unknown) => T | undefined): T[] | undefined {
   if (!Array.isArray(value)) return undefined;
   const parsed = value.map(parse).filter((element) => element !== undefined);
@@ -174,7 +174,7 @@ function decodeObject<Name extends string>(data: Uint8Array, names: readonly Nam
   }
 }
 
-/** The fields of an object that has just these: a field unknown to us would be lost by our next write. */
+/** The fields of an object that has exactly these: our next write would lose an unknown field. */
 function asObject<Name extends string>(
   value: unknown,
   names: readonly Name[],
@@ -199,7 +199,7 @@ function hasRepetition(list: readonly unknown[]): boolean {
   return new Set(list).size < list.length;
 }
 
-/** The beginning of what a znode holds, on one line: it may be long, and not meant for a terminal. */
+/** The beginning of a znode's data on one line, for messages. The data may be long, and unfit for a terminal. */
 function shown(data: Uint8Array): string {
   if (data.length === 0) return "nothing";
   const bytesMax = 60;

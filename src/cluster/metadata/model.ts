@@ -1,36 +1,36 @@
-/** The cluster's truth as it stands in ZooKeeper, in types; and its written forms. */
+/** The types of what ZooKeeper has about the cluster. */
 
 import type { Address } from "../../common/address.ts";
 import type { Position } from "../storage/model.ts";
 
-/** One life of a replica's registration. A replica that registers again is the same number, another incarnation. */
+/** One registration of a replica. A replica that registers again has the same number and another incarnation. */
 export interface Member {
   readonly number: number;
-  /** czxid of its ephemeral znode. */
+  /** czxid (creation transaction) of its ephemeral znode. */
   readonly incarnation: string;
 }
 
-/** Whether these are the same life of the same replica. */
+/** Whether these are the same incarnation of the same replica. */
 export function isSameMember(a: Member, b: Member): boolean {
   return a.number === b.number && a.incarnation === b.incarnation;
 }
 
 /** `/data/[name]/state`: the authority over a group. */
 export interface GroupState {
-  /** Rises by one with every primary. 0: there has been none yet. */
+  /** Rises by one with every new primary. 0: there has been none yet. */
   readonly epoch: number;
   /** Undefined when there is none. */
   readonly primary: Member | undefined;
-  /** Those that hold every acknowledged write, the primary among them. */
+  /** The replicas that have every acknowledged write, including the primary. */
   readonly inSync: readonly Member[];
 }
 
 /**
- * `/data/[name]/logs`: what is known of the logs of a group's replicas, to tell a log that has been put in the place of
- * another. Beside the state, since it changes every few seconds and everybody watches the state.
+ * `/data/[name]/logs`: facts about the logs of a group's replicas, to recognise a log that has replaced another. It is not
+ * part of the state, because it changes every few seconds, and every process watches the state.
  */
 export interface GroupLogs {
-  /** Every in-sync replica has this record: what ends before it is not its log, or an older one. */
+  /** Every in-sync replica has this record. A log without it is an older copy, or another log. */
   readonly floor: Position;
   /** Store id of each replica by its number, as of its last registration. */
   readonly stores: ReadonlyMap<number, string>;
@@ -44,13 +44,13 @@ export interface RingState {
   /** In the order in which they entered. */
   readonly groups: readonly string[];
   /**
-   * Whether a write has ever been accepted. Set, by compare-and-set, before the first one is: from then on no group
-   * can enter, since that would move keys.
+   * Whether a write may have been accepted. Set by compare-and-set before the very first write. From then on no group can
+   * enter, since that would move keys.
    */
   readonly written: boolean;
 }
 
-/** A value together with the znode version that a compare-and-set on it must name. */
+/** A value with the version of its znode, for a compare-and-set. */
 export interface Versioned<T> {
   readonly value: T;
   readonly version: number;
@@ -64,20 +64,20 @@ export interface GroupView {
   readonly name: string;
   /** Undefined until its first node has registered, or while its znode is unreadable. */
   readonly state: Versioned<GroupState> | undefined;
-  /** Registered now, by number. */
+  /** The registered nodes, by number. */
   readonly nodes: readonly NodeView[];
 }
 
-/** All of it, as one process sees it. Immutable: each change makes a new one. */
+/** The whole cluster, as one process sees it. Immutable: each change makes a new one. */
 export interface Topology {
-  /** The cluster's id; undefined until it is made. */
+  /** The cluster's id. Undefined until it is created. */
   readonly cluster: string | undefined;
-  /** Undefined until the ring is made. */
+  /** Undefined until the ring is created. */
   readonly ring: Versioned<RingState> | undefined;
   /** By name. */
   readonly groups: ReadonlyMap<string, GroupView>;
-  /** By number; number 0 is the master. */
+  /** By number. Number 0 is the master. */
   readonly routers: readonly { readonly number: number; readonly address: Address }[];
-  /** Monotonic milliseconds since which this could not be checked against ZooKeeper; undefined while it is current. */
+  /** When the connection to ZooKeeper was lost, in monotonic milliseconds. Undefined while this is current. */
   readonly staleSinceMs: number | undefined;
 }

@@ -4,28 +4,28 @@ import type { Address } from "../../common/address.ts";
 export type OperationErrorCode =
   /** There is no such key. */
   | "not-found"
-  /** Another node serves the key; `owner` says which. Not applied. */
+  /** Another node serves the key. `owner` says which. Not applied. */
   | "wrong-node"
-  /** Not applied; may be retried. */
+  /** Not applied. May be retried. */
   | "unavailable"
-  /** Too much is waiting already. Not applied; may be retried later. */
+  /** Overloaded, or the disk is full. Not applied. May be retried later. */
   | "exhausted"
   /** A write that may or may not have been applied. */
   | "outcome-unknown"
-  /** A key is not as a condition of the request says; `key` and `revision` say how it is. Not applied. */
+  /** A condition does not hold. `key` and `revision` say how the key is now. Not applied. */
   | "condition-failed"
-  /** Whether an earlier attempt was applied cannot be told; this one was not. `revision` is one of the group now. */
+  /** This attempt was not applied. It is not known whether an earlier one was. `revision`: the group's revision now. */
   | "request-forgotten"
-  /** A watch cannot go on without missing something; `revision` is the oldest that one can be had after. */
+  /** A watch cannot continue without missing changes. `revision`: the oldest one after which a watch can begin. */
   | "history-lost"
-  /** More was written during a scan than can be kept apart from it: it can be continued as another. */
+  /** Too much was written during a scan to keep its snapshot. A new scan can continue. */
   | "scan-overrun"
-  /** The request itself is wrong. */
+  /** The request is invalid. */
   | "invalid"
-  /** Not done, and will not be while things stand as they do. */
+  /** Not done. A retry would be refused too, until something changes. */
   | "refused";
 
-/** Where a key is served, as far as the node that was asked knows. */
+/** Where a key is served, as far as this node knows. */
 export interface Owner {
   readonly group: string;
   /** Undefined when the group has no primary now. */
@@ -40,7 +40,7 @@ export class OperationError extends Error {
   readonly owner: Owner | undefined;
   /** Set with `condition-failed`. */
   readonly key: string | undefined;
-  /** See the codes; 0 for a key that does not exist. */
+  /** See the codes. 0 for a key that does not exist. */
   readonly revision: number | undefined;
 
   constructor(

@@ -3,13 +3,13 @@ import { retryOnConnectionLoss, type Task } from "./retry-on-connection-loss.ts"
 
 export interface RefresherOptions<T> extends Pick<Task, "session" | "clock" | "signal"> {
   readonly read: () => Promise<T>;
-  /** Told after each read. */
+  /** Called after each read. */
   readonly onRead: () => void;
 }
 
 /**
- * A value that is read from the znodes, over lost connections too, whenever it is touched: one read at a time, and one
- * more if it was touched meanwhile, however often. Ends with the session.
+ * A value that is read from the znodes whenever it is touched, with retries after lost connections. One read at a time. If
+ * it is touched during a read, however often, there is one more read. It ends with the session.
  */
 export class Refresher<T> {
   readonly #options: RefresherOptions<T>;
@@ -21,12 +21,12 @@ export class Refresher<T> {
     this.#options = options;
   }
 
-  /** As last read; undefined before. */
+  /** The value as last read. Undefined before the first read. */
   get value(): T | undefined {
     return this.#value;
   }
 
-  /** Has it read again. */
+  /** Makes it read again. */
   touch(): void {
     this.#isTouched = true;
     if (!this.#isReading) void this.#run();

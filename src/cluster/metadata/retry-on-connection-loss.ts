@@ -7,7 +7,7 @@ import {
   type Watcher,
 } from "../../coordination/coordination.ts";
 
-/** What a piece of work on the znodes needs. */
+/** What work on the znodes needs. */
 export interface Task {
   readonly session: Coordination;
   readonly clock: Clock;
@@ -15,14 +15,14 @@ export interface Task {
   readonly access: Access;
   /** Ends all waits. Aborted when the session is over, if not before. */
   readonly signal: AbortSignal;
-  /** Told, for operators, what keeps the work from going on and what to do. */
+  /** Called with a message for operators: what blocks the work, and what to do. */
   readonly onDiagnostic: (message: string) => void;
 }
 
 /**
- * Runs `step` until its outcome is known. A step that met CONNECTION_LOSS may have happened, so it runs again as soon
- * as the session is connected; it must read before it decides. What it then reads is up to date: a server that lags
- * behind would hide what the lost call has done.
+ * Runs `step` until its outcome is known. After CONNECTION_LOSS a step may have happened, so it runs again as soon as the
+ * session is connected, and must read before it decides. That read is up to date, because a server that lags behind would
+ * hide the effect of the lost call.
  *
  * Rejects with what `step` rejects with, with SESSION_EXPIRED or CLOSED when the session is over, and with the
  * signal's reason when it is aborted.

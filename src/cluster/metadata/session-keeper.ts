@@ -3,10 +3,10 @@ import type { Clock } from "../../common/clock.ts";
 import { type Coordination, CoordinationError, type OpenSession } from "../../coordination/coordination.ts";
 import { explain, withoutRepetition } from "./diagnostics.ts";
 
-/** What a part of the process does with each session; `signal` is aborted when that session is over. */
+/** What a part of the process does with each session. `signal` is aborted when that session is over. */
 export type SessionUser = (session: Coordination, signal: AbortSignal) => void;
 
-/** A session that lasted for so long was no failure: the next one is opened soon. */
+/** After a session that lasted at least this long, the next one is opened without a long pause. */
 const stableMs = 10_000;
 
 export interface SessionKeeperOptions {
@@ -15,9 +15,9 @@ export interface SessionKeeperOptions {
   readonly onDiagnostic: (message: string) => void;
 }
 
-/** The sessions of a process: one at a time, a new one whenever the last is over. Opens them from now until `stop`. */
+/** The sessions of a process: one at a time, and a new one whenever the last is over. Opens them from now until `stop`. */
 export class SessionKeeper {
-  /** Settles when there will be no further session: after `stop`, or by rejecting with what no retry can mend. */
+  /** Settles when there will be no more sessions. Resolves after `stop`. Rejects with an error that no retry can fix. */
   readonly done: Promise<void>;
   readonly #options: SessionKeeperOptions;
   readonly #tell: (message: string) => void;
@@ -33,17 +33,17 @@ export class SessionKeeper {
     this.done = this.#run();
   }
 
-  /** The session of now, connected or not; undefined while there is none. */
+  /** The current session, connected or not. Undefined while there is none. */
   get current(): Coordination | undefined {
     return this.#current;
   }
 
-  /** What has last kept a session from being opened; undefined once one is. */
+  /** Why the last session could not be opened. Undefined once one is open. */
   get diagnostic(): string | undefined {
     return this.#diagnostic;
   }
 
-  /** Calls `user` with the session of now, if any, and with every later one. Returns how to stop that. */
+  /** Calls `user` with the current session, if any, and with every later one. Returns a function that stops that. */
   use(user: SessionUser): () => void {
     if (this.#current === undefined) this.#users.set(user, undefined);
     else this.#begin(user, this.#current);
@@ -53,7 +53,7 @@ export class SessionKeeper {
     };
   }
 
-  /** Ends what the users do, then the session, so that its ephemeral znodes go at once. Never fails. */
+  /** Stops the users and then ends the session, so that its ephemeral znodes go at once. Never fails. */
   async stop(): Promise<void> {
     this.#stopping.abort(new CoordinationError("CLOSED", "stopped"));
     await this.done.catch(() => {});

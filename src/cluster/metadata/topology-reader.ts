@@ -22,7 +22,7 @@ import {
 } from "./paths.ts";
 import { Refresher } from "./refresher.ts";
 
-/** Pause before what could not be read is tried again: no watch tells when that is mended. */
+/** Pause before a failed read is retried, because no watch tells when it would succeed. */
 const unreadableRetryMs = 10_000;
 
 interface ReaderOptions {
@@ -31,7 +31,7 @@ interface ReaderOptions {
   /** Aborted when the session is over, if not before. */
   readonly signal: AbortSignal;
   readonly onDiagnostic: (message: string) => void;
-  /** Is told after every read, once everything has been read since the session was last connected. */
+  /** Called after every read, once everything has been read since the session last connected. */
   readonly onRead: (topology: Topology) => void;
 }
 
@@ -39,8 +39,8 @@ type Touch = () => void;
 type Found = Awaited<ReturnType<Coordination["get"]>>;
 
 /**
- * Reads the cluster's znodes under one session: all of them at first and after each reconnect, then what a watch says
- * has changed. What cannot be read or is not of ours counts as absent, and is told once.
+ * Reads the cluster's znodes under one session: all of them at first and after each reconnect, and otherwise those whose
+ * watches fire. A znode that cannot be read or is not ours counts as absent, and is reported once.
  */
 export class TopologyReader {
   readonly #options: ReaderOptions;

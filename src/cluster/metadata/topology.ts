@@ -10,7 +10,7 @@ export interface TopologySource {
   readonly current: Topology | undefined;
   /** Why `current` is undefined, while it is. */
   readonly unreadReason: string;
-  /** Calls `listener` after each change of `current`. Returns how to stop that. */
+  /** Calls `listener` after each change of `current`. Returns a function that removes the listener. */
   onChange(listener: (topology: Topology) => void): () => void;
   /** The first topology, from now on, for which `predicate` holds. Rejects with the signal's reason. */
   waitUntil(predicate: (topology: Topology) => boolean, signal: AbortSignal): Promise<Topology>;
@@ -19,13 +19,13 @@ export interface TopologySource {
 export interface WatchedTopologyOptions {
   readonly sessions: SessionKeeper;
   readonly clock: Clock;
-  /** Told once of each znode that cannot be read or is not of ours. */
+  /** Called once for each znode that cannot be read or is not ours. */
   readonly onDiagnostic: (message: string) => void;
 }
 
 /**
- * Watches the cluster through the sessions of the process, for as long as they go on. While there is no connection the
- * last topology stays, marked with `staleSinceMs`, until everything has been read anew.
+ * Watches the cluster through the sessions of the process. While there is no connection, the last topology stays, marked
+ * with `staleSinceMs`, until everything has been read again.
  */
 export class WatchedTopology implements TopologySource {
   readonly #options: WatchedTopologyOptions;
