@@ -54,9 +54,10 @@ export async function rejoinGroup(options: RejoinOptions): Promise<void> {
   const doubt = doubtOf(store, mine, (await logs.read())?.value, isAlone);
   if (doubt === undefined) {
     await settleLog(options);
-    // Otherwise an older copy of the log would pass for this one at the next start.
+    // Otherwise an older copy of the log would pass for this one at the next start. The log may know a later life: a node
+    // whose session expires registers again, while this waits for its disk.
     invariant(
-      store.life === self.incarnation,
+      store.life !== undefined && BigInt(store.life) >= BigInt(self.incarnation),
       "a replica would be in sync in a life that its log does not know",
     );
     await state.change(found, { kind: "rejoin", self });

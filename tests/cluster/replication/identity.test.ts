@@ -40,6 +40,32 @@ describe("an in-sync node that returns", () => {
     assert.deepEqual(group.inSync, [1, 2]);
   });
 
+  test("twice, since its session has expired while its disk was slow, is in sync", async () => {
+    const group = await pair();
+    const disk = Promise.withResolvers<void>();
+    group.disk(2).hold = disk.promise;
+    // Both lives are noted at once, when this is on disk.
+    group.put(1, "k", "v").catch(() => {});
+    await group.clock.pass(100);
+    group.apart.add(1);
+    group.forget(2);
+    const first = group.start(2);
+    await group.clock.pass(100);
+    const second = group.start(2);
+    await group.clock.pass(100);
+    disk.resolve();
+    // Whichever comes second to the state finds it changed, and would try again.
+    const outcomes = await Promise.allSettled([first, second]);
+    const reasons = outcomes.flatMap((outcome) =>
+      outcome.status === "rejected" ? [String(outcome.reason)] : [],
+    );
+    assert.ok(
+      reasons.every((reason) => reason === "Error: bad version") && reasons.length < 2,
+      reasons.join(),
+    );
+    assert.deepEqual(group.inSync, [1, 2]);
+  });
+
   test("with a copy from before its last registration leaves the set, and is in sync again once it has caught up", async () => {
     const group = await pair();
     const old = group.disk(2).bytes;
