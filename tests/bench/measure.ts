@@ -12,10 +12,12 @@ export async function measureLoad(
   const { seconds, progress } = options;
   for (const side of sides) {
     progress(`${workload.name}: ${side.name} warms up`);
+    await side.peer.whole();
     await side.prepare(seconds);
   }
   const measured = await inTurns(workload.name, sides, options, async (side) => {
     await side.refill?.();
+    await side.peer.whole();
     return await measureSide(side, seconds);
   });
   return { ...workload, kind: "load", sides: measured };

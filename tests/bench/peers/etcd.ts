@@ -89,6 +89,7 @@ export async function startEtcd(): Promise<Peer> {
         }))
         .sort((a, b) => a.role.localeCompare(b.role));
     },
+    whole: cluster.whole,
     close: cluster.close,
   };
 }

@@ -59,16 +59,21 @@ export async function startKvlab({ runtime, replicas, name }: KvlabSettings): Pr
     }
     const routers = createClient(RouterService, transports.transportTo(router.address));
     const nodesNow = async () => (await routers.getTopology({})).topology?.groups[0]?.nodes ?? [];
-    await until("all replicas are in sync", 60_000, async () => {
-      return (await nodesNow()).filter(({ inSync }) => inSync).length === replicas;
-    });
+    const isPrimary = ({ role }: { readonly role: NodeRole }) => role === NodeRole.PRIMARY;
+    const whole = async () => {
+      await until(`${name} has a primary and all replicas in sync`, 60_000, async () => {
+        const now = await nodesNow();
+        return now.some(isPrimary) && now.filter(({ inSync }) => inSync).length === replicas;
+      });
+    };
+    await whole();
     return {
       name,
       version: `${manifest.version} on ${versionOf(runtime)}`,
       router: router.address,
       async members() {
         const now = await nodesNow();
-        const primary = now.find(({ role }) => role === NodeRole.PRIMARY)?.address;
+        const primary = now.find(isPrimary)?.address;
         const roleOf = (address: string) => (address === primary ? "primary" : "standby");
         return [
           ...nodes
@@ -77,6 +82,7 @@ export async function startKvlab({ runtime, replicas, name }: KvlabSettings): Pr
           { role: "router", pid: router.server.pid, address: router.address },
         ];
       },
+      whole,
       close,
     };
   } catch (error) {

@@ -9,6 +9,8 @@ export interface Peer {
   readonly version: string;
   /** Those whose CPU time and memory count, by what they are now: who leads comes first. */
   members(): Promise<readonly Member[]>;
+  /** Resolves when somebody leads and all replicas take part: before that, something else would be measured. */
+  whole(): Promise<void>;
   /** Ends all of it and removes its files. */
   close(): Promise<void>;
 }

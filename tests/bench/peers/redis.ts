@@ -23,10 +23,13 @@ export async function startRedis(): Promise<Redis> {
     await Promise.all([primary.kill(), replica.kill()]);
     await rm(folder, { recursive: true, force: true });
   };
-  try {
+  const whole = async () => {
     await until("the replica of Redis follows", 60_000, async () => {
       return /^slave0:.*state=online/m.test(await askRedis(port, "INFO replication").catch(() => ""));
     });
+  };
+  try {
+    await whole();
   } catch (error) {
     await close();
     throw error;
@@ -41,6 +44,7 @@ export async function startRedis(): Promise<Redis> {
       { role: "replica", pid: replica.pid, address: `127.0.0.1:${replicaPort}` },
     ],
     info,
+    whole,
     close,
   };
 }
