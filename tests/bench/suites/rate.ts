@@ -17,6 +17,9 @@ const part = 0.7;
 /** So many that compaction takes longer than a moment. */
 const compacted = { set: 8, keys: 200_000, valueBytes: 100 } as const;
 
+/** Small ones: none steps over the point at which compaction begins. */
+const refillSteps = 200;
+
 /** Latency of puts that come at a steady rate, whatever becomes of those before, at 70 % of the highest rate. */
 export const rateSuite = loadSuite<Workload>({
   name: "rate",
@@ -94,7 +97,7 @@ function compacting(side: Side, client: LoadClient): Side {
       for (;;) {
         const { logBytes, garbageBytes } = await sizeOfLog();
         if (garbageBytes > 0.495 * logBytes) return;
-        await client.fill({ ...compacted, keys: 2000 });
+        await client.fill({ ...compacted, keys: compacted.keys / refillSteps });
       }
     },
     async measure(seconds) {
