@@ -17,8 +17,8 @@ const part = 0.7;
 /** So many that compaction takes longer than a moment. */
 const compacted = { set: 8, keys: 200_000, valueBytes: 100 } as const;
 
-/** Small ones: none steps over the point at which compaction begins. */
-const refillSteps = 200;
+/** What a put of these adds to a log, at most. */
+const recordBytesMax = 500;
 
 /** Latency of puts that come at a steady rate, whatever becomes of those before, at 70 % of the highest rate. */
 export const rateSuite = loadSuite<Workload>({
@@ -96,8 +96,10 @@ function compacting(side: Side, client: LoadClient): Side {
     async refill() {
       for (;;) {
         const { logBytes, garbageBytes } = await sizeOfLog();
-        if (garbageBytes > 0.495 * logBytes) return;
-        await client.fill({ ...compacted, keys: compacted.keys / refillSteps });
+        const missingBytes = 0.495 * logBytes - garbageBytes;
+        if (missingBytes < 0) return;
+        const puts = Math.ceil(missingBytes / recordBytesMax);
+        await client.fill({ ...compacted, keys: Math.min(compacted.keys, Math.max(200, puts)) });
       }
     },
     async measure(seconds) {
