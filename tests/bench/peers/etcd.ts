@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { freePorts } from "../../support/free-ports.ts";
 import { until } from "../../support/until.ts";
+import { temporaryFolder } from "../temporary-folder.ts";
 import type { Peer } from "./peer.ts";
 import { Server } from "./server.ts";
 
@@ -24,7 +24,7 @@ export interface EtcdCluster {
 
 /** Three servers with default settings, but for `flags`. */
 export async function startEtcdCluster(flags: readonly string[] = []): Promise<EtcdCluster> {
-  const folder = await mkdtemp(join(tmpdir(), "etcd-bench-"));
+  const folder = await temporaryFolder("etcd");
   const ports = await freePorts(6);
   const url = (at: number) => `http://127.0.0.1:${ports[at]}`;
   const indexes = [0, 1, 2];

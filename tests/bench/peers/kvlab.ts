@@ -1,5 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createClient } from "@connectrpc/connect";
@@ -11,6 +10,7 @@ import { freePorts } from "../../support/free-ports.ts";
 import { until } from "../../support/until.ts";
 import { startZooKeeper } from "../../support/zookeeper.ts";
 import { programOf, type Runtime, versionOf } from "../runtimes.ts";
+import { temporaryFolder } from "../temporary-folder.ts";
 import type { Peer } from "./peer.ts";
 import { Server } from "./server.ts";
 
@@ -28,7 +28,7 @@ export interface Kvlab extends Peer {
 
 /** One router and one group, with a real ZooKeeper of one server, which no call of clients asks. */
 export async function startKvlab({ runtime, replicas, name }: KvlabSettings): Promise<Kvlab> {
-  const folder = await mkdtemp(join(tmpdir(), "kvlab-bench-"));
+  const folder = await temporaryFolder("kvlab");
   const zookeeper = await startZooKeeper({ tickTimeMs: 2000 });
   const transports = createTransports();
   const [routerPort = 0, ...ports] = await freePorts(1 + replicas);

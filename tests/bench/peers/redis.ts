@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts } from "../../support/free-ports.ts";
 import { until } from "../../support/until.ts";
+import { temporaryFolder } from "../temporary-folder.ts";
 import type { Peer } from "./peer.ts";
 import { Server } from "./server.ts";
 
@@ -15,7 +15,7 @@ export interface Redis extends Peer {
 
 /** A primary and one replica, which both sync every write; the primary answers without waiting for the replica. */
 export async function startRedis(): Promise<Redis> {
-  const folder = await mkdtemp(join(tmpdir(), "redis-bench-"));
+  const folder = await temporaryFolder("redis");
   const [port = 0, replicaPort = 0] = await freePorts(2);
   const primary = await redisServer(folder, "primary", port);
   const replica = await redisServer(folder, "replica", replicaPort, ["--replicaof", `127.0.0.1 ${port}`]);

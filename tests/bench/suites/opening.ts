@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
@@ -10,6 +9,7 @@ import { figureSuite } from "../figure-suite.ts";
 import { keyOf } from "../keys.ts";
 import { redisServer } from "../peers/redis.ts";
 import { programOf, type Runtime } from "../runtimes.ts";
+import { temporaryFolder } from "../temporary-folder.ts";
 import { runTool } from "../tools/run-tool.ts";
 import { randomText } from "../values.ts";
 
@@ -26,7 +26,7 @@ export const openingSuite = figureSuite({
     ["kvlab on Node", "redis"],
   ],
   async open({ progress }) {
-    const folder = await mkdtemp(join(tmpdir(), "opening-bench-"));
+    const folder = await temporaryFolder("opening");
     const dbfile = join(folder, "db.txt");
     progress("opening: the log of kvlab is written");
     await runTool(programOf("bun"), [program, "write", dbfile, `${records}`]);

@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Load } from "../load.ts";
+import { temporaryFolder } from "../temporary-folder.ts";
 import { callOnce, framed, type GrpcCall } from "./grpc.ts";
 import { latenciesOf, parseH2load } from "./h2load-output.ts";
 import { runTool } from "./run-tool.ts";
@@ -26,7 +27,7 @@ const connectionsMax = 4;
 
 export async function runH2load(settings: H2loadSettings): Promise<Load> {
   const { address, call, inFlight, requests, requestsPerSecond } = settings;
-  const folder = await mkdtemp(join(scratch, "bench-h2load-"));
+  const folder = await temporaryFolder("h2load", scratch);
   const [body, log] = [join(folder, "body"), join(folder, "log")];
   const connections = Math.min(connectionsMax, inFlight, requests);
   // h2load takes a whole number for each connection.
