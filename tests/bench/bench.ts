@@ -21,7 +21,7 @@ const options = readOptions([
   ...[grpcSuite, routerSuite, rateSuite, clientsSuite, millionSuite],
   ...[memorySuite, openingSuite, idleSuite],
 ]);
-const missing = missingPrograms(options.chosen.flatMap(({ suite }) => suite.needs));
+const missing = missingPrograms([...new Set(options.chosen.flatMap(({ suite }) => suite.needs))]);
 if (missing.length > 0) fail(missing.join("\n"));
 // What was started ends with this process.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1));
