@@ -5,7 +5,9 @@ import type { Change, LogRecord } from "../../../src/cluster/storage/model.ts";
 import type { SimProcess } from "../world/process.ts";
 import { type Author, explain } from "./explain.ts";
 import { copiedRecord, GroupFacts, liveAt } from "./group-facts.ts";
+import { LeaseFacts } from "./lease-facts.ts";
 import { beginsEpoch, changeOf, isSame, isSameChange, type ShadowLog } from "./shadow-log.ts";
+import { problemWithStep, shownStep } from "./state-step.ts";
 
 /** Something that has happened in the protocol, at which a fault may be aimed. */
 export type Moment =
@@ -36,11 +38,7 @@ export class Invariants {
   #violation: string | undefined;
   readonly #settings: Settings;
   readonly #nowMs: () => number;
-  /**
-   * When the last message that a standby has acknowledged was sent: by primary's log, then by the standby's number. A
-   * standby that registers anew, or starts anew, honours what it has given before.
-   */
-  readonly #ackedSentMs = new WeakMap<ShadowLog, Map<number, number>>();
+  readonly #leases = new LeaseFacts();
 
   constructor(settings: Settings, nowMs: () => number) {
     this.#settings = settings;
@@ -82,7 +80,8 @@ export class Invariants {
     const before = group.state;
     group.state = next;
     group.states.set(next.epoch, next);
-    if (before !== undefined) this.#checkStep(group, before, next);
+    const problem = before && problemWithStep(name, before, next);
+    if (problem !== undefined) this.violated(problem);
     for (const member of next.inSync) {
       const replica = group.logOf(member);
       const isNew = !before?.inSync.some((other) => isSameMember(other, member));
@@ -178,18 +177,9 @@ export class Invariants {
         `${replica.name} answers a read in epoch ${epoch}, after ${later?.name} has served in ${group.lastServedEpoch}`,
       );
     }
-    const leaseMs = this.#settings.leaseMs;
-    for (const member of group.states.get(epoch)?.inSync ?? []) {
-      if (member.number === replica.number) continue;
-      const sentMs = this.#ackedSentMs.get(replica)?.get(member.number) ?? Number.NEGATIVE_INFINITY;
-      const ageMs = process.monotonicAt(this.#nowMs()) - process.monotonicAt(sentMs);
-      if (ageMs > leaseMs) {
-        this.violated(
-          `${replica.name} answers a read without a lease: node ${member.number}, in sync, has acknowledged nothing ` +
-            `that was sent in the last ${leaseMs} ms (${ageMs.toFixed(1)} ms)`,
-        );
-      }
-    }
+    const reader = { primary: replica, process, nowMs: this.#nowMs() };
+    const problem = this.#leases.problemWithRead(reader, group.states.get(epoch), this.#settings.leaseMs);
+    if (problem !== undefined) this.violated(problem);
   }
 
   /** A standby answers a primary. */
@@ -210,13 +200,7 @@ export class Invariants {
 
   /** The answer has reached the primary. */
   answered(primary: ShadowLog, request: AppendRequest, response: AppendResponse, sentMs: number): void {
-    if (response.result === "stale-epoch") return;
-    let sent = this.#ackedSentMs.get(primary);
-    if (sent === undefined) {
-      sent = new Map();
-      this.#ackedSentMs.set(primary, sent);
-    }
-    sent.set(request.target, Math.max(sent.get(request.target) ?? 0, sentMs));
+    if (response.result !== "stale-epoch") this.#leases.answered(primary, request.target, sentMs);
   }
 
   /** A write is acknowledged to whoever asked for it. */
@@ -254,32 +238,6 @@ export class Invariants {
     const group = this.group(replica.group);
     const counts = !replica.isSpoiled && group.isInSync(replica);
     return group.committedBy(replica.store?.promisedEpoch ?? 0, counts);
-  }
-
-  #checkStep({ name }: GroupFacts, before: GroupState, next: GroupState): void {
-    const known = before.inSync.map((member) => member.number);
-    const step = shownStep(before, next);
-    if (next.epoch < before.epoch) this.violated(`the epoch of group ${name} falls ${step}`);
-    if (next.epoch === before.epoch) {
-      const { primary } = next;
-      const changed =
-        primary !== undefined && (before.primary === undefined || !isSameMember(primary, before.primary));
-      if (changed) this.violated(`group ${name} has another primary in the same epoch ${step}`);
-      return;
-    }
-    if (next.epoch > before.epoch + 1) this.violated(`group ${name} leaves out an epoch ${step}`);
-    const left = known.find((number) => !next.inSync.some((member) => member.number === number));
-    if (left !== undefined) {
-      this.violated(
-        `node ${left} leaves the in-sync set of group ${name} before anybody has taken over ${step}`,
-      );
-    }
-    const stranger = next.inSync.find(({ number }) => !known.includes(number));
-    if (stranger !== undefined) {
-      this.violated(
-        `node ${stranger.number}, which was not in sync, enters with a new epoch of group ${name} ${step}`,
-      );
-    }
   }
 
   /** A primary is the first to take a record for committed. */
@@ -321,10 +279,6 @@ export class Invariants {
       );
     }
   }
-}
-
-function shownStep(before: GroupState | undefined, next: GroupState): string {
-  return `from ${JSON.stringify(before)} to ${JSON.stringify(next)}`;
 }
 
 function shown(record: LogRecord): string {
