@@ -1,3 +1,4 @@
+// runtimes: bun
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { at, get, getNothing, on, put, remove, since } from "./hand-written.ts";

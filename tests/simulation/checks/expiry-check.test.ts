@@ -1,3 +1,4 @@
+// runtimes: bun
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { SimProcess } from "../world/process.ts";
