@@ -17,8 +17,9 @@ The last line counts: N passed, N failed. A check counts as one test, a test onc
 With CI=true a skipped test counts as failed.
 `;
 
-// As many as the smallest machine that we care for has cores; more would disturb tests that wait for time-outs.
-const WORKERS = 2;
+// One more than the smallest machine that we care for has cores: many files wait for other processes, or for time-outs,
+// for half of their time. More would disturb them.
+const WORKERS = 3;
 
 const options = readOptions();
 prepare();
