@@ -1,18 +1,39 @@
 import assert from "node:assert/strict";
+import { readHints } from "./hints.ts";
 import { type Catch, hunt } from "./hunt.ts";
 import type { Mutant } from "./mutant.ts";
 
-/** Of one hunt: a mutant may hang. */
-const limitMs = 120_000;
+/** A mutant, and what the simulation has made of it. */
+interface Hunted extends Catch {
+  readonly mutant: Mutant;
+}
 
-/** Hunts two mutants at a time. Fails with those that were not caught. */
-export async function huntAll(mutants: readonly Mutant[]): Promise<void> {
+export interface HuntAllOptions {
+  /** Of one hunt: a mutant may hang. Default 120,000. */
+  readonly limitMs?: number;
+  readonly onCatch?: (hunted: Hunted) => void;
+}
+
+/** Hunts two mutants at a time. Resolves with all, in their order. */
+export async function huntEach(mutants: readonly Mutant[], options: HuntAllOptions = {}): Promise<Hunted[]> {
+  const { limitMs = 120_000, onCatch } = options;
+  const hints = readHints();
   const queue = mutants.entries();
-  const caught: (Catch & { readonly mutant: Mutant })[] = [];
+  const hunted: Hunted[] = [];
   const work = async () => {
-    for (const [index, mutant] of queue) caught[index] = { mutant, ...(await hunt(mutant, limitMs)) };
+    for (const [index, mutant] of queue) {
+      const each = { mutant, ...(await hunt(mutant, { limitMs, hint: hints[mutant.name] })) };
+      hunted[index] = each;
+      onCatch?.(each);
+    }
   };
   await Promise.all([work(), work()]);
+  return hunted;
+}
+
+/** Fails with those of the mutants that were not caught. */
+export async function huntAll(mutants: readonly Mutant[]): Promise<void> {
+  const caught = await huntEach(mutants);
   const lines = caught.map(({ mutant, seed }) => {
     const within = `${mutant.withinSeeds}`.padStart(4);
     return `${String(seed ?? "none").padStart(5)} of ${within}  ${mutant.name} (${mutant.promise})`;

@@ -18,14 +18,21 @@ export interface Catch {
   readonly violation?: string;
 }
 
+export interface HuntOptions {
+  /** How long it may take: a mutant may hang. */
+  readonly limitMs: number;
+  /** The seed to try first. */
+  readonly hint: number | undefined;
+}
+
 /** Makes a copy of the project with the bug, and runs seeds there. Errors: an edit does not fit the source. */
-export async function hunt(mutant: Mutant, limitMs: number): Promise<Catch> {
+export async function hunt(mutant: Mutant, options: HuntOptions): Promise<Catch> {
   const folder = mkdtempSync(join(tmpdir(), "kvlab-mutant-"));
   try {
     for (const part of parts) cpSync(join(root, part), join(folder, part), { recursive: true });
     symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
     for (const [file, text, replacement] of mutant.edits) edit(join(folder, "src", file), text, replacement);
-    return await runProgram(folder, mutant, limitMs);
+    return await runProgram(folder, mutant, options);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -39,10 +46,14 @@ function edit(path: string, text: string, replacement: string): void {
   writeFileSync(path, before + replacement + after);
 }
 
-async function runProgram(folder: string, mutant: Mutant, limitMs: number): Promise<Catch> {
+async function runProgram(
+  folder: string,
+  mutant: Mutant,
+  { limitMs, hint = 0 }: HuntOptions,
+): Promise<Catch> {
   const { withinSeeds, focus = [] } = mutant;
   const program = join(folder, "tests/simulation/planted/hunt-program.ts");
-  const child = spawn(process.execPath, [program, String(withinSeeds), ...focus], {
+  const child = spawn(process.execPath, [program, String(withinSeeds), String(hint), ...focus], {
     stdio: ["ignore", "pipe", "inherit"],
     timeout: limitMs,
     killSignal: "SIGKILL",

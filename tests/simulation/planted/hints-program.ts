@@ -1,0 +1,25 @@
+import { clientMutants } from "./client-mutants.ts";
+import { commitMutants } from "./commit-mutants.ts";
+import { cutMutants } from "./cut-mutants.ts";
+import { writeHints } from "./hints.ts";
+import { huntEach } from "./hunt-all.ts";
+import { identityMutants } from "./identity-mutants.ts";
+import { inSyncMutants } from "./in-sync-mutants.ts";
+import { keyMutants } from "./key-mutants.ts";
+import { leadershipMutants } from "./leadership-mutants.ts";
+import { watchMutants } from "./watch-mutants.ts";
+
+/**
+ * Hunts all planted bugs, and writes which seeds catch them into hints.json: worth while when the tests of planted bugs
+ * have become slow. Tries what stands there first, so that a hint which still holds stays.
+ */
+const mutants = [
+  ...[...leadershipMutants, ...inSyncMutants, ...commitMutants, ...cutMutants],
+  ...[...keyMutants, ...watchMutants, ...identityMutants, ...clientMutants],
+];
+// Slowly if the machine is busy: nobody waits for this.
+const hunted = await huntEach(mutants, {
+  limitMs: 1_200_000,
+  onCatch: ({ mutant, seed }) => console.log(seed, mutant.name),
+});
+writeHints(Object.fromEntries(hunted.flatMap(({ mutant, seed }) => (seed ? [[mutant.name, seed]] : []))));
