@@ -5,17 +5,19 @@
  * and no trailers. A truncated answer cannot be mistaken for a complete one, because its length comes first.
  */
 
-import { type ClientHttp2Stream, constants } from "node:http2";
+import { type ClientHttp2Stream, constants, type OutgoingHttpHeaders } from "node:http2";
 import { PassThrough } from "node:stream";
-import { create } from "@bufbuild/protobuf";
+import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
-import { timerMsMax } from "../../common/clock.ts";
+import { systemClock, timerMsMax } from "../../common/clock.ts";
+import { Deadlines } from "../../common/deadlines.ts";
 import { type Begun, SessionPool } from "./session-pool.ts";
+import { UnaryCall } from "./unary-call.ts";
 
 /** Calls may stream in both directions, and any number of them share a connection. */
 export const fullDuplex = true;
@@ -58,10 +60,11 @@ interface Entry {
 export function createTransports(options: TransportOptions = {}): Transports {
   const { sessionsMax = 256 } = options;
   const entries = new Map<string, Entry>();
+  const deadlines = new Deadlines(systemClock);
   return {
     transportTo(address) {
       const baseUrl = urlOf(address);
-      const entry = entries.get(baseUrl) ?? open(baseUrl, options);
+      const entry = entries.get(baseUrl) ?? open(baseUrl, options, deadlines);
       // A Map keeps the order of insertion, so the first entry is the least recently used.
       entries.delete(baseUrl);
       entries.set(baseUrl, entry);
@@ -84,7 +87,7 @@ function urlOf(address: string | URL): string {
   return new URL(text.includes("://") ? text : `http://${text}`).href;
 }
 
-function open(baseUrl: string, options: TransportOptions): Entry {
+function open(baseUrl: string, options: TransportOptions, deadlines: Deadlines): Entry {
   const pool = new SessionPool(new URL(baseUrl).origin, {
     connectTimeoutMs: options.connectTimeoutMs ?? 3_000,
     pingIntervalMs: options.pingIntervalMs ?? 5_000,
@@ -107,10 +110,27 @@ function open(baseUrl: string, options: TransportOptions): Entry {
   const transportOf = (sending: Sending) =>
     createTransport({ ...settings, httpClient: clientOf(pool, sending) });
   const transport: Transport = {
-    async unary(method, signal, timeoutMs, ...rest) {
+    async unary(method, signal, timeoutMs, header, input) {
       const sending: Sending = { begun: undefined };
       try {
-        return await transportOf(sending).unary(method, signal, clamped(timeoutMs), ...rest);
+        const body = toBinary(method.input, create(method.input, input));
+        const limitMs = timeoutMs !== undefined && timeoutMs > 0 ? clamped(timeoutMs) : undefined;
+        const call = new UnaryCall({
+          pool,
+          deadlines,
+          path: `/${method.parent.typeName}/${method.name}`,
+          headers: { ...fieldsOf(header), ...unaryFields(body, limitMs) },
+          body,
+          signal,
+          dueMs: performance.now() + (limitMs ?? Number.POSITIVE_INFINITY),
+          messageBytesMax,
+          onBegin: (begun) => {
+            sending.begun = begun;
+          },
+        });
+        const message = parsed(method.output, await call.run());
+        const none = { header: new Headers(), trailer: new Headers() };
+        return { stream: false, service: method.parent, method, message, ...none };
       } catch (reason) {
         throw errorOf(reason, sending, pool.authority, signal);
       }
@@ -126,6 +146,31 @@ function open(baseUrl: string, options: TransportOptions): Entry {
     },
   };
   return { transport, pool };
+}
+
+function fieldsOf(header: HeadersInit | undefined): OutgoingHttpHeaders {
+  return header === undefined ? {} : Object.fromEntries(new Headers(header));
+}
+
+function unaryFields(body: Uint8Array, timeoutMs: number | undefined): OutgoingHttpHeaders {
+  return {
+    "content-type": "application/proto",
+    "connect-protocol-version": "1",
+    "content-length": body.length,
+    ...(timeoutMs !== undefined && { "connect-timeout-ms": Math.ceil(timeoutMs) }),
+  };
+}
+
+function parsed<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array): MessageShape<Desc> {
+  try {
+    return fromBinary(schema, bytes);
+  } catch (error) {
+    throw new ConnectError(`parse binary: ${explain(error)}`, Code.Internal, undefined, undefined, error);
+  }
+}
+
+function explain(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** A call with a longer timeout than a timer can count would time out at once. */

@@ -38,6 +38,8 @@ const attemptsMax = 3;
 export class SessionPool {
   /** Scheme, host and port, as in the `origin` of a URL. */
   readonly authority: string;
+  /** Without it as `:authority`, Node and Deno leave out the brackets of an IPv6 address. */
+  readonly #host: string;
   readonly #options: SessionOptions;
   /** Sessions that accept calls. */
   readonly #usable = new Set<Session>();
@@ -48,6 +50,7 @@ export class SessionPool {
 
   constructor(authority: string, options: SessionOptions) {
     this.authority = authority;
+    this.#host = new URL(authority).host;
     this.#options = options;
   }
 
@@ -58,8 +61,7 @@ export class SessionPool {
       try {
         if (await this.#isReady(session)) {
           signal?.throwIfAborted();
-          // Without `:authority`, Node and Deno leave out the brackets of an IPv6 address.
-          const target = { ":authority": new URL(this.authority).host, ":method": method, ":path": path };
+          const target = { ":authority": this.#host, ":method": method, ":path": path };
           const stream = session.http2.request({ ...headers, ...target });
           stream.once("response", () => {
             session.heardAt = performance.now();

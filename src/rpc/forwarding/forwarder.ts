@@ -35,7 +35,13 @@ export function forwardingRoutes(
   transportTo: (address: Address) => Transport,
   clock: Clock,
 ): void {
-  const clientAt = (address: Address) => createClient(DataService, transportTo(address));
+  const clients = new WeakMap<Transport, DataClient>();
+  const clientAt = (address: Address) => {
+    const transport = transportTo(address);
+    const client = clients.get(transport) ?? createClient(DataService, transport);
+    clients.set(transport, client);
+    return client;
+  };
   const forward = <T>(
     key: string,
     kind: CallKind,

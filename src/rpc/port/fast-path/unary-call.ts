@@ -31,6 +31,7 @@ export class UnaryCall implements Expiring {
   readonly #context: CallContext;
   readonly #chunks: Buffer<ArrayBuffer>[] = [];
   #bytes = 0;
+  #isAnswered = false;
 
   constructor(options: UnaryCallOptions) {
     const { stream, headers, method, protocol, deadlines } = options;
@@ -80,9 +81,9 @@ export class UnaryCall implements Expiring {
     const { deadlines, call, stream } = this.#options;
     deadlines.delete(this);
     call.ended();
-    this.#context.abort(
-      new ConnectError(`the caller has gone (HTTP/2 code ${stream.rstCode})`, Code.Canceled),
-    );
+    if (this.#isAnswered) return;
+    const reason = `the caller has gone (HTTP/2 code ${stream.rstCode})`;
+    this.#context.abort(new ConnectError(reason, Code.Canceled));
   };
 
   async #answer(request: Message): Promise<void> {
@@ -97,6 +98,7 @@ export class UnaryCall implements Expiring {
       answer = protocol.failure(toError(error), compression);
     }
     deadlines.delete(this);
+    this.#isAnswered = true;
     this.#write(answer instanceof Promise ? await answer : answer);
   }
 
