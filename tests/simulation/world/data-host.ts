@@ -18,13 +18,15 @@ import { count, type World } from "./world.ts";
 
 const dbfile = "db.txt";
 const rbfile = "rollback.txt";
+const indexFile = "db.txt.index";
 
 /** After which time an operator looks after a node that cannot start. */
 const operatorMs = 3000;
 
-/** A copy of a log's file, and what is in it. */
+/** A copy of a log's file, with its index file if there is one, and what is in it. */
 export interface LogCopy {
   readonly bytes: Uint8Array;
+  readonly index?: Uint8Array | undefined;
   readonly facts: LogFacts;
 }
 
@@ -47,12 +49,14 @@ export class DataHost extends Host {
   /** Whether a node refuses to start beside the `rbfile` of another log. */
   #hasLeftover = false;
   readonly #random: Random;
+  readonly #indexRandom: Random;
 
   /** `number` tells it from all other machines. */
   constructor(world: World, name: string, group: string, number: number) {
     super(world, name);
     this.group = group;
     this.#random = new Random(`${world.seed} ${name} disk`);
+    this.#indexRandom = new Random(`${world.seed} ${name} index file`);
     this.#device = 1000 * number;
     this.#disk = new SimulatedDisk(this.#device);
     this.replica = this.#newReplica();
@@ -87,7 +91,8 @@ export class DataHost extends Host {
   copyLog(): LogCopy | undefined {
     const { replica, logBytes } = this;
     const hasPlace = replica.number !== undefined && replica.registrations > 0;
-    return hasPlace ? { bytes: logBytes, facts: replica.facts } : undefined;
+    if (!hasPlace) return undefined;
+    return { bytes: logBytes, index: this.#disk.contents(indexFile), facts: replica.facts };
   }
 
   /** The machine loses power: what was not synced is lost, torn or there. */
@@ -104,17 +109,17 @@ export class DataHost extends Host {
   }
 
   /** An older copy of this very log comes back, over the file that is there or as another one. */
-  restore({ bytes, facts }: LogCopy, inPlace: boolean): void {
+  restore(copy: LogCopy, inPlace: boolean): void {
     this.kill();
-    this.replica.overwritten(facts);
-    this.#put(bytes, inPlace);
+    this.replica.overwritten(copy.facts);
+    this.#put(copy, inPlace);
   }
 
   /** Another log takes the place of this one, which is lost. */
-  replaceLog({ bytes, facts }: LogCopy, inPlace: boolean): void {
+  replaceLog(copy: LogCopy, inPlace: boolean): void {
     this.#lose();
-    this.replica.overwritten(facts);
-    this.#put(bytes, inPlace);
+    this.replica.overwritten(copy.facts);
+    this.#put(copy, inPlace);
   }
 
   /** Two machines swap the files of their logs, and so their replicas: nothing is lost. */
@@ -148,20 +153,30 @@ export class DataHost extends Host {
     if (bytes.length < 400) return;
     this.#disk.flip(dbfile, offset, 1 << this.#random.below(8));
     this.replica.spoil();
+    // Sometimes the index file is hit, too, which is no loss.
+    const index = this.#disk.contents(indexFile);
+    if (index === undefined || this.#indexRandom.chance(0.7)) return;
+    this.#disk.flip(indexFile, this.#indexRandom.below(index.length), 1);
   }
 
   protected async run(process: SimProcess): Promise<void> {
     const { profile, network, coordination, invariants } = this.world;
     this.#disk.intercept = (operation) => this.#delay(process, operation);
+    let index = this.#disk.contents(indexFile) && "used";
     const store = await openLog({
       disk: this.#disk,
       dbfile,
       rbfile,
       clock: process.clock,
       onFatal: (error) => this.failed(process, error),
-      log: (message) => process.log(message),
+      log: (message) => {
+        if (message.includes("is not used")) index = "refused";
+        process.log(message);
+      },
       requestsMax: profile.requestsMax,
+      indexedBytesMin: profile.indexedBytesMin,
     });
+    if (index !== undefined) count(this.world, `index file ${index}`);
     this.#store = store;
     const of = store.identity?.group;
     if (of !== undefined && of !== this.group) throw new Error(`the log of group "${of}"`);
@@ -234,9 +249,11 @@ export class DataHost extends Host {
     this.start();
   }
 
-  #put(bytes: Uint8Array, inPlace: boolean): void {
+  #put({ bytes, index }: LogCopy, inPlace: boolean): void {
     if (inPlace) this.#disk.overwrite(dbfile, bytes);
     else this.#disk.place(dbfile, bytes);
+    // Who copies a log may take its index file for a part of it; and most do not know of it.
+    if (index !== undefined && this.#indexRandom.chance(0.3)) this.#disk.place(indexFile, index);
   }
 
   /** The replica that was here is no more. */

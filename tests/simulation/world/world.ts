@@ -22,6 +22,8 @@ export interface Profile extends Uses {
   readonly network: Omit<NetworkProfile, "breaks">;
   /** Of a write or sync, about. */
   readonly diskLatencyMs: number;
+  /** From which length on a log has an index file. */
+  readonly indexedBytesMin: number;
   /** Between two calls of one client, about. */
   readonly thinkMs: number;
   /** For how long faults happen. */
@@ -52,6 +54,8 @@ export function profileOf(seed: number): Profile {
       duplication: random.pick([0, 0.01, 0.1]),
     },
     diskLatencyMs: random.pick([0.2, 1, 1, 5]),
+    // Of a stream of its own, so that it changes nothing else about the cluster.
+    indexedBytesMin: new Random(`${seed} index file`).pick([100, 500, Number.MAX_SAFE_INTEGER]),
     thinkMs: random.pick([50, 100, 200, 300]),
     faultsMs: random.between(12_000, 30_000),
   };
