@@ -103,7 +103,7 @@ export class LogState {
   placeValue(key: string): PlacedValue | undefined {
     const place = this.#keys.index.placeOf(key);
     if (place === undefined) return undefined;
-    return { ...place, file: this.#file, key, expiresMs: this.#keys.index.expiresMsOf(key) };
+    return { ...place, file: this.#file, key };
   }
 
   /** Calls `listener` with each record just before it becomes visible. Returns how to end that. */

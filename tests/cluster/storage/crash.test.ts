@@ -145,15 +145,15 @@ const scenarios: Record<string, Scenario> = {
 
   "an index file, written and used": async (disk, expected) => {
     const openIndexed = () => openOn(disk, { onFatal: () => {}, indexedBytesMin: 1 });
-    const records = allKindsOfRecords(30, 5);
+    const records = allKindsOfRecords(12, 5);
     let store = await openIndexed();
     await store.adopt({ cluster: "c1", group: "g", number: 1 });
     expected.isAdopted = true;
-    for (let from = 0; from < 30; from += 10) {
-      const added = records.slice(from, from + 10);
+    for (let from = 0; from < 12; from += 6) {
+      const added = records.slice(from, from + 6);
       await expected.appending(added, () => store.append(added));
-      store.commit(from + 10);
-      if (from === 10) await store.compact();
+      store.commit(from + 6);
+      if (from === 6) await store.compact();
       await store.close();
       store = await openIndexed();
     }

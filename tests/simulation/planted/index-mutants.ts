@@ -1,7 +1,6 @@
 import type { Mutant } from "./mutant.ts";
 
 const load = "cluster/storage/index-file/load-by-index.ts";
-const contents = "cluster/storage/index-file/contents.ts";
 
 /** Bugs in the index file of a log. */
 export const indexMutants: readonly Mutant[] = [
@@ -41,33 +40,10 @@ export const indexMutants: readonly Mutant[] = [
     ],
   },
   {
-    name: "an index file lacks its last frame of keys",
-    promise: "an index file has every key",
-    withinSeeds: 20,
-    edits: [
-      ["cluster/storage/index-file/write-index.ts", "if (rows.count > 0) await", "if (rows.isFull) await"],
-      [load, "end.keys !== tables.index.size", "end.keys < tables.index.size"],
-    ],
-  },
-  {
     name: "an index file forgets the requests",
     promise: "a repeated request is answered as it was, also after a restart",
     withinSeeds: 60,
     focus: ["stop", "answer lost", "request lost"],
     edits: [[load, "tables?.requests.note(id, seq);", "void [id, seq];"]],
-  },
-  {
-    name: "an index file forgets when keys expire",
-    promise: "a key expires at its time, also after a restart",
-    withinSeeds: 60,
-    focus: ["stop"],
-    edits: [[contents, "content.readDoubleLE(at + 24) || undefined", "undefined"]],
-  },
-  {
-    name: "an index file forgets what was promised since the last record",
-    promise: "a promise outlives every restart",
-    withinSeeds: 60,
-    focus: ["stop", "kill", "partition"],
-    edits: [[load, "promisedEpoch: begin.promisedEpoch,", "promisedEpoch: begin.at.epoch,"]],
   },
 ];

@@ -86,7 +86,7 @@ export class KeyRows {
     this.#buffer.writeUInt32LE(place.bytes, at + 4);
     this.#buffer.writeDoubleLE(place.seq, at + 8);
     this.#buffer.writeDoubleLE(place.offset, at + 16);
-    this.#buffer.writeDoubleLE(index.expiresMsOf(key) ?? 0, at + 24);
+    this.#buffer.writeDoubleLE(place.expiresMs ?? 0, at + 24);
     this.#filled = at + rowBytes + keyBytes;
     this.#count++;
   }
@@ -95,15 +95,14 @@ export class KeyRows {
 /** Takes the rows of a frame into an index. */
 export function takeKeyRows(content: Buffer, index: KeyIndex): void {
   for (let at = 0; at < content.length; ) {
-    const keyStart = at + rowBytes;
-    const keyEnd = keyStart + content.readUInt32LE(at);
+    const key = { from: content, start: at + rowBytes, length: content.readUInt32LE(at) };
     const place = {
       bytes: content.readUInt32LE(at + 4),
       seq: content.readDoubleLE(at + 8),
       offset: content.readDoubleLE(at + 16),
     };
     const expiresMs = content.readDoubleLE(at + 24) || undefined;
-    index.set(content.toString("utf8", keyStart, keyEnd), place, expiresMs);
-    at = keyEnd;
+    index.set(key, place, expiresMs);
+    at = key.start + key.length;
   }
 }

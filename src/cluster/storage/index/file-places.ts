@@ -1,13 +1,10 @@
+import { Column } from "./column.ts";
+
 /** Offsets and lengths of entries in one file, by slot. */
 export class FilePlaces {
-  #offsets: Float64Array;
-  #bytes: Uint32Array;
+  readonly #offsets = new Column("numbers");
+  readonly #bytes = new Column("small numbers");
   #liveBytes = 0;
-
-  constructor(size: number) {
-    this.#offsets = new Float64Array(size);
-    this.#bytes = new Uint32Array(size);
-  }
 
   /** Of all entries together. */
   get liveBytes(): number {
@@ -15,29 +12,20 @@ export class FilePlaces {
   }
 
   at(slot: number): { readonly offset: number; readonly bytes: number } {
-    return { offset: this.#offsets[slot] ?? 0, bytes: this.#bytes[slot] ?? 0 };
+    return { offset: this.#offsets.get(slot), bytes: this.#bytes.get(slot) };
   }
 
   /** An entry of no bytes is none. */
   set(slot: number, offset: number, bytes: number): void {
-    this.#liveBytes += bytes - (this.#bytes[slot] ?? 0);
-    this.#offsets[slot] = offset;
-    this.#bytes[slot] = bytes;
-  }
-
-  grow(size: number): void {
-    const offsets = new Float64Array(size);
-    const bytes = new Uint32Array(size);
-    offsets.set(this.#offsets);
-    bytes.set(this.#bytes);
-    this.#offsets = offsets;
-    this.#bytes = bytes;
+    this.#liveBytes += bytes - this.#bytes.get(slot);
+    this.#offsets.set(slot, offset);
+    this.#bytes.set(slot, bytes);
   }
 
   copy(): FilePlaces {
-    const copy = new FilePlaces(0);
-    copy.#offsets = this.#offsets.slice();
-    copy.#bytes = this.#bytes.slice();
+    const copy = new FilePlaces();
+    copy.#offsets.copyFrom(this.#offsets);
+    copy.#bytes.copyFrom(this.#bytes);
     copy.#liveBytes = this.#liveBytes;
     return copy;
   }

@@ -1,5 +1,9 @@
 import type { KeyFacts } from "../key-view.ts";
+import { Column } from "./column.ts";
 import { FilePlaces } from "./file-places.ts";
+import { type Bytes, encodeKey } from "./key-bytes.ts";
+import type { KeyItems } from "./key-order-set.ts";
+import { KeySlots } from "./key-slots.ts";
 
 /** Where an entry stands in a log file. */
 export interface EntryPlace {
@@ -8,20 +12,23 @@ export interface EntryPlace {
   readonly bytes: number;
 }
 
+/** What the index says of a key. */
+export interface IndexedKey extends EntryPlace {
+  readonly expiresMs: number | undefined;
+}
+
 /**
  * Where the entry with the newest visible value of each key stands in the file.
  *
- * A key costs its string, a map entry and 28 bytes in arrays: about 130 bytes for a key of 20 characters, so that
- * 1,000,000 keys take about 130 MB, whatever their values.
+ * Nothing of it is an object for each key. A key of 20 characters costs 24 bytes for itself and its length, about 7 in
+ * a hash table, 4 for where it stands, 20 for its entry; and 8 more when it expires, and 8 to 11 in `KeyOrderSet`.
  */
-export class KeyIndex {
-  readonly #slots = new Map<string, number>();
-  readonly #freeSlots: number[] = [];
-  #slotsUsed = 0;
-  #seqs = new Float64Array(1024);
+export class KeyIndex implements KeyItems<number> {
+  readonly #slots = new KeySlots();
+  readonly #seqs = new Column("numbers");
   /** 0: never. */
-  #expiresMs = new Float64Array(1024);
-  #places = new FilePlaces(1024);
+  readonly #expiresMs = new Column("numbers");
+  #places = new FilePlaces();
   /** In the file that is to replace this one. */
   #nextPlaces: FilePlaces | undefined;
   /** Entries after `#shiftedAfter` stand so many bytes behind what `#places` says. */
@@ -37,61 +44,79 @@ export class KeyIndex {
     return this.#places.liveBytes;
   }
 
-  keys(): MapIterator<string> {
-    return this.#slots.keys();
+  /** All keys, in no order. */
+  *keys(): Generator<string, void, void> {
+    for (const slot of this.#slots.all()) yield this.#slots.keyAt(slot);
   }
 
   /** Seq of the key's record; undefined when there is none. */
   seqOf(key: string): number | undefined {
-    const slot = this.#slots.get(key);
-    return slot === undefined ? undefined : this.#seqs[slot];
+    const slot = this.#find(key);
+    return slot === undefined ? undefined : this.#seqs.get(slot);
   }
 
-  placeOf(key: string): EntryPlace | undefined {
-    const slot = this.#slots.get(key);
+  placeOf(key: string): IndexedKey | undefined {
+    const slot = this.#find(key);
     if (slot === undefined) return undefined;
-    const seq = this.#seqs[slot] ?? 0;
+    const seq = this.#seqs.get(slot);
     const { offset, bytes } = this.#places.at(slot);
-    return { seq, offset: offset + this.#shiftAt(seq), bytes };
+    return { seq, offset: offset + this.#shiftAt(seq), bytes, expiresMs: this.expiresMsOf(slot) };
   }
 
   factsOf(key: string): KeyFacts | undefined {
-    const slot = this.#slots.get(key);
-    if (slot === undefined) return undefined;
-    return { revision: this.#seqs[slot] ?? 0, expiresMs: this.#expiresMs[slot] || undefined };
+    const slot = this.#find(key);
+    return slot === undefined
+      ? undefined
+      : { revision: this.#seqs.get(slot), expiresMs: this.expiresMsOf(slot) };
   }
 
-  /** When the key expires; undefined when it does not, or is not there. */
-  expiresMsOf(key: string): number | undefined {
-    const slot = this.#slots.get(key);
-    return slot === undefined ? undefined : this.#expiresMs[slot] || undefined;
+  /** When the key of a slot expires; undefined when it does not. */
+  expiresMsOf(slot: number): number | undefined {
+    return this.#expiresMs.get(slot) || undefined;
   }
 
-  /** Returns whether the key is new. */
-  set(key: string, { seq, offset, bytes }: EntryPlace, expiresMs: number | undefined): boolean {
-    let slot = this.#slots.get(key);
-    const isNew = slot === undefined;
-    if (slot === undefined) {
-      slot = this.#freeSlots.pop() ?? this.#newSlot();
-      this.#slots.set(key, slot);
-    }
-    this.#seqs[slot] = seq;
-    this.#expiresMs[slot] = expiresMs ?? 0;
+  keyOf(slot: number): string {
+    return this.#slots.keyAt(slot);
+  }
+
+  comparing(key: string): (slot: number) => number {
+    const bytes = encodeKey(key);
+    return (slot) => this.#slots.compareAt(slot, bytes);
+  }
+
+  /** The slots of all keys, in the order of these. Quick when most of them were set in that order. */
+  sorted(): number[] {
+    const slots = [...this.#slots.all()];
+    const compare = (a: number, b: number) => this.#slots.compareAt(a, this.#slots.bytesAt(b));
+    const end = slots.findIndex((slot, at) => at > 0 && compare(slots[at - 1] ?? slot, slot) > 0);
+    return end < 0 ? slots : merged(slots.slice(0, end), slots.slice(end).sort(compare), compare);
+  }
+
+  /** Returns the slot of a key that is new. */
+  set(
+    key: string | Bytes,
+    { seq, offset, bytes }: EntryPlace,
+    expiresMs: number | undefined,
+  ): number | undefined {
+    const keyBytes = typeof key === "string" ? encodeKey(key) : key;
+    const found = this.#slots.find(keyBytes);
+    const slot = found ?? this.#slots.add(keyBytes);
+    this.#seqs.set(slot, seq);
+    this.#expiresMs.set(slot, expiresMs ?? 0);
     const stored = offset - this.#shiftAt(seq);
     this.#places.set(slot, stored, bytes);
     this.#nextPlaces?.set(slot, stored, bytes);
-    return isNew;
+    return found === undefined ? slot : undefined;
   }
 
   /** Returns whether the key was there. */
   delete(key: string): boolean {
-    const slot = this.#slots.get(key);
+    const slot = this.#find(key);
     if (slot === undefined) return false;
-    this.#expiresMs[slot] = 0;
+    this.#expiresMs.set(slot, 0);
     this.#places.set(slot, 0, 0);
     this.#nextPlaces?.set(slot, 0, 0);
-    this.#slots.delete(key);
-    this.#freeSlots.push(slot);
+    this.#slots.delete(slot);
     return true;
   }
 
@@ -101,8 +126,8 @@ export class KeyIndex {
     this.#nextPlaces = next;
     return {
       place: (key, { seq, offset, bytes }) => {
-        const slot = this.#slots.get(key);
-        if (slot !== undefined && this.#seqs[slot] === seq) next.set(slot, offset, bytes);
+        const slot = this.#find(key);
+        if (slot !== undefined && this.#seqs.get(slot) === seq) next.set(slot, offset, bytes);
       },
       finish: (afterSeq, shift) => {
         this.#places = next;
@@ -116,20 +141,12 @@ export class KeyIndex {
     };
   }
 
-  #shiftAt(seq: number): number {
-    return seq > this.#shiftedAfter ? this.#shift : 0;
+  #find(key: string): number | undefined {
+    return this.#slots.find(encodeKey(key));
   }
 
-  #newSlot(): number {
-    const slot = this.#slotsUsed++;
-    if (slot === this.#seqs.length) {
-      const size = slot * 2;
-      this.#seqs = grown(this.#seqs, size);
-      this.#expiresMs = grown(this.#expiresMs, size);
-      this.#places.grow(size);
-      this.#nextPlaces?.grow(size);
-    }
-    return slot;
+  #shiftAt(seq: number): number {
+    return seq > this.#shiftedAfter ? this.#shift : 0;
   }
 }
 
@@ -145,8 +162,18 @@ export interface IndexMove {
   giveUp(): void;
 }
 
-function grown(from: Float64Array, size: number): Float64Array<ArrayBuffer> {
-  const to = new Float64Array(size);
-  to.set(from);
-  return to;
+function merged(
+  a: readonly number[],
+  b: readonly number[],
+  compare: (a: number, b: number) => number,
+): number[] {
+  const all: number[] = [];
+  let next = 0;
+  for (const slot of b) {
+    for (let before = a[next]; before !== undefined && compare(before, slot) < 0; before = a[++next])
+      all.push(before);
+    all.push(slot);
+  }
+  for (; next < a.length; next++) all.push(a[next] ?? 0);
+  return all;
 }

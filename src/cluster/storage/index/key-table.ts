@@ -20,7 +20,7 @@ const forgottenAtOnceMax = 10_000;
 export class KeyTable {
   readonly index: KeyIndex;
   /** The keys of the index. */
-  readonly order: KeyOrderSet;
+  readonly order: KeyOrderSet<number>;
   /** Visible deletions that may be asked for by `mayBeLive`, in their order: key to seq. */
   readonly #deletions: Map<string, number>;
   /** Last change of each key among the records that are not visible yet. */
@@ -30,11 +30,9 @@ export class KeyTable {
   /** Seqs that readers of a snapshot ask `mayBeLive` about. */
   readonly #horizons = new Set<{ readonly seq: number }>();
 
-  readonly #expiryOf = (key: string) => this.index.expiresMsOf(key);
-
   constructor(index = new KeyIndex(), deletions = new Map<string, number>()) {
     this.index = index;
-    this.order = KeyOrderSet.of(index.keys(), this.#expiryOf);
+    this.order = new KeyOrderSet(index, index.sorted());
     this.#deletions = deletions;
   }
 
@@ -74,10 +72,13 @@ export class KeyTable {
     if (this.#coming.get(key)?.seq === place.seq) this.#coming.delete(key);
     this.#deletions.delete(key);
     if (kind === "put") {
-      const isNew = this.index.set(key, place, expiresMs);
-      if (isNew || expiresMs !== undefined) this.order.add(key, expiresMs);
+      const slot = this.index.set(key, place, expiresMs);
+      if (slot !== undefined) this.order.add(key, slot);
+      else if (expiresMs !== undefined) this.order.expires(key, expiresMs);
     } else {
-      if (this.index.delete(key)) this.order.delete(key);
+      // As long as the slots of all that the order has are those of their keys.
+      this.order.delete(key);
+      this.index.delete(key);
       this.#deletions.set(key, place.seq);
     }
   }
@@ -87,7 +88,7 @@ export class KeyTable {
     const found: string[] = [];
     const bounds = boundsOf(range);
     const { low, high } = bounds;
-    for (const key of this.order.due(nowMs, low, this.#expiryOf)) {
+    for (const key of this.order.due(nowMs, low)) {
       if (found.length === max || (high !== undefined && compareKeys(key, high) >= 0)) break;
       if (isWithin(key, bounds)) found.push(key);
     }

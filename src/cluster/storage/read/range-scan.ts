@@ -1,6 +1,6 @@
 import { compareKeys } from "../../../common/key-order.ts";
 import { LogStoreError } from "../errors.ts";
-import { KeyOrderSet } from "../index/key-order-set.ts";
+import { type KeyItems, KeyOrderSet } from "../index/key-order-set.ts";
 import { boundsOf, isWithin, type KeyBounds } from "../index/key-range.ts";
 import type { KeyRange, ScannedKey, ScanReader } from "../key-view.ts";
 import type { LogFile } from "../log-file.ts";
@@ -33,7 +33,7 @@ class Scan implements ScanReader, Observer {
   #bounds: KeyBounds;
   #isAtEnd = false;
   readonly #kept = new Map<string, PlacedValue | undefined>();
-  readonly #keptOrder = new KeyOrderSet();
+  readonly #keptOrder = new KeyOrderSet(plainKeys);
   readonly #files = new Set<LogFile>();
   #failure: LogStoreError | undefined;
 
@@ -60,7 +60,7 @@ class Scan implements ScanReader, Observer {
       return;
     }
     this.#kept.set(key, before);
-    this.#keptOrder.add(key);
+    this.#keptOrder.add(key, key);
     if (before !== undefined) this.#hold(before.file);
   }
 
@@ -152,7 +152,16 @@ class Scan implements ScanReader, Observer {
   }
 }
 
-function* keysWithin(order: KeyOrderSet, bounds: KeyBounds): Generator<string, void, void> {
+const plainKeys: KeyItems<string> = {
+  comparing: (key) => (item) => compareKeys(item, key),
+  keyOf: (item) => item,
+  expiresMsOf: () => undefined,
+};
+
+function* keysWithin(
+  order: Pick<KeyOrderSet<unknown>, "ascending" | "descending">,
+  bounds: KeyBounds,
+): Generator<string, void, void> {
   const { low, isLowIncluded, high, reverse } = bounds;
   for (const key of reverse ? order.descending(high) : order.ascending(low, isLowIncluded)) {
     if (!isWithin(key, bounds)) return;
