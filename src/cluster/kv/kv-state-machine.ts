@@ -65,6 +65,8 @@ export class KvStateMachine {
         await log.committed(plan.seq, signal);
         return plan.seq;
       case "forgotten":
+        // The caller may name the request anew, after this revision: a later record must not get a lower one.
+        await this.#confirm(signal);
         throw new OperationError(
           "request-forgotten",
           `requests from before revision ${keys.requestsAfter} are not remembered any more`,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { OperationError } from "../../../src/cluster/metadata/operation-error.ts";
 import { putOf, ReplicaGroup } from "../../support/replica-group.ts";
 
 const never = new AbortController().signal;
@@ -141,6 +142,30 @@ test("a request from before what is remembered is refused, not repeated", async 
   const fresh = { operations: [putOf("a", "2")], requestId: { id: "new", afterRevision } };
   await clock.settled(group.write(1, fresh));
   assert.equal(await group.get(1, "a"), "2");
+});
+
+test("a refused request is told a revision that no failover takes back: named anew after it, it is done once", async () => {
+  const group = await twoNodes({}, 1);
+  const { clock } = group;
+  const request = (key: string, id: string, afterRevision: number) => ({
+    operations: [putOf(key, id)],
+    requestId: { id, afterRevision },
+  });
+  await clock.settled(group.write(1, request("a", "first", 0)));
+  // These stay on node 1, and are lost with it.
+  group.cut.add("1>2");
+  const lost = ["b", "c", "e", "f"].map((key) => group.write(1, request(key, key, 100)).catch(() => {}));
+  const refused = group.write(1, request("d", "late", 0)).then(
+    () => undefined,
+    (error: OperationError) => error,
+  );
+  await clock.pass(50);
+  await failOver(group);
+  await Promise.all(lost);
+  const error = (await clock.settled(refused)) ?? assert.fail("it was carried out");
+  const known = error.code === "request-forgotten" ? error.revision : 0;
+  const revision = await clock.settled(group.write(2, request("d", "late", known ?? 0)));
+  assert.ok(revision > (known ?? 0), `revision ${revision} after ${known}`);
 });
 
 test("a key is gone at its time on all replicas, with a record that says so", async () => {
