@@ -21,7 +21,7 @@ export interface IndexedKey extends EntryPlace {
  * Where the entry with the newest visible value of each key stands in the file.
  *
  * Nothing of it is an object for each key. A key of 20 characters costs 24 bytes for itself and its length, about 7 in
- * a hash table, 4 for where it stands, 20 for its entry; and 8 more when it expires, and 8 to 11 in `KeyOrderSet`.
+ * a hash table, 4 for its hash, 4 for where it stands, 20 for its entry; and 8 more when it expires, and 8 to 11 in `KeyOrderSet`.
  */
 export class KeyIndex implements KeyItems<number> {
   readonly #slots = new KeySlots();

@@ -19,6 +19,8 @@ export class KeySlots {
   readonly #bytes = new KeyBytes();
   /** Addresses in `#bytes`; 0: the slot is free. */
   readonly #addresses = new Column("small numbers");
+  /** So that a table grows, and most keys are told apart, without a look at the keys. */
+  readonly #hashes = new Column("small numbers");
   readonly #freeSlots: number[] = [];
   /** Of each slot its number plus 1, at the hash of its key or behind (linear probing); 0: nothing. */
   readonly #tables: (Uint32Array | undefined)[] = new Array(1 << tableBits).fill(undefined);
@@ -46,17 +48,17 @@ export class KeySlots {
     const slot = this.#freeSlots.pop() ?? this.#slots++;
     table[this.#seek(table, hash, key)] = slot + 1;
     this.#addresses.set(slot, this.#bytes.add(key));
+    this.#hashes.set(slot, hash);
     return slot;
   }
 
   /** Takes a slot back. */
   delete(slot: number): void {
-    const key = this.bytesAt(slot);
-    const hash = hashKey(key, seed);
+    const hash = this.#hashes.get(slot);
     const at = hash & tableMask;
     const table = this.#tables[at];
     invariant(table !== undefined, "a key to be deleted is not in its table");
-    this.#close(table, this.#seek(table, hash, key));
+    this.#close(table, this.#seek(table, hash, this.bytesAt(slot)));
     this.#counts[at] = (this.#counts[at] ?? 0) - 1;
     this.#bytes.remove(this.#addresses.get(slot));
     this.#addresses.set(slot, 0);
@@ -87,7 +89,9 @@ export class KeySlots {
     const mask = table.length - 1;
     for (let index = homeOf(hash, mask); ; index = (index + 1) & mask) {
       const found = table[index] ?? 0;
-      if (found === 0 || this.#bytes.isAt(this.#addresses.get(found - 1), key)) return index;
+      if (found === 0) return index;
+      if (this.#hashes.get(found - 1) !== hash) continue;
+      if (this.#bytes.isAt(this.#addresses.get(found - 1), key)) return index;
     }
   }
 
@@ -106,7 +110,7 @@ export class KeySlots {
     const mask = larger.length - 1;
     for (const found of table) {
       if (found === 0) continue;
-      let index = homeOf(hashKey(this.bytesAt(found - 1), seed), mask);
+      let index = homeOf(this.#hashes.get(found - 1), mask);
       while (larger[index] !== 0) index = (index + 1) & mask;
       larger[index] = found;
     }
@@ -120,7 +124,7 @@ export class KeySlots {
     for (let index = (gap + 1) & mask; ; index = (index + 1) & mask) {
       const found = table[index] ?? 0;
       if (found === 0) break;
-      const home = homeOf(hashKey(this.bytesAt(found - 1), seed), mask);
+      const home = homeOf(this.#hashes.get(found - 1), mask);
       if (((index - home) & mask) < ((index - gap) & mask)) continue;
       table[gap] = found;
       gap = index;
