@@ -1,4 +1,5 @@
 import type { Clock } from "../common/clock.ts";
+import { Deadlines } from "../common/deadlines.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Connections, Environment } from "./environment.ts";
 import { KvError } from "./errors.ts";
@@ -18,6 +19,7 @@ export interface ClusterOptions {
 /** The state that all calls of one client share. */
 export class Cluster {
   readonly clock: Clock;
+  readonly deadlines: Deadlines;
   readonly topology: TopologyCache;
   readonly names: RequestNames;
   readonly #direct: boolean;
@@ -29,6 +31,7 @@ export class Cluster {
   constructor({ environment, routers, direct, ...limits }: ClusterOptions) {
     const { clock, fullDuplex } = environment;
     this.clock = clock;
+    this.deadlines = new Deadlines(clock);
     this.names = new RequestNames((count) => environment.randomBytes(count));
     this.#direct = direct;
     this.#connections = environment.connect();

@@ -1,30 +1,29 @@
-import { type Clock, timerMsMax } from "../common/clock.ts";
+import { timerMsMax } from "../common/clock.ts";
+import type { Deadlines, Expiring } from "../common/deadlines.ts";
 import { KvError } from "./errors.ts";
 
 /** The end of a call: after a time limit that counts from now, or when its caller cancels it or the client closes. */
-export class Deadline {
-  readonly #clock: Clock;
+export class Deadline implements Expiring {
   /** Infinity if there is no limit. */
-  readonly #endMs: number;
+  readonly dueMs: number;
+  readonly #deadlines: Deadlines;
+  readonly #limitMs: number;
   readonly #signal: AbortSignal | undefined;
   readonly #listeners = new Set<(reason: KvError) => void>();
   #ended: KvError | undefined;
-  #cancelTimer = () => {};
 
   /** `limitMs` may be Infinity. If the reason of `signal` is a KvError, it is the reason of the end. */
-  constructor(clock: Clock, limitMs: number, signal?: AbortSignal) {
-    this.#clock = clock;
-    this.#endMs = clock.monotonicMs() + limitMs;
+  constructor(deadlines: Deadlines, limitMs: number, signal?: AbortSignal) {
+    this.#deadlines = deadlines;
+    this.#limitMs = limitMs;
+    this.dueMs = deadlines.clock.monotonicMs() + limitMs;
     this.#signal = signal;
     if (signal?.aborted) {
       this.#onAbort();
       return;
     }
     signal?.addEventListener("abort", this.#onAbort, { once: true });
-    if (limitMs === Number.POSITIVE_INFINITY) return;
-    this.#cancelTimer = clock.timer(limitMs, () =>
-      this.end(new KvError("deadline", `no answer within ${limitMs} ms`)),
-    );
+    if (limitMs < Number.POSITIVE_INFINITY) deadlines.add(this);
   }
 
   /** Why it has ended. Undefined while it has not. */
@@ -34,8 +33,8 @@ export class Deadline {
 
   /** Whole milliseconds left, from 1 to the longest that a timer can count. Undefined if there is no limit. */
   remainingMs(): number | undefined {
-    if (this.#endMs === Number.POSITIVE_INFINITY) return undefined;
-    return Math.min(timerMsMax, Math.max(1, Math.ceil(this.#endMs - this.#clock.monotonicMs())));
+    if (this.dueMs === Number.POSITIVE_INFINITY) return undefined;
+    return Math.min(timerMsMax, Math.max(1, Math.ceil(this.dueMs - this.#deadlines.clock.monotonicMs())));
   }
 
   /** Calls `listener` once at the end, or at once if it has ended. Returns a function that removes the listener. */
@@ -56,6 +55,11 @@ export class Deadline {
     });
   }
 
+  /** Its time is over. */
+  expire(): void {
+    this.end(new KvError("deadline", `no answer within ${this.#limitMs} ms`));
+  }
+
   /** Ends it early. */
   end(reason: KvError): void {
     if (this.#ended !== undefined) return;
@@ -67,7 +71,7 @@ export class Deadline {
 
   /** Call it when nobody waits for the deadline any more. */
   release(): void {
-    this.#cancelTimer();
+    this.#deadlines.delete(this);
     this.#signal?.removeEventListener("abort", this.#onAbort);
   }
 

@@ -188,7 +188,7 @@ export class KvClient implements AsyncDisposable {
     call: (deadline: Deadline) => Promise<T>,
   ): Promise<T> {
     checkOptions("the call", options, kinds);
-    const deadline = new Deadline(this.#cluster.clock, this.#deadlineOf(options), options.signal);
+    const deadline = new Deadline(this.#cluster.deadlines, this.#deadlineOf(options), options.signal);
     const forget = this.#cluster.track(deadline);
     try {
       return await call(deadline);

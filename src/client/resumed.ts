@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createBackoff } from "../common/backoff.ts";
-import type { Clock } from "../common/clock.ts";
+import type { Deadlines } from "../common/deadlines.ts";
 import type { DataClient } from "./channel/channel.ts";
 import type { Cluster } from "./cluster.ts";
 import { Deadline, signalOf } from "./deadline.ts";
@@ -33,10 +33,10 @@ export interface ResumedStream<T> {
 /** A server stream of a group that restarts when it breaks, at the server that then has the group. Errors: KvError. */
 export async function* resumed<T>(cluster: Cluster, stream: ResumedStream<T>): AsyncGenerator<T> {
   const { lifetime, endless } = stream;
-  const { clock } = cluster;
+  const { clock, deadlines } = cluster;
   const stopped = signalOf(lifetime);
   const backoff = createBackoff(clock, firstPauseMs, longestPauseMs);
-  let due = new Deadline(clock, stream.firstAnswerMs, stopped);
+  let due = new Deadline(deadlines, stream.firstAnswerMs, stopped);
   let connected = false;
   let redirected: string | undefined;
   let failure: ConnectError | undefined;
@@ -48,7 +48,7 @@ export async function* resumed<T>(cluster: Cluster, stream: ResumedStream<T>): A
       try {
         const answers = stream.open(server.data, { signal })[Symbol.asyncIterator]();
         for (;;) {
-          const { done, value } = await nextAnswer(clock, answers, due);
+          const { done, value } = await nextAnswer(deadlines, answers, due);
           if (done && !endless) return;
           if (done) throw new ConnectError("the server has ended the call", Code.Unavailable);
           due.release();
@@ -57,7 +57,7 @@ export async function* resumed<T>(cluster: Cluster, stream: ResumedStream<T>): A
           failure = undefined;
           backoff.reset();
           yield value;
-          due = new Deadline(clock, endless ? Number.POSITIVE_INFINITY : stream.answerMs, stopped);
+          due = new Deadline(deadlines, endless ? Number.POSITIVE_INFINITY : stream.answerMs, stopped);
         }
       } catch (reason) {
         if (due.ended !== undefined) throw due.ended;
@@ -68,7 +68,7 @@ export async function* resumed<T>(cluster: Cluster, stream: ResumedStream<T>): A
       if (connected && endless) {
         connected = false;
         due.release();
-        due = new Deadline(clock, stream.answerMs, stopped);
+        due = new Deadline(deadlines, stream.answerMs, stopped);
       }
       const followed = redirected !== undefined;
       redirected = nextAddress(cluster, server, failure);
@@ -82,11 +82,11 @@ export async function* resumed<T>(cluster: Cluster, stream: ResumedStream<T>): A
 }
 
 async function nextAnswer<T>(
-  clock: Clock,
+  deadlines: Deadlines,
   answers: AsyncIterator<T>,
   due: Deadline,
 ): Promise<IteratorResult<T>> {
-  const silence = new Deadline(clock, silenceMsMax);
+  const silence = new Deadline(deadlines, silenceMsMax);
   const leave = due.onEnd((reason) => silence.end(reason));
   try {
     return await silence.race(answers.next());

@@ -81,10 +81,10 @@ function scanAs<T>(
   const moments = new Map<string, Position>();
   let groups = 0;
   async function* run(): AsyncGenerator<T> {
-    const lifetime = new Deadline(cluster.clock, Number.POSITIVE_INFINITY, options.signal);
+    const lifetime = new Deadline(cluster.deadlines, Number.POSITIVE_INFINITY, options.signal);
     const leave = cluster.track(lifetime);
     try {
-      const first = new Deadline(cluster.clock, options.deadlineMs, options.signal);
+      const first = new Deadline(cluster.deadlines, options.deadlineMs, options.signal);
       const names = await cluster.groups(first).finally(() => first.release());
       groups = names.length;
       const parts = names.map((group) => ({

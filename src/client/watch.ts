@@ -87,7 +87,7 @@ class GroupsWatch implements Watch<KvEvent | KvProgress> {
     this.#positions = this.#from ?? { cluster: "", groups: new Map() };
     // Callers of `ready` and readers get the error. Without either, it must not count as unhandled.
     this.#ready.promise.catch(() => {});
-    this.#lifetime = new Deadline(cluster.clock, Number.POSITIVE_INFINITY, options.signal);
+    this.#lifetime = new Deadline(cluster.deadlines, Number.POSITIVE_INFINITY, options.signal);
     this.#forget = cluster.track(this.#lifetime);
     this.#lifetime.onEnd((reason) => this.#stop(reason));
     this.#running = this.#run();
@@ -135,9 +135,8 @@ class GroupsWatch implements Watch<KvEvent | KvProgress> {
 
   /** The groups of the scope, as soon as they are known. */
   async #groupsNow(): Promise<string[]> {
-    const { clock } = this.#cluster;
     const scope = this.#scope;
-    const first = new Deadline(clock, this.#options.deadlineMs, this.#options.signal);
+    const first = new Deadline(this.#cluster.deadlines, this.#options.deadlineMs, this.#options.signal);
     const names =
       scope.case === "key"
         ? this.#cluster.groupOf(scope.value, first).then((group) => [group])

@@ -16,13 +16,13 @@ const lookMsMin = 5;
  * earliest deadline that was known when it was set, and hardly ever touched.
  */
 export class Deadlines {
-  readonly #clock: Clock;
+  readonly clock: Clock;
   readonly #waiting = new Set<Expiring>();
   #timerMs = Number.POSITIVE_INFINITY;
   #cancel = () => {};
 
   constructor(clock: Clock) {
-    this.#clock = clock;
+    this.clock = clock;
   }
 
   add(expiring: Expiring): void {
@@ -38,7 +38,7 @@ export class Deadlines {
   #setTimer(dueMs: number): void {
     this.#cancel();
     this.#timerMs = dueMs;
-    this.#cancel = this.#clock.timer(dueMs - this.#clock.monotonicMs(), () => this.#look());
+    this.#cancel = this.clock.timer(dueMs - this.clock.monotonicMs(), () => this.#look());
   }
 
   #stopTimer(): void {
@@ -48,7 +48,7 @@ export class Deadlines {
 
   #look(): void {
     this.#stopTimer();
-    const nowMs = this.#clock.monotonicMs();
+    const nowMs = this.clock.monotonicMs();
     let nextMs = Number.POSITIVE_INFINITY;
     const over: Expiring[] = [];
     for (const expiring of this.#waiting) {

@@ -2,6 +2,7 @@
 
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { Clock } from "../common/clock.ts";
+import { Deadlines, type Expiring } from "../common/deadlines.ts";
 
 /** Default for calls without a deadline: longer than a failover, short enough for a person to wait. */
 export const defaultDeadlineMs = 10_000;
@@ -12,7 +13,7 @@ export const defaultDeadlineMs = 10_000;
  */
 export function deadlineOf(context: HandlerContext, clock: Clock): AbortSignal {
   if (context.timeoutMs() !== undefined) return context.signal;
-  return startDeadline(clock, defaultDeadlineMs, context.signal).signal;
+  return startDeadline(new Deadlines(clock), defaultDeadlineMs, context.signal).signal;
 }
 
 /**
@@ -20,23 +21,27 @@ export function deadlineOf(context: HandlerContext, clock: Clock): AbortSignal {
  * more.
  */
 export function startDeadline(
-  clock: Clock,
+  deadlines: Deadlines,
   limitMs: number,
   given?: AbortSignal,
 ): { signal: AbortSignal; release(): void } {
   const controller = new AbortController();
-  const cancel = clock.timer(limitMs, () => {
-    release();
-    controller.abort(new ConnectError(`no answer within ${limitMs} ms`, Code.DeadlineExceeded));
-  });
+  const limit: Expiring = {
+    dueMs: deadlines.clock.monotonicMs() + limitMs,
+    expire() {
+      release();
+      controller.abort(new ConnectError(`no answer within ${limitMs} ms`, Code.DeadlineExceeded));
+    },
+  };
   const onAbort = () => {
     release();
     controller.abort(given?.reason);
   };
   function release(): void {
-    cancel();
+    deadlines.delete(limit);
     given?.removeEventListener("abort", onAbort);
   }
+  deadlines.add(limit);
   if (given?.aborted) onAbort();
   else given?.addEventListener("abort", onAbort);
   return { signal: controller.signal, release };

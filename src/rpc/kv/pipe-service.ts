@@ -11,6 +11,7 @@ import type {
 } from "../../../gen/kvlab/v1/data_pb.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { Clock } from "../../common/clock.ts";
+import { Deadlines } from "../../common/deadlines.ts";
 import { defaultDeadlineMs, startDeadline } from "../deadline.ts";
 import { toConnectError } from "../errors.ts";
 import { checkFields } from "../unknown-fields.ts";
@@ -40,11 +41,12 @@ const exchangeCallsAtOnce = 64;
 
 /** The handlers of Pipe and Exchange. */
 export function pipeHandlers(calls: UnaryCalls, clock: Clock) {
+  const deadlines = new Deadlines(clock);
   return {
     pipe: (requests: AsyncIterable<PipeRequest>, context: HandlerContext) =>
-      runPipe({ calls, clock, requests, signal: context.signal }),
+      runPipe({ calls, deadlines, requests, signal: context.signal }),
     exchange: async ({ operations }: ExchangeRequest) => ({
-      answers: await exchange(calls, clock, operations),
+      answers: await exchange(calls, deadlines, operations),
     }),
   };
 }
@@ -52,7 +54,7 @@ export function pipeHandlers(calls: UnaryCalls, clock: Clock) {
 /** Runs the calls of one message. Reads whose answers do not fit get an error instead. */
 async function exchange(
   calls: UnaryCalls,
-  clock: Clock,
+  deadlines: Deadlines,
   operations: readonly Operation[],
 ): Promise<Answer[]> {
   if (operations.length > exchangeCallsMax) {
@@ -65,7 +67,7 @@ async function exchange(
   const carryOut = async () => {
     for (const operation of left) {
       const isFull = operation.call.case === "get" && bytes >= answerBytesMax;
-      const answer = isFull ? noRoom(operation) : await answerTo(calls, clock, operation);
+      const answer = isFull ? noRoom(operation) : await answerTo(calls, deadlines, operation);
       const fits = bytes === 0 || bytes + bytesOf(answer) <= answerBytesMax;
       if (fits) bytes += bytesOf(answer);
       answers.push(fits ? answer : noRoom(operation));
@@ -90,7 +92,7 @@ function noRoom({ id }: { readonly id?: number | undefined }): Answer {
 /** A call of Pipe. */
 interface PipeCall {
   readonly calls: UnaryCalls;
-  readonly clock: Clock;
+  readonly deadlines: Deadlines;
   readonly requests: AsyncIterable<PipeRequest>;
   readonly signal: AbortSignal;
 }
@@ -115,7 +117,7 @@ async function* runPipe(
  * Starts calls as they come and as there is room for them, until the caller or the server ends the pipe. Never rejects:
  * an error of the incoming stream ends the pipe after the calls before it are answered.
  */
-async function readCalls({ calls, clock, requests, signal }: PipeCall, pipe: Pipe): Promise<void> {
+async function readCalls({ calls, deadlines, requests, signal }: PipeCall, pipe: Pipe): Promise<void> {
   const stop = () => pipe.close();
   signal.addEventListener("abort", stop, { once: true });
   if (signal.aborted) stop();
@@ -123,10 +125,10 @@ async function readCalls({ calls, clock, requests, signal }: PipeCall, pipe: Pip
     for await (const { operations } of requests) {
       for (const operation of operations) {
         const isGet = operation.call.case === "get";
-        if (!(await pipe.room(isGet))) return stop();
+        if (pipe.isFull(isGet) && !(await pipe.room(isGet))) return stop();
         // The call continues even if the pipe breaks. It has its own deadline.
         pipe.begin(isGet);
-        void answerTo(calls, clock, operation).then((answer) => pipe.end(answer, isGet));
+        void answerTo(calls, deadlines, operation).then((answer) => pipe.end(answer, isGet));
       }
     }
     stop();
@@ -152,7 +154,7 @@ class Pipe {
 
   /** Resolves with true when another call may begin, and with false when the pipe is closed. */
   async room(isGet: boolean): Promise<boolean> {
-    while (!this.#isClosed && this.#isFull(isGet)) {
+    while (!this.#isClosed && this.isFull(isGet)) {
       await new Promise<void>((resolve) => {
         this.#onRoom = resolve;
       });
@@ -180,7 +182,9 @@ class Pipe {
     this.#onRoom?.();
   }
 
-  #isFull(isGet: boolean): boolean {
+  /** Whether no call of this kind may begin now. */
+  isFull(isGet: boolean): boolean {
+    if (this.#isClosed) return true;
     if (this.#underWay >= callsMax || this.#answerBytes >= answerBytesMax) return true;
     return isGet && this.#getsUnderWay > 0 && (this.#getsUnderWay + 1) * this.#getBytes > getBytesMax;
   }
@@ -223,9 +227,9 @@ function bytesOf({ answer }: Answer): number {
 }
 
 /** Runs one call. Never rejects. */
-async function answerTo(calls: UnaryCalls, clock: Clock, operation: Operation): Promise<Answer> {
+async function answerTo(calls: UnaryCalls, deadlines: Deadlines, operation: Operation): Promise<Answer> {
   const { id, timeoutMs, call } = operation;
-  const { signal, release } = startDeadline(clock, timeoutMs === 0 ? defaultDeadlineMs : timeoutMs);
+  const { signal, release } = startDeadline(deadlines, timeoutMs === 0 ? defaultDeadlineMs : timeoutMs);
   try {
     checkFields(operation);
     switch (call.case) {

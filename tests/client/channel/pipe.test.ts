@@ -6,6 +6,7 @@ import type { DataClient } from "../../../src/client/channel/channel.ts";
 import { Pipe } from "../../../src/client/channel/pipe.ts";
 import { Deadline } from "../../../src/client/deadline.ts";
 import { getCall } from "../../../src/client/requests.ts";
+import { Deadlines } from "../../../src/common/deadlines.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
 test("a pipe whose calls are all answered ends after a while, and the next call opens another", async () => {
@@ -25,7 +26,7 @@ test("a pipe whose calls are all answered ends after a while, and the next call 
   const pipe = new Pipe(client as unknown as DataClient, limits, clock);
   const get = () => {
     const attempt = { call: getCall("a"), timeoutMs: undefined, sent: false };
-    return clock.settled(pipe.send(attempt, new Deadline(clock, Number.POSITIVE_INFINITY)));
+    return clock.settled(pipe.send(attempt, new Deadline(new Deadlines(clock), Number.POSITIVE_INFINITY)));
   };
   await get();
   await get();

@@ -14,6 +14,7 @@ import {
   type HandlerContext,
   type ServiceImpl,
 } from "@connectrpc/connect";
+import { Deadlines } from "../../../src/common/deadlines.ts";
 import { defaultDeadlineMs, startDeadline } from "../../../src/rpc/deadline.ts";
 import type { SimProcess } from "./process.ts";
 import type { StreamEnd } from "./stream.ts";
@@ -28,10 +29,12 @@ const noHeaders = new Headers();
 export class Routes implements ConnectRouter {
   readonly handlers = [];
   readonly #process: SimProcess;
+  readonly #deadlines: Deadlines;
   readonly #methods = new Map<DescMethod, Unary | Streaming>();
 
   constructor(process: SimProcess) {
     this.#process = process;
+    this.#deadlines = new Deadlines(process.clock);
   }
 
   service<Service extends DescService>(
@@ -101,7 +104,7 @@ export class Routes implements ConnectRouter {
     const deadline =
       timeoutMs === undefined
         ? { signal: caller, release: () => {} }
-        : startDeadline(clock, timeoutMs, caller);
+        : startDeadline(this.#deadlines, timeoutMs, caller);
     const context: HandlerContext = {
       method,
       service: method.parent,
