@@ -106,6 +106,7 @@ test("kill -9 the master: another takes its place, and all routers locate all ke
         assert.ok(group !== "" && primary !== "");
         answers++;
       }
+      await new Promise((resolve) => setTimeout(resolve, 20));
     }
   });
   await master.kill();

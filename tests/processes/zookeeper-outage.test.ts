@@ -75,6 +75,7 @@ test("ZooKeeper stopped beyond all sessions: both groups serve every read and wr
   while (performance.now() - begun < outageMs) {
     await assertKept(client(), { acknowledged: new Map(writes.acknowledged) });
     reads++;
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
   await writtenFor(0, writes);
   await member.start();

@@ -30,8 +30,8 @@ export function writeSteadily(keys: readonly string[], options: SteadyWriteOptio
       } catch (error) {
         errors.push(ConnectError.from(error));
       }
-      // Calls that fail at once leave no room for anything else.
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      // Without it the writers alone would keep every core busy for as long as a test waits for something else.
+      await new Promise((resolve) => setTimeout(resolve, 20));
     }
   };
   const written = Promise.all(keys.map(write));

@@ -10,8 +10,8 @@ import { leadershipMutants } from "./leadership-mutants.ts";
 import { watchMutants } from "./watch-mutants.ts";
 
 /**
- * Hunts all planted bugs, and writes which seeds catch them into hints.json: worth while when the tests of planted bugs
- * have become slow. Tries what stands there first, so that a hint which still holds stays.
+ * Hunts all planted bugs, and writes which seeds catch them into hints.json. Worth while when the tests of planted bugs
+ * have become slow: `bun tests/simulation/planted/hints-program.ts`. A hint that still holds stays.
  */
 const mutants = [
   ...[...leadershipMutants, ...inSyncMutants, ...commitMutants, ...cutMutants],
