@@ -5,6 +5,7 @@ import { writeHints } from "./hints.ts";
 import { huntEach } from "./hunt-all.ts";
 import { identityMutants } from "./identity-mutants.ts";
 import { inSyncMutants } from "./in-sync-mutants.ts";
+import { indexMutants } from "./index-mutants.ts";
 import { keyMutants } from "./key-mutants.ts";
 import { leadershipMutants } from "./leadership-mutants.ts";
 import { watchMutants } from "./watch-mutants.ts";
@@ -15,7 +16,7 @@ import { watchMutants } from "./watch-mutants.ts";
  */
 const mutants = [
   ...[...leadershipMutants, ...inSyncMutants, ...commitMutants, ...cutMutants],
-  ...[...keyMutants, ...watchMutants, ...identityMutants, ...clientMutants],
+  ...[...keyMutants, ...watchMutants, ...identityMutants, ...indexMutants, ...clientMutants],
 ];
 // Slowly if the machine is busy: nobody waits for this.
 const hunted = await huntEach(mutants, {
