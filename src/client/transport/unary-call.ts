@@ -3,6 +3,7 @@ import { constants } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeFromHttpStatus, errorFromJsonBytes } from "@connectrpc/connect/protocol-connect";
 import type { Deadlines, Expiring } from "../../common/deadlines.ts";
+import { joinChunks } from "../../common/join-chunks.ts";
 import type { Begun, SessionPool } from "./session-pool.ts";
 
 export interface UnaryCallOptions {
@@ -84,7 +85,7 @@ export class UnaryCall implements Expiring {
       stream.on("end", () => {
         try {
           if (stream.rstCode !== 0) throw brokenOff(stream);
-          resolve(answerIn(head, chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
+          resolve(answerIn(head, joinChunks(chunks, bytes)));
         } catch (error) {
           reject(error);
         }

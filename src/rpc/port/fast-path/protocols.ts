@@ -30,7 +30,7 @@ export interface FastProtocol {
   /** Time that the client gives the call; undefined if its header is to be looked at more closely. */
   timeoutMs(headers: IncomingHttpHeaders): number | undefined;
   /** The bytes of the only message in a body; undefined if the body is to be looked at more closely. */
-  messageIn(body: Buffer, headers: IncomingHttpHeaders): Uint8Array | undefined;
+  messageIn(body: Uint8Array, headers: IncomingHttpHeaders): Uint8Array | undefined;
   answer(message: Uint8Array, compression: Compression | undefined): WireAnswer | Promise<WireAnswer>;
   failure(error: ConnectError, compression: Compression | undefined): WireAnswer | Promise<WireAnswer>;
 }
@@ -52,8 +52,10 @@ export const grpc: FastProtocol = {
   },
 
   messageIn(body) {
-    const isWhole = body.length >= envelopeBytes && body.readUInt32BE(1) === body.length - envelopeBytes;
-    return isWhole && body[0] === 0 ? body.subarray(envelopeBytes) : undefined;
+    if (body.length < envelopeBytes) return undefined;
+    const envelope = new DataView(body.buffer, body.byteOffset, envelopeBytes);
+    const isWhole = envelope.getUint32(1) === body.length - envelopeBytes;
+    return isWhole && envelope.getUint8(0) === 0 ? body.subarray(envelopeBytes) : undefined;
   },
 
   answer(message, compression) {

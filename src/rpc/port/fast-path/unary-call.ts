@@ -3,6 +3,7 @@ import { create, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { Deadlines, Expiring } from "../../../common/deadlines.ts";
+import { joinChunks } from "../../../common/join-chunks.ts";
 import { checkRequest } from "../../unknown-fields.ts";
 import { freeChunks, smallChunkBytes } from "../body.ts";
 import type { Call } from "../connection.ts";
@@ -65,8 +66,7 @@ export class UnaryCall implements Expiring {
     const { stream, protocol, method, headers, call } = this.#options;
     // The body ends, too, when the call is given up in the middle of it.
     if (stream.aborted || stream.closed || stream.destroyed) return;
-    const [first] = this.#chunks;
-    const body = first !== undefined && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks);
+    const body = joinChunks(this.#chunks, this.#bytes);
     const message = protocol.messageIn(body, headers);
     const request = message && parsed(method, message);
     if (request === undefined) {
