@@ -9,7 +9,7 @@ export interface Expiring {
 }
 
 /** Least time between two looks at all deadlines, in milliseconds: how late one may be noticed. */
-const lookMsMin = 5;
+const lookMsMin = 1;
 
 /**
  * The deadlines of many calls, with one timer. Nearly all calls end long before theirs, so the timer is set for the
@@ -38,7 +38,8 @@ export class Deadlines {
   #setTimer(dueMs: number): void {
     this.#cancel();
     this.#timerMs = dueMs;
-    this.#cancel = this.clock.timer(dueMs - this.clock.monotonicMs(), () => this.#look());
+    // Timers of whole milliseconds may fire a part of one too early.
+    this.#cancel = this.clock.timer(Math.ceil(dueMs - this.clock.monotonicMs()), () => this.#look());
   }
 
   #stopTimer(): void {

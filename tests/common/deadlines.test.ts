@@ -54,11 +54,11 @@ describe("deadlines", () => {
     assert.equal(ended.length, 1000);
     assert.ok(
       ended.every(
-        ([name, atMs]) => atMs >= 100 + Number(name) * 0.01 && atMs <= 100 + Number(name) * 0.01 + 5,
+        ([name, atMs]) => atMs >= 100 + Number(name) * 0.01 && atMs <= 100 + Number(name) * 0.01 + 2,
       ),
     );
     // Not one timer for each.
-    assert.ok(new Set(ended.map(([, atMs]) => atMs)).size <= 4);
+    assert.ok(new Set(ended.map(([, atMs]) => atMs)).size <= 12);
   });
 
   it("set while one ends hold as well", async () => {
