@@ -47,6 +47,7 @@ const upward = [
   ["src/rpc/a.ts", "src/rpc/port/b.ts"],
   ["src/rpc/b.ts", "src/settings/b.ts"],
   ["src/rpc/port/a.ts", "src/cluster/node/b.ts"],
+  ["src/rpc/port/fast-path/a.ts", "src/rpc/kv/b.ts"],
   ["src/rpc/kv/a.ts", "src/server/b.ts"],
   ["src/rpc/internal/a.ts", "src/cli/b.ts"],
   ["src/server/a.ts", "src/cli/b.ts"],
