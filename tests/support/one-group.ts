@@ -6,10 +6,14 @@ import { NodeRole } from "../../gen/kvlab/v1/topology_pb.ts";
 import type { KvError } from "../../src/client/errors.ts";
 import { KvClient } from "../../src/client/kv-client.ts";
 import { createTransports } from "../../src/client/transport/http2.ts";
+import { parseGroupLogs } from "../../src/cluster/metadata/codec.ts";
+import { groupLogsPath } from "../../src/cluster/metadata/paths.ts";
+import { openWire } from "../../src/coordination/wire/open-wire.ts";
 import { freePorts } from "./free-ports.ts";
 import { runProgram } from "./run-program.ts";
 import { ServerProcess } from "./server-process.ts";
 import { until } from "./until.ts";
+import { withSession } from "./with-session.ts";
 
 /** A router and three nodes of one group, in processes of their own, of which a test starts those that it wants. */
 export class OneGroup {
@@ -17,6 +21,7 @@ export class OneGroup {
   /** By place, from 1; the number that a node gets in its group is another matter. */
   readonly #nodes: readonly ServerProcess[];
   readonly #folder: string;
+  readonly #zooaddr: string;
   readonly #ports: readonly number[];
   readonly client: KvClient;
   readonly #transports = createTransports();
@@ -30,6 +35,7 @@ export class OneGroup {
   /** The log of each node is `folder`-number.txt; the router listens at the first port. */
   private constructor(folder: string, zooaddr: string, ports: readonly number[]) {
     this.#folder = folder;
+    this.#zooaddr = zooaddr;
     this.#ports = ports;
     const [router = assert.fail(), ...nodes] = this.again(zooaddr);
     this.router = router;
@@ -93,6 +99,17 @@ export class OneGroup {
       const nodes = (await getTopology({})).topology?.groups[0]?.nodes ?? [];
       const inSync = nodes.filter((node) => node.inSync).map((node) => node.number);
       return `${inSync}` === `${numbers}` && nodes.some((node) => node.role === NodeRole.PRIMARY);
+    });
+  }
+
+  /** Writes until everybody knows that the group has acknowledged the record `seq`. */
+  async untilFloor(seq: number): Promise<void> {
+    await withSession(openWire({ connectString: this.#zooaddr, sessionTimeoutMs: 4000 }), async (session) => {
+      await until(`record ${seq} is known to be acknowledged`, 30_000, async () => {
+        await this.client.put("floor", "");
+        const { data } = await session.get(groupLogsPath("zdata1"));
+        return parseGroupLogs("", data).floor.seq >= seq;
+      });
     });
   }
 

@@ -16,7 +16,7 @@ import type { SimulatedDisk } from "../../../support/simulated-disk.ts";
 function watch(disk: SimulatedDisk): string[] {
   const seen: string[] = [];
   disk.intercept = ({ kind, path }) => {
-    if (path.includes("db.txt") || path.includes("rollback")) seen.push(kind);
+    if (path.endsWith("db.txt") || path.includes("rollback")) seen.push(kind);
   };
   return seen;
 }
