@@ -199,8 +199,8 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/storage/index/key-index.ts",
-        "this.#expiresMs[slot] = expiresMs ?? 0;",
-        "this.#expiresMs[slot] = expiresMs ?? this.#expiresMs[slot] ?? 0;",
+        "this.#expiresMs.set(slot, expiresMs ?? 0);",
+        "this.#expiresMs.set(slot, expiresMs ?? this.#expiresMs.get(slot));",
       ],
     ],
   },

@@ -48,7 +48,7 @@ export const watchMutants: readonly Mutant[] = [
   {
     name: "a watch is resumed without a look at the epoch",
     promise: "a watch goes on only in its own history",
-    withinSeeds: 5,
+    withinSeeds: 20,
     edits: [
       [
         hub,
