@@ -21,7 +21,7 @@ export const leadershipMutants: readonly Mutant[] = [
   {
     name: "a new primary does not wait for the lease of the old one",
     promise: "no read is answered by two primaries' truths",
-    withinSeeds: 60,
+    withinSeeds: 100,
     focus: ["late news"],
     edits: [
       [
