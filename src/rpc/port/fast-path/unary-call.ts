@@ -73,7 +73,8 @@ export class UnaryCall implements Expiring {
       this.#goGeneralWay();
     } else {
       call.received();
-      void this.#answer(request);
+      // Errors of services have become answers by then. What is left is an answer that cannot be written.
+      this.#answer(request).catch(() => stream.destroy());
     }
   };
 
