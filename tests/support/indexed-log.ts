@@ -46,7 +46,7 @@ export async function opened(disk: SimulatedDisk, options: Options = {}) {
     facts: [...store.keys()].sort().map((key) => [key, store.pendingFacts(key)]),
     scanned: store
       .openScan({})
-      .next(1000)
+      .nextKeys(1000)
       .map(({ key, revision }) => [key, revision]),
     condition: store.condition,
     identity: store.identity,

@@ -96,7 +96,7 @@ export class KvStateMachine {
     }
   }
 
-  /** Opens a scan of the last committed values. Errors: unavailable, exhausted. Errors of its `next`: scan-overrun. */
+  /** Opens a scan of the last committed values. Errors: unavailable, exhausted. Errors of its steps: scan-overrun. */
   async scan(range: KeyRange, signal: AbortSignal): Promise<ScanReader> {
     const calledMs = this.#clock.wallMs();
     for (;;) {
@@ -110,15 +110,14 @@ export class KvStateMachine {
     const reader = opening(() => this.#keys.openScan(range));
     return {
       at: reader.at,
-      next: (max) => {
+      nextKeys(max) {
         try {
-          return reader
-            .next(max)
-            .map((scanned) => ({ ...scanned, value: () => scanned.value().catch(lostScan) }));
+          return reader.nextKeys(max);
         } catch (error) {
           return lostScan(error);
         }
       },
+      nextEntries: (step) => reader.nextEntries(step).catch(lostScan),
       close: () => reader.close(),
     };
   }

@@ -74,17 +74,30 @@ export interface KeyRange {
 /** One key of a scan. */
 export interface ScannedKey extends KeyFacts {
   readonly key: string;
-  /** Reads the value. Valid until the scan is closed. */
-  value(): Promise<StoredValue>;
 }
 
+/** One key of a scan with its value. */
+export interface ScannedEntry extends StoredValue {
+  readonly key: string;
+}
+
+/** How much to take of a scan at once. */
+export interface ScanStep {
+  readonly keysMax: number;
+  /** Of the entries in the log, which are somewhat longer than keys and values. A single entry may be longer. */
+  readonly bytesMax: number;
+}
+
+/**
+ * Errors of both kinds of steps: LogStoreError `overrun` (more was written meanwhile than can be kept apart), `closed`,
+ * `superseded` (another log has taken the place of this one).
+ */
 export interface ScanReader {
   /** The moment that the scan shows. */
   readonly at: Position;
-  /**
-   * The next keys in their order, at most `max`; none at the end. Errors: LogStoreError `overrun` (more was written
-   * meanwhile than can be kept apart), `closed`, `superseded` (another log has taken the place of this one).
-   */
-  next(max: number): ScannedKey[];
+  /** The next keys in their order, at most `max`; none at the end. */
+  nextKeys(max: number): ScannedKey[];
+  /** The next keys in their order, with their values; none at the end. Reads the disk. One call at a time. */
+  nextEntries(step: ScanStep): Promise<ScannedEntry[]>;
   close(): Promise<void>;
 }

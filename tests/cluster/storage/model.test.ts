@@ -126,9 +126,8 @@ function openScan(store: LogStore, model: LogModel, range: KeyRange): OpenScan {
 
 /** Returns whether the scan can go on. */
 async function readScan(scan: OpenScan, max: number): Promise<boolean> {
-  const found = scan.reader.next(max);
-  const lines: string[] = [];
-  for (const { key, value } of found) lines.push(`${key}=${text((await value()).value)}`);
+  const found = await scan.reader.nextEntries({ keysMax: max, bytesMax: 10_000 });
+  const lines = found.map(({ key, value }) => `${key}=${text(value)}`);
   assert.deepEqual(lines, scan.left.slice(0, max));
   scan.left = scan.left.slice(max);
   return lines.length === max;

@@ -11,6 +11,9 @@ import { isOverdue, problemWithTime } from "./expiry-check.ts";
 import { changeOf } from "./shadow-log.ts";
 import { problemWithStep } from "./watch-check.ts";
 
+/** A step of a scan is of so few, that writes come between. */
+const fewKeys = 2;
+
 /** For so long a watch may be told of by a primary that has been replaced. */
 const replacedMsMax = 100;
 
@@ -105,19 +108,13 @@ function observeReads({ node, process, world }: ObservedNode): void {
     return {
       at: reader.at,
       close: () => reader.close(),
-      // So few at a time, and so slowly, that writes come between.
-      next: (max) =>
-        reader.next(Math.min(max, 2)).map((found) => ({
-          key: found.key,
-          revision: found.revision,
-          expiresMs: found.expiresMs,
-          async value() {
-            if (clock.random() < 0.3) await sleep(clock, clock.random() * 50);
-            const value = await found.value();
-            checkShown(found.key, value, wallsMs);
-            return value;
-          },
-        })),
+      nextKeys: (max) => reader.nextKeys(Math.min(max, fewKeys)),
+      async nextEntries(step) {
+        const entries = await reader.nextEntries({ ...step, keysMax: Math.min(step.keysMax, fewKeys) });
+        for (const entry of entries) checkShown(entry.key, entry, wallsMs);
+        if (clock.random() < 0.5) await sleep(clock, clock.random() * 50);
+        return entries;
+      },
     };
   };
 }

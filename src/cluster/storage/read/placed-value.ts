@@ -14,19 +14,23 @@ export interface PlacedValue extends EntryPlace {
 
 /** Reads a value where it stands. `dbfile` is for errors. */
 export async function readPlaced(place: PlacedValue, dbfile: string): Promise<StoredValue> {
-  const { file, key, seq, offset, bytes } = place;
+  const { file, offset, bytes } = place;
   file.use();
   try {
     const buffer = Buffer.allocUnsafe(bytes);
     const read = await file.file.read(buffer, offset);
-    const change = read < bytes ? undefined : changeIn(buffer, seq, seq <= file.legacySeq);
-    if (change?.kind !== "put" || change.key !== key) {
-      throw new LogStoreError("damaged", `record ${seq} of ${dbfile} has become unreadable (byte ${offset})`);
-    }
-    return toStored(change, seq);
+    return storedIn(buffer.subarray(0, read), place, dbfile);
   } finally {
     await file.release();
   }
+}
+
+/** The value whose entry was read, checked. Errors: LogStoreError `damaged`. */
+export function storedIn(entry: Buffer, place: PlacedValue, dbfile: string): StoredValue {
+  const { file, key, seq, offset, bytes } = place;
+  const change = entry.length < bytes ? undefined : changeIn(entry, seq, seq <= file.legacySeq);
+  if (change?.kind === "put" && change.key === key) return toStored(change, seq);
+  throw new LogStoreError("damaged", `record ${seq} of ${dbfile} has become unreadable (byte ${offset})`);
 }
 
 /** The change whose entry fills the buffer. */

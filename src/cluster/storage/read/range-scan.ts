@@ -2,12 +2,13 @@ import { compareKeys } from "../../../common/key-order.ts";
 import { LogStoreError } from "../errors.ts";
 import { type KeyItems, KeyOrderSet } from "../index/key-order-set.ts";
 import { boundsOf, isWithin, type KeyBounds } from "../index/key-range.ts";
-import type { KeyRange, ScannedKey, ScanReader } from "../key-view.ts";
+import type { KeyRange, ScannedEntry, ScannedKey, ScanReader, ScanStep, StoredValue } from "../key-view.ts";
 import type { LogFile } from "../log-file.ts";
 import type { Position } from "../model.ts";
 import type { LogState } from "../state.ts";
 import type { Observer } from "./open-scans.ts";
-import { type PlacedValue, readPlaced } from "./placed-value.ts";
+import { type PlacedValue, toStored } from "./placed-value.ts";
+import { readAllPlaced } from "./placed-values.ts";
 
 /** Changed keys that one scan is kept apart. */
 const keptMax = 100_000;
@@ -69,21 +70,15 @@ class Scan implements ScanReader, Observer {
     this.#kept.clear();
   }
 
-  next(max: number): ScannedKey[] {
-    this.#state.health.checkReadable();
-    if (this.#failure !== undefined) throw this.#failure;
-    const found: ScannedKey[] = [];
-    const passed: string[] = [];
-    for (const key of this.#isAtEnd ? [] : this.#keys()) {
-      if (found.length === max) break;
-      passed.push(key);
-      const value = this.#kept.has(key) ? this.#kept.get(key) : this.#state.placeValue(key);
-      if (value !== undefined) found.push(this.#scanned(key, value));
-    }
-    this.#pass(passed);
-    this.#isAtEnd = found.length < max;
-    if (this.#failure !== undefined) throw this.#failure;
-    return found;
+  nextKeys(max: number): ScannedKey[] {
+    const found = this.#next({ keysMax: max, bytesMax: Number.POSITIVE_INFINITY });
+    return found.map(({ key, seq, expiresMs }) => ({ key, revision: seq, expiresMs }));
+  }
+
+  async nextEntries(step: ScanStep): Promise<ScannedEntry[]> {
+    const found = this.#next(step);
+    const values = await this.#valuesOf(found);
+    return values.map((value, index) => ({ ...value, key: found[index]?.key ?? "" }));
   }
 
   async close(): Promise<void> {
@@ -95,18 +90,45 @@ class Scan implements ScanReader, Observer {
     for (const file of files) await file.release();
   }
 
-  #scanned(key: string, place: PlacedValue): ScannedKey {
-    this.#hold(place.file);
-    const { seq, expiresMs } = place;
-    return {
-      key,
-      revision: seq,
-      expiresMs,
-      value: () => {
-        if (this.#files.has(place.file)) return readPlaced(place, this.#state.options.dbfile);
-        return Promise.reject(new LogStoreError("closed", "the scan is closed"));
-      },
-    };
+  /** Takes a step over the keys. */
+  #next({ keysMax, bytesMax }: ScanStep): PlacedValue[] {
+    this.#state.health.checkReadable();
+    this.#checkGoingOn();
+    const found: PlacedValue[] = [];
+    const passed: string[] = [];
+    let bytes = 0;
+    let isFull = false;
+    for (const key of this.#isAtEnd ? [] : this.#keys()) {
+      const place = this.#kept.has(key) ? this.#kept.get(key) : this.#state.placeValue(key);
+      bytes += place?.bytes ?? 0;
+      isFull = found.length === keysMax || (found.length > 0 && bytes > bytesMax);
+      if (isFull) break;
+      passed.push(key);
+      if (place !== undefined) found.push(place);
+    }
+    for (const { file } of found) this.#hold(file);
+    this.#pass(passed);
+    this.#isAtEnd = !isFull;
+    this.#checkGoingOn();
+    return found;
+  }
+
+  /** Reads the values that were found: from memory if they are new, and from the disk. */
+  async #valuesOf(found: readonly PlacedValue[]): Promise<StoredValue[]> {
+    const { tail, options } = this.#state;
+    const values: (StoredValue | undefined)[] = [];
+    const onDisk: PlacedValue[] = [];
+    for (const place of found) {
+      const change = tail.at(place.seq)?.record.changes.find(({ key }) => key === place.key);
+      values.push(change && toStored(change, place.seq));
+      if (change === undefined) onDisk.push(place);
+    }
+    const read = (await readAllPlaced(onDisk, options.dbfile)).values();
+    return values.flatMap((value) => value ?? read.next().value ?? []);
+  }
+
+  #checkGoingOn(): void {
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** Live and kept keys in one order. */
