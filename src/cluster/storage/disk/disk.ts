@@ -53,6 +53,11 @@ export interface DiskFile {
   size(): Promise<number>;
   /** Fills `into` from `position` on. Returns the number of bytes read: fewer only at the end of the file. */
   read(into: Uint8Array, position: number): Promise<number>;
+  /**
+   * As `read`, at once. False when it might have to wait for the disk, or did not get all: then only `read` can tell.
+   * Without this method it is always so.
+   */
+  readNow?(into: Uint8Array, position: number): boolean;
   /** Writes all of `bytes`. On the disk for good only after `datasync`. */
   write(bytes: Uint8Array, position: number): Promise<void>;
   truncate(bytes: number): Promise<void>;

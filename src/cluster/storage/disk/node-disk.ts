@@ -1,14 +1,15 @@
-import { type FileHandle, lstat, open, readdir, rename, rm } from "node:fs/promises";
+import { lstat, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import process from "node:process";
-import type { Disk, DiskFile } from "./disk.ts";
+import type { Disk } from "./disk.ts";
+import { NodeFile } from "./node-file.ts";
 import { lockPath } from "./node-lock.ts";
 
 /** The machine's file systems. */
 export const nodeDisk: Disk = {
   async open(path, mode) {
     const handle = await open(path, { read: "r", write: "r+", create: "w+" }[mode]);
-    return nodeFile(handle);
+    return new NodeFile(handle);
   },
 
   async look(path) {
@@ -44,31 +45,6 @@ export const nodeDisk: Disk = {
 
   lock: lockPath,
 };
-
-function nodeFile(handle: FileHandle): DiskFile {
-  return {
-    size: async () => (await handle.stat()).size,
-    async read(into, position) {
-      let done = 0;
-      while (done < into.length) {
-        const { bytesRead } = await handle.read(into, done, into.length - done, position + done);
-        if (bytesRead === 0) break;
-        done += bytesRead;
-      }
-      return done;
-    },
-    async write(bytes, position) {
-      let done = 0;
-      while (done < bytes.length) {
-        const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
-        done += bytesWritten;
-      }
-    },
-    truncate: (bytes) => handle.truncate(bytes),
-    datasync: () => handle.datasync(),
-    close: () => handle.close(),
-  };
-}
 
 async function unlessMissing<T>(result: Promise<T>): Promise<T | undefined> {
   try {

@@ -15,9 +15,10 @@ export interface PlacedValue extends EntryPlace {
 /** Reads a value where it stands. `dbfile` is for errors. */
 export async function readPlaced(place: PlacedValue, dbfile: string): Promise<StoredValue> {
   const { file, offset, bytes } = place;
+  const buffer = Buffer.allocUnsafe(bytes);
+  if (file.file.readNow?.(buffer, offset)) return storedIn(buffer, place, dbfile);
   file.use();
   try {
-    const buffer = Buffer.allocUnsafe(bytes);
     const read = await file.file.read(buffer, offset);
     return storedIn(buffer.subarray(0, read), place, dbfile);
   } finally {

@@ -30,11 +30,22 @@ interface Stretch {
  * gaps of 8 KiB at most between these. `dbfile` is for errors. Errors: LogStoreError `damaged`.
  */
 export async function readAllPlaced(places: readonly PlacedValue[], dbfile: string): Promise<StoredValue[]> {
-  const stretches = stretchesOf(places);
   const values = new Array<StoredValue>(places.length);
-  for (let from = 0; from < stretches.length; from += readsMax) {
-    const some = stretches.slice(from, from + readsMax);
-    await Promise.all(some.map((stretch) => readStretch(stretch, values, dbfile)));
+  const take = ({ offset, wanted }: Stretch, bytes: Buffer) => {
+    for (const { place, index } of wanted) {
+      const start = place.offset - offset;
+      values[index] = storedIn(bytes.subarray(start, start + place.bytes), place, dbfile);
+    }
+  };
+  const waiting: Stretch[] = [];
+  for (const stretch of stretchesOf(places)) {
+    const buffer = Buffer.allocUnsafe(stretch.end - stretch.offset);
+    if (stretch.file.file.readNow?.(buffer, stretch.offset)) take(stretch, buffer);
+    else waiting.push(stretch);
+  }
+  for (let from = 0; from < waiting.length; from += readsMax) {
+    const some = waiting.slice(from, from + readsMax);
+    await Promise.all(some.map(async (stretch) => take(stretch, await readStretch(stretch))));
   }
   return values;
 }
@@ -65,20 +76,11 @@ function stretchesOf(places: readonly PlacedValue[]): Stretch[] {
   return stretches;
 }
 
-async function readStretch(
-  { file, offset, end, wanted }: Stretch,
-  values: StoredValue[],
-  dbfile: string,
-): Promise<void> {
+async function readStretch({ file, offset, end }: Stretch): Promise<Buffer> {
   file.use();
   try {
     const buffer = Buffer.allocUnsafe(end - offset);
-    const read = await file.file.read(buffer, offset);
-    for (const { place, index } of wanted) {
-      const start = place.offset - offset;
-      const entry = buffer.subarray(start, Math.min(start + place.bytes, read));
-      values[index] = storedIn(entry, place, dbfile);
-    }
+    return buffer.subarray(0, await file.file.read(buffer, offset));
   } finally {
     await file.release();
   }

@@ -33,6 +33,7 @@ class Scan implements ScanReader, Observer {
   /** What has not been read yet. */
   #bounds: KeyBounds;
   #isAtEnd = false;
+  #isClosed = false;
   readonly #kept = new Map<string, PlacedValue | undefined>();
   readonly #keptOrder = new KeyOrderSet(plainKeys);
   readonly #files = new Set<LogFile>();
@@ -83,7 +84,7 @@ class Scan implements ScanReader, Observer {
 
   async close(): Promise<void> {
     this.#state.scans.delete(this);
-    this.#failure = new LogStoreError("closed", "the scan is closed");
+    this.#isClosed = true;
     this.#kept.clear();
     const files = [...this.#files];
     this.#files.clear();
@@ -128,6 +129,7 @@ class Scan implements ScanReader, Observer {
   }
 
   #checkGoingOn(): void {
+    if (this.#isClosed) throw new LogStoreError("closed", "the scan is closed");
     if (this.#failure !== undefined) throw this.#failure;
   }
 

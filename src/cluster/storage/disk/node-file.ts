@@ -1,0 +1,96 @@
+import { readSync } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
+import type { DiskFile } from "./disk.ts";
+import { ResidentPages } from "./resident-pages.ts";
+
+/** More at once would hold up everything else for longer than a read by another thread costs. */
+const nowBytesMax = 64 * 1024;
+
+/** A disk that takes longer to sync may hang. */
+const syncMsMax = 100;
+
+/**
+ * A file of the machine. A read by a thread of the runtime's pool costs some 40 µs of processor time, ten times as much
+ * as one at once. But that holds up the process, if the disk hangs for as long as it hangs: so nothing is read at once
+ * but what the system should have in memory, and nothing while the file is being written, for which some file systems
+ * lock it, or while a sync takes long.
+ */
+export class NodeFile implements DiskFile {
+  readonly #handle: FileHandle;
+  readonly #pages = new ResidentPages();
+  /** Writes and truncations that are under way. */
+  #changing = 0;
+  /** When the syncs that are under way began. */
+  readonly #syncs = new Set<{ readonly begunMs: number }>();
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle;
+  }
+
+  async size(): Promise<number> {
+    return (await this.#handle.stat()).size;
+  }
+
+  async read(into: Uint8Array, position: number): Promise<number> {
+    let done = 0;
+    while (done < into.length) {
+      const { bytesRead } = await this.#handle.read(into, done, into.length - done, position + done);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+    if (done > 0) this.#pages.mark(position, done);
+    return done;
+  }
+
+  readNow(into: Uint8Array, position: number): boolean {
+    if (into.length > nowBytesMax || this.#mayHang() || !this.#pages.has(position, into.length)) return false;
+    const begunMs = performance.now();
+    const bytes = readSync(this.#handle.fd, into, 0, into.length, position);
+    this.#pages.took(performance.now() - begunMs);
+    return bytes === into.length;
+  }
+
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    let done = 0;
+    await this.#change(async () => {
+      while (done < bytes.length) {
+        const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, position + done);
+        done += bytesWritten;
+      }
+    });
+    if (done > 0) this.#pages.mark(position, done);
+  }
+
+  truncate(bytes: number): Promise<void> {
+    return this.#change(() => this.#handle.truncate(bytes));
+  }
+
+  async datasync(): Promise<void> {
+    const sync = { begunMs: performance.now() };
+    this.#syncs.add(sync);
+    try {
+      await this.#handle.datasync();
+    } finally {
+      this.#syncs.delete(sync);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+
+  async #change(action: () => Promise<void>): Promise<void> {
+    this.#changing++;
+    try {
+      await action();
+    } finally {
+      this.#changing--;
+    }
+  }
+
+  #mayHang(): boolean {
+    if (this.#changing > 0) return true;
+    for (const { begunMs } of this.#syncs) return performance.now() - begunMs > syncMsMax;
+    return false;
+  }
+}
