@@ -56,8 +56,8 @@ export class Deadlines {
       if (expiring.dueMs <= nowMs) over.push(expiring);
       else nextMs = Math.min(nextMs, expiring.dueMs);
     }
-    for (const expiring of over) this.#waiting.delete(expiring);
     if (nextMs < Number.POSITIVE_INFINITY) this.#setTimer(Math.max(nextMs, nowMs + lookMsMin));
-    for (const expiring of over) expiring.expire();
+    // The end of one may be what ends another.
+    for (const expiring of over) if (this.#waiting.delete(expiring)) expiring.expire();
   }
 }

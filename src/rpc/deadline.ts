@@ -46,3 +46,46 @@ export function startDeadline(
   else given?.addEventListener("abort", onAbort);
   return { signal: controller.signal, release };
 }
+
+/**
+ * The end of the time of calls that begin together and may take equally long. It costs next to nothing unless one of
+ * them waits.
+ */
+export class SharedDeadline implements Expiring {
+  readonly limitMs: number;
+  readonly dueMs: number;
+  readonly #deadlines: Deadlines;
+  #controller: AbortController | undefined;
+  /** The calls, and whoever adds them. */
+  #holders = 1;
+
+  /** Its maker holds it, until `release`. */
+  constructor(deadlines: Deadlines, limitMs: number) {
+    this.limitMs = limitMs;
+    this.dueMs = deadlines.clock.monotonicMs() + limitMs;
+    this.#deadlines = deadlines;
+  }
+
+  /** Aborted at the end. For those who hold it. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      this.#deadlines.add(this);
+    }
+    return this.#controller.signal;
+  }
+
+  /** One more call waits for it. */
+  hold(): void {
+    this.#holders++;
+  }
+
+  /** One call less: after the last one it never comes. */
+  release(): void {
+    if (--this.#holders === 0) this.#deadlines.delete(this);
+  }
+
+  expire(): void {
+    this.#controller?.abort(new ConnectError(`no answer within ${this.limitMs} ms`, Code.DeadlineExceeded));
+  }
+}

@@ -92,9 +92,9 @@ export async function startToyRouter(): Promise<ToyRouter> {
       };
       router.service(DataService, {
         ...pipeHandlers(calls, systemClock),
-        get: (request, { signal }) => calls.get(request, signal),
-        put: (request, { signal }) => calls.put(request, signal),
-        delete: (request, { signal }) => calls.delete(request, signal),
+        get: (request, context) => calls.get(request, context),
+        put: (request, context) => calls.put(request, context),
+        delete: (request, context) => calls.delete(request, context),
         status: ({ group }) => {
           if (group === "mute")
             throw toConnectError(new OperationError("unavailable", "the primary does not answer"));

@@ -48,9 +48,9 @@ export async function startToyServer(behaviour: Partial<ToyBehaviour> = {}): Pro
   const toy = { ...standard, ...behaviour };
   const routes = (router: ConnectRouter) => {
     const calls: UnaryCalls = {
-      get: (request, signal) => toy.get(request, signal),
-      put: (request, signal) => toy.put(request, signal),
-      delete: (request, signal) => toy.delete(request, signal),
+      get: (request, { signal }) => toy.get(request, signal),
+      put: (request, { signal }) => toy.put(request, signal),
+      delete: (request, { signal }) => toy.delete(request, signal),
       batch: () => Promise.reject(new ConnectError("no batches here", Code.Unimplemented)),
     };
     const { pipe, exchange } = pipeHandlers(calls, systemClock);

@@ -61,6 +61,15 @@ describe("deadlines", () => {
     assert.ok(new Set(ended.map(([, atMs]) => atMs)).size <= 12);
   });
 
+  it("end no call that has ended with another at the same time", async () => {
+    const { clock, deadlines, begin, ended } = setUp();
+    let endOther = () => {};
+    deadlines.add({ dueMs: 10, expire: () => endOther() });
+    endOther = begin("other", 10);
+    await clock.pass(100);
+    assert.deepEqual(ended, []);
+  });
+
   it("set while one ends hold as well", async () => {
     const { clock, deadlines, begin, ended } = setUp();
     deadlines.add({ dueMs: 10, expire: () => void begin("set then", 10) });

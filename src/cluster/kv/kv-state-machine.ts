@@ -83,15 +83,28 @@ export class KvStateMachine {
     }
   }
 
+  /**
+   * Reads the last committed value, if it is certain and in memory in this turn; otherwise returns undefined, and `read`
+   * has to wait for it. Errors: unavailable, not-found.
+   */
+  readNow(key: string): StoredValue | undefined {
+    const { log, lease } = this.#primary;
+    log.checkServing();
+    if (!lease.holds) return undefined;
+    const found = this.#keys.getNow(key);
+    if (found === "no value") throw noSuchKey(key);
+    if (found === "on disk" || this.#hasExpired(found)) return undefined;
+    return found;
+  }
+
   /** Reads the last committed value. Errors: unavailable, not-found. */
   async read(key: string, signal: AbortSignal): Promise<StoredValue> {
     for (;;) {
       await this.#primary.lease.readBarrier(signal);
       // Looked up in the turn in which it is certain that no other node serves.
       const found = await this.#keys.get(key);
-      if (found === undefined)
-        throw new OperationError("not-found", `key ${JSON.stringify(key)} does not exist`);
-      if (found.expiresMs === undefined || found.expiresMs > this.#clock.wallMs()) return found;
+      if (found === undefined) throw noSuchKey(key);
+      if (!this.#hasExpired(found)) return found;
       await this.#untilExpired([key], signal);
     }
   }
@@ -133,6 +146,10 @@ export class KvStateMachine {
     if (!signal.aborted) throw new OperationError("unavailable", "the primary has been replaced");
   }
 
+  #hasExpired({ expiresMs }: StoredValue): boolean {
+    return expiresMs !== undefined && expiresMs <= this.#clock.wallMs();
+  }
+
   /** Plans a write. If it names expired keys, their end is proposed first. */
   #plan(request: WriteRequest): Exclude<WritePlan, { readonly kind: "expired" }> {
     const wallMs = this.#clock.wallMs();
@@ -161,6 +178,10 @@ export class KvStateMachine {
     });
     await this.#primary.lease.readBarrier(signal);
   }
+}
+
+function noSuchKey(key: string): OperationError {
+  return new OperationError("not-found", `key ${JSON.stringify(key)} does not exist`);
 }
 
 /** Opens a scan. Errors: exhausted, unavailable (the node is stopping), those of the disk. */

@@ -38,6 +38,12 @@ export class KeyService {
     return await this.#ownership.ofKey(key).read(key, signal);
   }
 
+  /** As `get`, if the value is at hand in this turn; undefined if something has to be waited for. */
+  getNow(key: string): StoredValue | undefined {
+    checkKey(key);
+    return this.#ownership.ofKey(key).readNow(key);
+  }
+
   /** Returns the revision. Errors: those of `kvlab.v1.DataService.Put`. */
   put({ key, value, text, condition, requestId, ttlMs }: Put, signal: AbortSignal): Promise<number> {
     const operations = [{ kind: "put" as const, key, value, text, ttlMs }];

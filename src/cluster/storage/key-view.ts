@@ -18,6 +18,9 @@ export interface KeyView extends LogHistory {
   /** The visible value of a key, as it is in this turn. Reads the disk: may take a moment. */
   get(key: string): Promise<StoredValue | undefined>;
 
+  /** As `get`, for a value that is in memory. */
+  getNow(key: string): StoredValue | "no value" | "on disk";
+
   /**
    * How to read the value that is visible now at a later time, when it may have been replaced: resolves to undefined
    * once a rewrite of the log has moved or removed it. Undefined when the key has no value.

@@ -7,7 +7,7 @@ import type { LogStore } from "./log-store.ts";
 import type { EpochStart, LogCondition, LogIdentity, LogOwner, LogRecord, Position } from "./model.ts";
 import { openScan } from "./read/range-scan.ts";
 import { readRecords } from "./read/read-records.ts";
-import { readValue, valueLater } from "./read/read-value.ts";
+import { readValue, valueLater, valueNow } from "./read/read-value.ts";
 import { openSnapshot } from "./read/snapshot-reader.ts";
 import type { LogEndListener, SnapshotHead, SnapshotReader, SnapshotWriter } from "./replica-log.ts";
 import { adoptLog } from "./rewrite/adopt.ts";
@@ -135,6 +135,11 @@ export class Store implements LogStore {
   async get(key: string): Promise<StoredValue | undefined> {
     this.#state.health.checkReadable();
     return await readValue(this.#state, key);
+  }
+
+  getNow(key: string): StoredValue | "no value" | "on disk" {
+    this.#state.health.checkReadable();
+    return valueNow(this.#state, key);
   }
 
   valueLater(key: string): (() => Promise<StoredValue | undefined>) | undefined {

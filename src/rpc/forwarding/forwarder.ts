@@ -55,13 +55,13 @@ export function forwardingRoutes(
       );
     });
   const calls: UnaryCalls = {
-    get: (request, signal) =>
+    get: (request, { signal }) =>
       forward(request.key, "read", signal, (client, options) => client.get(request, options)),
-    put: (request, signal) =>
+    put: (request, { signal }) =>
       forward(request.key, kindOf(request), signal, (client, options) => client.put(request, options)),
-    delete: (request, signal) =>
+    delete: (request, { signal }) =>
       forward(request.key, kindOf(request), signal, (client, options) => client.delete(request, options)),
-    batch: (request, signal) =>
+    batch: (request, { signal }) =>
       forward(firstKeyOf(request), kindOf(request), signal, (client, options) =>
         client.batch(request, options),
       ),

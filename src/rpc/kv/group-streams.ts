@@ -12,7 +12,7 @@ import type { ScannedEntry, ScanReader } from "../../cluster/storage/key-view.ts
 import type { Clock } from "../../common/clock.ts";
 import { deadlineOf } from "../deadline.ts";
 import { toConnectError } from "../errors.ts";
-import { fromScan, fromWatch, toTtlLeft, toValue, toWatchResponse } from "./key-messages.ts";
+import { fromScan, fromWatch, toTtlLeftMs, toValue, toWatchResponse } from "./key-messages.ts";
 
 /** Keys of one answer, and bytes of their entries in the log, unless a single one is longer. */
 const answerMax = { keysMax: 256, bytesMax: 256 * 1024 } as const;
@@ -82,7 +82,8 @@ function itemOf(
   { key, revision, expiresMs }: Omit<ScannedEntry, "value" | "text">,
   wallMs: number,
 ): KeyValueInit {
-  return { key, revision: BigInt(revision), ...toTtlLeft(expiresMs, wallMs) };
+  const ttlLeft = expiresMs === undefined ? {} : { ttlLeftMs: toTtlLeftMs(expiresMs, wallMs) };
+  return { key, revision: BigInt(revision), ...ttlLeft };
 }
 
 /** Yields an answer. If the caller does not take it in time, the scan ends. The caller can continue with another. */

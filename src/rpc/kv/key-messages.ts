@@ -49,8 +49,8 @@ export function toValue({ value, text }: Pick<StoredValue, "value" | "text">) {
 }
 
 /** Milliseconds until a key expires: at least 1, because the key exists. */
-export function toTtlLeft(expiresMs: number | undefined, wallMs: number) {
-  return expiresMs === undefined ? {} : { ttlLeftMs: BigInt(Math.max(1, Math.ceil(expiresMs - wallMs))) };
+export function toTtlLeftMs(expiresMs: number, wallMs: number): bigint {
+  return BigInt(Math.max(1, Math.ceil(expiresMs - wallMs)));
 }
 
 export function fromCondition(

@@ -11,32 +11,53 @@ import type {
   PutResponseSchema,
 } from "../../../gen/kvlab/v1/data_pb.ts";
 import type { KeyService } from "../../cluster/node/key-service.ts";
+import type { StoredValue } from "../../cluster/storage/key-view.ts";
 import type { Clock } from "../../common/clock.ts";
 import { toConnectError } from "../errors.ts";
-import { fromBatch, fromCondition, fromRequestId, fromValue, toTtlLeft, toValue } from "./key-messages.ts";
+import { fromBatch, fromCondition, fromRequestId, fromValue, toTtlLeftMs, toValue } from "./key-messages.ts";
+
+/** The end of a call. Its signal may be made when somebody asks for it, as who has to wait does. */
+export interface CallEnd {
+  readonly signal: AbortSignal;
+}
 
 /** The calls of `DataService` that come alone or through a pipe, on a data node and on a router. Errors: ConnectError. */
 export interface UnaryCalls {
-  get(request: GetRequest, signal: AbortSignal): Promise<MessageInitShape<typeof GetResponseSchema>>;
-  put(request: PutRequest, signal: AbortSignal): Promise<MessageInitShape<typeof PutResponseSchema>>;
-  delete(request: DeleteRequest, signal: AbortSignal): Promise<MessageInitShape<typeof DeleteResponseSchema>>;
-  batch(request: BatchRequest, signal: AbortSignal): Promise<MessageInitShape<typeof BatchResponseSchema>>;
+  /** Answers at once if there is nothing to wait for. */
+  get(request: GetRequest, end: CallEnd): GetAnswer | Promise<GetAnswer>;
+  put(request: PutRequest, end: CallEnd): Promise<MessageInitShape<typeof PutResponseSchema>>;
+  delete(request: DeleteRequest, end: CallEnd): Promise<MessageInitShape<typeof DeleteResponseSchema>>;
+  batch(request: BatchRequest, end: CallEnd): Promise<MessageInitShape<typeof BatchResponseSchema>>;
 }
+
+type GetAnswer = MessageInitShape<typeof GetResponseSchema>;
 
 /** The calls of a data node: each reads its message, calls the node, and writes the answer or the error. */
 export function callsOfNode(service: KeyService, group: string, clock: Clock): UnaryCalls {
+  const answerOf = (found: StoredValue): GetAnswer => {
+    const answer = { value: toValue(found), revision: BigInt(found.revision) };
+    if (found.expiresMs === undefined) return answer;
+    return { ...answer, ttlLeftMs: toTtlLeftMs(found.expiresMs, clock.wallMs()) };
+  };
+  const getLater = async (key: string, { signal }: CallEnd): Promise<GetAnswer> => {
+    try {
+      return answerOf(await service.get(key, signal));
+    } catch (error) {
+      throw toConnectError(error, group);
+    }
+  };
   return {
-    async get({ key }, signal) {
+    get({ key }, end) {
+      let found: StoredValue | undefined;
       try {
-        const found = await service.get(key, signal);
-        const ttlLeft = toTtlLeft(found.expiresMs, clock.wallMs());
-        return { value: toValue(found), revision: BigInt(found.revision), ...ttlLeft };
+        found = service.getNow(key);
       } catch (error) {
         throw toConnectError(error, group);
       }
+      return found === undefined ? getLater(key, end) : answerOf(found);
     },
 
-    async put({ key, value, condition, requestId, ttlMs }, signal) {
+    async put({ key, value, condition, requestId, ttlMs }, { signal }) {
       try {
         const put = {
           key,
@@ -53,7 +74,7 @@ export function callsOfNode(service: KeyService, group: string, clock: Clock): U
       }
     },
 
-    async delete({ key, condition, requestId }, signal) {
+    async delete({ key, condition, requestId }, { signal }) {
       try {
         const revision = await service.delete(key, signal, {
           condition: fromCondition(condition),
@@ -65,7 +86,7 @@ export function callsOfNode(service: KeyService, group: string, clock: Clock): U
       }
     },
 
-    async batch(request, signal) {
+    async batch(request, { signal }) {
       try {
         return { revision: BigInt(await service.write(fromBatch(request), signal)) };
       } catch (error) {
@@ -78,9 +99,9 @@ export function callsOfNode(service: KeyService, group: string, clock: Clock): U
 /** The calls as they come alone, each with the deadline of its caller. */
 export function unaryHandlers(calls: UnaryCalls) {
   return {
-    get: (request: GetRequest, { signal }: HandlerContext) => calls.get(request, signal),
-    put: (request: PutRequest, { signal }: HandlerContext) => calls.put(request, signal),
-    delete: (request: DeleteRequest, { signal }: HandlerContext) => calls.delete(request, signal),
-    batch: (request: BatchRequest, { signal }: HandlerContext) => calls.batch(request, signal),
+    get: (request: GetRequest, context: HandlerContext) => calls.get(request, context),
+    put: (request: PutRequest, context: HandlerContext) => calls.put(request, context),
+    delete: (request: DeleteRequest, context: HandlerContext) => calls.delete(request, context),
+    batch: (request: BatchRequest, context: HandlerContext) => calls.batch(request, context),
   };
 }

@@ -5,14 +5,18 @@
  */
 
 import type { Http2Session } from "node:http2";
+import type { Writable } from "node:stream";
 import type { Response } from "./http.ts";
+
+/** What writes a response. */
+type Writer = Response | Writable;
 
 /** Time between two PINGs: at first, and when they have not helped for long because all readers are slow. */
 const pauseMsMin = 5;
 const pauseMsMax = 500;
 
 interface Waiting {
-  readonly responses: Set<Response>;
+  readonly responses: Set<Writer>;
   pauseMs: number;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
@@ -20,7 +24,7 @@ interface Waiting {
 const waitingBySession = new WeakMap<Http2Session, Waiting>();
 
 /** Keeps a response of a session moving whenever its reader allows. Must be called before the response begins. */
-export function keepMoving(session: Http2Session, response: Response): void {
+export function keepMoving(session: Http2Session, response: Writer): void {
   if (!("Bun" in globalThis)) return;
   const waiting = waitingOf(session);
   const write = Reflect.get(response, "write") as (...args: unknown[]) => boolean;
@@ -43,7 +47,7 @@ export function keepMoving(session: Http2Session, response: Response): void {
 function waitingOf(session: Http2Session): Waiting {
   const known = waitingBySession.get(session);
   if (known !== undefined) return known;
-  const waiting = { responses: new Set<Response>(), pauseMs: pauseMsMin, timer: undefined };
+  const waiting = { responses: new Set<Writer>(), pauseMs: pauseMsMin, timer: undefined };
   waitingBySession.set(session, waiting);
   return waiting;
 }

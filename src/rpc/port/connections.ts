@@ -74,12 +74,13 @@ export class Connections {
     return call;
   }
 
-  /** Follows a unary call over HTTP/2, until its `ended`. */
-  beginUnary(stream: ServerHttp2Stream): Call {
+  /** Follows a call over HTTP/2 until its `ended`. */
+  beginOnStream(stream: ServerHttp2Stream, streams: Streams): Call {
     const { session } = stream;
+    if (session !== undefined && streams.out) keepMoving(session, stream);
     return new Call(session && this.#bySession.get(session), {
       messageTimeoutMs: this.#limits.messageTimeoutMs,
-      streams: { in: false, out: false },
+      streams,
       isReceived: () => stream.readableEnded,
       cut: () => stream.close(constants.NGHTTP2_CANCEL),
     });

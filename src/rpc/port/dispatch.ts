@@ -17,7 +17,7 @@ import type { Connections } from "./connections.ts";
 import type { AllowedOrigins } from "./cors.ts";
 import { answerCors } from "./cors.ts";
 import { type BegunCall, createFastPath } from "./fast-path/fast-path.ts";
-import { UnaryMethods } from "./fast-path/unary-methods.ts";
+import { FastMethods } from "./fast-path/methods.ts";
 import type { Request, Response } from "./http.ts";
 import { respond } from "./http.ts";
 import type { Rewrite } from "./negotiate.ts";
@@ -58,12 +58,12 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
       blameSenderForMalformedMessages(context);
     },
   });
-  const unary = new UnaryMethods(router, options.messageBytesMax);
-  options.routes(unary);
+  const methods = new FastMethods(router, options.messageBytesMax);
+  options.routes(methods);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   const fast = createFastPath({
     ...options,
-    methods: unary.byPath,
+    methods,
     goGeneralWay(begun) {
       const handler = handlers.get(begun.headers[":path"] ?? "");
       if (handler !== undefined) answerBegun(handler, begun);

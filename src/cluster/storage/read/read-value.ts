@@ -7,6 +7,13 @@ export async function readValue(state: LogState, key: string): Promise<StoredVal
   return await valueLater(state, key)?.();
 }
 
+/** See `KeyView.getNow`. */
+export function valueNow(state: LogState, key: string): StoredValue | "no value" | "on disk" {
+  const place = state.keys.index.placeOf(key);
+  if (place === undefined) return "no value";
+  return cachedValue(state, key, place.seq) ?? "on disk";
+}
+
 /** See `KeyView.valueLater`. */
 export function valueLater(
   state: LogState,
@@ -15,9 +22,14 @@ export function valueLater(
   const place = state.placeValue(key);
   if (place === undefined) return undefined;
   return async () => {
-    const cached = state.tail.at(place.seq)?.record.changes.find((change) => change.key === key);
-    if (cached !== undefined) return toStored(cached, place.seq);
+    const cached = cachedValue(state, key, place.seq);
+    if (cached !== undefined) return cached;
     // In a file that has replaced this one since, the value stands elsewhere, if at all.
     return place.file === state.file ? await readPlaced(place, state.options.dbfile) : undefined;
   };
+}
+
+function cachedValue(state: LogState, key: string, seq: number): StoredValue | undefined {
+  const change = state.tail.at(seq)?.record.changes.find((each) => each.key === key);
+  return change && toStored(change, seq);
 }

@@ -1,5 +1,5 @@
 import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
-import type { UnaryMethod } from "./unary-methods.ts";
+import type { UnaryMethod } from "./methods.ts";
 
 export interface CallContextOptions {
   readonly method: UnaryMethod;

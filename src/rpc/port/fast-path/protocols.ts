@@ -6,9 +6,9 @@ import { type Compression, mergeNonProtocolHeaders } from "@connectrpc/connect/p
 import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { timerMsMax } from "../../../common/clock.ts";
-import { defaultDeadlineMs } from "../../deadline.ts";
 import { compressMinBytes } from "../compression.ts";
 import { trailerFields } from "../grpc-message.ts";
+import { envelopeBytes, enveloped } from "./envelopes.ts";
 
 /** All that is sent for one call. */
 export interface WireAnswer {
@@ -19,37 +19,42 @@ export interface WireAnswer {
   readonly trailers: OutgoingHttpHeaders | undefined;
 }
 
-/** One of the protocols, for requests without compression in the binary format. */
-export interface FastProtocol {
+/** The header fields of a protocol, for requests without compression in the binary format. */
+export interface FastFields {
   readonly name: "grpc" | "connect";
-  /** Header fields with the compression of the request, and with those that an answer may have. */
+  /** With the compression of the request, and with those that an answer may have. */
   readonly encodingField: string;
   readonly acceptField: string;
+  readonly timeoutField: string;
+  /** Time that the client gives the call in that field; undefined if it is to be looked at more closely. */
+  timeoutMs(given: string): number | undefined;
+}
+
+/** Unary calls in a protocol. */
+export interface UnaryProtocol extends FastFields {
   /** Before a message. */
   readonly envelopeBytes: number;
-  /** Time that the client gives the call; undefined if its header is to be looked at more closely. */
-  timeoutMs(headers: IncomingHttpHeaders): number | undefined;
   /** The bytes of the only message in a body; undefined if the body is to be looked at more closely. */
   messageIn(body: Uint8Array, headers: IncomingHttpHeaders): Uint8Array | undefined;
   answer(message: Uint8Array, compression: Compression | undefined): WireAnswer | Promise<WireAnswer>;
   failure(error: ConnectError, compression: Compression | undefined): WireAnswer | Promise<WireAnswer>;
 }
 
-/** Flags and length, before each message of gRPC. */
-const envelopeBytes = 5;
-
-export const grpc: FastProtocol = {
+export const grpcFields: FastFields = {
   name: "grpc",
   encodingField: "grpc-encoding",
   acceptField: "grpc-accept-encoding",
-  envelopeBytes,
+  timeoutField: "grpc-timeout",
 
-  timeoutMs(headers) {
-    const { "grpc-timeout": given } = headers;
-    if (given === undefined) return defaultDeadlineMs;
-    const [, digits = "", unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(String(given)) ?? [];
+  timeoutMs(given) {
+    const [, digits = "", unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(given) ?? [];
     return Math.min(Number(digits) * (unitMs[unit] ?? Number.NaN), timerMsMax) || undefined;
   },
+};
+
+export const grpc: UnaryProtocol = {
+  ...grpcFields,
+  envelopeBytes,
 
   messageIn(body) {
     if (body.length < envelopeBytes) return undefined;
@@ -67,12 +72,16 @@ export const grpc: FastProtocol = {
       .then((bytes) => grpcAnswer(enveloped(1, bytes), compression, { ...grpcOk }));
   },
 
-  failure: (error, compression) =>
-    grpcAnswer(undefined, compression, trailerFields(setTrailerStatus(new Headers(), error))),
+  failure: (error, compression) => grpcAnswer(undefined, compression, grpcStatusOf(error)),
 };
 
 const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
-const grpcOk = { "grpc-status": "0" };
+export const grpcOk = { "grpc-status": "0" };
+
+/** The trailers of a call that has failed. */
+export function grpcStatusOf(error: ConnectError): OutgoingHttpHeaders {
+  return trailerFields(setTrailerStatus(new Headers(), error));
+}
 
 function grpcAnswer(
   body: Uint8Array | undefined,
@@ -84,26 +93,21 @@ function grpcAnswer(
   return { headers, body, trailers };
 }
 
-function enveloped(flags: number, message: Uint8Array): Buffer {
-  const body = Buffer.allocUnsafe(envelopeBytes + message.length);
-  body[0] = flags;
-  body.writeUInt32BE(message.length, 1);
-  body.set(message, envelopeBytes);
-  return body;
-}
-
-export const connect: FastProtocol = {
+export const connectFields: FastFields = {
   name: "connect",
   encodingField: "content-encoding",
   acceptField: "accept-encoding",
-  envelopeBytes: 0,
+  timeoutField: "connect-timeout-ms",
 
-  timeoutMs(headers) {
-    const { "connect-timeout-ms": given } = headers;
-    if (given === undefined) return defaultDeadlineMs;
-    const isNumber = /^\d{1,10}$/.test(String(given));
+  timeoutMs(given) {
+    const isNumber = /^\d{1,10}$/.test(given);
     return isNumber ? Math.min(Number(given), timerMsMax) || undefined : undefined;
   },
+};
+
+export const connect: UnaryProtocol = {
+  ...connectFields,
+  envelopeBytes: 0,
 
   messageIn(body, { "content-length": length }) {
     return length === undefined || Number(length) === body.length ? body : undefined;

@@ -8,14 +8,14 @@ import { checkRequest } from "../../unknown-fields.ts";
 import { freeChunks, smallChunkBytes } from "../body.ts";
 import type { Call } from "../connection.ts";
 import { CallContext } from "./call-context.ts";
-import { type FastProtocol, toError, type WireAnswer } from "./protocols.ts";
-import type { UnaryMethod } from "./unary-methods.ts";
+import type { UnaryMethod } from "./methods.ts";
+import { toError, type UnaryProtocol, type WireAnswer } from "./protocols.ts";
 
 export interface UnaryCallOptions {
   readonly stream: ServerHttp2Stream;
   readonly headers: IncomingHttpHeaders;
   readonly method: UnaryMethod;
-  readonly protocol: FastProtocol;
+  readonly protocol: UnaryProtocol;
   readonly timeoutMs: number;
   /** Of the answer. */
   readonly compression: Compression | undefined;
