@@ -82,7 +82,7 @@ function observeWrites({ node, process, world }: ObservedNode): void {
 
 function observeReads({ node, process, world }: ObservedNode): void {
   const { calls, group } = node;
-  const { get, scan } = calls;
+  const { get, getNow, scan } = calls;
   const { clock } = process;
   const { invariants } = world;
 
@@ -98,6 +98,13 @@ function observeReads({ node, process, world }: ObservedNode): void {
     const wallsMs = process.watchWall();
     const value = await get.call(calls, key, signal);
     checkShown(key, value, wallsMs());
+    return value;
+  };
+
+  calls.getNow = (key) => {
+    const wallsMs = process.watchWall();
+    const value = getNow.call(calls, key);
+    if (value !== undefined) checkShown(key, value, wallsMs());
     return value;
   };
 

@@ -12,7 +12,7 @@ export function observe(
   process: SimProcess,
   { invariants, scheduler }: Pick<World, "invariants" | "scheduler">,
 ): void {
-  const { append, commit, get, openScan, onVisible, truncate, beginSnapshot, compact } = store;
+  const { append, commit, get, getNow, openScan, onVisible, truncate, beginSnapshot, compact } = store;
   const group = invariants.group(replica.group);
   /** What watchers are told of is committed, whoever else may serve by now. */
   let isTelling = false;
@@ -52,6 +52,10 @@ export function observe(
   store.get = (key) => {
     if (!isTelling) invariants.reading(replica, process);
     return get.call(store, key);
+  };
+  store.getNow = (key) => {
+    invariants.reading(replica, process);
+    return getNow.call(store, key);
   };
   store.openScan = (range) => {
     invariants.reading(replica, process);

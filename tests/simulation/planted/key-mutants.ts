@@ -175,8 +175,8 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         keyspace,
-        "if (found.expiresMs === undefined || found.expiresMs > this.#clock.wallMs()) return found;",
-        "if (key.length > 0) return found;",
+        "return expiresMs !== undefined && expiresMs <= this.#clock.wallMs();",
+        "return expiresMs !== undefined && expiresMs < 0;",
       ],
     ],
   },

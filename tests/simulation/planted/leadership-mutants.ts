@@ -39,6 +39,15 @@ export const leadershipMutants: readonly Mutant[] = [
     edits: [[replicator, "      sent,\n      result,", "      sent: momentOf(clock),\n      result,"]],
   },
   {
+    name: "a value in memory is read without a lease",
+    promise: "a primary that was cut off or paused answers nothing stale",
+    withinSeeds: 20,
+    focus: ["late news", "zookeeper cut"],
+    edits: [
+      ["cluster/kv/kv-state-machine.ts", "    if (!lease.holds) return undefined;\n", "    void lease;\n"],
+    ],
+  },
+  {
     name: "reads without a lease",
     promise: "a primary that was cut off or paused answers nothing stale",
     withinSeeds: 20,
