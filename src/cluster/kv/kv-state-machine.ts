@@ -84,8 +84,8 @@ export class KvStateMachine {
   }
 
   /**
-   * Reads the last committed value, if it is certain and in memory in this turn; otherwise returns undefined, and `read`
-   * has to wait for it. Errors: unavailable, not-found.
+   * Reads the last committed value, if it is certain and at hand in this turn; otherwise returns undefined, and `read` has
+   * to wait for it. Errors: unavailable, not-found.
    */
   readNow(key: string): StoredValue | undefined {
     const { log, lease } = this.#primary;

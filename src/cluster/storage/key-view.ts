@@ -18,7 +18,7 @@ export interface KeyView extends LogHistory {
   /** The visible value of a key, as it is in this turn. Reads the disk: may take a moment. */
   get(key: string): Promise<StoredValue | undefined>;
 
-  /** As `get`, for a value that is in memory. */
+  /** As `get`, at once. "on disk": only `get` can read the value, since it may have to wait for the disk. */
   getNow(key: string): StoredValue | "no value" | "on disk";
 
   /**

@@ -14,9 +14,10 @@ export interface PlacedValue extends EntryPlace {
 
 /** Reads a value where it stands. `dbfile` is for errors. */
 export async function readPlaced(place: PlacedValue, dbfile: string): Promise<StoredValue> {
+  const found = readPlacedNow(place, dbfile);
+  if (found !== undefined) return found;
   const { file, offset, bytes } = place;
   const buffer = Buffer.allocUnsafe(bytes);
-  if (file.file.readNow?.(buffer, offset)) return storedIn(buffer, place, dbfile);
   file.use();
   try {
     const read = await file.file.read(buffer, offset);
@@ -24,6 +25,13 @@ export async function readPlaced(place: PlacedValue, dbfile: string): Promise<St
   } finally {
     await file.release();
   }
+}
+
+/** As `readPlaced`, at once. Undefined when the disk may have to be waited for. */
+export function readPlacedNow(place: PlacedValue, dbfile: string): StoredValue | undefined {
+  const { file, offset, bytes } = place;
+  const buffer = Buffer.allocUnsafe(bytes);
+  return file.file.readNow?.(buffer, offset) ? storedIn(buffer, place, dbfile) : undefined;
 }
 
 /** The value whose entry was read, checked. Errors: LogStoreError `damaged`. */

@@ -1,6 +1,6 @@
 import type { StoredValue } from "../key-view.ts";
 import type { LogState } from "../state.ts";
-import { readPlaced, toStored } from "./placed-value.ts";
+import { readPlaced, readPlacedNow, toStored } from "./placed-value.ts";
 
 /** See `KeyView.get`. */
 export async function readValue(state: LogState, key: string): Promise<StoredValue | undefined> {
@@ -9,9 +9,9 @@ export async function readValue(state: LogState, key: string): Promise<StoredVal
 
 /** See `KeyView.getNow`. */
 export function valueNow(state: LogState, key: string): StoredValue | "no value" | "on disk" {
-  const place = state.keys.index.placeOf(key);
+  const place = state.placeValue(key);
   if (place === undefined) return "no value";
-  return cachedValue(state, key, place.seq) ?? "on disk";
+  return cachedValue(state, key, place.seq) ?? readPlacedNow(place, state.options.dbfile) ?? "on disk";
 }
 
 /** See `KeyView.valueLater`. */
