@@ -89,7 +89,10 @@ export class NodeCluster {
     const data = () => this.#data.get(address) ?? fail(address);
     const router = () => this.#routers.get(address) ?? fail(address);
     return {
-      append: async (request) => data().peers.append(request),
+      replicate: () => {
+        const stream = data().peers.replicate();
+        return { append: (request) => stream.append(request), close: () => stream.ended() };
+      },
       countMisplaced: async (request) => data().peers.countMisplaced(request),
       transferLeadership: async (request, signal) => data().peers.transferLeadership(request, signal),
       position: async (request) => data().peers.position(request),

@@ -12,7 +12,12 @@ import type {
 } from "../../src/cluster/metadata/model.ts";
 import { GroupRegister } from "../../src/cluster/replication/group-register.ts";
 import { apply } from "../../src/cluster/replication/group-state.ts";
-import type { AppendRequest, Peer } from "../../src/cluster/replication/peer.ts";
+import type {
+  AppendRequest,
+  IncomingStream,
+  Peer,
+  ReplicationStream,
+} from "../../src/cluster/replication/peer.ts";
 import type { Primary } from "../../src/cluster/replication/primary.ts";
 import { rejoinGroup } from "../../src/cluster/replication/rejoin.ts";
 import { Replica } from "../../src/cluster/replication/replica.ts";
@@ -55,6 +60,7 @@ export class ReplicaGroup {
   /** Whether there is a master that acts on reports of silence. */
   replacesSilent = false;
   readonly #nodes = new Map<number, ReplicaNode>();
+  readonly #streams = new Set<{ readonly from: number; readonly to: number; reset(): void }>();
   #incarnations = 0;
   readonly #requestsMax: number;
 
@@ -224,17 +230,14 @@ export class ReplicaGroup {
     return { name: group, state: this.state, nodes };
   }
 
+  /** The connection between two nodes breaks, and both are told. */
+  reset(from: number, to: number): void {
+    for (const stream of this.#streams) if (stream.from === from && stream.to === to) stream.reset();
+  }
+
   #peer(from: number, to: number): Peer {
     return {
-      append: async (request, signal) => {
-        await this.#arrive(from, to, signal);
-        await this.onMessage?.(request);
-        const replica = this.#node(to).replica;
-        if (replica === undefined) throw new Error(`node ${to} is down`);
-        const response = await replica.append(request);
-        await this.#arrive(to, from, signal);
-        return response;
-      },
+      replicate: (onEnd) => this.#openStream(from, to, onEnd),
       transferLeadership: notAsked,
       position: notAsked,
       reportSilence: notAsked,
@@ -242,8 +245,46 @@ export class ReplicaGroup {
     };
   }
 
+  #openStream(from: number, to: number, onEnd: (reason: unknown) => void): ReplicationStream {
+    const ending = new AbortController();
+    const { signal } = ending;
+    let incoming: IncomingStream | undefined;
+    const end = (reason: Error) => {
+      this.#streams.delete(stream);
+      ending.abort(reason);
+    };
+    const stream = {
+      from,
+      to,
+      reset: () => {
+        if (signal.aborted) return;
+        end(new Error("the connection broke"));
+        incoming?.ended();
+        onEnd(signal.reason);
+      },
+    };
+    this.#streams.add(stream);
+    return {
+      append: async (request) => {
+        await this.#arrive(from, to, signal);
+        await this.onMessage?.(request);
+        const replica = this.#node(to).replica;
+        if (replica === undefined) throw new Error(`node ${to} is down`);
+        incoming ??= replica.openStream();
+        const response = await incoming.append(request);
+        await this.#arrive(to, from, signal);
+        return response;
+      },
+      close: () => {
+        end(new Error("the stream was closed"));
+        incoming?.ended();
+      },
+    };
+  }
+
   #arrive(from: number, to: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason);
       if (!this.cut.has(`${from}>${to}`)) this.clock.timer(1, resolve);
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     });

@@ -1,9 +1,8 @@
 import { checkCaller } from "../metadata/cluster-id.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import type {
-  AppendRequest,
-  AppendResponse,
   CountMisplacedRequest,
+  IncomingStream,
   PositionRequest,
   TransferRequest,
 } from "../replication/peer.ts";
@@ -30,11 +29,17 @@ export class PeerService {
     this.#options = options;
   }
 
-  /** Handles a message of the group's primary. Rejects when it is for another incarnation, or when the disk fails. */
-  async append(request: AppendRequest): Promise<AppendResponse> {
+  /** Begins a stream of messages of the group's primary: see `Replica.openStream`. */
+  replicate(): IncomingStream {
     const { replica, cluster } = this.#options;
-    checkCaller(cluster(), request.cluster);
-    return await replica.append(request);
+    const stream = replica.openStream();
+    return {
+      append: async (request) => {
+        checkCaller(cluster(), request.cluster);
+        return await stream.append(request);
+      },
+      ended: () => stream.ended(),
+    };
   }
 
   /** Returns how many keys another ring would assign to other groups. Errors: refused (this node is not the primary). */

@@ -5,8 +5,8 @@ import type { SnapshotHead } from "../storage/replica-log.ts";
 
 /** The calls from one node to another. `src/rpc` implements them over the network. The simulation replaces them. */
 export interface Peer {
-  /** See AppendRequest in proto/kvlab/internal/v1. Rejects when the peer cannot be reached or refuses to answer. */
-  append(request: AppendRequest, signal: AbortSignal): Promise<AppendResponse>;
+  /** Opens a stream of messages to a standby. `onEnd` is called once, when the stream ends before it is closed. */
+  replicate(onEnd: (reason: unknown) => void): ReplicationStream;
   /** Returns how many keys of the peer's group another ring would assign to other groups. */
   countMisplaced(request: CountMisplacedRequest, signal: AbortSignal): Promise<number>;
   /** Asks a primary to transfer its leadership to an in-sync standby. Returns the new epoch. */
@@ -18,6 +18,28 @@ export interface Peer {
    * is not the master.
    */
   reportSilence(report: SilenceReport, signal: AbortSignal): Promise<boolean>;
+}
+
+/** See Replicate in proto/kvlab/internal/v1. */
+export interface ReplicationStream {
+  /**
+   * Sends a message, after those before it. Resolves with its answer. Rejects when the stream ends first, for example
+   * because the standby refuses this message or one before it.
+   */
+  append(request: AppendRequest): Promise<AppendResponse>;
+  /** Ends the stream. */
+  close(): void;
+}
+
+/** The other end of a `ReplicationStream`. */
+export interface IncomingStream {
+  /**
+   * Handles a message of a primary. The next one may be handed over before this one is answered. Rejects when the message
+   * is refused, or when the disk fails.
+   */
+  append(request: AppendRequest): Promise<AppendResponse>;
+  /** The stream has ended. */
+  ended(): void;
 }
 
 /** Returns the peer at an address. */
@@ -35,7 +57,10 @@ export function withinCluster(peerAt: PeerAt, cluster: () => string | undefined)
     const peer = peerAt(address);
     const named = <T extends PeerRequest>(request: T): T => ({ ...request, cluster: cluster() ?? "" });
     return {
-      append: (request, signal) => peer.append(named(request), signal),
+      replicate: (onEnd) => {
+        const stream = peer.replicate(onEnd);
+        return { append: (request) => stream.append(named(request)), close: () => stream.close() };
+      },
       countMisplaced: (request, signal) => peer.countMisplaced(named(request), signal),
       transferLeadership: (request, signal) => peer.transferLeadership(named(request), signal),
       position: (request, signal) => peer.position(named(request), signal),

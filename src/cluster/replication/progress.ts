@@ -9,7 +9,8 @@ const pauseMsMax = 10_000;
  * How a primary sends to a standby.
  *
  * - `probe`: it is not known up to where the standby's log is the same as ours. One message at a time asks.
- * - `replicate`: both logs are the same up to `matchedSeq`. The standby gets all records after that.
+ * - `replicate`: both logs are the same up to `matchedSeq`, and the records up to `sentSeq` are on their way. The standby
+ *   gets the records after that without being waited for.
  * - `snapshot`: our log no longer has the records that the standby lacks. The standby gets all live records up to
  *   `endSeq`. Those up to `sentSeq` have arrived.
  * - `paused`: the standby's disk was full. It only gets heartbeats, until `untilMs` (monotonic). `matchedSeq` is
@@ -19,7 +20,7 @@ const pauseMsMax = 10_000;
  */
 export type ProgressState =
   | { readonly kind: "probe" }
-  | { readonly kind: "replicate"; readonly matchedSeq: number }
+  | { readonly kind: "replicate"; readonly matchedSeq: number; readonly sentSeq: number }
   | { readonly kind: "snapshot"; readonly sentSeq: number; readonly endSeq: number }
   | { readonly kind: "paused"; readonly matchedSeq: number | undefined; readonly untilMs: number };
 
@@ -38,13 +39,13 @@ const legal: Readonly<Record<Kind, readonly Kind[]>> = {
 export interface Answer {
   /** When the message was sent. */
   readonly sent: Moment;
-  readonly result: "ok" | "mismatch" | "full";
-  /** The last record that the standby has after the message. It is on disk if the result is ok. */
+  readonly isOk: boolean;
+  /** If it is ok: the last record that the standby has on disk then. */
   readonly seq: number;
   /** Whether the message had records. The answer to a heartbeat does not show that a disk works. */
   readonly hadRecords: boolean;
-  /** False for every chunk of a snapshot but the last, because a snapshot only counts as a whole. */
-  readonly counts: boolean;
+  /** Set for a chunk of a snapshot. A snapshot takes the place of the whole log, with its last chunk. */
+  readonly snapshot?: "chunk" | "last";
 }
 
 /** The progress of a standby, as its primary knows it. */
@@ -82,8 +83,20 @@ export class Progress {
 
   /** Both logs are the same up to `matchedSeq`. */
   matched(matchedSeq: number): void {
-    if (this.#state.kind === "paused") this.#become({ ...this.#state, matchedSeq });
-    else this.#become({ kind: "replicate", matchedSeq });
+    const state = this.#state;
+    if (state.kind === "paused") this.#become({ ...state, matchedSeq });
+    else if (state.kind === "replicate") {
+      const { sentSeq } = state;
+      this.#become({ kind: "replicate", matchedSeq: Math.max(state.matchedSeq, matchedSeq), sentSeq });
+    } else this.#become({ kind: "replicate", matchedSeq, sentSeq: matchedSeq });
+  }
+
+  /** The records up to `sentSeq` are on their way. */
+  sent(sentSeq: number): void {
+    const state = this.#state;
+    invariant(state.kind === "replicate", () => `records are sent ahead in state ${state.kind}`);
+    invariant(sentSeq >= state.sentSeq, () => `record ${state.sentSeq} is followed by ${sentSeq}`);
+    this.#become({ ...state, sentSeq });
   }
 
   /** Nothing is known about the standby's log any more. */
@@ -102,24 +115,29 @@ export class Progress {
     const state = this.#state;
     if (state.kind !== "paused" || nowMs < state.untilMs) return false;
     if (state.matchedSeq === undefined) this.#become({ kind: "probe" });
-    else this.#become({ kind: "replicate", matchedSeq: state.matchedSeq });
+    else this.#become({ kind: "replicate", matchedSeq: state.matchedSeq, sentSeq: state.matchedSeq });
     return true;
   }
 
-  /** Handles an answer that has come now. `writtenSeq`: the last record that may have been sent to the standby. */
+  /** The standby had no room for records. */
+  full(nowMs: number): void {
+    this.#isFull = true;
+    const matchedSeq = "matchedSeq" in this.#state ? this.#state.matchedSeq : undefined;
+    this.#become({ kind: "paused", matchedSeq, untilMs: nowMs + this.#pauseMs });
+    this.#pauseMs = Math.min(2 * this.#pauseMs, pauseMsMax);
+  }
+
+  /**
+   * Notes what an answer that has come now says of the standby. Answers may come in another order than their messages
+   * were sent. `writtenSeq`: the last record that may have been sent to the standby.
+   */
   answered(answer: Answer, nowMs: number, writtenSeq: number): void {
-    const { sent, result, seq, hadRecords, counts } = answer;
-    this.#ackedSent = sent;
-    if (result === "full") {
-      this.#isFull = true;
-      const matchedSeq = "matchedSeq" in this.#state ? this.#state.matchedSeq : undefined;
-      this.#become({ kind: "paused", matchedSeq, untilMs: nowMs + this.#pauseMs });
-      this.#pauseMs = Math.min(2 * this.#pauseMs, pauseMsMax);
-    }
-    if (result !== "ok") return;
-    if (counts) {
+    const { sent, isOk, seq, hadRecords, snapshot } = answer;
+    if (sent.monotonicMs >= (this.#ackedSent?.monotonicMs ?? 0)) this.#ackedSent = sent;
+    if (!isOk) return;
+    if (snapshot !== "chunk") {
       invariant(seq <= writtenSeq, () => `record ${seq} is acknowledged, and the file ends at ${writtenSeq}`);
-      this.#ackedSeq = seq;
+      this.#ackedSeq = snapshot === "last" ? seq : Math.max(this.#ackedSeq, seq);
     }
     if (hadRecords) {
       this.#isFull = false;

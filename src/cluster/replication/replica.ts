@@ -9,9 +9,9 @@ import { DiskMonitor } from "./disk-monitor.ts";
 import { FailureDetector } from "./failure-detector.ts";
 import type { GroupRegister } from "./group-register.ts";
 import { isCurrent } from "./group-state.ts";
-import type { AppendRequest, AppendResponse, PeerAt } from "./peer.ts";
+import type { AppendRequest, AppendResponse, IncomingStream, PeerAt } from "./peer.ts";
 import { Primary } from "./primary.ts";
-import { heartbeatMs, type ReplicationSettings, silenceMs } from "./settings.ts";
+import { brokenMs, heartbeatMs, type ReplicationSettings, silenceMs } from "./settings.ts";
 import { Standby } from "./standby.ts";
 
 export interface ReplicaOptions {
@@ -40,6 +40,8 @@ export class Replica {
   #view: GroupView | undefined;
   #primary: Primary | undefined;
   readonly #silence: FailureDetector;
+  /** The latest epoch of each open stream over which a message was accepted. */
+  readonly #streams = new Map<IncomingStream, number>();
   readonly #stopped = new AbortController();
   /** Epoch whose primary this node is about to become. */
   #taking = 0;
@@ -55,6 +57,7 @@ export class Replica {
       clock,
       tickMs: heartbeatMs(settings),
       silenceMs: silenceMs(settings),
+      brokenMs: brokenMs(settings),
       awaited: () => this.#awaitedEpoch(),
       heardMs: () => this.#standby.heardMs,
       report: async (epoch) => this.#self !== undefined && (await options.reportSilence(epoch, this.#self)),
@@ -110,10 +113,23 @@ export class Replica {
   }
 
   /**
-   * Handles a message of a primary. Errors: OperationError `refused` (it is for another incarnation, or must not be
-   * answered); those of the disk.
+   * Begins a stream of messages of a primary. Errors of a message: OperationError `refused` (it is for another
+   * incarnation, or must not be answered); those of the disk.
    */
-  async append(request: AppendRequest): Promise<AppendResponse> {
+  openStream(): IncomingStream {
+    const stream: IncomingStream = {
+      append: async (request) => {
+        this.#check(request);
+        this.#hears(stream, request.epoch);
+        return await this.#append(request);
+      },
+      ended: () => this.#ended(stream),
+    };
+    return stream;
+  }
+
+  /** Throws when a message must not be answered. */
+  #check(request: AppendRequest): void {
     const { group, store } = this.#options;
     const self = this.#self;
     const meant = `${request.group}/${request.target} (${request.incarnation})`;
@@ -133,12 +149,27 @@ export class Replica {
         `node ${request.primary} claims epoch ${request.epoch}, of which this node is the primary`,
       );
     }
+  }
+
+  async #append(request: AppendRequest): Promise<AppendResponse> {
     try {
       return await this.#standby.append(request);
     } catch (error) {
       if (error instanceof InvariantError) this.#options.onFailure(error);
       throw error;
     }
+  }
+
+  #hears(stream: IncomingStream, epoch: number): void {
+    if (this.#streams.get(stream) === epoch) return;
+    this.#streams.set(stream, epoch);
+    this.#silence.connected(epoch);
+  }
+
+  #ended(stream: IncomingStream): void {
+    const epoch = this.#streams.get(stream);
+    this.#streams.delete(stream);
+    if (epoch !== undefined && ![...this.#streams.values()].includes(epoch)) this.#silence.broke(epoch);
   }
 
   stop(): void {

@@ -5,12 +5,13 @@ import type { Member, NodeView } from "../metadata/model.ts";
 import { commonSeq, epochAt } from "../storage/format/history.ts";
 import type { LogRecord } from "../storage/model.ts";
 import type { ReplicaLog } from "../storage/replica-log.ts";
+import { InFlight } from "./in-flight.ts";
 import { momentOf } from "./lease.ts";
 import type { AppendRequest, AppendResponse, Peer, SnapshotChunk } from "./peer.ts";
 import { Progress } from "./progress.ts";
 import { batchBytesMax, heartbeatMs, peerTimeoutMs, type ReplicationSettings } from "./settings.ts";
 
-/** Pause after a standby could not be reached. */
+/** Pause after a standby could not be reached. A stream that has lasted longer is replaced at once. */
 const retryMs = 100;
 
 /** Least time between two log messages about why a standby cannot be reached. */
@@ -35,8 +36,9 @@ export interface ReplicatorContext {
 }
 
 /**
- * Replicates to one standby. It finds the last record that both logs share, and sends everything after it, one message at
- * a time. The state of its `progress` decides what it does next.
+ * Replicates to one standby. It finds the last record that both logs share, and sends everything after it. The state of
+ * its `progress` decides what it does next. All messages go over one stream, in their order. While records are sent that
+ * surely fit, the next message does not wait for the answer to the one before.
  */
 export class Replicator {
   readonly member: Member;
@@ -44,8 +46,14 @@ export class Replicator {
   readonly #context: ReplicatorContext;
   readonly #peer: Peer;
   readonly #stopped = new AbortController();
+  /** The messages on the present stream. Undefined before the first one, and after a stream has ended. */
+  #flight: InFlight | undefined;
   /** Ends the wait for new records. */
   #wake: (() => void) | undefined;
+  /** Whether somebody waits for the answer to a message that is sent from now on. */
+  #isAsked = false;
+  /** Whether nothing was sent for so long that the standby must hear of its primary. */
+  #isOverdue = false;
   #snapshotId = 0;
   readonly #name: string;
   /** Since when every attempt has failed, monotonic. Undefined while attempts succeed. */
@@ -63,11 +71,13 @@ export class Replicator {
 
   /** Call it when there is something to send: new records, or a heartbeat that a read waits for. */
   wake(): void {
+    this.#isAsked = true;
     this.#wake?.();
   }
 
   stop(): void {
     this.#stopped.abort(new Error("replication to this standby has ended"));
+    this.#endStream();
     this.#wake?.();
   }
 
@@ -78,8 +88,9 @@ export class Replicator {
         await this.#step();
       } catch (error) {
         if (error instanceof InvariantError) this.#context.onFailure(error);
+        const lastedMs = this.#endStream();
         this.#failed(error);
-        await sleep(this.#context.clock, retryMs, signal);
+        if (lastedMs < retryMs) await sleep(this.#context.clock, retryMs, signal);
       }
     }
   }
@@ -93,7 +104,7 @@ export class Replicator {
         if (!(await this.#probe(this.#context.store.written.seq))) await this.#sendSnapshot();
         break;
       case "replicate":
-        await this.#sendNext(state.matchedSeq);
+        await this.#sendNext(state.sentSeq);
         break;
       case "paused":
         await this.#idle();
@@ -105,7 +116,7 @@ export class Replicator {
   /** Asks the standby whether it has the record `seq` and all before it. Returns false when only a snapshot helps. */
   async #probe(seq: number): Promise<boolean> {
     const { store } = this.#context;
-    const response = await this.#send(seq, []);
+    const response = await this.#ask(seq, []);
     if (response?.result === "ok") this.progress.matched(seq);
     if (response?.result !== "mismatch") return true;
     const common = commonSeq(store, response);
@@ -115,20 +126,54 @@ export class Replicator {
     return this.progress.state.kind !== "probe";
   }
 
-  /** Sends the records after `matchedSeq`. Without any it waits for some, and then sends a heartbeat. */
-  async #sendNext(matchedSeq: number): Promise<void> {
+  /** Sends the records after `sentSeq`. Without any it waits for some, and sends a heartbeat when one is due. */
+  async #sendNext(sentSeq: number): Promise<void> {
     const { store } = this.#context;
-    if (store.written.seq === matchedSeq && this.progress.ackedSeq === matchedSeq) await this.#idle();
-    if (this.#stopped.signal.aborted) return;
-    const records = await store.read(matchedSeq, batchBytesMax);
+    if (!this.#hasWork(sentSeq)) await this.#idle();
+    this.#flight?.check();
+    if (this.#stopped.signal.aborted || this.#flight?.isFull) return;
+    const records = await store.read(sentSeq, batchBytesMax);
+    // An answer has come meanwhile that changes what is to be sent.
+    const { state } = this.progress;
+    if (this.#stopped.signal.aborted || state.kind !== "replicate" || state.sentSeq !== sentSeq) return;
     // Compaction has removed the records that the standby lacks.
     if (records === undefined) return await this.#sendSnapshot();
-    const response = await this.#send(matchedSeq, records);
-    if (response?.result === "ok") this.progress.matched(matchedSeq + records.length);
-    else if (response?.result === "mismatch") this.progress.lost();
+    if (records.length === 0 && !this.#isHeartbeatDue(sentSeq)) return;
+    const endSeq = sentSeq + records.length;
+    this.progress.sent(endSeq);
+    this.#send(sentSeq, records)
+      .then((response) => this.#matched(response, endSeq))
+      .catch((error) => {
+        // Everything else has ended the stream, which is noticed for all of its messages.
+        if (error instanceof InvariantError) this.#context.onFailure(error);
+      });
   }
 
-  /** Waits until there are new records, or a heartbeat is due. */
+  #hasWork(sentSeq: number): boolean {
+    if (this.#flight?.isFull) return false;
+    return this.#context.store.written.seq > sentSeq || this.#isHeartbeatDue(sentSeq);
+  }
+
+  #isHeartbeatDue(sentSeq: number): boolean {
+    if (this.#isOverdue) return true;
+    const isIdle = this.#flight === undefined || this.#flight.isEmpty;
+    return isIdle && (this.#isAsked || this.progress.ackedSeq < sentSeq);
+  }
+
+  /** Handles the answer to a message that was not waited for. */
+  #matched(response: AppendResponse | undefined, endSeq: number): void {
+    if (response === undefined) return;
+    if (response.result === "ok") {
+      this.progress.matched(endSeq);
+      return;
+    }
+    // The messages behind it do not fit either.
+    this.#endStream();
+    if (response.result === "mismatch") this.progress.lost();
+    this.#wake?.();
+  }
+
+  /** Waits until there is something to send, an answer makes room, the stream ends, or a heartbeat is due. */
   #idle(): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
@@ -136,13 +181,18 @@ export class Replicator {
         this.#wake = undefined;
         resolve();
       };
-      const cancel = this.#context.clock.timer(heartbeatMs(this.#context.settings), done);
+      const cancel = this.#context.clock.timer(heartbeatMs(this.#context.settings), () => {
+        this.#isOverdue = true;
+        done();
+      });
       this.#wake = done;
     });
   }
 
   /** Sends all live records of the log. */
   async #sendSnapshot(): Promise<void> {
+    // An answer to an earlier message must not count for the log that the snapshot makes.
+    this.#endStream();
     const reader = await this.#context.store.openSnapshot();
     const { base, epochs, requestsAfter } = reader;
     const snapshotId = ++this.#snapshotId;
@@ -152,7 +202,7 @@ export class Replicator {
         const records = await reader.next(batchBytesMax);
         const last = records.length === 0;
         const chunk = { snapshotId, index, last, base, epochs, requestsAfter };
-        const response = await this.#send(base.seq, records, chunk);
+        const response = await this.#ask(base.seq, records, chunk);
         if (response?.result === "ok" && last) return this.progress.matched(base.seq);
         if (response?.result === "mismatch") this.progress.lost();
         if (response?.result !== "ok") return;
@@ -163,7 +213,17 @@ export class Replicator {
     }
   }
 
-  /** Returns undefined when this replicator was stopped meanwhile, or the standby follows a later epoch. */
+  /** Sends a message and waits for its answer. See `#send`. */
+  #ask(previousSeq: number, records: readonly LogRecord[], chunk?: SnapshotChunk) {
+    return withTimeout(this.#context.clock, peerTimeoutMs, this.#stopped.signal, () =>
+      this.#send(previousSeq, records, chunk),
+    );
+  }
+
+  /**
+   * Sends a message, and notes its answer. Resolves with undefined when this replicator was stopped or has ended the
+   * stream meanwhile, or the standby follows a later epoch.
+   */
   async #send(
     previousSeq: number,
     records: readonly LogRecord[],
@@ -183,26 +243,38 @@ export class Replicator {
       ...(chunk === undefined ? {} : { snapshot: chunk }),
     };
     const sent = momentOf(clock);
-    const response = await withTimeout(clock, peerTimeoutMs, this.#stopped.signal, (signal) =>
-      this.#peer.append(request, signal),
-    );
-    if (this.#stopped.signal.aborted) return undefined;
+    this.#isAsked = false;
+    this.#isOverdue = false;
+    this.#flight ??= new InFlight(this.#peer, clock, () => this.#wake?.());
+    const flight = this.#flight;
+    const response = await flight.append(request);
+    if (this.#stopped.signal.aborted || flight !== this.#flight) return undefined;
     const { result } = response;
     if (result === "stale-epoch") {
       this.#context.onStale(response.epoch);
       return undefined;
     }
     this.#succeeded();
+    const nowMs = clock.monotonicMs();
     const answer = {
       sent,
-      result,
+      isOk: result === "ok",
       seq: previousSeq + (chunk === undefined ? records.length : 0),
       hadRecords: records.length > 0 || chunk !== undefined,
-      counts: chunk === undefined || chunk.last,
+      ...(chunk !== undefined && { snapshot: chunk.last ? ("last" as const) : ("chunk" as const) }),
     };
-    this.progress.answered(answer, clock.monotonicMs(), store.written.seq);
+    this.progress.answered(answer, nowMs, store.written.seq);
+    if (result === "full") this.progress.full(nowMs);
     this.#context.onAck(this);
     return response;
+  }
+
+  /** Returns how long the stream has lasted, in milliseconds. */
+  #endStream(): number {
+    const flight = this.#flight;
+    this.#flight = undefined;
+    flight?.close();
+    return flight?.ageMs ?? 0;
   }
 
   #succeeded(): void {

@@ -34,11 +34,23 @@ export function silenceMs(settings: ReplicationSettings): number {
   return settings.leaseMs * 1.5;
 }
 
+/**
+ * How long a primary may take to come back after its connection to an in-sync standby broke, before the standby reports
+ * it. A primary that lives connects again at once; and what is left of the lease must be waited for in any case.
+ */
+export function brokenMs(settings: ReplicationSettings): number {
+  return settings.leaseMs / 5;
+}
+
 /** Part of a lease by which the clocks of two machines may drift apart meanwhile: far more than crystals do (200 ppm). */
 export const clockDriftMax = 0.1;
 
 /** Bytes of records in one message, about: few enough for a message to be quick, enough to fill a link. */
 export const batchBytesMax = 256 * 1024;
+
+/** Messages on the way to a standby, and bytes of their records, from which on the next one waits for an answer. */
+export const flightMessagesMax = 32;
+export const flightBytesMax = 4 * 1024 * 1024;
 
 /** No write is admitted while so many bytes of writes wait for their commit. */
 export const pendingBytesMax = 64 * 1024 * 1024;

@@ -5,14 +5,20 @@ import { epochAt, holds } from "../storage/format/history.ts";
 import type { ReplicaLog, SnapshotWriter } from "../storage/replica-log.ts";
 import { isFull } from "./disk-diagnostics.ts";
 import type { AppendRequest, AppendResponse, SnapshotChunk } from "./peer.ts";
-import { clockDriftMax } from "./settings.ts";
+import { clockDriftMax, flightMessagesMax } from "./settings.ts";
 
-/** Maximum number of waiting messages. A primary sends one at a time, but stops waiting for one that takes too long. */
-const waitingMax = 8;
+/** Maximum number of waiting messages: those of a primary, and as many of one that has just been replaced. */
+const waitingMax = 2 * flightMessagesMax;
+
+/** Something has begun that ends when the disk has written. In an object, because it is not waited for at once. */
+interface Begun<T> {
+  readonly onDisk: Promise<T>;
+}
 
 /**
- * The receiving side of replication: it makes this node's log the same as the primary's. Messages are handled one after
- * another, so that each one sees the log as the one before left it.
+ * The receiving side of replication: it makes this node's log the same as the primary's. Messages change the log one after
+ * another, so that each one sees the log as the one before left it. They wait for the disk together, so that it writes and
+ * syncs the records of all of them at once.
  */
 export class Standby {
   readonly #store: ReplicaLog;
@@ -61,7 +67,14 @@ export class Standby {
     }
     this.#messages++;
     try {
-      return await this.#inTurn(() => this.#append(request));
+      // In its turn the message only changes the log, and begins what it then waits for.
+      const answer = await this.#inTurn(() => this.#append(request));
+      return await answer.onDisk;
+    } catch (error) {
+      if (isFull(error)) return this.#answer("full");
+      // Its records were dropped for those of a later epoch before they were on disk.
+      if (request.epoch < this.#store.promisedEpoch) return this.#answer("stale-epoch");
+      throw error;
     } finally {
       this.#messages--;
     }
@@ -78,43 +91,41 @@ export class Standby {
     return result;
   }
 
-  async #append(request: AppendRequest): Promise<AppendResponse> {
+  async #append(request: AppendRequest): Promise<Begun<AppendResponse>> {
     const store = this.#store;
-    if (request.epoch < store.promisedEpoch) return this.#answer("stale-epoch");
+    if (request.epoch < store.promisedEpoch) return this.#now("stale-epoch");
     this.#heardMs = this.#clock.monotonicMs();
     const leasedUntilMs = this.#heardMs + request.leaseMs * (1 + clockDriftMax);
     this.#leasedUntilMs = Math.max(this.#leasedUntilMs, leasedUntilMs);
-    try {
-      await store.promise(request.epoch);
-      return await this.#take(request);
-    } catch (error) {
-      if (isFull(error)) return this.#answer("full");
-      throw error;
-    }
-  }
-
-  async #take(request: AppendRequest): Promise<AppendResponse> {
-    const store = this.#store;
-    if (request.snapshot !== undefined) return await this.#takeSnapshot(request, request.snapshot);
+    await store.promise(request.epoch);
+    if (request.snapshot !== undefined) return this.#now(await this.#takeSnapshot(request, request.snapshot));
     // The primary has abandoned its snapshot. An open writer would keep the log from being compacted.
     await this.#snapshot?.writer.abort();
     this.#snapshot = undefined;
     if (this.#needsSnapshot || request.previous.seq < store.base.seq || !holds(store, request.previous)) {
-      return this.#answer("mismatch");
+      return this.#now("mismatch");
     }
-    await this.#takeRecords(request);
-    const seq = request.previous.seq + request.records.length;
+    const { onDisk } = await this.#takeRecords(request);
+    return { onDisk: onDisk.then(() => this.#acknowledge(request)) };
+  }
+
+  /** Answers a message whose records are on disk. */
+  #acknowledge({ epoch, previous, records, committedSeq }: AppendRequest): AppendResponse {
+    const store = this.#store;
+    // What was promised since forbids it. The records may already be gone.
+    if (epoch < store.promisedEpoch) return this.#answer("stale-epoch");
+    const seq = previous.seq + records.length;
     invariant(store.durable.seq >= seq, () => `record ${seq} is acknowledged before it is on disk`);
-    const committedSeq = Math.min(request.committedSeq, request.previous.seq + request.records.length);
-    if (committedSeq > this.#committedSeq) {
-      this.#committedSeq = committedSeq;
-      store.commit(committedSeq);
+    const committed = Math.min(committedSeq, seq);
+    if (committed > this.#committedSeq) {
+      this.#committedSeq = committed;
+      store.commit(committed);
     }
     return this.#answer("ok");
   }
 
   /** Appends the records that the log lacks, in place of records of other epochs. */
-  async #takeRecords({ records }: AppendRequest): Promise<void> {
+  async #takeRecords({ records }: AppendRequest): Promise<Begun<void>> {
     const store = this.#store;
     const first = records.findIndex(
       (record) => record.seq > store.last.seq || epochAt(store.epochs, record.seq) !== record.epoch,
@@ -129,14 +140,14 @@ export class Standby {
         }
         await store.truncate(before);
       }
-      await store.append(fresh);
-    } else if (store.durable.seq < store.last.seq) {
-      // The log has all of them, but perhaps not on disk yet. An empty append waits for those before it.
-      await store.append([]);
+      return { onDisk: store.append(fresh) };
     }
+    // The log has all of them, but perhaps not on disk yet. An empty append waits for those before it.
+    const isOnDisk = store.durable.seq >= store.last.seq;
+    return { onDisk: isOnDisk ? Promise.resolve() : store.append([]) };
   }
 
-  async #takeSnapshot(request: AppendRequest, chunk: SnapshotChunk): Promise<AppendResponse> {
+  async #takeSnapshot(request: AppendRequest, chunk: SnapshotChunk): Promise<"ok" | "mismatch"> {
     if (chunk.index === 0) {
       await this.#snapshot?.writer.abort();
       const writer = await this.#store.beginSnapshot(chunk);
@@ -154,19 +165,24 @@ export class Standby {
       snapshot.primary === request.primary &&
       snapshot.snapshotId === chunk.snapshotId &&
       snapshot.next === chunk.index;
-    if (snapshot === undefined || !expected) return this.#answer("mismatch");
+    if (snapshot === undefined || !expected) return "mismatch";
     await snapshot.writer.write(request.records);
     snapshot.next++;
     if (chunk.last) {
       this.#snapshot = undefined;
       await snapshot.writer.finish();
     }
-    return this.#answer("ok");
+    return "ok";
   }
 
   /** Whether records may be missing anywhere in the log. */
   get #needsSnapshot(): boolean {
     return this.#store.condition.kind === "damaged" || this.#store.identity?.repaired === true;
+  }
+
+  /** An answer for which the disk is not waited for. */
+  #now(result: AppendResponse["result"]): Begun<AppendResponse> {
+    return { onDisk: Promise.resolve(this.#answer(result)) };
   }
 
   #answer(result: AppendResponse["result"]): AppendResponse {

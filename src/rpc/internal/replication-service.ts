@@ -1,6 +1,8 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
 import {
   type AppendRequest as AppendRequestMessage,
+  type AppendResponseSchema,
   AppendResult,
   ReplicationService,
 } from "../../../gen/kvlab/internal/v1/replication_pb.ts";
@@ -8,18 +10,23 @@ import type {
   AppendRequest,
   AppendResponse,
   CountMisplacedRequest,
+  IncomingStream,
   PositionRequest,
   TransferRequest,
 } from "../../cluster/replication/peer.ts";
+import { flightMessagesMax } from "../../cluster/replication/settings.ts";
 import type { Position } from "../../cluster/storage/model.ts";
 import { messageBytesLimit } from "../../common/key-limits.ts";
 import { answering, toConnectError } from "../errors.ts";
 import { collectBuffers } from "./collect-buffers.ts";
+import { PendingAnswers } from "./pending-answers.ts";
 import { fromEpochs, fromPosition, fromRecord, toEpochs, toPosition } from "./replication-messages.ts";
+
+type Response = MessageInitShape<typeof AppendResponseSchema>;
 
 /** The calls of other nodes that a data node answers. */
 export interface ReplicationHandler {
-  append(request: AppendRequest): Promise<AppendResponse>;
+  replicate(): IncomingStream;
   countMisplaced(request: CountMisplacedRequest): number;
   transferLeadership(request: TransferRequest, signal: AbortSignal): Promise<number>;
   position(request: PositionRequest): Position | undefined;
@@ -33,15 +40,11 @@ const results = {
 } as const;
 
 export function replicationRoutes(router: ConnectRouter, node: ReplicationHandler): void {
+  // The calls of all primaries of earlier versions. It never ends, so such a primary is noticed by its silence only.
+  const calls = node.replicate();
   const handlers: ServiceImpl<typeof ReplicationService> = {
-    async append(message) {
-      if (message.records.length > 0) collectBuffers();
-      try {
-        return toResponse(await node.append(fromRequest(message)));
-      } catch (error) {
-        throw toConnectError(error);
-      }
-    },
+    replicate: (messages, { signal }) => answersOf(node.replicate(), messages, signal),
+    append: (message) => answerTo(calls, message),
     countMisplaced: (request) => answering(async () => ({ keys: BigInt(node.countMisplaced(request)) })),
     handOver: (request, { signal }) =>
       answering(async () => ({ epoch: BigInt(await node.transferLeadership(request, signal)) })),
@@ -55,7 +58,41 @@ export function replicationRoutes(router: ConnectRouter, node: ReplicationHandle
   router.service(ReplicationService, handlers, { readMaxBytes: messageBytesLimit });
 }
 
-function toResponse(response: AppendResponse) {
+/** Hands over messages as they come, and answers them in their order. */
+async function* answersOf(
+  stream: IncomingStream,
+  messages: AsyncIterable<AppendRequestMessage>,
+  signal: AbortSignal,
+): AsyncGenerator<Response, void, void> {
+  const answers = new PendingAnswers<Response>(flightMessagesMax);
+  const stop = () => {
+    answers.end();
+    // At once: the answer that is waited for may take as long as a hanging disk.
+    stream.ended();
+  };
+  const read = async () => {
+    for await (const message of messages) if (!(await answers.add(answerTo(stream, message)))) return;
+  };
+  signal.addEventListener("abort", stop, { once: true });
+  read().then(stop, stop);
+  try {
+    for (let answer = await answers.next(); answer !== undefined; answer = await answers.next()) yield answer;
+  } finally {
+    stop();
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+async function answerTo(stream: IncomingStream, message: AppendRequestMessage): Promise<Response> {
+  if (message.records.length > 0) collectBuffers();
+  try {
+    return toResponse(await stream.append(fromRequest(message)));
+  } catch (error) {
+    throw toConnectError(error);
+  }
+}
+
+function toResponse(response: AppendResponse): Response {
   return {
     result: results[response.result],
     epoch: BigInt(response.epoch),

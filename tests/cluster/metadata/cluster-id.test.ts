@@ -82,5 +82,5 @@ test("a call of another cluster's node is refused, and one of an earlier version
   await assert.rejects(node.peers.transferLeadership({ ...foreign, number: 2 }, signal), expected);
   const empty = { epoch: 9, primary: 2, target: 1, incarnation: "1", previous: { epoch: 0, seq: 0 } };
   const append = { ...foreign, ...empty, records: [], committedSeq: 0, leaseMs: 500 };
-  await assert.rejects(node.peers.append(append), expected);
+  await assert.rejects(node.peers.replicate().append(append), expected);
 });

@@ -1,7 +1,9 @@
 import { DataNode } from "../../../src/cluster/node/data-node.ts";
+import type { IncomingStream } from "../../../src/cluster/replication/peer.ts";
 import { LogFileError } from "../../../src/cluster/storage/errors.ts";
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
 import { openLog } from "../../../src/cluster/storage/open.ts";
+import { replicationRoutes } from "../../../src/rpc/internal/replication-service.ts";
 import { dataRoutes } from "../../../src/rpc/kv/data-service.ts";
 import { addressOf } from "../../support/address.ts";
 import { type DiskOperation, SimulatedDisk, systemError } from "../../support/simulated-disk.ts";
@@ -9,6 +11,7 @@ import { observeCalls } from "../checks/observed-calls.ts";
 import { observe } from "../checks/observed-store.ts";
 import { type LogFacts, ShadowLog } from "../checks/shadow-log.ts";
 import { sessionOpener } from "./coordination-client.ts";
+import { Disorder } from "./disorder.ts";
 import { Host } from "./host.ts";
 import { peersOf } from "./peers.ts";
 import type { SimProcess } from "./process.ts";
@@ -204,12 +207,14 @@ export class DataHost extends Host {
     observeCalls({ node, store, process, world: this.world });
     const routes = new Routes(process);
     dataRoutes(routes, node, process.clock);
+    const disorder = new Disorder(this.world, process);
+    replicationRoutes(routes, {
+      replicate: () => disorder.of(() => this.#observed(node.peers.replicate())),
+      countMisplaced: (request) => node.peers.countMisplaced(request),
+      transferLeadership: (request, signal) => node.peers.transferLeadership(request, signal),
+      position: (request) => node.peers.position(request),
+    });
     network.listen(process, {
-      append: async (request) => {
-        const response = await node.peers.append(request);
-        invariants.answering(replica, request, response);
-        return response;
-      },
       countMisplaced: (request) => node.peers.countMisplaced(request),
       transferLeadership: (request, signal) => node.peers.transferLeadership(request, signal),
       position: (request) => node.peers.position(request),
@@ -221,6 +226,18 @@ export class DataHost extends Host {
     this.#mayBeRefused = false;
     this.#hasLeftover = false;
     invariants.moment("registration", group);
+  }
+
+  #observed(stream: IncomingStream): IncomingStream {
+    const { replica } = this;
+    return {
+      append: async (request) => {
+        const response = await stream.append(request);
+        this.world.invariants.answering(replica, request, response);
+        return response;
+      },
+      ended: () => stream.ended(),
+    };
   }
 
   protected override ended(): void {

@@ -17,7 +17,7 @@ export interface NetworkProfile {
   readonly loss: number;
   /** Part of the calls between nodes that arrive a second time, later. */
   readonly duplication: number;
-  /** Part of the answers to clients and routers with whose arrival the connection breaks, so that they are lost. */
+  /** Part of the answers to clients and routers, and to a lesser part between nodes, with whose arrival the connection breaks, so that they are lost. */
   readonly breaks: number;
 }
 
@@ -96,9 +96,9 @@ export class Network<Service> {
     return !this.#random.chance(silentDeaths);
   }
 
-  /** Whether a connection breaks now. */
-  breaks(): boolean {
-    return !this.isCalm && this.#random.chance(this.#profile.breaks);
+  /** Whether a connection breaks now. `share`: how often it does so, as a part of how often others do. */
+  breaks(share = 1): boolean {
+    return !this.isCalm && this.#random.chance(share * this.#profile.breaks);
   }
 
   /** One direction of a connection. */

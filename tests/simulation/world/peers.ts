@@ -1,8 +1,12 @@
-import type { AppendRequest, PeerAt } from "../../../src/cluster/replication/peer.ts";
-import type { LogRecord } from "../../../src/cluster/storage/model.ts";
+import type { PeerAt } from "../../../src/cluster/replication/peer.ts";
+import { peerOver } from "../../../src/rpc/internal/peer-client.ts";
 import type { ShadowLog } from "../checks/shadow-log.ts";
 import type { SimProcess } from "./process.ts";
+import { transportTo } from "./transport.ts";
 import type { World } from "./world.ts";
+
+/** Connections between nodes break this much less often per answer than those of clients: they carry many more. */
+const breaks = 0.02;
 
 /** How a process reaches the nodes that listen at an address. */
 export function peersOf(
@@ -13,19 +17,17 @@ export function peersOf(
   return (address) => {
     const to = address.slice(0, address.indexOf(":"));
     return {
-      async append(request, signal) {
-        const sent = copyOf(request);
-        const sentMs = scheduler.nowMs;
-        const response = await network.call({
-          from: process,
-          to,
-          what: `append ${request.epoch}.${request.previous.seq}+${request.records.length}`,
-          signal,
-          repeatable: "always",
-          handle: ({ append }) => append(copyOf(sent)),
-        });
-        if (own !== undefined) invariants.answered(own, sent, response, sentMs);
-        return response;
+      replicate: (onEnd) => {
+        const stream = peerOver(transportTo({ process, network, address, breaks })).replicate(onEnd);
+        return {
+          append: async (request) => {
+            const sentMs = scheduler.nowMs;
+            const response = await stream.append(request);
+            if (own !== undefined) invariants.answered(own, request, response, sentMs);
+            return response;
+          },
+          close: () => stream.close(),
+        };
       },
       countMisplaced: (request, signal) =>
         network.call({
@@ -62,14 +64,4 @@ export function peersOf(
         }),
     };
   };
-}
-
-/** Bytes cross the network as they are at the time of sending. */
-function copyOf(request: AppendRequest): AppendRequest {
-  return { ...request, records: request.records.map(copyOfRecord) };
-}
-
-function copyOfRecord(record: LogRecord): LogRecord {
-  const changes = record.changes.map((change) => ({ ...change, value: Uint8Array.from(change.value) }));
-  return { ...record, changes };
 }

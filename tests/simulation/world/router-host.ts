@@ -31,7 +31,6 @@ export class RouterHost extends Host {
     routerRoutes(routes, node.topology, clock);
     forwardingRoutes(routes, node.topology, (address) => transportTo({ process, network, address }), clock);
     network.listen(process, {
-      append: () => Promise.reject(new Error("this is a router")),
       countMisplaced: () => {
         throw new Error("this is a router");
       },

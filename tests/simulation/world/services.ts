@@ -1,6 +1,4 @@
 import type {
-  AppendRequest,
-  AppendResponse,
   CountMisplacedRequest,
   PositionRequest,
   SilenceReport,
@@ -11,11 +9,10 @@ import type { Routes } from "./routes.ts";
 
 /** What a process answers over the network. */
 export interface Services {
-  append(request: AppendRequest): Promise<AppendResponse>;
   countMisplaced(request: CountMisplacedRequest): number;
   transferLeadership(request: TransferRequest, signal: AbortSignal): Promise<number>;
   position(request: PositionRequest): Position | undefined;
   reportSilence(report: SilenceReport): Promise<boolean>;
-  /** What programs outside call. */
+  /** What programs outside call, and the messages of replication. */
   readonly routes: Routes;
 }

@@ -130,6 +130,8 @@ export interface StreamOptions<Service> {
   readonly to: string;
   readonly what: string;
   readonly window: number;
+  /** See `Network.breaks`. */
+  readonly breaks?: number | undefined;
   /** What the callee does with the stream. */
   readonly serve: (service: Service, end: StreamEnd) => void;
 }
@@ -137,7 +139,7 @@ export interface StreamOptions<Service> {
 /** Opens a stream to another process: messages arrive in their order in each direction, until one side ends it. */
 export function openStream<Service>(
   network: Network<Service>,
-  { from, to, what, window, serve }: StreamOptions<Service>,
+  { from, to, what, window, breaks, serve }: StreamOptions<Service>,
 ): StreamEnd {
   let server: StreamEnd | undefined;
   let hasArrived = false;
@@ -166,7 +168,7 @@ export function openStream<Service>(
     forget();
   });
   const toClient: Pipe<Frame> = network.pipe(to, from.name, `${what} answers`, (frame) => {
-    if (frame.kind !== "message" || !network.breaks()) {
+    if (frame.kind !== "message" || !network.breaks(breaks)) {
       from.receive(`${what} ${frame.kind}`, () => client.accept(frame));
     } else {
       from.receive(`${what} breaks`, () => client.fail(false));

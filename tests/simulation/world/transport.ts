@@ -30,6 +30,8 @@ export interface TransportOptions {
   /** `host:port`, or a URL of that. */
   readonly address: string;
   readonly tap?: StreamTap | undefined;
+  /** See `Network.breaks`: of streams. */
+  readonly breaks?: number | undefined;
 }
 
 /** What a process calls another with, over the simulated network: messages cross it as bytes. */
@@ -82,6 +84,7 @@ export function transportTo(options: TransportOptions): Transport {
         from: process,
         to,
         what: method.localName,
+        breaks: options.breaks,
         window: method.methodKind === "server_streaming" ? 1 : pipeWindow,
         serve: ({ routes }, given) => void routes.stream(method, timeoutMs, given),
       });
