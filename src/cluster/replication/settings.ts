@@ -35,11 +35,12 @@ export function silenceMs(settings: ReplicationSettings): number {
 }
 
 /**
- * How long a primary may take to come back after its connection to an in-sync standby broke, before the standby reports
- * it. A primary that lives connects again at once; and what is left of the lease must be waited for in any case.
+ * How long a primary may take to connect again after its connection to an in-sync standby broke, before the standby
+ * reports it. A failover takes no longer for that: most of the lease that the standby has given is left, and must be
+ * waited for.
  */
 export function brokenMs(settings: ReplicationSettings): number {
-  return settings.leaseMs / 5;
+  return settings.leaseMs / 2;
 }
 
 /** Part of a lease by which the clocks of two machines may drift apart meanwhile: far more than crystals do (200 ppm). */

@@ -37,8 +37,8 @@ export const cutMutants: readonly Mutant[] = [
     edits: [
       [
         standby,
-        "Math.min(request.committedSeq, request.previous.seq + request.records.length)",
-        "request.previous.seq + request.records.length",
+        "const committed = Math.min(committedSeq, seq);",
+        "const committed = Math.max(committedSeq - committedSeq, seq);",
       ],
     ],
   },

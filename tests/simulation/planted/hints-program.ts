@@ -8,6 +8,7 @@ import { inSyncMutants } from "./in-sync-mutants.ts";
 import { indexMutants } from "./index-mutants.ts";
 import { keyMutants } from "./key-mutants.ts";
 import { leadershipMutants } from "./leadership-mutants.ts";
+import { streamingMutants } from "./streaming-mutants.ts";
 import { watchMutants } from "./watch-mutants.ts";
 
 /**
@@ -15,7 +16,7 @@ import { watchMutants } from "./watch-mutants.ts";
  * have become slow: `bun tests/simulation/planted/hints-program.ts`. A hint that still holds stays.
  */
 const mutants = [
-  ...[...leadershipMutants, ...inSyncMutants, ...commitMutants, ...cutMutants],
+  ...[...leadershipMutants, ...inSyncMutants, ...commitMutants, ...cutMutants, ...streamingMutants],
   ...[...keyMutants, ...watchMutants, ...identityMutants, ...indexMutants, ...clientMutants],
 ];
 // Slowly if the machine is busy: nobody waits for this.

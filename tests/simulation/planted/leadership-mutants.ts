@@ -36,7 +36,7 @@ export const leadershipMutants: readonly Mutant[] = [
     promise: "a lease runs from the sending of what was acknowledged",
     withinSeeds: 60,
     focus: ["slow link", "late news"],
-    edits: [[replicator, "      sent,\n      result,", "      sent: momentOf(clock),\n      result,"]],
+    edits: [[replicator, "      sent,\n      isOk:", "      sent: momentOf(clock),\n      isOk:"]],
   },
   {
     name: "a value in memory is read without a lease",
@@ -91,7 +91,10 @@ export const leadershipMutants: readonly Mutant[] = [
     promise: "who has followed an epoch follows no earlier one",
     withinSeeds: 30,
     focus: ["pause", "session expiry"],
-    edits: [[standby, 'if (request.epoch < store.promisedEpoch) return this.#answer("stale-epoch");', ""]],
+    edits: [
+      [standby, 'if (request.epoch < store.promisedEpoch) return this.#now("stale-epoch");', ""],
+      [standby, 'if (epoch < store.promisedEpoch) return this.#answer("stale-epoch");', ""],
+    ],
   },
   {
     name: "a new primary serves before its epoch has begun",
