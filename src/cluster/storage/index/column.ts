@@ -1,7 +1,7 @@
 type Cells = Float64Array | Uint32Array;
 
 /** A growing column gets chunks of so many cells, and never copies what it has. */
-const chunkBits = 10;
+const chunkBits = 13;
 const cellMask = (1 << chunkBits) - 1;
 
 /** Numbers by slot: 0 where nothing was set. */

@@ -22,7 +22,7 @@ export function encodeKey(key: string): Bytes {
 const unitBits = 2;
 const unitBytes = 1 << unitBits;
 /** Units of a chunk; a longer key has one of its own. */
-const chunkUnitBits = 12;
+const chunkUnitBits = 14;
 const unitMask = (1 << chunkUnitBits) - 1;
 /** Before each key stands its length, in one unit. */
 const lengthBytes = unitBytes;
@@ -99,7 +99,7 @@ export class KeyBytes {
   }
 
   #room(units: number): number {
-    const free = this.#free.get(units)?.pop();
+    const free = this.#free.size === 0 ? undefined : this.#free.get(units)?.pop();
     if (free !== undefined) return free;
     if (this.#usedUnits + units > 1 << chunkUnitBits) {
       // The address 0 is that of no key.

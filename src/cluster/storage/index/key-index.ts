@@ -24,7 +24,7 @@ export interface IndexedKey extends EntryPlace {
  * a hash table, 4 for its hash, 4 for where it stands, 20 for its entry; and 8 more when it expires, and 8 to 11 in `KeyOrderSet`.
  */
 export class KeyIndex implements KeyItems<number> {
-  readonly #slots = new KeySlots();
+  readonly #slots: KeySlots;
   readonly #seqs = new Column("numbers");
   /** 0: never. */
   readonly #expiresMs = new Column("numbers");
@@ -34,6 +34,11 @@ export class KeyIndex implements KeyItems<number> {
   /** Entries after `#shiftedAfter` stand so many bytes behind what `#places` says. */
   #shift = 0;
   #shiftedAfter = 0;
+
+  /** With so many keys to come. */
+  constructor(expected = 0) {
+    this.#slots = new KeySlots(expected);
+  }
 
   get size(): number {
     return this.#slots.size;
@@ -86,10 +91,11 @@ export class KeyIndex implements KeyItems<number> {
 
   /** The slots of all keys, in the order of these. Quick when most of them were set in that order. */
   sorted(): number[] {
-    const slots = [...this.#slots.all()];
-    const compare = (a: number, b: number) => this.#slots.compareAt(a, this.#slots.bytesAt(b));
-    const end = slots.findIndex((slot, at) => at > 0 && compare(slots[at - 1] ?? slot, slot) > 0);
-    return end < 0 ? slots : merged(slots.slice(0, end), slots.slice(end).sort(compare), compare);
+    const slots = this.#slots.all();
+    const compare = (a: number, b: number) => this.#slots.compare(a, b);
+    let end = 1;
+    while (end < slots.length && compare(slots[end - 1] ?? 0, slots[end] ?? 0) < 0) end++;
+    return end >= slots.length ? slots : merged(slots.slice(0, end), slots.slice(end).sort(compare), compare);
   }
 
   /** Returns the slot of a key that is new. */
@@ -99,14 +105,14 @@ export class KeyIndex implements KeyItems<number> {
     expiresMs: number | undefined,
   ): number | undefined {
     const keyBytes = typeof key === "string" ? encodeKey(key) : key;
-    const found = this.#slots.find(keyBytes);
-    const slot = found ?? this.#slots.add(keyBytes);
+    const { size } = this.#slots;
+    const slot = this.#slots.obtain(keyBytes);
     this.#seqs.set(slot, seq);
     this.#expiresMs.set(slot, expiresMs ?? 0);
     const stored = offset - this.#shiftAt(seq);
     this.#places.set(slot, stored, bytes);
     this.#nextPlaces?.set(slot, stored, bytes);
-    return found === undefined ? slot : undefined;
+    return this.#slots.size > size ? slot : undefined;
   }
 
   /** Returns whether the key was there. */

@@ -10,6 +10,8 @@ import { type HashSeed, hashKey } from "./key-hash.ts";
 const tableBits = 10;
 const tableMask = (1 << tableBits) - 1;
 const tableSizeMin = 4;
+/** A table grows when more of it is used. */
+const fullShare = 3 / 4;
 
 /** Decides where in memory a key stands, and nothing that can be seen. */
 const seed = randomSeed();
@@ -25,8 +27,15 @@ export class KeySlots {
   /** Of each slot its number plus 1, at the hash of its key or behind (linear probing); 0: nothing. */
   readonly #tables: (Uint32Array | undefined)[] = new Array(1 << tableBits).fill(undefined);
   readonly #counts = new Uint32Array(1 << tableBits);
+  readonly #tableSize: number;
   /** Slots that have ever been given. */
   #slots = 0;
+
+  /** Has room for so many keys; for more it makes room as they come. */
+  constructor(expected = 0) {
+    const tableKeys = expected / (tableMask + 1);
+    this.#tableSize = Math.max(tableSizeMin, 2 ** Math.ceil(Math.log2(tableKeys / fullShare)));
+  }
 
   get size(): number {
     return this.#slots - this.#freeSlots.length;
@@ -41,12 +50,23 @@ export class KeySlots {
     return found === 0 ? undefined : found - 1;
   }
 
-  /** Gives a slot to a key that has none. */
-  add(key: Bytes): number {
+  /** The slot of a key, which gets one if it has none. */
+  obtain(key: Bytes): number {
     const hash = hashKey(key, seed);
-    const table = this.#roomFor(hash & tableMask);
+    const at = hash & tableMask;
+    let table = this.#tables[at] ?? new Uint32Array(this.#tableSize);
+    let place = this.#seek(table, hash, key);
+    const found = table[place] ?? 0;
+    if (found > 0) return found - 1;
+    const count = (this.#counts[at] ?? 0) + 1;
+    if (count > table.length * fullShare) {
+      table = this.#grown(table);
+      place = this.#seek(table, hash, key);
+    }
     const slot = this.#freeSlots.pop() ?? this.#slots++;
-    table[this.#seek(table, hash, key)] = slot + 1;
+    table[place] = slot + 1;
+    this.#tables[at] = table;
+    this.#counts[at] = count;
     this.#addresses.set(slot, this.#bytes.add(key));
     this.#hashes.set(slot, hash);
     return slot;
@@ -66,8 +86,15 @@ export class KeySlots {
   }
 
   /** The slots of all keys, in no order. */
-  *all(): Generator<number, void, void> {
-    for (let slot = 0; slot < this.#slots; slot++) if (this.#addresses.get(slot) > 0) yield slot;
+  all(): number[] {
+    const slots: number[] = [];
+    for (let slot = 0; slot < this.#slots; slot++) if (this.#addresses.get(slot) > 0) slots.push(slot);
+    return slots;
+  }
+
+  /** Compares the keys of two slots, by their bytes. */
+  compare(slot: number, other: number): number {
+    return this.#bytes.compareAt(this.#addresses.get(slot), this.bytesAt(other));
   }
 
   keyAt(slot: number): string {
@@ -93,16 +120,6 @@ export class KeySlots {
       if (this.#hashes.get(found - 1) !== hash) continue;
       if (this.#bytes.isAt(this.#addresses.get(found - 1), key)) return index;
     }
-  }
-
-  /** Counts one more key in a table, which has room for it. */
-  #roomFor(at: number): Uint32Array {
-    const count = (this.#counts[at] ?? 0) + 1;
-    this.#counts[at] = count;
-    let table = this.#tables[at] ?? new Uint32Array(tableSizeMin);
-    if (count * 4 > table.length * 3) table = this.#grown(table);
-    this.#tables[at] = table;
-    return table;
   }
 
   #grown(table: Uint32Array): Uint32Array {

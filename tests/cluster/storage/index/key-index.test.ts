@@ -20,12 +20,13 @@ const place = fc.record({
 });
 
 describe("the index of keys", () => {
-  it("knows what a map knows, whatever is set and deleted", () => {
+  it("knows what a map knows, whatever is set and deleted, and however many keys were expected", () => {
     const step = fc.record({ key, place: fc.option(place, { nil: undefined }) });
+    const expected = fc.constantFrom(0, 1, 10_000);
     fc.assert(
-      fc.property(fc.array(step, { size: "+1" }), (steps) => {
+      fc.property(fc.array(step, { size: "+1" }), expected, (steps, expected) => {
         const model = new Map<string, object>();
-        const index = new KeyIndex();
+        const index = new KeyIndex(expected);
         for (const { key, place } of steps) {
           if (place === undefined) assert.equal(index.delete(key), model.delete(key));
           else {
