@@ -23,6 +23,8 @@ export interface IndexBegin {
   readonly frameBytes: number;
   /** See `KeyView.requestsAfter`. */
   readonly requestsAfter: number;
+  /** How many there were, to make room for. Earlier versions do not say it. */
+  readonly keys?: number | undefined;
 }
 
 /** The last frame: what the log was when everything else had been written, which it must be still. */
@@ -94,14 +96,16 @@ export class KeyRows {
 
 /** Takes the rows of a frame into an index. */
 export function takeKeyRows(content: Buffer, index: KeyIndex): void {
+  // On Node.js quicker than the methods of Buffer.
+  const view = new DataView(content.buffer, content.byteOffset, content.length);
   for (let at = 0; at < content.length; ) {
-    const key = { from: content, start: at + rowBytes, length: content.readUInt32LE(at) };
+    const key = { from: content, start: at + rowBytes, length: view.getUint32(at, true) };
     const place = {
-      bytes: content.readUInt32LE(at + 4),
-      seq: content.readDoubleLE(at + 8),
-      offset: content.readDoubleLE(at + 16),
+      bytes: view.getUint32(at + 4, true),
+      seq: view.getFloat64(at + 8, true),
+      offset: view.getFloat64(at + 16, true),
     };
-    const expiresMs = content.readDoubleLE(at + 24) || undefined;
+    const expiresMs = view.getFloat64(at + 24, true) || undefined;
     index.set(key, place, expiresMs);
     at = key.start + key.length;
   }

@@ -73,7 +73,7 @@ async function readIndex({ disk, requestsMax }: LogSettings, expected: Expected)
         begin = JSON.parse(content.toString()) as IndexBegin;
         checkBegin(begin, expected);
         const requests = new RequestTable(requestsMax, begin.requestsAfter);
-        tables = new LogTables(requests, new KeyIndex(), new OffsetIndex(seqs, offsets));
+        tables = new LogTables(requests, new KeyIndex(begin.keys), new OffsetIndex(seqs, offsets));
       } else if (kind === frameKinds.offsets) {
         for (const [seq, offset] of JSON.parse(content.toString()) as OffsetList) {
           seqs.push(seq);
@@ -170,15 +170,24 @@ async function checkLog(
   return await checksumOf(log, logBytes, endBytes, indexed);
 }
 
+/** Reads each part while the one before is gone over. */
 async function checksumOf(file: DiskFile, from: number, to: number, before: number): Promise<number> {
-  const buffer = Buffer.allocUnsafe(Math.min(chunkBytes, to - from));
-  let checksum = before;
-  for (let position = from; position < to; ) {
-    const part = buffer.subarray(0, Math.min(buffer.length, to - position));
-    if ((await file.read(part, position)) < part.length)
-      throw new IndexFileError("the log has become shorter");
-    checksum = extendChecksum(checksum, part);
+  const buffers = [0, 1].map(() => Buffer.allocUnsafe(Math.min(chunkBytes, to - from)));
+  let position = from;
+  const readNext = async () => {
+    const [buffer = Buffer.alloc(0)] = buffers;
+    buffers.reverse();
+    const part = buffer.subarray(0, to - position);
     position += part.length;
+    if ((await file.read(part, position - part.length)) < part.length)
+      throw new IndexFileError("the log has become shorter");
+    return part;
+  };
+  let checksum = before;
+  for (let part = await readNext(); part.length > 0; ) {
+    const next = readNext();
+    checksum = extendChecksum(checksum, part);
+    part = await next;
   }
   return checksum;
 }

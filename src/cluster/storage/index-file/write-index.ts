@@ -69,7 +69,7 @@ async function writeFrames(state: LogState, target: DiskFile, fileId: string, ch
   return { logBytes, indexBytes: frames.bytes };
 }
 
-function beginOf({ file, positions, requests, tail }: LogState, fileId: string): IndexBegin {
+function beginOf({ file, positions, requests, tail, keys }: LogState, fileId: string): IndexBegin {
   const { visible: at, durable, base, epochs, promisedOnDisk } = positions;
   return {
     file: fileId,
@@ -81,5 +81,6 @@ function beginOf({ file, positions, requests, tail }: LogState, fileId: string):
     life: file.life?.toString(),
     frameBytes: file.frameBytes,
     requestsAfter: requests.after,
+    keys: keys.index.size,
   };
 }
