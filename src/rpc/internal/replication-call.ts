@@ -1,0 +1,131 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  type AppendRequest as AppendRequestMessage,
+  type AppendResponseSchema,
+  AppendResult,
+} from "../../../gen/kvlab/internal/v1/replication_pb.ts";
+import type { AppendRequest, AppendResponse, IncomingStream } from "../../cluster/replication/peer.ts";
+import { flightMessagesMax } from "../../cluster/replication/settings.ts";
+import type { DuplexCall, DuplexEvents } from "../duplex.ts";
+import { toConnectError } from "../errors.ts";
+import { collectBuffers } from "./collect-buffers.ts";
+import { fromEpochs, fromPosition, fromRecord, toEpochs, toPosition } from "./replication-messages.ts";
+
+export type AnswerMessage = MessageInitShape<typeof AppendResponseSchema>;
+
+/** A message that was handed over, and its answer once it is there. */
+interface Exchange {
+  answer: AnswerMessage | undefined;
+}
+
+/** One call of Replicate: hands messages over as they come, and answers them in their order. */
+export class ReplicationCall implements DuplexCall<AppendRequestMessage, AnswerMessage> {
+  readonly #stream: IncomingStream;
+  readonly #events: DuplexEvents;
+  readonly #exchanges: Exchange[] = [];
+  #end: { readonly reason: unknown } | undefined;
+
+  constructor(stream: IncomingStream, events: DuplexEvents) {
+    this.#stream = stream;
+    this.#events = events;
+  }
+
+  get end(): { readonly reason: unknown } | undefined {
+    return this.#end;
+  }
+
+  accept(message: AppendRequestMessage): boolean {
+    if (this.#end !== undefined) return false;
+    const exchange: Exchange = { answer: undefined };
+    this.#exchanges.push(exchange);
+    answerTo(this.#stream, message).then(
+      (answer) => {
+        exchange.answer = answer;
+        if (this.#exchanges[0] === exchange) this.#events.onOutput();
+      },
+      (error) => this.close(error),
+    );
+    return this.#hasRoom;
+  }
+
+  take(): AnswerMessage | undefined {
+    const answer = this.#exchanges[0]?.answer;
+    if (answer === undefined) return undefined;
+    const hadRoom = this.#hasRoom;
+    this.#exchanges.shift();
+    if (!hadRoom) this.#events.onRoom();
+    return answer;
+  }
+
+  /** What is not answered yet will not be: an answer may take as long as a hanging disk. */
+  close(reason?: unknown): void {
+    if (this.#end !== undefined) return;
+    this.#end = { reason };
+    this.#exchanges.length = 0;
+    this.#stream.ended();
+    this.#events.onOutput();
+  }
+
+  get #hasRoom(): boolean {
+    return this.#exchanges.length < flightMessagesMax;
+  }
+}
+
+/** Handles a message. Errors: ConnectError. */
+export async function answerTo(
+  stream: IncomingStream,
+  message: AppendRequestMessage,
+): Promise<AnswerMessage> {
+  if (message.records.length > 0) collectBuffers();
+  try {
+    return toMessage(await stream.append(fromMessage(message)));
+  } catch (error) {
+    throw toConnectError(error);
+  }
+}
+
+const results = {
+  ok: AppendResult.OK,
+  "stale-epoch": AppendResult.STALE_EPOCH,
+  mismatch: AppendResult.MISMATCH,
+  full: AppendResult.FULL,
+} as const;
+
+function toMessage(response: AppendResponse): AnswerMessage {
+  return {
+    result: results[response.result],
+    epoch: BigInt(response.epoch),
+    last: toPosition(response.last),
+    base: toPosition(response.base),
+    epochs: toEpochs(response.epochs),
+    needsSnapshot: response.needsSnapshot,
+  };
+}
+
+function fromMessage(message: AppendRequestMessage): AppendRequest {
+  const { snapshot } = message;
+  return {
+    group: message.group,
+    epoch: Number(message.epoch),
+    primary: message.primary,
+    target: message.target,
+    incarnation: message.incarnation,
+    previous: fromPosition(message.previous),
+    records: message.records.map(fromRecord),
+    committedSeq: Number(message.committedSeq),
+    leaseMs: Number(message.leaseMs),
+    cluster: message.cluster,
+    ...(snapshot === undefined
+      ? {}
+      : {
+          snapshot: {
+            snapshotId: Number(snapshot.snapshotId),
+            index: Number(snapshot.index),
+            base: fromPosition(snapshot.base),
+            epochs: fromEpochs(snapshot.epochs),
+            last: snapshot.last,
+            requestsAfter: Number(snapshot.requestsAfter),
+          },
+        }),
+  };
+}
