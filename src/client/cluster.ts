@@ -29,7 +29,7 @@ export class Cluster {
   readonly #tracked = new Set<Deadline>();
 
   constructor({ environment, routers, direct, ...limits }: ClusterOptions) {
-    const { clock, fullDuplex } = environment;
+    const { clock } = environment;
     this.clock = clock;
     this.deadlines = new Deadlines(clock);
     this.names = new RequestNames((count) => environment.randomBytes(count));
@@ -37,7 +37,6 @@ export class Cluster {
     this.#connections = environment.connect();
     this.#servers = new Servers({
       connections: this.#connections,
-      fullDuplex,
       limits: { operationsMax: limits.operationsInFlightMax, bytesMax: limits.bytesInFlightMax },
       clock,
     });

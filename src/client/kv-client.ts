@@ -78,7 +78,7 @@ export class KvClient implements AsyncDisposable {
   constructor(options: KvClientOptions, environment: Environment);
   constructor(options: KvClientOptions, environment = systemEnvironment) {
     checkOptions("the client", options, clientKinds);
-    const { deadlineMs = 10_000, direct = environment.fullDuplex } = options;
+    const { deadlineMs = 10_000, direct = environment.direct } = options;
     this.#deadlineMs = deadlineMs;
     this.#cluster = new Cluster({
       environment,

@@ -4,6 +4,7 @@ import type { Clock } from "../common/clock.ts";
 import type { Channel, ChannelLimits, DataClient } from "./channel/channel.ts";
 import { Exchange } from "./channel/exchange.ts";
 import { Pipe } from "./channel/pipe.ts";
+import { Singles } from "./channel/singles.ts";
 import type { Connections } from "./environment.ts";
 
 /** How long a replaced server may take to answer the calls that it has. A primary refuses most of them by itself. */
@@ -14,8 +15,6 @@ const linksMax = 256;
 
 export interface ServersOptions {
   readonly connections: Connections;
-  /** Whether calls can stream in both directions, so that a pipe carries them. */
-  readonly fullDuplex: boolean;
   readonly limits: ChannelLimits;
   readonly clock: Clock;
 }
@@ -27,10 +26,13 @@ export class ServerLink {
   readonly channel: Channel;
   readonly #ending = new AbortController();
 
-  constructor(address: string, { connections, fullDuplex, limits, clock }: ServersOptions) {
+  constructor(address: string, { connections, limits, clock }: ServersOptions) {
     this.address = address;
     this.data = createClient(DataService, connections.transportTo(address));
-    this.channel = fullDuplex ? new Pipe(this.data, limits, clock) : new Exchange(this.data);
+    const singles = new Singles(this.data);
+    const open = connections.duplexTo?.(address);
+    this.channel =
+      open === undefined ? new Exchange(this.data, singles) : new Pipe({ open, singles, limits, clock });
   }
 
   /** Aborted when no more answers can be expected from the server. */

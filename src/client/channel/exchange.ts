@@ -15,7 +15,7 @@ import {
   settleAll,
   takeMessage,
 } from "./channel.ts";
-import { Singles } from "./singles.ts";
+import type { Singles } from "./singles.ts";
 
 /**
  * Exchanges in flight. More than one, because each is as slow as its slowest call. Only a few, because over HTTP/1.1 a
@@ -34,9 +34,9 @@ export class Exchange implements Channel {
   readonly #underWay = new Set<AbortController>();
   #isScheduled = false;
 
-  constructor(client: DataClient) {
+  constructor(client: DataClient, singles: Singles) {
     this.#client = client;
-    this.#singles = new Singles(client);
+    this.#singles = singles;
   }
 
   send(attempt: Attempt, deadline: Deadline): Promise<Outcome> {

@@ -1,13 +1,18 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type Operation, type PipeRequest, PipeRequestSchema } from "../../../gen/kvlab/v1/data_pb.ts";
+import {
+  DataService,
+  type Operation,
+  type PipeRequest,
+  PipeRequestSchema,
+} from "../../../gen/kvlab/v1/data_pb.ts";
 import type { Clock } from "../../common/clock.ts";
 import type { Deadline } from "../deadline.ts";
+import type { Duplex, OpenDuplex } from "../transport/duplex.ts";
 import {
   type Attempt,
   type Channel,
   type ChannelLimits,
-  type DataClient,
   enqueue,
   failAll,
   isLarge,
@@ -17,7 +22,7 @@ import {
   settleAll,
   takeMessage,
 } from "./channel.ts";
-import { Singles } from "./singles.ts";
+import type { Singles } from "./singles.ts";
 
 /** How often to check whether a pipe is idle. It ends if it had no calls since the last check. */
 const idleMs = 30_000;
@@ -25,117 +30,117 @@ const idleMs = 30_000;
 /** Calls in one message. */
 const messageCallsMax = 1_000;
 
+export interface PipeOptions {
+  readonly open: OpenDuplex;
+  /** Carries the large calls. */
+  readonly singles: Singles;
+  readonly limits: ChannelLimits;
+  readonly clock: Clock;
+}
+
 /** One stream. It is not reused once it has ended. */
 interface Stream {
+  readonly duplex: Duplex<PipeRequest>;
   readonly underWay: Map<number, Pending>;
-  readonly ending: AbortController;
   bytes: number;
   /** Number of messages sent. */
   sent: number;
-  /** Wakes the sending side. */
-  wake: () => void;
-  /** Whether nothing more will be sent. */
-  over: boolean;
+  /** Stops looking whether it is idle. */
+  stopLooking: () => void;
 }
 
 /**
- * Sends calls over one bidirectional stream. The stream opens when there are calls, and again after it broke. A call is
- * sent at once. Calls that come while a message is handed to the transport share the next message.
+ * Sends calls over one bidirectional stream. The stream opens when there are calls, and again after it broke. Calls of
+ * the same turn share a message, and so do those that come while the transport has no room.
  */
 export class Pipe implements Channel {
-  readonly #client: DataClient;
-  readonly #limits: ChannelLimits;
-  readonly #clock: Clock;
-  readonly #singles: Singles;
+  readonly #options: PipeOptions;
   readonly #queue = new Set<Pending>();
   #stream: Stream | undefined;
   #lastId = 0;
+  #isScheduled = false;
 
-  constructor(client: DataClient, limits: ChannelLimits, clock: Clock) {
-    this.#client = client;
-    this.#limits = limits;
-    this.#clock = clock;
-    this.#singles = new Singles(client);
+  constructor(options: PipeOptions) {
+    this.#options = options;
   }
 
   send(attempt: Attempt, deadline: Deadline): Promise<Outcome> {
-    if (isLarge(attempt.call)) return this.#singles.send(attempt, deadline);
+    if (isLarge(attempt.call)) return this.#options.singles.send(attempt, deadline);
     const outcome = enqueue(this.#queue, attempt, deadline);
     this.#stream ??= this.#open();
-    this.#stream.wake();
+    if (!this.#isScheduled) queueMicrotask(this.#flush);
+    this.#isScheduled = true;
     return outcome;
   }
 
   close(reason: ConnectError): void {
-    this.#stream?.ending.abort(reason);
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    stream.duplex.cancel();
+    this.#end(stream, endOfPipe(reason));
   }
 
   #open(): Stream {
-    const ending = new AbortController();
-    const stream: Stream = { underWay: new Map(), ending, bytes: 0, sent: 0, wake: () => {}, over: false };
-    void this.#run(stream).finally(this.#endOnceIdle(stream));
+    const duplex = this.#options.open(DataService.method.pipe, {
+      onMessage: ({ answers }) => {
+        settleAll(answers, (id) => release(stream, id));
+        // There may be room for more calls now.
+        this.#flow();
+      },
+      onRoom: () => this.#flow(),
+      onEnd: (error) =>
+        this.#end(
+          stream,
+          error === undefined
+            ? new ConnectError("the server has ended the pipe", Code.Unavailable)
+            : endOfPipe(error),
+        ),
+    });
+    const stream: Stream = { duplex, underWay: new Map(), bytes: 0, sent: 0, stopLooking: () => {} };
+    this.#endOnceIdle(stream, -1);
     return stream;
   }
 
-  /** Ends the stream once nothing is in flight and nothing was sent for a while. Returns a function to stop checking. */
-  #endOnceIdle(stream: Stream): () => void {
-    let sent = -1;
-    let cancel = () => {};
-    const look = () => {
-      if (stream.underWay.size === 0 && this.#queue.size === 0 && stream.sent === sent) {
-        stream.over = true;
-        if (this.#stream === stream) this.#stream = undefined;
-        stream.wake();
-        return;
-      }
-      sent = stream.sent;
-      cancel = this.#clock.timer(idleMs, look);
-    };
-    look();
-    return () => cancel();
+  /** Ends the stream once nothing is in flight and nothing was sent since `sent` messages. */
+  #endOnceIdle(stream: Stream, sent: number): void {
+    if (stream.underWay.size > 0 || this.#queue.size > 0 || stream.sent !== sent) {
+      const look = () => this.#endOnceIdle(stream, stream.sent);
+      stream.stopLooking = this.#options.clock.timer(idleMs, look);
+    } else {
+      if (this.#stream === stream) this.#stream = undefined;
+      stream.duplex.end();
+    }
   }
 
-  /** Reads the answers of a stream until it ends. */
-  async #run(stream: Stream): Promise<void> {
-    let error: ConnectError;
-    const { signal } = stream.ending;
-    try {
-      for await (const { answers } of this.#client.pipe(this.#messages(stream), { signal })) {
-        settleAll(answers, (id) => release(stream, id));
-        // There may be room for more calls now.
-        if (this.#queue.size > 0) stream.wake();
-      }
-      error = new ConnectError("the server has ended the pipe", Code.Unavailable);
-    } catch (reason) {
-      error = endOfPipe(ConnectError.from(signal.aborted ? signal.reason : reason));
-    }
+  /** The stream carries nothing any more. */
+  #end(stream: Stream, error: ConnectError): void {
+    stream.stopLooking();
     const broke = this.#stream === stream;
     if (broke) this.#stream = undefined;
-    stream.over = true;
-    stream.wake();
     failAll(stream.underWay, error);
     // Waiting calls would fail on a new stream too.
     if (broke) failAll(this.#queue, notSent(error.rawMessage, error));
   }
 
-  /** The messages to send over a stream. */
-  async *#messages(stream: Stream): AsyncGenerator<PipeRequest> {
-    while (!stream.over) {
+  readonly #flush = (): void => {
+    this.#isScheduled = false;
+    this.#flow();
+  };
+
+  /** Sends waiting calls, as many as there is room for. */
+  #flow(): void {
+    const stream = this.#stream;
+    while (this.#queue.size > 0 && stream?.duplex.hasRoom) {
       const operations = this.#take(stream);
-      if (operations.length > 0) {
-        stream.sent++;
-        yield create(PipeRequestSchema, { operations });
-        continue;
-      }
-      await new Promise<void>((resolve) => {
-        stream.wake = resolve;
-      });
+      if (operations.length === 0) return;
+      stream.sent++;
+      stream.duplex.send(create(PipeRequestSchema, { operations }));
     }
   }
 
   /** The calls of the next message, as many as there is room for. */
   #take(stream: Stream): Operation[] {
-    const { operationsMax, bytesMax } = this.#limits;
+    const { operationsMax, bytesMax } = this.#options.limits;
     return takeMessage(this.#queue, messageCallsMax, (pending) => {
       const room = stream.underWay.size < operationsMax && stream.bytes + pending.bytes <= bytesMax;
       if (!room && stream.underWay.size > 0) return undefined;

@@ -32,6 +32,8 @@ export function createTransports() {
       transports.set(baseUrl, transport);
       return transport;
     },
+    /** There are none. */
+    duplexTo: undefined,
     close() {
       closing.abort();
       transports.clear();

@@ -1,29 +1,34 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create } from "@bufbuild/protobuf";
-import { type PipeRequest, PipeResponseSchema } from "../../../gen/kvlab/v1/data_pb.ts";
-import type { DataClient } from "../../../src/client/channel/channel.ts";
+import { createRouterTransport } from "@connectrpc/connect";
+import { DataService, type PipeRequest } from "../../../gen/kvlab/v1/data_pb.ts";
 import { Pipe } from "../../../src/client/channel/pipe.ts";
+import type { Singles } from "../../../src/client/channel/singles.ts";
 import { Deadline } from "../../../src/client/deadline.ts";
 import { getCall } from "../../../src/client/requests.ts";
 import { Deadlines } from "../../../src/common/deadlines.ts";
+import { duplexOver } from "../../support/duplex-over.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
 test("a pipe whose calls are all answered ends after a while, and the next call opens another", async () => {
   const clock = new VirtualClock();
   const streams: string[] = [];
-  const client = {
-    async *pipe(requests: AsyncIterable<PipeRequest>) {
-      const index = streams.push("open") - 1;
-      for await (const { operations } of requests) {
-        const answers = operations.map(({ id }) => ({ id, answer: { case: "get" as const, value: {} } }));
-        yield create(PipeResponseSchema, { answers });
-      }
-      streams[index] = "ended";
-    },
-  };
+  const server = createRouterTransport(({ service }) => {
+    service(DataService, {
+      async *pipe(requests: AsyncIterable<PipeRequest>) {
+        const index = streams.push("open") - 1;
+        for await (const { operations } of requests) {
+          yield {
+            answers: operations.map(({ id }) => ({ id, answer: { case: "get" as const, value: {} } })),
+          };
+        }
+        streams[index] = "ended";
+      },
+    });
+  });
   const limits = { operationsMax: 10, bytesMax: 1_000_000 };
-  const pipe = new Pipe(client as unknown as DataClient, limits, clock);
+  const singles = {} as Singles;
+  const pipe = new Pipe({ open: duplexOver(server), singles, limits, clock });
   const get = () => {
     const attempt = { call: getCall("a"), timeoutMs: undefined, sent: false };
     return clock.settled(pipe.send(attempt, new Deadline(new Deadlines(clock), Number.POSITIVE_INFINITY)));

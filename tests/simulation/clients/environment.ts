@@ -1,4 +1,5 @@
 import type { Environment } from "../../../src/client/environment.ts";
+import { duplexOver } from "../../support/duplex-over.ts";
 import type { Network } from "../world/network.ts";
 import type { SimProcess } from "../world/process.ts";
 import type { Services } from "../world/services.ts";
@@ -18,10 +19,14 @@ export function environmentOf({ process, network, fullDuplex, tap }: Environment
   return {
     clock,
     randomBytes: (count) => Uint8Array.from({ length: count }, () => Math.floor(clock.random() * 256)),
-    fullDuplex,
-    connect: () => ({
-      transportTo: (address) => transportTo({ process, network, address, tap }),
-      close() {},
-    }),
+    direct: fullDuplex,
+    connect: () => {
+      const to = (address: string) => transportTo({ process, network, address, tap });
+      return {
+        transportTo: to,
+        duplexTo: fullDuplex ? (address) => duplexOver(to(address)) : undefined,
+        close() {},
+      };
+    },
   };
 }

@@ -3,7 +3,7 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import type { ConnectError } from "@connectrpc/connect";
 import { createEndStreamSerialization, endStreamFlag } from "@connectrpc/connect/protocol-connect";
-import { enveloped } from "./envelopes.ts";
+import { enveloped } from "../../../common/envelopes.ts";
 import { connectFields, type FastFields, grpcFields, grpcOk, grpcStatusOf } from "./protocols.ts";
 
 export interface DuplexProtocol extends FastFields {

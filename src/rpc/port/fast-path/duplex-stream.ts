@@ -9,12 +9,13 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { compressedFlag } from "@connectrpc/connect/protocol";
 import type { Deadlines, Expiring } from "../../../common/deadlines.ts";
+import { EnvelopeReader, enveloped } from "../../../common/envelopes.ts";
 import type { DuplexCall } from "../../duplex.ts";
 import { checkRequest } from "../../unknown-fields.ts";
 import type { Call } from "../connection.ts";
 import type { DuplexProtocol } from "./duplex-protocols.ts";
-import { EnvelopeReader, enveloped } from "./envelopes.ts";
 import type { DuplexMethod } from "./methods.ts";
 import { toError } from "./protocols.ts";
 
@@ -50,11 +51,15 @@ export class DuplexStream implements Expiring {
   #isOver = false;
 
   constructor(options: DuplexStreamOptions) {
-    const { stream, method, protocol, deadlines, closing, timeoutMs } = options;
+    const { stream, method, deadlines, closing, timeoutMs } = options;
+    const { messageBytesMax } = method;
     this.#options = options;
     this.#reader = new EnvelopeReader({
-      messageBytesMax: method.messageBytesMax,
-      skippedFlag: protocol.endFlag,
+      messageBytesMax,
+      tooLong(bytes) {
+        const reason = `message size ${bytes} is larger than configured readMaxBytes ${messageBytesMax}`;
+        return new ConnectError(reason, Code.ResourceExhausted);
+      },
     });
     this.#service = method.open({ onOutput: this.#writeSoon, onRoom: this.#onRoom });
     this.dueMs = performance.now() + timeoutMs;
@@ -121,7 +126,7 @@ export class DuplexStream implements Expiring {
       }
       if (this.#isHeld) this.#options.stream.pause();
       else if (this.#hasAll) {
-        this.#reader.checkEnd();
+        if (this.#reader.hasPart) throw brokenOff();
         this.#service.close();
       }
     } catch (reason) {
@@ -131,10 +136,15 @@ export class DuplexStream implements Expiring {
   }
 
   #nextMessage(): Message | undefined {
-    const { method } = this.#options;
-    const bytes = this.#reader.next();
-    if (bytes === undefined) return undefined;
-    const message = parsed(method, bytes);
+    const { method, protocol } = this.#options;
+    let envelope = this.#reader.next();
+    while (envelope !== undefined) {
+      if ((envelope.flags & compressedFlag) !== 0) throw notUnderstood();
+      if ((envelope.flags & protocol.endFlag) === 0) break;
+      envelope = this.#reader.next();
+    }
+    if (envelope === undefined) return undefined;
+    const message = parsed(method, envelope.bytes);
     checkRequest(method.service, message);
     return message;
   }
@@ -214,6 +224,17 @@ export class DuplexStream implements Expiring {
     if (bytes === undefined) stream.end();
     else stream.end(bytes);
   }
+}
+
+// The same errors as those of Connect's own reader.
+
+function brokenOff(): ConnectError {
+  return new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument);
+}
+
+function notUnderstood(): ConnectError {
+  const reason = "received compressed envelope, but do not know how to decompress";
+  return new ConnectError(reason, Code.Internal);
 }
 
 function parsed({ method }: DuplexMethod, bytes: Uint8Array): Message {

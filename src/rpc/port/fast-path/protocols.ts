@@ -6,9 +6,9 @@ import { type Compression, mergeNonProtocolHeaders } from "@connectrpc/connect/p
 import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { timerMsMax } from "../../../common/clock.ts";
+import { envelopeBytes, enveloped } from "../../../common/envelopes.ts";
 import { compressMinBytes } from "../compression.ts";
 import { trailerFields } from "../grpc-message.ts";
-import { envelopeBytes, enveloped } from "./envelopes.ts";
 
 /** All that is sent for one call. */
 export interface WireAnswer {

@@ -1,12 +1,9 @@
 /** Envelopes: the flags and the length before each message of gRPC, and of streams of Connect. */
 
-import { Code, ConnectError } from "@connectrpc/connect";
-import { compressedFlag } from "@connectrpc/connect/protocol";
-
 /** One byte of flags, and four of length. */
 export const envelopeBytes = 5;
 
-/** Memory for a message before its bytes have come. A caller may announce any length. */
+/** Memory for a message before its bytes have come. A peer may announce any length. */
 const firstBytes = 64 * 1024;
 
 export function enveloped(flags: number, message: Uint8Array): Buffer {
@@ -20,11 +17,17 @@ export function enveloped(flags: number, message: Uint8Array): Buffer {
 export interface EnvelopeOptions {
   /** Limit of a message. */
   readonly messageBytesMax: number;
-  /** Envelopes with this flag are left out. */
-  readonly skippedFlag: number;
+  /** The error of a longer one. */
+  readonly tooLong: (bytes: number) => Error;
 }
 
-/** Finds the messages in the chunks of a request. Errors are those of Connect's own reader. */
+export interface Envelope {
+  readonly flags: number;
+  /** In memory of their own. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Finds the messages in the chunks of a stream. */
 export class EnvelopeReader {
   readonly #options: EnvelopeOptions;
   /** What has come and was not read. */
@@ -46,29 +49,18 @@ export class EnvelopeReader {
     this.#at = 0;
   }
 
-  /**
-   * The bytes of the next message that is whole, in memory of their own. Undefined: there is none yet. Errors:
-   * ConnectError.
-   */
-  next(): Uint8Array<ArrayBuffer> | undefined {
-    for (;;) {
-      if (!this.#readHead() || !this.#readMessage()) return undefined;
-      const message = this.#message;
-      const flags = this.#head[0] ?? 0;
-      this.#headBytes = 0;
-      this.#message = undefined;
-      if ((flags & compressedFlag) !== 0) {
-        const reason = "received compressed envelope, but do not know how to decompress";
-        throw new ConnectError(reason, Code.Internal);
-      }
-      if ((flags & this.#options.skippedFlag) === 0) return message;
-    }
+  /** The next message that is whole. Undefined: there is none yet. Errors: `tooLong`. */
+  next(): Envelope | undefined {
+    if (!this.#readHead() || !this.#readMessage() || this.#message === undefined) return undefined;
+    const envelope = { flags: this.#head[0] ?? 0, bytes: this.#message };
+    this.#headBytes = 0;
+    this.#message = undefined;
+    return envelope;
   }
 
-  /** To be called at the end of the request. Throws if it ends within an envelope. */
-  checkEnd(): void {
-    const hasPart = this.#message === undefined ? this.#headBytes > 0 : this.#messageBytes > 0;
-    if (hasPart) throw new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument);
+  /** Whether a part of a head has come, or a part of a message after its head. */
+  get hasPart(): boolean {
+    return this.#message === undefined ? this.#headBytes > 0 : this.#messageBytes > 0;
   }
 
   /** Returns whether it is whole. */
@@ -77,11 +69,7 @@ export class EnvelopeReader {
     this.#headBytes += this.#copyTo(this.#head, this.#headBytes, envelopeBytes);
     if (this.#headBytes < envelopeBytes) return false;
     const length = this.#length;
-    const { messageBytesMax } = this.#options;
-    if (length > messageBytesMax) {
-      const reason = `message size ${length} is larger than configured readMaxBytes ${messageBytesMax}`;
-      throw new ConnectError(reason, Code.ResourceExhausted);
-    }
+    if (length > this.#options.messageBytesMax) throw this.#options.tooLong(length);
     this.#message = new Uint8Array(Math.min(length, Math.max(firstBytes, this.#chunk.length - this.#at)));
     this.#messageBytes = 0;
     return true;
