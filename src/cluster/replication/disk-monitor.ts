@@ -2,7 +2,7 @@ import type { Clock } from "../../common/clock.ts";
 
 export interface DiskMonitorOptions {
   readonly clock: Clock;
-  /** Time between looks. */
+  /** Time between calls of `look`. */
   readonly tickMs: number;
   /** How long the disk of a primary may be stuck. */
   readonly limitMs: number;
@@ -12,7 +12,6 @@ export interface DiskMonitorOptions {
   readonly serves: () => boolean;
   /** Makes another node primary. Returns whether it has. */
   readonly passOn: () => Promise<boolean>;
-  readonly signal: AbortSignal;
 }
 
 /** The limit is doubled so often at most: to a minute, with the default. */
@@ -29,21 +28,18 @@ export class DiskMonitor {
    * more slowly.
    */
   #passed = 0;
+  #isPassingOn = false;
 
   constructor(options: DiskMonitorOptions) {
     this.#options = options;
     this.#lookedMs = options.clock.monotonicMs();
     this.#sinceMs = this.#lookedMs;
-    this.#next();
   }
 
-  #next(): void {
-    const { clock, tickMs, signal } = this.#options;
-    if (!signal.aborted) clock.timer(tickMs, () => void this.#look().then(() => this.#next()));
-  }
-
-  async #look(): Promise<void> {
-    const { clock, tickMs, limitMs, stuckMs, serves, passOn } = this.#options;
+  /** Looks whether it is so now. */
+  look(): void {
+    if (this.#isPassingOn) return;
+    const { clock, tickMs, limitMs, stuckMs, serves } = this.#options;
     const nowMs = clock.monotonicMs();
     // After a pause of this process the disk is not to blame.
     if (nowMs - this.#lookedMs > 2 * tickMs) this.#sinceMs = nowMs;
@@ -51,7 +47,14 @@ export class DiskMonitor {
     const stuck = Math.min(stuckMs(), nowMs - this.#sinceMs);
     if (stuck === 0 && serves()) this.#passed = 0;
     if (stuck < limitMs * 2 ** Math.min(this.#passed, doublingsMax)) return;
+    void this.#passOn();
+  }
+
+  async #passOn(): Promise<void> {
+    const { clock, passOn } = this.#options;
+    this.#isPassingOn = true;
     if (await passOn().catch(() => false)) this.#passed++;
+    this.#isPassingOn = false;
     this.#lookedMs = clock.monotonicMs();
   }
 }

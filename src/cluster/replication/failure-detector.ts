@@ -2,7 +2,7 @@ import type { Clock } from "../../common/clock.ts";
 
 export interface FailureDetectorOptions {
   readonly clock: Clock;
-  /** How often to check. */
+  /** Time between calls of `look`. */
   readonly tickMs: number;
   readonly silenceMs: number;
   /** How long a primary whose connection broke may take to come back before it counts as silent. */
@@ -32,7 +32,6 @@ export class FailureDetector {
     this.#options = options;
     this.#lookedMs = options.clock.monotonicMs();
     this.#sinceMs = this.#lookedMs;
-    this.#next();
   }
 
   /** The epoch whose primary this node has reported, and must not answer until the report is settled. */
@@ -45,7 +44,7 @@ export class FailureDetector {
     const { clock, brokenMs, signal } = this.#options;
     this.#broken = { epoch, sinceMs: clock.monotonicMs() };
     clock.timer(brokenMs, () => {
-      if (!signal.aborted) this.#look();
+      if (!signal.aborted) this.look();
     });
   }
 
@@ -54,16 +53,8 @@ export class FailureDetector {
     if (this.#broken !== undefined && this.#broken.epoch <= epoch) this.#broken = undefined;
   }
 
-  #next(): void {
-    const { clock, tickMs, signal } = this.#options;
-    if (signal.aborted) return;
-    clock.timer(tickMs, () => {
-      this.#look();
-      this.#next();
-    });
-  }
-
-  #look(): void {
+  /** Looks whether the primary is silent now. */
+  look(): void {
     if (this.#isReporting) return;
     const { clock, tickMs, awaited } = this.#options;
     const nowMs = clock.monotonicMs();

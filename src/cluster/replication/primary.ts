@@ -12,7 +12,7 @@ import { InSyncSet } from "./in-sync-set.ts";
 import { Lease } from "./lease.ts";
 import type { PeerAt } from "./peer.ts";
 import { Replicator } from "./replicator.ts";
-import { heartbeatMs, type ReplicationSettings } from "./settings.ts";
+import type { ReplicationSettings } from "./settings.ts";
 import { type StandbyProgress, Standbys } from "./standbys.ts";
 import { LeadershipTransfer } from "./transfer.ts";
 
@@ -146,6 +146,15 @@ export class Primary {
     return this.#standbys.heirOf(members);
   }
 
+  /** Call it every `heartbeatMs`: sends heartbeats, removes silent members and raises the floor. */
+  beat(): void {
+    if (this.ended.aborted) return;
+    this.#standbys.beat();
+    if (this.log.state === "waiting") return;
+    this.#standbys.dropSilent();
+    this.#floor.tick();
+  }
+
   /** Updates the registered nodes and the state, as last read. */
   observe(nodes: readonly NodeView[], state: Versioned<GroupState> | undefined): void {
     if (state !== undefined) this.#inSync.observe(state);
@@ -186,16 +195,6 @@ export class Primary {
     if (seq === undefined) return;
     this.#standbys.listen();
     this.log.begin(seq);
-    this.#tick();
-  }
-
-  /** Removes silent members and raises the floor, until this primary ends. */
-  #tick(): void {
-    const { clock, settings } = this.#options;
-    if (this.ended.aborted) return;
-    this.#standbys.dropSilent();
-    this.#floor.tick();
-    clock.timer(heartbeatMs(settings), () => this.#tick());
   }
 
   #replicate(node: NodeView): Replicator {

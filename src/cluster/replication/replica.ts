@@ -40,6 +40,7 @@ export class Replica {
   #view: GroupView | undefined;
   #primary: Primary | undefined;
   readonly #silence: FailureDetector;
+  readonly #disk: DiskMonitor;
   /** The latest epoch of each open stream over which a message was accepted. */
   readonly #streams = new Map<IncomingStream, number>();
   readonly #stopped = new AbortController();
@@ -63,14 +64,26 @@ export class Replica {
       report: async (epoch) => this.#self !== undefined && (await options.reportSilence(epoch, this.#self)),
       signal: this.#stopped.signal,
     });
-    new DiskMonitor({
+    this.#disk = new DiskMonitor({
       clock,
       tickMs: heartbeatMs(settings),
       limitMs: settings.standbyTimeoutMs,
       stuckMs: () => this.#stuckMs(),
       serves: () => this.#primary !== undefined && this.#primary.unavailable === undefined,
       passOn: () => this.#passOn(),
-      signal: this.#stopped.signal,
+    });
+    this.#beat();
+  }
+
+  /** All that is to be done every now and then, in one turn: waking up costs an idle process most. */
+  #beat(): void {
+    const { clock, settings } = this.#options;
+    clock.timer(heartbeatMs(settings), () => {
+      if (this.#stopped.signal.aborted) return;
+      this.#silence.look();
+      this.#disk.look();
+      this.#primary?.beat();
+      this.#beat();
     });
   }
 

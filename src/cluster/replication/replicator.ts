@@ -54,6 +54,7 @@ export class Replicator {
   #isAsked = false;
   /** Whether nothing was sent for so long that the standby must hear of its primary. */
   #isOverdue = false;
+  #sentMs = Number.NEGATIVE_INFINITY;
   #snapshotId = 0;
   readonly #name: string;
   /** Since when every attempt has failed, monotonic. Undefined while attempts succeed. */
@@ -72,6 +73,15 @@ export class Replicator {
   /** Call it when there is something to send: new records, or a heartbeat that a read waits for. */
   wake(): void {
     this.#isAsked = true;
+    this.#wake?.();
+  }
+
+  /** Call it every `heartbeatMs`. */
+  beat(): void {
+    const { clock, settings } = this.#context;
+    // What was sent just now is as good as a heartbeat.
+    if (clock.monotonicMs() - this.#sentMs < heartbeatMs(settings) / 2) return;
+    this.#isOverdue = true;
     this.#wake?.();
   }
 
@@ -129,6 +139,7 @@ export class Replicator {
   /** Sends the records after `sentSeq`. Without any it waits for some, and sends a heartbeat when one is due. */
   async #sendNext(sentSeq: number): Promise<void> {
     const { store } = this.#context;
+    this.#flight?.check();
     if (!this.#hasWork(sentSeq)) await this.#idle();
     this.#flight?.check();
     if (this.#stopped.signal.aborted || this.#flight?.isFull) return;
@@ -174,19 +185,11 @@ export class Replicator {
   }
 
   /** Waits until there is something to send, an answer makes room, the stream ends, or a heartbeat is due. */
-  #idle(): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        cancel();
-        this.#wake = undefined;
-        resolve();
-      };
-      const cancel = this.#context.clock.timer(heartbeatMs(this.#context.settings), () => {
-        this.#isOverdue = true;
-        done();
-      });
-      this.#wake = done;
+  async #idle(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
     });
+    this.#wake = undefined;
   }
 
   /** Sends all live records of the log. */
@@ -245,6 +248,7 @@ export class Replicator {
     const sent = momentOf(clock);
     this.#isAsked = false;
     this.#isOverdue = false;
+    this.#sentMs = sent.monotonicMs;
     this.#flight ??= new InFlight(this.#peer, clock, () => this.#wake?.());
     const flight = this.#flight;
     const response = await flight.append(request);

@@ -88,6 +88,11 @@ export class Standbys {
     for (const replicator of this.#byMember.values()) replicator.wake();
   }
 
+  /** Call it every `heartbeatMs`. */
+  beat(): void {
+    for (const replicator of this.#byMember.values()) replicator.beat();
+  }
+
   /** Handles the answer of a standby. */
   answered({ member, progress }: Replicator): void {
     const { inSync, joinSeq } = this.#options;
