@@ -7,7 +7,7 @@ import { type Deadline, signalOf } from "./deadline.ts";
 import { classify, type ErrorClass, lateBecause } from "./error-classification.ts";
 import { KvError } from "./errors.ts";
 import { type Call, named, type Write } from "./requests.ts";
-import type { ServerLink } from "./servers.ts";
+import { ServerLink } from "./servers.ts";
 
 /** Pauses between attempts. */
 const firstPauseMs = 20;
@@ -87,14 +87,17 @@ interface Course {
 
 /** Sends a call until its deadline, as long as that is safe and may help. Errors: KvError. */
 async function attempt(cluster: Cluster, key: string, subject: Subject, deadline: Deadline): Promise<Ended> {
-  const backoff = createBackoff(cluster.clock, firstPauseMs, longestPauseMs);
+  let backoff: Backoff | undefined;
   const course: Course = { maybeApplied: false, last: undefined, redirected: undefined };
   for (;;) {
     let group: string;
     let server: ServerLink;
     try {
-      group = await cluster.groupOf(key, deadline);
-      server = await cluster.serverOf(group, deadline, course.redirected);
+      // Nearly always known. Then there is no turn to wait for.
+      const owner = cluster.groupOf(key, deadline);
+      group = typeof owner === "string" ? owner : await owner;
+      const link = cluster.serverOf(group, deadline, course.redirected);
+      server = link instanceof ServerLink ? link : await link;
     } catch (reason) {
       throw endOf(KvError.from(reason), course);
     }
@@ -115,6 +118,7 @@ async function attempt(cluster: Cluster, key: string, subject: Subject, deadline
     if (deadline.ended !== undefined) throw endOf(deadline.ended, course);
     if (errorClass.next === "forgotten") cluster.names.saw(group, errorClass.revision);
     if (!course.maybeApplied) subject.renew();
+    backoff ??= createBackoff(cluster.clock, firstPauseMs, longestPauseMs);
     if (wait) await pause(backoff, deadline);
   }
 }

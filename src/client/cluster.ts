@@ -56,16 +56,19 @@ export class Cluster {
     });
   }
 
-  /** Ends the deadline when the client closes. Returns a function that forgets it. */
-  track(deadline: Deadline): () => void {
+  /** Ends the deadline when the client closes, until `forget`. */
+  track(deadline: Deadline): void {
     if (this.#closing.signal.aborted) deadline.end(closed());
     this.#tracked.add(deadline);
-    return () => void this.#tracked.delete(deadline);
+  }
+
+  forget(deadline: Deadline): void {
+    this.#tracked.delete(deadline);
   }
 
   /** The names of all groups. There is at least one. */
-  groups(deadline: Deadline): Promise<string[]> {
-    return this.topology.find({
+  async groups(deadline: Deadline): Promise<string[]> {
+    return await this.topology.find({
       look: ({ groups }) => (groups.size > 0 ? [...groups.keys()] : undefined),
       missing: ({ empty }) => empty,
       deadline,
@@ -73,7 +76,7 @@ export class Cluster {
   }
 
   /** The group of a key. */
-  groupOf(key: string, deadline: Deadline): Promise<string> {
+  groupOf(key: string, deadline: Deadline): string | Promise<string> {
     return this.topology.find({
       look: ({ ring }) => ring.owner(key),
       missing: ({ empty }) => empty,
@@ -85,15 +88,17 @@ export class Cluster {
    * The server to send a call for `group` to: a router, or the group's primary. Waits while the group has none.
    * `redirected`: the address from another server's redirect.
    */
-  async serverOf(group: string, deadline: Deadline, redirected?: string): Promise<ServerLink> {
+  serverOf(group: string, deadline: Deadline, redirected?: string): ServerLink | Promise<ServerLink> {
     if (!this.#direct) return this.#servers.at(this.topology.router);
     if (redirected !== undefined) return this.#servers.at(redirected);
-    const address = await this.topology.find({
+    const address = this.topology.find({
       look: ({ groups }) => groups.get(group)?.primary,
       missing: ({ groups }) => groups.get(group)?.unavailable || `group "${group}" has no primary now`,
       deadline,
     });
-    return this.#servers.at(address);
+    return typeof address === "string"
+      ? this.#servers.at(address)
+      : address.then((found) => this.#servers.at(found));
   }
 
   /** Notes that an attempt at this server failed without an answer from it. */

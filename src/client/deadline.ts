@@ -2,6 +2,11 @@ import { timerMsMax } from "../common/clock.ts";
 import type { Deadlines, Expiring } from "../common/deadlines.ts";
 import { KvError } from "./errors.ts";
 
+/** Is told of the end of a deadline, once. */
+export interface DeadlineListener {
+  ended(reason: KvError): void;
+}
+
 /** The end of a call: after a time limit that counts from now, or when its caller cancels it or the client closes. */
 export class Deadline implements Expiring {
   /** Infinity if there is no limit. */
@@ -9,7 +14,8 @@ export class Deadline implements Expiring {
   readonly #deadlines: Deadlines;
   readonly #limitMs: number;
   readonly #signal: AbortSignal | undefined;
-  readonly #listeners = new Set<(reason: KvError) => void>();
+  readonly #listeners = new Set<DeadlineListener>();
+  readonly #onAbort: (() => void) | undefined;
   #ended: KvError | undefined;
 
   /** `limitMs` may be Infinity. If the reason of `signal` is a KvError, it is the reason of the end. */
@@ -18,11 +24,14 @@ export class Deadline implements Expiring {
     this.#limitMs = limitMs;
     this.dueMs = deadlines.clock.monotonicMs() + limitMs;
     this.#signal = signal;
-    if (signal?.aborted) {
-      this.#onAbort();
-      return;
+    if (signal !== undefined) {
+      this.#onAbort = () => this.#abort(signal.reason);
+      if (signal.aborted) {
+        this.#onAbort();
+        return;
+      }
+      signal.addEventListener("abort", this.#onAbort, { once: true });
     }
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
     if (limitMs < Number.POSITIVE_INFINITY) deadlines.add(this);
   }
 
@@ -43,8 +52,18 @@ export class Deadline implements Expiring {
       listener(this.#ended);
       return () => {};
     }
+    const entry = { ended: listener };
+    this.addListener(entry);
+    return () => this.removeListener(entry);
+  }
+
+  /** Must not have ended. */
+  addListener(listener: DeadlineListener): void {
     this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  }
+
+  removeListener(listener: DeadlineListener): void {
+    this.#listeners.delete(listener);
   }
 
   /** Settles as `promise` does. Rejects with the reason if the deadline ends first. */
@@ -65,22 +84,21 @@ export class Deadline implements Expiring {
     if (this.#ended !== undefined) return;
     this.#ended = reason;
     this.release();
-    for (const listener of [...this.#listeners]) listener(reason);
+    for (const listener of [...this.#listeners]) listener.ended(reason);
     this.#listeners.clear();
   }
 
   /** Call it when nobody waits for the deadline any more. */
   release(): void {
     this.#deadlines.delete(this);
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
   }
 
-  readonly #onAbort = () => {
-    const reason: unknown = this.#signal?.reason;
+  #abort(reason: unknown): void {
     this.end(
       reason instanceof KvError ? reason : new KvError("aborted", "the call was aborted", { cause: reason }),
     );
-  };
+  }
 }
 
 /** A signal that is aborted when the deadline ends, for functions that take a signal. */

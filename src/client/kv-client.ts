@@ -189,13 +189,13 @@ export class KvClient implements AsyncDisposable {
   ): Promise<T> {
     checkOptions("the call", options, kinds);
     const deadline = new Deadline(this.#cluster.deadlines, this.#deadlineOf(options), options.signal);
-    const forget = this.#cluster.track(deadline);
+    this.#cluster.track(deadline);
     try {
       return await call(deadline);
     } catch (reason) {
       throw KvError.from(reason);
     } finally {
-      forget();
+      this.#cluster.forget(deadline);
       deadline.release();
     }
   }

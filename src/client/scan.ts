@@ -82,7 +82,7 @@ function scanAs<T>(
   let groups = 0;
   async function* run(): AsyncGenerator<T> {
     const lifetime = new Deadline(cluster.deadlines, Number.POSITIVE_INFINITY, options.signal);
-    const leave = cluster.track(lifetime);
+    cluster.track(lifetime);
     try {
       const first = new Deadline(cluster.deadlines, options.deadlineMs, options.signal);
       const names = await cluster.groups(first).finally(() => first.release());
@@ -103,7 +103,7 @@ function scanAs<T>(
         if (--left === 0) return;
       }
     } finally {
-      leave();
+      cluster.forget(lifetime);
       // Ends the parts that were not read to their end.
       lifetime.end(new KvError("aborted", "the scan is over"));
     }

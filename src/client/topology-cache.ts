@@ -77,13 +77,13 @@ export class TopologyCache {
   }
 
   /**
-   * Resolves with the first defined result of `look`, now or after a change. Rejects when the deadline ends, with what is
-   * `missing` in the latest view.
+   * The first defined result of `look`, at once or after a change. Rejects when the deadline ends, with what is `missing`
+   * in the latest view.
    */
-  find<T>({ look, missing, deadline }: Search<T>): Promise<T> {
+  find<T>({ look, missing, deadline }: Search<T>): T | Promise<T> {
     this.#begin();
     const found = this.#view && look(this.#view);
-    if (found !== undefined) return Promise.resolve(found);
+    if (found !== undefined) return found;
     return new Promise((resolve, reject) => {
       const onChange = (view: ClusterView) => {
         const result = look(view);

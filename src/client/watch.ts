@@ -76,7 +76,6 @@ class GroupsWatch implements Watch<KvEvent | KvProgress> {
   readonly #running: AsyncGenerator<KvEvent | KvProgress, void, void>;
   /** The positions up to which the reader has everything. */
   #positions: Positions;
-  #forget = () => {};
   #unwatch = () => {};
 
   constructor(cluster: Cluster, options: Given) {
@@ -88,7 +87,7 @@ class GroupsWatch implements Watch<KvEvent | KvProgress> {
     // Callers of `ready` and readers get the error. Without either, it must not count as unhandled.
     this.#ready.promise.catch(() => {});
     this.#lifetime = new Deadline(cluster.deadlines, Number.POSITIVE_INFINITY, options.signal);
-    this.#forget = cluster.track(this.#lifetime);
+    cluster.track(this.#lifetime);
     this.#lifetime.onEnd((reason) => this.#stop(reason));
     this.#running = this.#run();
     this.#begin().catch((reason) => this.#stop(KvError.from(reason)));
@@ -111,7 +110,7 @@ class GroupsWatch implements Watch<KvEvent | KvProgress> {
 
   #stop(reason: KvError): void {
     this.#unwatch();
-    this.#forget();
+    this.#cluster.forget(this.#lifetime);
     this.#lifetime.end(reason);
     this.#lifetime.release();
     this.#ready.reject(reason);
@@ -137,11 +136,11 @@ class GroupsWatch implements Watch<KvEvent | KvProgress> {
   async #groupsNow(): Promise<string[]> {
     const scope = this.#scope;
     const first = new Deadline(this.#cluster.deadlines, this.#options.deadlineMs, this.#options.signal);
-    const names =
+    const names = async () =>
       scope.case === "key"
-        ? this.#cluster.groupOf(scope.value, first).then((group) => [group])
-        : this.#cluster.groups(first);
-    return await this.#lifetime.race(names).finally(() => first.release());
+        ? [await this.#cluster.groupOf(scope.value, first)]
+        : await this.#cluster.groups(first);
+    return await this.#lifetime.race(names()).finally(() => first.release());
   }
 
   #groupsIn({ groups, ring }: ClusterView): Iterable<string> {

@@ -1,14 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
-import {
-  type Answer,
-  type DataService,
-  type Failure,
-  type Operation,
-  OperationSchema,
-} from "../../../gen/kvlab/v1/data_pb.ts";
+import type { Answer, DataService, Failure, Operation } from "../../../gen/kvlab/v1/data_pb.ts";
 import { NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
-import type { Deadline } from "../deadline.ts";
+import type { Deadline, DeadlineListener } from "../deadline.ts";
+import type { KvError } from "../errors.ts";
 import { type Call, sizeOf } from "../requests.ts";
 
 export type DataClient = Client<typeof DataService>;
@@ -45,15 +40,49 @@ export interface ChannelLimits {
 /** A message with this many bytes takes no more calls. Larger messages would delay small calls. */
 const messageBytesMax = 256 * 1024;
 
+interface PendingOptions {
+  readonly attempt: Attempt;
+  readonly deadline: Deadline;
+  /** Where it waits until it is sent. */
+  readonly queue: Set<Pending>;
+  readonly resolve: (outcome: Outcome) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
 /** A call in a channel that has not ended. */
-export interface Pending {
+export class Pending implements DeadlineListener {
   readonly attempt: Attempt;
   readonly deadline: Deadline;
   readonly bytes: number;
   /** Set once it was sent: called when its caller cancels it. */
   drop: (() => void) | undefined;
-  settle(outcome: Outcome): void;
-  fail(error: unknown): void;
+  readonly #options: PendingOptions;
+
+  constructor(options: PendingOptions) {
+    const { attempt, deadline } = options;
+    this.attempt = attempt;
+    this.deadline = deadline;
+    this.bytes = sizeOf(attempt.call);
+    this.#options = options;
+    deadline.addListener(this);
+  }
+
+  settle(outcome: Outcome): void {
+    this.deadline.removeListener(this);
+    this.#options.resolve(outcome);
+  }
+
+  fail(error: unknown): void {
+    this.deadline.removeListener(this);
+    this.#options.reject(error);
+  }
+
+  /** The deadline has ended. */
+  ended(reason: KvError): void {
+    const { queue, reject } = this.#options;
+    if (!queue.delete(this)) this.drop?.();
+    reject(reason);
+  }
 }
 
 /** Whether a call is so large that it gets a message of its own. */
@@ -64,26 +93,8 @@ export function isLarge(call: Call): boolean {
 /** Puts a call into `queue`, until its channel takes it out or its caller cancels it. */
 export function enqueue(queue: Set<Pending>, attempt: Attempt, deadline: Deadline): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    if (deadline.ended !== undefined) return reject(deadline.ended);
-    const leave = deadline.onEnd((reason) => {
-      if (!queue.delete(pending)) pending.drop?.();
-      reject(reason);
-    });
-    const pending: Pending = {
-      attempt,
-      deadline,
-      bytes: sizeOf(attempt.call),
-      drop: undefined,
-      settle(outcome) {
-        leave();
-        resolve(outcome);
-      },
-      fail(error) {
-        leave();
-        reject(error);
-      },
-    };
-    queue.add(pending);
+    if (deadline.ended !== undefined) reject(deadline.ended);
+    else queue.add(new Pending({ attempt, deadline, queue, resolve, reject }));
   });
 }
 
@@ -106,7 +117,7 @@ export function takeMessage(
     queue.delete(pending);
     const { call, timeoutMs = 0 } = pending.attempt;
     pending.attempt.sent = true;
-    operations.push(create(OperationSchema, { id, timeoutMs, call }));
+    operations.push({ $typeName: "kvlab.v1.Operation", id, timeoutMs, call });
   }
   return operations;
 }

@@ -94,7 +94,10 @@ export class Exchange implements Channel {
   #sendApart(calls: Map<number, Pending>): void {
     for (const pending of calls.values()) {
       pending.drop = undefined;
-      this.#singles.send(pending.attempt, pending.deadline).then(pending.settle, pending.fail);
+      this.#singles.send(pending.attempt, pending.deadline).then(
+        (outcome) => pending.settle(outcome),
+        (error) => pending.fail(error),
+      );
     }
   }
 }
