@@ -58,7 +58,8 @@ export async function startDataServer(options: DataServerOptions): Promise<Serve
       ...options,
       store,
       settings: replication,
-      peerAt: (address) => peerOver(transports.transportTo(address)),
+      peerAt: (address) =>
+        peerOver({ transport: transports.transportTo(address), openDuplex: transports.duplexTo(address) }),
       whoAnswers: askingFor(instance),
       onFailure: fail,
     });

@@ -26,7 +26,11 @@ export async function startRouterServer(options: RouterServerOptions): Promise<S
   const peerTransports = createTransports();
   const node = new RouterNode({
     ...options,
-    peerAt: (address) => peerOver(peerTransports.transportTo(address)),
+    peerAt: (address) =>
+      peerOver({
+        transport: peerTransports.transportTo(address),
+        openDuplex: peerTransports.duplexTo(address),
+      }),
     whoAnswers: askingFor(instance),
     onFailure: fail,
   });

@@ -1,32 +1,36 @@
 import { create } from "@bufbuild/protobuf";
-import { type Client, Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import {
   type AppendRequest as AppendRequestMessage,
   AppendRequestSchema,
   type AppendResponse as AppendResponseMessage,
   AppendResult,
-  type ReplicationService,
+  ReplicationService,
 } from "../../../gen/kvlab/internal/v1/replication_pb.ts";
+import type { Duplex, OpenDuplex } from "../../client/transport/duplex.ts";
 import type { AppendRequest, AppendResponse, ReplicationStream } from "../../cluster/replication/peer.ts";
 import { collectBuffers } from "./collect-buffers.ts";
 import { fromEpochs, fromPosition, toEpochs, toPosition, toRecord } from "./replication-messages.ts";
 
-type Waiting = PromiseWithResolvers<AppendResponse>;
-
 /** A `ReplicationStream` over the network. The answers come in the order of the messages. */
 export class OutgoingStream implements ReplicationStream {
-  readonly #ending = new AbortController();
+  readonly #duplex: Duplex<AppendRequestMessage>;
   readonly #onEnd: (reason: unknown) => void;
-  readonly #waiting: Waiting[] = [];
-  /** Messages that are not handed to the transport yet. */
+  /** Messages that are not answered yet. */
+  readonly #waiting: PromiseWithResolvers<AppendResponse>[] = [];
+  /** Messages for which the connection has no room yet. */
   readonly #queue: AppendRequestMessage[] = [];
-  #wake = () => {};
   /** Why it takes no more messages. */
   #end: { readonly reason: unknown } | undefined;
 
-  constructor(client: Client<typeof ReplicationService>, onEnd: (reason: unknown) => void) {
+  constructor(open: OpenDuplex, onEnd: (reason: unknown) => void) {
     this.#onEnd = onEnd;
-    void this.#run(client);
+    this.#duplex = open(ReplicationService.method.replicate, {
+      onMessage: (answer) => this.#answered(answer),
+      onRoom: () => this.#flow(),
+      onEnd: (error) =>
+        this.#ended(error ?? new ConnectError("the standby has ended the stream", Code.Unavailable)),
+    });
   }
 
   append(request: AppendRequest): Promise<AppendResponse> {
@@ -35,52 +39,43 @@ export class OutgoingStream implements ReplicationStream {
     const waiting = Promise.withResolvers<AppendResponse>();
     this.#waiting.push(waiting);
     this.#queue.push(toRequest(request));
-    this.#wake();
+    this.#flow();
     return waiting.promise;
   }
 
   close(): void {
-    this.#over(new ConnectError("the stream was closed", Code.Canceled));
-  }
-
-  /** Reads the answers until the stream ends. */
-  async #run(client: Client<typeof ReplicationService>): Promise<void> {
-    let reason: unknown = new ConnectError("the standby has ended the stream", Code.Unavailable);
-    try {
-      for await (const answer of client.replicate(this.#messages(), { signal: this.#ending.signal })) {
-        const waiting = this.#waiting.shift();
-        if (waiting === undefined)
-          throw new ConnectError("an answer without a message has come", Code.Internal);
-        waiting.resolve(fromResponse(answer));
-      }
-    } catch (error) {
-      reason = error;
-    }
-    const isClosed = this.#end !== undefined;
-    this.#over(reason);
-    if (!isClosed) this.#onEnd(reason);
-  }
-
-  async *#messages(): AsyncGenerator<AppendRequestMessage, void, void> {
-    while (this.#end === undefined) {
-      const message = this.#queue.shift();
-      if (message !== undefined) {
-        yield message;
-        continue;
-      }
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
-
-  #over(reason: unknown): void {
     if (this.#end !== undefined) return;
+    this.#duplex.cancel();
+    this.#fail(new ConnectError("the stream was closed", Code.Canceled));
+  }
+
+  #flow(): void {
+    while (this.#duplex.hasRoom) {
+      const message = this.#queue.shift();
+      if (message === undefined) return;
+      this.#duplex.send(message);
+    }
+  }
+
+  #answered(answer: AppendResponseMessage): void {
+    const waiting = this.#waiting.shift();
+    if (waiting !== undefined) {
+      waiting.resolve(fromResponse(answer));
+      return;
+    }
+    this.#duplex.cancel();
+    this.#ended(new ConnectError("an answer without a message has come", Code.Internal));
+  }
+
+  #ended(reason: unknown): void {
+    this.#fail(reason);
+    this.#onEnd(reason);
+  }
+
+  #fail(reason: unknown): void {
     this.#end = { reason };
-    for (const { reject } of this.#waiting.splice(0)) reject(reason);
     this.#queue.length = 0;
-    this.#wake();
-    this.#ending.abort(reason);
+    for (const { reject } of this.#waiting.splice(0)) reject(reason);
   }
 }
 

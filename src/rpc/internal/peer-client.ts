@@ -1,16 +1,23 @@
 import { createClient, type Transport } from "@connectrpc/connect";
 import { ElectionService } from "../../../gen/kvlab/internal/v1/election_pb.ts";
 import { ReplicationService } from "../../../gen/kvlab/internal/v1/replication_pb.ts";
+import type { OpenDuplex } from "../../client/transport/duplex.ts";
 import type { Peer } from "../../cluster/replication/peer.ts";
 import { OutgoingStream } from "./outgoing-stream.ts";
 import { fromPosition } from "./replication-messages.ts";
 
-/** The peer at the other end of a transport. */
-export function peerOver(transport: Transport): Peer {
+/** The ways to another node. */
+export interface PeerConnection {
+  readonly transport: Transport;
+  readonly openDuplex: OpenDuplex;
+}
+
+/** The peer at the other end of a connection. */
+export function peerOver({ transport, openDuplex }: PeerConnection): Peer {
   const client = createClient(ReplicationService, transport);
   const election = createClient(ElectionService, transport);
   return {
-    replicate: (onEnd) => new OutgoingStream(client, onEnd),
+    replicate: (onEnd) => new OutgoingStream(openDuplex, onEnd),
     countMisplaced: async (request, signal) => {
       const message = { ...request, ringGroups: [...request.ringGroups] };
       return Number((await client.countMisplaced(message, { signal })).keys);

@@ -51,9 +51,12 @@ async function connected() {
   });
   const transports = createTransports();
   open.push({ listener, transports });
-  const transport = transports.transportTo(`127.0.0.1:${listener.port}`);
+  const address = `127.0.0.1:${listener.port}`;
+  const transport = transports.transportTo(address);
   const ended = Promise.withResolvers<unknown>();
-  const stream = peerOver(transport).replicate((reason) => ended.resolve(reason));
+  const stream = peerOver({ transport, openDuplex: transports.duplexTo(address) }).replicate((reason) =>
+    ended.resolve(reason),
+  );
   /** Resolves when the standby has so many messages. */
   const arrived = async (count: number) => {
     while (waiting.length < count) await new Promise((resolve) => setTimeout(resolve, 1));

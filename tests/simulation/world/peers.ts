@@ -1,5 +1,6 @@
 import type { PeerAt } from "../../../src/cluster/replication/peer.ts";
 import { peerOver } from "../../../src/rpc/internal/peer-client.ts";
+import { duplexOver } from "../../support/duplex-over.ts";
 import type { ShadowLog } from "../checks/shadow-log.ts";
 import type { SimProcess } from "./process.ts";
 import { transportTo } from "./transport.ts";
@@ -18,7 +19,8 @@ export function peersOf(
     const to = address.slice(0, address.indexOf(":"));
     return {
       replicate: (onEnd) => {
-        const stream = peerOver(transportTo({ process, network, address, breaks })).replicate(onEnd);
+        const transport = transportTo({ process, network, address, breaks });
+        const stream = peerOver({ transport, openDuplex: duplexOver(transport) }).replicate(onEnd);
         return {
           append: async (request) => {
             const sentMs = scheduler.nowMs;
