@@ -126,7 +126,9 @@ export class DataNode {
     this.peers = new PeerService({ group, store, replica: this.#replica, settings, cluster });
     this.topology.onChange((topology) => {
       const view = topology.groups.get(group);
-      if (view !== undefined) this.#replica.observe(view);
+      if (view === undefined) return;
+      this.#joining.observe(view);
+      this.#replica.observe(view);
     });
   }
 

@@ -9,7 +9,7 @@ import { type Registration, RegistrationKeeper } from "../membership/registratio
 import type { CasRegister } from "../metadata/cas-register.ts";
 import { enterCluster, ForeignCluster } from "../metadata/cluster-id.ts";
 import { explain, withoutRepetition } from "../metadata/diagnostics.ts";
-import type { GroupLogs, Member } from "../metadata/model.ts";
+import type { GroupLogs, GroupView, Member } from "../metadata/model.ts";
 import type { Task } from "../metadata/retry-on-connection-loss.ts";
 import type { SessionKeeper } from "../metadata/session-keeper.ts";
 import { isFull } from "../replication/disk-diagnostics.ts";
@@ -44,8 +44,12 @@ export class Joining {
   readonly #options: JoiningOptions;
   #state: JoiningState = "outside";
   #cluster: string | undefined;
+  /** The current registration. */
+  #self: Member | undefined;
   /** Aborted when the registration ends. */
   #registered = new AbortController();
+  /** Version of the group's state that has this life of the node, or has the node not in sync at all. */
+  #settledVersion = 0;
 
   constructor(options: JoiningOptions) {
     this.#options = options;
@@ -91,13 +95,30 @@ export class Joining {
     return joined.promise;
   }
 
+  /**
+   * The group's state has changed. If it has come to name an earlier life of this node, the node rejoins: whoever made the
+   * change did not know yet that it has registered again, and nobody can promote that earlier life. A router does so that
+   * recovers the group, or a primary that adds the node to the set.
+   */
+  observe({ state }: GroupView): void {
+    const self = this.#self;
+    if (state === undefined || self === undefined || this.#state !== "joined") return;
+    if (state.version <= this.#settledVersion) return;
+    const mine = state.value.inSync.find(({ number }) => number === self.number);
+    if (mine === undefined || mine.incarnation === self.incarnation) return;
+    this.#state = "rejoining";
+    this.#rejoin(self, this.#registered.signal).catch(this.#options.onFailure);
+  }
+
   /** Handles a new registration, or the end of the last one. Resolves with whether the node has joined. */
   async #changed(registration: Registration | undefined): Promise<boolean> {
     this.#registered.abort(new Error("the registration is over"));
     this.#registered = new AbortController();
     this.#state = registration === undefined ? "outside" : "rejoining";
+    this.#self = undefined;
     if (registration === undefined) return false;
     const self = { number: registration.number, incarnation: registration.incarnation };
+    this.#self = self;
     return await this.#rejoin(self, this.#registered.signal);
   }
 
@@ -109,7 +130,8 @@ export class Joining {
     const pause = createBackoff(clock, 50, 2000);
     while (!signal.aborted) {
       try {
-        await rejoinGroup({ group, self, store, state, logs });
+        const { version } = await rejoinGroup({ group, self, store, state, logs });
+        this.#settledVersion = version;
         if (signal.aborted) break;
         this.#state = "joined";
         onPlace(self);

@@ -1,6 +1,6 @@
 import { invariant } from "../../common/invariant.ts";
 import type { CasRegister } from "../metadata/cas-register.ts";
-import type { GroupLogs, GroupState, Member } from "../metadata/model.ts";
+import type { GroupLogs, GroupState, Member, Versioned } from "../metadata/model.ts";
 import { holds } from "../storage/format/history.ts";
 import type { ReplicaLog } from "../storage/replica-log.ts";
 import type { GroupRegister } from "./group-register.ts";
@@ -36,20 +36,23 @@ export interface RejoinOptions {
  * A replica notes its incarnation in its log only when it rejoins, or when it is not in the set. From then on, every
  * earlier copy of the log is known to be one.
  *
+ * Resolves with the state that has this life of the replica, or has it not in sync.
  * Rejects with RejoinRefused. Also rejects with OperatorAwaited, or as the registers do: then it can be retried.
  */
-export async function rejoinGroup(options: RejoinOptions): Promise<void> {
+export async function rejoinGroup(options: RejoinOptions): Promise<Versioned<GroupState>> {
   const { self, store, state, logs } = options;
   const found = await state.read();
   if (found === undefined) {
     checkFirst(store);
     await settleLog(options);
-    await state.change(undefined, { kind: "form", first: self });
-    return;
+    return await state.change(undefined, { kind: "form", first: self });
   }
   checkEpoch(store, found.value);
   const mine = found.value.inSync.find((member) => member.number === self.number);
-  if (mine === undefined || mine.incarnation === self.incarnation) return await settleLog(options);
+  if (mine === undefined || mine.incarnation === self.incarnation) {
+    await settleLog(options);
+    return found;
+  }
   const isAlone = found.value.inSync.length === 1;
   const doubt = doubtOf(store, mine, (await logs.read())?.value, isAlone);
   if (doubt === undefined) {
@@ -60,12 +63,12 @@ export async function rejoinGroup(options: RejoinOptions): Promise<void> {
       store.life !== undefined && BigInt(store.life) >= BigInt(self.incarnation),
       "a replica would be in sync in a life that its log does not know",
     );
-    await state.change(found, { kind: "rejoin", self });
-    return;
+    return await state.change(found, { kind: "rejoin", self });
   }
   if (isAlone) throw aloneWith(options, doubt);
-  await state.change(found, { kind: "leave", number: self.number });
+  const left = await state.change(found, { kind: "leave", number: self.number });
   await settleLog(options);
+  return left;
 }
 
 /** Notes the new life in the log, and the log's store id in `/data/[name]/logs`. */
