@@ -116,7 +116,7 @@ async function attempt(cluster: Cluster, key: string, subject: Subject, deadline
     const errorClass = classify(ended.error);
     const wait = proceed(course, failure, errorClass);
     if (deadline.ended !== undefined) throw endOf(deadline.ended, course);
-    if (errorClass.next === "forgotten") cluster.names.saw(group, errorClass.revision);
+    if (errorClass.next === "forgotten") cluster.names.is(group, errorClass.revision);
     if (!course.maybeApplied) subject.renew();
     backoff ??= createBackoff(cluster.clock, firstPauseMs, longestPauseMs);
     if (wait) await pause(backoff, deadline);

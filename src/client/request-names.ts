@@ -7,7 +7,7 @@ const clientBytes = 12;
 /** Makes request ids, by which a server recognises a write that it gets again. They are unique among all clients. */
 export class RequestNames {
   readonly #client: string;
-  /** By group: the highest revision seen. */
+  /** By group: the highest revision seen since the group last told where it is. */
   readonly #seen = new Map<string, bigint>();
   #count = 0;
 
@@ -23,6 +23,11 @@ export class RequestNames {
   /** The request id of a write that is about to be sent to `group` for the first time. */
   requestId(id: string, group: string): RequestId {
     return create(RequestIdSchema, { id, afterRevision: this.#seen.get(group) ?? 0n });
+  }
+
+  /** Notes where the group is now, as it says itself: lower than before if the end of its log was given up. */
+  is(group: string, revision: bigint): void {
+    this.#seen.set(group, revision);
   }
 
   /** Notes that the group has reached this revision. */

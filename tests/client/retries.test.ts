@@ -105,6 +105,24 @@ describe("a write", () => {
     assert.equal(puts[1]?.requestId?.afterRevision, 900n);
   });
 
+  it("is sent again after a lower revision, when its group says that it is no further", {
+    timeout,
+  }, async () => {
+    first.get = async () => ({ revision: 1000n });
+    await kv.get("a");
+    const puts = recordPuts((count) =>
+      count === 1
+        ? Promise.reject(requestForgotten(12n))
+        : Promise.resolve({ revision: 12n + BigInt(count) }),
+    );
+    assert.equal((await kv.put("a", "1")).revision, 14);
+    await kv.put("a", "2");
+    assert.deepEqual(
+      puts.map(({ requestId }) => requestId?.afterRevision),
+      [1000n, 12n, 14n],
+    );
+  });
+
   it("that is forgotten after it may have been applied has an unknown outcome", { timeout }, async () => {
     const puts = recordPuts((count) => (count === 1 ? loseAnswer() : Promise.reject(requestForgotten(900n))));
     await assert.rejects(kv.put("a", "1"), failsWith("outcome-unknown"));

@@ -114,8 +114,9 @@ export const ConditionFailedSchema: GenMessage<ConditionFailed> = /*@__PURE__*/
 
 /**
  * Detail of FAILED_PRECONDITION: the group remembers its last 100,000 requests, and they do not reach back to the
- * `after_revision` of this request. This attempt was not applied. If it was the first attempt, send the request again
- * with the revision given here. Otherwise it is not known whether an earlier attempt was applied.
+ * `after_revision` of this request; or the group has no such revision any more, because an operator gave up the end of
+ * its log. This attempt was not applied. If it was the first attempt, send the request again with the revision given
+ * here, even if it is lower. Otherwise it is not known whether an earlier attempt was applied.
  *
  * @generated from message kvlab.v1.RequestForgotten
  */

@@ -69,7 +69,7 @@ export class KvStateMachine {
         await this.#confirm(signal);
         throw new OperationError(
           "request-forgotten",
-          `requests from before revision ${keys.requestsAfter} are not remembered any more`,
+          `only requests from after revision ${keys.requestsAfter} are remembered, up to the present one, ${seq}`,
           { revision: seq },
         );
       case "refused": {

@@ -41,7 +41,7 @@ export interface WriteRequest {
 export type WritePlan =
   /** An earlier attempt is in the log. */
   | { readonly kind: "repeated"; readonly seq: number }
-  /** There may have been an earlier attempt, but its id is forgotten. */
+  /** There may have been an earlier attempt, but its id is forgotten; or the log does not reach the revision it names. */
   | { readonly kind: "forgotten" }
   /** The request names expired keys. Their end must be in the log before it can be planned. */
   | { readonly kind: "expired" }
@@ -56,7 +56,11 @@ export function planWrite(store: KeyView, request: WriteRequest, wallMs: number)
   if (requestId !== undefined) {
     const seq = store.seqOfRequest(requestId.id);
     if (seq !== undefined) return { kind: "repeated", seq };
-    if (requestId.afterRevision < store.requestsAfter) return { kind: "forgotten" };
+    const { afterRevision } = requestId;
+    // A revision that the log does not reach was seen before an operator gave up the end of the log. The record of this
+    // request would get a lower one, and could not be told from one that came before, once it is forgotten.
+    const isKnown = afterRevision >= store.requestsAfter && afterRevision <= store.last.seq;
+    if (!isKnown) return { kind: "forgotten" };
   }
   for (const { key, condition } of compares) {
     const facts = store.pendingFacts(key);

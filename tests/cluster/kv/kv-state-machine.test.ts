@@ -144,6 +144,27 @@ test("a request from before what is remembered is refused, not repeated", async 
   assert.equal(await group.get(1, "a"), "2");
 });
 
+test("a request after a revision that the log does not reach is refused: it is done once under its new name", async () => {
+  const group = await twoNodes({}, 1);
+  const { clock } = group;
+  // As a client knows it that has seen what an operator has given up since.
+  const request = (key: string, id: string, afterRevision: number) => ({
+    operations: [putOf(key, id)],
+    requestId: { id, afterRevision },
+  });
+  const { seq } = group.store(1).last;
+  await assert.rejects(clock.settled(group.write(1, request("a", "old", seq + 3))), {
+    code: "request-forgotten",
+    revision: seq,
+  });
+  const anew = request("a", "old", seq);
+  await clock.settled(group.write(1, anew));
+  for (const key of ["b", "c", "d"])
+    await clock.settled(group.write(1, request(key, key, group.store(1).last.seq)));
+  // It is forgotten by now, and comes a second time.
+  await assert.rejects(clock.settled(group.write(1, anew)), { code: "request-forgotten" });
+});
+
 test("a refused request is told a revision that no failover takes back: named anew after it, it is done once", async () => {
   const group = await twoNodes({}, 1);
   const { clock } = group;
@@ -154,7 +175,9 @@ test("a refused request is told a revision that no failover takes back: named an
   await clock.settled(group.write(1, request("a", "first", 0)));
   // These stay on node 1, and are lost with it.
   group.cut.add("1>2");
-  const lost = ["b", "c", "e", "f"].map((key) => group.write(1, request(key, key, 100)).catch(() => {}));
+  const lost = ["b", "c", "e", "f"].map((key) =>
+    group.write(1, request(key, key, group.store(1).last.seq)).catch(() => {}),
+  );
   const refused = group.write(1, request("d", "late", 0)).then(
     () => undefined,
     (error: OperationError) => error,
