@@ -51,7 +51,7 @@ export function* eventsOf(group: string, answer: WatchResponse, before: Position
   for (const [index, event] of events.entries()) {
     const next = events[index + 1];
     if (next === undefined) complete = answer;
-    else if (next.revision !== event.revision) complete = { revision: event.revision, epoch: 0n };
+    else if (next.revision !== event.revision) complete = { revision: event.revision, epoch: event.epoch };
     const position = complete;
     yield eventOf(event, () => tokenOf(after(before, group, position)));
   }

@@ -25,13 +25,14 @@ async function withServer(run: (kv: KvClient, server: ToyServer) => Promise<void
   }
 }
 
-function put(key: string, revision: bigint): WatchEvent {
+function put(key: string, revision: bigint, epoch = 3n): WatchEvent {
   return {
     $typeName: "kvlab.v1.WatchEvent",
     kind: EventKind.PUT,
     key,
     value: { case: "text", value: `${key}${revision}` },
     revision,
+    epoch,
   };
 }
 
@@ -46,6 +47,25 @@ async function take(events: AsyncIterable<KvEvent>, count: number): Promise<KvEv
 }
 
 describe("a watch", () => {
+  it("after any event says of which history that is", { timeout }, () =>
+    withServer(async (kv, server) => {
+      const places: unknown[] = [];
+      server.watch = async function* ({ afterRevision, afterEpoch }, signal) {
+        places.push([afterRevision, afterEpoch]);
+        yield { events: [], revision: afterRevision ?? 10n, epoch: afterEpoch || 3n };
+        if (afterRevision !== undefined) await never(signal);
+        yield { events: [put("a", 11n, 3n), put("b", 12n, 4n), put("c", 13n, 5n)], revision: 13n, epoch: 5n };
+        await never(signal);
+      };
+      for (const { token } of await take(kv.watch(), 3)) await kv.watch({ after: token }).ready();
+      assert.deepEqual(places.slice(1), [
+        [11n, 3n],
+        [12n, 4n],
+        [13n, 5n],
+      ]);
+    }),
+  );
+
   it("tells a batch that comes in parts once, also when its stream breaks between them", { timeout }, () =>
     withServer(async (kv, server) => {
       let calls = 0;
@@ -98,9 +118,9 @@ describe("a watch", () => {
       );
       assert.deepEqual(requests[2]?.scope, { case: "prefix", value: "x" });
 
-      // A token within an answer names its revision, of an epoch that is not known; the last one of it, all of it.
+      // A token within an answer names its revision; the last one of it, all of it.
       for (const [index, expected] of [
-        [0, [11n, 0n]],
+        [0, [11n, 3n]],
         [1, [14n, 4n]],
         [2, [15n, 5n]],
       ] as const) {

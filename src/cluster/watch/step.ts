@@ -10,6 +10,8 @@ export interface PreviousValue {
 export interface WatchEvent {
   readonly change: Change;
   readonly revision: number;
+  /** Epoch of the revision. */
+  readonly epoch: number;
   /** Undefined when there was no value, or the watch does not want it. */
   readonly previous: PreviousValue | undefined;
 }
@@ -60,7 +62,7 @@ export async function nextStep(
     const previous = await read?.();
     const more = bytesOf(change) + (previous === undefined ? 0 : bytesOfPrevious(previous));
     if (events.length > 0 && bytes + more > recordBytesMax) break;
-    events.push({ change, revision: own.seq, previous });
+    events.push({ change, revision: own.seq, epoch: own.epoch, previous });
     bytes += more;
   }
   const last = coming.at(-1);

@@ -152,13 +152,14 @@ export function toWatchResponse({ events, at }: WatchStep): MessageInitShape<typ
 
 const eventKinds = { put: EventKind.PUT, delete: EventKind.DELETE, expire: EventKind.EXPIRE } as const;
 
-function toEvent({ change, revision, previous }: WatchEvent) {
+function toEvent({ change, revision, epoch, previous }: WatchEvent) {
   const value: WatchEventMessage["value"] = change.kind === "put" ? toValue(change) : { case: undefined };
   return {
     kind: eventKinds[change.kind],
     key: change.key,
     value,
     revision: BigInt(revision),
+    epoch: BigInt(epoch),
     ...(previous !== undefined && {
       previous: {
         revision: BigInt(previous.revision),

@@ -20,7 +20,7 @@ describe("the check of a watch", () => {
   function eventsOf(scope: WatchScope, records: readonly (LogRecord | undefined)[]): WatchEvent[] {
     return records.flatMap((record) => {
       const changes = record?.changes.filter(({ key }) => includes(scope, key)) ?? [];
-      return changes.map((change) => ({ change, revision: record?.seq ?? 0, previous: undefined }));
+      return changes.map((change) => ({ change, revision: record?.seq ?? 0, epoch: 1, previous: undefined }));
     });
   }
   const step = (events: readonly WatchEvent[], seq: number, epoch = 1): ToldStep => ({

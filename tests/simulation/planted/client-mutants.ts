@@ -103,8 +103,8 @@ export const clientMutants: readonly Mutant[] = [
     edits: [
       [
         "client/watch-events.ts",
-        "else if (next.revision !== event.revision) complete = { revision: event.revision, epoch: 0n };",
-        "else complete = { revision: event.revision, epoch: 0n };",
+        "else if (next.revision !== event.revision) complete = { revision: event.revision, epoch: event.epoch };",
+        "else complete = { revision: event.revision, epoch: event.epoch };",
       ],
     ],
   },
