@@ -1,13 +1,16 @@
+import type { History } from "../checker/history.ts";
 import { checkLinearizability } from "../checker/linearizability.ts";
 import { describeViolation } from "../checker/report.ts";
-import { storeModel } from "../checker/store-model.ts";
+import { type StoreOperation, storeModel } from "../checker/store-model.ts";
+import type { GroupFacts } from "./checks/group-facts.ts";
+import { historiesOf, problemWithAnswerOver, takenOver } from "./checks/histories.ts";
 import { problemWithLog } from "./checks/log-check.ts";
-import { withLog } from "./clients/learnt.ts";
+import { keysOf } from "./clients/errands.ts";
 import { Nemesis } from "./faults/nemesis.ts";
 import { type FaultKind, type PlannedFault, planOf } from "./faults/plan.ts";
 import { Cluster } from "./world/cluster.ts";
 import { guard } from "./world/guards.ts";
-import { createWorld, type World } from "./world/world.ts";
+import { count, createWorld, type World } from "./world/world.ts";
 
 export interface RunResult {
   readonly seed: number;
@@ -65,12 +68,13 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   };
 }
 
-/** Ends all faults, and waits until every key can be written and read again. */
+/** Ends all faults, and waits until every key can be written and read again. An operator recovers what is lost. */
 async function heal(world: World, cluster: Cluster, nemesis: Nemesis): Promise<void> {
   const { scheduler, profile, invariants, trace } = world;
   trace.note(scheduler.nowMs, "nemesis", "all faults end");
   nemesis.end();
   world.network.isCalm = true;
+  for (const group of profile.groups) cluster.operator.lookAfter(group);
   for (const client of cluster.clients) client.isQuiet = true;
   const left = new Set<string>();
   const [client] = cluster.clients;
@@ -81,11 +85,7 @@ async function heal(world: World, cluster: Cluster, nemesis: Nemesis): Promise<v
     left.delete(key);
   };
   for (const key of profile.keys) void serve(key);
-  const whole = () => profile.groups.filter((group) => !cluster.isLost(group));
-  const isServed = () =>
-    whole().every(
-      (group) => cluster.isWhole(group) && ![...left].some((key) => cluster.groupOf(key) === group),
-    );
+  const isServed = () => left.size === 0 && profile.groups.every((group) => cluster.isWhole(group));
   const holdsUntil = async (withinMs: number, isOver: () => boolean) => {
     await scheduler.runUntil(
       scheduler.nowMs + withinMs,
@@ -99,10 +99,7 @@ async function heal(world: World, cluster: Cluster, nemesis: Nemesis): Promise<v
   }
   for (const watch of cluster.watches) watch.hurry();
   const fromMs = scheduler.nowMs;
-  const behind = () =>
-    cluster.watches.filter(
-      ({ groups, isCurrent }) => groups.every((group) => whole().includes(group)) && !isCurrent,
-    );
+  const behind = () => cluster.watches.filter(({ isCurrent }) => !isCurrent);
   // A connection that died without a word is noticed in its own time.
   const late = () =>
     behind().find(({ openSinceMs }) => scheduler.nowMs - Math.max(openSinceMs, fromMs) > toldWithinMs);
@@ -112,16 +109,39 @@ async function heal(world: World, cluster: Cluster, nemesis: Nemesis): Promise<v
   invariants.violated(`everything works, and a watch is not told of it: ${(late() ?? watch).name}`);
 }
 
-function check({ invariants }: World, cluster: Cluster): void {
-  const groups = [...invariants.groups.values()];
-  const history = withLog(cluster.history.history(), groups);
-  for (const group of groups) {
-    const problem = problemWithLog(group, history, (key) => cluster.groupOf(key));
-    if (problem !== undefined) invariants.violated(`group ${group.name}: ${problem}`);
+function check(world: World, cluster: Cluster): void {
+  const { invariants } = world;
+  const history = cluster.history.history();
+  for (const group of invariants.groups.values()) {
+    const calls = history.filter(
+      ({ operation }) => cluster.groupOf(keysOf(operation)[0] ?? "") === group.name,
+    );
+    const problem = problemWithGroup(world, group, calls);
+    if (problem !== undefined) invariants.violated(problem);
   }
-  if (invariants.violation !== undefined) return;
-  const verdict = checkLinearizability(storeModel, history);
-  if (verdict.verdict === "violation") {
-    invariants.violated(describeViolation(storeModel, verdict.violation).join("\n"));
-  } else if (verdict.verdict === "undecided") invariants.violated(`undecided: ${verdict.parts.join(", ")}`);
+}
+
+function problemWithGroup(
+  world: World,
+  group: GroupFacts,
+  calls: History<StoreOperation>,
+): string | undefined {
+  const histories = historiesOf(group, calls);
+  for (const { era, calls } of histories) {
+    const problem = problemWithLog(era.committed, calls);
+    if (problem !== undefined) return `group ${group.name}: ${problem}`;
+  }
+  const problem = problemWithAnswerOver(group, calls);
+  if (problem !== undefined) return `group ${group.name}, over a recovery: ${problem}`;
+  for (const { era, calls } of histories) {
+    const taken = takenOver(era);
+    if (taken === undefined) {
+      count(world, "recovered history not known");
+      continue;
+    }
+    const verdict = checkLinearizability(storeModel, [...taken, ...calls]);
+    if (verdict.verdict === "violation") return describeViolation(storeModel, verdict.violation).join("\n");
+    if (verdict.verdict === "undecided") return `undecided: ${verdict.parts.join(", ")}`;
+  }
+  return undefined;
 }

@@ -1,7 +1,27 @@
 import type { GroupState, Member } from "../../../src/cluster/metadata/model.ts";
-import { epochAt } from "../../../src/cluster/storage/format/history.ts";
-import type { LogRecord } from "../../../src/cluster/storage/model.ts";
-import type { ShadowLog } from "./shadow-log.ts";
+import { epochAt, holds } from "../../../src/cluster/storage/format/history.ts";
+import type { LogRecord, Position } from "../../../src/cluster/storage/model.ts";
+import { isSame, type ShadowLog } from "./shadow-log.ts";
+
+/**
+ * One history of a group: from its beginning, or from a recovery that gave up what only the replicas in sync had, to the
+ * next recovery, or to the end.
+ */
+export interface Era {
+  /** When it began, and when it ended: infinite for the last. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Its own records have this epoch or a later one. Those before them were taken over with the recovered log. */
+  readonly epoch: number;
+  /** Number of the replica that was recovered; undefined in the first. */
+  readonly recovered: number | undefined;
+  /** Every record that a primary has committed, by seq from 1; undefined where nobody knows it any more. */
+  readonly committed: readonly (LogRecord | undefined)[];
+  /** When a primary first took each of them for committed. */
+  readonly committedMs: readonly number[];
+  /** When each record of the group, named by its epoch and seq, was first added to a log. */
+  readonly appendedMs: ReadonlyMap<string, number>;
+}
 
 /** What the group as a whole has done. */
 export class GroupFacts {
@@ -14,25 +34,76 @@ export class GroupFacts {
   /** Who has committed the record that begins an epoch. */
   readonly served = new Map<number, ShadowLog>();
   lastServedEpoch = 0;
-  /** Every record that a primary has committed, by seq from 1; undefined where nobody knows it any more. */
+  /** The histories that recoveries have ended, in their order. */
+  readonly past: Era[] = [];
+  /** Of the present era. The array stays the same over recoveries. */
   readonly committed: (LogRecord | undefined)[] = [];
   /**
    * The epoch under which each of them was committed. Who has followed only earlier ones has not been asked for it: a
    * primary whose time is over, and does not know it, may still have such a standby cut it off.
    */
   readonly committedIn: number[] = [];
-  /** When a primary first took each of them for committed. */
   readonly committedMs: number[] = [];
-  /** When each record, named by its epoch and seq, was first added to a log. */
   readonly appendedMs = new Map<string, number>();
-  /** Every log of an in-sync member must have the record at this seq: coordination has it. */
-  floorSeq = 0;
+  /** Every log of an in-sync member must have this record: coordination has it. */
+  floor: Position = { epoch: 0, seq: 0 };
+  /** The state in which an operator was ready to give up what only the replicas in sync had. */
+  givenUp: GroupState | undefined;
+  /** What the present era began with. */
+  #begun: Pick<Era, "fromMs" | "epoch" | "recovered"> = { fromMs: 0, epoch: 0, recovered: undefined };
   readonly replicas = new Set<ShadowLog>();
   /** Which log each life of a replica was registered with, by incarnation; and how often it had been spoiled by then. */
   readonly lives = new Map<string, { readonly log: ShadowLog; readonly spoils: number }>();
 
   constructor(name: string) {
     this.name = name;
+  }
+
+  /** The epoch with which the present history began. */
+  get firstEpoch(): number {
+    return this.#begun.epoch;
+  }
+
+  /** The present history. */
+  get era(): Era {
+    const { committed, committedMs, appendedMs } = this;
+    return { ...this.#begun, toMs: Number.POSITIVE_INFINITY, committed, committedMs, appendedMs };
+  }
+
+  /** All histories, the first one first. */
+  get eras(): readonly Era[] {
+    return [...this.past, this.era];
+  }
+
+  /** The committed logs of all eras. */
+  get logs(): readonly Era["committed"][] {
+    return [...this.past.map(({ committed }) => committed), this.committed];
+  }
+
+  /** Whether no member of the in-sync set has a log that it can be relied on: then only an operator can help. */
+  get isLost(): boolean {
+    const inSync = this.state?.inSync ?? [];
+    return inSync.length > 0 && inSync.every((member) => this.#isUnreliable(this.logOf(member)));
+  }
+
+  #isUnreliable(log: ShadowLog | undefined): boolean {
+    if (log === undefined) return false;
+    const last = { epoch: epochAt(log.epochs, log.durableSeq), seq: log.durableSeq };
+    return log.isSpoiled || !holds({ epochs: log.epochs, last }, this.floor);
+  }
+
+  /**
+   * An operator has given up what only the replicas in sync had: the history begins anew with what the recovered log
+   * has of it. What else is in that log will be committed with the new epoch.
+   */
+  beginEra(log: ShadowLog, epoch: number, nowMs: number): void {
+    const { committed, committedMs, committedIn } = this;
+    this.past.push({ ...this.era, toMs: nowMs, committed: [...committed], committedMs: [...committedMs] });
+    this.#begun = { fromMs: nowMs, epoch, recovered: log.number };
+    const keptSeq = agreedSeq(committed, log);
+    for (const facts of [committed, committedMs, committedIn]) facts.length = Math.min(facts.length, keptSeq);
+    for (const replica of this.replicas) replica.checkedSeq = Math.min(replica.checkedSeq, keptSeq);
+    for (const [request, revision] of this.answered) if (revision > keptSeq) this.answered.delete(request);
   }
 
   /** What whoever has followed `epoch`, or is in sync, must have kept. */
@@ -64,6 +135,17 @@ export class GroupFacts {
       return replica !== undefined && !others.includes(replica) && !replica.isSpoiled;
     });
   }
+}
+
+/** Up to which record a log has the same as the committed one. */
+function agreedSeq(committed: readonly (LogRecord | undefined)[], log: ShadowLog): number {
+  for (let seq = Math.min(committed.length, log.durableSeq); seq > 0; seq--) {
+    const record = committed[seq - 1];
+    if (record === undefined) continue;
+    const isCopied = seq <= log.copiedSeq && epochAt(log.epochs, seq) === record.epoch;
+    if (isCopied || isSame(log.records.get(seq), record)) return seq;
+  }
+  return 0;
 }
 
 /** The live records of a log up to `seq`. */

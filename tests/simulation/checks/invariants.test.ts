@@ -39,7 +39,7 @@ describe("the check of who enters the in-sync set", () => {
     group.lives.set("a", { log: one.log, spoils: 0 });
     group.lives.set("b", { log: two.log, spoils: 0 });
     const enter = (...inSync: { number: number; incarnation: string }[]) =>
-      invariants.stateChanged("g", { epoch: 1, primary: member(1, "a"), inSync }, "n1");
+      invariants.stateChanged("g", { epoch: 1, primary: member(1, "a"), inSync }, "n1", { replica: 1 });
     enter(member(1, "a"));
     invariants.committing(one.log, 3);
     two.log.closed();
@@ -72,9 +72,9 @@ describe("the check of who enters the in-sync set", () => {
 
   it("finds a floor above what is committed", async () => {
     const { invariants } = await withOldLog();
-    invariants.floorSet("g", 3);
+    invariants.floorSet("g", { epoch: 1, seq: 3 });
     assert.equal(invariants.violation, undefined);
-    invariants.floorSet("g", 4);
+    invariants.floorSet("g", { epoch: 1, seq: 4 });
     assert.match(invariants.violation ?? "", /the floor of group g is record 4, and 3 are committed/);
   });
 

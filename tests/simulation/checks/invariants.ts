@@ -1,13 +1,13 @@
 import { type GroupState, isSameMember } from "../../../src/cluster/metadata/model.ts";
 import type { AppendRequest, AppendResponse } from "../../../src/cluster/replication/peer.ts";
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
-import type { Change, LogRecord } from "../../../src/cluster/storage/model.ts";
+import type { Change, LogRecord, Position } from "../../../src/cluster/storage/model.ts";
 import type { SimProcess } from "../world/process.ts";
 import { type Author, explain } from "./explain.ts";
 import { copiedRecord, GroupFacts, liveAt } from "./group-facts.ts";
 import { LeaseFacts } from "./lease-facts.ts";
 import { beginsEpoch, changeOf, isSame, isSameChange, type ShadowLog } from "./shadow-log.ts";
-import { problemWithStep, shownStep } from "./state-step.ts";
+import { isRecovery, problemWithStep, shownStep } from "./state-step.ts";
 
 /** Something that has happened in the protocol, at which a fault may be aimed. */
 export type Moment =
@@ -74,14 +74,15 @@ export class Invariants {
     this.violated(`${author} changes group ${name} by no legal transition ${shownStep(before, next)}`);
   }
 
-  /** The authority over a group was changed by a process. */
-  stateChanged(name: string, next: GroupState, author: string): void {
+  /** The authority over a group was changed by a process, whose role is `by`. */
+  stateChanged(name: string, next: GroupState, author: string, by: Author): void {
     const group = this.group(name);
     const before = group.state;
     group.state = next;
     group.states.set(next.epoch, next);
-    const problem = before && problemWithStep(name, before, next);
+    const problem = before && problemWithStep(name, before, next, by);
     if (problem !== undefined) this.violated(problem);
+    if (before !== undefined && isRecovery(before, next, by)) this.#recovering(group, before, next);
     for (const member of next.inSync) {
       const replica = group.logOf(member);
       const isNew = !before?.inSync.some((other) => isSameMember(other, member));
@@ -97,10 +98,16 @@ export class Invariants {
   }
 
   /** From now on every log of an in-sync member must have the record at `seq`. */
-  floorSet(name: string, seq: number): void {
+  floorSet(name: string, floor: Position): void {
     const group = this.group(name);
-    group.floorSeq = seq;
-    if (seq <= group.committed.length) return;
+    const { seq } = floor;
+    const isRaised = seq !== group.floor.seq || floor.epoch !== group.floor.epoch;
+    group.floor = floor;
+    if (!isRaised || seq <= group.committed.length) return;
+    // The whole log of a replica that was recovered counts, before it is committed.
+    const { recovered, epoch } = group.era;
+    const isOfRecovery = recovered !== undefined && group.lastServedEpoch < epoch;
+    if (isOfRecovery && seq <= (group.replica(recovered)?.durableSeq ?? 0)) return;
     this.violated(`the floor of group ${name} is record ${seq}, and ${group.committed.length} are committed`);
   }
 
@@ -125,9 +132,11 @@ export class Invariants {
   /** A log takes records to be committed up to `seq`. */
   committing(replica: ShadowLog, seq: number): void {
     const group = this.group(replica.group);
+    const epoch = replica.store?.promisedEpoch ?? 0;
+    // Who does not know of the recovery yet may still be told what was committed before.
+    if (epoch < group.firstEpoch) return;
     const from = replica.checkedSeq + 1;
     replica.checkedSeq = Math.max(replica.checkedSeq, seq);
-    const epoch = replica.store?.promisedEpoch ?? 0;
     for (let at = from; at <= seq; at++) {
       group.committedIn[at - 1] = Math.min(group.committedIn[at - 1] ?? epoch, epoch);
       const record = replica.records.get(at) ?? copiedRecord(group, replica, at);
@@ -216,6 +225,18 @@ export class Invariants {
     }
   }
 
+  /** A router makes a replica primary that was not in sync: on an operator's word, for a group that is lost. */
+  #recovering(group: GroupFacts, before: GroupState, { epoch, primary }: GroupState): void {
+    const log = primary && group.logOf(primary);
+    if (group.givenUp !== before) {
+      this.violated(
+        `node ${primary?.number}, which was not in sync, is made primary of group ${group.name}, and no operator has ` +
+          "given up what is in sync",
+      );
+    }
+    if (log !== undefined) group.beginEra(log, epoch, this.#nowMs());
+  }
+
   /** A log that was lost takes a place in sync again: it must have everything again. */
   #enteringAnew(group: GroupFacts, replica: ShadowLog): void {
     const last = group.committed.at(-1);
@@ -243,7 +264,8 @@ export class Invariants {
   /** A primary is the first to take a record for committed. */
   #decide(group: GroupFacts, replica: ShadowLog, record: LogRecord): void {
     group.committed[record.seq - 1] = record;
-    if (beginsEpoch(record)) {
+    // What a recovery has taken over was served before it.
+    if (beginsEpoch(record) && record.epoch >= group.firstEpoch) {
       const other = group.served.get(record.epoch);
       if (other !== undefined && other !== replica) {
         this.violated(

@@ -14,7 +14,7 @@ import { problemWithLog } from "./log-check.ts";
 import { ShadowLog } from "./shadow-log.ts";
 
 const problemWith = (group: GroupFacts, history: History<StoreOperation> = []) =>
-  problemWithLog(group, withLog(history, [group]), () => "g");
+  problemWithLog(group.committed, withLog(history, [group.era]));
 
 describe("the check of a log", () => {
   it("takes a log in which each record continues from those before", () => {
@@ -93,7 +93,7 @@ describe("the check of what goes from a log", () => {
     const state = { epoch: 2, primary: member(1), inSync: inSync.map(member) };
     await one.store.promise(2);
     await two.store.promise(followed);
-    invariants.stateChanged("g", state, "n1");
+    invariants.stateChanged("g", state, "n1", { replica: 1 });
     invariants.committing(one.replica, 2);
     assert.equal(invariants.violation, undefined);
     return { invariants, replica: two.replica };

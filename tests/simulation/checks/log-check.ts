@@ -1,21 +1,26 @@
 import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import type { History } from "../../checker/history.ts";
 import type { BatchWrite, ScanOperation, StoreOperation } from "../../checker/store-model.ts";
-import { keysOf } from "../clients/errands.ts";
 import { shownValue } from "../clients/shown-value.ts";
-import type { GroupFacts } from "./group-facts.ts";
 import { changeOf } from "./shadow-log.ts";
 
-/** What the committed log of a group says of itself, and of what clients were told; undefined when all is well. */
+/**
+ * What the committed log of a group says of itself, and of what clients were told of the group's keys; undefined when all
+ * is well.
+ */
 export function problemWithLog(
-  { name, committed }: GroupFacts,
+  committed: readonly (LogRecord | undefined)[],
   history: History<StoreOperation>,
-  groupOf: (key: string) => string | undefined,
 ): string | undefined {
-  const own = history.filter(({ operation }) => groupOf(keysOf(operation)[0] ?? "") === name);
-  return (
-    problemWithRecords(committed) ?? problemWithAnswers(committed, own) ?? problemWithScans(committed, own)
-  );
+  return problemWithRecords(committed) ?? problemWithCalls(committed, history);
+}
+
+/** What the committed log says of what clients were told. */
+export function problemWithCalls(
+  committed: readonly (LogRecord | undefined)[],
+  history: History<StoreOperation>,
+): string | undefined {
+  return problemWithAnswers(committed, history) ?? problemWithScans(committed, history);
 }
 
 /** Each record continues from those before it, and no request is answered twice. */

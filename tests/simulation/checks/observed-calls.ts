@@ -39,13 +39,18 @@ function observeWrites({ node, process, world }: ObservedNode): void {
 
   calls.write = async (request, signal) => {
     const id = request.requestId?.id ?? "";
-    const before = facts.answered.get(id);
+    const { firstEpoch } = facts;
+    const answered = facts.answered.get(id);
+    /** What was answered before may have been given up meanwhile. */
+    const before = () => (facts.firstEpoch === firstEpoch ? answered : undefined);
     const wallsMs = process.watchWall();
     try {
       const revision = await write.call(calls, request, signal);
-      if (before !== undefined) count(world, "request answered again");
-      if (before !== undefined && before !== revision) {
-        invariants.violated(`request ${id} was answered with revision ${before}, and then with ${revision}`);
+      if (before() !== undefined) count(world, "request answered again");
+      if (before() !== undefined && before() !== revision) {
+        invariants.violated(
+          `request ${id} was answered with revision ${before()}, and then with ${revision}`,
+        );
       }
       // What had nothing to change is not remembered.
       if (id !== "" && facts.committed[revision - 1]?.requestId === id) facts.answered.set(id, revision);
@@ -54,8 +59,8 @@ function observeWrites({ node, process, world }: ObservedNode): void {
     } catch (error) {
       const code = error instanceof OperationError ? error.code : "";
       if (code === "request-forgotten") count(world, "request forgotten");
-      if (code === "condition-failed" && before !== undefined) {
-        invariants.violated(`request ${id} was answered with revision ${before}, and then refused`);
+      if (code === "condition-failed" && before() !== undefined) {
+        invariants.violated(`request ${id} was answered with revision ${before()}, and then refused`);
       }
       throw error;
     }

@@ -1,5 +1,5 @@
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
-import type { Change, LogRecord } from "../../../src/cluster/storage/model.ts";
+import type { Change, EpochStart, LogRecord } from "../../../src/cluster/storage/model.ts";
 
 /** What is known of a log at some moment: what a copy of its file has. */
 export interface LogFacts {
@@ -41,6 +41,7 @@ export class ShadowLog {
   origin: ShadowLog = this;
   #number: number | undefined;
   #durableSeq = 0;
+  #epochs: readonly EpochStart[] = [];
   #pending: Pending;
 
   constructor(name: string, group: string) {
@@ -86,6 +87,11 @@ export class ShadowLog {
 
   get durableSeq(): number {
     return this.store?.durable.seq ?? this.#durableSeq;
+  }
+
+  /** Its epochs; those that it had when it was last open. */
+  get epochs(): readonly EpochStart[] {
+    return this.store?.epochs ?? this.#epochs;
   }
 
   /** Whether the record is on the replica's disk, as far as is known. */
@@ -141,6 +147,7 @@ export class ShadowLog {
     // Asked for once more: the store says it no longer.
     void this.number;
     this.#durableSeq = this.durableSeq;
+    this.#epochs = this.epochs;
     this.store = undefined;
   }
 

@@ -1,14 +1,16 @@
 import type { KvEvent } from "kvlab";
-import type { Positions } from "../../../src/client/positions.ts";
+import type { Position, Positions } from "../../../src/client/positions.ts";
 import type { Change, LogRecord } from "../../../src/cluster/storage/model.ts";
 import { includes, type WatchScope } from "../../../src/cluster/watch/scope.ts";
 import { shownValue } from "../clients/shown-value.ts";
-import { changeOf } from "./shadow-log.ts";
+import { changeOf, isSame as isSameRecord } from "./shadow-log.ts";
 
 type Committed = readonly (LogRecord | undefined)[];
 
 /** How far one group's changes were told. */
 interface Cursor {
+  /** In which of the group's histories. */
+  era: number;
   /** All of the scope was told up to this record. */
   seq: number;
   /** And so many changes of the scope of the next one. */
@@ -19,7 +21,8 @@ export interface Told {
   readonly scope: WatchScope;
   /** Whether events are to tell what was there before. */
   readonly previous: boolean;
-  readonly committedOf: (group: string) => Committed;
+  /** The committed logs of a group, one for each of its eras. */
+  readonly logsOf: (group: string) => readonly Committed[];
   readonly groupOf: (key: string) => string | undefined;
 }
 
@@ -38,14 +41,70 @@ export class ToldEvents {
   /** A watch begins after these positions. */
   begin({ groups }: Positions): void {
     this.#cursors.clear();
-    for (const [group, { revision }] of groups) this.#cursors.set(group, { seq: Number(revision), count: 0 });
+    for (const [group, { revision, epoch }] of groups) {
+      const logs = this.#told.logsOf(group);
+      const place = { seq: Number(revision), epoch: Number(epoch) };
+      const era = logs.findIndex((committed) => mayHave(committed, place));
+      this.#cursors.set(group, { era: era < 0 ? logs.length - 1 : era, seq: place.seq, count: 0 });
+    }
   }
 
   /** What is wrong with an event; undefined if nothing is. */
   take(event: KvEvent): string | undefined {
     const group = this.#told.groupOf(event.key) ?? "";
-    const committed = this.#told.committedOf(group);
-    const cursor = this.#cursorOf(group);
+    return this.#inSomeEra(group, (cursor, committed) => this.#problemWithEvent(event, cursor, committed));
+  }
+
+  /** What is wrong with a token that stands for these positions. */
+  reached({ groups }: Positions): string | undefined {
+    for (const [group, position] of groups) {
+      const problem = this.#inSomeEra(group, (cursor, committed) =>
+        this.#problemWithPlace(`record ${position.revision} of group ${group}`, position, cursor, committed),
+      );
+      if (problem !== undefined) return problem;
+    }
+    return undefined;
+  }
+
+  /** Whether it was told everything of these groups. */
+  isCurrent(groups: readonly string[]): boolean {
+    return groups.every((group) => {
+      const logs = this.#told.logsOf(group);
+      const cursor = this.#cursorOf(group);
+      for (let era = cursor.era; era < logs.length - 1; era++) {
+        if (!isBoth(cursor, logs[era], logs[era + 1])) return false;
+      }
+      const [first, ...rest] = logs.at(-1)?.slice(cursor.seq) ?? [];
+      if (first !== undefined && this.#changesOf(first).length > cursor.count) return false;
+      return rest.every((record) => record === undefined || this.#changesOf(record).length === 0);
+    });
+  }
+
+  /**
+   * What is wrong with something in the era that the cursor is in, and in those that go on from where it stands: a watch
+   * need not notice a recovery that has given up nothing of what it was told. Moves the cursor if all is well.
+   */
+  #inSomeEra(
+    group: string,
+    problemIn: (cursor: Cursor, committed: Committed) => string | undefined,
+  ): string | undefined {
+    const logs = this.#told.logsOf(group);
+    const known = this.#cursorOf(group);
+    let problem: string | undefined;
+    for (let era = known.era; era < logs.length; era++) {
+      const cursor = { ...known, era };
+      const found = problemIn(cursor, logs[era] ?? []);
+      if (found === undefined) {
+        this.#cursors.set(group, cursor);
+        return undefined;
+      }
+      problem ??= found;
+      if (!isBoth(known, logs[era], logs[era + 1])) break;
+    }
+    return problem;
+  }
+
+  #problemWithEvent(event: KvEvent, cursor: Cursor, committed: Committed): string | undefined {
     const shown = `${event.type} ${event.key} of revision ${event.revision}`;
     for (;;) {
       if (cursor.seq >= committed.length) return `is told of ${shown}, which is not committed`;
@@ -71,44 +130,33 @@ export class ToldEvents {
     }
   }
 
-  /** What is wrong with a token that stands for these positions. */
-  reached({ groups }: Positions): string | undefined {
-    for (const [group, { revision, epoch }] of groups) {
-      const committed = this.#told.committedOf(group);
-      const seq = Number(revision);
-      const place = `has a token for record ${seq} of group ${group}`;
-      if (seq > committed.length) return `${place}, where ${committed.length} are committed`;
-      const known = committed[seq - 1]?.epoch;
-      if (epoch !== 0n && known !== undefined && Number(epoch) !== known) return `${place} of epoch ${epoch}`;
-      const cursor = this.#cursorOf(group);
-      if (seq < cursor.seq) {
-        const isTold = committed
-          .slice(seq, cursor.seq)
-          .some((record) => record && this.#changesOf(record).length > 0);
-        if (isTold) return `${place}, and was told up to ${cursor.seq}`;
-      }
-      for (; cursor.seq < seq; cursor.seq++, cursor.count = 0) {
-        const record = committed[cursor.seq];
-        const missed = record && this.#changesOf(record)[cursor.count];
-        if (missed) return `${place} without ${missed.kind} ${missed.key} of revision ${cursor.seq + 1}`;
-      }
+  #problemWithPlace(
+    what: string,
+    { revision, epoch }: Position,
+    cursor: Cursor,
+    committed: Committed,
+  ): string | undefined {
+    const seq = Number(revision);
+    const place = `has a token for ${what}`;
+    if (seq > committed.length) return `${place}, where ${committed.length} are committed`;
+    if (!mayHave(committed, { seq, epoch: Number(epoch) })) return `${place} of epoch ${epoch}`;
+    if (seq < cursor.seq) {
+      const isTold = committed
+        .slice(seq, cursor.seq)
+        .some((record) => record && this.#changesOf(record).length > 0);
+      if (isTold) return `${place}, and was told up to ${cursor.seq}`;
+    }
+    for (; cursor.seq < seq; cursor.seq++, cursor.count = 0) {
+      const record = committed[cursor.seq];
+      const missed = record && this.#changesOf(record)[cursor.count];
+      if (missed) return `${place} without ${missed.kind} ${missed.key} of revision ${cursor.seq + 1}`;
     }
     return undefined;
   }
 
-  /** Whether it was told everything of these groups. */
-  isCurrent(groups: readonly string[]): boolean {
-    return groups.every((group) => {
-      const cursor = this.#cursorOf(group);
-      const [first, ...rest] = this.#told.committedOf(group).slice(cursor.seq);
-      if (first !== undefined && this.#changesOf(first).length > cursor.count) return false;
-      return rest.every((record) => record === undefined || this.#changesOf(record).length === 0);
-    });
-  }
-
   /** A group that was not known when the watch began is told from its beginning. */
   #cursorOf(group: string): Cursor {
-    const cursor = this.#cursors.get(group) ?? { seq: 0, count: 0 };
+    const cursor = this.#cursors.get(group) ?? { era: 0, seq: 0, count: 0 };
     this.#cursors.set(group, cursor);
     return cursor;
   }
@@ -131,6 +179,23 @@ export class ToldEvents {
     if (shownValue(value) === shownValue(previous.value)) return undefined;
     return `${shown} after another value than that of ${change.previous}`;
   }
+}
+
+/** Whether a log has a record of this epoch and seq, as far as is known. */
+function mayHave(committed: Committed, { seq, epoch }: { seq: number; epoch: number }): boolean {
+  if (seq > committed.length) return false;
+  const known = committed[seq - 1]?.epoch;
+  return epoch === 0 || known === undefined || known === epoch;
+}
+
+/** Whether a cursor stands where both logs are the same still. */
+function isBoth({ seq, count }: Cursor, one: Committed = [], other: Committed = []): boolean {
+  const toldSeq = count > 0 ? seq + 1 : seq;
+  if (toldSeq > other.length) return false;
+  return one.slice(0, toldSeq).every((record, index) => {
+    const also = other[index];
+    return record === undefined || also === undefined || isSameRecord(also, record);
+  });
 }
 
 function isSame(event: KvEvent, change: Change): boolean {

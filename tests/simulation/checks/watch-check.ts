@@ -59,7 +59,9 @@ export function problemWithStep(committed: Committed, watched: Watched, step: To
 /** Whether what comes after a position may be gone: from some node of the group at least. */
 export function isLostRightly(committed: Committed, replicas: Iterable<ShadowLog>, after: Position): boolean {
   const epoch = committed[after.seq - 1]?.epoch;
-  if (epoch !== undefined && epoch !== after.epoch) return true;
+  // Otherwise a recovery has given up the place.
+  const isThere = after.seq <= committed.length && (epoch === undefined || epoch === after.epoch);
+  if (!isThere) return true;
   return [...replicas].some(({ store }) => store === undefined || store.base.seq > after.seq);
 }
 

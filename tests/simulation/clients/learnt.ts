@@ -1,7 +1,7 @@
 import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import type { Call, History } from "../../checker/history.ts";
 import type { ExpireOperation, StoreOperation } from "../../checker/store-model.ts";
-import type { GroupFacts } from "../checks/group-facts.ts";
+import type { Era } from "../checks/group-facts.ts";
 import { nameOf } from "../checks/shadow-log.ts";
 import { shownValue } from "./shown-value.ts";
 
@@ -13,19 +13,17 @@ interface Found {
 
 /**
  * A history with what the committed logs tell of it: the outcome of writes of which nobody was told, and the ends of
- * keys whose time was over. A write that can be told in a log, and is in none, never took effect.
+ * keys whose time was over. A write that can be told in a log, and is in none, never took effect. What an era has taken
+ * over has not happened in it.
  */
-export function withLog(
-  history: History<StoreOperation>,
-  groups: Iterable<GroupFacts>,
-): History<StoreOperation> {
-  const known = [...groups];
+export function withLog(history: History<StoreOperation>, eras: Iterable<Era>): History<StoreOperation> {
+  const known = [...eras];
   const writes = new Map<string, Found>();
   let isWhole = true;
-  for (const { committed, committedMs } of known) {
+  for (const { epoch, committed, committedMs } of known) {
     for (const [index, record] of committed.entries()) {
       if (record === undefined) isWhole = false;
-      else
+      else if (record.epoch >= epoch)
         for (const sign of signsOf(record))
           writes.set(sign, { record, committedMs: committedMs[index] ?? 0 });
     }
@@ -45,7 +43,8 @@ function signsOf({ requestId, changes }: LogRecord): string[] {
   return requestId === undefined ? values : [`request ${requestId}`, ...values];
 }
 
-function signOf(operation: StoreOperation): string | undefined {
+/** Names an operation as its record does; undefined when nothing tells it from others. */
+export function signOf(operation: StoreOperation): string | undefined {
   switch (operation.kind) {
     case "put":
       return `value ${operation.value}`;
@@ -66,9 +65,9 @@ function answered(call: Call<StoreOperation>, { record, committedMs }: Found): C
   return { ...call, operation, returned: Math.max(committedMs, call.called) };
 }
 
-function expiries({ committed, committedMs, appendedMs }: GroupFacts): Call<ExpireOperation>[] {
+function expiries({ epoch, committed, committedMs, appendedMs }: Era): Call<ExpireOperation>[] {
   return committed.flatMap((record, index) => {
-    if (record === undefined) return [];
+    if (record === undefined || record.epoch < epoch) return [];
     return record.changes.flatMap(({ kind, key, previous }) => {
       if (kind !== "expire") return [];
       const returned = committedMs[index] ?? 0;

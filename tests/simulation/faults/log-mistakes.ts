@@ -105,7 +105,7 @@ function old(cluster: Cluster, host: DataHost, random: Random): PlannedMistake {
  */
 function isKnown({ world }: Cluster, { replica, group }: DataHost, { facts }: LogCopy): boolean {
   return (
-    replica.registrations > facts.registrations || world.invariants.group(group).floorSeq > facts.lastSeq
+    replica.registrations > facts.registrations || world.invariants.group(group).floor.seq > facts.lastSeq
   );
 }
 

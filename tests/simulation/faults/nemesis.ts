@@ -12,6 +12,7 @@ import { count, type World } from "../world/world.ts";
 import { DiskFaults } from "./disk-faults.ts";
 import { Effects } from "./effects.ts";
 import { cutFromService, linkFault, serviceRule } from "./link-faults.ts";
+import { loseGroup } from "./lost-group.ts";
 import type { FaultKind, PlannedFault } from "./plan.ts";
 import { targetOf } from "./targets.ts";
 
@@ -159,6 +160,10 @@ export class Nemesis {
         return this.#transfer(durationMs, random);
       case "full stop":
         return this.#fullStop(random);
+      case "lost group": {
+        const group = random.pick(this.#world.profile.groups);
+        return loseGroup({ group, cluster: this.#cluster, effects: this.#effects, durationMs, random });
+      }
       case "clock jump":
         host.process?.jumpWall(random.between(-1e6, 1e6));
         return host.name;

@@ -42,11 +42,11 @@ export const mistakeKinds = ["copied log", "old log", "swapped logs", "foreign l
 
 export type MistakeKind = (typeof mistakeKinds)[number];
 
-export type FaultKind = CommonKind | MistakeKind;
+export type FaultKind = CommonKind | MistakeKind | "lost group";
 
 const commonKinds = Object.keys(weights).filter(isCommonKind);
 
-export const faultKinds: readonly FaultKind[] = [...commonKinds, ...mistakeKinds];
+export const faultKinds: readonly FaultKind[] = [...commonKinds, ...mistakeKinds, "lost group"];
 
 function isCommonKind(name: string): name is CommonKind {
   return name in weights;
@@ -137,6 +137,7 @@ export function planOf(seed: number, profile: Profile, focus: readonly FaultKind
   for (let i = 0; i < mistakes; i++) {
     add(random.pick(mistakeKinds), { atMs: random.between(1000, profile.faultsMs) });
   }
+  if (random.chance(0.08)) add("lost group", { atMs: random.between(2000, 0.8 * profile.faultsMs) });
   return plan;
 }
 

@@ -1,5 +1,5 @@
 import { parseGroupLogs, parseGroupState, parseRingState } from "../../../src/cluster/metadata/codec.ts";
-import type { RingState } from "../../../src/cluster/metadata/model.ts";
+import type { GroupState, RingState } from "../../../src/cluster/metadata/model.ts";
 import { ringPath } from "../../../src/cluster/metadata/paths.ts";
 import { ringOf } from "../../../src/cluster/ring/placement.ts";
 import { HistoryRecorder } from "../../checker/history.ts";
@@ -13,7 +13,7 @@ import { DataHost } from "./data-host.ts";
 import type { Host } from "./host.ts";
 import type { SimProcess } from "./process.ts";
 import { RouterHost } from "./router-host.ts";
-import type { World } from "./world.ts";
+import { count, type World } from "./world.ts";
 
 /** Routers, data nodes and clients, as a profile wants them. */
 export class Cluster {
@@ -40,7 +40,7 @@ export class Cluster {
       ),
     );
     this.history = new HistoryRecorder<StoreOperation>(() => scheduler.nowMs);
-    this.operator = new Operator(world);
+    this.operator = new Operator(this);
     this.clients = numbers(profile.clients).map((number) => new Client(this, number));
     this.watches = numbers(profile.watchers).map((number) => new WatchClient(this, number));
     coordination.onDone = (process, operation, outcome) => {
@@ -73,13 +73,6 @@ export class Cluster {
       .every(({ replica }) => !replica.isSpoiled && inSync.some(({ number }) => number === replica.number));
   }
 
-  /** Whether all disks of the in-sync set are wiped or damaged: then the group must stay away, not lose silently. */
-  isLost(group: string): boolean {
-    const facts = this.world.invariants.group(group);
-    const inSync = facts.state?.inSync ?? [];
-    return inSync.length > 0 && inSync.every((member) => facts.logOf(member)?.isSpoiled);
-  }
-
   /** The group of the ring that a key belongs to. */
   groupOf(key: string): string | undefined {
     return this.#ring && ringOf(this.#ring).owner(key);
@@ -89,6 +82,21 @@ export class Cluster {
   #roleOf(process: SimProcess): Author {
     const number = this.#numbers.get(process);
     return number === undefined ? "router" : { replica: number };
+  }
+
+  #changeState(group: string, state: GroupState, process: SimProcess): void {
+    const { invariants } = this.world;
+    const facts = invariants.group(group);
+    const { length } = facts.past;
+    const role = this.#roleOf(process);
+    invariants.stateChanging(group, state, process.name, role);
+    invariants.stateChanged(group, state, process.name, role);
+    if (facts.past.length > length) {
+      count(this.world, "group recovered");
+      const given = (facts.past.at(-1)?.committed.length ?? 0) - facts.committed.length;
+      if (given > 0) count(this.world, "group recovered without all that was committed");
+    }
+    this.operator.lookAfter(group);
   }
 
   #observe(process: SimProcess, { name, path, data }: Operation, outcome: Outcome): void {
@@ -103,6 +111,8 @@ export class Cluster {
       const { group, replica } = node;
       invariants.group(group).lives.set(incarnation, { log: replica, spoils: replica.spoils });
     }
+    // Who has lost the disk comes back with another one.
+    if (node) this.operator.lookAfter(node.group);
     const logsOf = /^\/data\/(.+)\/logs$/.exec(path)?.[1];
     const group = /^\/data\/(.+)\/state$/.exec(path)?.[1];
     if (group !== undefined) {
@@ -113,10 +123,9 @@ export class Cluster {
         "zk",
         `group ${group}: epoch ${state.epoch}, primary ${state.primary?.number ?? "none"}, in sync ${inSync}`,
       );
-      invariants.stateChanging(group, state, author, this.#roleOf(process));
-      invariants.stateChanged(group, state, author);
+      this.#changeState(group, state, process);
     } else if (logsOf !== undefined) {
-      invariants.floorSet(logsOf, parseGroupLogs(path, data).floor.seq);
+      invariants.floorSet(logsOf, parseGroupLogs(path, data).floor);
     } else if (path === ringPath) {
       this.#ring = parseRingState(path, data);
       if (!this.#ring.written || invariants.isRingClosed) return;

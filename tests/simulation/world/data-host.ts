@@ -1,5 +1,6 @@
 import { DataNode } from "../../../src/cluster/node/data-node.ts";
 import type { IncomingStream } from "../../../src/cluster/replication/peer.ts";
+import { RejoinRefused } from "../../../src/cluster/replication/rejoin.ts";
 import { LogFileError } from "../../../src/cluster/storage/errors.ts";
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
 import { openLog } from "../../../src/cluster/storage/open.ts";
@@ -51,6 +52,8 @@ export class DataHost extends Host {
   #mayBeRefused = false;
   /** Whether a node refuses to start beside the `rbfile` of another log. */
   #hasLeftover = false;
+  /** Whether the group has refused the log. */
+  #isRefused = false;
   readonly #random: Random;
   readonly #indexRandom: Random;
 
@@ -251,7 +254,8 @@ export class DataHost extends Host {
     // An operator reads why. What an earlier log has left beside this one is taken away; a node whose log is no loss
     // begins anew.
     this.#hasLeftover ||= error instanceof LogFileError && error.path === rbfile;
-    if (!this.#mayBeRefused && !this.#hasLeftover) return;
+    this.#isRefused = error instanceof RejoinRefused;
+    if (!this.#mayBeRefused && !this.#hasLeftover && !this.#isRefused) return;
     this.world.scheduler.after(operatorMs, `operator at ${this.name}`, () => this.#mend());
   }
 
@@ -259,11 +263,18 @@ export class DataHost extends Host {
     if (this.#hasLeftover && this.#disk.contents(rbfile) !== undefined) {
       this.kill();
       this.#disk.take(rbfile);
-    } else if (this.#mayBeRefused && this.world.invariants.group(this.group).isWholeBeside(this.replica)) {
+    } else if (this.#isNoLoss()) {
       this.wipe();
     } else return;
     this.#hasLeftover = false;
     this.start();
+  }
+
+  /** Whether nobody needs a log with which a node may not start. */
+  #isNoLoss(): boolean {
+    const group = this.world.invariants.group(this.group);
+    if (group.isLost) return this.#mayBeRefused || this.#isRefused;
+    return this.#mayBeRefused && group.isWholeBeside(this.replica);
   }
 
   #put({ bytes, index }: LogCopy, inPlace: boolean): void {

@@ -1,0 +1,57 @@
+// runtimes: bun
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { KvEvent } from "kvlab";
+import { groupOf, put } from "./by-hand.ts";
+import { ToldEvents } from "./told-events.ts";
+
+describe("the check of what a watch tells over a recovery", () => {
+  const [before, after] = [
+    groupOf([put("k", "a")], [put("k", "b", 1)], [put("k", "c", 2)]).committed,
+    groupOf([put("k", "a")]).committed,
+  ];
+  after.push({ epoch: 2, seq: 2, changes: [] }, { epoch: 2, seq: 3, changes: [put("k", "d", 1)] });
+
+  function event(value: string, revision: number): KvEvent {
+    return {
+      type: "put",
+      key: "k",
+      value,
+      text: () => value,
+      revision,
+      previous: undefined,
+      token: "",
+    };
+  }
+
+  function watchAfter(revision: bigint, epoch = 1n): ToldEvents {
+    const told = new ToldEvents({
+      scope: { kind: "all" },
+      previous: false,
+      logsOf: () => [before, after],
+      groupOf: () => "g",
+    });
+    told.begin({ cluster: "", groups: new Map([["g", { revision, epoch }]]) });
+    return told;
+  }
+
+  it("takes all of one history, and then what goes on from there in the next", () => {
+    const told = watchAfter(0n);
+    assert.equal(told.take(event("a", 1)), undefined);
+    assert.equal(told.isCurrent(["g"]), false);
+    assert.equal(told.take(event("d", 3)), undefined);
+    assert.equal(told.isCurrent(["g"]), true);
+  });
+
+  it("finds a watch that goes on after what was given up", () => {
+    const told = watchAfter(0n);
+    for (const [revision, value] of ["a", "b"].entries()) told.take(event(value, revision + 1));
+    assert.match(told.take(event("d", 3)) ?? "", /put k of revision 3 in place of put k/);
+    assert.equal(told.isCurrent(["g"]), false);
+  });
+
+  it("takes a place for that of the history that it names", () => {
+    assert.match(watchAfter(2n).take(event("d", 3)) ?? "", /in place of/);
+    assert.equal(watchAfter(2n, 2n).take(event("d", 3)), undefined);
+  });
+});

@@ -1,0 +1,75 @@
+import type { Mutant } from "./mutant.ts";
+
+const groupState = "cluster/replication/group-state.ts";
+const recovery = "cluster/election/recovery.ts";
+const recovered = "epoch: epoch + 1, primary: transition.to, inSync: [transition.to] };";
+
+/** Bugs in what an operator does to a group whose in-sync replicas are lost, and in how all others take it. */
+export const recoveryMutants: readonly Mutant[] = [
+  {
+    name: "a recovery makes another replica primary than the one that it tells of",
+    promise: "an operator is told which replica the group goes on with",
+    withinSeeds: 20,
+    focus: ["lost group"],
+    edits: [
+      [
+        recovery,
+        'const transition = { kind: "recover", to: { number, incarnation } } as const;',
+        `const last = survivors.at(-1) ?? { number, incarnation };
+  const to = { number: last.number, incarnation: last.incarnation };
+  const transition = { kind: "recover", to } as const;`,
+      ],
+    ],
+  },
+  {
+    name: "a recovery leaves the replicas that are gone in sync",
+    promise: "a recovered replica is alone in sync",
+    withinSeeds: 5,
+    focus: ["lost group"],
+    edits: [
+      [
+        groupState,
+        recovered,
+        "epoch: epoch + 1, primary: transition.to, inSync: sorted([...without(inSync, transition.to.number), transition.to]) };",
+      ],
+    ],
+  },
+  {
+    name: "a recovery does not raise the epoch",
+    promise: "an epoch has one primary",
+    withinSeeds: 5,
+    focus: ["lost group"],
+    edits: [
+      [groupState, recovered, "epoch, primary: transition.to, inSync: [transition.to] };"],
+      [groupState, "next.epoch === before.epoch + (isNew ? 1 : 0),", "next.epoch >= before.epoch || isNew,"],
+    ],
+  },
+  {
+    name: "a group is recovered without an operator's word",
+    promise: "acknowledged writes are given up by an operator alone",
+    withinSeeds: 10,
+    focus: ["lost group"],
+    edits: [[recovery, "if (!acceptDataLoss) throw", "if (!acceptDataLoss && !register.connected) throw"]],
+  },
+  {
+    name: "a replica that was recovered in its earlier life does not rejoin",
+    promise: "a group whose primary's machine is well is served",
+    withinSeeds: 40,
+    focus: ["lost group"],
+    edits: [["cluster/node/data-node.ts", "this.#joining.observe(view);", ""]],
+  },
+  {
+    name: "a request that comes after a revision that was given up is carried out",
+    promise: "a write is applied once at most, though its sender has seen what was given up",
+    withinSeeds: 60,
+    focus: ["lost group"],
+    edits: [["cluster/kv/write-plan.ts", " && afterRevision <= store.last.seq;", ";"]],
+  },
+  {
+    name: "a token within an answer does not tell of which history it is",
+    promise: "a watch misses nothing, or says that it did",
+    withinSeeds: 60,
+    focus: ["lost group"],
+    edits: [["client/watch-events.ts", "epoch: event.epoch };", "epoch: 0n };"]],
+  },
+];
