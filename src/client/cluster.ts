@@ -66,6 +66,11 @@ export class Cluster {
     this.#tracked.delete(deadline);
   }
 
+  /** Version of the ring that the client knows. 0 before it knows one. */
+  get ringVersion(): bigint {
+    return this.topology.view?.ringVersion ?? 0n;
+  }
+
   /** The names of all groups. There is at least one. */
   async groups(deadline: Deadline): Promise<string[]> {
     return await this.topology.find({

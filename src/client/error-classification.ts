@@ -14,7 +14,7 @@ import { fromRevision } from "./values.ts";
  * attempt alone. It is "maybe" when the answer was lost, or when the server itself does not know.
  */
 export type ErrorClass =
-  /** Another server has the keys. Its address may be unknown. */
+  /** Another server has the keys. Its address may be unknown, and so it is when the server knows less than the caller. */
   | { readonly next: "redirect"; readonly applied: "no"; readonly address: Address | undefined }
   /** If it was the first attempt, the request can be sent again with this revision. */
   | { readonly next: "forgotten"; readonly applied: "no"; readonly revision: bigint }
@@ -23,10 +23,18 @@ export type ErrorClass =
   /** Another attempt would not help. */
   | { readonly next: "give-up"; readonly applied: "no" | "maybe"; readonly error: KvError };
 
-/** Classifies an error of a call that names keys. Callers handle "no such key" first: it is an answer, not an error. */
-export function classify(error: ConnectError): ErrorClass {
+/**
+ * Classifies an error of a call that names keys. Callers handle "no such key" first: it is an answer, not an error.
+ * `ringVersion`: of the ring that the caller knows. A redirect by an older one is not followed.
+ */
+export function classify(error: ConnectError, ringVersion = 0n): ErrorClass {
   const [wrongNode] = error.findDetails(WrongNodeSchema);
-  if (wrongNode) return { next: "redirect", applied: "no", address: parseAddress(wrongNode.address) };
+  if (wrongNode) {
+    // A server that knows no ring, and says 0, names no address either.
+    const isBehind = wrongNode.ringVersion > 0n && wrongNode.ringVersion < ringVersion;
+    const address = isBehind ? undefined : parseAddress(wrongNode.address);
+    return { next: "redirect", applied: "no", address };
+  }
   const [forgotten] = error.findDetails(RequestForgottenSchema);
   if (forgotten) return { next: "forgotten", applied: "no", revision: forgotten.revision };
   const [failed] = error.findDetails(ConditionFailedSchema);

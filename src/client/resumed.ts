@@ -102,7 +102,7 @@ async function nextAnswer<T>(
 /** The address to continue at after a break. Undefined: that of the topology. Throws errors that no server can help. */
 function nextAddress(cluster: Cluster, server: ServerLink, error: ConnectError): string | undefined {
   if (!error.isWireError) cluster.failed(server);
-  const errorClass = classify(error);
+  const errorClass = classify(error, cluster.ringVersion);
   if (errorClass.next === "give-up") throw errorClass.error;
   if (errorClass.next !== "redirect" || errorClass.address === server.address) return undefined;
   return errorClass.address;

@@ -66,6 +66,23 @@ describe("a call to the wrong node", () => {
     assert.equal(puts.length, 1);
   });
 
+  it("does not go on to the one that is named by an older ring than the client knows", {
+    timeout,
+  }, async () => {
+    router.tell(topologyOf({ g: proxy.address }, 1n, 7n));
+    await kv.get("a");
+    let strayed = 0;
+    second.put = async () => ({ revision: BigInt(++strayed) });
+    // The first node knows less at first, and then that it is the primary.
+    const puts = recordPuts((count) =>
+      count < 3 ? Promise.reject(wrongNode(second.address, 6n)) : Promise.resolve({ revision: 9n }),
+    );
+    assert.equal((await kv.put("a", "1")).revision, 9);
+    assert.deepEqual([puts.length, strayed], [3, 0]);
+    recordPuts(() => Promise.reject(wrongNode(second.address, 8n)));
+    assert.equal((await kv.put("a", "1")).revision, 1);
+  });
+
   it("is repeated when nobody else is named", { timeout }, async () => {
     recordPuts((count) =>
       count < 3 ? Promise.reject(wrongNode("")) : Promise.resolve({ revision: BigInt(count) }),

@@ -77,6 +77,27 @@ for (const direct of [true, false]) {
   });
 }
 
+it(
+  "a router that knows an older ring than another does not bring that back, but newer primaries",
+  { timeout },
+  () =>
+    withRouters(true, async ({ kv, one, two, proxy }) => {
+      one.tell(topologyOf({ first: "127.0.0.1:9", second: two.address }, 1n, 2n));
+      two.tell(topologyOf({ first: two.address, third: two.address }, 2n, 1n));
+      const places = () => Promise.all(["a", "b", "c", "d", "e", "f", "g", "h"].map((key) => kv.locate(key)));
+      const groups = (await places()).map(({ group }) => group);
+      assert.deepEqual([...new Set(groups)].sort(), ["first", "second"]);
+      proxy.setMode("cut");
+      await until("the other router is heard", 15_000, async () =>
+        (await places()).some(({ group, address }) => group === "first" && address === two.address),
+      );
+      assert.deepEqual(
+        (await places()).map(({ group }) => group),
+        groups,
+      );
+    }),
+);
+
 it("a router that is behind another does not bring back a replaced primary", { timeout }, () =>
   withRouters(true, async ({ kv, one, two, proxy }) => {
     one.tell(topologyOf({ first: two.address }, 2n));

@@ -88,9 +88,13 @@ export async function startToyServer(behaviour: Partial<ToyBehaviour> = {}): Pro
 }
 
 /** A topology of groups, by name with the address of the primary, each with as many keys as the others. */
-export function topologyOf(primaries: Readonly<Record<string, string>>, epoch = 1n): Topology {
+export function topologyOf(
+  primaries: Readonly<Record<string, string>>,
+  epoch = 1n,
+  ringVersion = 1n,
+): Topology {
   return create(TopologySchema, {
-    ringVersion: 1n,
+    ringVersion,
     virtualNodes: 16,
     groups: Object.entries(primaries).map(([name, address]) => ({
       name,
@@ -104,8 +108,8 @@ export function notApplied(code = Code.Unavailable): ConnectError {
   return new ConnectError("not now", code, undefined, [{ desc: NotAppliedSchema, value: {} }]);
 }
 
-export function wrongNode(address: string): ConnectError {
-  const detail = { desc: WrongNodeSchema, value: { group: "g", address } };
+export function wrongNode(address: string, ringVersion = 1n): ConnectError {
+  const detail = { desc: WrongNodeSchema, value: { group: "g", address, ringVersion } };
   return new ConnectError("not mine", Code.FailedPrecondition, undefined, [detail]);
 }
 
