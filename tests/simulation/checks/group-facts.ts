@@ -23,6 +23,9 @@ export interface Era {
   readonly appendedMs: ReadonlyMap<string, number>;
 }
 
+/** What an era begins with. */
+type Begin = Pick<Era, "fromMs" | "epoch" | "recovered">;
+
 /** What the group as a whole has done. */
 export class GroupFacts {
   readonly name: string;
@@ -50,7 +53,7 @@ export class GroupFacts {
   /** The state in which an operator was ready to give up what only the replicas in sync had. */
   givenUp: GroupState | undefined;
   /** What the present era began with. */
-  #begun: Pick<Era, "fromMs" | "epoch" | "recovered"> = { fromMs: 0, epoch: 0, recovered: undefined };
+  #begun: Begin = { fromMs: 0, epoch: 0, recovered: undefined };
   readonly replicas = new Set<ShadowLog>();
   /** Which log each life of a replica was registered with, by incarnation; and how often it had been spoiled by then. */
   readonly lives = new Map<string, { readonly log: ShadowLog; readonly spoils: number }>();
@@ -96,10 +99,10 @@ export class GroupFacts {
    * An operator has given up what only the replicas in sync had: the history begins anew with what the recovered log
    * has of it. What else is in that log will be committed with the new epoch.
    */
-  beginEra(log: ShadowLog, epoch: number, nowMs: number): void {
+  beginEra(log: ShadowLog, { epoch, recovered, fromMs }: Begin): void {
     const { committed, committedMs, committedIn } = this;
-    this.past.push({ ...this.era, toMs: nowMs, committed: [...committed], committedMs: [...committedMs] });
-    this.#begun = { fromMs: nowMs, epoch, recovered: log.number };
+    this.past.push({ ...this.era, toMs: fromMs, committed: [...committed], committedMs: [...committedMs] });
+    this.#begun = { fromMs, epoch, recovered };
     const keptSeq = agreedSeq(committed, log);
     for (const facts of [committed, committedMs, committedIn]) facts.length = Math.min(facts.length, keptSeq);
     for (const replica of this.replicas) replica.checkedSeq = Math.min(replica.checkedSeq, keptSeq);

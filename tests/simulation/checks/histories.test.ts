@@ -32,7 +32,7 @@ async function recoveredGroup(...added: LogRecord["changes"][]) {
   log.append([first]);
   commit(1, [put("k", "b", 1)]);
   commit(1, [put("k", "c", 2)]);
-  group.beginEra(log, 2, recoveredMs);
+  group.beginEra(log, { epoch: 2, recovered: 2, fromMs: recoveredMs });
   for (const [index, changes] of added.entries()) commit(2, changes, `r${index}`);
   return group;
 }

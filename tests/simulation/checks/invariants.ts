@@ -234,7 +234,7 @@ export class Invariants {
           "given up what is in sync",
       );
     }
-    if (log !== undefined) group.beginEra(log, epoch, this.#nowMs());
+    if (log !== undefined) group.beginEra(log, { epoch, recovered: primary?.number, fromMs: this.#nowMs() });
   }
 
   /** A log that was lost takes a place in sync again: it must have everything again. */
