@@ -5,6 +5,8 @@ import type { KvEvent } from "kvlab";
 import { groupOf, put } from "./by-hand.ts";
 import { ToldEvents } from "./told-events.ts";
 
+type Logs = ReturnType<ConstructorParameters<typeof ToldEvents>[0]["logsOf"]>;
+
 describe("the check of what a watch tells over a recovery", () => {
   const [before, after] = [
     groupOf([put("k", "a")], [put("k", "b", 1)], [put("k", "c", 2)]).committed,
@@ -24,11 +26,11 @@ describe("the check of what a watch tells over a recovery", () => {
     };
   }
 
-  function watchAfter(revision: bigint, epoch = 1n): ToldEvents {
+  function watchAfter(revision: bigint, epoch = 1n, logs: Logs = [before, after]): ToldEvents {
     const told = new ToldEvents({
       scope: { kind: "all" },
       previous: false,
-      logsOf: () => [before, after],
+      logsOf: () => logs,
       groupOf: () => "g",
     });
     told.begin({ cluster: "", groups: new Map([["g", { revision, epoch }]]) });
@@ -48,6 +50,19 @@ describe("the check of what a watch tells over a recovery", () => {
     for (const [revision, value] of ["a", "b"].entries()) told.take(event(value, revision + 1));
     assert.match(told.take(event("d", 3)) ?? "", /put k of revision 3 in place of put k/);
     assert.equal(told.isCurrent(["g"]), false);
+  });
+
+  it("takes a write that both have at the same place for that of either", () => {
+    const [one, other] = [groupOf([put("k", "a")], [put("k", "b", 1)], [put("k", "c", 2)]), groupOf()];
+    other.committed.push({ epoch: 2, seq: 1, changes: [] }, { epoch: 2, seq: 2, changes: [put("k", "b")] });
+    other.committed.push({ epoch: 2, seq: 3, changes: [put("k", "d", 2)] });
+    for (const value of ["c", "d"]) {
+      const told = watchAfter(0n, 0n, [one.committed, other.committed]);
+      for (const [revision, each] of ["b", value].entries()) {
+        if (value === "c" && revision === 0) told.take(event("a", 1));
+        assert.equal(told.take(event(each, revision + 2)), undefined);
+      }
+    }
   });
 
   it("takes a place for that of the history that it names", () => {

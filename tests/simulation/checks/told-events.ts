@@ -32,7 +32,8 @@ export interface Told {
  */
 export class ToldEvents {
   readonly #told: Told;
-  readonly #cursors = new Map<string, Cursor>();
+  /** Of each group. In which history a watch is may show only later: a write may be in two, at the same place. */
+  readonly #cursors = new Map<string, readonly Cursor[]>();
 
   constructor(told: Told) {
     this.#told = told;
@@ -44,8 +45,12 @@ export class ToldEvents {
     for (const [group, { revision, epoch }] of groups) {
       const logs = this.#told.logsOf(group);
       const place = { seq: Number(revision), epoch: Number(epoch) };
-      const era = logs.findIndex((committed) => mayHave(committed, place));
-      this.#cursors.set(group, { era: era < 0 ? logs.length - 1 : era, seq: place.seq, count: 0 });
+      const eras = [...logs.keys()].filter((era) => mayHave(logs[era] ?? [], place));
+      if (eras.length === 0) eras.push(logs.length - 1);
+      this.#cursors.set(
+        group,
+        eras.map((era) => ({ era, seq: place.seq, count: 0 })),
+      );
     }
   }
 
@@ -70,38 +75,40 @@ export class ToldEvents {
   isCurrent(groups: readonly string[]): boolean {
     return groups.every((group) => {
       const logs = this.#told.logsOf(group);
-      const cursor = this.#cursorOf(group);
-      for (let era = cursor.era; era < logs.length - 1; era++) {
-        if (!isBoth(cursor, logs[era], logs[era + 1])) return false;
-      }
-      const [first, ...rest] = logs.at(-1)?.slice(cursor.seq) ?? [];
-      if (first !== undefined && this.#changesOf(first).length > cursor.count) return false;
-      return rest.every((record) => record === undefined || this.#changesOf(record).length === 0);
+      return this.#cursorsOf(group).some((cursor) => {
+        for (let era = cursor.era; era < logs.length - 1; era++) {
+          if (!isBoth(cursor, logs[era], logs[era + 1])) return false;
+        }
+        const [first, ...rest] = logs.at(-1)?.slice(cursor.seq) ?? [];
+        if (first !== undefined && this.#changesOf(first).length > cursor.count) return false;
+        return rest.every((record) => record === undefined || this.#changesOf(record).length === 0);
+      });
     });
   }
 
   /**
-   * What is wrong with something in the era that the cursor is in, and in those that go on from where it stands: a watch
-   * need not notice a recovery that has given up nothing of what it was told. Moves the cursor if all is well.
+   * What is wrong with something in the era that a cursor is in, and in those that go on from where it stands: a watch need
+   * not notice a recovery that has given up nothing of what it was told. Moves the cursors where all is well.
    */
   #inSomeEra(
     group: string,
     problemIn: (cursor: Cursor, committed: Committed) => string | undefined,
   ): string | undefined {
     const logs = this.#told.logsOf(group);
-    const known = this.#cursorOf(group);
+    const moved = new Map<number, Cursor>();
     let problem: string | undefined;
-    for (let era = known.era; era < logs.length; era++) {
-      const cursor = { ...known, era };
-      const found = problemIn(cursor, logs[era] ?? []);
-      if (found === undefined) {
-        this.#cursors.set(group, cursor);
-        return undefined;
+    for (const known of this.#cursorsOf(group)) {
+      for (let era = known.era; era < logs.length; era++) {
+        const cursor = { ...known, era };
+        const found = problemIn(cursor, logs[era] ?? []);
+        if (found === undefined) moved.set(era, cursor);
+        problem ??= found;
+        if (!isBoth(known, logs[era], logs[era + 1])) break;
       }
-      problem ??= found;
-      if (!isBoth(known, logs[era], logs[era + 1])) break;
     }
-    return problem;
+    if (moved.size === 0) return problem;
+    this.#cursors.set(group, [...moved.values()]);
+    return undefined;
   }
 
   #problemWithEvent(event: KvEvent, cursor: Cursor, committed: Committed): string | undefined {
@@ -155,10 +162,8 @@ export class ToldEvents {
   }
 
   /** A group that was not known when the watch began is told from its beginning. */
-  #cursorOf(group: string): Cursor {
-    const cursor = this.#cursors.get(group) ?? { era: 0, seq: 0, count: 0 };
-    this.#cursors.set(group, cursor);
-    return cursor;
+  #cursorsOf(group: string): readonly Cursor[] {
+    return this.#cursors.get(group) ?? [{ era: 0, seq: 0, count: 0 }];
   }
 
   #changesOf({ changes }: LogRecord): readonly Change[] {
