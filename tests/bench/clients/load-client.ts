@@ -5,11 +5,11 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Load } from "../load.ts";
 import { programOf, type Runtime } from "../runtimes.ts";
-import type { Answer, Order, RunOrder } from "./messages.ts";
+import type { Answer, FillOrder, Order, RunOrder } from "./messages.ts";
 
 /** A process that calls a store over its client library. It stays between measurements, as a server's does. */
 export interface LoadClient {
-  fill(order: Omit<Order & { kind: "fill" }, "kind">): Promise<void>;
+  fill(order: FillOrder): Promise<void>;
   run(order: RunOrder): Promise<Load>;
   close(): Promise<void>;
 }

@@ -3,20 +3,27 @@ import { keyOf, uniform, zipf } from "../keys.ts";
 import { Latencies } from "../latencies.ts";
 import type { Load } from "../load.ts";
 import { randomText } from "../values.ts";
-import { batchSize, type Order, type RunOrder, scanSize } from "./messages.ts";
+import { batchSize, type FillOrder, type RunOrder, scanSize } from "./messages.ts";
 import type { Store } from "./store.ts";
 
 /** Puts in flight while a set is filled: as much as a store takes at once without being refused. */
 const fillBytesInFlight = 4 * 1024 * 1024;
 
-export async function fill(store: Store, order: Order & { kind: "fill" }): Promise<void> {
-  const { set, keys, valueBytes } = order;
+export async function fill(store: Store, order: FillOrder): Promise<void> {
+  const { set, keys, valueBytes, stepPuts = 1 } = order;
   const value = valuesOf(valueBytes);
-  const step = Math.max(1, Math.min(1000, Math.floor(fillBytesInFlight / valueBytes)));
+  const putsInFlight = stepPuts === 1 ? 1000 : 10_000;
+  const step = Math.max(1, Math.min(putsInFlight, Math.floor(fillBytesInFlight / valueBytes)));
   for (let from = 0; from < keys; from += step) {
     const some = Array.from({ length: Math.min(step, keys - from) }, (_, index) => keyOf(set, from + index));
-    await Promise.all(some.map((key) => store.put(key, value())));
-    await store.index(some);
+    if (stepPuts === 1) await Promise.all(some.map((key) => store.put(key, value())));
+    else {
+      const steps = Array.from({ length: Math.ceil(some.length / stepPuts) }, (_, at) =>
+        some.slice(at * stepPuts, (at + 1) * stepPuts).map((key) => [key, value()] as const),
+      );
+      await Promise.all(steps.map((pairs) => store.batch(pairs)));
+    }
+    if (!order.unordered) await store.index(some);
   }
 }
 

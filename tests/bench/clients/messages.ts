@@ -9,10 +9,18 @@ export const batchSize = 10;
 export const scanSize = 100;
 
 /** What the program is told, as one line of JSON. Each has an answer, a line too. */
-export type Order =
-  /** Puts all keys of a set. */
-  | { readonly kind: "fill"; readonly set: number; readonly keys: number; readonly valueBytes: number }
-  | ({ readonly kind: "run" } & RunOrder);
+export type Order = ({ readonly kind: "fill" } & FillOrder) | ({ readonly kind: "run" } & RunOrder);
+
+/** Puts all keys of a set. */
+export interface FillOrder {
+  readonly set: number;
+  readonly keys: number;
+  readonly valueBytes: number;
+  /** Puts in one step; 1 if it is not given. */
+  readonly stepPuts?: number;
+  /** Whether nothing scans the keys: then they need not be known to scans. */
+  readonly unordered?: boolean;
+}
 
 export interface RunOrder {
   readonly work: Work;
