@@ -1,15 +1,11 @@
 import { spawn } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import type { Mutant } from "./mutant.ts";
+import { planted } from "./plant.ts";
 
 /** What the simulation needs of this project. */
 const parts = ["package.json", "src", "gen", "tests/simulation", "tests/support", "tests/checker"];
-
-const root = fileURLToPath(new URL("../../..", import.meta.url));
 
 /** What the simulation has made of a mutant. */
 export interface Catch {
@@ -26,24 +22,8 @@ export interface HuntOptions {
 }
 
 /** Makes a copy of the project with the bug, and runs seeds there. Errors: an edit does not fit the source. */
-export async function hunt(mutant: Mutant, options: HuntOptions): Promise<Catch> {
-  const folder = mkdtempSync(join(tmpdir(), "kvlab-mutant-"));
-  try {
-    for (const part of parts) cpSync(join(root, part), join(folder, part), { recursive: true });
-    symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
-    for (const [file, text, replacement] of mutant.edits) edit(join(folder, "src", file), text, replacement);
-    return await runProgram(folder, mutant, options);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-function edit(path: string, text: string, replacement: string): void {
-  const [before, after, ...more] = readFileSync(path, "utf8").split(text);
-  if (before === undefined || after === undefined || more.length > 0) {
-    throw new Error(`${path} must have this once: ${text}`);
-  }
-  writeFileSync(path, before + replacement + after);
+export function hunt(mutant: Mutant, options: HuntOptions): Promise<Catch> {
+  return planted(mutant.edits, parts, (folder) => runProgram(folder, mutant, options));
 }
 
 async function runProgram(

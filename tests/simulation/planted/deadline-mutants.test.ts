@@ -1,0 +1,34 @@
+// runtimes: bun
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { deadlineMutants, type UnitMutant } from "./deadline-mutants.ts";
+import { planted } from "./plant.ts";
+
+const parts = ["package.json", "src", "gen", "tests/common", "tests/rpc", "tests/client", "tests/support"];
+
+test("each bug planted in the deadlines of calls is caught by their tests", {
+  timeout: 120_000,
+}, async () => {
+  for (const mutant of deadlineMutants) {
+    assert.notEqual(await exitCodeOf(mutant), 0, `not caught: ${mutant.name}`);
+  }
+  const none = { name: "none", edits: [] };
+  for (const name of new Set(deadlineMutants.map((mutant) => mutant.test))) {
+    assert.equal(await exitCodeOf({ ...none, test: name }), 0, `${name} fails without any bug`);
+  }
+});
+
+/** Of the test of a mutant. */
+function exitCodeOf(mutant: UnitMutant): Promise<number | null> {
+  return planted(mutant.edits, parts, (folder) => {
+    const child = spawn(process.execPath, ["test", join(folder, "tests", mutant.test)], {
+      cwd: folder,
+      stdio: "ignore",
+      timeout: 60_000,
+    });
+    return new Promise((resolve) => child.once("close", resolve));
+  });
+}
