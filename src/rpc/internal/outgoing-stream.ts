@@ -9,7 +9,7 @@ import {
 } from "../../../gen/kvlab/internal/v1/replication_pb.ts";
 import type { Duplex, OpenDuplex } from "../../client/transport/duplex.ts";
 import type { AppendRequest, AppendResponse, ReplicationStream } from "../../cluster/replication/peer.ts";
-import { collectBuffers } from "./collect-buffers.ts";
+import { collectBuffers, valueBytes } from "./collect-buffers.ts";
 import { fromEpochs, fromPosition, toEpochs, toPosition, toRecord } from "./replication-messages.ts";
 
 /** A `ReplicationStream` over the network. The answers come in the order of the messages. */
@@ -35,7 +35,7 @@ export class OutgoingStream implements ReplicationStream {
 
   append(request: AppendRequest): Promise<AppendResponse> {
     if (this.#end !== undefined) return Promise.reject(this.#end.reason);
-    if (request.records.length > 0) collectBuffers();
+    collectBuffers(valueBytes(request));
     const waiting = Promise.withResolvers<AppendResponse>();
     this.#waiting.push(waiting);
     this.#queue.push(toRequest(request));

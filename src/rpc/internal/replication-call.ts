@@ -8,7 +8,7 @@ import type { AppendRequest, AppendResponse, IncomingStream } from "../../cluste
 import { flightMessagesMax } from "../../cluster/replication/settings.ts";
 import type { DuplexCall, DuplexEvents } from "../duplex.ts";
 import { toConnectError } from "../errors.ts";
-import { collectBuffers } from "./collect-buffers.ts";
+import { collectBuffers, valueBytes } from "./collect-buffers.ts";
 import { fromEpochs, fromPosition, fromRecord, toEpochs, toPosition } from "./replication-messages.ts";
 
 export type AnswerMessage = MessageInitShape<typeof AppendResponseSchema>;
@@ -76,7 +76,7 @@ export async function answerTo(
   stream: IncomingStream,
   message: AppendRequestMessage,
 ): Promise<AnswerMessage> {
-  if (message.records.length > 0) collectBuffers();
+  collectBuffers(valueBytes(message));
   try {
     return toMessage(await stream.append(fromMessage(message)));
   } catch (error) {

@@ -27,6 +27,22 @@ test("bytes count as pending until their record is settled, also when its caller
   assert.equal(queue.bytes, 0);
 });
 
+test("calls that end with the same signal all learn of it, but for those that were settled before", async () => {
+  const queue = new CommitQueue();
+  const caller = new AbortController();
+  const first = queue.wait(1, 10, caller.signal);
+  const others = [2, 3].map((seq) =>
+    assert.rejects(queue.wait(seq, 10, caller.signal), { code: "outcome-unknown" }),
+  );
+  queue.committed(1);
+  await first;
+  caller.abort();
+  await Promise.all(others);
+  await assert.rejects(queue.wait(3, 0, caller.signal), { code: "outcome-unknown" });
+  queue.committed(3);
+  assert.equal(queue.bytes, 0);
+});
+
 test("who waits when the queue ends is told that the outcome is unknown", async () => {
   const queue = new CommitQueue();
   const waiting = assert.rejects(queue.wait(1, 1, never), { code: "outcome-unknown" });
