@@ -4,26 +4,37 @@ import { join, sep } from "node:path";
 import { root } from "./packages.mjs";
 import { runCommand } from "./run-command.mjs";
 
-const FILE_LIMIT_SECONDS = 400;
+const LIMIT_SECONDS = 400;
 
-/** How each runtime runs one test file and writes its JUnit report. */
+/**
+ * What starts no process, opens no port and has no hooks outside of its suites: of each of these folders, with all below
+ * it, the files run together in one process. A runtime takes longer to start, and to load what they all import, than
+ * most of them take.
+ */
+const together = /^tests\/(?:cluster\/[^/]+|simulation\/checks|bench|checker|common|settings)(?=\/)/;
+
+/** How each runtime runs test files in one process and writes its JUnit report. */
 const runtimes = {
   // By itself Bun gives a hook 5 s, which is not enough to start servers; the others give any time.
-  bun: (file, report) => [
+  bun: (files, report) => [
     "bun",
-    ["test", `./${file}`, "--timeout=120000", "--reporter=junit", `--reporter-outfile=${report}`],
+    [
+      "test",
+      ...files.map((file) => `./${file}`),
+      ...["--timeout=120000", "--reporter=junit", `--reporter-outfile=${report}`],
+    ],
   ],
-  node: (file, report) => [
+  node: (files, report) => [
     "node",
     [
-      "--test",
       ...["--test-reporter=spec", "--test-reporter-destination=stdout"],
       ...["--test-reporter=junit", `--test-reporter-destination=${report}`],
-      file,
+      "scripts/import-tests.mjs",
+      ...files,
     ],
   ],
   // Types have been checked once for all runtimes.
-  deno: (file, report) => ["deno", ["test", "-A", "--no-check", `--junit-path=${report}`, file]],
+  deno: (files, report) => ["deno", ["test", "-A", "--no-check", `--junit-path=${report}`, ...files]],
 };
 
 export const runtimeNames = Object.keys(runtimes);
@@ -35,9 +46,10 @@ export const runtimeNames = Object.keys(runtimes);
 const compileCache = join(root, "node_modules", ".cache", "node-compile-cache");
 
 /**
- * All test files: `{ file, runtimes, alone }`. What is special about one is said in comments that begin its first
+ * All test files: `{ file, runtimes, alone, group }`. What is special about one is said in comments that begin its first
  * lines: `// runtimes: node, bun` when it does not run on all of them; `// alone: why` when no other test file may
- * run at the same time.
+ * run at the same time; `// apart: why` when it needs a process of its own though it is in a folder whose files run
+ * together. Files of one `group` run in one process.
  */
 export function testFiles() {
   const paths = readdirSync(join(root, "tests"), { recursive: true }).map(String);
@@ -48,28 +60,39 @@ export function testFiles() {
     const named = /^\/\/ runtimes: (.+)$/m.exec(head)?.[1].split(/,\s*/) ?? runtimeNames;
     const unknown = named.filter((name) => !runtimeNames.includes(name));
     if (unknown.length > 0) throw new Error(`${file} names unknown runtimes: ${unknown.join(", ")}`);
-    return { file, runtimes: named, alone: /^\/\/ alone: /m.test(head) };
+    const alone = /^\/\/ alone: /m.test(head);
+    const apart = alone || /^\/\/ apart: /m.test(head);
+    return { file, runtimes: named, alone, group: (!apart && together.exec(file)?.[0]) || file };
   });
 }
 
-/** Runs one test file on one runtime: `{ passed, failed, skipped, output, seconds }`. */
-export async function runTestFile(runtime, file) {
+/** Runs test files in one process of one runtime: `{ passed, failed, skipped, output, seconds }`. */
+export async function runTestFiles(runtime, files) {
   const folder = mkdtempSync(join(tmpdir(), "kvlab-test-"));
   try {
-    const report = join(folder, "report.xml");
-    const [command, args] = runtimes[runtime](file, report);
+    const path = join(folder, "report.xml");
+    const [command, args] = runtimes[runtime](files, path);
     const result = await runCommand(command, args, {
-      limitSeconds: FILE_LIMIT_SECONDS,
+      limitSeconds: LIMIT_SECONDS,
       env: { NODE_COMPILE_CACHE: compileCache },
     });
-    const counts = countTests(readReport(report));
-    // A crash outside of every test, a time-out, or a file without tests leaves no failed test behind.
-    const unseen = counts.failed === 0 && (!result.ok || counts.passed + counts.skipped === 0);
-    const output = result.ok && unseen ? `${result.output}\nThe file ran no test.\n` : result.output;
-    return { ...counts, failed: unseen ? 1 : counts.failed, output, seconds: result.seconds };
+    const report = readReport(path);
+    const counts = countTests(report);
+    const silent = filesWithoutTests(files, report, counts);
+    // A crash outside of every test leaves no failed test behind.
+    const unseen = !result.ok && counts.failed + silent.length === 0 ? 1 : 0;
+    const output = [result.output, ...silent.map((file) => `${file} ran no test.\n`)].join("\n");
+    return { ...counts, failed: counts.failed + silent.length + unseen, output, seconds: result.seconds };
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** Files of which the report has no test: there is none, or the process ended, or was ended, before. */
+function filesWithoutTests(files, report, { passed, failed, skipped }) {
+  if (passed + failed + skipped === 0) return files;
+  // Of a lone file, the tests may be in a file that it imports.
+  return files.length === 1 ? [] : files.filter((file) => !report.includes(`${file}"`));
 }
 
 function readReport(path) {

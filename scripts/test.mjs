@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { checks } from "./checks.mjs";
 import { buildAddon, installPackages, missingPackages } from "./packages.mjs";
 import { installSystemPackages } from "./system-packages.mjs";
-import { runTestFile, runtimeNames, testFiles } from "./test-files.mjs";
+import { runTestFiles, runtimeNames, testFiles } from "./test-files.mjs";
 
 const HELP = `Runs all checks, then the test files on Bun, Node.js and Deno.
 
@@ -78,17 +78,24 @@ function selectJobs() {
       run: async () => asCounts(await run()),
       alone: false,
     }));
-  const testJobs = (options.runtime ?? runtimeNames).flatMap((runtime) =>
-    files
-      .filter(({ runtimes }) => runtimes.includes(runtime))
-      .map(({ file, alone }) => ({
-        label: `${runtime.padEnd(5)}  ${file}`,
-        run: () => runTestFile(runtime, file),
-        alone,
-      })),
-  );
+  const testJobs = (options.runtime ?? runtimeNames).flatMap((runtime) => {
+    const ofRuntime = files.filter(({ runtimes }) => runtimes.includes(runtime));
+    const groups = new Set(ofRuntime.map(({ group }) => group));
+    return [...groups].map((group) => testJob(runtime, group, ofRuntime));
+  });
   if (checkJobs.length + testJobs.length === 0) fail("nothing is selected");
   return [...checkJobs, ...testJobs];
+}
+
+function testJob(runtime, group, ofRuntime) {
+  const members = ofRuntime.filter((each) => each.group === group);
+  const files = members.map(({ file }) => file);
+  const what = files.length === 1 ? files[0] : `${group} (${files.length} files)`;
+  return {
+    label: `${runtime.padEnd(5)}  ${what}`,
+    run: () => runTestFiles(runtime, files),
+    alone: members[0].alone,
+  };
 }
 
 function asCounts({ ok, ...rest }) {
