@@ -163,7 +163,7 @@ describe("disks of their own", { skip }, () => {
     const folder = folders[nodes.indexOf(hung)] ?? assert.fail();
     const before = new Map(writes.acknowledged);
 
-    await mounts.freeze(folder);
+    await mounts.hang(folder);
     const beganMs = performance.now();
     await until("writes go on with the other node", 30_000, async () => {
       const found = await primary();
@@ -194,7 +194,7 @@ describe("disks of their own", { skip }, () => {
     const { nodes, data, primary, untilWhole } = await startCluster("standby", folders);
     const serving = (await primary()) ?? assert.fail("no primary");
     const standby = nodes.find((node) => node !== serving) ?? assert.fail();
-    await mounts.freeze(folders[nodes.indexOf(standby)] ?? "");
+    await mounts.hang(folders[nodes.indexOf(standby)] ?? "");
     for (const value of ["1", "2", "3"]) {
       await data.put({ key: "a", value: { case: "text", value } }, { timeoutMs: 20_000 });
     }
@@ -203,5 +203,30 @@ describe("disks of their own", { skip }, () => {
     await mounts.thaw(folders[nodes.indexOf(standby)] ?? "");
     await untilWhole();
     assert.equal(await primary(), serving);
+  });
+
+  test("a primary whose file system is frozen is replaced as a silent one, and comes back afterwards", {
+    timeout: 180_000,
+  }, async () => {
+    const folders = [await mounts.ext4("frozen0", 32), await mounts.ext4("frozen1", 32)];
+    const { nodes, data, primary, untilWhole } = await startCluster("frozen", folders);
+    const writes = writeSteadily(["a", "b", "c"], { client: () => data });
+    await until("there are writes", 20_000, () => writes.acknowledged.size === 3);
+    const frozen = (await primary()) ?? assert.fail("no primary");
+    const folder = folders[nodes.indexOf(frozen)] ?? assert.fail();
+    const before = new Map(writes.acknowledged);
+
+    await mounts.freeze(folder);
+    await until("writes go on with the other node", 30_000, async () => {
+      const found = await primary();
+      const goOn = [...writes.acknowledged].every(([key, number]) => number > (before.get(key) ?? 0) + 3);
+      return found !== undefined && found !== frozen && goOn;
+    });
+
+    await mounts.thaw(folder);
+    await untilWhole();
+    await writes.end();
+    await assertKept(data, writes);
+    assert.notEqual(await primary(), frozen);
   });
 });

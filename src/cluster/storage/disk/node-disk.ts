@@ -2,6 +2,7 @@ import { lstat, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import process from "node:process";
 import type { Disk } from "./disk.ts";
+import { isLocal } from "./local-file-systems.ts";
 import { NodeFile } from "./node-file.ts";
 import { lockPath } from "./node-lock.ts";
 
@@ -9,7 +10,7 @@ import { lockPath } from "./node-lock.ts";
 export const nodeDisk: Disk = {
   async open(path, mode) {
     const handle = await open(path, { read: "r", write: "r+", create: "w+" }[mode]);
-    return new NodeFile(handle);
+    return new NodeFile(handle, await isLocal(path));
   },
 
   async look(path) {
