@@ -41,6 +41,7 @@ export async function opened(disk: SimulatedDisk, options: Options = {}) {
   // Nothing is written while it is looked at.
   const store = await openOn(disk, { log: (message) => messages.push(message), ...options });
   const refusals = messages.filter((message) => message.includes("is not used"));
+  const history = (await store.read(store.base.seq, 1e9)) ?? [];
   const facts = {
     contents: [...(await contentsOf(store))],
     facts: [...store.keys()].sort().map((key) => [key, store.pendingFacts(key)]),
@@ -62,9 +63,8 @@ export async function opened(disk: SimulatedDisk, options: Options = {}) {
     garbageBytes: store.garbageBytes,
     requestsAfter: store.requestsAfter,
     expired: store.expired(Number.MAX_SAFE_INTEGER, 1000),
-    history: store.condition.kind === "damaged" ? [] : plain(await store.read(store.base.seq, 1e9)),
+    history: store.condition.kind === "damaged" ? [] : plain(history),
   };
-  const history = (await store.read(store.base.seq, 1e9)) ?? [];
   const requests = history.map(({ requestId }) => requestId && store.seqOfRequest(requestId));
   await store.close();
   return { facts: { ...facts, requests }, isUsed: hasIndex && refusals.length === 0, refusals };
