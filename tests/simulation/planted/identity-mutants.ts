@@ -16,7 +16,7 @@ export const identityMutants: readonly Mutant[] = [
   {
     name: "later lives are ignored",
     promise: "an older copy of a log loses its place in sync when a process has gone on since",
-    withinSeeds: 150,
+    withinSeeds: 300,
     focus: ["old log", "kill"],
     edits: [[register, "if (hasLater) return", "if (hasLater && !holds) return"]],
   },

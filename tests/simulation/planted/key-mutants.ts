@@ -47,7 +47,7 @@ export const keyMutants: readonly Mutant[] = [
     name: "compaction forgets requests",
     promise: "a request is carried out once, whatever is compacted",
     withinSeeds: 100,
-    focus: ["compaction", "kill"],
+    focus: ["compaction", "slow link"],
     edits: [
       [
         "cluster/storage/rewrite/rewrite.ts",
