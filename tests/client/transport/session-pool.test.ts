@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import * as http2 from "node:http2";
 import type { AddressInfo } from "node:net";
-import { after, before, describe, it } from "node:test";
+import { after, afterEach, before, describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { DataService } from "../../../gen/kvlab/v1/data_pb.ts";
 import { NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
@@ -98,25 +98,39 @@ async function startMutePeer(maxConcurrentStreams: number) {
   };
 }
 
+const closing: (() => Promise<void>)[] = [];
+
+/** What a failed test leaves open would keep the process from its end. */
+async function closeAll(): Promise<void> {
+  for (const close of closing.splice(0)) await close();
+}
+
+/** Both are closed by `closeAll`. */
+async function clientOfMutePeer(maxConcurrentStreams: number) {
+  const peer = await startMutePeer(maxConcurrentStreams);
+  const transports = createTransports();
+  closing.push(async () => {
+    transports.close();
+    await peer.close();
+  });
+  return { peer, data: createClient(DataService, transports.transportTo(peer.address)) };
+}
+
 describe("a call for which the peer has no room", () => {
+  afterEach(closeAll);
+
   it("goes over another connection, as many as it takes", { timeout }, async () => {
-    const peer = await startMutePeer(2);
-    const transports = createTransports();
-    const data = createClient(DataService, transports.transportTo(peer.address));
+    const { peer, data } = await clientOfMutePeer(2);
     const ending = new AbortController();
     const calls = Array.from({ length: 20 }, () => errorOf(data.put({ key: "a", value }, ending)));
     await until("all have come", 10_000, () => peer.paths.length === 20);
     assert.equal(peer.sessions.size, 10);
     ending.abort();
     assert.ok((await Promise.all(calls)).every((error) => !saysNotApplied(error)));
-    transports.close();
-    await peer.close();
   });
 
   it("waits no longer than it may, and is not applied", { timeout }, async () => {
-    const peer = await startMutePeer(1);
-    const transports = createTransports();
-    const data = createClient(DataService, transports.transportTo(peer.address));
+    const { peer, data } = await clientOfMutePeer(1);
     const ending = new AbortController();
     const filling = Array.from({ length: 32 }, () => errorOf(data.put({ key: "a", value }, ending)));
     await until("it is full", 10_000, () => peer.paths.length === 32);
@@ -135,32 +149,26 @@ describe("a call for which the peer has no room", () => {
     await until("it has come", 10_000, () => peer.paths.length === 33);
     ending.abort();
     await Promise.all([patient, ...filling]);
-    transports.close();
-    await peer.close();
   });
 
   it("has not been applied when the peer says that it never looked at it", { timeout }, async () => {
-    const peer = await startMutePeer(100);
-    const transports = createTransports();
-    const data = createClient(DataService, transports.transportTo(peer.address));
+    const { peer, data } = await clientOfMutePeer(100);
     const calls = [1, 2, 3].map(() => errorOf(data.put({ key: "a", value })));
     await until("all have come", 10_000, () => peer.paths.length === 3);
     // With the last that it says to have looked at: the second.
     for (const session of peer.sessions) session.goaway(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM, 3);
     for (const session of peer.sessions) setImmediate(() => session.destroy());
     assert.deepEqual((await Promise.all(calls)).map(saysNotApplied), [false, false, true]);
-    transports.close();
-    await peer.close();
   });
 });
 
 describe("calls that are given up", () => {
+  afterEach(closeAll);
+
   it("wear their connection out before the peer would end it, and harm no other call", {
     timeout,
   }, async () => {
-    const peer = await startMutePeer(1_000);
-    const transports = createTransports();
-    const data = createClient(DataService, transports.transportTo(peer.address));
+    const { peer, data } = await clientOfMutePeer(1_000);
     const staying = new AbortController();
     let ended = false;
     const stays = errorOf(data.put({ key: "a", value }, staying)).finally(() => {
@@ -179,7 +187,5 @@ describe("calls that are given up", () => {
     assert.ok(!ended);
     staying.abort();
     await stays;
-    transports.close();
-    await peer.close();
   });
 });
