@@ -1,10 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
-  type AppendRequest as AppendRequestMessage,
-  AppendRequestSchema,
   type AppendResponse as AppendResponseMessage,
   AppendResult,
+  type ReplicateRequest,
+  ReplicateRequestSchema,
   ReplicationService,
 } from "../../../gen/kvlab/internal/v1/replication_pb.ts";
 import type { Duplex, OpenDuplex } from "../../client/transport/duplex.ts";
@@ -14,19 +14,19 @@ import { fromEpochs, fromPosition, toEpochs, toPosition, toRecord } from "./repl
 
 /** A `ReplicationStream` over the network. The answers come in the order of the messages. */
 export class OutgoingStream implements ReplicationStream {
-  readonly #duplex: Duplex<AppendRequestMessage>;
+  readonly #duplex: Duplex<ReplicateRequest>;
   readonly #onEnd: (reason: unknown) => void;
   /** Messages that are not answered yet. */
   readonly #waiting: PromiseWithResolvers<AppendResponse>[] = [];
   /** Messages for which the connection has no room yet. */
-  readonly #queue: AppendRequestMessage[] = [];
+  readonly #queue: ReplicateRequest[] = [];
   /** Why it takes no more messages. */
   #end: { readonly reason: unknown } | undefined;
 
   constructor(open: OpenDuplex, onEnd: (reason: unknown) => void) {
     this.#onEnd = onEnd;
     this.#duplex = open(ReplicationService.method.replicate, {
-      onMessage: (answer) => this.#answered(answer),
+      onMessage: ({ append }) => this.#answered(append),
       onRoom: () => this.#flow(),
       onEnd: (error) =>
         this.#ended(error ?? new ConnectError("the standby has ended the stream", Code.Unavailable)),
@@ -57,14 +57,17 @@ export class OutgoingStream implements ReplicationStream {
     }
   }
 
-  #answered(answer: AppendResponseMessage): void {
-    const waiting = this.#waiting.shift();
-    if (waiting !== undefined) {
+  #answered(answer: AppendResponseMessage | undefined): void {
+    const [waiting] = this.#waiting;
+    if (answer !== undefined && waiting !== undefined) {
+      this.#waiting.shift();
       waiting.resolve(fromResponse(answer));
       return;
     }
     this.#duplex.cancel();
-    this.#ended(new ConnectError("an answer without a message has come", Code.Internal));
+    this.#ended(
+      new ConnectError("an answer has come that belongs to no message, or is empty", Code.Internal),
+    );
   }
 
   #ended(reason: unknown): void {
@@ -79,9 +82,9 @@ export class OutgoingStream implements ReplicationStream {
   }
 }
 
-function toRequest(request: AppendRequest) {
+function toRequest(request: AppendRequest): ReplicateRequest {
   const { snapshot } = request;
-  return create(AppendRequestSchema, {
+  const append = {
     group: request.group,
     epoch: BigInt(request.epoch),
     primary: request.primary,
@@ -104,7 +107,8 @@ function toRequest(request: AppendRequest) {
             requestsAfter: BigInt(snapshot.requestsAfter),
           },
         }),
-  });
+  };
+  return create(ReplicateRequestSchema, { append });
 }
 
 function fromResponse(message: AppendResponseMessage): AppendResponse {

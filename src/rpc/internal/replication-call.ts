@@ -1,8 +1,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
 import {
   type AppendRequest as AppendRequestMessage,
   type AppendResponseSchema,
   AppendResult,
+  type ReplicateRequest,
+  type ReplicateResponseSchema,
 } from "../../../gen/kvlab/internal/v1/replication_pb.ts";
 import type { AppendRequest, AppendResponse, IncomingStream } from "../../cluster/replication/peer.ts";
 import { flightMessagesMax } from "../../cluster/replication/settings.ts";
@@ -19,7 +22,9 @@ interface Exchange {
 }
 
 /** One call of Replicate: hands messages over as they come, and answers them in their order. */
-export class ReplicationCall implements DuplexCall<AppendRequestMessage, AnswerMessage> {
+export class ReplicationCall
+  implements DuplexCall<ReplicateRequest, MessageInitShape<typeof ReplicateResponseSchema>>
+{
   readonly #stream: IncomingStream;
   readonly #events: DuplexEvents;
   readonly #exchanges: Exchange[] = [];
@@ -34,11 +39,15 @@ export class ReplicationCall implements DuplexCall<AppendRequestMessage, AnswerM
     return this.#end;
   }
 
-  accept(message: AppendRequestMessage): boolean {
+  accept({ append }: ReplicateRequest): boolean {
     if (this.#end !== undefined) return false;
+    if (append === undefined) {
+      this.close(new ConnectError("a message of replication is empty", Code.InvalidArgument));
+      return false;
+    }
     const exchange: Exchange = { answer: undefined };
     this.#exchanges.push(exchange);
-    answerTo(this.#stream, message).then(
+    answerTo(this.#stream, append).then(
       (answer) => {
         exchange.answer = answer;
         if (this.#exchanges[0] === exchange) this.#events.onOutput();
@@ -48,13 +57,13 @@ export class ReplicationCall implements DuplexCall<AppendRequestMessage, AnswerM
     return this.#hasRoom;
   }
 
-  take(): AnswerMessage | undefined {
-    const answer = this.#exchanges[0]?.answer;
-    if (answer === undefined) return undefined;
+  take(): MessageInitShape<typeof ReplicateResponseSchema> | undefined {
+    const append = this.#exchanges[0]?.answer;
+    if (append === undefined) return undefined;
     const hadRoom = this.#hasRoom;
     this.#exchanges.shift();
     if (!hadRoom) this.#events.onRoom();
-    return answer;
+    return { append };
   }
 
   /** What is not answered yet will not be: an answer may take as long as a hanging disk. */

@@ -9,7 +9,14 @@ export const streamingMutants: readonly Mutant[] = [
     name: "an answer is taken for that of the newest message",
     promise: "an answer acknowledges what was sent up to its own message",
     withinSeeds: 10,
-    edits: [["rpc/internal/outgoing-stream.ts", "this.#waiting.shift()", "this.#waiting.pop()"]],
+    edits: [
+      [
+        "rpc/internal/outgoing-stream.ts",
+        "const [waiting] = this.#waiting;",
+        "const waiting = this.#waiting.at(-1);",
+      ],
+      ["rpc/internal/outgoing-stream.ts", "this.#waiting.shift();", "this.#waiting.pop();"],
+    ],
   },
   {
     name: "an answer acknowledges all that was sent meanwhile",

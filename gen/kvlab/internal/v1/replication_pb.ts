@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file kvlab/internal/v1/replication.proto.
  */
 export const file_kvlab_internal_v1_replication: GenFile = /*@__PURE__*/
-  fileDesc("CiNrdmxhYi9pbnRlcm5hbC92MS9yZXBsaWNhdGlvbi5wcm90bxIRa3ZsYWIuaW50ZXJuYWwudjEiJgoIUG9zaXRpb24SDQoFZXBvY2gYASABKAQSCwoDc2VxGAIgASgEIi4KCkVwb2NoU3RhcnQSDQoFZXBvY2gYASABKAQSEQoJZmlyc3Rfc2VxGAIgASgEIoUBCgZDaGFuZ2USKwoEa2luZBgBIAEoDjIdLmt2bGFiLmludGVybmFsLnYxLkNoYW5nZUtpbmQSCwoDa2V5GAIgASgJEg0KBXZhbHVlGAMgASgMEgwKBHRleHQYBCABKAgSEgoKZXhwaXJlc19tcxgFIAEoBBIQCghwcmV2aW91cxgGIAEoBCJkCgZSZWNvcmQSDQoFZXBvY2gYASABKAQSCwoDc2VxGAIgASgEEioKB2NoYW5nZXMYAyADKAsyGS5rdmxhYi5pbnRlcm5hbC52MS5DaGFuZ2USEgoKcmVxdWVzdF9pZBgEIAEoCSKzAQoNU25hcHNob3RDaHVuaxITCgtzbmFwc2hvdF9pZBgBIAEoBBINCgVpbmRleBgCIAEoBBIpCgRiYXNlGAMgASgLMhsua3ZsYWIuaW50ZXJuYWwudjEuUG9zaXRpb24SLQoGZXBvY2hzGAQgAygLMh0ua3ZsYWIuaW50ZXJuYWwudjEuRXBvY2hTdGFydBIMCgRsYXN0GAUgASgIEhYKDnJlcXVlc3RzX2FmdGVyGAYgASgEIqwCCg1BcHBlbmRSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg0KBWVwb2NoGAIgASgEEg8KB3ByaW1hcnkYAyABKA0SDgoGdGFyZ2V0GAQgASgNEhMKC2luY2FybmF0aW9uGAUgASgJEi0KCHByZXZpb3VzGAYgASgLMhsua3ZsYWIuaW50ZXJuYWwudjEuUG9zaXRpb24SKgoHcmVjb3JkcxgHIAMoCzIZLmt2bGFiLmludGVybmFsLnYxLlJlY29yZBIVCg1jb21taXR0ZWRfc2VxGAggASgEEjIKCHNuYXBzaG90GAkgASgLMiAua3ZsYWIuaW50ZXJuYWwudjEuU25hcHNob3RDaHVuaxIQCghsZWFzZV9tcxgKIAEoBBIPCgdjbHVzdGVyGAsgASgJIu0BCg5BcHBlbmRSZXNwb25zZRIvCgZyZXN1bHQYASABKA4yHy5rdmxhYi5pbnRlcm5hbC52MS5BcHBlbmRSZXN1bHQSDQoFZXBvY2gYAiABKAQSKQoEbGFzdBgDIAEoCzIbLmt2bGFiLmludGVybmFsLnYxLlBvc2l0aW9uEikKBGJhc2UYBCABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhItCgZlcG9jaHMYBSADKAsyHS5rdmxhYi5pbnRlcm5hbC52MS5FcG9jaFN0YXJ0EhYKDm5lZWRzX3NuYXBzaG90GAYgASgIImMKFUNvdW50TWlzcGxhY2VkUmVxdWVzdBINCgVncm91cBgBIAEoCRITCgtyaW5nX2dyb3VwcxgCIAMoCRIVCg12aXJ0dWFsX25vZGVzGAMgASgNEg8KB2NsdXN0ZXIYBCABKAkiJgoWQ291bnRNaXNwbGFjZWRSZXNwb25zZRIMCgRrZXlzGAEgASgEIkEKD0hhbmRPdmVyUmVxdWVzdBINCgVncm91cBgBIAEoCRIOCgZudW1iZXIYAiABKA0SDwoHY2x1c3RlchgDIAEoCSIhChBIYW5kT3ZlclJlc3BvbnNlEg0KBWVwb2NoGAEgASgEIjQKEkdldFBvc2l0aW9uUmVxdWVzdBINCgVncm91cBgBIAEoCRIPCgdjbHVzdGVyGAIgASgJIlUKE0dldFBvc2l0aW9uUmVzcG9uc2USLQoIcG9zaXRpb24YASABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhIPCgdkYW1hZ2VkGAIgASgIKm4KCkNoYW5nZUtpbmQSGwoXQ0hBTkdFX0tJTkRfVU5TUEVDSUZJRUQQABITCg9DSEFOR0VfS0lORF9QVVQQARIWChJDSEFOR0VfS0lORF9ERUxFVEUQAhIWChJDSEFOR0VfS0lORF9FWFBJUkUQAyqWAQoMQXBwZW5kUmVzdWx0Eh0KGUFQUEVORF9SRVNVTFRfVU5TUEVDSUZJRUQQABIUChBBUFBFTkRfUkVTVUxUX09LEAESHQoZQVBQRU5EX1JFU1VMVF9TVEFMRV9FUE9DSBACEhoKFkFQUEVORF9SRVNVTFRfTUlTTUFUQ0gQAxIWChJBUFBFTkRfUkVTVUxUX0ZVTEwQBDLTAwoSUmVwbGljYXRpb25TZXJ2aWNlElQKCVJlcGxpY2F0ZRIgLmt2bGFiLmludGVybmFsLnYxLkFwcGVuZFJlcXVlc3QaIS5rdmxhYi5pbnRlcm5hbC52MS5BcHBlbmRSZXNwb25zZSgBMAESTQoGQXBwZW5kEiAua3ZsYWIuaW50ZXJuYWwudjEuQXBwZW5kUmVxdWVzdBohLmt2bGFiLmludGVybmFsLnYxLkFwcGVuZFJlc3BvbnNlEmUKDkNvdW50TWlzcGxhY2VkEigua3ZsYWIuaW50ZXJuYWwudjEuQ291bnRNaXNwbGFjZWRSZXF1ZXN0Gikua3ZsYWIuaW50ZXJuYWwudjEuQ291bnRNaXNwbGFjZWRSZXNwb25zZRJTCghIYW5kT3ZlchIiLmt2bGFiLmludGVybmFsLnYxLkhhbmRPdmVyUmVxdWVzdBojLmt2bGFiLmludGVybmFsLnYxLkhhbmRPdmVyUmVzcG9uc2USXAoLR2V0UG9zaXRpb24SJS5rdmxhYi5pbnRlcm5hbC52MS5HZXRQb3NpdGlvblJlcXVlc3QaJi5rdmxhYi5pbnRlcm5hbC52MS5HZXRQb3NpdGlvblJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("CiNrdmxhYi9pbnRlcm5hbC92MS9yZXBsaWNhdGlvbi5wcm90bxIRa3ZsYWIuaW50ZXJuYWwudjEiJgoIUG9zaXRpb24SDQoFZXBvY2gYASABKAQSCwoDc2VxGAIgASgEIi4KCkVwb2NoU3RhcnQSDQoFZXBvY2gYASABKAQSEQoJZmlyc3Rfc2VxGAIgASgEIoUBCgZDaGFuZ2USKwoEa2luZBgBIAEoDjIdLmt2bGFiLmludGVybmFsLnYxLkNoYW5nZUtpbmQSCwoDa2V5GAIgASgJEg0KBXZhbHVlGAMgASgMEgwKBHRleHQYBCABKAgSEgoKZXhwaXJlc19tcxgFIAEoBBIQCghwcmV2aW91cxgGIAEoBCJkCgZSZWNvcmQSDQoFZXBvY2gYASABKAQSCwoDc2VxGAIgASgEEioKB2NoYW5nZXMYAyADKAsyGS5rdmxhYi5pbnRlcm5hbC52MS5DaGFuZ2USEgoKcmVxdWVzdF9pZBgEIAEoCSKzAQoNU25hcHNob3RDaHVuaxITCgtzbmFwc2hvdF9pZBgBIAEoBBINCgVpbmRleBgCIAEoBBIpCgRiYXNlGAMgASgLMhsua3ZsYWIuaW50ZXJuYWwudjEuUG9zaXRpb24SLQoGZXBvY2hzGAQgAygLMh0ua3ZsYWIuaW50ZXJuYWwudjEuRXBvY2hTdGFydBIMCgRsYXN0GAUgASgIEhYKDnJlcXVlc3RzX2FmdGVyGAYgASgEIkQKEFJlcGxpY2F0ZVJlcXVlc3QSMAoGYXBwZW5kGAEgASgLMiAua3ZsYWIuaW50ZXJuYWwudjEuQXBwZW5kUmVxdWVzdCJGChFSZXBsaWNhdGVSZXNwb25zZRIxCgZhcHBlbmQYASABKAsyIS5rdmxhYi5pbnRlcm5hbC52MS5BcHBlbmRSZXNwb25zZSKsAgoNQXBwZW5kUmVxdWVzdBINCgVncm91cBgBIAEoCRINCgVlcG9jaBgCIAEoBBIPCgdwcmltYXJ5GAMgASgNEg4KBnRhcmdldBgEIAEoDRITCgtpbmNhcm5hdGlvbhgFIAEoCRItCghwcmV2aW91cxgGIAEoCzIbLmt2bGFiLmludGVybmFsLnYxLlBvc2l0aW9uEioKB3JlY29yZHMYByADKAsyGS5rdmxhYi5pbnRlcm5hbC52MS5SZWNvcmQSFQoNY29tbWl0dGVkX3NlcRgIIAEoBBIyCghzbmFwc2hvdBgJIAEoCzIgLmt2bGFiLmludGVybmFsLnYxLlNuYXBzaG90Q2h1bmsSEAoIbGVhc2VfbXMYCiABKAQSDwoHY2x1c3RlchgLIAEoCSLtAQoOQXBwZW5kUmVzcG9uc2USLwoGcmVzdWx0GAEgASgOMh8ua3ZsYWIuaW50ZXJuYWwudjEuQXBwZW5kUmVzdWx0Eg0KBWVwb2NoGAIgASgEEikKBGxhc3QYAyABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhIpCgRiYXNlGAQgASgLMhsua3ZsYWIuaW50ZXJuYWwudjEuUG9zaXRpb24SLQoGZXBvY2hzGAUgAygLMh0ua3ZsYWIuaW50ZXJuYWwudjEuRXBvY2hTdGFydBIWCg5uZWVkc19zbmFwc2hvdBgGIAEoCCJjChVDb3VudE1pc3BsYWNlZFJlcXVlc3QSDQoFZ3JvdXAYASABKAkSEwoLcmluZ19ncm91cHMYAiADKAkSFQoNdmlydHVhbF9ub2RlcxgDIAEoDRIPCgdjbHVzdGVyGAQgASgJIiYKFkNvdW50TWlzcGxhY2VkUmVzcG9uc2USDAoEa2V5cxgBIAEoBCJBCg9IYW5kT3ZlclJlcXVlc3QSDQoFZ3JvdXAYASABKAkSDgoGbnVtYmVyGAIgASgNEg8KB2NsdXN0ZXIYAyABKAkiIQoQSGFuZE92ZXJSZXNwb25zZRINCgVlcG9jaBgBIAEoBCI0ChJHZXRQb3NpdGlvblJlcXVlc3QSDQoFZ3JvdXAYASABKAkSDwoHY2x1c3RlchgCIAEoCSJVChNHZXRQb3NpdGlvblJlc3BvbnNlEi0KCHBvc2l0aW9uGAEgASgLMhsua3ZsYWIuaW50ZXJuYWwudjEuUG9zaXRpb24SDwoHZGFtYWdlZBgCIAEoCCpuCgpDaGFuZ2VLaW5kEhsKF0NIQU5HRV9LSU5EX1VOU1BFQ0lGSUVEEAASEwoPQ0hBTkdFX0tJTkRfUFVUEAESFgoSQ0hBTkdFX0tJTkRfREVMRVRFEAISFgoSQ0hBTkdFX0tJTkRfRVhQSVJFEAMqlgEKDEFwcGVuZFJlc3VsdBIdChlBUFBFTkRfUkVTVUxUX1VOU1BFQ0lGSUVEEAASFAoQQVBQRU5EX1JFU1VMVF9PSxABEh0KGUFQUEVORF9SRVNVTFRfU1RBTEVfRVBPQ0gQAhIaChZBUFBFTkRfUkVTVUxUX01JU01BVENIEAMSFgoSQVBQRU5EX1JFU1VMVF9GVUxMEAQy2QMKElJlcGxpY2F0aW9uU2VydmljZRJaCglSZXBsaWNhdGUSIy5rdmxhYi5pbnRlcm5hbC52MS5SZXBsaWNhdGVSZXF1ZXN0GiQua3ZsYWIuaW50ZXJuYWwudjEuUmVwbGljYXRlUmVzcG9uc2UoATABEk0KBkFwcGVuZBIgLmt2bGFiLmludGVybmFsLnYxLkFwcGVuZFJlcXVlc3QaIS5rdmxhYi5pbnRlcm5hbC52MS5BcHBlbmRSZXNwb25zZRJlCg5Db3VudE1pc3BsYWNlZBIoLmt2bGFiLmludGVybmFsLnYxLkNvdW50TWlzcGxhY2VkUmVxdWVzdBopLmt2bGFiLmludGVybmFsLnYxLkNvdW50TWlzcGxhY2VkUmVzcG9uc2USUwoISGFuZE92ZXISIi5rdmxhYi5pbnRlcm5hbC52MS5IYW5kT3ZlclJlcXVlc3QaIy5rdmxhYi5pbnRlcm5hbC52MS5IYW5kT3ZlclJlc3BvbnNlElwKC0dldFBvc2l0aW9uEiUua3ZsYWIuaW50ZXJuYWwudjEuR2V0UG9zaXRpb25SZXF1ZXN0GiYua3ZsYWIuaW50ZXJuYWwudjEuR2V0UG9zaXRpb25SZXNwb25zZWIGcHJvdG8z");
 
 /**
  * The position of a record in a group's log.
@@ -223,7 +223,49 @@ export const SnapshotChunkSchema: GenMessage<SnapshotChunk> = /*@__PURE__*/
   messageDesc(file_kvlab_internal_v1_replication, 4);
 
 /**
- * A message of Replicate.
+ * A message of a Replicate stream.
+ *
+ * @generated from message kvlab.internal.v1.ReplicateRequest
+ */
+export type ReplicateRequest = Message<"kvlab.internal.v1.ReplicateRequest"> & {
+  /**
+   * Required.
+   *
+   * @generated from field: kvlab.internal.v1.AppendRequest append = 1;
+   */
+  append?: AppendRequest | undefined;
+};
+
+/**
+ * Describes the message kvlab.internal.v1.ReplicateRequest.
+ * Use `create(ReplicateRequestSchema)` to create a new message.
+ */
+export const ReplicateRequestSchema: GenMessage<ReplicateRequest> = /*@__PURE__*/
+  messageDesc(file_kvlab_internal_v1_replication, 5);
+
+/**
+ * The answer to a message of a Replicate stream.
+ *
+ * @generated from message kvlab.internal.v1.ReplicateResponse
+ */
+export type ReplicateResponse = Message<"kvlab.internal.v1.ReplicateResponse"> & {
+  /**
+   * Always set.
+   *
+   * @generated from field: kvlab.internal.v1.AppendResponse append = 1;
+   */
+  append?: AppendResponse | undefined;
+};
+
+/**
+ * Describes the message kvlab.internal.v1.ReplicateResponse.
+ * Use `create(ReplicateResponseSchema)` to create a new message.
+ */
+export const ReplicateResponseSchema: GenMessage<ReplicateResponse> = /*@__PURE__*/
+  messageDesc(file_kvlab_internal_v1_replication, 6);
+
+/**
+ * A message of a primary to a standby.
  *
  * @generated from message kvlab.internal.v1.AppendRequest
  */
@@ -312,10 +354,10 @@ export type AppendRequest = Message<"kvlab.internal.v1.AppendRequest"> & {
  * Use `create(AppendRequestSchema)` to create a new message.
  */
 export const AppendRequestSchema: GenMessage<AppendRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 5);
+  messageDesc(file_kvlab_internal_v1_replication, 7);
 
 /**
- * The answer to a message of Replicate.
+ * The answer to such a message.
  *
  * @generated from message kvlab.internal.v1.AppendResponse
  */
@@ -368,7 +410,7 @@ export type AppendResponse = Message<"kvlab.internal.v1.AppendResponse"> & {
  * Use `create(AppendResponseSchema)` to create a new message.
  */
 export const AppendResponseSchema: GenMessage<AppendResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 6);
+  messageDesc(file_kvlab_internal_v1_replication, 8);
 
 /**
  * Request of CountMisplaced.
@@ -410,7 +452,7 @@ export type CountMisplacedRequest = Message<"kvlab.internal.v1.CountMisplacedReq
  * Use `create(CountMisplacedRequestSchema)` to create a new message.
  */
 export const CountMisplacedRequestSchema: GenMessage<CountMisplacedRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 7);
+  messageDesc(file_kvlab_internal_v1_replication, 9);
 
 /**
  * Answer of CountMisplaced.
@@ -431,7 +473,7 @@ export type CountMisplacedResponse = Message<"kvlab.internal.v1.CountMisplacedRe
  * Use `create(CountMisplacedResponseSchema)` to create a new message.
  */
 export const CountMisplacedResponseSchema: GenMessage<CountMisplacedResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 8);
+  messageDesc(file_kvlab_internal_v1_replication, 10);
 
 /**
  * Request of HandOver.
@@ -466,7 +508,7 @@ export type HandOverRequest = Message<"kvlab.internal.v1.HandOverRequest"> & {
  * Use `create(HandOverRequestSchema)` to create a new message.
  */
 export const HandOverRequestSchema: GenMessage<HandOverRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 9);
+  messageDesc(file_kvlab_internal_v1_replication, 11);
 
 /**
  * Answer of HandOver.
@@ -487,7 +529,7 @@ export type HandOverResponse = Message<"kvlab.internal.v1.HandOverResponse"> & {
  * Use `create(HandOverResponseSchema)` to create a new message.
  */
 export const HandOverResponseSchema: GenMessage<HandOverResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 10);
+  messageDesc(file_kvlab_internal_v1_replication, 12);
 
 /**
  * Request of GetPosition.
@@ -515,7 +557,7 @@ export type GetPositionRequest = Message<"kvlab.internal.v1.GetPositionRequest">
  * Use `create(GetPositionRequestSchema)` to create a new message.
  */
 export const GetPositionRequestSchema: GenMessage<GetPositionRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 11);
+  messageDesc(file_kvlab_internal_v1_replication, 13);
 
 /**
  * Answer of GetPosition.
@@ -543,7 +585,7 @@ export type GetPositionResponse = Message<"kvlab.internal.v1.GetPositionResponse
  * Use `create(GetPositionResponseSchema)` to create a new message.
  */
 export const GetPositionResponseSchema: GenMessage<GetPositionResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 12);
+  messageDesc(file_kvlab_internal_v1_replication, 14);
 
 /**
  * What a change does to its key.
@@ -663,8 +705,8 @@ export const ReplicationService: GenService<{
    */
   replicate: {
     methodKind: "bidi_streaming";
-    input: typeof AppendRequestSchema;
-    output: typeof AppendResponseSchema;
+    input: typeof ReplicateRequestSchema;
+    output: typeof ReplicateResponseSchema;
   },
   /**
    * One message of Replicate as a call of its own. Primaries of earlier versions use it.
