@@ -86,13 +86,21 @@ export class GroupFacts {
   /** Whether no member of the in-sync set has a log that it can be relied on: then only an operator can help. */
   get isLost(): boolean {
     const inSync = this.state?.inSync ?? [];
-    return inSync.length > 0 && inSync.every((member) => this.#isUnreliable(this.logOf(member)));
+    return inSync.length > 0 && inSync.every((member) => this.#isUnreliable(member));
   }
 
-  #isUnreliable(log: ShadowLog | undefined): boolean {
+  #isUnreliable(member: Member): boolean {
+    const log = this.logOf(member);
     if (log === undefined) return false;
+    if (this.#hasMissed(member, log)) return true;
     const last = { epoch: epochAt(log.epochs, log.durableSeq), seq: log.durableSeq };
     return log.isSpoiled || !holds({ epochs: log.epochs, last }, this.floor);
+  }
+
+  /** Whether the named life of a log is over before the log knew of it, as of a node that ends just after a recovery. */
+  #hasMissed({ incarnation }: Member, log: ShadowLog): boolean {
+    if (log.life >= BigInt(incarnation)) return false;
+    return [...this.lives].some(([other, life]) => life.log === log && BigInt(other) > BigInt(incarnation));
   }
 
   /**

@@ -12,7 +12,8 @@ export function observe(
   process: SimProcess,
   { invariants, scheduler }: Pick<World, "invariants" | "scheduler">,
 ): void {
-  const { append, commit, get, getNow, openScan, onVisible, truncate, beginSnapshot, compact } = store;
+  const { append, commit, get, getNow, openScan, onVisible, truncate, beginSnapshot, compact, beginLife } =
+    store;
   const group = invariants.group(replica.group);
   /** What watchers are told of is committed, whoever else may serve by now. */
   let isTelling = false;
@@ -70,6 +71,10 @@ export function observe(
         isTelling = false;
       }
     });
+  store.beginLife = async (incarnation) => {
+    await beginLife.call(store, incarnation);
+    replica.life = BigInt(incarnation);
+  };
   store.truncate = async (seq) => {
     if (seq < store.last.seq) invariants.cutting(replica, seq);
     replica.beginCut(seq);

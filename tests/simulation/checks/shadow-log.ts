@@ -10,6 +10,7 @@ export interface LogFacts {
   readonly copiedSeq: number;
   readonly promisedEpoch: number;
   readonly registrations: number;
+  readonly life: bigint;
   readonly pending: Pending;
 }
 
@@ -37,6 +38,8 @@ export class ShadowLog {
   spoils = 0;
   /** How often a node has taken its place in the group with this log. */
   registrations = 0;
+  /** The latest life that the log knows: the incarnation of a node that has taken its place with it. */
+  life = 0n;
   /** The log that this was before somebody copied it. */
   origin: ShadowLog = this;
   #number: number | undefined;
@@ -56,7 +59,7 @@ export class ShadowLog {
   }
 
   get facts(): LogFacts {
-    const { origin, store, durableSeq, records, copiedSeq, promisedEpoch, registrations } = this;
+    const { origin, store, durableSeq, records, copiedSeq, promisedEpoch, registrations, life } = this;
     return {
       of: origin,
       lastSeq: store?.last.seq ?? durableSeq,
@@ -64,18 +67,20 @@ export class ShadowLog {
       copiedSeq,
       promisedEpoch,
       registrations,
+      life,
       pending: this.#pending,
     };
   }
 
   /** The file is replaced by a copy, of this log or another; what it had is lost. */
-  overwritten({ of, records, copiedSeq, promisedEpoch, registrations, pending }: LogFacts): void {
+  overwritten({ of, records, copiedSeq, promisedEpoch, registrations, life, pending }: LogFacts): void {
     this.origin = of;
     this.records = new Map(records);
     this.copiedSeq = copiedSeq;
     this.checkedSeq = 0;
     this.promisedEpoch = promisedEpoch;
     this.registrations = registrations;
+    this.life = life;
     this.#pending = pending;
     this.spoil();
   }

@@ -190,6 +190,7 @@ async function logOfAnotherCluster(cluster: Cluster, host: DataHost, random: Ran
     copiedSeq: 0,
     promisedEpoch: epoch,
     registrations: 1,
+    life: 0n,
     pending: undefined,
   };
   return { bytes: disk.contents("db.txt") ?? Buffer.alloc(0), facts };
