@@ -178,8 +178,6 @@ export class Replicator {
       this.progress.matched(endSeq);
       return;
     }
-    // The messages behind it do not fit either.
-    this.#endStream();
     if (response.result === "mismatch") this.progress.lost();
     this.#wake?.();
   }
@@ -269,6 +267,8 @@ export class Replicator {
     };
     this.progress.answered(answer, nowMs, store.written.seq);
     if (result === "full") this.progress.full(nowMs);
+    // The messages behind it do not fit either. Their answers, which may come in the same turn, say nothing new.
+    if (!answer.isOk) this.#endStream();
     this.#context.onAck(this);
     return response;
   }
