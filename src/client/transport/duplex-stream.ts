@@ -1,9 +1,8 @@
-import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
+import type { IncomingHttpHeaders } from "node:http2";
 import { constants } from "node:http2";
 import {
   type DescMessage,
   type DescMethodBiDiStreaming,
-  fromBinary,
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
@@ -11,6 +10,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { compressedFlag } from "@connectrpc/connect/protocol";
 import { codeFromHttpStatus, endStreamFlag, endStreamFromJson } from "@connectrpc/connect/protocol-connect";
 import { type Envelope, EnvelopeReader, enveloped } from "../../common/envelopes.ts";
+import { brokenOff, parsed, tooLong } from "./answers.ts";
 import type { Duplex, DuplexEvents } from "./duplex.ts";
 import type { Begun, SessionPool } from "./session-pool.ts";
 
@@ -162,21 +162,4 @@ function problemWith(head: IncomingHttpHeaders): ConnectError | undefined {
   }
   if (type === headers["content-type"]) return undefined;
   return new ConnectError(`unsupported content type ${type}`, Code.Internal);
-}
-
-function parsed<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array): MessageShape<Desc> {
-  try {
-    return fromBinary(schema, bytes);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ConnectError(`parse binary: ${reason}`, Code.Internal, undefined, undefined, error);
-  }
-}
-
-function tooLong(what: string, messageBytesMax: number): ConnectError {
-  return new ConnectError(`the ${what} has more than ${messageBytesMax} bytes`, Code.ResourceExhausted);
-}
-
-function brokenOff({ rstCode }: ClientHttp2Stream): ConnectError {
-  return new ConnectError(`the answer broke off (HTTP/2 code ${rstCode})`, Code.Unavailable);
 }

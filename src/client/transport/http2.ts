@@ -7,7 +7,7 @@
 
 import { type ClientHttp2Stream, constants, type OutgoingHttpHeaders } from "node:http2";
 import { PassThrough } from "node:stream";
-import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
@@ -16,6 +16,7 @@ import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import { systemClock, timerMsMax } from "../../common/clock.ts";
 import { Deadlines } from "../../common/deadlines.ts";
+import { parsed } from "./answers.ts";
 import type { OpenDuplex } from "./duplex.ts";
 import { DuplexStream } from "./duplex-stream.ts";
 import { type Begun, SessionPool } from "./session-pool.ts";
@@ -175,18 +176,6 @@ function unaryFields(body: Uint8Array, timeoutMs: number | undefined): OutgoingH
     "content-length": body.length,
     ...(timeoutMs !== undefined && { "connect-timeout-ms": Math.ceil(timeoutMs) }),
   };
-}
-
-function parsed<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array): MessageShape<Desc> {
-  try {
-    return fromBinary(schema, bytes);
-  } catch (error) {
-    throw new ConnectError(`parse binary: ${explain(error)}`, Code.Internal, undefined, undefined, error);
-  }
-}
-
-function explain(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** A call with a longer timeout than a timer can count would time out at once. */

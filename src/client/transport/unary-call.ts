@@ -1,9 +1,10 @@
-import type { ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import { constants } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeFromHttpStatus, errorFromJsonBytes } from "@connectrpc/connect/protocol-connect";
 import type { Deadlines, Expiring } from "../../common/deadlines.ts";
 import { joinChunks } from "../../common/join-chunks.ts";
+import { brokenOff, tooLong } from "./answers.ts";
 import type { Begun, SessionPool } from "./session-pool.ts";
 
 export interface UnaryCallOptions {
@@ -115,12 +116,4 @@ function answerIn(head: IncomingHttpHeaders, body: Uint8Array): Uint8Array {
   if (status === 200) throw new ConnectError(`unsupported content type ${type}`, Code.Internal);
   const error = new ConnectError(`HTTP ${status}`, codeFromHttpStatus(status));
   throw type === "application/json" ? errorFromJsonBytes(body, undefined, error) : error;
-}
-
-function tooLong(what: string, messageBytesMax: number): ConnectError {
-  return new ConnectError(`the ${what} has more than ${messageBytesMax} bytes`, Code.ResourceExhausted);
-}
-
-function brokenOff({ rstCode }: ClientHttp2Stream): ConnectError {
-  return new ConnectError(`the answer broke off (HTTP/2 code ${rstCode})`, Code.Unavailable);
 }
