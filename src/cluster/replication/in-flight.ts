@@ -1,5 +1,5 @@
 import type { Clock } from "../../common/clock.ts";
-import { contentBytes } from "../storage/format/record.ts";
+import { contentBytesOf } from "../storage/format/record.ts";
 import type { AppendRequest, AppendResponse, Peer, ReplicationStream } from "./peer.ts";
 import { flightBytesMax, flightMessagesMax, peerTimeoutMs } from "./settings.ts";
 
@@ -50,8 +50,7 @@ export class InFlight {
 
   /** As `ReplicationStream.append`. */
   async append(request: AppendRequest): Promise<AppendResponse> {
-    let bytes = 0;
-    for (const record of request.records) bytes += contentBytes(record);
+    const bytes = contentBytesOf(request.records);
     const message = { sentMs: this.#clock.monotonicMs(), bytes };
     this.#messages.add(message);
     this.#bytes += bytes;

@@ -2,15 +2,14 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
   type AppendResponse as AppendResponseMessage,
-  AppendResult,
   type ReplicateRequest,
   ReplicateRequestSchema,
   ReplicationService,
 } from "../../../gen/kvlab/internal/v1/replication_pb.ts";
 import type { Duplex, OpenDuplex } from "../../client/transport/duplex.ts";
 import type { AppendRequest, AppendResponse, ReplicationStream } from "../../cluster/replication/peer.ts";
-import { collectBuffers, valueBytes } from "./collect-buffers.ts";
-import { fromEpochs, fromPosition, toEpochs, toPosition, toRecord } from "./replication-messages.ts";
+import { fromAppendResponse, toAppendRequest } from "./append-messages.ts";
+import { collectBuffers } from "./collect-buffers.ts";
 
 /** A `ReplicationStream` over the network. The answers come in the order of the messages. */
 export class OutgoingStream implements ReplicationStream {
@@ -35,10 +34,10 @@ export class OutgoingStream implements ReplicationStream {
 
   append(request: AppendRequest): Promise<AppendResponse> {
     if (this.#end !== undefined) return Promise.reject(this.#end.reason);
-    collectBuffers(valueBytes(request));
+    collectBuffers(request.records);
     const waiting = Promise.withResolvers<AppendResponse>();
     this.#waiting.push(waiting);
-    this.#queue.push(toRequest(request));
+    this.#queue.push(create(ReplicateRequestSchema, { append: toAppendRequest(request) }));
     this.#flow();
     return waiting.promise;
   }
@@ -61,7 +60,7 @@ export class OutgoingStream implements ReplicationStream {
     const [waiting] = this.#waiting;
     if (answer !== undefined && waiting !== undefined) {
       this.#waiting.shift();
-      waiting.resolve(fromResponse(answer));
+      waiting.resolve(fromAppendResponse(answer));
       return;
     }
     this.#duplex.cancel();
@@ -79,60 +78,5 @@ export class OutgoingStream implements ReplicationStream {
     this.#end = { reason };
     this.#queue.length = 0;
     for (const { reject } of this.#waiting.splice(0)) reject(reason);
-  }
-}
-
-function toRequest(request: AppendRequest): ReplicateRequest {
-  const { snapshot } = request;
-  const append = {
-    group: request.group,
-    epoch: BigInt(request.epoch),
-    primary: request.primary,
-    target: request.target,
-    incarnation: request.incarnation,
-    previous: toPosition(request.previous),
-    records: request.records.map(toRecord),
-    committedSeq: BigInt(request.committedSeq),
-    leaseMs: BigInt(Math.ceil(request.leaseMs)),
-    cluster: request.cluster ?? "",
-    ...(snapshot === undefined
-      ? {}
-      : {
-          snapshot: {
-            snapshotId: BigInt(snapshot.snapshotId),
-            index: BigInt(snapshot.index),
-            base: toPosition(snapshot.base),
-            epochs: toEpochs(snapshot.epochs),
-            last: snapshot.last,
-            requestsAfter: BigInt(snapshot.requestsAfter),
-          },
-        }),
-  };
-  return create(ReplicateRequestSchema, { append });
-}
-
-function fromResponse(message: AppendResponseMessage): AppendResponse {
-  return {
-    result: fromResult(message.result),
-    epoch: Number(message.epoch),
-    last: fromPosition(message.last),
-    base: fromPosition(message.base),
-    epochs: fromEpochs(message.epochs),
-    needsSnapshot: message.needsSnapshot,
-  };
-}
-
-function fromResult(result: AppendResult): AppendResponse["result"] {
-  switch (result) {
-    case AppendResult.OK:
-      return "ok";
-    case AppendResult.STALE_EPOCH:
-      return "stale-epoch";
-    case AppendResult.MISMATCH:
-      return "mismatch";
-    case AppendResult.FULL:
-      return "full";
-    default:
-      throw new Error(`a standby has answered with the unknown result ${result}`);
   }
 }

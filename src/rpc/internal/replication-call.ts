@@ -1,18 +1,17 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import {
-  type AppendRequest as AppendRequestMessage,
-  type AppendResponseSchema,
-  AppendResult,
-  type ReplicateRequest,
-  type ReplicateResponseSchema,
+import type {
+  AppendRequest as AppendRequestMessage,
+  AppendResponseSchema,
+  ReplicateRequest,
+  ReplicateResponseSchema,
 } from "../../../gen/kvlab/internal/v1/replication_pb.ts";
-import type { AppendRequest, AppendResponse, IncomingStream } from "../../cluster/replication/peer.ts";
+import type { IncomingStream } from "../../cluster/replication/peer.ts";
 import { flightMessagesMax } from "../../cluster/replication/settings.ts";
 import type { DuplexCall, DuplexEvents } from "../duplex.ts";
 import { toConnectError } from "../errors.ts";
-import { collectBuffers, valueBytes } from "./collect-buffers.ts";
-import { fromEpochs, fromPosition, fromRecord, toEpochs, toPosition } from "./replication-messages.ts";
+import { fromAppendRequest, toAppendResponse } from "./append-messages.ts";
+import { collectBuffers } from "./collect-buffers.ts";
 
 export type AnswerMessage = MessageInitShape<typeof AppendResponseSchema>;
 
@@ -85,56 +84,11 @@ export async function answerTo(
   stream: IncomingStream,
   message: AppendRequestMessage,
 ): Promise<AnswerMessage> {
-  collectBuffers(valueBytes(message));
   try {
-    return toMessage(await stream.append(fromMessage(message)));
+    const request = fromAppendRequest(message);
+    collectBuffers(request.records);
+    return toAppendResponse(await stream.append(request));
   } catch (error) {
     throw toConnectError(error);
   }
-}
-
-const results = {
-  ok: AppendResult.OK,
-  "stale-epoch": AppendResult.STALE_EPOCH,
-  mismatch: AppendResult.MISMATCH,
-  full: AppendResult.FULL,
-} as const;
-
-function toMessage(response: AppendResponse): AnswerMessage {
-  return {
-    result: results[response.result],
-    epoch: BigInt(response.epoch),
-    last: toPosition(response.last),
-    base: toPosition(response.base),
-    epochs: toEpochs(response.epochs),
-    needsSnapshot: response.needsSnapshot,
-  };
-}
-
-function fromMessage(message: AppendRequestMessage): AppendRequest {
-  const { snapshot } = message;
-  return {
-    group: message.group,
-    epoch: Number(message.epoch),
-    primary: message.primary,
-    target: message.target,
-    incarnation: message.incarnation,
-    previous: fromPosition(message.previous),
-    records: message.records.map(fromRecord),
-    committedSeq: Number(message.committedSeq),
-    leaseMs: Number(message.leaseMs),
-    cluster: message.cluster,
-    ...(snapshot === undefined
-      ? {}
-      : {
-          snapshot: {
-            snapshotId: Number(snapshot.snapshotId),
-            index: Number(snapshot.index),
-            base: fromPosition(snapshot.base),
-            epochs: fromEpochs(snapshot.epochs),
-            last: snapshot.last,
-            requestsAfter: Number(snapshot.requestsAfter),
-          },
-        }),
-  };
 }

@@ -40,6 +40,13 @@ export function contentBytes({ changes, requestId }: LogRecord): number {
   return bytes;
 }
 
+/** The same of several records. */
+export function contentBytesOf(records: readonly LogRecord[]): number {
+  let bytes = 0;
+  for (const record of records) bytes += contentBytes(record);
+  return bytes;
+}
+
 /**
  * Writes a record into `into`, which must have room for `encodedBytesMax`, and returns where each entry ends. `back`:
  * see `ParsedEntry.back`.
