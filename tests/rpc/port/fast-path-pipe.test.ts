@@ -17,6 +17,7 @@ import { systemClock } from "../../../src/common/clock.ts";
 import { pipeHandlers } from "../../../src/rpc/kv/pipe-service.ts";
 import type { UnaryCalls } from "../../../src/rpc/kv/unary-calls.ts";
 import { type Listener, listen } from "../../../src/rpc/port/listener.ts";
+import { type RawAnswer, type RawCall, rawExchange } from "../../support/raw-exchange.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { until } from "../../support/until.ts";
 
@@ -80,20 +81,15 @@ function routes(router: ConnectRouter): void {
 type Choose = <T>(list: readonly T[]) => T;
 type Below = (count: number) => number;
 
-interface Sent {
+interface Sent extends RawCall {
   readonly headers: Readonly<Record<string, string>>;
-  readonly chunks: readonly Uint8Array[];
-  /** Whether the caller ends its side only once it has the answer. */
   readonly isOpen: boolean;
 }
 
-interface Received {
-  readonly head: Record<string, unknown>;
-  readonly trailers: Record<string, unknown>;
+interface Received extends Omit<RawAnswer, "body"> {
   readonly answers: readonly Answer[];
   /** What ends a stream of Connect. */
   readonly end: string;
-  readonly code: number;
 }
 
 describe("the two ways to answer a pipe", () => {
@@ -109,34 +105,10 @@ describe("the two ways to answer a pipe", () => {
     await listener.close();
   });
 
-  function exchange({ headers, chunks, isOpen }: Sent): Promise<Received> {
-    return new Promise((resolve) => {
-      const stream = session.request({
-        ":method": "POST",
-        ":path": "/kvlab.v1.DataService/Pipe",
-        ...headers,
-      });
-      let head: Record<string, unknown> = {};
-      let trailers: Record<string, unknown> = {};
-      const received: Uint8Array[] = [];
-      stream.on("response", ({ date: _, ...given }) => {
-        head = { ...given };
-      });
-      stream.on("trailers", (given) => {
-        trailers = { ...given };
-      });
-      stream.on("data", (chunk: Uint8Array) => received.push(chunk));
-      stream.on("error", () => {});
-      const done = () => {
-        stream.end();
-        resolve({ head, trailers, ...parsed(Buffer.concat(received)), code: stream.rstCode });
-      };
-      // Deno's client does not close a stream whose answer came before the whole request was sent.
-      stream.on("end", done);
-      stream.on("close", done);
-      for (const chunk of chunks) stream.write(chunk);
-      if (!isOpen) stream.end();
-    });
+  async function exchange({ headers, ...call }: Sent): Promise<Received> {
+    const path = { ":path": "/kvlab.v1.DataService/Pipe" };
+    const { body, ...received } = await rawExchange(session, { ...call, headers: { ...path, ...headers } });
+    return { ...received, ...parsed(body) };
   }
 
   it("give the same status, fields, trailers and answers, whatever comes", { timeout }, async () => {

@@ -14,6 +14,7 @@ import {
 import { ConditionFailedSchema, NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import { CallContext } from "../../../src/rpc/port/fast-path/call-context.ts";
 import { type Listener, listen } from "../../../src/rpc/port/listener.ts";
+import { type RawCall, rawExchange } from "../../support/raw-exchange.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 
 const timeout = 240_000;
@@ -110,9 +111,8 @@ function messages(pick: Pick): { name: string; bytes: Uint8Array; isEndless: boo
 type Pick = <T>(list: readonly T[]) => T;
 type Below = (count: number) => number;
 
-interface Sent {
+interface Sent extends RawCall {
   readonly headers: Readonly<Record<string, string>>;
-  readonly chunks: readonly Uint8Array[];
 }
 
 describe("the two ways to answer a unary call", () => {
@@ -127,33 +127,6 @@ describe("the two ways to answer a unary call", () => {
     session.destroy();
     await listener.close();
   });
-
-  /** Also says how the stream ended. */
-  function exchange({ headers, chunks }: Sent): Promise<unknown> {
-    return new Promise((resolve) => {
-      const stream = session.request({ ":method": "POST", ...headers });
-      let head: Record<string, unknown> = {};
-      let trailers: Record<string, unknown> = {};
-      const received: Uint8Array[] = [];
-      stream.on("response", ({ date: _, ...given }) => {
-        head = { ...given };
-      });
-      stream.on("trailers", (given) => {
-        trailers = { ...given };
-      });
-      stream.on("data", (chunk: Uint8Array) => received.push(chunk));
-      stream.on("error", () => {});
-      const done = () => {
-        const body = Buffer.concat(received).toString("base64");
-        resolve({ head, trailers, body, code: stream.rstCode });
-      };
-      // Deno's client does not close a stream whose answer came before the whole request was sent.
-      stream.on("end", done);
-      stream.on("close", done);
-      for (const chunk of chunks) stream.write(chunk);
-      stream.end();
-    });
-  }
 
   /** The same request, but for a character without meaning with which only the general way is familiar. */
   function generally({ headers, chunks }: Sent): Sent {
@@ -173,7 +146,10 @@ describe("the two ways to answer a unary call", () => {
       const batch = Array.from({ length: 50 }, () => generated(pick, below));
       await Promise.all(
         batch.map(async (sent) => {
-          const [fast, general] = await Promise.all([exchange(sent), exchange(generally(sent))]);
+          const [fast, general] = await Promise.all([
+            rawExchange(session, sent),
+            rawExchange(session, generally(sent)),
+          ]);
           const shown = JSON.stringify({ headers: sent.headers, bytes: sent.chunks.map((c) => c.length) });
           assert.deepEqual(fast, general, shown);
           const { head, trailers } = fast as {
