@@ -14,10 +14,11 @@ export const answerBytesMax = 1024 * 1024;
 
 /**
  * Bytes that the answers of all gets in flight may have, estimated from earlier answers. The least estimate of one get
- * allows as many gets as there may be operations.
+ * allows as many gets as there may be operations. The first estimate is high: before the first answer nobody knows.
  */
 const getBytesMax = 4 * 1024 * 1024;
 const getBytesLeast = 16 * 1024;
+const getBytesFirst = 1024 * 1024;
 
 /** Bytes of waiting answers that are kept. Operations in flight may add that many; a get beyond it must be retried. */
 const heldBytesMax = 64 * 1024 * 1024;
@@ -42,7 +43,7 @@ export class Pipe implements DuplexCall<PipeRequest, Message> {
   #underWay = 0;
   #getsUnderWay = 0;
   /** Estimate of the bytes of a get in flight. It rises to the largest answer at once, and then falls slowly. */
-  #getBytes = getBytesLeast;
+  #getBytes = getBytesFirst;
   #answers: Answer[] = [];
   #answerBytes = 0;
   #closed: { reason: unknown } | undefined;

@@ -70,14 +70,27 @@ test("of long values few are read at a time, of short ones many", { timeout: 60_
   }
 });
 
+test("of values of unknown length few are read at a time", { timeout: 60_000 }, async () => {
+  const { seen, answers } = pipeOf(200, () => MiB);
+  let left = 200;
+  while (left > 0) left -= bytesOf((await answers.next()).value ?? {}).length;
+  assert.ok(seen.most <= 4, `${seen.most} gets of a MiB were in flight`);
+});
+
 test("of a caller that does not read so much is kept, and what does not fit is to be asked for again", {
   timeout: 60_000,
 }, async () => {
-  const { seen, answers } = pipeOf(200, () => MiB);
-  const sizes = bytesOf((await answers.next()).value ?? {});
-  while (seen.begun < 200 || seen.underWay > 0) await new Promise((resolve) => setImmediate(resolve));
-  while (sizes.length < 200) sizes.push(...bytesOf((await answers.next()).value ?? {}));
-  const read = sizes.filter((bytes) => bytes === MiB).length;
-  assert.ok(read >= 64 && read <= 66, `${read} MiB were kept`);
-  assert.equal(sizes.filter((bytes) => bytes === -1).length, 200 - read);
+  const short = 100;
+  const long = 200;
+  const { seen, answers } = pipeOf(short + long, (index) => (index < short ? 1 : MiB));
+  const sizes: number[] = [];
+  const read = async () => sizes.push(...bytesOf((await answers.next()).value ?? {}));
+  while (sizes.length < short) await read();
+  // The long ones were expected to be short, and have all begun.
+  while (seen.begun < short + long || seen.underWay > 0)
+    await new Promise((resolve) => setImmediate(resolve));
+  while (sizes.length < short + long) await read();
+  const kept = sizes.filter((bytes) => bytes === MiB).length;
+  assert.ok(kept >= 63 && kept <= 64, `${kept} MiB were kept`);
+  assert.equal(sizes.filter((bytes) => bytes === -1).length, long - kept);
 });
