@@ -14,7 +14,7 @@ export const answerBytesMax = 1024 * 1024;
 
 /**
  * Bytes that the answers of all gets in flight may have, estimated from earlier answers. The least estimate of one get
- * allows as many gets as there may be operations. The first estimate is high: before the first answer nobody knows.
+ * allows as many gets as there may be operations. Before the first answer nobody knows, and few begin.
  */
 const getBytesMax = 4 * 1024 * 1024;
 const getBytesLeast = 16 * 1024;
@@ -42,8 +42,8 @@ export class Pipe implements DuplexCall<PipeRequest, Message> {
   #next = 0;
   #underWay = 0;
   #getsUnderWay = 0;
-  /** Estimate of the bytes of a get in flight. It rises to the largest answer at once, and then falls slowly. */
-  #getBytes = getBytesFirst;
+  /** Estimate of the bytes of a get in flight: rises to the largest answer at once, and then falls slowly. */
+  #getBytes: number | undefined;
   #answers: Answer[] = [];
   #answerBytes = 0;
   #closed: { reason: unknown } | undefined;
@@ -135,7 +135,7 @@ export class Pipe implements DuplexCall<PipeRequest, Message> {
 
   #add(given: Answer, isGet: boolean): void {
     const bytes = bytesOf(given);
-    if (isGet) this.#getBytes = Math.max(bytes, getBytesLeast, this.#getBytes * 0.9);
+    if (isGet) this.#getBytes = Math.max(bytes, getBytesLeast, (this.#getBytes ?? 0) * 0.9);
     const fits = this.#answerBytes === 0 || this.#answerBytes + bytes <= heldBytesMax;
     const answer = fits ? given : noRoom(given);
     this.#answers.push(answer);
@@ -152,6 +152,6 @@ export class Pipe implements DuplexCall<PipeRequest, Message> {
   #isFull({ call }: Operation): boolean {
     if (this.#underWay >= operationsMax || this.#answerBytes >= answerBytesMax) return true;
     if (call.case !== "get" || this.#getsUnderWay === 0) return false;
-    return (this.#getsUnderWay + 1) * this.#getBytes > getBytesMax;
+    return (this.#getsUnderWay + 1) * (this.#getBytes ?? getBytesFirst) > getBytesMax;
   }
 }
