@@ -44,8 +44,12 @@ export async function startToyNode(options: ToyOptions = {}): Promise<ToyNode> {
         values.set(request.key, request.value);
         return { revision: 1n };
       },
+      delete: () => ({}),
     });
-    router.service(RouterService, { watchTopology: options.watchTopology ?? threeTopologies });
+    router.service(RouterService, {
+      getTopology: () => ({}),
+      watchTopology: options.watchTopology ?? threeTopologies,
+    });
     addHealth(router, options.health ?? { serving: () => true, onChange: () => () => {} });
     addReflection(router);
   };

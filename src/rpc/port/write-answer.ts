@@ -33,6 +33,8 @@ export async function writeAnswer(
     const { done, value } = (await chunks?.next()) ?? { done: true };
     if (isGone) return;
     if (done) break;
+    // See the calling side: Bun would send it as a frame of its own.
+    if (value.length === 0) continue;
     if (!write(response, value)) {
       call.waited();
       await new Promise<void>((resolve) => {

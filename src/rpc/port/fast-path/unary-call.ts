@@ -112,7 +112,8 @@ export class UnaryCall implements Expiring {
       stream.once("wantTrailers", () => stream.sendTrailers(trailers));
       stream.respond(headers, { waitForTrailers: true });
     }
-    if (body === undefined) stream.end();
+    // See the calling side: Bun would send an empty chunk.
+    if (body === undefined || body.length === 0) stream.end();
     else stream.end(body);
   }
 
