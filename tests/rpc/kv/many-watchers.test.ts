@@ -1,3 +1,4 @@
+// runtimes: bun, node
 // alone: ten thousand streams need the machine
 import assert from "node:assert/strict";
 import { after, test } from "node:test";

@@ -1,3 +1,6 @@
+// runtimes: bun
+// Thousands of logs are opened, on a simulated disk: the log's own code decides, and nothing of a runtime. On every
+// runtime index files are written and used by the tests beside this.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { formatChecksum } from "../../../../src/cluster/storage/format/numbers.ts";
