@@ -75,6 +75,11 @@ export class SharedDeadline implements Expiring {
     return this.#controller.signal;
   }
 
+  /** Milliseconds that are left until then. */
+  timeoutMs(): number {
+    return this.dueMs - this.#deadlines.clock.monotonicMs();
+  }
+
   /** One more call waits for it. */
   hold(): void {
     this.#holders++;

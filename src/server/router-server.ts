@@ -48,7 +48,7 @@ export async function startRouterServer(options: RouterServerOptions): Promise<S
       electionRoutes(router, node);
       adminRoutes(router, node);
       routerRoutes(router, node.topology, clock);
-      forwardingRoutes(router, node.topology, (address) => transports.transportTo(address), clock);
+      forwardingRoutes(router, { source: node.topology, connections: transports, clock });
     });
     const address = joinHostPort(host, listener.port);
     const announced = announcedBy(options, listener.port);

@@ -1,83 +1,197 @@
-import type { Transport } from "@connectrpc/connect";
-import { Code, ConnectError, type ConnectRouter, createClient } from "@connectrpc/connect";
-import { type BatchRequest, DataService, type RequestId } from "../../../gen/kvlab/v1/data_pb.ts";
-import type { DataClient } from "../../client/channel/channel.ts";
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import {
+  type BatchRequest,
+  type BatchResponse,
+  DataService,
+  type DeleteRequest,
+  type DeleteResponse,
+  type GetRequest,
+  type GetResponse,
+  type PutRequest,
+  type PutResponse,
+  type RequestId,
+} from "../../../gen/kvlab/v1/data_pb.ts";
+import { NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
+import {
+  type Attempt,
+  type DataClient,
+  toConnectError as errorIn,
+  type Outcome,
+} from "../../client/channel/channel.ts";
+import { Deadline } from "../../client/deadline.ts";
+import type { Connections } from "../../client/environment.ts";
 import { classify, type ErrorClass } from "../../client/error-classification.ts";
+import type { Call } from "../../client/requests.ts";
+import { Servers } from "../../client/servers.ts";
 import type { NodeView, Topology } from "../../cluster/metadata/model.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { TopologySource } from "../../cluster/metadata/topology.ts";
 import { checkKey } from "../../cluster/node/limits.ts";
 import { noPrimaryReason, ownerOf, primaryOf } from "../../cluster/ring/placement.ts";
 import type { Address } from "../../common/address.ts";
-import { type Clock, sleep } from "../../common/clock.ts";
-import { answering, relayed, toConnectError } from "../errors.ts";
+import { type Clock, sleep, timerMsMax } from "../../common/clock.ts";
+import { Deadlines } from "../../common/deadlines.ts";
+import { defaultDeadlineMs } from "../deadline.ts";
+import { relayed, toConnectError } from "../errors.ts";
 import { firstTopology } from "../first-topology.ts";
 import { pipeHandlers } from "../kv/pipe-service.ts";
-import { type UnaryCalls, unaryHandlers } from "../kv/unary-calls.ts";
+import { type CallEnd, type UnaryCalls, unaryHandlers } from "../kv/unary-calls.ts";
 import { forwardedStreamHandlers } from "./forwarded-streams.ts";
 import { awaitPrimary } from "./primary-wait.ts";
 
 /** Pause before a retry, which gives the topology time to change. */
 const retryMs = 50;
 
-/** How long a replaced primary may take to answer the calls that it has. It refuses most of them itself. */
-const replacedGraceMs = 1000;
+/** What may be in flight to one data node, of reads and of writes. A node begins no more operations of one pipe. */
+const limits = { operationsMax: 256, bytesMax: 16 * 1024 * 1024 };
 
 type CallKind = "read" | "write" | "named write";
 
-/**
- * `DataService` of a router: forwards each call to the primary that owns its key. It retries a call until the deadline
- * while the call has certainly not been applied. It always retries reads, and writes with a request id.
- */
-export function forwardingRoutes(
-  router: ConnectRouter,
-  source: TopologySource,
-  transportTo: (address: Address) => Transport,
-  clock: Clock,
-): void {
-  const clients = new WeakMap<Transport, DataClient>();
-  const clientAt = (address: Address) => {
-    const transport = transportTo(address);
-    const client = clients.get(transport) ?? createClient(DataService, transport);
-    clients.set(transport, client);
-    return client;
-  };
-  const forward = <T>(
-    key: string,
-    kind: CallKind,
-    signal: AbortSignal,
-    call: (client: DataClient, options: { signal: AbortSignal }) => Promise<T>,
-  ) =>
-    answering(async () => {
-      checkKey(key);
-      return await untilApplied({ source, clock, key, kind, signal }, (address, given) =>
-        call(clientAt(address), { signal: given }),
-      );
-    });
-  const calls: UnaryCalls = {
-    get: (request, { signal }) =>
-      forward(request.key, "read", signal, (client, options) => client.get(request, options)),
-    put: (request, { signal }) =>
-      forward(request.key, kindOf(request), signal, (client, options) => client.put(request, options)),
-    delete: (request, { signal }) =>
-      forward(request.key, kindOf(request), signal, (client, options) => client.delete(request, options)),
-    batch: (request, { signal }) =>
-      forward(firstKeyOf(request), kindOf(request), signal, (client, options) =>
-        client.batch(request, options),
-      ),
-  };
+export interface ForwarderOptions {
+  readonly source: TopologySource;
+  readonly connections: Connections;
+  readonly clock: Clock;
+}
 
+/** `DataService` of a router: forwards each call to the primary that owns its key. */
+export function forwardingRoutes(router: ConnectRouter, options: ForwarderOptions): void {
+  const { source, clock } = options;
+  const forwarder = new Forwarder(options);
+  const clientAt = (address: Address) => forwarder.clientAt(address);
   router.service(DataService, {
-    ...unaryHandlers(calls),
-    ...pipeHandlers(calls, clock),
+    ...unaryHandlers(forwarder),
+    ...pipeHandlers(forwarder, clock),
     ...forwardedStreamHandlers(source, clock, clientAt),
-    status: (request, { signal }) =>
-      answering(async () => {
+    async status(request, { signal }) {
+      try {
         const topology = await firstTopology(source, clock, signal);
         const node = findNode(topology, request.group, request.number);
         return await clientAt(node.address).status(request, { signal });
-      }),
+      } catch (error) {
+        throw toConnectError(error);
+      }
+    },
   });
+}
+
+/**
+ * Forwards calls about keys, many in one message. It retries a call until the deadline while the call has certainly not
+ * been applied. It always retries reads, and writes with a request id.
+ */
+export class Forwarder implements UnaryCalls {
+  readonly #options: ForwarderOptions;
+  readonly #deadlines: Deadlines;
+  /** Reads have links of their own, so that they need not wait for writes, which wait for disks and standbys. */
+  readonly #readers: Servers;
+  readonly #writers: Servers;
+  /** The last primary of each group. */
+  readonly #primaries = new Map<string, Address>();
+
+  constructor(options: ForwarderOptions) {
+    const { source, connections, clock } = options;
+    this.#options = options;
+    this.#deadlines = new Deadlines(clock);
+    this.#readers = new Servers({ connections, limits, clock });
+    this.#writers = new Servers({ connections, limits, clock });
+    if (source.current !== undefined) this.#retireReplaced(source.current);
+    source.onChange((topology) => this.#retireReplaced(topology));
+  }
+
+  /** For the calls that are not about one key. */
+  clientAt(address: Address): DataClient {
+    return this.#readers.at(address).data;
+  }
+
+  async get(value: GetRequest, end: CallEnd): Promise<GetResponse> {
+    const outcome = await this.#forward(value.key, "read", { case: "get", value }, end);
+    return outcome.case === "get" ? outcome.value : misanswered("get", outcome);
+  }
+
+  async put(value: PutRequest, end: CallEnd): Promise<PutResponse> {
+    const outcome = await this.#forward(value.key, kindOf(value), { case: "put", value }, end);
+    return outcome.case === "put" ? outcome.value : misanswered("put", outcome);
+  }
+
+  async delete(value: DeleteRequest, end: CallEnd): Promise<DeleteResponse> {
+    const outcome = await this.#forward(value.key, kindOf(value), { case: "delete", value }, end);
+    return outcome.case === "delete" ? outcome.value : misanswered("delete", outcome);
+  }
+
+  async batch(value: BatchRequest, end: CallEnd): Promise<BatchResponse> {
+    const outcome = await this.#forward(firstKeyOf(value), kindOf(value), { case: "batch", value }, end);
+    return outcome.case === "batch" ? outcome.value : misanswered("batch", outcome);
+  }
+
+  async #forward(key: string, kind: CallKind, call: Call, end: CallEnd): Promise<Outcome> {
+    const deadline = new Deadline(this.#deadlines, Number.POSITIVE_INFINITY, end.signal);
+    try {
+      checkKey(key);
+      return await this.#untilApplied({ key, kind, call, end, deadline });
+    } catch (error) {
+      throw toConnectError(error);
+    } finally {
+      deadline.release();
+    }
+  }
+
+  /** Errors: ConnectError, OperationError. */
+  async #untilApplied({ key, kind, call, end, deadline }: Forwarding): Promise<Outcome> {
+    const { clock } = this.#options;
+    const { signal } = end;
+    /** Whether an attempt may have been applied. */
+    let isUnsure = false;
+    for (;;) {
+      const { group, address } = await this.#primaryFor(key, signal).catch((error: unknown) => {
+        throw isUnsure ? outcomeUnknown("", error) : error;
+      });
+      const attempt = { call, timeoutMs: timeLimitOf(end), sent: false };
+      const servers = kind === "read" ? this.#readers : this.#writers;
+      try {
+        const outcome = await servers.at(address).channel.send(attempt, deadline);
+        if (outcome.case === "failure") throw errorIn(outcome.value);
+        return outcome;
+      } catch (thrown) {
+        const error = signal.aborted ? givenUp(signal, attempt) : ConnectError.from(thrown);
+        const errorClass = classify(error);
+        // The error says nothing about earlier attempts, which may even be in flight still.
+        isUnsure ||= kind !== "read" && errorClass.applied === "maybe";
+        if (signal.aborted || !mayRepeat(error, errorClass, kind)) {
+          throw isUnsure ? outcomeUnknown(group, error) : relayed(error);
+        }
+        await sleep(clock, retryMs, signal);
+        if (signal.aborted) throw isUnsure ? outcomeUnknown(group, error) : error;
+      }
+    }
+  }
+
+  async #primaryFor(key: string, signal: AbortSignal): Promise<{ group: string; address: Address }> {
+    const { source, clock } = this.#options;
+    return await awaitPrimary(source, clock, (topology) => ownerOf(topology, key)?.group, signal);
+  }
+
+  /** A primary that was replaced may be paused or cut off: its calls are given up after a moment. */
+  #retireReplaced({ groups }: Topology): void {
+    for (const [name, group] of groups) {
+      const next = primaryOf(group)?.address;
+      if (next === undefined) continue;
+      const last = this.#primaries.get(name);
+      this.#primaries.set(name, next);
+      if (last === undefined || last === next) continue;
+      this.#readers.replaced(last);
+      this.#writers.replaced(last);
+    }
+  }
+}
+
+/** A call to forward. */
+interface Forwarding {
+  readonly key: string;
+  readonly kind: CallKind;
+  readonly call: Call;
+  readonly end: CallEnd;
+  /** Ends with `end`. */
+  readonly deadline: Deadline;
 }
 
 /** A write with a request id can be retried even if it may have been applied. */
@@ -90,70 +204,20 @@ function firstKeyOf({ compares, operations }: BatchRequest): string {
   return compares[0]?.key ?? operations[0]?.operation.value?.key ?? "";
 }
 
-/** A call to forward. */
-export interface Forwarding {
-  readonly source: TopologySource;
-  readonly clock: Clock;
-  readonly key: string;
-  readonly kind: CallKind;
-  /** Aborted at the deadline, or when the caller has gone. */
-  readonly signal: AbortSignal;
+function misanswered(kind: Call["case"], outcome: Outcome): never {
+  throw new ConnectError(`the primary has answered a ${kind} with a ${outcome.case}`, Code.Internal);
 }
 
-/**
- * Runs `call` with the address of the primary that owns the key. Retries while that is safe, until the signal is aborted.
- * Errors: ConnectError, OperationError.
- */
-export async function untilApplied<T>(
-  forwarding: Forwarding,
-  call: (address: Address, signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const { source, clock, key, kind, signal } = forwarding;
-  const groupIn = (topology: Topology) => ownerOf(topology, key)?.group;
-  /** Whether an attempt may have been applied. */
-  let isUnsure = false;
-  for (;;) {
-    const { group, address } = await awaitPrimary(source, clock, groupIn, signal).catch((error: unknown) => {
-      throw isUnsure ? outcomeUnknown("", error) : error;
-    });
-    try {
-      return await unlessReplaced(forwarding, address, call);
-    } catch (thrown) {
-      const error = ConnectError.from(thrown);
-      const errorClass = classify(error);
-      // The error says nothing about earlier attempts, which may even be in flight still.
-      isUnsure ||= kind !== "read" && errorClass.applied === "maybe";
-      if (signal.aborted || !mayRepeat(error, errorClass, kind)) {
-        throw isUnsure ? outcomeUnknown(group, error) : relayed(error);
-      }
-      await sleep(clock, retryMs, signal);
-      if (signal.aborted) throw isUnsure ? outcomeUnknown(group, error) : error;
-    }
-  }
+/** Whole milliseconds that the primary may take. */
+function timeLimitOf(end: CallEnd): number {
+  return Math.min(timerMsMax, Math.max(1, Math.ceil(end.timeoutMs() ?? defaultDeadlineMs)));
 }
 
-/** Gives up a call when its primary was replaced, because the old primary may be paused or cut off. */
-async function unlessReplaced<T>(
-  { source, clock, key, signal }: Forwarding,
-  address: Address,
-  call: (address: Address, signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const replaced = new AbortController();
-  let cancel: (() => void) | undefined;
-  const stop = source.onChange((topology) => {
-    const next = ownerOf(topology, key)?.address;
-    if (next === undefined || next === address || cancel !== undefined) return;
-    cancel = clock.timer(replacedGraceMs, () => replaced.abort());
-  });
-  try {
-    return await call(address, AbortSignal.any([signal, replaced.signal]));
-  } catch (error) {
-    if (signal.aborted || !replaced.signal.aborted) throw error;
-    throw new ConnectError(`${address} is the primary no longer, and has not answered`, Code.Unavailable);
-  } finally {
-    stop();
-    cancel?.();
-  }
+/** The error of a call whose deadline has passed, or whose caller has gone. */
+function givenUp({ reason }: AbortSignal, { sent }: Attempt): ConnectError {
+  const { rawMessage, code } = ConnectError.from(reason, Code.Canceled);
+  const details = sent ? [] : [{ desc: NotAppliedSchema, value: create(NotAppliedSchema) }];
+  return new ConnectError(rawMessage, code, undefined, details, reason);
 }
 
 function mayRepeat({ code }: ConnectError, { next, applied }: ErrorClass, kind: CallKind): boolean {

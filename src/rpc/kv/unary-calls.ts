@@ -19,6 +19,8 @@ import { fromBatch, fromCondition, fromRequestId, fromValue, toTtlLeftMs, toValu
 /** The end of a call. Its signal may be made when somebody asks for it, as who has to wait does. */
 export interface CallEnd {
   readonly signal: AbortSignal;
+  /** Milliseconds that are left until then. */
+  timeoutMs(): number | undefined;
 }
 
 /** The calls of `DataService` that come alone or through a pipe, on a data node and on a router. Errors: ConnectError. */

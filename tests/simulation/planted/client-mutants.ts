@@ -139,8 +139,8 @@ export const clientMutants: readonly Mutant[] = [
     edits: [
       [
         forwarder,
-        "client.put(request, options)",
-        "client.put({ ...request, condition: { case: undefined } }, options)",
+        '{ case: "put", value }',
+        '{ case: "put", value: { ...value, condition: { case: undefined } } }',
       ],
     ],
   },

@@ -3,12 +3,12 @@ import { adminRoutes } from "../../../src/rpc/admin-service.ts";
 import { forwardingRoutes } from "../../../src/rpc/forwarding/forwarder.ts";
 import { routerRoutes } from "../../../src/rpc/router-service.ts";
 import { addressOf } from "../../support/address.ts";
+import { environmentOf } from "../clients/environment.ts";
 import { sessionOpener } from "./coordination-client.ts";
 import { Host } from "./host.ts";
 import { peersOf } from "./peers.ts";
 import type { SimProcess } from "./process.ts";
 import { Routes } from "./routes.ts";
-import { transportTo } from "./transport.ts";
 
 /** A machine with a router, which passes the clients' calls on to the primaries. */
 export class RouterHost extends Host {
@@ -29,7 +29,8 @@ export class RouterHost extends Host {
     const routes = new Routes(process);
     adminRoutes(routes, node);
     routerRoutes(routes, node.topology, clock);
-    forwardingRoutes(routes, node.topology, (address) => transportTo({ process, network, address }), clock);
+    const { connect } = environmentOf({ process, network, fullDuplex: true });
+    forwardingRoutes(routes, { source: node.topology, connections: connect(), clock });
     network.listen(process, {
       countMisplaced: () => {
         throw new Error("this is a router");
