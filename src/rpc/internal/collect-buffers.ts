@@ -5,7 +5,13 @@ import type { LogRecord } from "../../cluster/storage/model.ts";
 /** Growth of the process that is left to the runtime. */
 const growthBytesMax = 48 * 1024 * 1024;
 
-/** How large the process is is asked after so many bytes of messages: asking costs as much as a small message. */
+/**
+ * The buffers of smaller messages are collected with the objects around them. A full collection takes 150 ms, for which all
+ * calls wait.
+ */
+const largeBytes = 256 * 1024;
+
+/** How large the process is is asked after so many bytes of large messages. */
 const askAfterBytes = 1024 * 1024;
 let passedBytes = 0;
 let floorBytes = Number.POSITIVE_INFINITY;
@@ -17,7 +23,9 @@ let floorBytes = Number.POSITIVE_INFINITY;
  */
 export function collectBuffers(records: readonly LogRecord[]): void {
   if (typeof Bun === "undefined") return;
-  passedBytes += contentBytesOf(records);
+  const bytes = contentBytesOf(records);
+  if (bytes < largeBytes) return;
+  passedBytes += bytes;
   if (passedBytes < askAfterBytes) return;
   passedBytes = 0;
   const rssBytes = process.memoryUsage.rss();
