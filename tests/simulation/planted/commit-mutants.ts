@@ -86,7 +86,7 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: "a log takes what it finds for durable",
     promise: "what a replica has said to be on disk is on disk",
-    withinSeeds: 60,
+    withinSeeds: 300,
     focus: ["double crash", "slow disk"],
     edits: [
       ["cluster/storage/open.ts", "    await file.datasync();\n    await disk.syncDirectory(dbfile);\n", ""],

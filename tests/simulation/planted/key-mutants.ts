@@ -46,7 +46,7 @@ export const keyMutants: readonly Mutant[] = [
   {
     name: "compaction forgets requests",
     promise: "a request is carried out once, whatever is compacted",
-    withinSeeds: 100,
+    withinSeeds: 300,
     focus: ["compaction", "slow link"],
     edits: [
       [

@@ -46,8 +46,8 @@ export interface CallOptions<Service, T> {
   readonly what: string;
   readonly signal: AbortSignal;
   readonly handle: (service: Service, signal: AbortSignal) => Promise<T>;
-  /** The call changes nothing when it is made twice, so that the network may. */
-  readonly repeatable?: "always" | "when done" | undefined;
+  /** The call changes nothing when it is made twice, so that the network may: at any time, or after such an answer. */
+  readonly repeatable?: "always" | ((answer: T) => boolean) | undefined;
 }
 
 /** A lost message is sent again after this time, then after twice of it, and so on. */
@@ -177,7 +177,8 @@ export class Network<Service> {
           handle(endpoint.service, remote.signal).then(
             (value) => {
               // As a client would that has waited for long, or a proxy.
-              if (repeatable === "when done" && answers && this.#random.chance(0.1)) repeat(20_000);
+              const isDone = typeof repeatable === "function" && answers && repeatable(value);
+              if (isDone && this.#random.chance(0.2)) repeat(20_000);
               return done() && answer("answered", () => resolve(value));
             },
             (error) => done() && answer("failed", () => reject(error)),

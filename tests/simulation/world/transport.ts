@@ -1,5 +1,6 @@
 import {
   type DescMessage,
+  type DescMethod,
   type DescMethodStreaming,
   type DescMethodUnary,
   fromBinary,
@@ -7,6 +8,7 @@ import {
   type MessageShape,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { DataService, ExchangeRequestSchema, ExchangeResponseSchema } from "../../../gen/kvlab/v1/data_pb.ts";
 import type { Network } from "./network.ts";
 import type { SimProcess } from "./process.ts";
 import { serialised } from "./routes.ts";
@@ -54,7 +56,7 @@ export function transportTo(options: TransportOptions): Transport {
           to,
           what: method.localName,
           signal: limit.signal,
-          repeatable: isNamed(input) ? "when done" : undefined,
+          repeatable: (answered: Uint8Array) => isRepeatable(method, bytes, answered),
           handle: ({ routes }, given) => routes.unary(method, bytes, timeoutMs, given),
         });
         if (network.breaks()) throw new ConnectError("the connection broke", Code.Unavailable);
@@ -94,9 +96,20 @@ export function transportTo(options: TransportOptions): Transport {
   };
 }
 
-/** Whether a write has a name by which it is known when it arrives again. */
-function isNamed(input: object): boolean {
-  return "requestId" in input && input.requestId !== undefined;
+/** Whether every write in a message has a name by which it is known when it arrives again, and has been carried out. */
+function isRepeatable(method: DescMethod, request: Uint8Array, answer: Uint8Array): boolean {
+  if (method !== DataService.method.exchange) return isNamed(fromBinary(method.input, request));
+  const { operations } = fromBinary(ExchangeRequestSchema, request);
+  const { answers } = fromBinary(ExchangeResponseSchema, answer);
+  return (
+    operations.every(
+      ({ call: { case: kind, value } }) => kind === "get" || (value !== undefined && isNamed(value)),
+    ) && answers.every(({ answer: { case: kind } }) => kind !== "failure")
+  );
+}
+
+function isNamed(call: object): boolean {
+  return "requestId" in call && call.requestId !== undefined;
 }
 
 interface Answering<Input extends DescMessage, Output extends DescMessage> {
