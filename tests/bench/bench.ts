@@ -3,6 +3,7 @@ import process from "node:process";
 import { describeMachine } from "./machine.ts";
 import { fail, readOptions } from "./options.ts";
 import { missingPrograms } from "./peers/peer.ts";
+import { progress } from "./progress.ts";
 import { type Report, writeJson } from "./report/json.ts";
 import { svgOf } from "./report/svg.ts";
 import { reportOf } from "./report/table.ts";
@@ -56,9 +57,4 @@ async function run(): Promise<boolean> {
 function keep(report: Report): void {
   if (options.json !== undefined) writeJson(options.json, report);
   if (options.svg !== undefined) writeFileSync(options.svg, svgOf(report.results));
-}
-
-/** On a terminal, in one line that each step writes anew. */
-function progress(step: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${step}`);
 }

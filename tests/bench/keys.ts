@@ -35,6 +35,6 @@ export function zipf(count: number, random: () => number, theta = 0.99): () => n
 }
 
 /** A walk through all indexes: the step is prime, and greater than every count in use has as a factor. */
-function spread(rank: number, count: number): number {
+export function spread(rank: number, count: number): number {
   return (rank * 611_953) % count;
 }

@@ -1,6 +1,5 @@
 import type { Contestant } from "./contestant.ts";
 
-const putsPerSecond = 100;
 /** Longer than a failover: who waits is served as soon as somebody serves. */
 const putTimeoutMs = 5000;
 const keyCount = 100;
@@ -14,14 +13,15 @@ export interface OpenLoop {
   end(): Promise<void>;
 }
 
-export function startOpenLoop(contestant: Contestant): OpenLoop {
+export function startOpenLoop(contestant: Pick<Contestant, "put">, putsPerSecond = 100): OpenLoop {
   const successes: { sentMs: number; ackedMs: number }[] = [];
-  const puts: Promise<void>[] = [];
+  const pending = new Set<Promise<void>>();
+  let sent = 0;
   const begunMs = performance.now();
-  const send = async () => {
+  const send = async (index: number) => {
     const sentMs = performance.now();
     try {
-      await contestant.put(`key-${puts.length % keyCount}`, value, putTimeoutMs);
+      await contestant.put(`key-${index % keyCount}`, value, putTimeoutMs);
       successes.push({ sentMs, ackedMs: performance.now() });
     } catch {
       // What counts is how long none succeeds.
@@ -29,13 +29,16 @@ export function startOpenLoop(contestant: Contestant): OpenLoop {
   };
   const timer = setInterval(() => {
     const due = ((performance.now() - begunMs) / 1000) * putsPerSecond;
-    while (puts.length < due) puts.push(send());
+    while (sent < due) {
+      const put = send(sent++).finally(() => pending.delete(put));
+      pending.add(put);
+    }
   }, 2);
   return {
     successes,
     async end() {
       clearInterval(timer);
-      await Promise.all(puts);
+      await Promise.all(pending);
     },
   };
 }

@@ -7,7 +7,6 @@ import { NodeRole } from "../../../gen/kvlab/v1/topology_pb.ts";
 import manifest from "../../../package.json" with { type: "json" };
 import { createTransports } from "../../../src/client/transport/http2.ts";
 import { freePorts } from "../../support/free-ports.ts";
-import { until } from "../../support/until.ts";
 import { startZooKeeper } from "../../support/zookeeper.ts";
 import { programOf, type Runtime, versionOf } from "../runtimes.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
@@ -19,15 +18,30 @@ export interface KvlabSettings {
   /** All of them must have a write on disk before it is acknowledged. */
   readonly replicas: number;
   readonly name: string;
+  /** Is given the first node while it serves alone, before the others start: it can bring keys into its log. */
+  readonly alone?: (first: KvlabNode) => Promise<void>;
+}
+
+export interface KvlabNode {
+  readonly server: Server;
+  /** `host:port` */
+  readonly address: string;
+  readonly dbfile: string;
+  readonly rbfile: string;
 }
 
 export interface Kvlab extends Peer {
   /** `host:port` of the only router. */
   readonly router: string;
+  /** In the order in which they have joined. */
+  readonly nodes: readonly KvlabNode[];
 }
 
+/** A standby may have gigabytes to catch up with. */
+const wholeTimeoutMs = 1_800_000;
+
 /** One router and one group, with a real ZooKeeper of one server, which no call of clients asks. */
-export async function startKvlab({ runtime, replicas, name }: KvlabSettings): Promise<Kvlab> {
+export async function startKvlab({ runtime, replicas, name, alone }: KvlabSettings): Promise<Kvlab> {
   const folder = await temporaryFolder("kvlab");
   const zookeeper = await startZooKeeper({ tickTimeMs: 2000 });
   const transports = createTransports();
@@ -39,11 +53,11 @@ export async function startKvlab({ runtime, replicas, name }: KvlabSettings): Pr
       args: [fileURLToPath(new URL(`../../../src/${entry}.ts`, import.meta.url))],
       env: { zooaddr: zookeeper.connectString, serverip: "127.0.0.1", serverport: String(port), ...env },
     });
-  const nodes = ports.map((port, index) => {
+  const nodes = ports.map((port, index): KvlabNode => {
     const files = { dbfile: join(folder, `db${index}.txt`), rbfile: join(folder, `rb${index}.txt`) };
     // A write that fewer have is refused, so that nothing is measured that is not synced by all.
     const server = serverOf("data", port, { name: "bench", minsync: String(replicas), ...files });
-    return { server, address: `127.0.0.1:${port}` };
+    return { server, address: `127.0.0.1:${port}`, ...files };
   });
   const router = { server: serverOf("router", routerPort), address: `127.0.0.1:${routerPort}` };
   const close = async () => {
@@ -53,24 +67,34 @@ export async function startKvlab({ runtime, replicas, name }: KvlabSettings): Pr
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    for (const { server } of [...nodes, router]) {
+    const [first, ...others] = nodes;
+    const enter = async ({ server }: { readonly server: Server }) => {
       server.launch();
       await server.says("registered as");
-    }
+    };
+    if (first !== undefined) await enter(first);
+    await enter(router);
+    if (first !== undefined) await alone?.(first);
+    for (const node of others) await enter(node);
     const routers = createClient(RouterService, transports.transportTo(router.address));
     const nodesNow = async () => (await routers.getTopology({})).topology?.groups[0]?.nodes ?? [];
     const isPrimary = ({ role }: { readonly role: NodeRole }) => role === NodeRole.PRIMARY;
     const whole = async () => {
-      await until(`${name} has a primary and all replicas in sync`, 60_000, async () => {
-        const now = await nodesNow();
-        return now.some(isPrimary) && now.filter(({ inSync }) => inSync).length === replicas;
-      });
+      await router.server.until(
+        "knows of a primary and all replicas in sync",
+        async () => {
+          const now = await nodesNow();
+          return now.some(isPrimary) && now.filter(({ inSync }) => inSync).length === replicas;
+        },
+        wholeTimeoutMs,
+      );
     };
     await whole();
     return {
       name,
       version: `${manifest.version} on ${versionOf(runtime)}`,
       router: router.address,
+      nodes,
       async members() {
         const now = await nodesNow();
         const primary = now.find(isPrimary)?.address;

@@ -1,9 +1,7 @@
-import { createClient } from "@connectrpc/connect";
-import { DataService } from "../../../gen/kvlab/v1/data_pb.ts";
-import { createTransports } from "../../../src/client/transport/http2.ts";
 import { until } from "../../support/until.ts";
 import { type LoadClient, startLoadClient } from "../clients/load-client.ts";
 import { loadSuite, startAll } from "../load-suite.ts";
+import { overwrite, sizeOfLog } from "../log-size.ts";
 import { startEtcd } from "../peers/etcd.ts";
 import { startKvlab } from "../peers/kvlab.ts";
 import type { Peer } from "../peers/peer.ts";
@@ -17,9 +15,6 @@ const inFlight = 128;
 const part = 0.7;
 /** So many that compaction takes longer than a moment. */
 const compacted = { set: 8, keys: 200_000, valueBytes: 100 } as const;
-
-/** What a put of these adds to a log, at most. */
-const recordBytesMax = 500;
 
 /** Latency of puts that come at a steady rate, whatever becomes of those before, at 70 % of the highest rate. */
 export const rateSuite = loadSuite<Workload>({
@@ -76,16 +71,6 @@ function steadySide(peer: Peer): Side {
 
 /** The same with a compaction that begins soon after the round has: without it, the round is an error. */
 function compacting(side: Side, client: LoadClient): Side {
-  const sizeOfLog = async () => {
-    const transports = createTransports();
-    try {
-      const data = createClient(DataService, transports.transportTo(await addressIn(side.peer)));
-      const { logBytes, garbageBytes } = await data.status({});
-      return { logBytes: Number(logBytes), garbageBytes: Number(garbageBytes) };
-    } finally {
-      transports.close();
-    }
-  };
   return {
     ...side,
     name: `${side.name}, compacting`,
@@ -93,22 +78,20 @@ function compacting(side: Side, client: LoadClient): Side {
       await client.fill(compacted);
       await side.prepare(seconds);
     },
-    /** Overwrites until a little more garbage makes compaction begin: it does when half of the log is garbage. */
     async refill() {
-      for (;;) {
-        const { logBytes, garbageBytes } = await sizeOfLog();
-        const missingBytes = 0.499 * logBytes - garbageBytes;
-        if (missingBytes < 0) return;
-        const puts = Math.ceil(missingBytes / recordBytesMax);
-        await client.fill({ ...compacted, keys: Math.min(compacted.keys, Math.max(200, puts)) });
-      }
+      await overwrite({
+        client,
+        fill: compacted,
+        address: await addressIn(side.peer),
+        leftBytesOf: (logBytes) => 0.001 * logBytes,
+      });
     },
     async measure(seconds) {
-      const before = await sizeOfLog();
+      const before = await sizeOfLog(await addressIn(side.peer));
       const load = await side.measure(seconds);
       // No write has come since, so what ends now has begun in that time.
       await until("the compaction has ended", 60_000, async () => {
-        return (await sizeOfLog()).logBytes < before.logBytes;
+        return (await sizeOfLog(await addressIn(side.peer))).logBytes < before.logBytes;
       });
       return load;
     },
