@@ -174,6 +174,30 @@ describe("compaction", () => {
     await store.close();
   });
 
+  it("holds nobody up while the system frees the file that it has replaced", async () => {
+    const { disk, store } = await logWith(someRecords(300));
+    store.commit(300);
+    const open = disk.open.bind(disk);
+    let closing = 0;
+    const neverClosed = async (...given: Parameters<typeof open>) => ({
+      ...(await open(...given)),
+      close() {
+        closing++;
+        return new Promise<void>(() => {});
+      },
+    });
+    disk.open = neverClosed;
+    await store.compact();
+    disk.open = open;
+    await store.append([put(3, 301, "a", "1")]);
+    store.commit(301);
+    // This replaces the file that is never closed.
+    await store.compact();
+    await store.append([put(3, 302, "b", "2")]);
+    assert.equal(closing, 1);
+    await store.close();
+  });
+
   it("is put off while a copy is read", async () => {
     const { store } = await logWith(someRecords(100));
     store.commit(100);
