@@ -10,7 +10,7 @@ export interface LogOptions {
   /** Of the node: a rewritten log of another group is not taken for its own. */
   readonly group?: string;
   /** For the name of a new log, and for how long it waits for the disk. */
-  readonly clock: Pick<Clock, "random" | "monotonicMs">;
+  readonly clock: Clock;
   /** Told once, when a write or sync has failed: what is on the disk is uncertain, so the process must end. */
   readonly onFatal: (error: LogStoreError) => void;
   /** Told in words what an operator may want to know. */

@@ -50,8 +50,8 @@ export function toJson(content: IndexBegin | IndexEnd | OffsetList | RequestList
 /** Of a key: 4 bytes each for the lengths of key and entry, 8 for seq, offset and expiry (0: never); then the key. */
 const rowBytes = 32;
 
-/** A frame of keys is written when it has so many bytes. */
-const keysBytes = 128 * 1024;
+/** A frame of keys is written when it has so many bytes: gathered within a few milliseconds. */
+const keysBytes = 32 * 1024;
 
 /** Gathers rows of keys for a frame. */
 export class KeyRows {

@@ -20,8 +20,8 @@ export interface Frame {
 const headBytes = 5;
 const sumBytes = 4;
 
-/** More would make the disk busy for long, and with it the appends that are synced beside. */
-const unsyncedBytesMax = 8 * 1024 * 1024;
+/** As of a rewrite: see rewrite.ts. */
+const unsyncedBytesMax = 1024 * 1024;
 
 /** Writes a file of frames, which must be empty. */
 export class FrameWriter {

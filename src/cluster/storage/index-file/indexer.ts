@@ -1,8 +1,9 @@
+import { sleep } from "../../../common/clock.ts";
 import type { LogFile } from "../log-file.ts";
 import type { RewriteSlot } from "../rewrite/rewrite-slot.ts";
 import type { LogState } from "../state.ts";
 import { indexPaths } from "./contents.ts";
-import { writeIndex } from "./write-index.ts";
+import { type Pace, writeIndex } from "./write-index.ts";
 
 /** While it runs, a log gets another index file when it has grown by so many times what it must have to get one at all. */
 const growthFactor = 16;
@@ -39,7 +40,8 @@ export class Indexer {
       this.#state.options.indexedBytesMin,
       (this.#state.file.indexed?.indexBytes ?? 0) / 8,
     );
-    if (this.#isWorth(growth) && this.#isPossible) await this.#write(() => {});
+    if (this.#isWorth(growth) && this.#isPossible)
+      await this.#write({ check: () => {}, rest: async () => {} });
   }
 
   /** A log without index file is worth one as soon as it has some size. */
@@ -68,8 +70,11 @@ export class Indexer {
       isGivenUp = true;
     });
     try {
-      await this.#write(() => {
-        if (isGivenUp) throw new GivenUp();
+      await this.#write({
+        check: () => {
+          if (isGivenUp) throw new GivenUp();
+        },
+        rest: () => sleep(this.#state.options.clock, 0),
       });
     } finally {
       free();
@@ -77,11 +82,11 @@ export class Indexer {
   }
 
   /** The log is whole without its index file: no error is one of the log. */
-  async #write(check: () => void): Promise<void> {
+  async #write(pace: Pace): Promise<void> {
     const { file, options } = this.#state;
     this.#tried = { file, logBytes: file.endBytes };
     try {
-      await writeIndex(this.#state, check);
+      await writeIndex(this.#state, pace);
     } catch (error) {
       if (error instanceof GivenUp) return;
       const said = error instanceof Error ? error.message : String(error);

@@ -3,23 +3,32 @@ import type { LogState } from "../state.ts";
 import { entriesMax, type IndexBegin, indexPaths, KeyRows, toJson } from "./contents.ts";
 import { FrameWriter } from "./frames.ts";
 
+/** How it goes on. */
+export interface Pace {
+  /** Throws when it is to be given up. */
+  check(): void;
+  /** Waits between two frames, so that others get their turn: a small write does not wait for anything. */
+  rest(): Promise<void>;
+}
+
 /**
  * Writes the index file of the log, while that goes on: some keys in each turn, as they are in that turn. So what it
  * says of records after its beginning is a mixture; but all of these are in the part of the log that is read again, and
  * say last what becomes of their keys. And all of it is true only of a log that has what the log has at the end.
  *
- * `check` throws when it is to be given up. Then, and after an error, the index file is what it was.
+ * When it is given up, and after an error, the index file is what it was.
  */
-export async function writeIndex(state: LogState, check: () => void): Promise<void> {
+export async function writeIndex(state: LogState, pace: Pace): Promise<void> {
   const { disk, dbfile } = state.options;
   const { path, draft } = indexPaths(dbfile);
+  const { check } = pace;
   const { file } = state;
   const target = await disk.open(draft, "create");
   let isOpen = true;
   try {
     const fileId = (await disk.look(dbfile))?.fileId ?? "";
     check();
-    const written = await writeFrames(state, target, fileId, check);
+    const written = await writeFrames(state, target, fileId, pace);
     isOpen = false;
     await target.close();
     check();
@@ -32,7 +41,7 @@ export async function writeIndex(state: LogState, check: () => void): Promise<vo
   }
 }
 
-async function writeFrames(state: LogState, target: DiskFile, fileId: string, check: () => void) {
+async function writeFrames(state: LogState, target: DiskFile, fileId: string, { check, rest }: Pace) {
   const { file, positions, requests, keys } = state;
   const frames = new FrameWriter(target);
   const { visible: at } = positions;
@@ -41,10 +50,12 @@ async function writeFrames(state: LogState, target: DiskFile, fileId: string, ch
   const answered = requests.upTo(at.seq);
   await frames.add("begin", toJson(begin));
   for (let from = 0; from < offsets.length; from += entriesMax) {
+    if (from > 0) await rest();
     check();
     await frames.add("offsets", toJson(offsets.slice(from, from + entriesMax)));
   }
   for (let from = 0; from < answered.length; from += entriesMax) {
+    if (from > 0) await rest();
     check();
     await frames.add("requests", toJson(answered.slice(from, from + entriesMax)));
   }
@@ -61,6 +72,7 @@ async function writeFrames(state: LogState, target: DiskFile, fileId: string, ch
     }
     count += rows.count;
     if (rows.count > 0) await frames.add("keys", rows.content);
+    if (rows.isFull) await rest();
   } while (rows.isFull);
   check();
   const { endBytes: logBytes, checksum: logChecksum } = file;

@@ -176,7 +176,7 @@ describe("a log on a real disk", () => {
     ] as const) {
       const fatal: Error[] = [];
       let nowMs = 0;
-      const clock = { random: Math.random, monotonicMs: () => nowMs };
+      const clock = { ...systemClock, monotonicMs: () => nowMs };
       const store = await open(name, undefined, (error) => fatal.push(error), clock);
       await store.append([put(1, 1, "a", "1")]);
       await change(join(folder, `${name}.lock`));

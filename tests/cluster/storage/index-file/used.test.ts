@@ -20,9 +20,11 @@ import {
   deletion,
   epochRecord,
   openOn,
+  put,
   rbfile,
 } from "../../../support/log-fixtures.ts";
-import { type SimulatedDisk, systemError } from "../../../support/simulated-disk.ts";
+import { SimulatedDisk, systemError } from "../../../support/simulated-disk.ts";
+import { VirtualClock } from "../../../support/virtual-clock.ts";
 
 /** Waits before the first operation on a file; resolves when it is about to begin. */
 function holdAt(disk: SimulatedDisk, meantKind: string, meantPath: string) {
@@ -50,6 +52,24 @@ async function checkUsed(disk: SimulatedDisk): Promise<void> {
 }
 
 describe("a log with an index file", () => {
+  it("writes it in parts, between which others get their turn", async () => {
+    const clock = new VirtualClock();
+    const disk = new SimulatedDisk();
+    const store = await openIndexed(disk, { clock });
+    await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
+    await addTo(
+      store,
+      Array.from({ length: 3000 }, (_, index) => put(1, index + 1, `key ${index}`, "value")),
+    );
+    await settle();
+    const before = disk.contents(indexFile);
+    await addTo(store, [put(1, 3001, "another", "value")]);
+    assert.notEqual(clock.timerCount, 0);
+    await clock.until("there is another index file", () => disk.contents(indexFile) !== before);
+    await store.close();
+    await checkUsed(disk);
+  });
+
   const records = allKindsOfRecords(120);
 
   it("opens as without it, whatever has been added since", async () => {
