@@ -143,6 +143,8 @@ export function openStream<Service>(
 ): StreamEnd {
   let server: StreamEnd | undefined;
   let hasArrived = false;
+  /** The client was told that the server has seen nothing: so it never will. */
+  let isUnseen = false;
   const isAlive = () => {
     const callee = server?.process;
     if (callee === undefined || network.endpointOf(to)?.process !== callee) return false;
@@ -159,7 +161,10 @@ export function openStream<Service>(
     cancel = process.clock.timer(brokenAfterMs, look);
     return () => cancel();
   };
-  const stopGuard = guard(from, () => client.fail(!hasArrived));
+  const stopGuard = guard(from, () => {
+    isUnseen = !hasArrived;
+    client.fail(isUnseen);
+  });
   const forget = from.onDeath(() => {
     if (network.resetsAtDeath()) toServer.send({ kind: "reset", unseen: false });
   });
@@ -195,6 +200,7 @@ export function openStream<Service>(
     process.receive(what, () => serve(endpoint.service, end));
   };
   const toServer: Pipe<Frame> = network.pipe(from.name, to, what, (frame) => {
+    if (isUnseen) return;
     if (!hasArrived) arrive();
     const end = server;
     end?.process.receive(`${what} ${frame.kind}`, () => end.accept(frame));
