@@ -3,7 +3,7 @@ import type { LogStore } from "../../src/cluster/storage/log-store.ts";
 import type { Change, LogRecord } from "../../src/cluster/storage/model.ts";
 import { openLog } from "../../src/cluster/storage/open.ts";
 import type { LogOptions } from "../../src/cluster/storage/options.ts";
-import { systemClock } from "../../src/common/clock.ts";
+import { type Clock, systemClock } from "../../src/common/clock.ts";
 import { SimulatedDisk } from "./simulated-disk.ts";
 
 export const dbfile = "/data/db.txt";
@@ -32,6 +32,15 @@ export function deleting(key: string, more: Partial<Change> = {}): Change {
 }
 
 /** Opens a log for which every fatal error is a failure of the test, unless told otherwise. */
+/** What is done beside calls rests for no time. */
+const restless: Clock = {
+  ...systemClock,
+  timer(_, callback) {
+    queueMicrotask(callback);
+    return () => {};
+  },
+};
+
 export function openOn(
   disk: Disk,
   options: Partial<Omit<LogOptions, "disk" | "dbfile" | "rbfile">> = {},
@@ -39,7 +48,7 @@ export function openOn(
   const onFatal = (error: Error) => {
     throw error;
   };
-  return openLog({ disk, dbfile, rbfile, clock: systemClock, onFatal, log: () => {}, ...options });
+  return openLog({ disk, dbfile, rbfile, clock: restless, onFatal, log: () => {}, ...options });
 }
 
 /** A new log that belongs to a node, and its disk. */

@@ -11,7 +11,7 @@ export interface TokenRange {
   readonly chunkBytes: number;
 }
 
-/** For reads while the node serves calls: parsing a chunk blocks them for about a millisecond. */
+/** For reads while the node serves calls: parsing a chunk blocks them for a few milliseconds. */
 export const smallChunkBytes = 64 * 1024;
 
 const chunkBytes = 1024 * 1024;

@@ -1,5 +1,5 @@
-import { sleep } from "../../../common/clock.ts";
 import type { LogFile } from "../log-file.ts";
+import { rest } from "../rewrite/rest.ts";
 import type { RewriteSlot } from "../rewrite/rewrite-slot.ts";
 import type { LogState } from "../state.ts";
 import { indexPaths } from "./contents.ts";
@@ -74,7 +74,7 @@ export class Indexer {
         check: () => {
           if (isGivenUp) throw new GivenUp();
         },
-        rest: () => sleep(this.#state.options.clock, 0),
+        rest: () => rest(this.#state.options.clock),
       });
     } finally {
       free();

@@ -2,6 +2,7 @@ import { isNoRoom } from "../../../common/no-room.ts";
 import type { Turn } from "../../../common/serial-queue.ts";
 import { LogFileError, LogStoreError } from "../errors.ts";
 import type { LogState } from "../state.ts";
+import { rest } from "./rest.ts";
 import { Rewrite } from "./rewrite.ts";
 import type { RewriteSlot } from "./rewrite-slot.ts";
 
@@ -115,6 +116,10 @@ export class Compactor {
       check: () => {
         state.health.checkOpen();
         if (isGivenUp()) throw new GivenUp();
+      },
+      // On a full disk writes wait for it.
+      rest: async () => {
+        if (state.health.full === undefined) await rest(state.options.clock);
       },
     });
     try {

@@ -31,6 +31,8 @@ export interface RewriteOptions {
   readonly keeps: (key: string, seq: number) => boolean;
   /** Throws when the rewrite is to be given up. Asked after every chunk. */
   readonly check?: () => void;
+  /** Waits between two chunks, so that others get most of the time. Not waited for when the log grows faster. */
+  readonly rest?: () => Promise<void>;
 }
 
 /**
@@ -105,12 +107,15 @@ export class Rewrite {
 
   /** Copies records up to the horizon, and finds where it lies. Returns their number. */
   async #copyLive(): Promise<number> {
-    const { horizon, check } = this.#options;
+    const { horizon, check, rest } = this.#options;
+    const begunBytes = this.#source.endBytes;
     const range = { ...wholeFile(this.#source.endBytes), chunkBytes: smallChunkBytes };
     const order = new RecordOrder();
     let records = 0;
     let checksum = 0;
     for await (const tokens of readTokens(this.#source.file, range)) {
+      const grownBytes = this.#source.endBytes - begunBytes;
+      if (grownBytes < this.#tailFrom) await rest?.();
       check?.();
       for (const token of tokens) {
         if (token.kind === "bad") throw unreadable(token, token.reason);

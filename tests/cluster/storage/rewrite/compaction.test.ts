@@ -14,6 +14,7 @@ import {
   text,
 } from "../../../support/log-fixtures.ts";
 import { SimulatedDisk, systemError } from "../../../support/simulated-disk.ts";
+import { VirtualClock } from "../../../support/virtual-clock.ts";
 
 async function logWith(records: readonly LogRecord[]) {
   const disk = new SimulatedDisk();
@@ -171,6 +172,21 @@ describe("compaction", () => {
     assert.ok(store.base.seq > 0);
     assert.ok(largest < 3 * 1024 * 1024, `${largest} bytes`);
     assert.equal(store.keyCount, 20);
+    await store.close();
+  });
+
+  it("rests between two parts of the log, so that calls have most of the time", async () => {
+    const clock = new VirtualClock();
+    const store = await openOn(new SimulatedDisk(), { clock });
+    await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
+    const value = "x".repeat(10_000);
+    const add = (seq: number) => store.append([put(1, seq, `key ${seq % 20}`, value)]);
+    for (let seq = 1; seq <= 40; seq++) await add(seq);
+    store.commit(40);
+    const compaction = store.compact();
+    await clock.until("it rests", () => clock.timerCount > 0);
+    await clock.settled(compaction);
+    assert.equal(store.base.seq, 40);
     await store.close();
   });
 
