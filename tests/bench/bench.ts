@@ -9,6 +9,7 @@ import { svgOf } from "./report/svg.ts";
 import { reportOf } from "./report/table.ts";
 import type { Result } from "./suite.ts";
 import { clientsSuite } from "./suites/clients.ts";
+import { groupsSuite } from "./suites/groups.ts";
 import { grpcSuite } from "./suites/grpc.ts";
 import { idleSuite } from "./suites/idle.ts";
 import { memorySuite } from "./suites/memory.ts";
@@ -19,7 +20,7 @@ import { routerSuite } from "./suites/router.ts";
 import { toolVersions } from "./tools/versions.ts";
 
 const options = readOptions([
-  ...[grpcSuite, routerSuite, rateSuite, clientsSuite, millionSuite],
+  ...[grpcSuite, routerSuite, rateSuite, clientsSuite, groupsSuite, millionSuite],
   ...[memorySuite, openingSuite, idleSuite],
 ]);
 const missing = missingPrograms([...new Set(options.chosen.flatMap(({ suite }) => suite.needs))]);

@@ -15,8 +15,10 @@ import { Server } from "./server.ts";
 
 export interface KvlabSettings {
   readonly runtime: Runtime;
-  /** All of them must have a write on disk before it is acknowledged. */
+  /** Of each group. All of them must have a write on disk before it is acknowledged. */
   readonly replicas: number;
+  /** Default 1. */
+  readonly groups?: number;
   readonly name: string;
   /** Is given the first node while it serves alone, before the others start: it can bring keys into its log. */
   readonly alone?: (first: KvlabNode) => Promise<void>;
@@ -40,12 +42,18 @@ export interface Kvlab extends Peer {
 /** A standby may have gigabytes to catch up with. */
 const wholeTimeoutMs = 1_800_000;
 
-/** One router and one group, with a real ZooKeeper of one server, which no call of clients asks. */
-export async function startKvlab({ runtime, replicas, name, alone }: KvlabSettings): Promise<Kvlab> {
+/** One router and one group or more, with a real ZooKeeper of one server, which no call of clients asks. */
+export async function startKvlab({
+  runtime,
+  replicas,
+  groups = 1,
+  name,
+  alone,
+}: KvlabSettings): Promise<Kvlab> {
   const folder = await temporaryFolder("kvlab");
   const zookeeper = await startZooKeeper({ tickTimeMs: 2000 });
   const transports = createTransports();
-  const [routerPort = 0, ...ports] = await freePorts(1 + replicas);
+  const [routerPort = 0, ...ports] = await freePorts(1 + groups * replicas);
   const serverOf = (entry: "router" | "data", port: number, env: Record<string, string> = {}) =>
     new Server({
       name: entry,
@@ -56,7 +64,8 @@ export async function startKvlab({ runtime, replicas, name, alone }: KvlabSettin
   const nodes = ports.map((port, index): KvlabNode => {
     const files = { dbfile: join(folder, `db${index}.txt`), rbfile: join(folder, `rb${index}.txt`) };
     // A write that fewer have is refused, so that nothing is measured that is not synced by all.
-    const server = serverOf("data", port, { name: "bench", minsync: String(replicas), ...files });
+    const group = `bench${Math.floor(index / replicas)}`;
+    const server = serverOf("data", port, { name: group, minsync: String(replicas), ...files });
     return { server, address: `127.0.0.1:${port}`, ...files };
   });
   const router = { server: serverOf("router", routerPort), address: `127.0.0.1:${routerPort}` };
@@ -77,14 +86,16 @@ export async function startKvlab({ runtime, replicas, name, alone }: KvlabSettin
     if (first !== undefined) await alone?.(first);
     for (const node of others) await enter(node);
     const routers = createClient(RouterService, transports.transportTo(router.address));
-    const nodesNow = async () => (await routers.getTopology({})).topology?.groups[0]?.nodes ?? [];
+    const groupsNow = async () => (await routers.getTopology({})).topology?.groups ?? [];
     const isPrimary = ({ role }: { readonly role: NodeRole }) => role === NodeRole.PRIMARY;
     const whole = async () => {
       await router.server.until(
         "knows of a primary and all replicas in sync",
         async () => {
-          const now = await nodesNow();
-          return now.some(isPrimary) && now.filter(({ inSync }) => inSync).length === replicas;
+          const now = await groupsNow();
+          const isWhole = ({ nodes: some }: (typeof now)[number]) =>
+            some.some(isPrimary) && some.filter(({ inSync }) => inSync).length === replicas;
+          return now.length === groups && now.every(isWhole);
         },
         wholeTimeoutMs,
       );
@@ -96,9 +107,9 @@ export async function startKvlab({ runtime, replicas, name, alone }: KvlabSettin
       router: router.address,
       nodes,
       async members() {
-        const now = await nodesNow();
-        const primary = now.find(isPrimary)?.address;
-        const roleOf = (address: string) => (address === primary ? "primary" : "standby");
+        const now = (await groupsNow()).flatMap((group) => group.nodes);
+        const roleOf = (wanted: string) =>
+          now.some((node) => isPrimary(node) && node.address === wanted) ? "primary" : "standby";
         return [
           ...nodes
             .map(({ server, address }) => ({ role: roleOf(address), pid: server.pid, address }))
