@@ -33,6 +33,7 @@ export function plotOf(growths: readonly Growth[]): string {
     (content, index) => `<g transform="translate(${left + index * (width + gap)} ${top})">\n${content}\n</g>`,
   );
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${panels.length * (width + gap)} ${top + height + 40}" font-family="sans-serif" font-size="10">
+<title>What a store costs, over its number of keys</title>
 <rect width="100%" height="100%" fill="#fff"/>
 ${placed.join("\n")}
 </svg>
