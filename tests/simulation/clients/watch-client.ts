@@ -251,7 +251,8 @@ export class WatchClient {
 
   #begun(group: string): Begun {
     const { firstEpoch, committed } = this.#facts(group);
-    return { firstEpoch, seq: committed.length };
+    // Of a group that was not in the ring yet all is told, and that is no change of a key.
+    return { firstEpoch, seq: committed.findLastIndex((record) => record?.changes.length !== 0) + 1 };
   }
 
   get #recoveriesNow(): number {
