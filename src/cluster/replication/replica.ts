@@ -53,7 +53,8 @@ export class Replica {
   constructor(options: ReplicaOptions) {
     this.#options = options;
     const { store, clock, settings } = options;
-    this.#standby = new Standby(store, clock, settings.leaseMs);
+    const isOutside = (epoch: number, primary: number) => this.#isOutside(epoch, primary);
+    this.#standby = new Standby({ store, clock, leaseMs: settings.leaseMs, isOutside });
     this.#silence = new FailureDetector({
       clock,
       tickMs: heartbeatMs(settings),
@@ -198,6 +199,13 @@ export class Replica {
       return undefined;
     const inSync = state.inSync.some((member) => isSameMember(member, self));
     return inSync ? state.epoch : undefined;
+  }
+
+  /** Whether the state, as last read, has this primary of this epoch, and this node not in sync, in whatever incarnation. */
+  #isOutside(epoch: number, primary: number): boolean {
+    const state = this.#view?.state?.value;
+    if (state?.epoch !== epoch || state.primary?.number !== primary) return false;
+    return !state.inSync.some(({ number }) => number === this.#self?.number);
   }
 
   /** Whether the state, as last read, names this incarnation of this node as primary. */

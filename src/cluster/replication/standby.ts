@@ -10,6 +10,15 @@ import { clockDriftMax, flightMessagesMax } from "./settings.ts";
 /** Maximum number of waiting messages: those of a primary, and as many of one that has just been replaced. */
 const waitingMax = 2 * flightMessagesMax;
 
+export interface StandbyOptions {
+  readonly store: ReplicaLog;
+  readonly clock: Clock;
+  /** The lease that an earlier process with this log may have granted just before it ended. */
+  readonly leaseMs: number;
+  /** Whether the group's state is known to have this primary of this epoch, and this replica not in sync. */
+  readonly isOutside: (epoch: number, primary: number) => boolean;
+}
+
 /** Something has begun that ends when the disk has written. In an object, because it is not waited for at once. */
 interface Begun<T> {
   readonly onDisk: Promise<T>;
@@ -23,22 +32,25 @@ interface Begun<T> {
 export class Standby {
   readonly #store: ReplicaLog;
   readonly #clock: Clock;
+  readonly #isOutside: StandbyOptions["isOutside"];
   #turn: Promise<unknown> = Promise.resolve();
   /** Messages that are handled now or waiting. */
   #messages = 0;
   #snapshot:
     | { epoch: number; primary: number; snapshotId: number; next: number; writer: SnapshotWriter }
     | undefined;
-  /** Records up to here are committed, and must never be cut off. */
+  /** Records up to here are committed, and must never be cut off, unless an operator has given them up. */
   #committedSeq = 0;
+  /** Committed records have been given up: a snapshot is to take their place. */
+  #isOverruled = false;
   #heardMs = Number.NEGATIVE_INFINITY;
   /** The end of the last lease that this node has granted, monotonic. */
   #leasedUntilMs: number;
 
-  /** `leaseMs`: the lease that an earlier process with this log may have granted just before it ended. */
-  constructor(store: ReplicaLog, clock: Clock, leaseMs: number) {
+  constructor({ store, clock, leaseMs, isOutside }: StandbyOptions) {
     this.#store = store;
     this.#clock = clock;
+    this.#isOutside = isOutside;
     this.#leasedUntilMs = clock.monotonicMs() + leaseMs * (1 + clockDriftMax);
   }
 
@@ -105,8 +117,9 @@ export class Standby {
     if (this.#needsSnapshot || request.previous.seq < store.base.seq || !holds(store, request.previous)) {
       return this.#now("mismatch");
     }
-    const { onDisk } = await this.#takeRecords(request);
-    return { onDisk: onDisk.then(() => this.#acknowledge(request)) };
+    const taken = await this.#takeRecords(request);
+    if (taken === undefined) return this.#now("mismatch");
+    return { onDisk: taken.onDisk.then(() => this.#acknowledge(request)) };
   }
 
   /** Answers a message whose records are on disk. */
@@ -124,8 +137,11 @@ export class Standby {
     return this.#answer("ok");
   }
 
-  /** Appends the records that the log lacks, in place of records of other epochs. */
-  async #takeRecords({ records }: AppendRequest): Promise<Begun<void>> {
+  /**
+   * Appends the records that the log lacks, in place of records of other epochs. Undefined when that would cut off
+   * committed records that have been given up: `kvlab recover` has begun another history, which has to come as a snapshot.
+   */
+  async #takeRecords({ epoch, primary, records }: AppendRequest): Promise<Begun<void> | undefined> {
     const store = this.#store;
     const first = records.findIndex(
       (record) => record.seq > store.last.seq || epochAt(store.epochs, record.seq) !== record.epoch,
@@ -134,6 +150,10 @@ export class Standby {
       const fresh = records.slice(first);
       const before = (fresh[0]?.seq ?? 1) - 1;
       if (before < store.last.seq) {
+        if (before < this.#committedSeq && this.#isOutside(epoch, primary)) {
+          this.#isOverruled = true;
+          return undefined;
+        }
         if (before < this.#committedSeq) {
           const message = `a primary would cut off committed records from seq ${before + 1} on`;
           throw new OperationError("refused", message);
@@ -171,13 +191,16 @@ export class Standby {
     if (chunk.last) {
       this.#snapshot = undefined;
       await snapshot.writer.finish();
+      this.#isOverruled = false;
+      this.#committedSeq = chunk.base.seq;
     }
     return "ok";
   }
 
   /** Whether records may be missing anywhere in the log. */
   get #needsSnapshot(): boolean {
-    return this.#store.condition.kind === "damaged" || this.#store.identity?.repaired === true;
+    const { condition, identity } = this.#store;
+    return condition.kind === "damaged" || identity?.repaired === true || this.#isOverruled;
   }
 
   /** An answer for which the disk is not waited for. */

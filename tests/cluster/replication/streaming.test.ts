@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AppendRequest } from "../../../src/cluster/replication/peer.ts";
 import { flightMessagesMax } from "../../../src/cluster/replication/settings.ts";
-import { Standby } from "../../../src/cluster/replication/standby.ts";
+import { Standby, type StandbyOptions } from "../../../src/cluster/replication/standby.ts";
+import type { ReplicaLog } from "../../../src/cluster/storage/replica-log.ts";
 import { newLog, put } from "../../support/log-fixtures.ts";
 import { groupOf } from "../../support/replica-group.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
@@ -116,7 +117,7 @@ test("a connection that breaks while another one to the same primary is open say
 
 test("the records of messages that come together are synced together", async () => {
   const { disk, store } = await newLog();
-  const standby = new Standby(store, new VirtualClock(), 500);
+  const standby = standbyOf(store);
   assert.equal((await standby.append(message(1, 0, "k0"))).result, "ok");
   const first = Promise.withResolvers<void>();
   let syncs = 0;
@@ -135,7 +136,7 @@ test("the records of messages that come together are synced together", async () 
 
 test("a message that is on disk only after a later epoch was promised is not acknowledged", async () => {
   const { disk, store } = await newLog();
-  const standby = new Standby(store, new VirtualClock(), 500);
+  const standby = standbyOf(store);
   assert.equal((await standby.append(message(5, 0, "a"))).result, "ok");
   const synced = Promise.withResolvers<void>();
   disk.intercept = ({ kind }) => (kind === "datasync" ? synced.promise : undefined);
@@ -145,6 +146,32 @@ test("a message that is on disk only after a later epoch was promised is not ack
   await promised;
   assert.equal((await answer).result, "stale-epoch");
 });
+
+test("what was committed gives way to another history only while this replica is not in sync", async () => {
+  const { store } = await newLog();
+  const seen = { epoch: 0, primary: 0 };
+  const standby = standbyOf(store, (epoch, primary) => epoch === seen.epoch && primary === seen.primary);
+  for (const seq of [1, 2, 3]) await standby.append({ ...message(1, seq - 1, "a"), committedSeq: seq });
+  assert.equal(standby.committedSeq, 3);
+  const other = message(2, 0, "b");
+  await assert.rejects(standby.append(other), /a primary would cut off committed records from seq 1 on/);
+  assert.equal(store.last.seq, 3);
+  Object.assign(seen, { epoch: 2, primary: 1 });
+  const { result, needsSnapshot } = await standby.append(other);
+  assert.deepEqual([result, needsSnapshot], ["mismatch", true]);
+  const head = { base: { epoch: 2, seq: 1 }, epochs: [{ epoch: 2, firstSeq: 1 }], requestsAfter: 0 };
+  const chunk = { snapshotId: 1, index: 0, last: true, ...head };
+  const snapshot = await standby.append({ ...other, previous: head.base, snapshot: chunk });
+  assert.deepEqual([snapshot.result, snapshot.needsSnapshot], ["ok", false]);
+  assert.deepEqual([store.last, standby.committedSeq], [head.base, 1]);
+  const next = { ...message(2, 1, "c"), committedSeq: 2 };
+  assert.equal((await standby.append(next)).result, "ok");
+  assert.equal(standby.committedSeq, 2);
+});
+
+function standbyOf(store: ReplicaLog, isOutside: StandbyOptions["isOutside"] = () => false): Standby {
+  return new Standby({ store, clock: new VirtualClock(), leaseMs: 500, isOutside });
+}
 
 function message(epoch: number, previousSeq: number, key: string): AppendRequest {
   return {

@@ -65,4 +65,17 @@ export const recoveryMutants: readonly Mutant[] = [
     focus: ["lost group"],
     edits: [["cluster/kv/write-plan.ts", " && afterRevision <= store.last.seq;", ";"]],
   },
+  {
+    name: "a replica that was not in sync keeps what the group has given up",
+    promise: "a recovered group becomes whole again",
+    withinSeeds: 300,
+    focus: ["lost group", "pause", "partition"],
+    edits: [
+      [
+        "cluster/replication/standby.ts",
+        "if (before < this.#committedSeq && this.#isOutside(epoch, primary)) {",
+        "if (before < 0 && this.#isOutside(epoch, primary)) {",
+      ],
+    ],
+  },
 ];
