@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import process from "node:process";
 import { describeMachine } from "./machine.ts";
-import { fail, readOptions } from "./options.ts";
+import { commandLine, readOptions } from "./options.ts";
 import { missingPrograms } from "./peers/peer.ts";
 import { progress } from "./progress.ts";
 import { type Report, writeJson } from "./report/json.ts";
@@ -24,7 +24,7 @@ const options = readOptions([
   ...[memorySuite, openingSuite, idleSuite],
 ]);
 const missing = missingPrograms([...new Set(options.chosen.flatMap(({ suite }) => suite.needs))]);
-if (missing.length > 0) fail(missing.join("\n"));
+if (missing.length > 0) commandLine.fail(missing.join("\n"));
 // What was started ends with this process.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1));
 process.exit((await run()) ? 0 : 1);

@@ -1,6 +1,6 @@
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { until } from "../support/until.ts";
+import { CommandLine } from "./command-line.ts";
 import type { Contestant } from "./contestant.ts";
 import { startEtcd } from "./etcd.ts";
 import { startKvlab } from "./kvlab.ts";
@@ -22,18 +22,11 @@ left out unless the Debian package etcd-server is there.
 /** Puts that must have succeeded, one after another, before and after a kill. */
 const steadyPuts = 100;
 
-const { values } = parseArgs({
-  options: { times: { type: "string" }, help: { type: "boolean", short: "h" } },
-});
-if (values.help) {
-  console.log(HELP);
-  process.exit(0);
-}
-const times = Number(values.times ?? "30");
-if (!Number.isInteger(times) || times < 1) {
-  console.error(`bench:failover: --times is ${values.times}; it must be a whole number greater than 0`);
-  process.exit(2);
-}
+const commandLine = new CommandLine("bench:failover", HELP);
+const times = commandLine.count(
+  "times",
+  commandLine.read({ times: { type: "string", default: "30" } }).times,
+);
 await run();
 
 async function run(): Promise<void> {

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import process from "node:process";
-import { parseArgs } from "node:util";
+import { CommandLine } from "./command-line.ts";
 import { measureCompaction, steadyPutsPerSecond } from "./growth/compaction.ts";
 import type { Growth } from "./growth/growth.ts";
 import { plotOf } from "./growth/plot.ts";
@@ -40,56 +40,34 @@ Each size is a group of two nodes on Bun, with a router and a ZooKeeper; all of 
 Needs Linux, and the Debian package zookeeper. 10,000,000 keys need 10 GB of disk in the temporary folder, and 4 GB of RAM.
 `;
 
+const commandLine = new CommandLine("bench:growth", HELP);
 const options = readOptions();
 const missing = missingPrograms(["zookeeper"]);
-if (missing.length > 0) fail(missing.join("\n"));
+if (missing.length > 0) commandLine.fail(missing.join("\n"));
 // What was started ends with this process.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1));
 await run();
 process.exit(0);
 
 function readOptions() {
-  const values = parse();
-  if (values.help) {
-    console.log(HELP);
-    process.exit(0);
+  const { keys, rounds, seconds, json, svg } = commandLine.read({
+    keys: { type: "string", multiple: true, default: ["10000", "100000", "1000000", "10000000"] },
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "2" },
+    json: { type: "string" },
+    svg: { type: "string" },
+  });
+  const sizes = keys.map(Number);
+  if (!sizes.every((size) => Number.isInteger(size) && size >= 1000)) {
+    commandLine.fail(`--keys is ${keys}; it must be whole numbers from 1000 on`);
   }
-  const sizes = values.keys.map(Number);
-  if (!sizes.every((keys) => Number.isInteger(keys) && keys >= 1000)) {
-    fail(`--keys is ${values.keys}; it must be whole numbers from 1000 on`);
-  }
-  const rounds = Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) {
-    fail(`--rounds is ${values.rounds}; it must be a whole number greater than 0`);
-  }
-  const seconds = Number(values.seconds);
-  if (!(seconds >= 0.1 && seconds <= 3600)) {
-    fail(`--seconds is ${values.seconds}; it must be a number from 0.1 to 3600`);
-  }
-  const { json, svg } = values;
-  return { sizes: [...new Set(sizes)].sort((a, b) => a - b), rounds, seconds, json, svg };
-}
-
-function parse() {
-  try {
-    return parseArgs({
-      options: {
-        keys: { type: "string", multiple: true, default: ["10000", "100000", "1000000", "10000000"] },
-        rounds: { type: "string", default: "5" },
-        seconds: { type: "string", default: "2" },
-        json: { type: "string" },
-        svg: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    }).values;
-  } catch (error) {
-    fail(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function fail(message: string): never {
-  console.error(`bench:growth: ${message}`);
-  process.exit(2);
+  return {
+    sizes: [...new Set(sizes)].sort((a, b) => a - b),
+    rounds: commandLine.count("rounds", rounds),
+    seconds: commandLine.seconds("seconds", seconds),
+    json,
+    svg,
+  };
 }
 
 async function run(): Promise<void> {

@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { parseArgs } from "node:util";
 import { type Client, createClient } from "@connectrpc/connect";
 import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
 import { createTransports } from "../../src/client/transport/http2.ts";
@@ -11,6 +10,7 @@ import { freePorts } from "../support/free-ports.ts";
 import { ServerProcess } from "../support/server-process.ts";
 import { until } from "../support/until.ts";
 import { startZooKeeper } from "../support/zookeeper.ts";
+import { CommandLine } from "./command-line.ts";
 import { quantile, tableOf } from "./statistics.ts";
 
 const readsPerRound = 1000;
@@ -42,22 +42,12 @@ interface Variant {
   readonly writesMs: number[];
 }
 
-const rounds = readOptions();
+const commandLine = new CommandLine("bench:leases", HELP);
+const rounds = commandLine.count(
+  "rounds",
+  commandLine.read({ rounds: { type: "string", default: "20" } }).rounds,
+);
 await run();
-
-function readOptions(): number {
-  const { values } = parseArgs({
-    options: { rounds: { type: "string" }, help: { type: "boolean", short: "h" } },
-  });
-  if (values.help) {
-    console.log(HELP);
-    process.exit(0);
-  }
-  const given = Number(values.rounds ?? "20");
-  if (Number.isInteger(given) && given > 0) return given;
-  console.error(`bench:leases: --rounds is ${values.rounds}; it must be a whole number greater than 0`);
-  process.exit(2);
-}
 
 async function run(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "kvlab-leases-"));

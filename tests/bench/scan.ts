@@ -3,9 +3,7 @@ import { createWriteStream } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { finished } from "node:stream/promises";
-import { parseArgs } from "node:util";
 import { KvClient } from "../../src/client/index.ts";
 import { defaultReplicationSettings } from "../../src/cluster/replication/settings.ts";
 import { systemClock } from "../../src/common/clock.ts";
@@ -13,6 +11,7 @@ import { defaultValueBytesMax } from "../../src/common/key-limits.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
 import { startDataServer } from "../../src/server/data-server.ts";
 import { startRouterServer } from "../../src/server/router-server.ts";
+import { CommandLine } from "./command-line.ts";
 import { quantile, tableOf } from "./statistics.ts";
 
 const HELP = `Measures what a scan costs among many keys, against the same scan among few.
@@ -28,22 +27,12 @@ scan begins at a key of its own and is of 100 keys with values of 100 bytes, thr
 const sizes = [10_000, 1_000_000] as const;
 const scanned = 100;
 
-const rounds = readOptions();
+const commandLine = new CommandLine("bench:scan", HELP);
+const rounds = commandLine.count(
+  "rounds",
+  commandLine.read({ rounds: { type: "string", default: "300" } }).rounds,
+);
 await run();
-
-function readOptions(): number {
-  const { values } = parseArgs({
-    options: { rounds: { type: "string" }, help: { type: "boolean", short: "h" } },
-  });
-  if (values.help) {
-    console.log(HELP);
-    process.exit(0);
-  }
-  const given = Number(values.rounds ?? "300");
-  if (Number.isInteger(given) && given > 0) return given;
-  console.error(`bench:scan: --rounds is ${values.rounds}; it must be a whole number greater than 0`);
-  process.exit(2);
-}
 
 async function run(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "kvlab-scan-"));
