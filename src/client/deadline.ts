@@ -1,4 +1,4 @@
-import { timerMsMax } from "../common/clock.ts";
+import { wholeTimerMs } from "../common/clock.ts";
 import type { Deadlines, Expiring } from "../common/deadlines.ts";
 import { KvError } from "./errors.ts";
 
@@ -43,7 +43,7 @@ export class Deadline implements Expiring {
   /** Whole milliseconds left, from 1 to the longest that a timer can count. Undefined if there is no limit. */
   remainingMs(): number | undefined {
     if (this.dueMs === Number.POSITIVE_INFINITY) return undefined;
-    return Math.min(timerMsMax, Math.max(1, Math.ceil(this.dueMs - this.#deadlines.clock.monotonicMs())));
+    return wholeTimerMs(this.dueMs - this.#deadlines.clock.monotonicMs());
   }
 
   /** Calls `listener` once at the end, or at once if it has ended. Returns a function that removes the listener. */

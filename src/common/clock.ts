@@ -13,6 +13,11 @@ export interface Clock {
 /** The longest time of a JavaScript timer: 24 days. A longer timer fires at once. */
 export const timerMsMax = 2 ** 31 - 1;
 
+/** Whole milliseconds, from 1 to the longest that a timer can count. */
+export function wholeTimerMs(ms: number): number {
+  return Math.min(timerMsMax, Math.max(1, Math.ceil(ms)));
+}
+
 export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   wallMs: () => Date.now(),

@@ -3,6 +3,7 @@ import { constants } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeFromHttpStatus, errorFromJsonBytes } from "@connectrpc/connect/protocol-connect";
 import type { Deadlines, Expiring } from "../../common/deadlines.ts";
+import { endWith } from "../../common/end-with.ts";
 import { joinChunks } from "../../common/join-chunks.ts";
 import { brokenOff, tooLong } from "./answers.ts";
 import type { Begun, SessionPool } from "./session-pool.ts";
@@ -95,9 +96,7 @@ export class UnaryCall implements Expiring {
       stream.on("close", () => reject(brokenOff(stream)));
       if (signal.aborted) return giveUp(signal.reason);
       signal.addEventListener("abort", () => giveUp(signal.reason));
-      // Bun would send an empty chunk as a frame of its own, and a peer ends a session that has sent 1,000 of them.
-      if (body.length === 0) stream.end();
-      else stream.end(body);
+      endWith(stream, body);
     });
   }
 }

@@ -1,4 +1,3 @@
-import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import {
   type BatchRequest,
@@ -30,7 +29,7 @@ import type { TopologySource } from "../../cluster/metadata/topology.ts";
 import { checkKey } from "../../cluster/node/limits.ts";
 import { noPrimaryReason, ownerOf, primaryOf } from "../../cluster/ring/placement.ts";
 import type { Address } from "../../common/address.ts";
-import { type Clock, sleep, timerMsMax } from "../../common/clock.ts";
+import { type Clock, sleep, wholeTimerMs } from "../../common/clock.ts";
 import { Deadlines } from "../../common/deadlines.ts";
 import { defaultDeadlineMs } from "../deadline.ts";
 import { relayed, toConnectError } from "../errors.ts";
@@ -145,7 +144,8 @@ export class Forwarder implements UnaryCalls {
       const { group, address } = await this.#primaryFor(key, signal).catch((error: unknown) => {
         throw isUnsure ? outcomeUnknown("", error) : error;
       });
-      const attempt = { call, timeoutMs: timeLimitOf(end), sent: false };
+      const timeoutMs = wholeTimerMs(end.timeoutMs() ?? defaultDeadlineMs);
+      const attempt = { call, timeoutMs, sent: false };
       const servers = kind === "read" ? this.#readers : this.#writers;
       try {
         const outcome = await servers.at(address).channel.send(attempt, deadline);
@@ -208,15 +208,10 @@ function misanswered(kind: Call["case"], outcome: Outcome): never {
   throw new ConnectError(`the primary has answered a ${kind} with a ${outcome.case}`, Code.Internal);
 }
 
-/** Whole milliseconds that the primary may take. */
-function timeLimitOf(end: CallEnd): number {
-  return Math.min(timerMsMax, Math.max(1, Math.ceil(end.timeoutMs() ?? defaultDeadlineMs)));
-}
-
 /** The error of a call whose deadline has passed, or whose caller has gone. */
 function givenUp({ reason }: AbortSignal, { sent }: Attempt): ConnectError {
   const { rawMessage, code } = ConnectError.from(reason, Code.Canceled);
-  const details = sent ? [] : [{ desc: NotAppliedSchema, value: create(NotAppliedSchema) }];
+  const details = sent ? [] : [{ desc: NotAppliedSchema, value: {} }];
   return new ConnectError(rawMessage, code, undefined, details, reason);
 }
 

@@ -33,7 +33,7 @@ export async function writeAnswer(
     const { done, value } = (await chunks?.next()) ?? { done: true };
     if (isGone) return;
     if (done) break;
-    // See the calling side: Bun would send it as a frame of its own.
+    // Bun would send it as a frame of its own: see `endWith`.
     if (value.length === 0) continue;
     if (!write(response, value)) {
       call.waited();

@@ -4,7 +4,7 @@ import { KvClient } from "../../../src/client/index.ts";
 import { until } from "../../support/until.ts";
 import { overwrite } from "../log-size.ts";
 import { startOpenLoop } from "../open-loop.ts";
-import type { KvlabNode } from "../peers/kvlab.ts";
+import { type KvlabNode, patienceMs } from "../peers/kvlab.ts";
 import { addressIn } from "../suites/grpc-side.ts";
 import { aroundCompaction, type CompactionCost } from "./around-compaction.ts";
 import { type GrowthClient, keySet } from "./work.ts";
@@ -13,9 +13,6 @@ export const steadyPutsPerSecond = 2000;
 
 /** Half of what such a put adds to a log: so much nearer to being half of the log does its garbage come. */
 const gainedBytesPerPut = 100;
-
-/** Many keys take long; and the log of few is worth a compaction only when the load has made it grow by megabytes. */
-const patienceMs = 1_800_000;
 
 /**
  * Brings the primary's log to where a steady load of puts soon makes a compaction begin, and watches it. The standby, with

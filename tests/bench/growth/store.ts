@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { indexPaths } from "../../../src/cluster/storage/index-file/contents.ts";
 import { until } from "../../support/until.ts";
 import { sizeOfLog } from "../log-size.ts";
-import { type Kvlab, type KvlabNode, startKvlab } from "../peers/kvlab.ts";
+import { type Kvlab, type KvlabNode, patienceMs, startKvlab } from "../peers/kvlab.ts";
 import type { Server } from "../peers/server.ts";
 import { progress } from "../progress.ts";
 import { programOf } from "../runtimes.ts";
@@ -12,9 +12,6 @@ import { runTool } from "../tools/run-tool.ts";
 import { momentOf } from "./moment.ts";
 
 const logProgram = fileURLToPath(new URL("../suites/opening-program.ts", import.meta.url));
-
-/** Of a node with many keys, for what it does with all of them. */
-const patienceMs = 1_800_000;
 
 export interface GrowthStore extends Kvlab {
   readonly keys: number;

@@ -39,8 +39,8 @@ export interface Kvlab extends Peer {
   readonly nodes: readonly KvlabNode[];
 }
 
-/** A standby may have gigabytes to catch up with. */
-const wholeTimeoutMs = 1_800_000;
+/** Of a node with many keys, for what it does with all of them: a standby may have gigabytes to catch up with. */
+export const patienceMs = 1_800_000;
 
 /** One router and one group or more, with a real ZooKeeper of one server, which no call of clients asks. */
 export async function startKvlab({
@@ -97,7 +97,7 @@ export async function startKvlab({
             some.some(isPrimary) && some.filter(({ inSync }) => inSync).length === replicas;
           return now.length === groups && now.every(isWhole);
         },
-        wholeTimeoutMs,
+        patienceMs,
       );
     };
     await whole();

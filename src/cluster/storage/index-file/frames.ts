@@ -1,6 +1,7 @@
 import type { DiskFile } from "../disk/disk.ts";
 import { recordBytesMax } from "../format/record.ts";
 import { extendChecksum } from "../format/running-checksum.ts";
+import { unsyncedBytesMax } from "../rewrite/beside-calls.ts";
 
 /**
  * An index file is a line and frames. A frame is its kind (1 byte), the length of its content (4 bytes, the lowest
@@ -19,9 +20,6 @@ export interface Frame {
 
 const headBytes = 5;
 const sumBytes = 4;
-
-/** As of a rewrite: see rewrite.ts. */
-const unsyncedBytesMax = 1024 * 1024;
 
 /** Writes a file of frames, which must be empty. */
 export class FrameWriter {

@@ -1,5 +1,5 @@
 import type { LogFile } from "../log-file.ts";
-import { rest } from "../rewrite/rest.ts";
+import { rest } from "../rewrite/beside-calls.ts";
 import type { RewriteSlot } from "../rewrite/rewrite-slot.ts";
 import type { LogState } from "../state.ts";
 import { indexPaths } from "./contents.ts";

@@ -2,7 +2,7 @@ import { isNoRoom } from "../../../common/no-room.ts";
 import type { Turn } from "../../../common/serial-queue.ts";
 import { LogFileError, LogStoreError } from "../errors.ts";
 import type { LogState } from "../state.ts";
-import { rest } from "./rest.ts";
+import { rest } from "./beside-calls.ts";
 import { Rewrite } from "./rewrite.ts";
 import type { RewriteSlot } from "./rewrite-slot.ts";
 

@@ -11,16 +11,11 @@ import { LogFile } from "../log-file.ts";
 import type { LogIdentity, Position } from "../model.ts";
 import type { LogState } from "../state.ts";
 import { WriteBuffer } from "../write/write-buffer.ts";
+import { unsyncedBytesMax } from "./beside-calls.ts";
 import { headerOfDraft, replaceLog } from "./draft.ts";
 
 /** For what is copied as it stands: large, since nobody waits for it, and it must outrun the appends. */
 const tailChunkBytes = 1024 * 1024;
-
-/**
- * More would make the disk busy for long, and with it the appends that are synced beside: with a sync, ext4 writes what
- * is new in all files.
- */
-const unsyncedBytesMax = 1024 * 1024;
 
 export interface RewriteOptions {
   /** What the header says instead of what it says now. */

@@ -11,6 +11,7 @@ import {
 import { Code, ConnectError } from "@connectrpc/connect";
 import { compressedFlag } from "@connectrpc/connect/protocol";
 import type { Deadlines, Expiring } from "../../../common/deadlines.ts";
+import { endWith } from "../../../common/end-with.ts";
 import { EnvelopeReader, enveloped } from "../../../common/envelopes.ts";
 import type { DuplexCall } from "../../duplex.ts";
 import { checkRequest } from "../../unknown-fields.ts";
@@ -221,8 +222,7 @@ export class DuplexStream implements Expiring {
     if (trailers !== undefined) stream.once("wantTrailers", () => stream.sendTrailers(trailers));
     this.#begin();
     call.answered();
-    if (bytes === undefined) stream.end();
-    else stream.end(bytes);
+    endWith(stream, bytes);
   }
 }
 

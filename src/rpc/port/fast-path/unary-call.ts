@@ -3,6 +3,7 @@ import { create, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { Deadlines, Expiring } from "../../../common/deadlines.ts";
+import { endWith } from "../../../common/end-with.ts";
 import { joinChunks } from "../../../common/join-chunks.ts";
 import { checkRequest } from "../../unknown-fields.ts";
 import { freeChunks, smallChunkBytes } from "../body.ts";
@@ -112,9 +113,7 @@ export class UnaryCall implements Expiring {
       stream.once("wantTrailers", () => stream.sendTrailers(trailers));
       stream.respond(headers, { waitForTrailers: true });
     }
-    // See the calling side: Bun would send an empty chunk.
-    if (body === undefined || body.length === 0) stream.end();
-    else stream.end(body);
+    endWith(stream, body);
   }
 
   /** With all that is unusual about a body: the general way finds the right words for it. */
