@@ -61,7 +61,7 @@ export function checkBatch(
 }
 
 /** Throws `invalid` for a time to live out of range. */
-export function checkTtl(ttlMs: number | undefined): void {
+export function checkTtl(ttlMs: number | bigint | undefined): void {
   if (ttlMs === undefined || (ttlMs >= 1 && ttlMs <= ttlMsMax)) return;
   throw new OperationError(
     "invalid",

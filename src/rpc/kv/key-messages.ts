@@ -19,6 +19,7 @@ import type {
   WriteRequest,
 } from "../../cluster/kv/write-plan.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
+import { checkTtl } from "../../cluster/node/limits.ts";
 import type { KeyRange, StoredValue } from "../../cluster/storage/key-view.ts";
 import type { WatchScope } from "../../cluster/watch/scope.ts";
 import type { WatchEvent, WatchStep } from "../../cluster/watch/step.ts";
@@ -120,8 +121,14 @@ function putOf({ key, value, ttlMs }: PutRequest): WriteOperation {
     key,
     value: fromValue(value),
     text: value.case === "text",
-    ttlMs: ttlMs === undefined ? undefined : Number(ttlMs),
+    ttlMs: fromTtl(ttlMs),
   };
+}
+
+/** Checked before it is rounded, so that the error says what was sent. */
+export function fromTtl(ttlMs: bigint | undefined): number | undefined {
+  checkTtl(ttlMs);
+  return ttlMs === undefined ? undefined : Number(ttlMs);
 }
 
 export function fromScan({ prefix, start, end, after, reverse }: ScanRequest): KeyRange {

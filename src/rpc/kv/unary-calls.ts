@@ -14,7 +14,15 @@ import type { KeyService } from "../../cluster/node/key-service.ts";
 import type { StoredValue } from "../../cluster/storage/key-view.ts";
 import type { Clock } from "../../common/clock.ts";
 import { toConnectError } from "../errors.ts";
-import { fromBatch, fromCondition, fromRequestId, fromValue, toTtlLeftMs, toValue } from "./key-messages.ts";
+import {
+  fromBatch,
+  fromCondition,
+  fromRequestId,
+  fromTtl,
+  fromValue,
+  toTtlLeftMs,
+  toValue,
+} from "./key-messages.ts";
 
 /** The end of a call. Its signal may be made when somebody asks for it, as who has to wait does. */
 export interface CallEnd {
@@ -67,7 +75,7 @@ export function callsOfNode(service: KeyService, group: string, clock: Clock): U
           text: value.case === "text",
           condition: fromCondition(condition),
           requestId: fromRequestId(requestId),
-          ttlMs: ttlMs === undefined ? undefined : Number(ttlMs),
+          ttlMs: fromTtl(ttlMs),
         };
         const revision = await service.put(put, signal);
         return { revision: BigInt(revision) };

@@ -80,6 +80,10 @@ test("bad input of a write names the thing, its value and what is allowed, and w
   const cases: [() => Promise<unknown>, RegExp][] = [
     [() => data.put({ key: "bad", value: text(""), ttlMs: 0n }), /ttl_ms is 0; allowed are 1 to/],
     [
+      () => data.put({ key: "bad", value: text(""), ttlMs: 2n ** 64n - 1n }),
+      /ttl_ms is 18446744073709551615; allowed are 1 to/,
+    ],
+    [
       () => data.put({ key: "bad", value: text(""), requestId: { id: "a b" } }),
       /request id is "a b"; allowed are 1 to 64/,
     ],
