@@ -65,7 +65,7 @@ export async function opened(disk: SimulatedDisk, options: Options = {}) {
     expired: store.expired(Number.MAX_SAFE_INTEGER, 1000),
     history: store.condition.kind === "damaged" ? [] : plain(history),
   };
-  const requests = history.map(({ requestId }) => requestId && store.seqOfRequest(requestId));
+  const requests = history.map(({ requestId }) => requestId && store.requestOf(requestId)?.seq);
   await store.close();
   return { facts: { ...facts, requests }, isUsed: hasIndex && refusals.length === 0, refusals };
 }

@@ -118,10 +118,11 @@ export function allKindsOfRecords(count: number, keys = 20): LogRecord[] {
 
 /** Records in a form that can be compared. */
 export function plain(records: readonly LogRecord[] | undefined) {
-  return records?.map(({ epoch, seq, changes, requestId }) => ({
+  return records?.map(({ epoch, seq, changes, requestId, move }) => ({
     epoch,
     seq,
     requestId,
+    move,
     changes: changes.map(({ kind, key, value, text, expiresMs, previous }) => {
       return { kind, key, value: Buffer.from(value).toString("base64"), text, expiresMs, previous };
     }),

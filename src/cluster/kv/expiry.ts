@@ -38,7 +38,7 @@ export class Expiry {
     for (const key of given) {
       const facts = keys.pendingFacts(key);
       if (facts !== undefined && isPastItsTime(facts, wallMs))
-        changes.push(removal("expire", key, facts.revision));
+        changes.push(removal("expire", key, facts.seq));
     }
     if (changes.length > 0) primary.log.propose(changes);
   }

@@ -54,23 +54,24 @@ export class KvStateMachine {
     // From here to the proposal everything runs in one turn, so what the plan has read still holds when it is proposed.
     log.admit();
     const plan = this.#plan(request);
-    const { seq } = keys.last;
+    const { lastRevision } = keys;
     switch (plan.kind) {
       case "write": {
         const written = log.propose(plan.changes, request.requestId?.id);
+        const revision = keys.revisionOf(written);
         await log.committed(written, signal, bytes);
-        return written;
+        return revision;
       }
       case "repeated":
         await log.committed(plan.seq, signal);
-        return plan.seq;
+        return plan.revision;
       case "forgotten":
         // The caller may name the request anew, after this revision: a later record must not get a lower one.
         await this.#confirm(signal);
         throw new OperationError(
           "request-forgotten",
-          `only requests from after revision ${keys.requestsAfter} are remembered, up to the present one, ${seq}`,
-          { revision: seq },
+          `only requests from after revision ${keys.requestsAfter} are remembered, up to the present one, ${lastRevision}`,
+          { revision: lastRevision },
         );
       case "refused": {
         const { key, revision } = plan;
@@ -79,7 +80,7 @@ export class KvStateMachine {
       }
       case "nothing":
         await this.#confirm(signal);
-        return seq;
+        return lastRevision;
     }
   }
 
@@ -123,6 +124,7 @@ export class KvStateMachine {
     const reader = opening(() => this.#keys.openScan(range));
     return {
       at: reader.at,
+      revision: reader.revision,
       nextKeys(max) {
         try {
           return reader.nextKeys(max);

@@ -1,4 +1,4 @@
-import type { KeyFacts, KeyView } from "../storage/key-view.ts";
+import type { KeyFacts, KeyView, RecordedRequest } from "../storage/key-view.ts";
 import type { Change } from "../storage/model.ts";
 
 /** A condition on a key. */
@@ -40,7 +40,7 @@ export interface WriteRequest {
 
 export type WritePlan =
   /** An earlier attempt is in the log. */
-  | { readonly kind: "repeated"; readonly seq: number }
+  | ({ readonly kind: "repeated" } & RecordedRequest)
   /** There may have been an earlier attempt, but its id is forgotten; or the log does not reach the revision it names. */
   | { readonly kind: "forgotten" }
   /** The request names expired keys. Their end must be in the log before it can be planned. */
@@ -54,12 +54,12 @@ export type WritePlan =
 export function planWrite(store: KeyView, request: WriteRequest, wallMs: number): WritePlan {
   const { compares, operations, requestId } = request;
   if (requestId !== undefined) {
-    const seq = store.seqOfRequest(requestId.id);
-    if (seq !== undefined) return { kind: "repeated", seq };
+    const recorded = store.requestOf(requestId.id);
+    if (recorded !== undefined) return { kind: "repeated", ...recorded };
     const { afterRevision } = requestId;
     // A revision that the log does not reach was seen before an operator gave up the end of the log. The record of this
     // request would get a lower one, and could not be told from one that came before, once it is forgotten.
-    const isKnown = afterRevision >= store.requestsAfter && afterRevision <= store.last.seq;
+    const isKnown = afterRevision >= store.requestsAfter && afterRevision <= store.lastRevision;
     if (!isKnown) return { kind: "forgotten" };
   }
   for (const { key, condition } of compares) {
@@ -72,7 +72,7 @@ export function planWrite(store: KeyView, request: WriteRequest, wallMs: number)
   for (const operation of operations) {
     const facts = store.pendingFacts(operation.key);
     if (isPastItsTime(facts, wallMs)) return { kind: "expired" };
-    const previous = facts?.revision ?? 0;
+    const previous = facts?.seq ?? 0;
     if (operation.kind === "delete") {
       if (previous > 0) changes.push(removal("delete", operation.key, previous));
       continue;
@@ -94,7 +94,7 @@ export function isPastItsTime(facts: KeyFacts | undefined, wallMs: number): bool
   return facts?.expiresMs !== undefined && facts.expiresMs <= wallMs;
 }
 
-/** The change that ends a key whose value has the revision `previous`. */
+/** The change that ends a key whose value the record `previous` has put. */
 export function removal(kind: "delete" | "expire", key: string, previous: number): Change {
   return { kind, key, value: new Uint8Array(), text: false, previous };
 }

@@ -195,14 +195,14 @@ export class Replicator {
     // An answer to an earlier message must not count for the log that the snapshot makes.
     this.#endStream();
     const reader = await this.#context.store.openSnapshot();
-    const { base, epochs, requestsAfter } = reader;
+    const { base, epochs, requestsAfter, moves } = reader;
     const snapshotId = ++this.#snapshotId;
     try {
       this.progress.snapshot(0, base.seq);
       for (let index = 0; ; index++) {
         const records = await reader.next(batchBytesMax);
         const last = records.length === 0;
-        const chunk = { snapshotId, index, last, base, epochs, requestsAfter };
+        const chunk = { snapshotId, index, last, base, epochs, requestsAfter, moves };
         const response = await this.#ask(base.seq, records, chunk);
         if (response?.result === "ok" && last) return this.progress.matched(base.seq);
         if (response?.result === "mismatch") this.progress.lost();

@@ -1,13 +1,28 @@
 import type { LogHistory } from "./log-history.ts";
-import type { LogRecord, Position } from "./model.ts";
+import type { LogRecord, Moves, Position } from "./model.ts";
 
 /**
  * The keys of a log, for those who decide writes and answer reads, scans and watches. A record is visible when it is on
  * disk and committed; everything found on opening is visible from the start.
+ *
+ * Seqs count the records of this log. Revisions are what clients see: those of own records rise with the seqs, and are
+ * the seqs until the group accepts keys of another one; copies keep the revisions of the group that they came from.
  */
 export interface KeyView extends LogHistory {
   /** The last visible record. */
   readonly visible: Position;
+
+  /** The revision of `last`: see `revisionOf`. */
+  readonly lastRevision: number;
+
+  /** What the releases and accepts up to `last`, visible or not, say under their highest ring change. */
+  readonly moves: Moves;
+
+  /** The own revision of the record `seq`. Rises with `seq`. For a copy it is not the revision of its keys. */
+  revisionOf(seq: number): number;
+
+  /** The last seq whose own revision is at most this; above `last.seq` for a revision that the log does not reach. */
+  seqAt(revision: number): number;
 
   /**
    * Calls `listener` with each record in the turn in which it becomes visible, just before it does: `get` still finds
@@ -21,11 +36,8 @@ export interface KeyView extends LogHistory {
   /** As `get`, at once. "on disk": only `get` can read the value, since it may have to wait for the disk. */
   getNow(key: string): StoredValue | "no value" | "on disk";
 
-  /**
-   * How to read the value that is visible now at a later time, when it may have been replaced: resolves to undefined
-   * once a rewrite of the log has moved or removed it. Undefined when the key has no value.
-   */
-  valueLater(key: string): (() => Promise<StoredValue | undefined>) | undefined;
+  /** The value that is visible now, to be read when it may have been replaced. Undefined when the key has no value. */
+  valueLater(key: string): LaterValue | undefined;
 
   /**
    * Opens a reader over the visible keys of a range as they are in this turn, whatever is written meanwhile. The cost
@@ -39,11 +51,31 @@ export interface KeyView extends LogHistory {
   /** Visible keys, of a range if one is given, that expire up to `nowMs`: at most `max`, in the order of their bytes. */
   expired(nowMs: number, max: number, range?: KeyRange): string[];
 
-  /** `seq` of the record, visible or not, that answers a request, if it comes after `requestsAfter`. */
-  seqOfRequest(requestId: string): number | undefined;
+  /** The record, visible or not, that answers a request, if it is remembered. */
+  requestOf(requestId: string): RecordedRequest | undefined;
 
-  /** The requests of all records after this seq are known: at least the last 100,000. */
+  /**
+   * The requests of all records with a higher revision are known, own ones and accepted copies: at least the last 100,000.
+   * At most `lastRevision`.
+   */
   readonly requestsAfter: number;
+}
+
+/** A record that answers a request. */
+export interface RecordedRequest {
+  /** Its place in this log: it may have to be waited for. */
+  readonly seq: number;
+  /** The answer; of a copy that of the group which has answered first. */
+  readonly revision: number;
+}
+
+/** A value that can be read later. */
+export interface LaterValue {
+  /** `seq` of the record that put it. */
+  readonly seq: number;
+  readonly revision: number;
+  /** Resolves to undefined once a rewrite of the log has moved or removed it. */
+  read(): Promise<StoredValue | undefined>;
 }
 
 export interface StoredValue {
@@ -51,12 +83,15 @@ export interface StoredValue {
   readonly text: boolean;
   /** When the key expires, in milliseconds since 1970. Undefined: never. */
   readonly expiresMs?: number | undefined;
-  /** `seq` of the record that put the value. */
+  /** Of the record that put the value; of a copy that of the group which it came from. */
   readonly revision: number;
 }
 
 /** What is known of a key without reading its value. */
 export interface KeyFacts {
+  /** `seq` of the record that put the value. */
+  readonly seq: number;
+  /** See `StoredValue.revision`. */
   readonly revision: number;
   readonly expiresMs: number | undefined;
 }
@@ -75,7 +110,7 @@ export interface KeyRange {
 }
 
 /** One key of a scan. */
-export interface ScannedKey extends KeyFacts {
+export interface ScannedKey extends Omit<KeyFacts, "seq"> {
   readonly key: string;
 }
 
@@ -98,6 +133,8 @@ export interface ScanStep {
 export interface ScanReader {
   /** The moment that the scan shows. */
   readonly at: Position;
+  /** The revision of that: see `KeyView.revisionOf`. */
+  readonly revision: number;
   /** The next keys in their order, at most `max`; none at the end. */
   nextKeys(max: number): ScannedKey[];
   /** The next keys in their order, with their values; none at the end. Reads the disk. One call at a time. */

@@ -9,7 +9,7 @@ import { takeChanges } from "./index/found-changes.ts";
 import { KeyIndex } from "./index/key-index.ts";
 import { KeyTable } from "./index/key-table.ts";
 import { OffsetIndex } from "./index/offset-index.ts";
-import { RequestTable } from "./index/request-table.ts";
+import { forgottenIn, RequestTable } from "./index/request-table.ts";
 import type { LogFileFacts } from "./log-file.ts";
 import type { PlacedRecord } from "./read/tail-cache.ts";
 import type { LogContents } from "./state.ts";
@@ -33,9 +33,9 @@ export class LogTables {
   }
 
   /** Takes note of a record, visible or not. */
-  note({ record, offset }: RecordToken, { seq, isInSnapshot }: RecordOrder): void {
+  note({ record, offset }: RecordToken, { seq, moves, isInSnapshot }: RecordOrder): void {
     if (!isInSnapshot) this.offsets.add(seq, offset);
-    this.requests.note(record.requestId, seq);
+    this.requests.note(record, seq, moves);
   }
 
   /** Makes a record visible. */
@@ -87,21 +87,24 @@ export async function loadLog(
   for await (const tokens of readTokens(file, wholeFile(fileBytes))) {
     for (const token of tokens) {
       line = token.line;
-      // Behind damage, or in an unfinished end, nothing is taken over.
-      if (!checker.take(token) || !checker.isGood) continue;
+      if (!checker.take(token)) continue;
+      if (token.kind === "control" && token.control.kind === "base") {
+        tables.requests.forget(forgottenIn(token.control));
+      }
+      // Behind damage, or in an unfinished end, nothing else is taken over.
+      if (!checker.isGood) continue;
       endBytes = token.offset + token.bytes;
       checksum = extendChecksum(checksum, bytesOf(token));
       if (token.kind === "record") takeRecord(token);
     }
   }
   await checker.end(file, fileBytes, line);
-  tables.requests.forget(order.requestsAfter);
   const { condition, standing, promises, damages } = checker;
-  const { base, last, epochs, legacySeq } = standing;
+  const { base, last, epochs, moves, legacySeq } = standing;
   const [damage] = damages;
   return {
     condition,
-    positions: { base, last, epochs, promisedEpoch: promises.promisedEpoch },
+    positions: { base, last, epochs, moves, promisedEpoch: promises.promisedEpoch },
     keys: tables.keys,
     requests: tables.requests,
     pending,

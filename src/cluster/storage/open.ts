@@ -135,6 +135,7 @@ async function openState(options: LogSettings): Promise<LogState> {
         to: from + condition.bytesCut,
         after: positions.last,
         epochs: positions.epochs,
+        moves: positions.moves,
       };
       await keepBeside(options, part, `at line ${condition.line}, which an interrupted write has left`);
       await file.truncate(from);

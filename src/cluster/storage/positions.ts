@@ -1,6 +1,7 @@
 import { invariant } from "../../common/invariant.ts";
 import { epochAt } from "./format/history.ts";
 import type { EpochStart, LogRecord, Position } from "./model.ts";
+import { MoveHistory } from "./move-history.ts";
 
 /** Where the records of a log stand. For those who only look; `Positions` moves them. */
 export interface LogPositions {
@@ -18,6 +19,8 @@ export interface LogPositions {
   readonly committedSeq: number;
   /** Every epoch up to `last`. */
   readonly epochs: readonly EpochStart[];
+  /** What the records up to `last` say of moves. */
+  readonly moves: MoveHistory;
   /** The highest epoch that the replica has promised to follow. */
   readonly promisedEpoch: number;
   /** How much of that promise is on disk. */
@@ -27,7 +30,7 @@ export interface LogPositions {
 }
 
 /** What a file says of the positions when it becomes the log. All of its records are on disk. */
-export type LoadedPositions = Pick<LogPositions, "base" | "last" | "epochs" | "promisedEpoch">;
+export type LoadedPositions = Pick<LogPositions, "base" | "last" | "epochs" | "moves" | "promisedEpoch">;
 
 const zero: Position = { epoch: 0, seq: 0 };
 
@@ -47,6 +50,7 @@ export class Positions implements LogPositions {
   #last = zero;
   #committedSeq = 0;
   #epochs: readonly EpochStart[] = [];
+  #moves = MoveHistory.none;
   #promisedEpoch = 0;
   #promisedOnDisk = 0;
 
@@ -74,6 +78,9 @@ export class Positions implements LogPositions {
   get epochs(): readonly EpochStart[] {
     return this.#epochs;
   }
+  get moves(): MoveHistory {
+    return this.#moves;
+  }
   get promisedEpoch(): number {
     return this.#promisedEpoch;
   }
@@ -86,11 +93,12 @@ export class Positions implements LogPositions {
   }
 
   /** A record was appended in memory. An epoch that it begins is promised with it. */
-  appended({ epoch, seq }: LogRecord): void {
+  appended({ epoch, seq, move }: LogRecord): void {
     invariant(seq === this.#last.seq + 1, "a record must follow the last one without a gap");
     invariant(epoch >= this.#last.epoch, "a record must not be of an earlier epoch than the last one");
     if (epoch > this.#last.epoch) this.#epochs = [...this.#epochs, { epoch, firstSeq: seq }];
     this.#last = { epoch, seq };
+    this.#moves = this.#moves.with({ seq, move });
     if (epoch > this.#promisedEpoch) this.#promisedEpoch = epoch;
   }
 
@@ -143,6 +151,7 @@ export class Positions implements LogPositions {
   withdrawn(seq: number): void {
     invariant(seq >= this.#committedSeq, "a committed record is to be taken back");
     this.#epochs = this.#epochs.filter(({ firstSeq }) => firstSeq <= seq);
+    this.#moves = this.#moves.upTo(seq);
     this.#last = this.at(seq);
     this.#check();
   }
@@ -167,13 +176,14 @@ export class Positions implements LogPositions {
     this.#load(loaded, loaded.last.seq);
   }
 
-  #load({ base, last, epochs, promisedEpoch }: LoadedPositions, visibleSeq: number): void {
+  #load({ base, last, epochs, moves, promisedEpoch }: LoadedPositions, visibleSeq: number): void {
     this.#base = base;
     this.#visibleSeq = visibleSeq;
     this.#durable = last;
     this.#written = last;
     this.#last = last;
     this.#epochs = epochs;
+    this.#moves = moves;
     this.#committedSeq = Math.max(this.#committedSeq, base.seq);
     this.#promisedEpoch = Math.max(this.#promisedEpoch, promisedEpoch);
     this.#promisedOnDisk = promisedEpoch;

@@ -1,5 +1,5 @@
 import type { LogHistory } from "./log-history.ts";
-import type { EpochStart, LogCondition, LogIdentity, LogRecord, Position } from "./model.ts";
+import type { EpochStart, LogCondition, LogIdentity, LogRecord, MoveSummary, Position } from "./model.ts";
 
 /** The log of one replica, for replication: what it has, what it has promised, and how it goes on. */
 export interface ReplicaLog extends LogHistory {
@@ -80,6 +80,8 @@ export interface SnapshotHead {
   readonly epochs: readonly EpochStart[];
   /** See `KeyView.requestsAfter`. */
   readonly requestsAfter: number;
+  /** What the records up to `base` say of moves. Undefined: nothing. */
+  readonly moves?: MoveSummary | undefined;
 }
 
 export interface SnapshotReader extends SnapshotHead {

@@ -1,11 +1,13 @@
 import { InvariantError, invariant } from "../../common/invariant.ts";
 import { SerialQueue, type Turn } from "../../common/serial-queue.ts";
 import { LogHealth } from "./health.ts";
-import type { IndexMove } from "./index/key-index.ts";
+import type { IndexedFacts, IndexMove } from "./index/key-index.ts";
 import type { KeyTable } from "./index/key-table.ts";
-import type { RequestTable } from "./index/request-table.ts";
+import type { ForgottenRequests, RequestTable } from "./index/request-table.ts";
+import type { KeyFacts, RecordedRequest } from "./key-view.ts";
 import type { LogFile } from "./log-file.ts";
 import type { LogCondition, LogRecord, Position } from "./model.ts";
+import { copiedRevisionOf } from "./move-history.ts";
 import type { LogSettings } from "./options.ts";
 import { type LoadedPositions, type LogPositions, Positions } from "./positions.ts";
 import { OpenScans } from "./read/open-scans.ts";
@@ -103,7 +105,27 @@ export class LogState {
   placeValue(key: string): PlacedValue | undefined {
     const place = this.#keys.index.placeOf(key);
     if (place === undefined) return undefined;
-    return { ...place, file: this.#file, key };
+    return { ...place, revision: this.#revisionOf(place), file: this.#file, key };
+  }
+
+  /** What a key is once all records are visible. */
+  pendingFacts(key: string): KeyFacts | undefined {
+    const facts = this.#keys.pendingFacts(key);
+    return facts && { seq: facts.seq, revision: this.#revisionOf(facts), expiresMs: facts.expiresMs };
+  }
+
+  get forgottenRequests(): ForgottenRequests {
+    return this.#requests.forgotten(this.#positions.moves);
+  }
+
+  /** The record that answers a request: see `KeyView.requestOf`. */
+  requestOf(id: string): RecordedRequest | undefined {
+    const answered = this.#requests.find(id);
+    return answered && { seq: answered.seq, revision: this.#revisionOf(answered) };
+  }
+
+  #revisionOf({ seq, copiedRevision }: Pick<IndexedFacts, "seq" | "copiedRevision">): number {
+    return copiedRevision || this.#positions.moves.revisionOf(seq);
   }
 
   /** Calls `listener` with each record just before it becomes visible. Returns how to end that. */
@@ -132,7 +154,7 @@ export class LogState {
         this.#positions.appended(record);
         this.#tail.push(record);
         this.#keys.note(record);
-        this.#requests.note(record.requestId, record.seq);
+        this.#requests.note(record, record.seq, this.#positions.moves);
       }
     } catch (error) {
       throw this.#failing(error);
@@ -191,7 +213,7 @@ export class LogState {
     this.#queue.check(turn);
     this.#positions.withdrawn(seq);
     this.#tail.truncate(seq);
-    this.#requests.truncate(seq);
+    this.#requests.truncate(seq, this.#positions.moves.revisionOf(seq));
     this.#keys.forgetNotes();
     for (let kept = this.#positions.visibleSeq + 1; kept <= seq; kept++) {
       const placed = this.#tail.at(kept);
@@ -255,12 +277,13 @@ export class LogState {
     this.#tail.evict(this.#positions.visibleSeq);
   }
 
-  #show({ record: { changes, seq }, offset, entryBytes }: PlacedRecord): void {
+  #show({ record: { changes, seq, move }, offset, entryBytes }: PlacedRecord): void {
+    const copiedRevision = copiedRevisionOf(move);
     let entryOffset = offset;
     for (const [index, change] of changes.entries()) {
       const bytes = entryBytes[index] ?? 0;
       this.scans.beforeChange(change.key, () => this.placeValue(change.key));
-      this.#keys.apply(change, { seq, offset: entryOffset, bytes });
+      this.#keys.apply(change, { seq, copiedRevision, offset: entryOffset, bytes });
       entryOffset += bytes;
     }
     this.#keys.removeInvisible(entryBytes);

@@ -2,9 +2,9 @@ import type { Turn } from "../../common/serial-queue.ts";
 import type { FileLock } from "./disk/disk.ts";
 import { checkRecord } from "./format/record-check.ts";
 import { Indexer } from "./index-file/indexer.ts";
-import type { KeyFacts, KeyRange, ScanReader, StoredValue } from "./key-view.ts";
+import type { KeyFacts, KeyRange, LaterValue, RecordedRequest, ScanReader, StoredValue } from "./key-view.ts";
 import type { LogStore } from "./log-store.ts";
-import type { EpochStart, LogCondition, LogIdentity, LogOwner, LogRecord, Position } from "./model.ts";
+import type { EpochStart, LogCondition, LogIdentity, LogOwner, LogRecord, Moves, Position } from "./model.ts";
 import { openScan } from "./read/range-scan.ts";
 import { readRecords } from "./read/read-records.ts";
 import { readValue, valueLater, valueNow } from "./read/read-value.ts";
@@ -85,7 +85,21 @@ export class Store implements LogStore {
     return this.#state.garbageBytes;
   }
   get requestsAfter(): number {
-    return this.#state.requests.after;
+    return this.#state.forgottenRequests.requestsAfter;
+  }
+  get lastRevision(): number {
+    return this.revisionOf(this.last.seq);
+  }
+  get moves(): Moves {
+    return this.#state.positions.moves.moves;
+  }
+
+  revisionOf(seq: number): number {
+    return this.#state.positions.moves.revisionOf(seq);
+  }
+
+  seqAt(revision: number): number {
+    return this.#state.positions.moves.seqAt(revision);
   }
 
   async adopt(owner: LogOwner): Promise<void> {
@@ -142,7 +156,7 @@ export class Store implements LogStore {
     return valueNow(this.#state, key);
   }
 
-  valueLater(key: string): (() => Promise<StoredValue | undefined>) | undefined {
+  valueLater(key: string): LaterValue | undefined {
     return valueLater(this.#state, key);
   }
 
@@ -155,15 +169,15 @@ export class Store implements LogStore {
   }
 
   pendingFacts(key: string): KeyFacts | undefined {
-    return this.#state.keys.pendingFacts(key);
+    return this.#state.pendingFacts(key);
   }
 
   expired(nowMs: number, max: number, range: KeyRange = {}): string[] {
     return this.#state.keys.expired(nowMs, max, range);
   }
 
-  seqOfRequest(requestId: string): number | undefined {
-    return this.#state.requests.seqOf(requestId);
+  requestOf(requestId: string): RecordedRequest | undefined {
+    return this.#state.requestOf(requestId);
   }
 
   openScan(range: KeyRange): ScanReader {

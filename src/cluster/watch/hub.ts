@@ -7,8 +7,8 @@ import type { LogRecord, Position } from "../storage/model.ts";
 import { Budget } from "./budget.ts";
 import { previousLater } from "./previous.ts";
 import { ScopeIndex } from "./scope.ts";
-import type { WatchStep } from "./step.ts";
-import { type Offer, Watcher, type WatchOptions } from "./watcher.ts";
+import type { StepInLog, WatchStep } from "./step.ts";
+import { hasEvents, type Offer, Watcher, type WatchOptions, type WatchToken } from "./watcher.ts";
 
 /** Maximum number of watches of one node. */
 const watchersMax = 20_000;
@@ -69,7 +69,7 @@ export class WatchHub {
     signal.addEventListener("abort", wake);
     this.#watchers++;
     try {
-      yield { events: [], at };
+      yield this.#told({ events: [], at });
       while (!signal.aborted) {
         let offer = await this.#offer(watcher, signal);
         if (signal.aborted) return;
@@ -91,7 +91,7 @@ export class WatchHub {
           const { step } = offer;
           // While the step waits to be taken, the events that it was made of are not kept.
           offer = undefined;
-          yield step;
+          yield this.#told(step);
         } finally {
           giveBack();
         }
@@ -106,21 +106,37 @@ export class WatchHub {
     }
   }
 
-  #begin(after: Position | undefined): Position {
+  #begin(token: WatchToken | undefined): Position {
     const { visible, base, epochs } = this.#store;
-    if (after === undefined) return visible;
+    if (token === undefined) return visible;
+    const after = { epoch: token.epoch, seq: this.#store.seqAt(token.revision) };
     const isOurs = after.seq <= visible.seq && (after.epoch === 0 || holds({ epochs, last: visible }, after));
     if (isOurs && after.seq >= base.seq) return after;
     const reason = isOurs ? "has been compacted away" : "is not one of this group's history";
-    throw lost(`what came after revision ${after.seq}`, reason, base.seq);
+    throw this.#lost(token.revision, reason);
   }
 
-  #checkCommitted({ events, at }: WatchStep): void {
-    const { visible } = this.#store;
-    const seq = Math.max(at.seq, events.at(-1)?.revision ?? 0);
+  #told(step: StepInLog): WatchStep {
+    return { ...step, revision: this.#store.revisionOf(step.at.seq) };
+  }
+
+  #checkCommitted({ events, at }: StepInLog): void {
+    const store = this.#store;
+    const revision = Math.max(store.revisionOf(at.seq), events.at(-1)?.revision ?? 0);
+    const committed = store.revisionOf(store.visible.seq);
     invariant(
-      seq <= visible.seq,
-      () => `revision ${seq} is told to a watch, and only ${visible.seq} is committed`,
+      revision <= committed,
+      () => `revision ${revision} is told to a watch, and only ${committed} is committed`,
+    );
+  }
+
+  /** What came after a revision is not there any more. */
+  #lost(after: number, reason: string): OperationError {
+    const oldest = this.#store.revisionOf(this.#store.base.seq);
+    return new OperationError(
+      "history-lost",
+      `what came after revision ${after} ${reason}; revision ${oldest} is the oldest that can be begun after`,
+      { revision: oldest },
     );
   }
 
@@ -167,11 +183,7 @@ export class WatchHub {
     const records = (await store.read(watcher.at.seq, readBytes))?.filter(({ seq }) => seq <= visible.seq);
     const last = records?.at(-1);
     if (records === undefined || last === undefined) {
-      throw lost(
-        `what came after revision ${watcher.at.seq}`,
-        "was compacted away before it was read",
-        store.base.seq,
-      );
+      throw this.#lost(store.revisionOf(watcher.at.seq), "was compacted away before it was read");
     }
     const offer = await watcher.offerOf(records, store);
     const isDue = this.#clock.monotonicMs() - watcher.toldMs >= progressMs;
@@ -181,7 +193,8 @@ export class WatchHub {
   }
 
   #dispatch(record: LogRecord): void {
-    if (this.#live.size === 0) return;
+    if (this.#live.size === 0 || !hasEvents(record)) return;
+    const revision = this.#store.revisionOf(record.seq);
     const at = { epoch: record.epoch, seq: record.seq };
     for (const change of record.changes) {
       let later: ReturnType<typeof previousLater>;
@@ -189,7 +202,7 @@ export class WatchHub {
         if (watcher.wantsPrevious) later ??= previousLater(this.#store, change);
         const previous = watcher.wantsPrevious ? later : undefined;
         const bytesLeft = queuedBytesMax - this.#queued.bytes;
-        if (!watcher.push({ change, at, previous }, bytesLeft)) this.#drop(watcher);
+        if (!watcher.push({ change, at, revision, previous }, bytesLeft)) this.#drop(watcher);
       }
     }
   }
@@ -213,14 +226,4 @@ export class WatchHub {
       this.#tick();
     });
   }
-}
-
-function lost(what: string, reason: string, oldest: number): OperationError {
-  return new OperationError(
-    "history-lost",
-    `${what} ${reason}; revision ${oldest} is the oldest that can be begun after`,
-    {
-      revision: oldest,
-    },
-  );
 }

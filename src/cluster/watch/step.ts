@@ -17,7 +17,13 @@ export interface WatchEvent {
 }
 
 /** Changes that are sent together, and the position of the watch after them. */
-export interface WatchStep {
+export interface WatchStep extends StepInLog {
+  /** The revision of `at`: see `KeyView.revisionOf`. */
+  readonly revision: number;
+}
+
+/** A step, as the log knows it. */
+export interface StepInLog {
   readonly events: readonly WatchEvent[];
   /** Everything up to here was sent. If only a part of the last record was sent, this is before that record. */
   readonly at: Position;
@@ -28,6 +34,7 @@ export interface ComingEvent {
   readonly change: Change;
   /** Position of its record. */
   readonly at: Position;
+  readonly revision: number;
   /** Reads the value before the change. Undefined when there was none, or the watch does not want it. */
   readonly previous: (() => Promise<PreviousValue>) | undefined;
 }
@@ -49,11 +56,11 @@ const previousOverheadBytes = 24;
 export async function nextStep(
   coming: readonly ComingEvent[],
   told: Position,
-): Promise<WatchStep & { readonly bytes: number }> {
+): Promise<StepInLog & { readonly bytes: number }> {
   const events: WatchEvent[] = [];
   let bytes = 0;
   let at = told;
-  for (const [index, { change, at: own, previous: read }] of coming.entries()) {
+  for (const [index, { change, at: own, revision, previous: read }] of coming.entries()) {
     const before = coming[index - 1];
     if (before !== undefined && before.at.seq !== own.seq) {
       at = before.at;
@@ -62,7 +69,7 @@ export async function nextStep(
     const previous = await read?.();
     const more = bytesOf(change) + (previous === undefined ? 0 : bytesOfPrevious(previous));
     if (events.length > 0 && bytes + more > recordBytesMax) break;
-    events.push({ change, revision: own.seq, epoch: own.epoch, previous });
+    events.push({ change, revision, epoch: own.epoch, previous });
     bytes += more;
   }
   const last = coming.at(-1);

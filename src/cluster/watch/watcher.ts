@@ -3,14 +3,20 @@ import type { KeyView } from "../storage/key-view.ts";
 import type { LogRecord, Position } from "../storage/model.ts";
 import { previousInLog } from "./previous.ts";
 import { includes, type WatchScope } from "./scope.ts";
-import { type ComingEvent, nextStep, type WatchStep } from "./step.ts";
+import { type ComingEvent, nextStep, type StepInLog } from "./step.ts";
 
 export interface WatchOptions {
   readonly scope: WatchScope;
-  /** The watch begins after this revision. Undefined: now. Epoch 0: not known. */
-  readonly after: Position | undefined;
+  /** Where the watch begins. Undefined: now. */
+  readonly after: WatchToken | undefined;
   /** Whether events include the previous value. */
   readonly previous: boolean;
+}
+
+/** A watch can begin after this revision of the group. Epoch 0: not known. */
+export interface WatchToken {
+  readonly epoch: number;
+  readonly revision: number;
 }
 
 /** Bytes that may wait for one watcher. A watcher that falls further behind reads the log instead. */
@@ -26,7 +32,7 @@ export interface Queued {
 
 /** A step that can be sent. It counts as sent only when `take` is called. */
 export interface Offer {
-  readonly step: WatchStep;
+  readonly step: StepInLog;
   readonly bytes: number;
   take(): void;
 }
@@ -90,7 +96,7 @@ export class Watcher {
 
   /** A step of records of the log after `at`. Without events when no key is in scope. */
   async offerOf(records: readonly LogRecord[], store: KeyView): Promise<Offer> {
-    const coming = records.flatMap(({ epoch, seq, changes }) =>
+    const coming = records.filter(hasEvents).flatMap(({ epoch, seq, changes }) =>
       changes
         .filter(({ key }) => includes(this.scope, key))
         .map((change) => {
@@ -98,6 +104,7 @@ export class Watcher {
           return {
             change,
             at: { epoch, seq },
+            revision: store.revisionOf(seq),
             previous: wanted ? () => previousInLog(store, change) : undefined,
           };
         }),
@@ -136,13 +143,13 @@ export class Watcher {
     });
   }
 
-  #tell(coming: readonly ComingEvent[], { events, at }: WatchStep): void {
+  #tell(coming: readonly ComingEvent[], { events, at }: StepInLog): void {
     const before = this.at.seq;
-    const [first] = events;
+    const first = events.length === 0 ? undefined : coming[0]?.at.seq;
     invariant(at.seq >= before, () => `the position of a watch falls from ${before} to ${at.seq}`);
     invariant(
-      first === undefined || first.revision > before,
-      () => `revision ${first?.revision} is told to a watch again, after ${before}`,
+      first === undefined || first > before,
+      () => `record ${first} is told to a watch again, after ${before}`,
     );
     const last = coming[events.length - 1];
     const isWhole = last === undefined || coming[events.length]?.at.seq !== last.at.seq;
@@ -157,6 +164,11 @@ export class Watcher {
     this.#queueBytes += bytes;
     this.#queued.bytes += bytes;
   }
+}
+
+/** Keys that come to a group, and those that it gives away, are no changes of them. */
+export function hasEvents({ move }: LogRecord): boolean {
+  return move === undefined;
 }
 
 function queuedBytesOf({ change }: ComingEvent): number {

@@ -49,7 +49,7 @@ async function* scan(
   clock: Clock,
 ): AsyncGenerator<MessageInitShape<typeof ScanResponseSchema>, void, void> {
   const reader = await calls.scan(fromScan(request), deadlineOf(context, clock));
-  const at = { revision: BigInt(reader.at.seq), epoch: BigInt(reader.at.epoch) };
+  const at = { revision: BigInt(reader.revision), epoch: BigInt(reader.at.epoch) };
   let left = request.limit === 0n ? Number.POSITIVE_INFINITY : Number(request.limit);
   try {
     // There is always a first answer, because it has the revision of the snapshot.

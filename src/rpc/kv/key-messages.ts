@@ -138,7 +138,7 @@ export function fromScan({ prefix, start, end, after, reverse }: ScanRequest): K
 export function fromWatch(request: WatchRequest): WatchOptions {
   const { afterRevision, afterEpoch, previous } = request;
   const after =
-    afterRevision === undefined ? undefined : { epoch: Number(afterEpoch), seq: Number(afterRevision) };
+    afterRevision === undefined ? undefined : { epoch: Number(afterEpoch), revision: Number(afterRevision) };
   return { scope: fromScope(request.scope), after, previous };
 }
 
@@ -153,8 +153,9 @@ function fromScope(scope: WatchRequest["scope"]): WatchScope {
   }
 }
 
-export function toWatchResponse({ events, at }: WatchStep): MessageInitShape<typeof WatchResponseSchema> {
-  return { events: events.map(toEvent), revision: BigInt(at.seq), epoch: BigInt(at.epoch) };
+export function toWatchResponse(step: WatchStep): MessageInitShape<typeof WatchResponseSchema> {
+  const { events, revision, at } = step;
+  return { events: events.map(toEvent), revision: BigInt(revision), epoch: BigInt(at.epoch) };
 }
 
 const eventKinds = { put: EventKind.PUT, delete: EventKind.DELETE, expire: EventKind.EXPIRE } as const;

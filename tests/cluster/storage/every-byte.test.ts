@@ -14,8 +14,8 @@ function checkRequests(store: LogStore, pieces: readonly Piece[], cut: number): 
   const hasRequest = ({ record }: Piece) => record?.requestId !== undefined;
   const before = pieces.slice(0, cut).findLast(hasRequest)?.record;
   const after = pieces.slice(cut).find(hasRequest)?.record;
-  assert.equal(store.seqOfRequest(before?.requestId ?? ""), before?.seq);
-  assert.equal(store.seqOfRequest(after?.requestId ?? ""), undefined);
+  assert.equal(store.requestOf(before?.requestId ?? "")?.seq, before?.seq);
+  assert.equal(store.requestOf(after?.requestId ?? "")?.seq, undefined);
 }
 
 async function openBytes(bytes: Buffer): Promise<{ store: LogStore; after: () => Buffer | undefined }> {

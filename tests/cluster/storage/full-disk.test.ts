@@ -50,7 +50,7 @@ describe("a record that there is no room for", () => {
       assert.deepEqual([store.last.seq, store.pendingFacts("b")?.revision], [2, 2]);
       await assert.rejects(refused, full);
       assert.deepEqual(endOf(store), before);
-      assert.equal(store.seqOfRequest("r2"), undefined);
+      assert.equal(store.requestOf("r2")?.seq, undefined);
       assert.match(store.full ?? "", new RegExp(code));
       assert.equal(text((await store.get("a"))?.value), "1");
       await assert.rejects(store.append([put(1, 2, "c", "2")]), full);

@@ -97,7 +97,7 @@ export function factsAfter(records: readonly LogRecord[]): Map<string, KeyFacts>
   const facts = new Map<string, KeyFacts>();
   for (const { seq, changes } of records) {
     for (const { kind, key, expiresMs } of changes) {
-      if (kind === "put") facts.set(key, { revision: seq, expiresMs });
+      if (kind === "put") facts.set(key, { seq, revision: seq, expiresMs });
       else facts.delete(key);
     }
   }

@@ -98,9 +98,9 @@ async function check(store: LogStore, model: LogModel): Promise<void> {
 function checkRequests(store: LogStore, model: LogModel): void {
   assert.ok(store.requestsAfter <= model.requestsAfterMax, `${store.requestsAfter}`);
   for (const [id, seq] of model.requests) {
-    assert.equal(store.seqOfRequest(id), seq > store.requestsAfter ? seq : undefined, id);
+    assert.equal(store.requestOf(id)?.seq, seq > store.requestsAfter ? seq : undefined, id);
   }
-  assert.equal(store.seqOfRequest(`0-${model.last.seq + 1}`), undefined);
+  assert.equal(store.requestOf(`0-${model.last.seq + 1}`)?.seq, undefined);
 }
 
 function checkExpiries(store: LogStore, model: LogModel): void {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { LogStoreError } from "../../../src/cluster/storage/errors.ts";
+import { MoveHistory } from "../../../src/cluster/storage/move-history.ts";
 import { type LoadedPositions, Positions } from "../../../src/cluster/storage/positions.ts";
 import { InvariantError } from "../../../src/common/invariant.ts";
 import { epochRecord, openOn, put } from "../../support/log-fixtures.ts";
@@ -13,6 +14,7 @@ const loaded: LoadedPositions = {
     { epoch: 1, firstSeq: 1 },
     { epoch: 3, firstSeq: 5 },
   ],
+  moves: MoveHistory.none,
   promisedEpoch: 4,
 };
 
@@ -65,7 +67,7 @@ describe("positions", () => {
     const positions = someOf();
     positions.committed(6);
     const zero = { epoch: 0, seq: 0 };
-    positions.replaced({ base: zero, last: zero, epochs: [], promisedEpoch: 2 });
+    positions.replaced({ base: zero, last: zero, epochs: [], moves: MoveHistory.none, promisedEpoch: 2 });
     const { last, committedSeq, visible, promisedEpoch, promisedOnDisk } = positions;
     assert.deepEqual([last, committedSeq, visible, promisedEpoch, promisedOnDisk], [zero, 0, zero, 4, 2]);
   });

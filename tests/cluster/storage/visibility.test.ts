@@ -56,7 +56,8 @@ describe("pendingFacts", () => {
       { epoch: 1, seq: 2, changes: [putting("a", "2"), deleting("b"), putting("c", "2", { expiresMs: 50 })] },
     ]);
     const facts = () => ["a", "b", "c"].map((key) => store.pendingFacts(key));
-    const expected = [{ revision: 2, expiresMs: undefined }, undefined, { revision: 2, expiresMs: 50 }];
+    const revision = { seq: 2, revision: 2 };
+    const expected = [{ ...revision, expiresMs: undefined }, undefined, { ...revision, expiresMs: 50 }];
     assert.deepEqual(facts(), expected);
     store.commit(1);
     assert.deepEqual(facts(), expected);
@@ -79,10 +80,10 @@ describe("a value that is to be read later", () => {
     // So that nothing of it is left in memory.
     await store.append([put(1, 4, "b", "x".repeat(9 * 1024 * 1024))]);
     store.commit(4);
-    assert.equal(String(Buffer.from((await first?.())?.value ?? [])), "1");
-    assert.equal((await second?.())?.revision, 2);
+    assert.equal(String(Buffer.from((await first?.read())?.value ?? [])), "1");
+    assert.equal((await second?.read())?.revision, 2);
     await store.compact();
-    assert.equal(await second?.(), undefined);
+    assert.equal(await second?.read(), undefined);
     await store.close();
   });
 });

@@ -54,11 +54,14 @@ test("previous values are read when they are told, and no step is longer than a 
   let reads = 0;
   const { valueLater } = store;
   store.valueLater = (key) => {
-    const read = valueLater.call(store, key);
-    if (read === undefined) return undefined;
-    return () => {
-      reads++;
-      return read();
+    const later = valueLater.call(store, key);
+    if (later === undefined) return undefined;
+    return {
+      ...later,
+      read() {
+        reads++;
+        return later.read();
+      },
     };
   };
   const next = stepOf(stopped);
@@ -73,7 +76,7 @@ test("previous values are read when they are told, and no step is longer than a 
 
 for (const [how, options] of [
   ["as it happens", {}],
-  ["from the log", { after: { epoch: 1, seq: 1 } }],
+  ["from the log", { after: { epoch: 1, revision: 1 } }],
 ] as const) {
   test(`a batch that is too long with what was there before is told in parts, ${how}`, async () => {
     const { write, watch } = await watchedLog();

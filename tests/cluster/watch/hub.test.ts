@@ -9,7 +9,7 @@ test("a watch from now on tells its position at once, and then every change in o
   const { write, watch } = await watchedLog();
   await write(put(1, 1, "a", "old"));
   const watching = watch();
-  assert.deepEqual(await stepOf(watching), { events: [], at: { epoch: 1, seq: 1 } });
+  assert.deepEqual(await stepOf(watching), { events: [], at: { epoch: 1, seq: 1 }, revision: 1 });
   const next = eventsOf(watching, 3);
   await write(put(1, 2, "b", "1"), deletion(1, 3, "a"));
   await write(put(1, 4, "b", "2"));
@@ -39,7 +39,7 @@ test("a watch of a key or a prefix tells of nothing else", async () => {
 test("a watch after a revision tells first what the log has, then what comes, without a gap", async () => {
   const { write, watch } = await watchedLog();
   await write(put(1, 1, "a", "1"), put(1, 2, "a", "2"), put(1, 3, "a", "3"));
-  const watching = watch({ after: { epoch: 1, seq: 1 } });
+  const watching = watch({ after: { epoch: 1, revision: 1 } });
   await stepOf(watching);
   const next = eventsOf(watching, 4);
   await write(put(1, 4, "a", "4"));
@@ -73,13 +73,13 @@ test("previous values are told, live and from the log; a compacted one is said t
     changes: put(1, seq, "a", value).changes.map((change) => ({ ...change, previous })),
   });
   await write(over(1, "1", 0), over(2, "2", 1));
-  const late = watch({ after: { epoch: 1, seq: 0 }, previous: true });
+  const late = watch({ after: { epoch: 1, revision: 0 }, previous: true });
   assert.deepEqual(await eventsOf(late, 2), ["1 put a 1", "2 put a 2 was 1"]);
   const next = eventsOf(late, 1);
   await store.compact();
   await write(over(3, "3", 2));
   assert.deepEqual(await next, ["3 put a 3 was 2"]);
-  assert.deepEqual(await eventsOf(watch({ after: { epoch: 1, seq: 2 }, previous: true }), 1), [
+  assert.deepEqual(await eventsOf(watch({ after: { epoch: 1, revision: 2 }, previous: true }), 1), [
     "3 put a 3 was lost",
   ]);
 });
@@ -90,10 +90,10 @@ test("a watch from before what the log has, or of another history, is refused wi
   await store.compact();
   await write(put(4, 3, "a", "3"));
   const refused = { name: "OperationError", code: "history-lost", revision: 2 };
-  await assert.rejects(stepOf(watch({ after: { epoch: 0, seq: 1 } })), refused);
-  await assert.rejects(stepOf(watch({ after: { epoch: 0, seq: 4 } })), refused);
-  await assert.rejects(stepOf(watch({ after: { epoch: 3, seq: 3 } })), refused);
-  await stepOf(watch({ after: { epoch: 4, seq: 3 } }));
+  await assert.rejects(stepOf(watch({ after: { epoch: 0, revision: 1 } })), refused);
+  await assert.rejects(stepOf(watch({ after: { epoch: 0, revision: 4 } })), refused);
+  await assert.rejects(stepOf(watch({ after: { epoch: 3, revision: 3 } })), refused);
+  await stepOf(watch({ after: { epoch: 4, revision: 3 } }));
 });
 
 test("a watcher so slow that compaction has passed it is told so, not left with a gap", async () => {
@@ -120,7 +120,7 @@ test("a watcher that is told nothing learns from time to time how far it has com
   await stepOf(watching);
   const next = stepOf(watching);
   await write(put(1, 1, "b", "1"), put(1, 2, "b", "2"));
-  assert.deepEqual(await clock.settled(next), { events: [], at: { epoch: 1, seq: 2 } });
+  assert.deepEqual(await clock.settled(next), { events: [], at: { epoch: 1, seq: 2 }, revision: 2 });
 });
 
 test("an aborted watch ends, and its place is free again", async () => {

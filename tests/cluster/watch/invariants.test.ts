@@ -30,7 +30,7 @@ test("a change that was told is not told again", async () => {
   const watcher = watcherAt(5);
   const [change] = put(1, 5, "a", "1").changes;
   assert.ok(change !== undefined);
-  watcher.push({ change, at: { epoch: 1, seq: 5 }, previous: undefined }, 1_000);
+  watcher.push({ change, at: { epoch: 1, seq: 5 }, revision: 5, previous: undefined }, 1_000);
   const offer = await watcher.offer();
   assert.throws(() => offer.take(), broken);
 });

@@ -18,6 +18,7 @@ async function scanOf(lengths: readonly number[], clock: VirtualClock) {
   const state = { isOpen: true };
   const observed: ScanReader = {
     at: reader.at,
+    revision: reader.revision,
     nextKeys: (max) => reader.nextKeys(max),
     nextEntries: (step) => reader.nextEntries(step),
     async close() {

@@ -119,6 +119,7 @@ function observeReads({ node, process, world }: ObservedNode): void {
     const wallsMs = walls();
     return {
       at: reader.at,
+      revision: reader.revision,
       close: () => reader.close(),
       nextKeys: (max) => reader.nextKeys(Math.min(max, fewKeys)),
       async nextEntries(step) {
@@ -141,7 +142,8 @@ function observeWatches({ node, store, process, world }: ObservedNode): void {
   calls.watch = async function* (options, signal) {
     const { scope, previous } = options;
     const begun = committed.length;
-    let after: Position | undefined = options.after;
+    const token = options.after;
+    let after: Position | undefined = token && { epoch: token.epoch, seq: store.seqAt(token.revision) };
     /** A client may not know the epoch of its position. */
     const known = ({ seq, epoch }: Position) => ({ seq, epoch: epoch || (committed[seq - 1]?.epoch ?? 0) });
     const violated = (problem: string) =>

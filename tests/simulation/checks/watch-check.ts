@@ -1,12 +1,12 @@
 import type { Change, LogRecord, Position } from "../../../src/cluster/storage/model.ts";
 import { includes, type WatchScope } from "../../../src/cluster/watch/scope.ts";
-import type { WatchEvent, WatchStep } from "../../../src/cluster/watch/step.ts";
+import type { StepInLog, WatchEvent } from "../../../src/cluster/watch/step.ts";
 import { changeOf, isSameChange, type ShadowLog } from "./shadow-log.ts";
 
 type Committed = readonly (LogRecord | undefined)[];
 
 /** A step, and what was then compacted at the node that tells it. */
-export interface ToldStep extends WatchStep {
+export interface ToldStep extends StepInLog {
   readonly baseSeq: number;
 }
 

@@ -42,7 +42,11 @@ export const commitMutants: readonly Mutant[] = [
     promise: "an acknowledged write is committed",
     withinSeeds: 5,
     edits: [
-      [keyspace, "await log.committed(written, signal, bytes);\n        return written;", "return written;"],
+      [
+        keyspace,
+        "await log.committed(written, signal, bytes);\n        return revision;",
+        "return revision;",
+      ],
     ],
   },
   {

@@ -63,7 +63,13 @@ export const cutMutants: readonly Mutant[] = [
     promise: "a withdrawn record is as if it had never been",
     withinSeeds: 60,
     focus: ["full disk"],
-    edits: [["cluster/storage/state.ts", "    this.#requests.truncate(seq);\n", ""]],
+    edits: [
+      [
+        "cluster/storage/state.ts",
+        "    this.#requests.truncate(seq, this.#positions.moves.revisionOf(seq));\n",
+        "",
+      ],
+    ],
   },
   {
     name: "records are sent before there is room for them",

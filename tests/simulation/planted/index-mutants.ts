@@ -44,6 +44,6 @@ export const indexMutants: readonly Mutant[] = [
     promise: "a repeated request is answered as it was, also after a restart",
     withinSeeds: 60,
     focus: ["stop", "answer lost", "request lost"],
-    edits: [[load, "tables?.requests.note(id, seq);", "void [id, seq];"]],
+    edits: [[load, "tables?.requests.add(answered);", "void answered;"]],
   },
 ];

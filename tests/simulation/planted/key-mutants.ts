@@ -12,9 +12,9 @@ export const keyMutants: readonly Mutant[] = [
     withinSeeds: 5,
     edits: [
       [
-        "cluster/storage/store.ts",
-        "return this.#state.keys.pendingFacts(key);",
-        "return this.#state.keys.index.factsOf(key);",
+        "cluster/storage/state.ts",
+        "const facts = this.#keys.pendingFacts(key);",
+        "const facts = this.#keys.index.factsOf(key);",
       ],
     ],
   },
@@ -38,8 +38,8 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/storage/state.ts",
-        "this.#requests.note(record.requestId, record.seq);",
-        "if (records.length === 1) this.#requests.note(record.requestId, record.seq);",
+        "this.#requests.note(record, record.seq, this.#positions.moves);",
+        "if (records.length === 1) this.#requests.note(record, record.seq, this.#positions.moves);",
       ],
     ],
   },
@@ -51,7 +51,7 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/storage/rewrite/rewrite.ts",
-        "const isRemembered = requestId !== undefined && seq > this.#requestsAfter;",
+        "const isRemembered = requestId !== undefined && seq > this.#forgotten.forgottenSeq;",
         "const isRemembered = requestId !== undefined && seq < 0;",
       ],
     ],
@@ -64,8 +64,8 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/storage/rewrite/snapshot-writer.ts",
-        "    this.#requests.note(requestId, seq);\n",
-        "    void requestId;\n",
+        "    this.#requests.note(record, seq, this.#moves);\n",
+        "",
       ],
     ],
   },
@@ -76,8 +76,8 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/storage/index/request-table.ts",
-        "    this.#after = oldest.seq;\n    this.#head++;",
-        "    this.#head++;",
+        "requestsAfter: Math.max(this.#after, moves.revisionOf(this.#forgottenSeq)),",
+        "requestsAfter: this.#after,",
       ],
     ],
   },
@@ -88,9 +88,9 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         plan,
-        "  if (requestId !== undefined) {\n    const seq",
+        "  if (requestId !== undefined) {\n    const recorded",
         "  const holdsNow = compares.every(({ key, condition }) => holds(condition, store.pendingFacts(key)?.revision ?? 0));\n" +
-          "  if (requestId !== undefined && holdsNow) {\n    const seq",
+          "  if (requestId !== undefined && holdsNow) {\n    const recorded",
       ],
     ],
   },
@@ -101,8 +101,8 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         keyspace,
-        "        await log.committed(plan.seq, signal);\n        return plan.seq;",
-        "        return plan.seq;",
+        "        await log.committed(plan.seq, signal);\n        return plan.revision;",
+        "        return plan.revision;",
       ],
     ],
   },

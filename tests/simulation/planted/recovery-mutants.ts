@@ -63,7 +63,7 @@ export const recoveryMutants: readonly Mutant[] = [
     promise: "a write is applied once at most, though its sender has seen what was given up",
     withinSeeds: 100,
     focus: ["lost group"],
-    edits: [["cluster/kv/write-plan.ts", " && afterRevision <= store.last.seq;", ";"]],
+    edits: [["cluster/kv/write-plan.ts", " && afterRevision <= store.lastRevision;", ";"]],
   },
   {
     name: "a replica that was not in sync keeps what the group has given up",

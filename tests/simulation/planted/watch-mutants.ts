@@ -34,8 +34,8 @@ export const watchMutants: readonly Mutant[] = [
       [watcher, "export const queueBytesMax = 256 * 1024;", "export const queueBytesMax = 1000;"],
       [
         hub,
-        "if (!watcher.push({ change, at, previous }, bytesLeft)) this.#drop(watcher);",
-        "watcher.push({ change, at, previous }, bytesLeft);",
+        "if (!watcher.push({ change, at, revision, previous }, bytesLeft)) this.#drop(watcher);",
+        "watcher.push({ change, at, revision, previous }, bytesLeft);",
       ],
     ],
   },
@@ -92,7 +92,7 @@ export const watchMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/watch/previous.ts",
-        "const value = await read?.().catch(() => undefined);",
+        "const value = await later.read().catch(() => undefined);",
         "const value = { ...change, revision };",
       ],
     ],

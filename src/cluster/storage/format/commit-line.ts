@@ -1,5 +1,6 @@
 import crc32 from "crc-32";
 import type { Position } from "../model.ts";
+import { formatName, parseName } from "./names.ts";
 import { parseCount } from "./numbers.ts";
 import { newerVersionError, type ParseError, parseError } from "./parse-error.ts";
 
@@ -14,11 +15,22 @@ export interface EntryLines {
 }
 
 export interface CommitOptions {
-  readonly kind: "epoch" | "done" | "expire" | undefined;
+  readonly kind: "epoch" | "done" | "expire" | "release" | "accept" | undefined;
   readonly text: boolean;
   readonly expiresMs: number | undefined;
   readonly previous: number;
   readonly requestId: string | undefined;
+  /** Of a copy: the revision of the record that it was copied from; otherwise 0. */
+  readonly copy: number;
+  readonly forget: boolean;
+  /** Of `release` and `accept`; otherwise 0. */
+  readonly change: number;
+  /** The other group of the move. */
+  readonly group: string | undefined;
+  /** Of `accept`, as the next two: the last revision of the other group. */
+  readonly revision: number | undefined;
+  readonly ahead: number | undefined;
+  readonly requestsAfter: number | undefined;
   /** Number of entries of the record. */
   readonly batch: number;
   /** See `ParsedEntry.back`. */
@@ -31,6 +43,13 @@ export const noOptions: CommitOptions = {
   expiresMs: undefined,
   previous: 0,
   requestId: undefined,
+  copy: 0,
+  forget: false,
+  change: 0,
+  group: undefined,
+  revision: undefined,
+  ahead: undefined,
+  requestsAfter: undefined,
   batch: 1,
   back: 0,
 };
@@ -55,14 +74,23 @@ export function isRequestId(text: string): boolean {
 
 /** The options of a commit line, with a space before each. */
 export function formatOptions(options: CommitOptions): string {
-  const { kind, text, expiresMs, previous, requestId, batch, back } = options;
+  const { kind, text, expiresMs, previous, requestId, batch, back, copy, forget } = options;
   let formatted = kind === undefined ? "" : ` kind=${kind}`;
+  if (kind === "release" || kind === "accept") formatted += formatMoveOptions(options);
   if (text) formatted += " text=1";
   if (expiresMs !== undefined) formatted += ` expires=${expiresMs}`;
   if (previous > 0) formatted += ` prev=${previous}`;
   if (requestId !== undefined) formatted += ` id=${requestId}`;
+  if (copy > 0) formatted += ` copy=${copy}`;
+  if (forget) formatted += " forget=1";
   if (back > 0) formatted += ` back=${back}`;
   return batch > 1 ? `${formatted} batch=${batch}` : formatted;
+}
+
+function formatMoveOptions({ change, group = "", revision, ahead, requestsAfter }: CommitOptions): string {
+  const formatted = ` change=${change} group=${formatName(group)}`;
+  if (revision === undefined) return formatted;
+  return `${formatted} rev=${revision} ahead=${ahead} requests=${requestsAfter}`;
 }
 
 /** The checksum of an entry. `covered`: its bytes from the key to the position. */
@@ -104,6 +132,10 @@ function parseOptions(parts: readonly string[]): CommitOptions | ParseError {
   return options;
 }
 
+function isKind(text: string): text is NonNullable<CommitOptions["kind"]> {
+  return ["epoch", "done", "expire", "release", "accept"].includes(text);
+}
+
 /** Sets the option. Returns false when this version does not know it. */
 function takeOption(
   options: { -readonly [Name in keyof CommitOptions]: CommitOptions[Name] },
@@ -113,7 +145,7 @@ function takeOption(
   const text = part.slice(equals + 1);
   switch (part.slice(0, equals)) {
     case "kind":
-      if (text !== "epoch" && text !== "done" && text !== "expire") return false;
+      if (!isKind(text)) return false;
       options.kind = text;
       return true;
     case "text":
@@ -128,6 +160,27 @@ function takeOption(
     case "id":
       options.requestId = text;
       return isRequestId(text);
+    case "copy":
+      options.copy = parseCount(text) ?? 0;
+      return options.copy > 0;
+    case "forget":
+      options.forget = true;
+      return text === "1";
+    case "change":
+      options.change = parseCount(text) ?? 0;
+      return options.change > 0;
+    case "group":
+      options.group = parseName(text);
+      return options.group !== undefined && options.group !== "";
+    case "rev":
+      options.revision = parseCount(text);
+      return options.revision !== undefined;
+    case "ahead":
+      options.ahead = parseCount(text);
+      return options.ahead !== undefined;
+    case "requests":
+      options.requestsAfter = parseCount(text);
+      return options.requestsAfter !== undefined;
     case "back":
       options.back = parseCount(text) ?? 0;
       return options.back > 0;

@@ -1,6 +1,8 @@
 import crc32 from "crc-32";
-import type { EpochStart, LogIdentity, Position } from "../model.ts";
-import { formatChecksum, parseCount } from "./numbers.ts";
+import type { EpochStart, LogIdentity, MoveSummary, Position } from "../model.ts";
+import { formatMoves, parseMoves } from "./move-fields.ts";
+import { formatName, parseName } from "./names.ts";
+import { formatChecksum, parseCount, parsePairs } from "./numbers.ts";
 import { newerVersionError, type ParseError, parseError } from "./parse-error.ts";
 
 /**
@@ -33,6 +35,8 @@ export interface BaseLine {
   readonly promisedEpoch: number;
   /** See `KeyView.requestsAfter`. */
   readonly requestsAfter: number;
+  /** What the records up to `base` say of moves. Undefined: nothing. */
+  readonly moves?: MoveSummary | undefined;
 }
 
 /** See `ReplicaLog.beginLife`. */
@@ -72,24 +76,21 @@ function controlBody(line: ControlLine): string {
       const fields = [`!kvlab ${formatVersion}`];
       if (identity !== undefined) {
         const { group, number, storeId, cluster, repaired } = identity;
-        fields.push(
-          `group=${encodeURIComponent(group)}`,
-          `number=${number}`,
-          `store=${encodeURIComponent(storeId)}`,
-        );
+        fields.push(`group=${formatName(group)}`, `number=${number}`, `store=${formatName(storeId)}`);
         if (cluster !== undefined) fields.push(`cluster=${cluster}`);
         if (repaired) fields.push("repaired=1");
       }
-      if (fileId !== undefined) fields.push(`file=${encodeURIComponent(fileId)}`);
+      if (fileId !== undefined) fields.push(`file=${formatName(fileId)}`);
       if (life !== undefined) fields.push(`life=${life}`);
       if (snapshot) fields.push("snapshot=1");
       return fields.join(" ");
     }
     case "base": {
-      const { base, records, epochs, promisedEpoch, requestsAfter } = line;
+      const { base, records, epochs, promisedEpoch, requestsAfter, moves } = line;
       const starts = epochs.map(({ epoch, firstSeq }) => `${epoch}:${firstSeq}`).join(",");
       const body = `!base ${base.epoch}.${base.seq} records=${records} epochs=${starts} promised=${promisedEpoch}`;
-      return requestsAfter > 0 ? `${body} requests=${requestsAfter}` : body;
+      const requests = requestsAfter > 0 ? ` requests=${requestsAfter}` : "";
+      return body + requests + (moves === undefined ? "" : formatMoves(moves));
     }
     case "promise":
       return `!promise ${line.epoch}`;
@@ -153,7 +154,7 @@ function parseHeader([version, ...fields]: string[]): Header | ParseError {
     if (flag !== undefined && flag !== "1") return newerVersionError(`${name}=${flag}`);
   }
   const parsedLife = parseLife(life);
-  const fileId = decodeName(file);
+  const fileId = parseName(file);
   if ((life !== undefined && parsedLife === undefined) || (file !== undefined && fileId === undefined)) {
     return newerVersionError(fields.join(" "));
   }
@@ -161,8 +162,8 @@ function parseHeader([version, ...fields]: string[]): Header | ParseError {
   if (group === undefined && number === undefined && store === undefined) {
     return { ...header, identity: undefined };
   }
-  const groupName = decodeName(group);
-  const storeId = decodeName(store);
+  const groupName = parseName(group);
+  const storeId = parseName(store);
   const parsedNumber = parseCount(number);
   if (groupName === undefined || storeId === undefined || parsedNumber === undefined) {
     return newerVersionError(fields.join(" "));
@@ -177,45 +178,33 @@ function parseHeader([version, ...fields]: string[]): Header | ParseError {
   return { ...header, identity };
 }
 
-function decodeName(text: string | undefined): string | undefined {
-  try {
-    return text === undefined ? undefined : decodeURIComponent(text);
-  } catch {
-    return undefined;
-  }
-}
-
 function parseBase([place, ...fields]: string[]): BaseLine | ParseError {
-  const { records, epochs, promised, requests, ...others } = parseFields(fields);
+  const { records, epochs, promised, requests, ...rest } = parseFields(fields);
   const base = parsePosition(place);
   const count = parseCount(records);
   const promisedEpoch = parseCount(promised);
   const requestsAfter = requests === undefined ? 0 : parseCount(requests);
-  const starts = epochs === undefined ? undefined : parseEpochs(epochs);
+  const starts = epochs === undefined ? undefined : parsePairs(epochs);
+  const moves = parseMoves(rest);
   if (
     base === undefined ||
     count === undefined ||
     promisedEpoch === undefined ||
     requestsAfter === undefined ||
     starts === undefined ||
-    Object.keys(others).length > 0
+    moves === "unknown"
   ) {
     return newerVersionError(`!base ${place} ${fields.join(" ")}`);
   }
-  return { kind: "base", base, records: count, epochs: starts, promisedEpoch, requestsAfter };
-}
-
-function parseEpochs(text: string): EpochStart[] | undefined {
-  if (text === "") return [];
-  const starts: EpochStart[] = [];
-  for (const part of text.split(",")) {
-    const [epochText, seqText, ...rest] = part.split(":");
-    const epoch = parseCount(epochText);
-    const firstSeq = parseCount(seqText);
-    if (epoch === undefined || firstSeq === undefined || rest.length > 0) return undefined;
-    starts.push({ epoch, firstSeq });
-  }
-  return starts;
+  return {
+    kind: "base",
+    base,
+    records: count,
+    epochs: starts.map(([epoch, firstSeq]) => ({ epoch, firstSeq })),
+    promisedEpoch,
+    requestsAfter,
+    ...(moves === undefined ? {} : { moves }),
+  };
 }
 
 function parsePosition(text: string | undefined): Position | undefined {

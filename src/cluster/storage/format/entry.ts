@@ -1,4 +1,4 @@
-import type { Change, Position } from "../model.ts";
+import type { Change, MoveMark, Position } from "../model.ts";
 import { decodeBase64, decodeText, isBase64 } from "./base64.ts";
 import {
   type Commit,
@@ -9,6 +9,7 @@ import {
   noOptions,
   parseCommit,
 } from "./commit-line.ts";
+import { isMoveFitting, moveOf, optionsOfMove } from "./move-options.ts";
 import { formatChecksum } from "./numbers.ts";
 import { type ParseError, parseError } from "./parse-error.ts";
 
@@ -20,9 +21,11 @@ import { type ParseError, parseError } from "./parse-error.ts";
 
 /** A parsed entry: its fields, and where its parts are in the buffer that it was parsed from. */
 export interface ParsedEntry extends Position, Omit<Change, "kind" | "value"> {
-  /** `epoch` and `done` are the only entry of a record without changes. */
-  readonly kind: Change["kind"] | "epoch" | "done";
+  /** All but those of a change are the only entry of a record without changes. */
+  readonly kind: Change["kind"] | "epoch" | "done" | "release" | "accept";
   readonly requestId: string | undefined;
+  /** Of the record. Set in its last entry. */
+  readonly move: MoveMark | undefined;
   /** Number of entries of the record that this one ends; 0 when more follow. */
   readonly ends: number;
   /**
@@ -45,6 +48,8 @@ export interface Entry {
   /** Undefined in a record without changes. */
   readonly change: Change | undefined;
   readonly requestId: string | undefined;
+  /** See `ParsedEntry.move`. */
+  readonly move: MoveMark | undefined;
   /** See `ParsedEntry.ends`. */
   readonly ends: number;
   /** See `ParsedEntry.back`. */
@@ -77,12 +82,13 @@ export function encodeEntry(entry: Entry, into: Buffer, start: number): number {
   return end + into.write(` ${checksum}${options}\n`, end, "latin1");
 }
 
-function optionsOf({ change, requestId, ends: batch, back }: Entry): CommitOptions {
+function optionsOf({ change, requestId, move, ends: batch, back }: Entry): CommitOptions {
+  const ofRecord = { ...noOptions, ...optionsOfMove(move), requestId, batch, back };
   if (change === undefined) {
-    return { ...noOptions, kind: requestId === undefined ? "epoch" : "done", requestId, batch, back };
+    return { ...ofRecord, kind: ofRecord.kind ?? (requestId === undefined ? "epoch" : "done") };
   }
   const { kind, text, expiresMs, previous } = change;
-  return { kind: kind === "expire" ? kind : undefined, text, expiresMs, previous, requestId, batch, back };
+  return { ...ofRecord, kind: kind === "expire" ? kind : undefined, text, expiresMs, previous };
 }
 
 /** Parses an entry. Entries of the original program, which have no checksum, are accepted if `legacyAllowed`. */
@@ -119,6 +125,7 @@ export function parseEntry(
     expiresMs: options.expiresMs,
     previous: options.previous,
     requestId: options.requestId,
+    move: moveOf(options),
     ends: mark === plus ? 0 : options.batch,
     back: options.back,
     legacy,
@@ -143,15 +150,22 @@ function isFitting(options: CommitOptions, { key, isEmpty, isContinued }: EntryS
   const { kind, text, expiresMs, previous, requestId, batch, back } = options;
   if (isContinued && (requestId !== undefined || batch !== 1 || back !== 0)) return false;
   if (isEmpty ? text || expiresMs !== undefined : kind !== undefined) return false;
+  if (!isMoveFitting(options, { isEmpty, isContinued })) return false;
   if (kind === undefined || kind === "expire") return true;
   if (isContinued || batch !== 1 || previous !== 0 || key !== "") return false;
   return (kind === "done") === (requestId !== undefined);
 }
 
+/** What the entry does to its key. Undefined when it stands for a record without changes. */
+export function changeKindOf({ kind }: ParsedEntry): Change["kind"] | undefined {
+  return kind === "put" || kind === "delete" || kind === "expire" ? kind : undefined;
+}
+
 /** The change that the entry makes, with a copy of its value. Undefined when it changes no key. */
 export function toChange(bytes: Buffer, entry: ParsedEntry): Change | undefined {
-  const { kind, key, text, expiresMs, previous, valueStart, valueEnd } = entry;
-  if (kind === "epoch" || kind === "done") return undefined;
+  const { key, text, expiresMs, previous, valueStart, valueEnd } = entry;
+  const kind = changeKindOf(entry);
+  if (kind === undefined) return undefined;
   const value = kind === "put" ? decodeBase64(bytes, valueStart, valueEnd) : new Uint8Array();
   return { kind, key, value, text, previous, ...(expiresMs === undefined ? {} : { expiresMs }) };
 }

@@ -1,6 +1,7 @@
 import type { DiskFile } from "../disk/disk.ts";
 import { LogFileError } from "../errors.ts";
 import type { EpochStart, LogCondition, Position } from "../model.ts";
+import type { MoveHistory } from "../move-history.ts";
 import { RecordOrder } from "./record-order.ts";
 import type { BadToken, ControlToken, Place, RecordToken, Token } from "./token.ts";
 import { isUnfinishedEnd } from "./unfinished-end.ts";
@@ -119,8 +120,8 @@ export class IntegrityChecker {
 
   /** Within a snapshot part, records have gaps up to the last one, as they have up to a base. */
   #standingNow(): Standing {
-    const { base, last, epochs, legacySeq, promisedEpoch, life, isInSnapshot } = this.order;
-    return { base: isInSnapshot ? last : base, last, epochs, legacySeq, promisedEpoch, life };
+    const { base, last, epochs, moves, legacySeq, promisedEpoch, life, isInSnapshot } = this.order;
+    return { base: isInSnapshot ? last : base, last, epochs, moves, legacySeq, promisedEpoch, life };
   }
 
   /** Call it before the order takes the token after the damage. */
@@ -136,6 +137,7 @@ export interface Standing {
   readonly base: Position;
   readonly last: Position;
   readonly epochs: readonly EpochStart[];
+  readonly moves: MoveHistory;
   readonly legacySeq: number;
   readonly promisedEpoch: number;
   /** See `ReplicaLog.life`. */

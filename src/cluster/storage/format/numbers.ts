@@ -5,6 +5,19 @@ export function parseCount(text: string | undefined): number | undefined {
   return Number.isSafeInteger(number) ? number : undefined;
 }
 
+/** Parses a list of two numbers each, `a:b,c:d`. */
+export function parsePairs(text: string): [number, number][] | undefined {
+  const pairs: [number, number][] = [];
+  for (const part of text === "" ? [] : text.split(",")) {
+    const [firstText, secondText, ...rest] = part.split(":");
+    const first = parseCount(firstText);
+    const second = parseCount(secondText);
+    if (first === undefined || second === undefined || rest.length > 0) return undefined;
+    pairs.push([first, second]);
+  }
+  return pairs;
+}
+
 /** A checksum as the file has it: 8 hexadecimal digits. */
 export function formatChecksum(checksum: number): string {
   return (checksum >>> 0).toString(16).padStart(8, "0");

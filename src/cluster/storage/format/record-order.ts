@@ -1,4 +1,5 @@
 import type { EpochStart, LogIdentity, Position } from "../model.ts";
+import { MoveHistory } from "../move-history.ts";
 import type { BaseLine } from "./control-line.ts";
 import type { ParsedRecord } from "./record.ts";
 import type { ControlToken, RecordToken } from "./token.ts";
@@ -6,7 +7,16 @@ import type { ControlToken, RecordToken } from "./token.ts";
 /** What the beginning of a log says, up to somewhere behind its snapshot part. */
 type OrderFacts = Pick<
   RecordOrder,
-  "identity" | "fileId" | "life" | "base" | "epoch" | "seq" | "epochs" | "promisedEpoch" | "frameBytes"
+  | "identity"
+  | "fileId"
+  | "life"
+  | "base"
+  | "epoch"
+  | "seq"
+  | "epochs"
+  | "moves"
+  | "promisedEpoch"
+  | "frameBytes"
 >;
 
 /** Takes the tokens of a log from the first on, checks their order, and keeps what they add up to. */
@@ -22,9 +32,9 @@ export class RecordOrder {
   /** Of the last record. */
   seq = 0;
   epochs: readonly EpochStart[] = [];
+  /** Within a snapshot part it lacks what the base will say. */
+  moves = MoveHistory.none;
   promisedEpoch = 0;
-  /** Of the base: see `KeyView.requestsAfter`. */
-  requestsAfter = 0;
   /** Seq of the last record of the original program. */
   legacySeq = 0;
   /** Bytes of header and base line. Every rewrite writes them again, so they are not garbage. */
@@ -121,17 +131,18 @@ export class RecordOrder {
     if (this.#loss === "records") this.#loss = "none";
     this.epoch = epoch;
     this.seq = seq;
+    this.moves = this.moves.with({ seq, move: record.move });
     this.#promise(epoch);
   }
 
-  #takeBase({ base, epochs, promisedEpoch, requestsAfter }: BaseLine): void {
+  #takeBase({ base, epochs, promisedEpoch, moves }: BaseLine): void {
     this.isInSnapshot = false;
     this.#loss = "none";
     this.base = base;
     this.epoch = base.epoch;
     this.seq = base.seq;
     this.epochs = epochs;
-    this.requestsAfter = requestsAfter;
+    this.moves = MoveHistory.after(base.seq, moves);
     this.#promise(Math.max(promisedEpoch, base.epoch));
   }
 

@@ -1,6 +1,7 @@
 import type { KeyIndex } from "../index/key-index.ts";
-import type { Answered } from "../index/request-table.ts";
+import type { Answered, ForgottenRequests } from "../index/request-table.ts";
 import type { EpochStart, Position } from "../model.ts";
+import type { MoveHistoryJson } from "../move-history.ts";
 
 /** Name of the index file of a log, and of the one that is to replace it. */
 export function indexPaths(dbfile: string): { readonly path: string; readonly draft: string } {
@@ -18,13 +19,14 @@ export interface IndexBegin {
   readonly base: Position;
   /** Up to `at`. */
   readonly epochs: readonly EpochStart[];
+  /** Up to `at`. */
+  readonly moves: MoveHistoryJson;
   readonly promisedEpoch: number;
   readonly life?: string | undefined;
   readonly frameBytes: number;
-  /** See `KeyView.requestsAfter`. */
-  readonly requestsAfter: number;
-  /** How many there were, to make room for. Earlier versions do not say it. */
-  readonly keys?: number | undefined;
+  readonly forgotten: ForgottenRequests;
+  /** How many there were, to make room for. */
+  readonly keys: number;
 }
 
 /** The last frame: what the log was when everything else had been written, which it must be still. */
@@ -47,8 +49,11 @@ export function toJson(content: IndexBegin | IndexEnd | OffsetList | RequestList
   return Buffer.from(JSON.stringify(content));
 }
 
-/** Of a key: 4 bytes each for the lengths of key and entry, 8 for seq, offset and expiry (0: never); then the key. */
-const rowBytes = 32;
+/**
+ * Of a key: 4 bytes each for the lengths of key and entry, 8 for seq, offset, expiry (0: never) and the revision of a copy
+ * (0: it is none); then the key.
+ */
+const rowBytes = 40;
 
 /** A frame of keys is written when it has so many bytes: gathered within a few milliseconds. */
 const keysBytes = 32 * 1024;
@@ -89,6 +94,7 @@ export class KeyRows {
     this.#buffer.writeDoubleLE(place.seq, at + 8);
     this.#buffer.writeDoubleLE(place.offset, at + 16);
     this.#buffer.writeDoubleLE(place.expiresMs ?? 0, at + 24);
+    this.#buffer.writeDoubleLE(place.copiedRevision, at + 32);
     this.#filled = at + rowBytes + keyBytes;
     this.#count++;
   }
@@ -104,6 +110,7 @@ export function takeKeyRows(content: Buffer, index: KeyIndex): void {
       bytes: view.getUint32(at + 4, true),
       seq: view.getFloat64(at + 8, true),
       offset: view.getFloat64(at + 16, true),
+      copiedRevision: view.getFloat64(at + 32, true),
     };
     const expiresMs = view.getFloat64(at + 24, true) || undefined;
     index.set(key, place, expiresMs);

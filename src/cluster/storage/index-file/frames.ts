@@ -8,7 +8,7 @@ import { unsyncedBytesMax } from "../rewrite/beside-calls.ts";
  * first), the content, and the CRC-32 of all of the file before it (4 bytes): so no frame can be missing, or stand
  * elsewhere, or be of another file. See docs/log-format.md.
  */
-const firstLine = Buffer.from("!kvlab-index 1\n");
+const firstLine = Buffer.from("!kvlab-index 2\n");
 
 /** In the order in which they stand; the first and the last come once. */
 export const frameKinds = { begin: 1, offsets: 2, requests: 3, keys: 4, end: 5 } as const;

@@ -57,11 +57,11 @@ export class Indexer {
    * as committed. And of requests it tells only those up to there.
    */
   get #isPossible(): boolean {
-    const { file, health, positions, requests } = this.#state;
+    const { file, health, positions, forgottenRequests } = this.#state;
     if (file.identity === undefined || file.isCopy || file.legacySeq > 0) return false;
     if (health.isDamaged || health.failure !== undefined) return false;
     const { seq } = positions.visible;
-    return positions.committedSeq >= seq && requests.after <= seq;
+    return positions.committedSeq >= seq && forgottenRequests.forgottenSeq <= seq;
   }
 
   async #writeBeside(): Promise<void> {

@@ -7,6 +7,7 @@ import { KeyIndex } from "../index/key-index.ts";
 import { OffsetIndex } from "../index/offset-index.ts";
 import { RequestTable } from "../index/request-table.ts";
 import { type LoadedLog, LogTables } from "../load.ts";
+import { MoveHistory } from "../move-history.ts";
 import type { LogSettings } from "../options.ts";
 import {
   type IndexBegin,
@@ -72,7 +73,8 @@ async function readIndex({ disk, requestsMax }: LogSettings, expected: Expected)
       if (kind === frameKinds.begin) {
         begin = JSON.parse(content.toString()) as IndexBegin;
         checkBegin(begin, expected);
-        const requests = new RequestTable(requestsMax, begin.requestsAfter);
+        const requests = new RequestTable(requestsMax);
+        requests.forget(begin.forgotten);
         tables = new LogTables(requests, new KeyIndex(begin.keys), new OffsetIndex(seqs, offsets));
       } else if (kind === frameKinds.offsets) {
         for (const [seq, offset] of JSON.parse(content.toString()) as OffsetList) {
@@ -80,8 +82,7 @@ async function readIndex({ disk, requestsMax }: LogSettings, expected: Expected)
           offsets.push(offset);
         }
       } else if (kind === frameKinds.requests) {
-        for (const { id, seq } of JSON.parse(content.toString()) as RequestList)
-          tables?.requests.note(id, seq);
+        for (const answered of JSON.parse(content.toString()) as RequestList) tables?.requests.add(answered);
       } else if (kind === frameKinds.keys) {
         if (tables !== undefined) takeKeyRows(content, tables.index);
       } else if (kind === frameKinds.end) end = JSON.parse(content.toString()) as IndexEnd;
@@ -120,6 +121,7 @@ async function loadBehind(log: DiskFile, index: IndexContents): Promise<LoadedLo
     epoch: begin.at.epoch,
     seq: begin.at.seq,
     epochs: begin.epochs,
+    moves: MoveHistory.fromJson(begin.moves),
     promisedEpoch: begin.promisedEpoch,
     frameBytes: begin.frameBytes,
   });
@@ -133,10 +135,10 @@ async function loadBehind(log: DiskFile, index: IndexContents): Promise<LoadedLo
       tables.show(token, order);
     }
   }
-  const { base, last, epochs, promisedEpoch, life, frameBytes } = order;
+  const { base, last, epochs, moves, promisedEpoch, life, frameBytes } = order;
   return {
     condition: { kind: "intact" },
-    positions: { base, last, epochs, promisedEpoch },
+    positions: { base, last, epochs, moves, promisedEpoch },
     keys: tables.keys,
     requests: tables.requests,
     pending: [],

@@ -1,4 +1,5 @@
 import type { DiskFile } from "../disk/disk.ts";
+import { summaryAt } from "../index/request-table.ts";
 import type { LogState } from "../state.ts";
 import { entriesMax, type IndexBegin, indexPaths, KeyRows, toJson } from "./contents.ts";
 import { FrameWriter } from "./frames.ts";
@@ -81,18 +82,20 @@ async function writeFrames(state: LogState, target: DiskFile, fileId: string, { 
   return { logBytes, indexBytes: frames.bytes };
 }
 
-function beginOf({ file, positions, requests, tail, keys }: LogState, fileId: string): IndexBegin {
-  const { visible: at, durable, base, epochs, promisedOnDisk } = positions;
+function beginOf(state: LogState, fileId: string): IndexBegin {
+  const { file, positions, forgottenRequests: forgotten, tail, keys } = state;
+  const { visible: at, durable, base, epochs, moves, promisedOnDisk } = positions;
   return {
     file: fileId,
     at,
     from: at.seq < durable.seq ? (tail.at(at.seq + 1)?.offset ?? 0) : file.endBytes,
     base,
     epochs: epochs.filter(({ firstSeq }) => firstSeq <= at.seq),
+    moves: moves.upTo(at.seq).toJSON(),
     promisedEpoch: promisedOnDisk,
     life: file.life?.toString(),
     frameBytes: file.frameBytes,
-    requestsAfter: requests.after,
+    forgotten: { ...forgotten, requestsAfter: summaryAt(at.seq, moves, forgotten).requestsAfter },
     keys: keys.index.size,
   };
 }

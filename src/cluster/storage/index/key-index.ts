@@ -1,4 +1,3 @@
-import type { KeyFacts } from "../key-view.ts";
 import { Column } from "./column.ts";
 import { FilePlaces } from "./file-places.ts";
 import { type Bytes, encodeKey } from "./key-bytes.ts";
@@ -6,7 +5,12 @@ import type { KeyItems } from "./key-order-set.ts";
 import { KeySlots } from "./key-slots.ts";
 
 /** Where an entry stands in a log file. */
-export interface EntryPlace {
+export interface EntryPlace extends FilePlace {
+  /** Of a copy: the revision of the record that it was copied from; 0: it is none. */
+  readonly copiedRevision: number;
+}
+
+export interface FilePlace {
   readonly seq: number;
   readonly offset: number;
   readonly bytes: number;
@@ -17,17 +21,21 @@ export interface IndexedKey extends EntryPlace {
   readonly expiresMs: number | undefined;
 }
 
+/** The same without the place. */
+export type IndexedFacts = Pick<IndexedKey, "seq" | "copiedRevision" | "expiresMs">;
+
 /**
  * Where the entry with the newest visible value of each key stands in the file.
  *
  * Nothing of it is an object for each key. A key of 20 characters costs 24 bytes for itself and its length, about 7 in
- * a hash table, 4 for its hash, 4 for where it stands, 20 for its entry; and 8 more when it expires, and 8 to 11 in `KeyOrderSet`.
+ * a hash table, 4 for its hash, 4 for where it stands, 20 for its entry; and 8 more when it expires, 8 more when it is a copy, and 8 to 11 in `KeyOrderSet`.
  */
 export class KeyIndex implements KeyItems<number> {
   readonly #slots: KeySlots;
   readonly #seqs = new Column("numbers");
   /** 0: never. */
   readonly #expiresMs = new Column("numbers");
+  readonly #copiedRevisions = new Column("numbers");
   #places = new FilePlaces();
   /** In the file that is to replace this one. */
   #nextPlaces: FilePlaces | undefined;
@@ -65,14 +73,16 @@ export class KeyIndex implements KeyItems<number> {
     if (slot === undefined) return undefined;
     const seq = this.#seqs.get(slot);
     const { offset, bytes } = this.#places.at(slot);
-    return { seq, offset: offset + this.#shiftAt(seq), bytes, expiresMs: this.expiresMsOf(slot) };
+    const copiedRevision = this.#copiedRevisions.get(slot);
+    const expiresMs = this.expiresMsOf(slot);
+    return { seq, copiedRevision, offset: offset + this.#shiftAt(seq), bytes, expiresMs };
   }
 
-  factsOf(key: string): KeyFacts | undefined {
+  factsOf(key: string): IndexedFacts | undefined {
     const slot = this.#find(key);
-    return slot === undefined
-      ? undefined
-      : { revision: this.#seqs.get(slot), expiresMs: this.expiresMsOf(slot) };
+    if (slot === undefined) return undefined;
+    const copiedRevision = this.#copiedRevisions.get(slot);
+    return { seq: this.#seqs.get(slot), copiedRevision, expiresMs: this.expiresMsOf(slot) };
   }
 
   /** When the key of a slot expires; undefined when it does not. */
@@ -101,13 +111,14 @@ export class KeyIndex implements KeyItems<number> {
   /** Returns the slot of a key that is new. */
   set(
     key: string | Bytes,
-    { seq, offset, bytes }: EntryPlace,
+    { seq, copiedRevision, offset, bytes }: EntryPlace,
     expiresMs: number | undefined,
   ): number | undefined {
     const keyBytes = typeof key === "string" ? encodeKey(key) : key;
     const { size } = this.#slots;
     const slot = this.#slots.obtain(keyBytes);
     this.#seqs.set(slot, seq);
+    this.#copiedRevisions.set(slot, copiedRevision);
     this.#expiresMs.set(slot, expiresMs ?? 0);
     const stored = offset - this.#shiftAt(seq);
     this.#places.set(slot, stored, bytes);
@@ -119,6 +130,7 @@ export class KeyIndex implements KeyItems<number> {
   delete(key: string): boolean {
     const slot = this.#find(key);
     if (slot === undefined) return false;
+    this.#copiedRevisions.set(slot, 0);
     this.#expiresMs.set(slot, 0);
     this.#places.set(slot, 0, 0);
     this.#nextPlaces?.set(slot, 0, 0);
@@ -159,7 +171,7 @@ export class KeyIndex implements KeyItems<number> {
 /** While it lasts the index takes care of both files, so that its end is one step, however many keys there are. */
 export interface IndexMove {
   /** Notes where an entry stands in the other file; does nothing when the index does not name it. */
-  place(key: string, place: EntryPlace): void;
+  place(key: string, place: FilePlace): void;
   /**
    * From now on the index is that of the other file. Records after `afterSeq`, which is never lower than in an earlier
    * move, stand there `shift` bytes further on; all others have been noted.

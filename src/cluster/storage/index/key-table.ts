@@ -1,8 +1,9 @@
 import { invariant } from "../../../common/invariant.ts";
 import { compareKeys } from "../../../common/key-order.ts";
-import type { KeyFacts, KeyRange } from "../key-view.ts";
+import type { KeyRange } from "../key-view.ts";
 import type { Change, LogRecord } from "../model.ts";
-import { type EntryPlace, KeyIndex } from "./key-index.ts";
+import { copiedRevisionOf } from "../move-history.ts";
+import { type EntryPlace, type IndexedFacts, KeyIndex } from "./key-index.ts";
 import { KeyOrderSet } from "./key-order-set.ts";
 import { boundsOf, isWithin } from "./key-range.ts";
 
@@ -10,7 +11,7 @@ import { boundsOf, isWithin } from "./key-range.ts";
 interface ComingChange {
   readonly seq: number;
   /** Undefined when the key is removed. */
-  readonly facts: KeyFacts | undefined;
+  readonly facts: IndexedFacts | undefined;
 }
 
 /** A log that is loaded may have a million: to forget them all would hold up everything else for long. */
@@ -57,9 +58,10 @@ export class KeyTable {
   }
 
   /** Takes note of a record that is not visible yet. */
-  note({ changes, seq }: LogRecord): void {
+  note({ changes, seq, move }: LogRecord): void {
+    const copiedRevision = copiedRevisionOf(move);
     for (const { key, kind, expiresMs } of changes) {
-      this.#coming.set(key, { seq, facts: kind === "put" ? { revision: seq, expiresMs } : undefined });
+      this.#coming.set(key, { seq, facts: kind === "put" ? { seq, copiedRevision, expiresMs } : undefined });
     }
   }
 
@@ -96,7 +98,7 @@ export class KeyTable {
   }
 
   /** What a key is once all noted records are visible. */
-  pendingFacts(key: string): KeyFacts | undefined {
+  pendingFacts(key: string): IndexedFacts | undefined {
     const coming = this.#coming.get(key);
     return coming === undefined ? this.index.factsOf(key) : coming.facts;
   }

@@ -1,30 +1,77 @@
+import type { LogRecord, MoveSummary } from "../model.ts";
+import { copiedRevisionOf, type MoveHistory } from "../move-history.ts";
+
 export interface Answered {
   readonly id: string;
   readonly seq: number;
+  /** Of a copy: the revision of the record that it was copied from; 0: it is none. */
+  readonly copiedRevision: number;
 }
 
-/** The newest requests that records answer: by their id, the seq of the record. */
+/** What a log has forgotten of requests, up to some record. */
+export interface ForgottenRequests extends Pick<MoveSummary, "forgottenSeq" | "copiedAfter"> {
+  /** See `KeyView.requestsAfter`. */
+  readonly requestsAfter: number;
+}
+
+/** What a base line or the head of a snapshot says of forgotten requests. */
+export function forgottenIn(said: {
+  readonly requestsAfter: number;
+  readonly moves?: MoveSummary | undefined;
+}): ForgottenRequests {
+  // Without moves, seqs and revisions are the same.
+  const { requestsAfter, moves = { forgottenSeq: requestsAfter, copiedAfter: 0 } } = said;
+  return { requestsAfter, forgottenSeq: moves.forgottenSeq, copiedAfter: moves.copiedAfter };
+}
+
+/** What stands for the records up to `seq`, of a log that has these moves and has forgotten these requests. */
+export function summaryAt(
+  seq: number,
+  moves: MoveHistory,
+  { requestsAfter, forgottenSeq, copiedAfter }: ForgottenRequests,
+): { readonly requestsAfter: number; readonly moves: MoveSummary | undefined } {
+  const upTo = moves.upTo(seq);
+  return {
+    requestsAfter: Math.min(requestsAfter, upTo.revisionOf(seq)),
+    moves: upTo.summary({ forgottenSeq: Math.min(forgottenSeq, seq), copiedAfter }),
+  };
+}
+
+/**
+ * The newest requests that records answer, by their id. Those of records up to some seq are forgotten, own ones and those
+ * of copies alike.
+ *
+ * A request that nobody remembers must not be taken for a new one, so whoever asks for it names a revision before it. What
+ * is forgotten of copies does not count for that before the next `accept` record: nobody asks this group for it, and its
+ * revisions may be above all of the group's own.
+ */
 export class RequestTable {
   readonly #max: number;
-  readonly #seqs = new Map<string, number>();
+  readonly #byId = new Map<string, Answered>();
   /** In the order of their seqs. Those before the head have been forgotten; the array is made shorter from time to time. */
   #answered: Answered[] = [];
   #head = 0;
-  #after: number;
+  #forgottenSeq = 0;
+  #copiedAfter = 0;
+  /** What else is forgotten, as a revision. */
+  #after = 0;
 
-  /** Remembers at most `max`, and none up to `after`. */
-  constructor(max: number, after = 0) {
+  /** Remembers at most `max`. */
+  constructor(max: number) {
     this.#max = max;
-    this.#after = after;
   }
 
-  /** The requests of all records after this one are known. */
-  get after(): number {
-    return this.#after;
+  /** Of a log with these moves. */
+  forgotten(moves: MoveHistory): ForgottenRequests {
+    return {
+      requestsAfter: Math.max(this.#after, moves.revisionOf(this.#forgottenSeq)),
+      forgottenSeq: this.#forgottenSeq,
+      copiedAfter: this.#copiedAfter,
+    };
   }
 
-  seqOf(id: string): number | undefined {
-    return this.#seqs.get(id);
+  find(id: string): Answered | undefined {
+    return this.#byId.get(id);
   }
 
   /** Those that are known, up to `seq`, in their order. */
@@ -33,22 +80,34 @@ export class RequestTable {
     return this.#answered.slice(this.#head, later);
   }
 
-  /** Takes note of a record; these must come with rising seqs. */
-  note(id: string | undefined, seq: number): void {
-    if (id === undefined || seq <= this.#after) return;
-    this.#seqs.set(id, seq);
-    this.#answered.push({ id, seq });
+  /** Takes note of the record `seq`; these must come with rising seqs. `moves`: up to it. */
+  note({ requestId, move }: Pick<LogRecord, "requestId" | "move">, seq: number, moves: MoveHistory): void {
+    if (move?.kind === "accept") {
+      const copiedAfter = Math.min(this.#copiedAfter, moves.revisionOf(seq));
+      this.#after = Math.max(this.#after, copiedAfter, move.requestsAfter);
+    }
+    if (requestId !== undefined) this.add({ id: requestId, seq, copiedRevision: copiedRevisionOf(move) });
+  }
+
+  /** Adds a request with a higher seq than those before. */
+  add(answered: Answered): void {
+    if (answered.seq <= this.#forgottenSeq) return;
+    this.#byId.set(answered.id, answered);
+    this.#answered.push(answered);
     while (this.#answered.length - this.#head > this.#max) this.#forgetOldest();
   }
 
-  /** Forgets those up to `seq`. */
-  forget(seq: number): void {
-    while ((this.#answered[this.#head]?.seq ?? Number.POSITIVE_INFINITY) <= seq) this.#forgetOldest();
-    this.#after = Math.max(this.#after, seq);
+  /** Forgets what another has forgotten that began with the same records. */
+  forget({ requestsAfter, forgottenSeq, copiedAfter }: ForgottenRequests): void {
+    while ((this.#answered[this.#head]?.seq ?? Number.POSITIVE_INFINITY) <= forgottenSeq)
+      this.#forgetOldest();
+    this.#forgottenSeq = Math.max(this.#forgottenSeq, forgottenSeq);
+    this.#copiedAfter = Math.max(this.#copiedAfter, copiedAfter);
+    this.#after = Math.max(this.#after, requestsAfter);
   }
 
-  /** Drops those after `seq`. */
-  truncate(seq: number): void {
+  /** Drops those after `seq`, which has this revision. */
+  truncate(seq: number, revision: number): void {
     for (
       let last = this.#answered.at(-1);
       last !== undefined && last.seq > seq;
@@ -58,14 +117,16 @@ export class RequestTable {
       this.#drop(last);
       this.#answered.pop();
     }
-    this.#after = Math.min(this.#after, seq);
+    this.#forgottenSeq = Math.min(this.#forgottenSeq, seq);
+    this.#after = Math.min(this.#after, revision);
   }
 
   #forgetOldest(): void {
     const oldest = this.#answered[this.#head];
     if (oldest === undefined) return;
     this.#drop(oldest);
-    this.#after = oldest.seq;
+    this.#forgottenSeq = oldest.seq;
+    this.#copiedAfter = Math.max(this.#copiedAfter, oldest.copiedRevision);
     this.#head++;
     if (this.#head < 1024 || this.#head * 2 < this.#answered.length) return;
     this.#answered = this.#answered.slice(this.#head);
@@ -73,7 +134,7 @@ export class RequestTable {
   }
 
   /** An id that has come twice belongs to the later record. */
-  #drop({ id, seq }: Answered): void {
-    if (this.#seqs.get(id) === seq) this.#seqs.delete(id);
+  #drop(answered: Answered): void {
+    if (this.#byId.get(answered.id) === answered) this.#byId.delete(answered.id);
   }
 }

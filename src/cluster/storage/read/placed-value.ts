@@ -9,6 +9,8 @@ import type { Change } from "../model.ts";
 export interface PlacedValue extends EntryPlace {
   readonly file: LogFile;
   readonly key: string;
+  /** See `StoredValue.revision`. */
+  readonly revision: number;
   readonly expiresMs: number | undefined;
 }
 
@@ -36,9 +38,9 @@ export function readPlacedNow(place: PlacedValue, dbfile: string): StoredValue |
 
 /** The value whose entry was read, checked. Errors: LogStoreError `damaged`. */
 export function storedIn(entry: Buffer, place: PlacedValue, dbfile: string): StoredValue {
-  const { file, key, seq, offset, bytes } = place;
+  const { file, key, seq, revision, offset, bytes } = place;
   const change = entry.length < bytes ? undefined : changeIn(entry, seq, seq <= file.legacySeq);
-  if (change?.kind === "put" && change.key === key) return toStored(change, seq);
+  if (change?.kind === "put" && change.key === key) return toStored(change, revision);
   throw new LogStoreError("damaged", `record ${seq} of ${dbfile} has become unreadable (byte ${offset})`);
 }
 

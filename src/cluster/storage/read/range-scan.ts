@@ -29,6 +29,7 @@ export function openScan(state: LogState, range: KeyRange): ScanReader {
  */
 class Scan implements ScanReader, Observer {
   readonly at: Position;
+  readonly revision: number;
   readonly #state: LogState;
   /** What has not been read yet. */
   #bounds: KeyBounds;
@@ -43,6 +44,7 @@ class Scan implements ScanReader, Observer {
     this.#state = state;
     this.#bounds = bounds;
     this.at = state.positions.visible;
+    this.revision = state.positions.moves.revisionOf(this.at.seq);
   }
 
   get keptCount(): number {
@@ -73,7 +75,7 @@ class Scan implements ScanReader, Observer {
 
   nextKeys(max: number): ScannedKey[] {
     const found = this.#next({ keysMax: max, bytesMax: Number.POSITIVE_INFINITY });
-    return found.map(({ key, seq, expiresMs }) => ({ key, revision: seq, expiresMs }));
+    return found.map(({ key, revision, expiresMs }) => ({ key, revision, expiresMs }));
   }
 
   async nextEntries(step: ScanStep): Promise<ScannedEntry[]> {
@@ -121,7 +123,7 @@ class Scan implements ScanReader, Observer {
     const onDisk: PlacedValue[] = [];
     for (const place of found) {
       const change = tail.at(place.seq)?.record.changes.find(({ key }) => key === place.key);
-      values.push(change && toStored(change, place.seq));
+      values.push(change && toStored(change, place.revision));
       if (change === undefined) onDisk.push(place);
     }
     const read = (await readAllPlaced(onDisk, options.dbfile)).values();

@@ -4,8 +4,9 @@ import { contentBytes, toLogRecord } from "../format/record.ts";
 import { RecordOrder } from "../format/record-order.ts";
 import type { Token } from "../format/token.ts";
 import type { KeyTable } from "../index/key-table.ts";
+import { summaryAt } from "../index/request-table.ts";
 import type { LogFile } from "../log-file.ts";
-import type { EpochStart, LogRecord, Position } from "../model.ts";
+import type { EpochStart, LogRecord, MoveSummary, Position } from "../model.ts";
 import type { SnapshotReader } from "../replica-log.ts";
 import type { LogState } from "../state.ts";
 
@@ -18,6 +19,8 @@ class Reader implements SnapshotReader {
   readonly base: Position;
   readonly requestsAfter: number;
   readonly epochs: readonly EpochStart[];
+  readonly moves: MoveSummary | undefined;
+  readonly #forgottenSeq: number;
   readonly #dbfile: string;
   /** Whatever the log does from now on, this file stays as it is, but for what is added behind. */
   readonly #file: LogFile;
@@ -32,10 +35,13 @@ class Reader implements SnapshotReader {
   #tokensTaken = 0;
   #isClosed = false;
 
-  constructor({ file, positions, keys, requests, options }: LogState, onClose: () => void) {
+  constructor({ file, positions, keys, forgottenRequests, options }: LogState, onClose: () => void) {
     const { durable, epochs, visible } = positions;
+    const { requestsAfter, moves } = summaryAt(durable.seq, positions.moves, forgottenRequests);
     this.base = durable;
-    this.requestsAfter = Math.min(requests.after, durable.seq);
+    this.requestsAfter = requestsAfter;
+    this.moves = moves;
+    this.#forgottenSeq = forgottenRequests.forgottenSeq;
     this.epochs = epochs.filter(({ firstSeq }) => firstSeq <= durable.seq);
     this.#dbfile = options.dbfile;
     this.#file = file;
@@ -87,7 +93,7 @@ class Reader implements SnapshotReader {
     const kept = record.changes.filter(
       ({ key }) => last.seq > this.#horizonSeq || this.#keys.mayBeLive(key, last.seq, this.#horizonSeq),
     );
-    const isRemembered = record.requestId !== undefined && last.seq > this.requestsAfter;
+    const isRemembered = record.requestId !== undefined && last.seq > this.#forgottenSeq;
     return kept.length > 0 || isRemembered ? toLogRecord(window, record, last, kept) : undefined;
   }
 }

@@ -42,6 +42,13 @@ async function keepFrom(state: LogState, seq: number, why: string): Promise<void
 async function keepPart(state: LogState, from: number, seq: number, why: string): Promise<void> {
   const { options, positions, file } = state;
   const after = from === 0 ? { epoch: 0, seq: 0 } : positions.at(seq);
-  const part = { file: file.file, from, to: file.endBytes, after, epochs: positions.epochs };
+  const part = {
+    file: file.file,
+    from,
+    to: file.endBytes,
+    after,
+    epochs: positions.epochs,
+    moves: positions.moves,
+  };
   await keepBeside(options, part, why);
 }

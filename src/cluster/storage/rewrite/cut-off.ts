@@ -3,6 +3,7 @@ import type { Disk, DiskFile } from "../disk/disk.ts";
 import { formatControlLine } from "../format/control-line.ts";
 import { smallChunkBytes } from "../format/log-reader.ts";
 import type { EpochStart, Position } from "../model.ts";
+import type { MoveHistory } from "../move-history.ts";
 import type { LogSettings } from "../options.ts";
 import { WriteBuffer } from "../write/write-buffer.ts";
 
@@ -27,18 +28,19 @@ interface CutPart {
   /** The last record before them, and the epochs up to there. */
   readonly after: Position;
   readonly epochs: readonly EpochStart[];
+  readonly moves: MoveHistory;
 }
 
 /** Copies the part durably to a file beside the log, in the form of a log, and says so. `why` ends "cut off". */
 export async function keepBeside(options: LogSettings, part: CutPart, why: string): Promise<void> {
   const { disk, dbfile, log } = options;
-  const { file, from, to, after, epochs } = part;
+  const { file, from, to, after } = part;
   const name = await nameForKept(disk, dbfile);
   const target = await disk.open(name, "create");
   try {
     const buffer = new WriteBuffer(target);
     // A whole log has a header of its own.
-    if (from > 0) buffer.addLine(headFor(after, epochs));
+    if (from > 0) buffer.addLine(headFor(part));
     for (let at = from; at < to; at += smallChunkBytes) {
       const chunk = Buffer.alloc(Math.min(smallChunkBytes, to - at));
       await file.read(chunk, at);
@@ -60,7 +62,7 @@ export async function keepBeside(options: LogSettings, part: CutPart, why: strin
   await removeOlder(options);
 }
 
-function headFor(base: Position, epochs: readonly EpochStart[]): string {
+function headFor({ after: base, epochs, moves }: CutPart): string {
   const header = formatControlLine({ kind: "header", identity: undefined, snapshot: true });
   return (
     header +
@@ -71,6 +73,7 @@ function headFor(base: Position, epochs: readonly EpochStart[]): string {
       epochs: epochs.filter(({ firstSeq }) => firstSeq <= base.seq),
       promisedEpoch: base.epoch,
       requestsAfter: 0,
+      moves: moves.upTo(base.seq).summary({ forgottenSeq: 0, copiedAfter: 0 }),
     })
   );
 }

@@ -7,6 +7,7 @@ import { RecordOrder } from "../format/record-order.ts";
 import { extendChecksum } from "../format/running-checksum.ts";
 import { bytesOf, type RecordToken, type Token } from "../format/token.ts";
 import type { IndexMove } from "../index/key-index.ts";
+import { type ForgottenRequests, summaryAt } from "../index/request-table.ts";
 import { LogFile } from "../log-file.ts";
 import type { LogIdentity, Position } from "../model.ts";
 import type { LogState } from "../state.ts";
@@ -41,8 +42,8 @@ export class Rewrite {
   readonly target: DiskFile;
   readonly #buffer: WriteBuffer;
   readonly #move: IndexMove;
-  /** Requests of later records are taken over with them. */
-  readonly #requestsAfter: number;
+  /** All other requests are taken over. */
+  readonly #forgotten: ForgottenRequests;
   #frameBytes = 0;
   /** Where the part that is taken over as it stands begins in the present file and in the new one. */
   #tailFrom = 0;
@@ -65,7 +66,7 @@ export class Rewrite {
     this.target = target;
     this.#buffer = new WriteBuffer(target);
     this.#move = state.keys.index.beginMove();
-    this.#requestsAfter = state.requests.after;
+    this.#forgotten = state.forgottenRequests;
   }
 
   /** Bytes of the present file, up to `end`, that are still to be taken over. */
@@ -76,7 +77,7 @@ export class Rewrite {
   /** Writes the header and the snapshot part. */
   async copySnapshot(): Promise<void> {
     const { horizon } = this.#options;
-    const { epochs, promisedOnDisk } = this.#state.positions;
+    const { epochs, moves, promisedOnDisk } = this.#state.positions;
     const snapshot = horizon.seq > 0;
     this.#buffer.addLine(await headerOfDraft(this.#state, { ...this.#header, snapshot }));
     this.#frameBytes = this.#buffer.end;
@@ -90,7 +91,7 @@ export class Rewrite {
           records,
           epochs: epochs.filter(({ firstSeq }) => firstSeq <= horizon.seq),
           promisedEpoch: promisedOnDisk,
-          requestsAfter: Math.min(this.#requestsAfter, horizon.seq),
+          ...summaryAt(horizon.seq, moves, this.#forgotten),
         }),
       );
       this.#frameBytes += this.#buffer.end - start;
@@ -137,7 +138,7 @@ export class Rewrite {
     const { changes, requestId } = token.record;
     const { seq } = last;
     const kept = changes.filter(({ key }) => this.#options.keeps(key, seq));
-    const isRemembered = requestId !== undefined && seq > this.#requestsAfter;
+    const isRemembered = requestId !== undefined && seq > this.#forgotten.forgottenSeq;
     if (kept.length === 0 && !isRemembered) return false;
     let offset = this.#buffer.end;
     for (const [index, bytes] of this.#buffer.addFound(token, kept, last).entries()) {

@@ -6,9 +6,10 @@ import { formatControlLine } from "../format/control-line.ts";
 import { checkRecord } from "../format/record-check.ts";
 import { KeyTable } from "../index/key-table.ts";
 import { OffsetIndex } from "../index/offset-index.ts";
-import { RequestTable } from "../index/request-table.ts";
+import { forgottenIn, RequestTable, summaryAt } from "../index/request-table.ts";
 import { LogFile } from "../log-file.ts";
 import type { LogIdentity, LogRecord } from "../model.ts";
+import { copiedRevisionOf, MoveHistory } from "../move-history.ts";
 import type { SnapshotHead, SnapshotWriter } from "../replica-log.ts";
 import type { LogState } from "../state.ts";
 import { WriteBuffer } from "../write/write-buffer.ts";
@@ -48,16 +49,21 @@ class Writer implements SnapshotWriter {
   readonly #queue = new SerialQueue();
   readonly #keys = new KeyTable();
   readonly #requests: RequestTable;
+  /** Up to the base. */
+  readonly #moves: MoveHistory;
   #open: OpenSnapshot | undefined;
   #headerBytes = 0;
   #records = 0;
   #lastSeq = 0;
 
-  constructor({ state, head: { base, epochs, requestsAfter }, onReplace }: BeginSnapshotOptions) {
+  constructor({ state, head, onReplace }: BeginSnapshotOptions) {
+    const { base, epochs, requestsAfter, moves } = head;
     this.#state = state;
-    this.#head = { base: { epoch: base.epoch, seq: base.seq }, epochs: [...epochs], requestsAfter };
+    this.#head = { base: { epoch: base.epoch, seq: base.seq }, epochs: [...epochs], requestsAfter, moves };
     this.#onReplace = onReplace;
-    this.#requests = new RequestTable(state.options.requestsMax, requestsAfter);
+    this.#requests = new RequestTable(state.options.requestsMax);
+    this.#requests.forget(forgottenIn(head));
+    this.#moves = MoveHistory.after(base.seq, moves);
   }
 
   /** A snapshot lacks nothing, whatever the log before it lacked. */
@@ -98,7 +104,7 @@ class Writer implements SnapshotWriter {
   }
 
   #add(record: LogRecord, buffer: WriteBuffer): void {
-    const { changes, requestId, seq } = record;
+    const { changes, seq, move } = record;
     const { base } = this.#head;
     if (seq <= this.#lastSeq || seq > base.seq) {
       throw new RangeError(`record ${seq} in a snapshot; allowed is ${this.#lastSeq + 1} to ${base.seq}`);
@@ -108,11 +114,11 @@ class Writer implements SnapshotWriter {
     const entryBytes = buffer.addRecord(record);
     for (const [index, change] of changes.entries()) {
       const bytes = entryBytes[index] ?? 0;
-      this.#keys.apply(change, { seq, offset, bytes });
+      this.#keys.apply(change, { seq, copiedRevision: copiedRevisionOf(move), offset, bytes });
       offset += bytes;
     }
     this.#keys.forgetDeletions(seq);
-    this.#requests.note(requestId, seq);
+    this.#requests.note(record, seq, this.#moves);
     this.#lastSeq = seq;
     this.#records++;
   }
@@ -130,11 +136,13 @@ class Writer implements SnapshotWriter {
   async #replace(turn: Turn, target: DiskFile, buffer: WriteBuffer): Promise<void> {
     const state = this.#state;
     const { base, epochs } = this.#head;
-    const requestsAfter = this.#requests.after;
+    const { requestsAfter, moves } = summaryAt(base.seq, this.#moves, this.#requests.forgotten(this.#moves));
     const promisedEpoch = Math.max(state.positions.promisedEpoch, base.epoch);
     const snapshotEnd = buffer.end;
     const records = this.#records;
-    buffer.addLine(formatControlLine({ kind: "base", base, records, epochs, promisedEpoch, requestsAfter }));
+    buffer.addLine(
+      formatControlLine({ kind: "base", base, records, epochs, promisedEpoch, requestsAfter, moves }),
+    );
     await buffer.flush();
     await target.datasync();
     await keepReplaced(state, this.#head);
@@ -154,7 +162,7 @@ class Writer implements SnapshotWriter {
       this.#onReplace();
       state.replaced(turn, file, {
         condition: { kind: "intact" },
-        positions: { base, last: base, epochs, promisedEpoch },
+        positions: { base, last: base, epochs, moves: this.#moves, promisedEpoch },
         keys: this.#keys,
         requests: this.#requests,
         pending: [],

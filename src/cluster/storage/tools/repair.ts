@@ -145,11 +145,12 @@ class Repair {
         buffer.addFound(token, kept, last);
         if (buffer.gatheredBytes > smallChunkBytes) await buffer.flush();
       }
-      const { last: base, epochs } = checker.order;
-      // It is not known which requests the lost records have answered.
-      const requestsAfter = base.seq;
+      const { last: base, epochs, moves: history } = checker.order;
+      // It is not known which requests the lost records have answered. Copies that were not accepted are copied again.
+      const requestsAfter = history.revisionOf(base.seq);
+      const moves = history.summary({ forgottenSeq: base.seq, copiedAfter: 0 });
       buffer.addLine(
-        formatControlLine({ kind: "base", base, records, epochs, promisedEpoch, requestsAfter }),
+        formatControlLine({ kind: "base", base, records, epochs, promisedEpoch, requestsAfter, moves }),
       );
     });
     await this.#disk.rename(draft, this.#path);

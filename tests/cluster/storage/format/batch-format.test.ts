@@ -57,7 +57,7 @@ describe("a record of several changes", () => {
       revision: 2,
       expiresMs: 77,
     });
-    assert.equal(again.seqOfRequest("req_1-A"), 2);
+    assert.equal(again.requestOf("req_1-A")?.seq, 2);
     await again.close();
   });
 

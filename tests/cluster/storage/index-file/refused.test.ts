@@ -35,7 +35,7 @@ async function checkServed(disk: SimulatedDisk): Promise<boolean> {
 
 /** An index file of these frames, with good checksums. */
 function framesOf(...frames: (readonly [kind: number, content: string])[]): Buffer {
-  let file = Buffer.from("!kvlab-index 1\n");
+  let file = Buffer.from("!kvlab-index 2\n");
   for (const [kind, content] of frames) {
     const head = Buffer.from([kind, content.length, 0, 0, 0]);
     file = Buffer.concat([file, head, Buffer.from(content), Buffer.alloc(4)]);
@@ -99,7 +99,7 @@ describe("an index file is refused, and the log is what is served, when the inde
   it("is of a later version, or has a kind of frame that is not known (Prometheus)", async () => {
     const disk = await indexedLog(records);
     const whole = contents(disk, indexFile);
-    disk.place(indexFile, Buffer.from(whole.toString("latin1").replace("-index 1", "-index 2"), "latin1"));
+    disk.place(indexFile, Buffer.from(whole.toString("latin1").replace("-index 2", "-index 3"), "latin1"));
     await checkRefused(disk, /it does not begin as an index file of this version/);
     disk.place(indexFile, framesOf([9, "{}"]));
     await checkRefused(disk, /it has a frame of an unknown kind, 9/);

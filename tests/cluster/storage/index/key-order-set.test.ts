@@ -21,7 +21,7 @@ function byBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
-const nowhere = { seq: 1, offset: 0, bytes: 1 };
+const nowhere = { seq: 1, copiedRevision: 0, offset: 0, bytes: 1 };
 
 /** The keys of a log, as they are found in it; with the times when they expire. */
 function tableOf(

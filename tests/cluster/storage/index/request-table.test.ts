@@ -26,7 +26,7 @@ async function appendTo(store: LogStore, seq: number) {
 /** Seqs that are found by their request. */
 function known(store: LogStore, upTo: number): number[] {
   const found: number[] = [];
-  for (let seq = 1; seq <= upTo; seq++) if (store.seqOfRequest(`r${seq}`) === seq) found.push(seq);
+  for (let seq = 1; seq <= upTo; seq++) if (store.requestOf(`r${seq}`)?.seq === seq) found.push(seq);
   return found;
 }
 
@@ -43,7 +43,7 @@ describe("the request of a record", () => {
     await store.truncate(1);
     assert.deepEqual(known(store, 3), [1]);
     await store.append([{ ...answer(2), requestId: "other" }]);
-    assert.equal(store.seqOfRequest("other"), 2);
+    assert.equal(store.requestOf("other")?.seq, 2);
     await store.close();
   });
 
@@ -82,7 +82,7 @@ describe("the request of a record", () => {
       store.commit(5 + round);
     }
     assert.deepEqual(
-      ["batch", "deletion", "nothing", "other"].map((id) => store.seqOfRequest(id)),
+      ["batch", "deletion", "nothing", "other"].map((id) => store.requestOf(id)?.seq),
       [1, 3, 4, undefined],
     );
     await store.close();
@@ -90,7 +90,7 @@ describe("the request of a record", () => {
     assert.deepEqual([condition.kind, records], ["intact", 6]);
     const again = await openOn(disk);
     assert.deepEqual(
-      ["batch", "deletion", "nothing"].map((id) => again.seqOfRequest(id)),
+      ["batch", "deletion", "nothing"].map((id) => again.requestOf(id)?.seq),
       [1, 3, 4],
     );
     assert.deepEqual(

@@ -32,7 +32,7 @@ describe("repair", () => {
     const expected = [batch(1, "a", "b"), batch(3, "c", "e"), batch(4, "f")];
     assert.deepEqual(await contentsOf(again), contentsAfter(expected));
     assert.equal(again.requestsAfter, 4);
-    assert.equal(again.seqOfRequest("r2"), undefined);
+    assert.equal(again.requestOf("r2")?.seq, undefined);
     await again.close();
   });
 

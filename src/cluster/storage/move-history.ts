@@ -1,0 +1,123 @@
+import type { AheadStart, LogRecord, MoveMark, MoveSummary, Moves } from "./model.ts";
+
+const noMoves: Moves = { change: 0, released: new Set(), accepted: new Map() };
+
+/** What the log says of moves from a record on. */
+interface MovesStart {
+  readonly firstSeq: number;
+  readonly moves: Moves;
+}
+
+/** A history as JSON can hold it. */
+export interface MoveHistoryJson {
+  readonly aheads: readonly AheadStart[];
+  readonly starts: readonly {
+    readonly firstSeq: number;
+    readonly change: number;
+    readonly released: readonly string[];
+    readonly accepted: readonly (readonly [group: string, revision: number])[];
+  }[];
+}
+
+/** What the records of a log say of moves, and the revisions that follow from it. It never changes: each step makes another. */
+export class MoveHistory {
+  static readonly none = new MoveHistory([], []);
+  /** All of the log, since keys may be older than its base. */
+  readonly #aheads: readonly AheadStart[];
+  /** From the base on. */
+  readonly #starts: readonly MovesStart[];
+
+  private constructor(aheads: readonly AheadStart[], starts: readonly MovesStart[]) {
+    this.#aheads = aheads;
+    this.#starts = starts;
+  }
+
+  /** The history of a log that begins with a summary of all records up to `seq`. */
+  static after(seq: number, summary: MoveSummary | undefined): MoveHistory {
+    if (summary === undefined) return MoveHistory.none;
+    const { aheads, change, released, accepted } = summary;
+    return new MoveHistory([...aheads], [{ firstSeq: seq, moves: { change, released, accepted } }]);
+  }
+
+  static fromJson({ aheads, starts }: MoveHistoryJson): MoveHistory {
+    return new MoveHistory(
+      aheads,
+      starts.map(({ firstSeq, change, released, accepted }) => ({
+        firstSeq,
+        moves: { change, released: new Set(released), accepted: new Map(accepted) },
+      })),
+    );
+  }
+
+  toJSON(): MoveHistoryJson {
+    const starts = this.#starts.map(({ firstSeq, moves: { change, released, accepted } }) => {
+      return { firstSeq, change, released: [...released], accepted: [...accepted] };
+    });
+    return { aheads: this.#aheads, starts };
+  }
+
+  /** After all records. */
+  get moves(): Moves {
+    return this.#starts.at(-1)?.moves ?? noMoves;
+  }
+
+  get isEmpty(): boolean {
+    return this.#starts.length === 0 && this.#aheads.length === 0;
+  }
+
+  /** With the next record. */
+  with({ seq, move }: Pick<LogRecord, "seq" | "move">): MoveHistory {
+    if (move === undefined || move.kind === "copy" || move.kind === "forget") return this;
+    const starts = [...this.#starts, { firstSeq: seq, moves: marked(this.moves, move) }];
+    const isRaised = move.kind === "accept" && move.ahead > (this.#aheads.at(-1)?.ahead ?? 0);
+    return new MoveHistory(
+      isRaised ? [...this.#aheads, { firstSeq: seq, ahead: move.ahead }] : this.#aheads,
+      starts,
+    );
+  }
+
+  /** Of the records up to `seq`, which is not before the base. */
+  upTo(seq: number): MoveHistory {
+    if (this.isEmpty) return this;
+    const isKept = ({ firstSeq }: { readonly firstSeq: number }) => firstSeq <= seq;
+    return new MoveHistory(this.#aheads.filter(isKept), this.#starts.filter(isKept));
+  }
+
+  /** What a log needs that does not have the records of this one. Undefined when they say nothing. */
+  summary(requests: Pick<MoveSummary, "forgottenSeq" | "copiedAfter">): MoveSummary | undefined {
+    if (this.isEmpty && requests.copiedAfter === 0) return undefined;
+    const { forgottenSeq, copiedAfter } = requests;
+    return { ...this.moves, aheads: this.#aheads, forgottenSeq, copiedAfter };
+  }
+
+  /** The revision of the record `seq`, unless that is a copy; of a copy the end of the log at it, as a watch tells it. */
+  revisionOf(seq: number): number {
+    const start = this.#aheads.findLast(({ firstSeq }) => firstSeq <= seq);
+    return seq + (start?.ahead ?? 0);
+  }
+
+  /** The last seq whose own revision is at most `revision`, also of records that are still to come. */
+  seqAt(revision: number): number {
+    let endSeq = Number.POSITIVE_INFINITY;
+    for (const { firstSeq, ahead } of this.#aheads.toReversed()) {
+      if (revision >= firstSeq + ahead) return Math.min(revision - ahead, endSeq - 1);
+      endSeq = firstSeq;
+    }
+    return Math.min(revision, endSeq - 1);
+  }
+}
+
+/** Marks of an earlier ring change say nothing any more. */
+function marked(before: Moves, mark: Extract<MoveMark, { readonly change: number }>): Moves {
+  if (mark.change < before.change) return before;
+  const { released, accepted } = mark.change > before.change ? noMoves : before;
+  const { change } = mark;
+  return mark.kind === "release"
+    ? { change, released: new Set([...released, mark.to]), accepted }
+    : { change, released, accepted: new Map([...accepted, [mark.from, mark.revision]]) };
+}
+
+/** The revision of the record that a record was copied from; 0: it is no copy. */
+export function copiedRevisionOf(move: MoveMark | undefined): number {
+  return move?.kind === "copy" ? move.revision : 0;
+}
