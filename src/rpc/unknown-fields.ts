@@ -4,7 +4,8 @@
  * number. A caller whose schema is newer than the servers' gets an error that says so.
  *
  * Only requests of the public services are checked. Nodes of two versions must understand each other during an upgrade,
- * and the newer one may send more fields.
+ * and the newer one may send more fields. What an older node must not ignore is sent so that it refuses it in another way:
+ * see CHANGE_KIND_MARK in proto/kvlab/internal/v1/replication.proto.
  */
 
 import type { DescService, Message } from "@bufbuild/protobuf";

@@ -7,8 +7,10 @@ import {
   type AppendResponse as AppendResponseMessage,
   type AppendResponseSchema,
   AppendResult,
+  type SnapshotChunk as SnapshotChunkMessage,
 } from "../../../gen/kvlab/internal/v1/replication_pb.ts";
-import type { AppendRequest, AppendResponse } from "../../cluster/replication/peer.ts";
+import type { AppendRequest, AppendResponse, SnapshotChunk } from "../../cluster/replication/peer.ts";
+import { fromMoveSummary, markChange, toMoveSummary } from "./move-messages.ts";
 import {
   fromEpochs,
   fromPosition,
@@ -18,8 +20,17 @@ import {
   toRecord,
 } from "./replication-messages.ts";
 
+/** For standbys of earlier versions, which must refuse a snapshot whose head they do not understand: see `markChange`. */
+const markRecord = { changes: [markChange] };
+
+/** Whether a message with this has that as its first record. */
+function isMarked(snapshot: SnapshotChunk | undefined): boolean {
+  return snapshot?.moves !== undefined && snapshot.index === 0;
+}
+
 export function toAppendRequest(request: AppendRequest): MessageInitShape<typeof AppendRequestSchema> {
   const { snapshot } = request;
+  const records = request.records.map(toRecord);
   return {
     group: request.group,
     epoch: BigInt(request.epoch),
@@ -27,7 +38,7 @@ export function toAppendRequest(request: AppendRequest): MessageInitShape<typeof
     target: request.target,
     incarnation: request.incarnation,
     previous: toPosition(request.previous),
-    records: request.records.map(toRecord),
+    records: isMarked(snapshot) ? [markRecord, ...records] : records,
     committedSeq: BigInt(request.committedSeq),
     leaseMs: BigInt(Math.ceil(request.leaseMs)),
     cluster: request.cluster ?? "",
@@ -41,13 +52,15 @@ export function toAppendRequest(request: AppendRequest): MessageInitShape<typeof
             epochs: toEpochs(snapshot.epochs),
             last: snapshot.last,
             requestsAfter: BigInt(snapshot.requestsAfter),
+            ...(snapshot.moves !== undefined && { moves: toMoveSummary(snapshot.moves) }),
           },
         }),
   };
 }
 
 export function fromAppendRequest(message: AppendRequestMessage): AppendRequest {
-  const { snapshot } = message;
+  const snapshot = fromSnapshotChunk(message.snapshot);
+  const records = isMarked(snapshot) ? message.records.slice(1) : message.records;
   return {
     group: message.group,
     epoch: Number(message.epoch),
@@ -55,22 +68,25 @@ export function fromAppendRequest(message: AppendRequestMessage): AppendRequest 
     target: message.target,
     incarnation: message.incarnation,
     previous: fromPosition(message.previous),
-    records: message.records.map(fromRecord),
+    records: records.map(fromRecord),
     committedSeq: Number(message.committedSeq),
     leaseMs: Number(message.leaseMs),
     cluster: message.cluster,
-    ...(snapshot === undefined
-      ? {}
-      : {
-          snapshot: {
-            snapshotId: Number(snapshot.snapshotId),
-            index: Number(snapshot.index),
-            base: fromPosition(snapshot.base),
-            epochs: fromEpochs(snapshot.epochs),
-            last: snapshot.last,
-            requestsAfter: Number(snapshot.requestsAfter),
-          },
-        }),
+    ...(snapshot === undefined ? {} : { snapshot }),
+  };
+}
+
+function fromSnapshotChunk(message: SnapshotChunkMessage | undefined): SnapshotChunk | undefined {
+  if (message === undefined) return undefined;
+  const { moves } = message;
+  return {
+    snapshotId: Number(message.snapshotId),
+    index: Number(message.index),
+    base: fromPosition(message.base),
+    epochs: fromEpochs(message.epochs),
+    last: message.last,
+    requestsAfter: Number(message.requestsAfter),
+    ...(moves !== undefined && { moves: fromMoveSummary(moves) }),
   };
 }
 

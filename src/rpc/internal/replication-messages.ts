@@ -10,6 +10,7 @@ import {
   type RecordSchema,
 } from "../../../gen/kvlab/internal/v1/replication_pb.ts";
 import type { Change, EpochStart, LogRecord, Position } from "../../cluster/storage/model.ts";
+import { fromMark, markChange, toMark } from "./move-messages.ts";
 
 /** Numbers of the core are below 2^53. On the wire they have 64 bits. */
 export function toPosition({ epoch, seq }: Position): MessageInitShape<typeof PositionSchema> {
@@ -31,28 +32,36 @@ export function fromEpochs(messages: readonly EpochStartMessage[]): EpochStart[]
 const kinds = { put: ChangeKind.PUT, delete: ChangeKind.DELETE, expire: ChangeKind.EXPIRE } as const;
 
 export function toRecord(record: LogRecord): MessageInitShape<typeof RecordSchema> {
-  const { epoch, seq, changes, requestId } = record;
+  const { epoch, seq, changes, requestId, move } = record;
+  const sent = changes.map(toChange);
   return {
     epoch: BigInt(epoch),
     seq: BigInt(seq),
-    changes: changes.map(({ kind, key, value, text, expiresMs, previous }) => ({
-      kind: kinds[kind],
-      key,
-      value,
-      text,
-      expiresMs: BigInt(expiresMs ?? 0),
-      previous: BigInt(previous),
-    })),
+    changes: move === undefined ? sent : [markChange, ...sent],
     requestId: requestId ?? "",
+    ...(move !== undefined && { mark: toMark(move) }),
   };
 }
 
-export function fromRecord({ epoch, seq, changes, requestId }: RecordMessage): LogRecord {
+export function fromRecord({ epoch, seq, changes, requestId, mark }: RecordMessage): LogRecord {
+  const isMarked = changes[0]?.kind === ChangeKind.MARK || mark.case !== undefined;
   return {
     epoch: Number(epoch),
     seq: Number(seq),
-    changes: changes.map(fromChange),
+    changes: changes.filter(({ kind }) => kind !== ChangeKind.MARK).map(fromChange),
     ...(requestId !== "" && { requestId }),
+    ...(isMarked && { move: fromMark(mark) }),
+  };
+}
+
+function toChange({ kind, key, value, text, expiresMs, previous }: Change) {
+  return {
+    kind: kinds[kind],
+    key,
+    value,
+    text,
+    expiresMs: BigInt(expiresMs ?? 0),
+    previous: BigInt(previous),
   };
 }
 

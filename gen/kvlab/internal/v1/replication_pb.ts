@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file kvlab/internal/v1/replication.proto.
  */
 export const file_kvlab_internal_v1_replication: GenFile = /*@__PURE__*/
-  fileDesc("CiNrdmxhYi9pbnRlcm5hbC92MS9yZXBsaWNhdGlvbi5wcm90bxIRa3ZsYWIuaW50ZXJuYWwudjEiJgoIUG9zaXRpb24SDQoFZXBvY2gYASABKAQSCwoDc2VxGAIgASgEIi4KCkVwb2NoU3RhcnQSDQoFZXBvY2gYASABKAQSEQoJZmlyc3Rfc2VxGAIgASgEIoUBCgZDaGFuZ2USKwoEa2luZBgBIAEoDjIdLmt2bGFiLmludGVybmFsLnYxLkNoYW5nZUtpbmQSCwoDa2V5GAIgASgJEg0KBXZhbHVlGAMgASgMEgwKBHRleHQYBCABKAgSEgoKZXhwaXJlc19tcxgFIAEoBBIQCghwcmV2aW91cxgGIAEoBCJkCgZSZWNvcmQSDQoFZXBvY2gYASABKAQSCwoDc2VxGAIgASgEEioKB2NoYW5nZXMYAyADKAsyGS5rdmxhYi5pbnRlcm5hbC52MS5DaGFuZ2USEgoKcmVxdWVzdF9pZBgEIAEoCSKzAQoNU25hcHNob3RDaHVuaxITCgtzbmFwc2hvdF9pZBgBIAEoBBINCgVpbmRleBgCIAEoBBIpCgRiYXNlGAMgASgLMhsua3ZsYWIuaW50ZXJuYWwudjEuUG9zaXRpb24SLQoGZXBvY2hzGAQgAygLMh0ua3ZsYWIuaW50ZXJuYWwudjEuRXBvY2hTdGFydBIMCgRsYXN0GAUgASgIEhYKDnJlcXVlc3RzX2FmdGVyGAYgASgEIkQKEFJlcGxpY2F0ZVJlcXVlc3QSMAoGYXBwZW5kGAEgASgLMiAua3ZsYWIuaW50ZXJuYWwudjEuQXBwZW5kUmVxdWVzdCJGChFSZXBsaWNhdGVSZXNwb25zZRIxCgZhcHBlbmQYASABKAsyIS5rdmxhYi5pbnRlcm5hbC52MS5BcHBlbmRSZXNwb25zZSKsAgoNQXBwZW5kUmVxdWVzdBINCgVncm91cBgBIAEoCRINCgVlcG9jaBgCIAEoBBIPCgdwcmltYXJ5GAMgASgNEg4KBnRhcmdldBgEIAEoDRITCgtpbmNhcm5hdGlvbhgFIAEoCRItCghwcmV2aW91cxgGIAEoCzIbLmt2bGFiLmludGVybmFsLnYxLlBvc2l0aW9uEioKB3JlY29yZHMYByADKAsyGS5rdmxhYi5pbnRlcm5hbC52MS5SZWNvcmQSFQoNY29tbWl0dGVkX3NlcRgIIAEoBBIyCghzbmFwc2hvdBgJIAEoCzIgLmt2bGFiLmludGVybmFsLnYxLlNuYXBzaG90Q2h1bmsSEAoIbGVhc2VfbXMYCiABKAQSDwoHY2x1c3RlchgLIAEoCSLtAQoOQXBwZW5kUmVzcG9uc2USLwoGcmVzdWx0GAEgASgOMh8ua3ZsYWIuaW50ZXJuYWwudjEuQXBwZW5kUmVzdWx0Eg0KBWVwb2NoGAIgASgEEikKBGxhc3QYAyABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhIpCgRiYXNlGAQgASgLMhsua3ZsYWIuaW50ZXJuYWwudjEuUG9zaXRpb24SLQoGZXBvY2hzGAUgAygLMh0ua3ZsYWIuaW50ZXJuYWwudjEuRXBvY2hTdGFydBIWCg5uZWVkc19zbmFwc2hvdBgGIAEoCCJjChVDb3VudE1pc3BsYWNlZFJlcXVlc3QSDQoFZ3JvdXAYASABKAkSEwoLcmluZ19ncm91cHMYAiADKAkSFQoNdmlydHVhbF9ub2RlcxgDIAEoDRIPCgdjbHVzdGVyGAQgASgJIiYKFkNvdW50TWlzcGxhY2VkUmVzcG9uc2USDAoEa2V5cxgBIAEoBCJBCg9IYW5kT3ZlclJlcXVlc3QSDQoFZ3JvdXAYASABKAkSDgoGbnVtYmVyGAIgASgNEg8KB2NsdXN0ZXIYAyABKAkiIQoQSGFuZE92ZXJSZXNwb25zZRINCgVlcG9jaBgBIAEoBCI0ChJHZXRQb3NpdGlvblJlcXVlc3QSDQoFZ3JvdXAYASABKAkSDwoHY2x1c3RlchgCIAEoCSJVChNHZXRQb3NpdGlvblJlc3BvbnNlEi0KCHBvc2l0aW9uGAEgASgLMhsua3ZsYWIuaW50ZXJuYWwudjEuUG9zaXRpb24SDwoHZGFtYWdlZBgCIAEoCCpuCgpDaGFuZ2VLaW5kEhsKF0NIQU5HRV9LSU5EX1VOU1BFQ0lGSUVEEAASEwoPQ0hBTkdFX0tJTkRfUFVUEAESFgoSQ0hBTkdFX0tJTkRfREVMRVRFEAISFgoSQ0hBTkdFX0tJTkRfRVhQSVJFEAMqlgEKDEFwcGVuZFJlc3VsdBIdChlBUFBFTkRfUkVTVUxUX1VOU1BFQ0lGSUVEEAASFAoQQVBQRU5EX1JFU1VMVF9PSxABEh0KGUFQUEVORF9SRVNVTFRfU1RBTEVfRVBPQ0gQAhIaChZBUFBFTkRfUkVTVUxUX01JU01BVENIEAMSFgoSQVBQRU5EX1JFU1VMVF9GVUxMEAQy2QMKElJlcGxpY2F0aW9uU2VydmljZRJaCglSZXBsaWNhdGUSIy5rdmxhYi5pbnRlcm5hbC52MS5SZXBsaWNhdGVSZXF1ZXN0GiQua3ZsYWIuaW50ZXJuYWwudjEuUmVwbGljYXRlUmVzcG9uc2UoATABEk0KBkFwcGVuZBIgLmt2bGFiLmludGVybmFsLnYxLkFwcGVuZFJlcXVlc3QaIS5rdmxhYi5pbnRlcm5hbC52MS5BcHBlbmRSZXNwb25zZRJlCg5Db3VudE1pc3BsYWNlZBIoLmt2bGFiLmludGVybmFsLnYxLkNvdW50TWlzcGxhY2VkUmVxdWVzdBopLmt2bGFiLmludGVybmFsLnYxLkNvdW50TWlzcGxhY2VkUmVzcG9uc2USUwoISGFuZE92ZXISIi5rdmxhYi5pbnRlcm5hbC52MS5IYW5kT3ZlclJlcXVlc3QaIy5rdmxhYi5pbnRlcm5hbC52MS5IYW5kT3ZlclJlc3BvbnNlElwKC0dldFBvc2l0aW9uEiUua3ZsYWIuaW50ZXJuYWwudjEuR2V0UG9zaXRpb25SZXF1ZXN0GiYua3ZsYWIuaW50ZXJuYWwudjEuR2V0UG9zaXRpb25SZXNwb25zZWIGcHJvdG8z");
+  fileDesc("CiNrdmxhYi9pbnRlcm5hbC92MS9yZXBsaWNhdGlvbi5wcm90bxIRa3ZsYWIuaW50ZXJuYWwudjEiJgoIUG9zaXRpb24SDQoFZXBvY2gYASABKAQSCwoDc2VxGAIgASgEIi4KCkVwb2NoU3RhcnQSDQoFZXBvY2gYASABKAQSEQoJZmlyc3Rfc2VxGAIgASgEIoUBCgZDaGFuZ2USKwoEa2luZBgBIAEoDjIdLmt2bGFiLmludGVybmFsLnYxLkNoYW5nZUtpbmQSCwoDa2V5GAIgASgJEg0KBXZhbHVlGAMgASgMEgwKBHRleHQYBCABKAgSEgoKZXhwaXJlc19tcxgFIAEoBBIQCghwcmV2aW91cxgGIAEoBCKuAgoGUmVjb3JkEg0KBWVwb2NoGAEgASgEEgsKA3NlcRgCIAEoBBIqCgdjaGFuZ2VzGAMgAygLMhkua3ZsYWIuaW50ZXJuYWwudjEuQ2hhbmdlEhIKCnJlcXVlc3RfaWQYBCABKAkSKwoEY29weRgFIAEoCzIbLmt2bGFiLmludGVybmFsLnYxLkNvcHlNYXJrSAASLwoGZm9yZ2V0GAYgASgLMh0ua3ZsYWIuaW50ZXJuYWwudjEuRm9yZ2V0TWFya0gAEjEKB3JlbGVhc2UYByABKAsyHi5rdmxhYi5pbnRlcm5hbC52MS5SZWxlYXNlTWFya0gAEi8KBmFjY2VwdBgIIAEoCzIdLmt2bGFiLmludGVybmFsLnYxLkFjY2VwdE1hcmtIAEIGCgRtYXJrIhwKCENvcHlNYXJrEhAKCHJldmlzaW9uGAEgASgEIgwKCkZvcmdldE1hcmsiKQoLUmVsZWFzZU1hcmsSDgoGY2hhbmdlGAEgASgEEgoKAnRvGAIgASgJImMKCkFjY2VwdE1hcmsSDgoGY2hhbmdlGAEgASgEEgwKBGZyb20YAiABKAkSEAoIcmV2aXNpb24YAyABKAQSDQoFYWhlYWQYBCABKAQSFgoOcmVxdWVzdHNfYWZ0ZXIYBSABKAQi4gEKDVNuYXBzaG90Q2h1bmsSEwoLc25hcHNob3RfaWQYASABKAQSDQoFaW5kZXgYAiABKAQSKQoEYmFzZRgDIAEoCzIbLmt2bGFiLmludGVybmFsLnYxLlBvc2l0aW9uEi0KBmVwb2NocxgEIAMoCzIdLmt2bGFiLmludGVybmFsLnYxLkVwb2NoU3RhcnQSDAoEbGFzdBgFIAEoCBIWCg5yZXF1ZXN0c19hZnRlchgGIAEoBBItCgVtb3ZlcxgHIAEoCzIeLmt2bGFiLmludGVybmFsLnYxLk1vdmVTdW1tYXJ5IvwBCgtNb3ZlU3VtbWFyeRItCgZhaGVhZHMYASADKAsyHS5rdmxhYi5pbnRlcm5hbC52MS5BaGVhZFN0YXJ0Eg4KBmNoYW5nZRgCIAEoBBIQCghyZWxlYXNlZBgDIAMoCRI+CghhY2NlcHRlZBgEIAMoCzIsLmt2bGFiLmludGVybmFsLnYxLk1vdmVTdW1tYXJ5LkFjY2VwdGVkRW50cnkSFQoNZm9yZ290dGVuX3NlcRgFIAEoBBIUCgxjb3BpZWRfYWZ0ZXIYBiABKAQaLwoNQWNjZXB0ZWRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIi4KCkFoZWFkU3RhcnQSEQoJZmlyc3Rfc2VxGAEgASgEEg0KBWFoZWFkGAIgASgEIkQKEFJlcGxpY2F0ZVJlcXVlc3QSMAoGYXBwZW5kGAEgASgLMiAua3ZsYWIuaW50ZXJuYWwudjEuQXBwZW5kUmVxdWVzdCJGChFSZXBsaWNhdGVSZXNwb25zZRIxCgZhcHBlbmQYASABKAsyIS5rdmxhYi5pbnRlcm5hbC52MS5BcHBlbmRSZXNwb25zZSKsAgoNQXBwZW5kUmVxdWVzdBINCgVncm91cBgBIAEoCRINCgVlcG9jaBgCIAEoBBIPCgdwcmltYXJ5GAMgASgNEg4KBnRhcmdldBgEIAEoDRITCgtpbmNhcm5hdGlvbhgFIAEoCRItCghwcmV2aW91cxgGIAEoCzIbLmt2bGFiLmludGVybmFsLnYxLlBvc2l0aW9uEioKB3JlY29yZHMYByADKAsyGS5rdmxhYi5pbnRlcm5hbC52MS5SZWNvcmQSFQoNY29tbWl0dGVkX3NlcRgIIAEoBBIyCghzbmFwc2hvdBgJIAEoCzIgLmt2bGFiLmludGVybmFsLnYxLlNuYXBzaG90Q2h1bmsSEAoIbGVhc2VfbXMYCiABKAQSDwoHY2x1c3RlchgLIAEoCSLtAQoOQXBwZW5kUmVzcG9uc2USLwoGcmVzdWx0GAEgASgOMh8ua3ZsYWIuaW50ZXJuYWwudjEuQXBwZW5kUmVzdWx0Eg0KBWVwb2NoGAIgASgEEikKBGxhc3QYAyABKAsyGy5rdmxhYi5pbnRlcm5hbC52MS5Qb3NpdGlvbhIpCgRiYXNlGAQgASgLMhsua3ZsYWIuaW50ZXJuYWwudjEuUG9zaXRpb24SLQoGZXBvY2hzGAUgAygLMh0ua3ZsYWIuaW50ZXJuYWwudjEuRXBvY2hTdGFydBIWCg5uZWVkc19zbmFwc2hvdBgGIAEoCCJjChVDb3VudE1pc3BsYWNlZFJlcXVlc3QSDQoFZ3JvdXAYASABKAkSEwoLcmluZ19ncm91cHMYAiADKAkSFQoNdmlydHVhbF9ub2RlcxgDIAEoDRIPCgdjbHVzdGVyGAQgASgJIiYKFkNvdW50TWlzcGxhY2VkUmVzcG9uc2USDAoEa2V5cxgBIAEoBCJBCg9IYW5kT3ZlclJlcXVlc3QSDQoFZ3JvdXAYASABKAkSDgoGbnVtYmVyGAIgASgNEg8KB2NsdXN0ZXIYAyABKAkiIQoQSGFuZE92ZXJSZXNwb25zZRINCgVlcG9jaBgBIAEoBCI0ChJHZXRQb3NpdGlvblJlcXVlc3QSDQoFZ3JvdXAYASABKAkSDwoHY2x1c3RlchgCIAEoCSJVChNHZXRQb3NpdGlvblJlc3BvbnNlEi0KCHBvc2l0aW9uGAEgASgLMhsua3ZsYWIuaW50ZXJuYWwudjEuUG9zaXRpb24SDwoHZGFtYWdlZBgCIAEoCCqEAQoKQ2hhbmdlS2luZBIbChdDSEFOR0VfS0lORF9VTlNQRUNJRklFRBAAEhMKD0NIQU5HRV9LSU5EX1BVVBABEhYKEkNIQU5HRV9LSU5EX0RFTEVURRACEhYKEkNIQU5HRV9LSU5EX0VYUElSRRADEhQKEENIQU5HRV9LSU5EX01BUksQBCqWAQoMQXBwZW5kUmVzdWx0Eh0KGUFQUEVORF9SRVNVTFRfVU5TUEVDSUZJRUQQABIUChBBUFBFTkRfUkVTVUxUX09LEAESHQoZQVBQRU5EX1JFU1VMVF9TVEFMRV9FUE9DSBACEhoKFkFQUEVORF9SRVNVTFRfTUlTTUFUQ0gQAxIWChJBUFBFTkRfUkVTVUxUX0ZVTEwQBDLZAwoSUmVwbGljYXRpb25TZXJ2aWNlEloKCVJlcGxpY2F0ZRIjLmt2bGFiLmludGVybmFsLnYxLlJlcGxpY2F0ZVJlcXVlc3QaJC5rdmxhYi5pbnRlcm5hbC52MS5SZXBsaWNhdGVSZXNwb25zZSgBMAESTQoGQXBwZW5kEiAua3ZsYWIuaW50ZXJuYWwudjEuQXBwZW5kUmVxdWVzdBohLmt2bGFiLmludGVybmFsLnYxLkFwcGVuZFJlc3BvbnNlEmUKDkNvdW50TWlzcGxhY2VkEigua3ZsYWIuaW50ZXJuYWwudjEuQ291bnRNaXNwbGFjZWRSZXF1ZXN0Gikua3ZsYWIuaW50ZXJuYWwudjEuQ291bnRNaXNwbGFjZWRSZXNwb25zZRJTCghIYW5kT3ZlchIiLmt2bGFiLmludGVybmFsLnYxLkhhbmRPdmVyUmVxdWVzdBojLmt2bGFiLmludGVybmFsLnYxLkhhbmRPdmVyUmVzcG9uc2USXAoLR2V0UG9zaXRpb24SJS5rdmxhYi5pbnRlcm5hbC52MS5HZXRQb3NpdGlvblJlcXVlc3QaJi5rdmxhYi5pbnRlcm5hbC52MS5HZXRQb3NpdGlvblJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * The position of a record in a group's log.
@@ -110,7 +110,7 @@ export type Change = Message<"kvlab.internal.v1.Change"> & {
   expiresMs: bigint;
 
   /**
-   * Revision of the value that the change replaces or removes. 0 when there is none.
+   * Sequence number of the record whose value the change replaces or removes. 0 when there is none.
    *
    * @generated from field: uint64 previous = 6;
    */
@@ -145,7 +145,8 @@ export type Record = Message<"kvlab.internal.v1.Record"> & {
   seq: bigint;
 
   /**
-   * Its changes, applied atomically. None when it begins an epoch or is only kept for its request id.
+   * Its changes, applied atomically. None when it begins an epoch or is only kept for its request id. If it has a mark, a
+   * change of the kind MARK stands first.
    *
    * @generated from field: repeated kvlab.internal.v1.Change changes = 3;
    */
@@ -157,6 +158,45 @@ export type Record = Message<"kvlab.internal.v1.Record"> & {
    * @generated from field: string request_id = 4;
    */
   requestId: string;
+
+  /**
+   * What it is to a move of keys between groups.
+   *
+   * @generated from oneof kvlab.internal.v1.Record.mark
+   */
+  mark: {
+    /**
+     * It is a copy.
+     *
+     * @generated from field: kvlab.internal.v1.CopyMark copy = 5;
+     */
+    value: CopyMark;
+    case: "copy";
+  } | {
+    /**
+     * It forgets keys.
+     *
+     * @generated from field: kvlab.internal.v1.ForgetMark forget = 6;
+     */
+    value: ForgetMark;
+    case: "forget";
+  } | {
+    /**
+     * It releases keys.
+     *
+     * @generated from field: kvlab.internal.v1.ReleaseMark release = 7;
+     */
+    value: ReleaseMark;
+    case: "release";
+  } | {
+    /**
+     * It accepts keys.
+     *
+     * @generated from field: kvlab.internal.v1.AcceptMark accept = 8;
+     */
+    value: AcceptMark;
+    case: "accept";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
@@ -165,6 +205,119 @@ export type Record = Message<"kvlab.internal.v1.Record"> & {
  */
 export const RecordSchema: GenMessage<Record> = /*@__PURE__*/
   messageDesc(file_kvlab_internal_v1_replication, 3);
+
+/**
+ * The record was copied from a record of another group.
+ *
+ * @generated from message kvlab.internal.v1.CopyMark
+ */
+export type CopyMark = Message<"kvlab.internal.v1.CopyMark"> & {
+  /**
+   * Revision of that record, which the keys keep.
+   *
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message kvlab.internal.v1.CopyMark.
+ * Use `create(CopyMarkSchema)` to create a new message.
+ */
+export const CopyMarkSchema: GenMessage<CopyMark> = /*@__PURE__*/
+  messageDesc(file_kvlab_internal_v1_replication, 4);
+
+/**
+ * The changes of the record delete keys that belong to another group.
+ *
+ * @generated from message kvlab.internal.v1.ForgetMark
+ */
+export type ForgetMark = Message<"kvlab.internal.v1.ForgetMark"> & {
+};
+
+/**
+ * Describes the message kvlab.internal.v1.ForgetMark.
+ * Use `create(ForgetMarkSchema)` to create a new message.
+ */
+export const ForgetMarkSchema: GenMessage<ForgetMark> = /*@__PURE__*/
+  messageDesc(file_kvlab_internal_v1_replication, 5);
+
+/**
+ * The group has given keys to another one. The record has no changes.
+ *
+ * @generated from message kvlab.internal.v1.ReleaseMark
+ */
+export type ReleaseMark = Message<"kvlab.internal.v1.ReleaseMark"> & {
+  /**
+   * Id of the ring change.
+   *
+   * @generated from field: uint64 change = 1;
+   */
+  change: bigint;
+
+  /**
+   * The other group.
+   *
+   * @generated from field: string to = 2;
+   */
+  to: string;
+};
+
+/**
+ * Describes the message kvlab.internal.v1.ReleaseMark.
+ * Use `create(ReleaseMarkSchema)` to create a new message.
+ */
+export const ReleaseMarkSchema: GenMessage<ReleaseMark> = /*@__PURE__*/
+  messageDesc(file_kvlab_internal_v1_replication, 6);
+
+/**
+ * The group has got all keys of a move from another one. The record has no changes.
+ *
+ * @generated from message kvlab.internal.v1.AcceptMark
+ */
+export type AcceptMark = Message<"kvlab.internal.v1.AcceptMark"> & {
+  /**
+   * Id of the ring change.
+   *
+   * @generated from field: uint64 change = 1;
+   */
+  change: bigint;
+
+  /**
+   * The other group.
+   *
+   * @generated from field: string from = 2;
+   */
+  from: string;
+
+  /**
+   * The last revision of that group.
+   *
+   * @generated from field: uint64 revision = 3;
+   */
+  revision: bigint;
+
+  /**
+   * By how much revisions of the group's own records are higher than sequence numbers from here on.
+   *
+   * @generated from field: uint64 ahead = 4;
+   */
+  ahead: bigint;
+
+  /**
+   * The other group has forgotten requests of records up to this revision.
+   *
+   * @generated from field: uint64 requests_after = 5;
+   */
+  requestsAfter: bigint;
+};
+
+/**
+ * Describes the message kvlab.internal.v1.AcceptMark.
+ * Use `create(AcceptMarkSchema)` to create a new message.
+ */
+export const AcceptMarkSchema: GenMessage<AcceptMark> = /*@__PURE__*/
+  messageDesc(file_kvlab_internal_v1_replication, 7);
 
 /**
  * A chunk of a snapshot, for a standby whose log ends before the primary's history begins.
@@ -208,11 +361,19 @@ export type SnapshotChunk = Message<"kvlab.internal.v1.SnapshotChunk"> & {
   last: boolean;
 
   /**
-   * The snapshot has every record with a request id after this sequence number.
+   * The snapshot has every record with a request id and a higher revision than this.
    *
    * @generated from field: uint64 requests_after = 6;
    */
   requestsAfter: bigint;
+
+  /**
+   * What the records up to base say of moves. Absent: nothing. If it is there, the first record of the first chunk has the
+   * sequence number 0 and one change of the kind MARK, and stands for nothing else.
+   *
+   * @generated from field: kvlab.internal.v1.MoveSummary moves = 7;
+   */
+  moves?: MoveSummary | undefined;
 };
 
 /**
@@ -220,7 +381,91 @@ export type SnapshotChunk = Message<"kvlab.internal.v1.SnapshotChunk"> & {
  * Use `create(SnapshotChunkSchema)` to create a new message.
  */
 export const SnapshotChunkSchema: GenMessage<SnapshotChunk> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 4);
+  messageDesc(file_kvlab_internal_v1_replication, 8);
+
+/**
+ * What the records of a log say of moves.
+ *
+ * @generated from message kvlab.internal.v1.MoveSummary
+ */
+export type MoveSummary = Message<"kvlab.internal.v1.MoveSummary"> & {
+  /**
+   * From which records on revisions are how much higher than sequence numbers.
+   *
+   * @generated from field: repeated kvlab.internal.v1.AheadStart aheads = 1;
+   */
+  aheads: AheadStart[];
+
+  /**
+   * The highest id of a ring change that a record names. 0: none.
+   *
+   * @generated from field: uint64 change = 2;
+   */
+  change: bigint;
+
+  /**
+   * Groups that keys were released to under this change.
+   *
+   * @generated from field: repeated string released = 3;
+   */
+  released: string[];
+
+  /**
+   * Groups that keys were accepted from under this change, with their last revision.
+   *
+   * @generated from field: map<string, uint64> accepted = 4;
+   */
+  accepted: { [key: string]: bigint };
+
+  /**
+   * Requests of records up to this sequence number are forgotten.
+   *
+   * @generated from field: uint64 forgotten_seq = 5;
+   */
+  forgottenSeq: bigint;
+
+  /**
+   * Highest revision of a copy whose request is forgotten. 0: none.
+   *
+   * @generated from field: uint64 copied_after = 6;
+   */
+  copiedAfter: bigint;
+};
+
+/**
+ * Describes the message kvlab.internal.v1.MoveSummary.
+ * Use `create(MoveSummarySchema)` to create a new message.
+ */
+export const MoveSummarySchema: GenMessage<MoveSummary> = /*@__PURE__*/
+  messageDesc(file_kvlab_internal_v1_replication, 9);
+
+/**
+ * From a record on, revisions are higher than sequence numbers.
+ *
+ * @generated from message kvlab.internal.v1.AheadStart
+ */
+export type AheadStart = Message<"kvlab.internal.v1.AheadStart"> & {
+  /**
+   * Sequence number of the record.
+   *
+   * @generated from field: uint64 first_seq = 1;
+   */
+  firstSeq: bigint;
+
+  /**
+   * By how much.
+   *
+   * @generated from field: uint64 ahead = 2;
+   */
+  ahead: bigint;
+};
+
+/**
+ * Describes the message kvlab.internal.v1.AheadStart.
+ * Use `create(AheadStartSchema)` to create a new message.
+ */
+export const AheadStartSchema: GenMessage<AheadStart> = /*@__PURE__*/
+  messageDesc(file_kvlab_internal_v1_replication, 10);
 
 /**
  * A message of a Replicate stream.
@@ -241,7 +486,7 @@ export type ReplicateRequest = Message<"kvlab.internal.v1.ReplicateRequest"> & {
  * Use `create(ReplicateRequestSchema)` to create a new message.
  */
 export const ReplicateRequestSchema: GenMessage<ReplicateRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 5);
+  messageDesc(file_kvlab_internal_v1_replication, 11);
 
 /**
  * The answer to a message of a Replicate stream.
@@ -262,7 +507,7 @@ export type ReplicateResponse = Message<"kvlab.internal.v1.ReplicateResponse"> &
  * Use `create(ReplicateResponseSchema)` to create a new message.
  */
 export const ReplicateResponseSchema: GenMessage<ReplicateResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 6);
+  messageDesc(file_kvlab_internal_v1_replication, 12);
 
 /**
  * A message of a primary to a standby.
@@ -354,7 +599,7 @@ export type AppendRequest = Message<"kvlab.internal.v1.AppendRequest"> & {
  * Use `create(AppendRequestSchema)` to create a new message.
  */
 export const AppendRequestSchema: GenMessage<AppendRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 7);
+  messageDesc(file_kvlab_internal_v1_replication, 13);
 
 /**
  * The answer to such a message.
@@ -410,7 +655,7 @@ export type AppendResponse = Message<"kvlab.internal.v1.AppendResponse"> & {
  * Use `create(AppendResponseSchema)` to create a new message.
  */
 export const AppendResponseSchema: GenMessage<AppendResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 8);
+  messageDesc(file_kvlab_internal_v1_replication, 14);
 
 /**
  * Request of CountMisplaced.
@@ -452,7 +697,7 @@ export type CountMisplacedRequest = Message<"kvlab.internal.v1.CountMisplacedReq
  * Use `create(CountMisplacedRequestSchema)` to create a new message.
  */
 export const CountMisplacedRequestSchema: GenMessage<CountMisplacedRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 9);
+  messageDesc(file_kvlab_internal_v1_replication, 15);
 
 /**
  * Answer of CountMisplaced.
@@ -473,7 +718,7 @@ export type CountMisplacedResponse = Message<"kvlab.internal.v1.CountMisplacedRe
  * Use `create(CountMisplacedResponseSchema)` to create a new message.
  */
 export const CountMisplacedResponseSchema: GenMessage<CountMisplacedResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 10);
+  messageDesc(file_kvlab_internal_v1_replication, 16);
 
 /**
  * Request of HandOver.
@@ -508,7 +753,7 @@ export type HandOverRequest = Message<"kvlab.internal.v1.HandOverRequest"> & {
  * Use `create(HandOverRequestSchema)` to create a new message.
  */
 export const HandOverRequestSchema: GenMessage<HandOverRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 11);
+  messageDesc(file_kvlab_internal_v1_replication, 17);
 
 /**
  * Answer of HandOver.
@@ -529,7 +774,7 @@ export type HandOverResponse = Message<"kvlab.internal.v1.HandOverResponse"> & {
  * Use `create(HandOverResponseSchema)` to create a new message.
  */
 export const HandOverResponseSchema: GenMessage<HandOverResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 12);
+  messageDesc(file_kvlab_internal_v1_replication, 18);
 
 /**
  * Request of GetPosition.
@@ -557,7 +802,7 @@ export type GetPositionRequest = Message<"kvlab.internal.v1.GetPositionRequest">
  * Use `create(GetPositionRequestSchema)` to create a new message.
  */
 export const GetPositionRequestSchema: GenMessage<GetPositionRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 13);
+  messageDesc(file_kvlab_internal_v1_replication, 19);
 
 /**
  * Answer of GetPosition.
@@ -585,7 +830,7 @@ export type GetPositionResponse = Message<"kvlab.internal.v1.GetPositionResponse
  * Use `create(GetPositionResponseSchema)` to create a new message.
  */
 export const GetPositionResponseSchema: GenMessage<GetPositionResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_replication, 14);
+  messageDesc(file_kvlab_internal_v1_replication, 20);
 
 /**
  * What a change does to its key.
@@ -620,6 +865,14 @@ export const ChangeKind = {
    * @generated from enum value: CHANGE_KIND_EXPIRE = 3;
    */
   EXPIRE: 3,
+
+  /**
+   * Changes no key. It stands before the changes of a record that has a mark, so that a standby which does not know the mark
+   * refuses the record: earlier versions refuse a change of a kind that they do not know.
+   *
+   * @generated from enum value: CHANGE_KIND_MARK = 4;
+   */
+  MARK: 4,
 } as const;
 
 /**
