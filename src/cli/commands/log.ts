@@ -100,14 +100,15 @@ async function ofLog<T>(file: string, work: () => Promise<T>): Promise<T> {
 }
 
 function describeReport(file: string, report: LogReport): string {
-  const { condition, identity, last } = report;
+  const { condition, identity, last, lastRevision, moves } = report;
   const lines = [
     `${file}: ${describeCondition(condition)}`,
     `  belongs to   ${identity ? `node ${identity.number} of group ${identity.group}` : "no node yet"}`,
     ...(identity?.cluster === undefined ? [] : [`  cluster      ${identity.cluster}`]),
     ...(identity?.repaired ? ["  repaired     records may be missing anywhere in it"] : []),
     `  records      ${report.records}${report.legacyRecords > 0 ? `, ${report.legacyRecords} of them in the original format` : ""}`,
-    `  last record  epoch ${last.epoch}, seq ${last.seq}`,
+    `  last record  epoch ${last.epoch}, seq ${last.seq}${lastRevision > last.seq ? `, revision ${lastRevision}` : ""}`,
+    ...describeMoves(moves),
     `  keys         ${report.liveKeys}`,
     `  bytes        ${report.fileBytes}, ${report.garbageBytes} of them garbage`,
     ...describeDamages(report),
@@ -116,6 +117,16 @@ function describeReport(file: string, report: LogReport): string {
     lines.push("  A standby repairs this from its primary. Without a primary, run `kvlab log repair`.");
   }
   return `${lines.join("\n")}\n`;
+}
+
+function describeMoves(moves: LogReport["moves"]): string[] {
+  if (moves === undefined) return [];
+  const { change, released, accepted } = moves;
+  const parts = [
+    ...released.map((group) => `released to ${group}`),
+    ...accepted.map(({ from, revision }) => `accepted from ${from} up to revision ${revision}`),
+  ];
+  return [`  ring change  ${change}: ${parts.join(", ")}`];
 }
 
 function describeCondition(condition: LogReport["condition"]): string {

@@ -3,13 +3,13 @@ import { LogFileError } from "../errors.ts";
 import { IntegrityChecker } from "../format/integrity.ts";
 import { readTokens, wholeFile } from "../format/log-reader.ts";
 import { toLogRecord } from "../format/record.ts";
-import type { Change, LogRecord, Position } from "../model.ts";
+import type { Change, LogRecord, MoveMark, Position } from "../model.ts";
 import { openForReading } from "./verify.ts";
 
 /** A change as JSON can hold it. A record without changes has an empty key. */
 export interface DumpedChange extends Position {
   /** `done`: a record that is only kept because it answers a request. */
-  readonly kind: Change["kind"] | "epoch" | "done";
+  readonly kind: Change["kind"] | "epoch" | "done" | "release" | "accept";
   readonly key: string;
   /** In base64. Null unless `kind` is put. */
   readonly value: string | null;
@@ -19,6 +19,8 @@ export interface DumpedChange extends Position {
   /** Left out when it is 0. */
   readonly previous?: number;
   readonly requestId?: string;
+  /** What the record is to a move of keys between groups. Left out when it is nothing. */
+  readonly move?: MoveMark;
   /** Which change of the record, and of how many. Left out when the record has only this one. */
   readonly batch?: { readonly change: number; readonly of: number };
 }
@@ -52,11 +54,14 @@ export async function* dumpLog(disk: Disk, path: string): AsyncGenerator<DumpedC
   }
 }
 
-function dumpRecord({ epoch, seq, changes, requestId }: LogRecord): DumpedChange[] {
-  const request = requestId === undefined ? {} : { requestId };
+function dumpRecord(record: LogRecord): DumpedChange[] {
+  const { epoch, seq, changes, requestId, move } = record;
+  const ofRecord = {
+    ...(requestId === undefined ? {} : { requestId }),
+    ...(move === undefined ? {} : { move }),
+  };
   if (changes.length === 0) {
-    const kind = requestId === undefined ? "epoch" : "done";
-    return [{ kind, key: "", value: null, text: false, epoch, seq, ...request }];
+    return [{ kind: kindOf(record), key: "", value: null, text: false, epoch, seq, ...ofRecord }];
   }
   return changes.map(({ kind, key, value, text, expiresMs, previous }, index) => ({
     kind,
@@ -67,9 +72,15 @@ function dumpRecord({ epoch, seq, changes, requestId }: LogRecord): DumpedChange
     seq,
     ...(expiresMs === undefined ? {} : { expiresMs }),
     ...(previous === 0 ? {} : { previous }),
-    ...request,
+    ...ofRecord,
     ...(changes.length === 1 ? {} : { batch: { change: index + 1, of: changes.length } }),
   }));
+}
+
+/** Of a record without changes. */
+function kindOf({ requestId, move }: LogRecord): DumpedChange["kind"] {
+  if (move?.kind === "release" || move?.kind === "accept") return move.kind;
+  return requestId === undefined ? "epoch" : "done";
 }
 
 function encode(value: Uint8Array): string {

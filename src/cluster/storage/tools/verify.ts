@@ -4,7 +4,7 @@ import { type Damage, IntegrityChecker } from "../format/integrity.ts";
 import { readTokens, wholeFile } from "../format/log-reader.ts";
 import { takeChanges } from "../index/found-changes.ts";
 import { KeyIndex } from "../index/key-index.ts";
-import type { EpochStart, LogCondition, LogIdentity, Position } from "../model.ts";
+import type { EpochStart, LogCondition, LogIdentity, Moves, Position } from "../model.ts";
 
 /** The content and condition of a log file. */
 export interface LogReport {
@@ -24,9 +24,20 @@ export interface LogReport {
   readonly last: Position;
   readonly epochs: readonly EpochStart[];
   readonly promisedEpoch: number;
+  /** Own revision of the last record: see `KeyView.revisionOf`. */
+  readonly lastRevision: number;
+  /** What the log says of moves under the last ring change that it names. Undefined: nothing. */
+  readonly moves: ReportedMoves | undefined;
   /** The first 1000 of them. */
   readonly damages: readonly Damage[];
   readonly damageCount: number;
+}
+
+/** See `Moves`. */
+export interface ReportedMoves {
+  readonly change: number;
+  readonly released: readonly string[];
+  readonly accepted: readonly { readonly from: string; readonly revision: number }[];
 }
 
 /** Reads a whole log file and changes nothing. A node may be using the file. Errors: LogFileError. */
@@ -62,7 +73,7 @@ async function survey(file: DiskFile, fileBytes: number, path: string): Promise<
   await checker.end(file, fileBytes, line);
   const { order, condition, damages, damageCount } = checker;
   const { identity, frameBytes } = order;
-  const { base, last, epochs, promisedEpoch } = condition.kind === "torn" ? checker.standing : order;
+  const { base, last, epochs, moves, promisedEpoch } = condition.kind === "torn" ? checker.standing : order;
   return {
     fileBytes,
     condition,
@@ -75,8 +86,18 @@ async function survey(file: DiskFile, fileBytes: number, path: string): Promise<
     last,
     epochs,
     promisedEpoch,
+    lastRevision: moves.revisionOf(last.seq),
+    moves: moves.moves.change === 0 ? undefined : reported(moves.moves),
     damages,
     damageCount,
+  };
+}
+
+function reported({ change, released, accepted }: Moves): ReportedMoves {
+  return {
+    change,
+    released: [...released],
+    accepted: [...accepted].map(([from, revision]) => ({ from, revision })),
   };
 }
 
