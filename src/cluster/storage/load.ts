@@ -33,9 +33,9 @@ export class LogTables {
   }
 
   /** Takes note of a record, visible or not. */
-  note({ record, offset }: RecordToken, { seq, moves, isInSnapshot }: RecordOrder): void {
+  note({ record, offset }: RecordToken, { seq, isInSnapshot }: RecordOrder): void {
     if (!isInSnapshot) this.offsets.add(seq, offset);
-    this.requests.note(record, seq, moves);
+    this.requests.note(record, seq);
   }
 
   /** Makes a record visible. */

@@ -59,7 +59,10 @@ export type MoveMark =
       readonly requestsAfter: number;
     };
 
-/** From this record on, own revisions are so much higher than seqs. In a list of these both numbers rise. */
+/**
+ * An `accept` record, from which on own revisions are so much higher than seqs. In a list of these seqs rise, and ahead never
+ * falls.
+ */
 export interface AheadStart {
   readonly firstSeq: number;
   readonly ahead: number;
@@ -80,7 +83,7 @@ export interface MoveSummary extends Moves {
   readonly aheads: readonly AheadStart[];
   /** Requests of records up to this seq are forgotten. */
   readonly forgottenSeq: number;
-  /** The highest revision of a copy whose request is forgotten. The next `accept` raises `requestsAfter` to it. */
+  /** The highest revision of a copy whose request is forgotten, accepted or not. */
   readonly copiedAfter: number;
 }
 

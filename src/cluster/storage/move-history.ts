@@ -61,19 +61,19 @@ export class MoveHistory {
     return this.#starts.at(-1)?.moves ?? noMoves;
   }
 
-  get isEmpty(): boolean {
-    return this.#starts.length === 0 && this.#aheads.length === 0;
+  /** Revision of the last `accept` record; 0: there is none. */
+  get acceptRevision(): number {
+    const last = this.#aheads.at(-1);
+    return last === undefined ? 0 : last.firstSeq + last.ahead;
   }
 
   /** With the next record. */
   with({ seq, move }: Pick<LogRecord, "seq" | "move">): MoveHistory {
     if (move === undefined || move.kind === "copy" || move.kind === "forget") return this;
     const starts = [...this.#starts, { firstSeq: seq, moves: marked(this.moves, move) }];
-    const isRaised = move.kind === "accept" && move.ahead > (this.#aheads.at(-1)?.ahead ?? 0);
-    return new MoveHistory(
-      isRaised ? [...this.#aheads, { firstSeq: seq, ahead: move.ahead }] : this.#aheads,
-      starts,
-    );
+    if (move.kind === "release") return new MoveHistory(this.#aheads, starts);
+    const ahead = Math.max(move.ahead, this.#aheads.at(-1)?.ahead ?? 0);
+    return new MoveHistory([...this.#aheads, { firstSeq: seq, ahead }], starts);
   }
 
   /** Of the records up to `seq`, which is not before the base. */
@@ -83,11 +83,13 @@ export class MoveHistory {
     return new MoveHistory(this.#aheads.filter(isKept), this.#starts.filter(isKept));
   }
 
-  /** What a log needs that does not have the records of this one. Undefined when they say nothing. */
-  summary(requests: Pick<MoveSummary, "forgottenSeq" | "copiedAfter">): MoveSummary | undefined {
-    if (this.isEmpty && requests.copiedAfter === 0) return undefined;
-    const { forgottenSeq, copiedAfter } = requests;
+  /** What a log needs that does not have the records of this one. */
+  summary({ forgottenSeq, copiedAfter }: Pick<MoveSummary, "forgottenSeq" | "copiedAfter">): MoveSummary {
     return { ...this.moves, aheads: this.#aheads, forgottenSeq, copiedAfter };
+  }
+
+  get isEmpty(): boolean {
+    return this.#starts.length === 0 && this.#aheads.length === 0;
   }
 
   /** The revision of the record `seq`, unless that is a copy; of a copy the end of the log at it, as a watch tells it. */

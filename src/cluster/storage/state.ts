@@ -154,7 +154,7 @@ export class LogState {
         this.#positions.appended(record);
         this.#tail.push(record);
         this.#keys.note(record);
-        this.#requests.note(record, record.seq, this.#positions.moves);
+        this.#requests.note(record, record.seq);
       }
     } catch (error) {
       throw this.#failing(error);

@@ -1,5 +1,5 @@
 import type { KeyFacts } from "../../../src/cluster/storage/key-view.ts";
-import type { EpochStart, LogRecord, Position } from "../../../src/cluster/storage/model.ts";
+import type { EpochStart, LogRecord, Moves, Position } from "../../../src/cluster/storage/model.ts";
 
 /** A log as simple as can be. */
 export class LogModel {
@@ -13,10 +13,12 @@ export class LogModel {
   /** Up to here nothing is ever cut off, whether or not the log remembers why. */
   keptSeq = 0;
   visibleSeq = 0;
-  /** Seqs of all requests. */
-  requests = new Map<string, number>();
-  /** The log must know the requests of all records after this one. */
+  /** The log may have forgotten requests of records up to this revision, and no others but of copies. */
   requestsAfterMax = 0;
+  /** The highest revision of a copy whose request may be forgotten, also when it was cut off since. */
+  #copiedAfter = 0;
+  /** Of the last accept. */
+  #acceptRevision = 0;
   readonly #requestsMax: number;
 
   constructor(requestsMax: number) {
@@ -32,11 +34,24 @@ export class LogModel {
     for (const record of records) {
       if (record.epoch > this.last.epoch) this.epochs.push({ epoch: record.epoch, firstSeq: record.seq });
       this.tail.push(record);
-      if (record.requestId !== undefined) this.requests.set(record.requestId, record.seq);
+      if (record.move?.kind === "accept") this.#acceptRevision = revisionAt(this.all, record.seq);
+      const forgotten = this.#forgottenRequests;
+      const copied = forgotten.map(({ move }) => (move?.kind === "copy" ? move.revision : 0));
+      this.#copiedAfter = Math.max(this.#copiedAfter, ...copied);
+      this.requestsAfterMax = Math.max(
+        this.requestsAfterMax,
+        revisionAt(this.all, forgotten.at(-1)?.seq ?? 0),
+        record.move?.kind === "accept" ? record.move.requestsAfter : 0,
+        Math.min(this.#copiedAfter, this.#acceptRevision),
+      );
     }
-    const forgotten = [...this.requests.values()].at(-1 - this.#requestsMax) ?? 0;
-    this.requestsAfterMax = Math.max(this.requestsAfterMax, forgotten);
     this.promisedEpoch = Math.max(this.promisedEpoch, this.last.epoch);
+  }
+
+  /** Records with requests before the newest. */
+  get #forgottenRequests(): LogRecord[] {
+    const answering = this.all.filter(({ requestId }) => requestId !== undefined);
+    return answering.slice(0, Math.max(0, answering.length - this.#requestsMax));
   }
 
   commit(seq: number): void {
@@ -49,8 +64,7 @@ export class LogModel {
     this.tail = this.tail.filter((record) => record.seq <= seq);
     this.epochs = this.epochs.filter(({ firstSeq }) => firstSeq <= seq);
     this.visibleSeq = Math.min(this.visibleSeq, seq);
-    this.requests = new Map([...this.requests].filter(([, found]) => found <= seq));
-    this.requestsAfterMax = Math.min(this.requestsAfterMax, seq);
+    this.requestsAfterMax = Math.min(this.requestsAfterMax, this.lastRevision);
   }
 
   compact(): void {
@@ -65,7 +79,8 @@ export class LogModel {
     this.snapshot = [];
     this.base = { epoch: 0, seq: 0 };
     this.tail = [];
-    this.requests = new Map();
+    this.#acceptRevision = 0;
+    this.#copiedAfter = 0;
     this.requestsAfterMax = requestsAfter;
     this.append(records);
     this.snapshot = this.tail;
@@ -90,16 +105,51 @@ export class LogModel {
   get visible(): LogRecord[] {
     return [...this.snapshot, ...this.tail.filter(({ seq }) => seq <= this.visibleSeq)];
   }
+
+  get lastRevision(): number {
+    return revisionAt(this.all, this.last.seq);
+  }
 }
 
-/** What a list of records leaves of each key, as `pendingFacts` tells it. */
+/** The own revision of the record `seq`, by the accepts in a list of all records. */
+export function revisionAt(records: readonly LogRecord[], seq: number): number {
+  let ahead = 0;
+  for (const record of records) {
+    if (record.seq <= seq && record.move?.kind === "accept") ahead = Math.max(ahead, record.move.ahead);
+  }
+  return seq + ahead;
+}
+
+/** The revision that clients see. */
+export function revisionOf(record: LogRecord, records: readonly LogRecord[]): number {
+  return record.move?.kind === "copy" ? record.move.revision : revisionAt(records, record.seq);
+}
+
+/** What a list of all records leaves of each key, as `pendingFacts` tells it. */
 export function factsAfter(records: readonly LogRecord[]): Map<string, KeyFacts> {
   const facts = new Map<string, KeyFacts>();
-  for (const { seq, changes } of records) {
-    for (const { kind, key, expiresMs } of changes) {
-      if (kind === "put") facts.set(key, { seq, revision: seq, expiresMs });
+  for (const record of records) {
+    const revision = revisionOf(record, records);
+    for (const { kind, key, expiresMs } of record.changes) {
+      if (kind === "put") facts.set(key, { seq: record.seq, revision, expiresMs });
       else facts.delete(key);
     }
   }
   return facts;
+}
+
+/** What a list of all records says of moves. */
+export function movesAfter(records: readonly LogRecord[]): Moves {
+  const marks = records.flatMap(({ move }) =>
+    move?.kind === "release" || move?.kind === "accept" ? [move] : [],
+  );
+  const change = Math.max(0, ...marks.map((mark) => mark.change));
+  const released = new Set<string>();
+  const accepted = new Map<string, number>();
+  for (const mark of marks) {
+    if (mark.change < change) continue;
+    if (mark.kind === "release") released.add(mark.to);
+    else accepted.set(mark.from, mark.revision);
+  }
+  return { change, released, accepted };
 }

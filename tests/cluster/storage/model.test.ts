@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { boundsOf, isWithin } from "../../../src/cluster/storage/index/key-range.ts";
 import type { KeyRange, ScanReader } from "../../../src/cluster/storage/key-view.ts";
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
-import type { LogRecord, Position } from "../../../src/cluster/storage/model.ts";
+import type { AheadStart, LogRecord, MoveMark, Position } from "../../../src/cluster/storage/model.ts";
+import type { SnapshotHead } from "../../../src/cluster/storage/replica-log.ts";
 import {
   contentsAfter,
   contentsOf,
@@ -16,7 +17,7 @@ import {
 } from "../../support/log-fixtures.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { SimulatedDisk } from "../../support/simulated-disk.ts";
-import { factsAfter, LogModel } from "./log-model.ts";
+import { factsAfter, LogModel, movesAfter, revisionAt, revisionOf } from "./log-model.ts";
 
 const keys = ["", "a", "b", "key with a space", "ключ", "\n", "#", "\uffff", "😀"];
 const requestsMax = 12;
@@ -27,13 +28,23 @@ const change = fc.record({
   text: fc.option(fc.string({ maxLength: 30 }), { nil: undefined, freq: 3 }),
   expiresMs: fc.option(fc.integer({ min: 1, max: 9 }), { nil: undefined, freq: 2 }),
 });
-/** A record to append: without changes it begins an epoch, unless it is for a request. */
+/** What a record is to a move, with numbers that are made to fit its place. */
+const mark = fc.record({
+  kind: fc.constantFrom("copy", "copy", "copy", "forget", "release", "accept"),
+  group: fc.constantFrom("left", "right"),
+  change: fc.integer({ min: 1, max: 3 }),
+  number: fc.integer({ min: 1, max: 300 }),
+  more: fc.integer({ min: -5, max: 100 }),
+});
+type Mark = typeof mark extends fc.Arbitrary<infer T> ? T : never;
+/** A record to append: without changes it begins an epoch, unless it is for a request or has a mark. */
 const draft = fc.record({
   changes: fc.oneof(
     { weight: 8, arbitrary: fc.array(change, { minLength: 1, maxLength: 1 }) },
     { weight: 3, arbitrary: fc.uniqueArray(change, { maxLength: 5, selector: ({ key }) => key }) },
   ),
   hasRequest: fc.boolean(),
+  mark: fc.option(mark, { nil: undefined, freq: 3 }),
 });
 type Draft = typeof draft extends fc.Arbitrary<infer T> ? T : never;
 const drafts = fc.array(draft, { minLength: 1, maxLength: 12 });
@@ -62,20 +73,50 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-function toRecords(after: Position, drafts: readonly Draft[]): LogRecord[] {
+/** Records after one, in a log whose revisions are so much ahead there. */
+function toRecords(after: Position, drafts: readonly Draft[], aheadBefore: number): LogRecord[] {
   let { epoch, seq } = after;
-  return drafts.map(({ changes, hasRequest }) => {
+  let ahead = aheadBefore;
+  return drafts.map((draft) => {
     seq++;
-    if (changes.length === 0 && !hasRequest) epoch++;
+    const move = draft.mark && toMove(draft.mark, draft, { seq, ahead });
+    if (move?.kind === "accept") ahead = Math.max(ahead, move.ahead);
+    const isBetweenGroups = move?.kind === "accept" || move?.kind === "release";
+    const hasRequest = draft.hasRequest && !isBetweenGroups && move?.kind !== "forget";
+    const drafted = isBetweenGroups ? [] : draft.changes;
+    if (drafted.length === 0 && !hasRequest && move === undefined) epoch++;
     return {
       epoch,
       seq,
       ...(hasRequest ? { requestId: `${epoch}-${seq}` } : {}),
-      changes: changes.map(({ key, text, expiresMs }) =>
-        text === undefined ? deleting(key) : putting(key, text, { expiresMs }),
+      changes: drafted.map(({ key, text, expiresMs }) =>
+        text === undefined || move?.kind === "forget" ? deleting(key) : putting(key, text, { expiresMs }),
       ),
+      ...(move === undefined ? {} : { move }),
     };
   });
+}
+
+/** Undefined when the record can have no such mark. */
+function toMove(
+  { kind, group, change, number, more }: Mark,
+  { changes, hasRequest }: Pick<Draft, "changes" | "hasRequest">,
+  { seq, ahead }: { readonly seq: number; readonly ahead: number },
+): MoveMark | undefined {
+  switch (kind) {
+    case "copy":
+      return changes.length > 0 || hasRequest ? { kind, revision: number } : undefined;
+    case "forget":
+      return changes.length > 0 ? { kind } : undefined;
+    case "release":
+      return { kind, change, to: group };
+    default: {
+      const next = Math.max(0, ahead + more);
+      const revision = Math.min(number, seq + next - 1);
+      const requestsAfter = Math.max(0, revision - 20);
+      return { kind: "accept", change, from: group, revision, ahead: next, requestsAfter };
+    }
+  }
 }
 
 async function check(store: LogStore, model: LogModel): Promise<void> {
@@ -91,16 +132,39 @@ async function check(store: LogStore, model: LogModel): Promise<void> {
   assert.deepEqual(plain(await store.read(model.base.seq, Number.MAX_SAFE_INTEGER)), plain(model.tail));
   if (model.base.seq > 0) assert.equal(await store.read(model.base.seq - 1, 1), undefined);
   assert.ok(store.garbageBytes >= 0 && store.garbageBytes <= store.fileBytes);
+  assert.equal(store.lastRevision, model.lastRevision);
+  assert.deepEqual(store.moves, movesAfter(model.all));
+  for (let seq = 0; seq <= model.last.seq; seq++) {
+    const revision = revisionAt(model.all, seq);
+    assert.deepEqual([store.revisionOf(seq), store.seqAt(revision)], [revision, seq]);
+  }
   checkRequests(store, model);
   checkExpiries(store, model);
 }
 
 function checkRequests(store: LogStore, model: LogModel): void {
-  assert.ok(store.requestsAfter <= model.requestsAfterMax, `${store.requestsAfter}`);
-  for (const [id, seq] of model.requests) {
-    assert.equal(store.requestOf(id)?.seq, seq > store.requestsAfter ? seq : undefined, id);
+  const { requestsAfter } = store;
+  assert.ok(
+    requestsAfter <= model.requestsAfterMax && requestsAfter <= model.lastRevision,
+    `${requestsAfter}`,
+  );
+  const { all } = model;
+  const acceptSeq = all.findLast(({ move }) => move?.kind === "accept")?.seq ?? 0;
+  const acceptRevision = revisionAt(all, acceptSeq);
+  for (const record of all) {
+    const { requestId, seq, move } = record;
+    if (requestId === undefined) continue;
+    const recorded = store.requestOf(requestId);
+    const revision = revisionOf(record, all);
+    if (recorded !== undefined) assert.deepEqual(recorded, { seq, revision });
+    // A copy that no accept has come to yet may be above the group's own revisions.
+    const counts = move?.kind !== "copy" || (seq < acceptSeq && revision < acceptRevision);
+    assert.ok(
+      recorded !== undefined || !counts || revision <= requestsAfter,
+      `${requestId} ${requestsAfter}`,
+    );
   }
-  assert.equal(store.requestOf(`0-${model.last.seq + 1}`)?.seq, undefined);
+  assert.equal(store.requestOf(`0-${model.last.seq + 1}`), undefined);
 }
 
 function checkExpiries(store: LogStore, model: LogModel): void {
@@ -136,17 +200,43 @@ async function readScan(scan: OpenScan, max: number): Promise<boolean> {
 /** Everything a reader of a copy gives. */
 async function copyOut(store: LogStore, meanwhile: () => Promise<void>) {
   const reader = await store.openSnapshot();
+  const { base, epochs, requestsAfter, moves } = reader;
   const records: LogRecord[] = [];
   try {
     await meanwhile();
     for (;;) {
       const next = await reader.next(50);
-      if (next.length === 0) return { records, requestsAfter: reader.requestsAfter };
+      if (next.length === 0) return { records, head: { base, epochs, requestsAfter, moves } };
       records.push(...next);
     }
   } finally {
     await reader.close();
   }
+}
+
+/** A log that is made of a copy says the same as the one that it was made of. */
+async function checkCopy(head: SnapshotHead, records: readonly LogRecord[], model: LogModel): Promise<void> {
+  const all = model.all.filter(({ seq }) => seq <= head.base.seq);
+  const copied = await openOn(new SimulatedDisk(), { requestsMax });
+  const writer = await copied.beginSnapshot(head);
+  await writer.write(records);
+  await writer.finish();
+  assert.deepEqual(copied.moves, movesAfter(all));
+  assert.equal(copied.lastRevision, revisionAt(all, head.base.seq));
+  const facts = factsAfter(all);
+  for (const key of keys) assert.deepEqual(copied.pendingFacts(key), facts.get(key));
+  assert.equal(copied.requestsAfter, head.requestsAfter);
+  await copied.close();
+}
+
+/** What the head of a snapshot says of moves, for a log that has all requests after `forgottenSeq`. */
+function summaryOf(records: readonly LogRecord[], forgottenSeq: number): SnapshotHead["moves"] {
+  const aheads: AheadStart[] = [];
+  for (const { seq, move } of records) {
+    if (move?.kind !== "accept") continue;
+    aheads.push({ firstSeq: seq, ahead: Math.max(move.ahead, aheads.at(-1)?.ahead ?? 0) });
+  }
+  return { ...movesAfter(records), aheads, forgottenSeq, copiedAfter: 0 };
 }
 
 async function run(steps: readonly Step[], indexedBytesMin: number): Promise<void> {
@@ -164,8 +254,10 @@ async function run(steps: readonly Step[], indexedBytesMin: number): Promise<voi
     compactions = 0;
   };
   const within = (from: number, share: number) => from + Math.round(share * (model.last.seq - from));
+  const following = (drafts: readonly Draft[]) =>
+    toRecords(model.last, drafts, model.lastRevision - model.last.seq);
   const append = async (drafts: readonly Draft[]) => {
-    const records = toRecords(model.last, drafts);
+    const records = following(drafts);
     model.append(records);
     await store.append(records);
   };
@@ -211,8 +303,10 @@ async function run(steps: readonly Step[], indexedBytesMin: number): Promise<voi
         break;
       case "copy out": {
         const before = contentsAfter(model.all);
-        const requests = [...model.requests];
-        const { records, requestsAfter } = await copyOut(store, async () => {
+        const requests = model.all.filter(
+          ({ requestId }) => requestId !== undefined && store.requestOf(requestId),
+        );
+        const { records, head } = await copyOut(store, async () => {
           await append(step.drafts);
           model.commit(model.last.seq);
           store.commit(model.last.seq);
@@ -220,12 +314,13 @@ async function run(steps: readonly Step[], indexedBytesMin: number): Promise<voi
         assert.deepEqual(contentsAfter(records), before);
         assert.ok(records.every(({ seq }, index) => seq > (records[index - 1]?.seq ?? 0)));
         const copied = new Map(records.map(({ requestId, seq }) => [requestId, seq]));
-        for (const [id, seq] of requests) if (seq > requestsAfter) assert.equal(copied.get(id), seq);
+        for (const { requestId, seq } of requests) assert.equal(copied.get(requestId), seq);
+        await checkCopy(head, records, model);
         break;
       }
       case "copy in": {
-        const requestsAfter = 2 * model.last.seq;
-        const records = toRecords({ epoch: model.last.epoch, seq: requestsAfter }, step.drafts);
+        const forgottenSeq = 2 * model.last.seq;
+        const records = toRecords({ epoch: model.last.epoch, seq: forgottenSeq }, step.drafts, 0);
         const { epoch, seq } = records.at(-1) ?? model.last;
         const epochs = [{ epoch: Math.max(1, epoch), firstSeq: 1 }];
         const base = { epoch: Math.max(1, epoch), seq: seq + 5 };
@@ -233,10 +328,13 @@ async function run(steps: readonly Step[], indexedBytesMin: number): Promise<voi
           ({ changes, requestId }) => changes.length > 0 || requestId !== undefined,
         );
         await endScans();
-        const copy = await store.beginSnapshot({ base, epochs, requestsAfter });
+        const accepts = records.flatMap(({ move }) => (move?.kind === "accept" ? [move.requestsAfter] : []));
+        const requestsAfter = Math.max(forgottenSeq, ...accepts);
+        const moves = summaryOf(records, forgottenSeq);
+        const copy = await store.beginSnapshot({ base, epochs, requestsAfter, moves });
         await copy.write(sparse);
         await copy.finish();
-        model.copy(base, sparse, epochs, requestsAfter);
+        model.copy(base, records, epochs, requestsAfter);
         break;
       }
       case "close":
@@ -246,7 +344,7 @@ async function run(steps: readonly Step[], indexedBytesMin: number): Promise<voi
         model.reopened();
         break;
       case "crash while appending": {
-        const records = toRecords(model.last, step.drafts);
+        const records = following(step.drafts);
         const appended = store.append(records).catch(() => {});
         await Promise.resolve();
         disk.crash(seededRandom(step.seed));

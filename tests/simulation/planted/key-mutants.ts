@@ -38,8 +38,8 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/storage/state.ts",
-        "this.#requests.note(record, record.seq, this.#positions.moves);",
-        "if (records.length === 1) this.#requests.note(record, record.seq, this.#positions.moves);",
+        "this.#requests.note(record, record.seq);",
+        "if (records.length === 1) this.#requests.note(record, record.seq);",
       ],
     ],
   },
@@ -61,13 +61,7 @@ export const keyMutants: readonly Mutant[] = [
     promise: "a request is carried out once, after a snapshot too",
     withinSeeds: 100,
     focus: ["wiped disk", "compaction", "transfer"],
-    edits: [
-      [
-        "cluster/storage/rewrite/snapshot-writer.ts",
-        "    this.#requests.note(record, seq, this.#moves);\n",
-        "",
-      ],
-    ],
+    edits: [["cluster/storage/rewrite/snapshot-writer.ts", "    this.#requests.note(record, seq);\n", ""]],
   },
   {
     name: "requests are forgotten silently",
@@ -76,7 +70,7 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/storage/index/request-table.ts",
-        "requestsAfter: Math.max(this.#after, moves.revisionOf(this.#forgottenSeq)),",
+        "requestsAfter: Math.max(this.#after, ownAfter, acceptedAfter),",
         "requestsAfter: this.#after,",
       ],
     ],

@@ -31,10 +31,13 @@ export function summaryAt(
   { requestsAfter, forgottenSeq, copiedAfter }: ForgottenRequests,
 ): { readonly requestsAfter: number; readonly moves: MoveSummary | undefined } {
   const upTo = moves.upTo(seq);
-  return {
+  const forgotten = {
     requestsAfter: Math.min(requestsAfter, upTo.revisionOf(seq)),
-    moves: upTo.summary({ forgottenSeq: Math.min(forgottenSeq, seq), copiedAfter }),
+    forgottenSeq: Math.min(forgottenSeq, seq),
+    copiedAfter,
   };
+  const isPlain = upTo.isEmpty && copiedAfter === 0 && forgotten.forgottenSeq === forgotten.requestsAfter;
+  return { requestsAfter: forgotten.requestsAfter, moves: isPlain ? undefined : upTo.summary(forgotten) };
 }
 
 /**
@@ -42,8 +45,8 @@ export function summaryAt(
  * of copies alike.
  *
  * A request that nobody remembers must not be taken for a new one, so whoever asks for it names a revision before it. What
- * is forgotten of copies does not count for that before the next `accept` record: nobody asks this group for it, and its
- * revisions may be above all of the group's own.
+ * is forgotten of copies counts for that only as far as an `accept` record has come: before that nobody asks this group for
+ * it, and its revisions may be above all of the group's own, so that no request at all could be taken.
  */
 export class RequestTable {
   readonly #max: number;
@@ -63,8 +66,10 @@ export class RequestTable {
 
   /** Of a log with these moves. */
   forgotten(moves: MoveHistory): ForgottenRequests {
+    const ownAfter = moves.revisionOf(this.#forgottenSeq);
+    const acceptedAfter = Math.min(this.#copiedAfter, moves.acceptRevision);
     return {
-      requestsAfter: Math.max(this.#after, moves.revisionOf(this.#forgottenSeq)),
+      requestsAfter: Math.max(this.#after, ownAfter, acceptedAfter),
       forgottenSeq: this.#forgottenSeq,
       copiedAfter: this.#copiedAfter,
     };
@@ -80,12 +85,9 @@ export class RequestTable {
     return this.#answered.slice(this.#head, later);
   }
 
-  /** Takes note of the record `seq`; these must come with rising seqs. `moves`: up to it. */
-  note({ requestId, move }: Pick<LogRecord, "requestId" | "move">, seq: number, moves: MoveHistory): void {
-    if (move?.kind === "accept") {
-      const copiedAfter = Math.min(this.#copiedAfter, moves.revisionOf(seq));
-      this.#after = Math.max(this.#after, copiedAfter, move.requestsAfter);
-    }
+  /** Takes note of the record `seq`; these must come with rising seqs. */
+  note({ requestId, move }: Pick<LogRecord, "requestId" | "move">, seq: number): void {
+    if (move?.kind === "accept") this.#after = Math.max(this.#after, move.requestsAfter);
     if (requestId !== undefined) this.add({ id: requestId, seq, copiedRevision: copiedRevisionOf(move) });
   }
 

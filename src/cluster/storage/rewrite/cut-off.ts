@@ -2,6 +2,7 @@ import { basename, dirname } from "node:path";
 import type { Disk, DiskFile } from "../disk/disk.ts";
 import { formatControlLine } from "../format/control-line.ts";
 import { smallChunkBytes } from "../format/log-reader.ts";
+import { summaryAt } from "../index/request-table.ts";
 import type { EpochStart, Position } from "../model.ts";
 import type { MoveHistory } from "../move-history.ts";
 import type { LogSettings } from "../options.ts";
@@ -72,8 +73,7 @@ function headFor({ after: base, epochs, moves }: CutPart): string {
       records: 0,
       epochs: epochs.filter(({ firstSeq }) => firstSeq <= base.seq),
       promisedEpoch: base.epoch,
-      requestsAfter: 0,
-      moves: moves.upTo(base.seq).summary({ forgottenSeq: 0, copiedAfter: 0 }),
+      ...summaryAt(base.seq, moves, { requestsAfter: 0, forgottenSeq: 0, copiedAfter: 0 }),
     })
   );
 }

@@ -118,7 +118,7 @@ class Writer implements SnapshotWriter {
       offset += bytes;
     }
     this.#keys.forgetDeletions(seq);
-    this.#requests.note(record, seq, this.#moves);
+    this.#requests.note(record, seq);
     this.#lastSeq = seq;
     this.#records++;
   }

@@ -7,6 +7,7 @@ import { readTokens, smallChunkBytes, wholeFile } from "../format/log-reader.ts"
 import type { BadToken, RecordToken, Token } from "../format/token.ts";
 import { placeOf, takeChanges } from "../index/found-changes.ts";
 import { KeyIndex } from "../index/key-index.ts";
+import { summaryAt } from "../index/request-table.ts";
 import type { Position } from "../model.ts";
 import { nameForDamaged } from "../rewrite/damaged-name.ts";
 import { WriteBuffer } from "../write/write-buffer.ts";
@@ -145,13 +146,15 @@ class Repair {
         buffer.addFound(token, kept, last);
         if (buffer.gatheredBytes > smallChunkBytes) await buffer.flush();
       }
-      const { last: base, epochs, moves: history } = checker.order;
+      const { last: base, epochs, moves } = checker.order;
       // It is not known which requests the lost records have answered. Copies that were not accepted are copied again.
-      const requestsAfter = history.revisionOf(base.seq);
-      const moves = history.summary({ forgottenSeq: base.seq, copiedAfter: 0 });
-      buffer.addLine(
-        formatControlLine({ kind: "base", base, records, epochs, promisedEpoch, requestsAfter, moves }),
-      );
+      const forgotten = {
+        requestsAfter: moves.revisionOf(base.seq),
+        forgottenSeq: base.seq,
+        copiedAfter: 0,
+      };
+      const said = summaryAt(base.seq, moves, forgotten);
+      buffer.addLine(formatControlLine({ kind: "base", base, records, epochs, promisedEpoch, ...said }));
     });
     await this.#disk.rename(draft, this.#path);
     await this.#disk.syncDirectory(this.#path);
