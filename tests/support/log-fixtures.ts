@@ -97,13 +97,25 @@ export function someRecords(count: number, keys = 20): LogRecord[] {
   return records;
 }
 
-/** Like `someRecords`, with every form of record: batches, requests, keys that expire and that have expired. */
+/**
+ * Like `someRecords`, with every form of record: batches, requests, keys that expire and that have expired, copies, keys that
+ * are forgotten, moves that are released and accepted.
+ */
 export function allKindsOfRecords(count: number, keys = 20): LogRecord[] {
   return someRecords(count, keys).map((record) => {
     const { epoch, seq, changes } = record;
     const [change] = changes;
     const request = seq % 4 === 0 ? { requestId: `request-${seq}` } : {};
     if (change === undefined) return record;
+    if (seq % 12 === 0) return { ...record, ...request, move: { kind: "copy", revision: 10 * seq } };
+    if (seq % 9 === 0)
+      return { epoch, seq, changes: [], move: { kind: "release", change: seq, to: "other" } };
+    if (seq % 22 === 0) return { epoch, seq, changes: [deleting(change.key)], move: { kind: "forget" } };
+    if (seq % 17 === 0) {
+      const ahead = 10 * seq;
+      const accepted = { change: seq, from: "other", revision: ahead, ahead, requestsAfter: seq };
+      return { epoch, seq, changes: [], move: { kind: "accept", ...accepted } };
+    }
     if (seq % 7 === 0) {
       const second = putting(`${change.key}b`, `${seq}`, { expiresMs: 1e12 + seq });
       const third = deleting(`${change.key}c`, { previous: seq - 1 });
