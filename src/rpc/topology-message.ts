@@ -7,12 +7,12 @@ import {
 } from "../../gen/kvlab/v1/topology_pb.ts";
 
 import { type GroupView, isSameMember, type Topology } from "../cluster/metadata/model.ts";
-import { noPrimaryReason, primaryOf, ringOf, waitingReason } from "../cluster/ring/placement.ts";
+import { noPrimaryReason, placementOf, primaryOf, waitingReason } from "../cluster/ring/placement.ts";
 
 /** The message of `GetTopology`. `nowMs` is monotonic. */
 export function toTopologyMessage(topology: Topology, nowMs: number): TopologyMessage {
   const ring = topology.ring?.value;
-  const shares = ring === undefined ? new Map<string, number>() : ringOf(ring).shares();
+  const shares = ring === undefined ? new Map<string, number>() : placementOf(ring).shares();
   const groups = [...topology.groups.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   return create(TopologySchema, {
     clusterId: topology.cluster ?? "",

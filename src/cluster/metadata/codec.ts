@@ -1,7 +1,17 @@
 import { type Address, addressAllowed, parseAddress } from "../../common/address.ts";
+import type { Move } from "../ring/changing-ring.ts";
 import { virtualNodesMax } from "../ring/hash-ring.ts";
 import type { Position } from "../storage/model.ts";
-import { type GroupLogs, type GroupState, isSameMember, type Member, type RingState } from "./model.ts";
+import {
+  type GroupLogs,
+  type GroupState,
+  isSameMember,
+  type Member,
+  type RingChange,
+  type RingRequest,
+  type RingShape,
+  type RingState,
+} from "./model.ts";
 import { groupNameAllowed, isGroupName, numberMax, parseNumber } from "./paths.ts";
 
 /** Encodes and decodes the data of our znodes. Strict: data in any other form is refused. */
@@ -99,24 +109,40 @@ export function parseClusterId(path: string, data: Uint8Array): string {
 }
 
 export function formatRingState(ring: RingState): Uint8Array {
-  const { version, virtualNodes, groups, written } = ring;
-  return encodeText(JSON.stringify({ version, virtualNodes, groups, written }));
+  const { version, virtualNodes, groups, written, change, queue, outside } = ring;
+  const plain = {
+    version,
+    virtualNodes,
+    groups,
+    written,
+    ...(change && { change: plainChange(change) }),
+    ...(queue && queue.length > 0 && { queue }),
+    ...(outside && outside.length > 0 && { outside }),
+  };
+  return encodeText(JSON.stringify(plain));
+}
+
+function plainChange({ id, virtualNodes, groups, done, paused, rate }: RingChange) {
+  const moves = done.map(({ from, to }) => [from, to]);
+  return { id, virtualNodes, groups, done: moves, paused, ...(rate !== undefined && { rate }) };
 }
 
 /** Errors: ForeignContentError. */
 export function parseRingState(path: string, data: Uint8Array): RingState {
-  const value = decodeObject(data, ["version", "virtualNodes", "groups", "written"]);
+  const value = decodeObject(data, [...shapeNames, "version", "written", "change", "queue", "outside"]);
+  const shape = parseRingShape(value);
   const version = value?.version;
-  const virtualNodes = value?.virtualNodes;
-  const groups = parseList(value?.groups, parseGroupName);
   const written = value?.written;
+  const change = parseOptional(value?.change, parseRingChange);
+  const queue = parseOptional(value?.queue, (list) => parseList(list, parseRingRequest));
+  const outside = parseOptional(value?.outside, (list) => parseList(list, parseGroupName));
   if (
+    shape === undefined ||
     !isCount(version) ||
-    !isCount(virtualNodes) ||
-    virtualNodes > virtualNodesMax ||
-    groups === undefined ||
-    hasRepetition(groups) ||
-    typeof written !== "boolean"
+    typeof written !== "boolean" ||
+    change === "invalid" ||
+    queue === "invalid" ||
+    outside === "invalid"
   ) {
     throw new ForeignContentError(
       path,
@@ -125,7 +151,65 @@ export function parseRingState(path: string, data: Uint8Array): RingState {
         `${virtualNodesMax} virtual nodes and names of groups of ${groupNameAllowed}`,
     );
   }
-  return { version, virtualNodes, groups, written };
+  return {
+    version,
+    ...shape,
+    written,
+    ...(change && { change }),
+    ...(queue && { queue }),
+    ...(outside && { outside }),
+  };
+}
+
+const shapeNames = ["virtualNodes", "groups"] as const;
+
+function parseRingShape(value: Partial<Record<keyof RingShape, unknown>> | undefined): RingShape | undefined {
+  const virtualNodes = parseVirtualNodes(value?.virtualNodes);
+  const groups = parseList(value?.groups, parseGroupName);
+  if (virtualNodes === undefined || groups === undefined || hasRepetition(groups)) return undefined;
+  return { virtualNodes, groups };
+}
+
+function parseRingChange(value: unknown): RingChange | undefined {
+  const fields = asObject(value, [...shapeNames, "id", "done", "paused", "rate"]);
+  const shape = parseRingShape(fields);
+  const id = fields?.id;
+  const done = parseList(fields?.done, parseMove);
+  const paused = fields?.paused;
+  const rate = parseOptional(fields?.rate, (given) => (isCount(given) && given > 0 ? given : undefined));
+  if (shape === undefined || !isCount(id) || done === undefined || typeof paused !== "boolean")
+    return undefined;
+  if (rate === "invalid") return undefined;
+  return { id, ...shape, done, paused, ...(rate !== undefined && { rate }) };
+}
+
+function parseMove(value: unknown): Move | undefined {
+  const names = parseList(value, parseGroupName);
+  const [from, to] = names ?? [];
+  return from === undefined || to === undefined || names?.length !== 2 ? undefined : { from, to };
+}
+
+function parseRingRequest(value: unknown): RingRequest | undefined {
+  const fields = asObject(value, ["kind", "group", "virtualNodes"]);
+  const kind = fields?.kind;
+  if (kind === "virtual-nodes") {
+    const virtualNodes = parseVirtualNodes(fields?.virtualNodes);
+    return virtualNodes === undefined ? undefined : { kind, virtualNodes };
+  }
+  const group = parseGroupName(fields?.group);
+  return (kind === "add" || kind === "drain") && group !== undefined ? { kind, group } : undefined;
+}
+
+function parseVirtualNodes(value: unknown): number | undefined {
+  return isCount(value) && value <= virtualNodesMax ? value : undefined;
+}
+
+/** Parses a field that may be absent. */
+function parseOptional<T>(
+  value: unknown,
+  parse: (value: unknown) => T | undefined,
+): T | undefined | "invalid" {
+  return value === undefined ? undefined : (parse(value) ?? "invalid");
 }
 
 function parsePosition(value: unknown): Position | undefined {

@@ -1,6 +1,7 @@
 /** The types of what ZooKeeper has about the cluster. */
 
 import type { Address } from "../../common/address.ts";
+import type { Move } from "../ring/changing-ring.ts";
 import type { Position } from "../storage/model.ts";
 
 /** One registration of a replica. A replica that registers again has the same number and another incarnation. */
@@ -36,19 +37,46 @@ export interface GroupLogs {
   readonly stores: ReadonlyMap<number, string>;
 }
 
-/** `/ring`. */
-export interface RingState {
+/** `/ring`: which groups there are keys in, and where each key lives. */
+export interface RingState extends RingShape {
   /** Rises by one with every change. */
   readonly version: number;
+  /**
+   * Whether a write may have been accepted. Set by compare-and-set before the very first write. From then on keys move when
+   * the ring changes.
+   */
+  readonly written: boolean;
+  /** The change under way. */
+  readonly change?: RingChange | undefined;
+  /** What is to be changed after that, in this order. */
+  readonly queue?: readonly RingRequest[] | undefined;
+  /** Groups that an operator has taken out of the ring, or kept out. They do not enter by themselves. */
+  readonly outside?: readonly string[] | undefined;
+}
+
+/** What places keys. */
+export interface RingShape {
   readonly virtualNodes: number;
   /** In the order in which they entered. */
   readonly groups: readonly string[];
-  /**
-   * Whether a write may have been accepted. Set by compare-and-set before the very first write. From then on no group can
-   * enter, since that would move keys.
-   */
-  readonly written: boolean;
 }
+
+/** How one ring becomes another, move by move: see `ChangingRing`. */
+export interface RingChange extends RingShape {
+  /** The version of the ring with which it began. Logs name the change by it. */
+  readonly id: number;
+  /** The moves that have ended. */
+  readonly done: readonly Move[];
+  readonly paused: boolean;
+  /** At most so many keys a second. Undefined: as fast as possible. */
+  readonly rate?: number | undefined;
+}
+
+/** What an operator, or a new group, asks of the ring. */
+export type RingRequest =
+  | { readonly kind: "add"; readonly group: string }
+  | { readonly kind: "drain"; readonly group: string }
+  | { readonly kind: "virtual-nodes"; readonly virtualNodes: number };
 
 /** A value with the version of its znode, for a compare-and-set. */
 export interface Versioned<T> {

@@ -42,9 +42,18 @@ export class HashRing {
     this.#owners = this.#hashes.map((hash) => points.get(hash) ?? 0);
   }
 
+  /** Hashes at which arcs end, rising. */
+  get points(): Uint32Array {
+    return this.#hashes;
+  }
+
   /** The group that the key belongs to. Undefined when there are no groups. */
   owner(key: string): string | undefined {
-    const hash = hashOf(hashedPart(key));
+    return this.ownerAt(hashOfKey(key));
+  }
+
+  /** The group that keys with this hash belong to. Undefined when there are no groups. */
+  ownerAt(hash: number): string | undefined {
     let from = 0;
     let to = this.#hashes.length;
     while (from < to) {
@@ -58,15 +67,36 @@ export class HashRing {
 
   /** The share of all hash values of each group. Exact: the sum is 1. */
   shares(): Map<string, number> {
-    const arcs = this.#names.map(() => 0);
-    let previous = (this.#hashes.at(-1) ?? 0) - hashCount;
-    this.#hashes.forEach((hash, index) => {
-      const owner = this.#owners[index] ?? 0;
-      arcs[owner] = (arcs[owner] ?? 0) + hash - previous;
-      previous = hash;
-    });
-    return new Map(this.#names.map((name, owner) => [name, (arcs[owner] ?? 0) / hashCount]));
+    const shares = new Map(this.#names.map((name) => [name, 0]));
+    for (const { end, share } of arcsOf(this.#hashes)) {
+      const owner = this.ownerAt(end) ?? "";
+      shares.set(owner, (shares.get(owner) ?? 0) + share);
+    }
+    return shares;
   }
+}
+
+/** A part of the ring that ends at a hash and begins behind the one before. */
+export interface Arc {
+  readonly end: number;
+  /** Of all hash values. */
+  readonly share: number;
+}
+
+/** The arcs between hashes, which rise without repetition. */
+export function* arcsOf(
+  ends: Iterable<number> & { at(index: number): number | undefined },
+): Generator<Arc, void, void> {
+  let previous = (ends.at(-1) ?? 0) - hashCount;
+  for (const end of ends) {
+    yield { end, share: (end - previous) / hashCount };
+    previous = end;
+  }
+}
+
+/** Where a key stands on the ring. */
+export function hashOfKey(key: string): number {
+  return hashOf(hashedPart(key));
 }
 
 function hashOf(text: string): number {

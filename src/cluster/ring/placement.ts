@@ -2,29 +2,38 @@ import {
   type GroupView,
   isSameMember,
   type NodeView,
+  type RingShape,
   type RingState,
   type Topology,
 } from "../metadata/model.ts";
 import type { Owner } from "../metadata/operation-error.ts";
+import { ChangingRing } from "./changing-ring.ts";
 import { HashRing } from "./hash-ring.ts";
 
-const rings = new WeakMap<RingState, HashRing>();
+const placements = new WeakMap<RingState, ChangingRing>();
 
-/** The ring of a topology, built once for each ring state. */
-export function ringOf(state: RingState): HashRing {
-  let ring = rings.get(state);
-  if (ring === undefined) {
-    ring = new HashRing(state.groups, { virtualNodes: state.virtualNodes });
-    rings.set(state, ring);
+/** Who owns which key under a ring state, built once for each. */
+export function placementOf(state: RingState): ChangingRing {
+  let placement = placements.get(state);
+  if (placement === undefined) {
+    const { change } = state;
+    placement = change
+      ? new ChangingRing(hashRingOf(state), hashRingOf(change), change.done)
+      : new ChangingRing(hashRingOf(state));
+    placements.set(state, placement);
   }
-  return ring;
+  return placement;
+}
+
+function hashRingOf({ groups, virtualNodes }: RingShape): HashRing {
+  return new HashRing(groups, { virtualNodes });
 }
 
 /** The group and primary of a key. Undefined while no group is in the ring. */
 export function ownerOf(topology: Topology, key: string): Owner | undefined {
   if (topology.ring === undefined) return undefined;
   const state = topology.ring.value;
-  const group = ringOf(state).owner(key);
+  const group = placementOf(state).owner(key);
   if (group === undefined) return undefined;
   return { group, address: primaryOf(topology.groups.get(group))?.address, ringVersion: state.version };
 }

@@ -1,7 +1,7 @@
 import { parseGroupLogs, parseGroupState, parseRingState } from "../../../src/cluster/metadata/codec.ts";
 import type { GroupState, RingState } from "../../../src/cluster/metadata/model.ts";
 import { ringPath } from "../../../src/cluster/metadata/paths.ts";
-import { ringOf } from "../../../src/cluster/ring/placement.ts";
+import { placementOf } from "../../../src/cluster/ring/placement.ts";
 import { HistoryRecorder } from "../../checker/history.ts";
 import type { StoreOperation } from "../../checker/store-model.ts";
 import type { Author } from "../checks/explain.ts";
@@ -75,7 +75,7 @@ export class Cluster {
 
   /** The group of the ring that a key belongs to. */
   groupOf(key: string): string | undefined {
-    return this.#ring && ringOf(this.#ring).owner(key);
+    return this.#ring && placementOf(this.#ring).owner(key);
   }
 
   /** As whom a process changes a group's state. Its machine may have another log by now: it counts what it was then. */
