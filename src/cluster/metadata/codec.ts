@@ -116,7 +116,7 @@ export function formatRingState(ring: RingState): Uint8Array {
     groups,
     written,
     ...(change && { change: plainChange(change) }),
-    ...(queue && queue.length > 0 && { queue }),
+    ...(queue && queue.length > 0 && { queue: queue.map(plainRequest) }),
     ...(outside && outside.length > 0 && { outside }),
   };
   return encodeText(JSON.stringify(plain));
@@ -125,6 +125,10 @@ export function formatRingState(ring: RingState): Uint8Array {
 function plainChange({ id, virtualNodes, groups, done, paused, rate }: RingChange) {
   const moves = done.map(({ from, to }) => [from, to]);
   return { id, virtualNodes, groups, done: moves, paused, ...(rate !== undefined && { rate }) };
+}
+
+function plainRequest({ rate, ...request }: RingRequest) {
+  return { ...request, ...(rate !== undefined && { rate }) };
 }
 
 /** Errors: ForeignContentError. */
@@ -142,13 +146,16 @@ export function parseRingState(path: string, data: Uint8Array): RingState {
     typeof written !== "boolean" ||
     change === "invalid" ||
     queue === "invalid" ||
-    outside === "invalid"
+    outside === "invalid" ||
+    hasRepetition(outside ?? []) ||
+    (change !== undefined && !isChangeOf(change, shape, version))
   ) {
     throw new ForeignContentError(
       path,
       data,
       'the ring like {"version":1,"virtualNodes":2,"groups":["zdata1"],"written":false} with up to ' +
-        `${virtualNodesMax} virtual nodes and names of groups of ${groupNameAllowed}`,
+        `${virtualNodesMax} virtual nodes, names of groups of ${groupNameAllowed}, and perhaps a change, a queue ` +
+        "and groups that are kept outside",
     );
   }
   return {
@@ -176,11 +183,22 @@ function parseRingChange(value: unknown): RingChange | undefined {
   const id = fields?.id;
   const done = parseList(fields?.done, parseMove);
   const paused = fields?.paused;
-  const rate = parseOptional(fields?.rate, (given) => (isCount(given) && given > 0 ? given : undefined));
-  if (shape === undefined || !isCount(id) || done === undefined || typeof paused !== "boolean")
-    return undefined;
-  if (rate === "invalid") return undefined;
+  const rate = parseOptional(fields?.rate, parseRate);
+  if (shape === undefined || !isCount(id) || done === undefined) return undefined;
+  if (typeof paused !== "boolean" || rate === "invalid") return undefined;
   return { id, ...shape, done, paused, ...(rate !== undefined && { rate }) };
+}
+
+/** Whether a change can be one of this ring. No key may be left without an owner. */
+function isChangeOf({ id, groups, done }: RingChange, present: RingShape, version: number): boolean {
+  const isMove = ({ from, to }: Move) => from !== to && present.groups.includes(from) && groups.includes(to);
+  return (
+    id <= version &&
+    present.groups.length > 0 &&
+    groups.length > 0 &&
+    done.every(isMove) &&
+    !hasRepetition(done.map(({ from, to }) => `${from} ${to}`))
+  );
 }
 
 function parseMove(value: unknown): Move | undefined {
@@ -190,14 +208,22 @@ function parseMove(value: unknown): Move | undefined {
 }
 
 function parseRingRequest(value: unknown): RingRequest | undefined {
-  const fields = asObject(value, ["kind", "group", "virtualNodes"]);
+  const fields = asObject(value, ["kind", "group", "virtualNodes", "rate"]);
   const kind = fields?.kind;
+  const given = parseOptional(fields?.rate, parseRate);
+  if (given === "invalid") return undefined;
+  const rate = given === undefined ? {} : { rate: given };
   if (kind === "virtual-nodes") {
     const virtualNodes = parseVirtualNodes(fields?.virtualNodes);
-    return virtualNodes === undefined ? undefined : { kind, virtualNodes };
+    return virtualNodes === undefined ? undefined : { kind, virtualNodes, ...rate };
   }
   const group = parseGroupName(fields?.group);
-  return (kind === "add" || kind === "drain") && group !== undefined ? { kind, group } : undefined;
+  return (kind === "add" || kind === "drain") && group !== undefined ? { kind, group, ...rate } : undefined;
+}
+
+/** Keys a second. */
+function parseRate(value: unknown): number | undefined {
+  return isCount(value) && value > 0 ? value : undefined;
 }
 
 function parseVirtualNodes(value: unknown): number | undefined {

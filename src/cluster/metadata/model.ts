@@ -39,7 +39,7 @@ export interface GroupLogs {
 
 /** `/ring`: which groups there are keys in, and where each key lives. */
 export interface RingState extends RingShape {
-  /** Rises by one with every change. */
+  /** Rises by one with every change of the znode: one version always means one placement of keys. */
   readonly version: number;
   /**
    * Whether a write may have been accepted. Set by compare-and-set before the very first write. From then on keys move when
@@ -73,10 +73,14 @@ export interface RingChange extends RingShape {
 }
 
 /** What an operator, or a new group, asks of the ring. */
-export type RingRequest =
+export type RingRequest = (
   | { readonly kind: "add"; readonly group: string }
   | { readonly kind: "drain"; readonly group: string }
-  | { readonly kind: "virtual-nodes"; readonly virtualNodes: number };
+  | { readonly kind: "virtual-nodes"; readonly virtualNodes: number }
+) & {
+  /** As that of the change that it begins. */
+  readonly rate?: number | undefined;
+};
 
 /** A value with the version of its znode, for a compare-and-set. */
 export interface Versioned<T> {

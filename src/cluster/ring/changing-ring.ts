@@ -1,4 +1,4 @@
-import { arcsOf, type HashRing, hashOfKey } from "./hash-ring.ts";
+import { type Arc, arcsOf, type HashRing, hashOfKey } from "./hash-ring.ts";
 
 /** All keys that one group has in the present ring and another one in the next. They change hands together. */
 export interface Move {
@@ -12,6 +12,11 @@ export interface MoveShare extends Move {
   readonly share: number;
 }
 
+/** An arc of the ring, and who owns its keys now. */
+export interface OwnedArc extends Arc {
+  readonly owner: string;
+}
+
 export function isSameMove(a: Move, b: Move): boolean {
   return a.from === b.from && a.to === b.to;
 }
@@ -20,13 +25,14 @@ export function isSameMove(a: Move, b: Move): boolean {
 export class ChangingRing {
   readonly #present: HashRing;
   readonly #next: HashRing;
-  readonly #done: readonly Move[];
+  /** Of the moves that have ended: the destinations, by source. Every look-up of a key asks it. */
+  readonly #done: ReadonlyMap<string, ReadonlySet<string>>;
 
   /** `done`: moves that have ended. */
   constructor(present: HashRing, next = present, done: readonly Move[] = []) {
     this.#present = present;
     this.#next = next;
-    this.#done = done;
+    this.#done = destinationsOf(done);
   }
 
   /** The group that the key belongs to now. Undefined when there are no groups. */
@@ -41,25 +47,32 @@ export class ChangingRing {
 
   /** The moves that have not ended, in the order of their names. */
   moves(): MoveShare[] {
-    const moves: (MoveShare & { share: number })[] = [];
+    const shares = new Map<string, Map<string, number>>();
     for (const { end, share } of this.#arcs()) {
       const move = this.#moveAt(end);
       if (move === undefined) continue;
-      const known = moves.find((other) => isSameMove(other, move));
-      if (known === undefined) moves.push({ ...move, share });
-      else known.share += share;
+      const { from, to } = move;
+      const ofSource = shares.get(from) ?? new Map<string, number>();
+      shares.set(from, ofSource.set(to, (ofSource.get(to) ?? 0) + share));
     }
-    return moves.sort((a, b) => (a.from === b.from ? compare(a.to, b.to) : compare(a.from, b.from)));
+    return [...shares]
+      .flatMap(([from, ofSource]) => [...ofSource].map(([to, share]) => ({ from, to, share })))
+      .sort((a, b) => compare(a.from, b.from) || compare(a.to, b.to));
   }
 
-  /** The share of all hash values that each group owns now; groups that own nothing are left out. */
+  /** The share of all hash values that each group owns now. Exact: the sum is 1. Groups that own nothing are left out. */
   shares(): Map<string, number> {
     const shares = new Map<string, number>();
-    for (const { end, share } of this.#arcs()) {
-      const owner = this.#ownerAt(end);
-      if (owner !== undefined) shares.set(owner, (shares.get(owner) ?? 0) + share);
-    }
+    for (const { owner, share } of this.arcs()) shares.set(owner, (shares.get(owner) ?? 0) + share);
     return shares;
+  }
+
+  /** The arcs of the ring with their present owners, in the order of their ends. None when there are no groups. */
+  *arcs(): Generator<OwnedArc, void, void> {
+    for (const arc of this.#arcs()) {
+      const owner = this.#ownerAt(arc.end);
+      if (owner !== undefined) yield { ...arc, owner };
+    }
   }
 
   #ownerAt(hash: number): string | undefined {
@@ -73,13 +86,22 @@ export class ChangingRing {
     const from = this.#present.ownerAt(hash);
     const to = this.#next.ownerAt(hash);
     if (from === undefined || to === undefined || from === to) return undefined;
-    const move = { from, to };
-    return this.#done.some((done) => isSameMove(done, move)) ? undefined : move;
+    return this.#done.get(from)?.has(to) ? undefined : { from, to };
   }
 
   #arcs() {
-    return arcsOf([...new Set([...this.#present.points, ...this.#next.points])].sort((a, b) => a - b));
+    const { points } = this.#present;
+    if (this.#next === this.#present) return arcsOf(points);
+    return arcsOf(Uint32Array.from(new Set([...points, ...this.#next.points])).sort());
   }
+}
+
+function destinationsOf(moves: readonly Move[]): Map<string, Set<string>> {
+  const destinations = new Map<string, Set<string>>();
+  for (const { from, to } of moves) {
+    destinations.set(from, (destinations.get(from) ?? new Set<string>()).add(to));
+  }
+  return destinations;
 }
 
 function compare(a: string, b: string): number {

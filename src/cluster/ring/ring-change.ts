@@ -1,6 +1,8 @@
 import type { RingChange, RingRequest, RingShape, RingState } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
+import { groupNameAllowed, isGroupName } from "../metadata/paths.ts";
 import { isSameMove, type Move } from "./changing-ring.ts";
+import { virtualNodesMax } from "./hash-ring.ts";
 import { placementOf } from "./placement.ts";
 
 /** Most requests that wait behind a change. */
@@ -8,59 +10,91 @@ export const queuedRequestsMax = 16;
 
 /**
  * The legal changes of `/ring`, as functions of its state. A change begins, moves end one after another, and with the last
- * one the next ring becomes the present one. While one change is under way, further requests wait.
+ * one the next ring becomes the present one. While one change is under way, further requests wait. Each function raises
+ * the version by one.
  */
 
-/** The ring with a request begun, or waiting behind the change under way. Errors: refused. */
-export function requested(ring: RingState, request: RingRequest, rate?: number): RingState {
-  if (ring.change === undefined) return begun(ring, shapeAfter(ring, request), rate);
-  const queue = [...(ring.queue ?? []), request];
-  if (queue.length > queuedRequestsMax) {
+/**
+ * The ring with a request begun, or waiting behind the change under way. In a ring that is not written to it is carried
+ * out at once. Errors: invalid, refused.
+ */
+export function requested(ring: RingState, request: RingRequest): RingState {
+  checkRequest(request);
+  const next = raised(ring);
+  if (next.change === undefined) return begun(next, shapeAfter(next, request), request.rate);
+  const queue = next.queue ?? [];
+  if (request.kind === "drain") {
+    const left = queue.filter((waiting) => waiting.kind !== "add" || waiting.group !== request.group);
+    if (left.length < queue.length) return withOutside(withQueue(next, left), [request.group]);
+  }
+  if (queue.length >= queuedRequestsMax) {
     throw new OperationError("refused", `${queuedRequestsMax} ring changes wait already; no more can wait`);
   }
   // Refused now if it could not begin later.
-  queue.reduce<RingShape>(shapeAfter, ring.change);
-  return { ...ring, version: ring.version + 1, queue };
+  shapeAfter(shapeAfterQueue(next), request);
+  return { ...next, queue: [...queue, request] };
 }
 
-/** The ring after a move has ended. */
-export function moved(ring: RingState, move: Move): RingState {
+/** The ring after a move of the change with this id has ended. Errors: refused. */
+export function moved(ring: RingState, move: Move, id: number): RingState {
   const { change } = ring;
   const isUnderWay = placementOf(ring)
     .moves()
     .some((other) => isSameMove(other, move));
-  if (change === undefined || !isUnderWay) {
-    throw new OperationError("refused", `no keys are to move from "${move.from}" to "${move.to}"`);
+  // Another change may have a move of the same groups, but not of the same keys.
+  if (change?.id !== id || !isUnderWay) {
+    throw new OperationError(
+      "refused",
+      `no keys are to move from "${move.from}" to "${move.to}" in ring change ${id}`,
+    );
   }
-  return ended({ ...ring, version: ring.version + 1, change: { ...change, done: [...change.done, move] } });
+  const { from, to } = move;
+  return ended({ ...raised(ring), change: { ...change, done: [...change.done, { from, to }] } });
 }
 
-/** The ring while what has moved goes back. Errors: refused. */
+/** The ring while what has moved goes back. Aborted once more, it goes forward again. Errors: refused. */
 export function aborted(ring: RingState): RingState {
-  const { change } = ring;
-  if (change === undefined) throw new OperationError("refused", "no ring change is under way");
+  const change = changeOf(ring);
+  const next = raised(ring);
   const { virtualNodes, groups } = ring;
-  const version = ring.version + 1;
   // What has not moved counts as moved back already.
   const done = placementOf(ring)
     .moves()
     .map(({ from, to }) => ({ from: to, to: from }));
-  const back: RingChange = { ...change, id: version, virtualNodes, groups, done, paused: false };
-  return ended(
-    withOutside({ ...ring, version, virtualNodes: change.virtualNodes, groups: change.groups, change: back }),
-  );
+  const back: RingChange = { ...change, id: next.version, virtualNodes, groups, done, paused: false };
+  const started = { ...next, virtualNodes: change.virtualNodes, groups: change.groups, change: back };
+  return ended(withOutside(started, change.groups));
 }
 
-/** The ring with its change paused or resumed. Errors: refused. `rate`: see `RingChange`. */
-export function paced(ring: RingState, { paused, rate }: Pick<RingChange, "paused" | "rate">): RingState {
-  const { change } = ring;
-  if (change === undefined) throw new OperationError("refused", "no ring change is under way");
-  const { rate: _, ...rest } = change;
-  return {
-    ...ring,
-    version: ring.version + 1,
-    change: { ...rest, paused, ...(rate !== undefined && { rate }) },
-  };
+/** The ring with its change paused or resumed. `rate`: keys a second; 0: no limit; undefined: as before. Errors: refused. */
+export function paced(
+  ring: RingState,
+  { paused, rate }: { readonly paused: boolean; readonly rate?: number | undefined },
+): RingState {
+  const { rate: before, ...change } = changeOf(ring);
+  const next = rate ?? before ?? 0;
+  checkRate(next === 0 ? undefined : next);
+  return { ...raised(ring), change: { ...change, paused, ...(next > 0 && { rate: next }) } };
+}
+
+/** The ring after a group outside of it has been removed: should one of this name come again, it is a new one. */
+export function removed(ring: RingState, group: string): RingState {
+  const outside = (ring.outside ?? []).filter((name) => name !== group);
+  const { outside: _, ...rest } = raised(ring);
+  return { ...rest, ...(outside.length > 0 && { outside }) };
+}
+
+/** Where a group is, as far as the ring is concerned. */
+export type GroupPlace = "in" | "entering" | "leaving" | "queued" | "kept-outside" | "new";
+
+export function placeOfGroup(ring: RingState, group: string): GroupPlace {
+  const isPresent = ring.groups.includes(group);
+  const isNext = (ring.change ?? ring).groups.includes(group);
+  if (isPresent) return isNext ? "in" : "leaving";
+  if (isNext) return "entering";
+  const isQueued = ring.queue?.some((request) => request.kind === "add" && request.group === group);
+  if (isQueued) return "queued";
+  return ring.outside?.includes(group) ? "kept-outside" : "new";
 }
 
 /** The ring that a request makes of another one. Errors: refused. */
@@ -68,13 +102,16 @@ export function shapeAfter({ virtualNodes, groups }: RingShape, request: RingReq
   switch (request.kind) {
     case "add":
       if (groups.includes(request.group)) {
-        throw new OperationError("refused", `group "${request.group}" is in the ring`);
+        throw new OperationError("refused", `group "${request.group}" is in the ring, or enters it already`);
       }
       return { virtualNodes, groups: [...groups, request.group] };
     case "drain": {
       const left = groups.filter((name) => name !== request.group);
       if (left.length === groups.length) {
-        throw new OperationError("refused", `group "${request.group}" is not in the ring`);
+        throw new OperationError(
+          "refused",
+          `group "${request.group}" is not in the ring, or leaves it already`,
+        );
       }
       if (left.length === 0) {
         throw new OperationError("refused", `group "${request.group}" is the only one in the ring`);
@@ -83,23 +120,50 @@ export function shapeAfter({ virtualNodes, groups }: RingShape, request: RingReq
     }
     case "virtual-nodes":
       if (request.virtualNodes === virtualNodes) {
-        throw new OperationError("refused", `the ring has ${virtualNodes} virtual nodes`);
+        throw new OperationError("refused", `the ring has ${virtualNodes} virtual nodes, or will have them`);
       }
       return { virtualNodes: request.virtualNodes, groups };
   }
 }
 
+/** The ring when the change under way and all that wait have ended. */
+export function shapeAfterQueue({ virtualNodes, groups, change, queue = [] }: RingState): RingShape {
+  let shape: RingShape = change ?? { virtualNodes, groups };
+  for (const request of queue) shape = tried(shape, request) ?? shape;
+  return shape;
+}
+
+/** Undefined when an abort has made the request pointless. */
+function tried(shape: RingShape, request: RingRequest): RingShape | undefined {
+  try {
+    return shapeAfter(shape, request);
+  } catch (error) {
+    if (error instanceof OperationError) return undefined;
+    throw error;
+  }
+}
+
+function changeOf({ change }: RingState): RingChange {
+  if (change === undefined) throw new OperationError("refused", "no ring change is under way");
+  return change;
+}
+
+function raised(ring: RingState): RingState {
+  return { ...ring, version: ring.version + 1 };
+}
+
+/** Begins a change. The version is raised already. */
 function begun(ring: RingState, next: RingShape, rate: number | undefined): RingState {
-  const version = ring.version + 1;
+  const { virtualNodes, groups } = next;
   const change: RingChange = {
-    id: version,
-    virtualNodes: next.virtualNodes,
-    groups: next.groups,
+    id: ring.version,
+    virtualNodes,
+    groups,
     done: [],
     paused: false,
     ...(rate !== undefined && { rate }),
   };
-  const started = withOutside({ ...ring, version, change });
+  const started = withOutside({ ...ring, change }, ring.groups);
   // Before the first write there is nothing to move.
   return ring.written ? ended(started) : finished(started, change);
 }
@@ -111,24 +175,43 @@ function ended(ring: RingState): RingState {
 }
 
 function finished(ring: RingState, { virtualNodes, groups }: RingShape): RingState {
-  const { change: _, queue: [request, ...queue] = [], ...rest } = ring;
-  const state: RingState = { ...rest, virtualNodes, groups, ...(queue.length > 0 && { queue }) };
+  const { change: _, ...rest } = ring;
+  const [request, ...queue] = ring.queue ?? [];
+  const state = withQueue({ ...rest, virtualNodes, groups }, queue);
   if (request === undefined) return state;
-  try {
-    return begun(state, shapeAfter(state, request), undefined);
-  } catch (error) {
-    // An abort has made it pointless.
-    if (error instanceof OperationError) return finished({ ...state, queue }, state);
-    throw error;
-  }
+  const next = tried(state, request);
+  return next === undefined ? finished(state, state) : begun(state, next, request.rate);
 }
 
-/** Groups that a change takes out of the ring stay outside until somebody asks for them. */
-function withOutside(ring: RingState): RingState {
-  const next = ring.change?.groups ?? ring.groups;
-  const outside = [...new Set([...(ring.outside ?? []), ...ring.groups])].filter(
-    (name) => !next.includes(name),
-  );
+function withQueue(ring: RingState, queue: readonly RingRequest[]): RingState {
+  const { queue: _, ...rest } = ring;
+  return { ...rest, ...(queue.length > 0 && { queue }) };
+}
+
+/** Of `groups`, those that the ring loses stay outside until somebody asks for them; those that it gains do not. */
+function withOutside(ring: RingState, groups: readonly string[]): RingState {
+  const next = (ring.change ?? ring).groups;
+  const outside = [...new Set([...(ring.outside ?? []), ...groups])].filter((name) => !next.includes(name));
   const { outside: _, ...rest } = ring;
   return { ...rest, ...(outside.length > 0 && { outside }) };
+}
+
+/** Errors: invalid. What the ring's znode cannot hold must not be written to it. */
+function checkRequest(request: RingRequest): void {
+  checkRate(request.rate);
+  if (request.kind === "virtual-nodes") {
+    const { virtualNodes } = request;
+    if (Number.isInteger(virtualNodes) && virtualNodes >= 0 && virtualNodes <= virtualNodesMax) return;
+    throw new OperationError(
+      "invalid",
+      `virtual nodes ${virtualNodes}; allowed: a whole number from 0 to ${virtualNodesMax}`,
+    );
+  }
+  if (isGroupName(request.group)) return;
+  throw new OperationError("invalid", `group ${JSON.stringify(request.group)}; allowed: ${groupNameAllowed}`);
+}
+
+function checkRate(rate: number | undefined): void {
+  if (rate === undefined || (Number.isSafeInteger(rate) && rate > 0)) return;
+  throw new OperationError("invalid", `rate ${rate}; allowed: a whole number of keys a second, at least 1`);
 }

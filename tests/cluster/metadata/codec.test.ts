@@ -78,6 +78,24 @@ const foreign: [string, (path: string, data: Uint8Array) => unknown, string[]][]
       '{"version":1,"virtualNodes":10001,"groups":[],"written":true}',
       '{"version":-1,"virtualNodes":2,"groups":[],"written":true}',
       '{"version":1,"virtualNodes":2,"groups":[],"written":true,"change":{}}',
+      '{"version":1,"virtualNodes":2,"groups":["a"],"written":true,"more":1}',
+      '{"version":1,"virtualNodes":2,"groups":["a"],"written":true,"outside":["b","b"]}',
+      '{"version":1,"virtualNodes":2,"groups":["a"],"written":true,"outside":["lock"]}',
+      '{"version":1,"virtualNodes":2,"groups":["a"],"written":true,"queue":[{"kind":"add"}]}',
+      '{"version":1,"virtualNodes":2,"groups":["a"],"written":true,"queue":[{"kind":"grow","group":"b"}]}',
+      '{"version":1,"virtualNodes":2,"groups":["a"],"written":true,"queue":[{"kind":"add","group":"b","rate":0}]}',
+      '{"version":1,"virtualNodes":2,"groups":["a"],"written":true,"queue":[{"kind":"virtual-nodes","virtualNodes":-1}]}',
+      ...[
+        '"id":2,"virtualNodes":2,"groups":["a","b"],"done":[],"paused":false',
+        '"id":1,"virtualNodes":2,"groups":[],"done":[],"paused":false',
+        '"id":1,"virtualNodes":2,"groups":["a","b"],"done":[["a"]],"paused":false',
+        '"id":1,"virtualNodes":2,"groups":["a","b"],"done":[["a","a"]],"paused":false',
+        '"id":1,"virtualNodes":2,"groups":["a","b"],"done":[["b","a"]],"paused":false',
+        '"id":1,"virtualNodes":2,"groups":["a","b"],"done":[["a","b"],["a","b"]],"paused":false',
+        '"id":1,"virtualNodes":2,"groups":["a","b"],"done":[],"paused":0',
+        '"id":1,"virtualNodes":2,"groups":["a","b"],"done":[],"paused":false,"rate":0',
+        '"id":1,"virtualNodes":2,"groups":["a","b"],"done":[],"paused":false,"more":1',
+      ].map((change) => `{"version":1,"virtualNodes":2,"groups":["a"],"written":true,"change":{${change}}}`),
     ],
   ],
 ];
@@ -101,6 +119,36 @@ describe("written forms", () => {
     }
     const ring: RingState = { version: 1, virtualNodes: 2, groups: ["zdata1"], written: false };
     const text = '{"version":1,"virtualNodes":2,"groups":["zdata1"],"written":false}';
+    assert.equal(new TextDecoder().decode(formatRingState(ring)), text);
+    assert.deepEqual(parseRingState("/ring", encodeText(text)), ring);
+  });
+
+  it("write a ring that changes, what waits behind that, and what is kept outside, and read it back", () => {
+    const ring: RingState = {
+      version: 9,
+      virtualNodes: 2,
+      groups: ["a", "b"],
+      written: true,
+      change: {
+        id: 7,
+        virtualNodes: 2,
+        groups: ["a", "b", "c"],
+        done: [{ from: "a", to: "c" }],
+        paused: true,
+        rate: 500,
+      },
+      queue: [
+        { kind: "virtual-nodes", virtualNodes: 128 },
+        { kind: "add", group: "d", rate: 20 },
+        { kind: "drain", group: "a" },
+      ],
+      outside: ["e"],
+    };
+    const text =
+      '{"version":9,"virtualNodes":2,"groups":["a","b"],"written":true,' +
+      '"change":{"id":7,"virtualNodes":2,"groups":["a","b","c"],"done":[["a","c"]],"paused":true,"rate":500},' +
+      '"queue":[{"kind":"virtual-nodes","virtualNodes":128},{"kind":"add","group":"d","rate":20},' +
+      '{"kind":"drain","group":"a"}],"outside":["e"]}';
     assert.equal(new TextDecoder().decode(formatRingState(ring)), text);
     assert.deepEqual(parseRingState("/ring", encodeText(text)), ring);
   });
