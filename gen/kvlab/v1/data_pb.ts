@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file kvlab/v1/data.proto.
  */
 export const file_kvlab_v1_data: GenFile = /*@__PURE__*/
-  fileDesc("ChNrdmxhYi92MS9kYXRhLnByb3RvEghrdmxhYi52MSIZCgpHZXRSZXF1ZXN0EgsKA2tleRgBIAEoCSJzCgtHZXRSZXNwb25zZRIPCgVieXRlcxgBIAEoDEgAEg4KBHRleHQYAiABKAlIABIQCghyZXZpc2lvbhgDIAEoBBIYCgt0dGxfbGVmdF9tcxgEIAEoBEgBiAEBQgcKBXZhbHVlQg4KDF90dGxfbGVmdF9tcyIvCglSZXF1ZXN0SWQSCgoCaWQYASABKAkSFgoOYWZ0ZXJfcmV2aXNpb24YAiABKAQi2wEKClB1dFJlcXVlc3QSCwoDa2V5GAEgASgJEg8KBWJ5dGVzGAIgASgMSAASDgoEdGV4dBgDIAEoCUgAEhUKC2lmX3JldmlzaW9uGAQgASgESAESEwoJaWZfYWJzZW50GAUgASgISAESFAoKaWZfcHJlc2VudBgGIAEoCEgBEhMKBnR0bF9tcxgHIAEoBEgCiAEBEicKCnJlcXVlc3RfaWQYCCABKAsyEy5rdmxhYi52MS5SZXF1ZXN0SWRCBwoFdmFsdWVCCwoJY29uZGl0aW9uQgkKB190dGxfbXMiHwoLUHV0UmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQifwoNRGVsZXRlUmVxdWVzdBILCgNrZXkYASABKAkSFQoLaWZfcmV2aXNpb24YAiABKARIABIUCgppZl9wcmVzZW50GAMgASgISAASJwoKcmVxdWVzdF9pZBgEIAEoCzITLmt2bGFiLnYxLlJlcXVlc3RJZEILCgljb25kaXRpb24iIgoORGVsZXRlUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQiZQoHQ29tcGFyZRILCgNrZXkYASABKAkSFQoLaWZfcmV2aXNpb24YAiABKARIABITCglpZl9hYnNlbnQYAyABKAhIABIUCgppZl9wcmVzZW50GAQgASgISABCCwoJY29uZGl0aW9uIm0KDkJhdGNoT3BlcmF0aW9uEiMKA3B1dBgBIAEoCzIULmt2bGFiLnYxLlB1dFJlcXVlc3RIABIpCgZkZWxldGUYAiABKAsyFy5rdmxhYi52MS5EZWxldGVSZXF1ZXN0SABCCwoJb3BlcmF0aW9uIooBCgxCYXRjaFJlcXVlc3QSIwoIY29tcGFyZXMYASADKAsyES5rdmxhYi52MS5Db21wYXJlEiwKCm9wZXJhdGlvbnMYAiADKAsyGC5rdmxhYi52MS5CYXRjaE9wZXJhdGlvbhInCgpyZXF1ZXN0X2lkGAMgASgLMhMua3ZsYWIudjEuUmVxdWVzdElkIiEKDUJhdGNoUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQipgEKC1NjYW5SZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg4KBnByZWZpeBgCIAEoCRINCgVzdGFydBgDIAEoCRIQCgNlbmQYBCABKAlIAIgBARISCgVhZnRlchgFIAEoCUgBiAEBEg8KB3JldmVyc2UYBiABKAgSDQoFbGltaXQYByABKAQSEQoJa2V5c19vbmx5GAggASgIQgYKBF9lbmRCCAoGX2FmdGVyIn0KCEtleVZhbHVlEgsKA2tleRgBIAEoCRIPCgVieXRlcxgCIAEoDEgAEg4KBHRleHQYAyABKAlIABIQCghyZXZpc2lvbhgEIAEoBBIYCgt0dGxfbGVmdF9tcxgFIAEoBEgBiAEBQgcKBXZhbHVlQg4KDF90dGxfbGVmdF9tcyJSCgxTY2FuUmVzcG9uc2USIQoFaXRlbXMYASADKAsyEi5rdmxhYi52MS5LZXlWYWx1ZRIQCghyZXZpc2lvbhgCIAEoBBINCgVlcG9jaBgDIAEoBCKeAQoMV2F0Y2hSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg0KA2tleRgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEhsKDmFmdGVyX3JldmlzaW9uGAQgASgESAGIAQESEwoLYWZ0ZXJfZXBvY2gYBSABKAQSEAoIcHJldmlvdXMYBiABKAhCBwoFc2NvcGVCEQoPX2FmdGVyX3JldmlzaW9uIlYKDVdhdGNoUmVzcG9uc2USJAoGZXZlbnRzGAEgAygLMhQua3ZsYWIudjEuV2F0Y2hFdmVudBIQCghyZXZpc2lvbhgCIAEoBBINCgVlcG9jaBgDIAEoBCKyAQoKV2F0Y2hFdmVudBIhCgRraW5kGAEgASgOMhMua3ZsYWIudjEuRXZlbnRLaW5kEgsKA2tleRgCIAEoCRIPCgVieXRlcxgDIAEoDEgAEg4KBHRleHQYBCABKAlIABIQCghyZXZpc2lvbhgFIAEoBBIpCghwcmV2aW91cxgGIAEoCzIXLmt2bGFiLnYxLlByZXZpb3VzVmFsdWUSDQoFZXBvY2gYByABKARCBwoFdmFsdWUiWQoNUHJldmlvdXNWYWx1ZRIPCgVieXRlcxgBIAEoDEgAEg4KBHRleHQYAiABKAlIABIQCghyZXZpc2lvbhgDIAEoBBIMCgRsb3N0GAQgASgIQgcKBXZhbHVlIjYKC1BpcGVSZXF1ZXN0EicKCm9wZXJhdGlvbnMYASADKAsyEy5rdmxhYi52MS5PcGVyYXRpb24iMQoMUGlwZVJlc3BvbnNlEiEKB2Fuc3dlcnMYASADKAsyEC5rdmxhYi52MS5BbnN3ZXIiOgoPRXhjaGFuZ2VSZXF1ZXN0EicKCm9wZXJhdGlvbnMYASADKAsyEy5rdmxhYi52MS5PcGVyYXRpb24iNQoQRXhjaGFuZ2VSZXNwb25zZRIhCgdhbnN3ZXJzGAEgAygLMhAua3ZsYWIudjEuQW5zd2VyItEBCglPcGVyYXRpb24SCgoCaWQYASABKA0SEgoKdGltZW91dF9tcxgCIAEoDRIjCgNnZXQYAyABKAsyFC5rdmxhYi52MS5HZXRSZXF1ZXN0SAASIwoDcHV0GAQgASgLMhQua3ZsYWIudjEuUHV0UmVxdWVzdEgAEikKBmRlbGV0ZRgFIAEoCzIXLmt2bGFiLnYxLkRlbGV0ZVJlcXVlc3RIABInCgViYXRjaBgGIAEoCzIWLmt2bGFiLnYxLkJhdGNoUmVxdWVzdEgAQgYKBGNhbGwi5gEKBkFuc3dlchIKCgJpZBgBIAEoDRIkCgNnZXQYAiABKAsyFS5rdmxhYi52MS5HZXRSZXNwb25zZUgAEiQKA3B1dBgDIAEoCzIVLmt2bGFiLnYxLlB1dFJlc3BvbnNlSAASKgoGZGVsZXRlGAQgASgLMhgua3ZsYWIudjEuRGVsZXRlUmVzcG9uc2VIABIoCgViYXRjaBgFIAEoCzIXLmt2bGFiLnYxLkJhdGNoUmVzcG9uc2VIABIkCgdmYWlsdXJlGAYgASgLMhEua3ZsYWIudjEuRmFpbHVyZUgAQggKBmFuc3dlciJPCgdGYWlsdXJlEgwKBGNvZGUYASABKA0SDwoHbWVzc2FnZRgCIAEoCRIlCgdkZXRhaWxzGAMgAygLMhQuZ29vZ2xlLnByb3RvYnVmLkFueSI+Cg1TdGF0dXNSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEhMKBm51bWJlchgCIAEoDUgAiAEBQgkKB19udW1iZXIilwIKDlN0YXR1c1Jlc3BvbnNlEg0KBWdyb3VwGAEgASgJEg4KBm51bWJlchgCIAEoDRIgCgRyb2xlGAMgASgOMhIua3ZsYWIudjEuTm9kZVJvbGUSDQoFZXBvY2gYBCABKAQSEAoIbGFzdF9zZXEYBSABKAQSFQoNY29tbWl0dGVkX3NlcRgGIAEoBBIMCgRrZXlzGAcgASgEEhEKCWxvZ19ieXRlcxgIIAEoBBIVCg1nYXJiYWdlX2J5dGVzGAkgASgEEikKCHN0YW5kYnlzGAogAygLMhcua3ZsYWIudjEuU3RhbmRieVN0YXR1cxITCgt1bmF2YWlsYWJsZRgLIAEoCRIUCgxkaXNrX3Ryb3VibGUYDCABKAkivgEKDVN0YW5kYnlTdGF0dXMSDgoGbnVtYmVyGAEgASgNEhEKCWFja2VkX3NlcRgCIAEoBBILCgNsYWcYAyABKAQSDwoHaW5fc3luYxgEIAEoCBIRCglkaXNrX2Z1bGwYBSABKAgSJQoFc3RhdGUYBiABKA4yFi5rdmxhYi52MS5TdGFuZGJ5U3RhdGUSHQoQc25hcHNob3RfcGVyY2VudBgHIAEoDUgAiAEBQhMKEV9zbmFwc2hvdF9wZXJjZW50KmkKCUV2ZW50S2luZBIaChZFVkVOVF9LSU5EX1VOU1BFQ0lGSUVEEAASEgoORVZFTlRfS0lORF9QVVQQARIVChFFVkVOVF9LSU5EX0RFTEVURRACEhUKEUVWRU5UX0tJTkRfRVhQSVJFEAMqmQEKDFN0YW5kYnlTdGF0ZRIdChlTVEFOREJZX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTU1RBTkRCWV9TVEFURV9QUk9CRRABEhsKF1NUQU5EQllfU1RBVEVfUkVQTElDQVRFEAISGgoWU1RBTkRCWV9TVEFURV9TTkFQU0hPVBADEhgKFFNUQU5EQllfU1RBVEVfUEFVU0VEEAQysAQKC0RhdGFTZXJ2aWNlEjcKA0dldBIULmt2bGFiLnYxLkdldFJlcXVlc3QaFS5rdmxhYi52MS5HZXRSZXNwb25zZSIDkAIBEjIKA1B1dBIULmt2bGFiLnYxLlB1dFJlcXVlc3QaFS5rdmxhYi52MS5QdXRSZXNwb25zZRI7CgZEZWxldGUSFy5rdmxhYi52MS5EZWxldGVSZXF1ZXN0Ghgua3ZsYWIudjEuRGVsZXRlUmVzcG9uc2USOAoFQmF0Y2gSFi5rdmxhYi52MS5CYXRjaFJlcXVlc3QaFy5rdmxhYi52MS5CYXRjaFJlc3BvbnNlEjwKBFNjYW4SFS5rdmxhYi52MS5TY2FuUmVxdWVzdBoWLmt2bGFiLnYxLlNjYW5SZXNwb25zZSIDkAIBMAESPwoFV2F0Y2gSFi5rdmxhYi52MS5XYXRjaFJlcXVlc3QaFy5rdmxhYi52MS5XYXRjaFJlc3BvbnNlIgOQAgEwARI5CgRQaXBlEhUua3ZsYWIudjEuUGlwZVJlcXVlc3QaFi5rdmxhYi52MS5QaXBlUmVzcG9uc2UoATABEkEKCEV4Y2hhbmdlEhkua3ZsYWIudjEuRXhjaGFuZ2VSZXF1ZXN0Ghoua3ZsYWIudjEuRXhjaGFuZ2VSZXNwb25zZRJACgZTdGF0dXMSFy5rdmxhYi52MS5TdGF0dXNSZXF1ZXN0Ghgua3ZsYWIudjEuU3RhdHVzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_protobuf_any, file_kvlab_v1_topology]);
+  fileDesc("ChNrdmxhYi92MS9kYXRhLnByb3RvEghrdmxhYi52MSIZCgpHZXRSZXF1ZXN0EgsKA2tleRgBIAEoCSJzCgtHZXRSZXNwb25zZRIPCgVieXRlcxgBIAEoDEgAEg4KBHRleHQYAiABKAlIABIQCghyZXZpc2lvbhgDIAEoBBIYCgt0dGxfbGVmdF9tcxgEIAEoBEgBiAEBQgcKBXZhbHVlQg4KDF90dGxfbGVmdF9tcyIvCglSZXF1ZXN0SWQSCgoCaWQYASABKAkSFgoOYWZ0ZXJfcmV2aXNpb24YAiABKAQi2wEKClB1dFJlcXVlc3QSCwoDa2V5GAEgASgJEg8KBWJ5dGVzGAIgASgMSAASDgoEdGV4dBgDIAEoCUgAEhUKC2lmX3JldmlzaW9uGAQgASgESAESEwoJaWZfYWJzZW50GAUgASgISAESFAoKaWZfcHJlc2VudBgGIAEoCEgBEhMKBnR0bF9tcxgHIAEoBEgCiAEBEicKCnJlcXVlc3RfaWQYCCABKAsyEy5rdmxhYi52MS5SZXF1ZXN0SWRCBwoFdmFsdWVCCwoJY29uZGl0aW9uQgkKB190dGxfbXMiHwoLUHV0UmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQifwoNRGVsZXRlUmVxdWVzdBILCgNrZXkYASABKAkSFQoLaWZfcmV2aXNpb24YAiABKARIABIUCgppZl9wcmVzZW50GAMgASgISAASJwoKcmVxdWVzdF9pZBgEIAEoCzITLmt2bGFiLnYxLlJlcXVlc3RJZEILCgljb25kaXRpb24iIgoORGVsZXRlUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQiZQoHQ29tcGFyZRILCgNrZXkYASABKAkSFQoLaWZfcmV2aXNpb24YAiABKARIABITCglpZl9hYnNlbnQYAyABKAhIABIUCgppZl9wcmVzZW50GAQgASgISABCCwoJY29uZGl0aW9uIm0KDkJhdGNoT3BlcmF0aW9uEiMKA3B1dBgBIAEoCzIULmt2bGFiLnYxLlB1dFJlcXVlc3RIABIpCgZkZWxldGUYAiABKAsyFy5rdmxhYi52MS5EZWxldGVSZXF1ZXN0SABCCwoJb3BlcmF0aW9uIooBCgxCYXRjaFJlcXVlc3QSIwoIY29tcGFyZXMYASADKAsyES5rdmxhYi52MS5Db21wYXJlEiwKCm9wZXJhdGlvbnMYAiADKAsyGC5rdmxhYi52MS5CYXRjaE9wZXJhdGlvbhInCgpyZXF1ZXN0X2lkGAMgASgLMhMua3ZsYWIudjEuUmVxdWVzdElkIiEKDUJhdGNoUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQipgEKC1NjYW5SZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg4KBnByZWZpeBgCIAEoCRINCgVzdGFydBgDIAEoCRIQCgNlbmQYBCABKAlIAIgBARISCgVhZnRlchgFIAEoCUgBiAEBEg8KB3JldmVyc2UYBiABKAgSDQoFbGltaXQYByABKAQSEQoJa2V5c19vbmx5GAggASgIQgYKBF9lbmRCCAoGX2FmdGVyIn0KCEtleVZhbHVlEgsKA2tleRgBIAEoCRIPCgVieXRlcxgCIAEoDEgAEg4KBHRleHQYAyABKAlIABIQCghyZXZpc2lvbhgEIAEoBBIYCgt0dGxfbGVmdF9tcxgFIAEoBEgBiAEBQgcKBXZhbHVlQg4KDF90dGxfbGVmdF9tcyJSCgxTY2FuUmVzcG9uc2USIQoFaXRlbXMYASADKAsyEi5rdmxhYi52MS5LZXlWYWx1ZRIQCghyZXZpc2lvbhgCIAEoBBINCgVlcG9jaBgDIAEoBCKeAQoMV2F0Y2hSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg0KA2tleRgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEhsKDmFmdGVyX3JldmlzaW9uGAQgASgESAGIAQESEwoLYWZ0ZXJfZXBvY2gYBSABKAQSEAoIcHJldmlvdXMYBiABKAhCBwoFc2NvcGVCEQoPX2FmdGVyX3JldmlzaW9uIlYKDVdhdGNoUmVzcG9uc2USJAoGZXZlbnRzGAEgAygLMhQua3ZsYWIudjEuV2F0Y2hFdmVudBIQCghyZXZpc2lvbhgCIAEoBBINCgVlcG9jaBgDIAEoBCKyAQoKV2F0Y2hFdmVudBIhCgRraW5kGAEgASgOMhMua3ZsYWIudjEuRXZlbnRLaW5kEgsKA2tleRgCIAEoCRIPCgVieXRlcxgDIAEoDEgAEg4KBHRleHQYBCABKAlIABIQCghyZXZpc2lvbhgFIAEoBBIpCghwcmV2aW91cxgGIAEoCzIXLmt2bGFiLnYxLlByZXZpb3VzVmFsdWUSDQoFZXBvY2gYByABKARCBwoFdmFsdWUiWQoNUHJldmlvdXNWYWx1ZRIPCgVieXRlcxgBIAEoDEgAEg4KBHRleHQYAiABKAlIABIQCghyZXZpc2lvbhgDIAEoBBIMCgRsb3N0GAQgASgIQgcKBXZhbHVlIjYKC1BpcGVSZXF1ZXN0EicKCm9wZXJhdGlvbnMYASADKAsyEy5rdmxhYi52MS5PcGVyYXRpb24iMQoMUGlwZVJlc3BvbnNlEiEKB2Fuc3dlcnMYASADKAsyEC5rdmxhYi52MS5BbnN3ZXIiOgoPRXhjaGFuZ2VSZXF1ZXN0EicKCm9wZXJhdGlvbnMYASADKAsyEy5rdmxhYi52MS5PcGVyYXRpb24iNQoQRXhjaGFuZ2VSZXNwb25zZRIhCgdhbnN3ZXJzGAEgAygLMhAua3ZsYWIudjEuQW5zd2VyItEBCglPcGVyYXRpb24SCgoCaWQYASABKA0SEgoKdGltZW91dF9tcxgCIAEoDRIjCgNnZXQYAyABKAsyFC5rdmxhYi52MS5HZXRSZXF1ZXN0SAASIwoDcHV0GAQgASgLMhQua3ZsYWIudjEuUHV0UmVxdWVzdEgAEikKBmRlbGV0ZRgFIAEoCzIXLmt2bGFiLnYxLkRlbGV0ZVJlcXVlc3RIABInCgViYXRjaBgGIAEoCzIWLmt2bGFiLnYxLkJhdGNoUmVxdWVzdEgAQgYKBGNhbGwi5gEKBkFuc3dlchIKCgJpZBgBIAEoDRIkCgNnZXQYAiABKAsyFS5rdmxhYi52MS5HZXRSZXNwb25zZUgAEiQKA3B1dBgDIAEoCzIVLmt2bGFiLnYxLlB1dFJlc3BvbnNlSAASKgoGZGVsZXRlGAQgASgLMhgua3ZsYWIudjEuRGVsZXRlUmVzcG9uc2VIABIoCgViYXRjaBgFIAEoCzIXLmt2bGFiLnYxLkJhdGNoUmVzcG9uc2VIABIkCgdmYWlsdXJlGAYgASgLMhEua3ZsYWIudjEuRmFpbHVyZUgAQggKBmFuc3dlciJPCgdGYWlsdXJlEgwKBGNvZGUYASABKA0SDwoHbWVzc2FnZRgCIAEoCRIlCgdkZXRhaWxzGAMgAygLMhQuZ29vZ2xlLnByb3RvYnVmLkFueSI+Cg1TdGF0dXNSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEhMKBm51bWJlchgCIAEoDUgAiAEBQgkKB19udW1iZXIivgIKDlN0YXR1c1Jlc3BvbnNlEg0KBWdyb3VwGAEgASgJEg4KBm51bWJlchgCIAEoDRIgCgRyb2xlGAMgASgOMhIua3ZsYWIudjEuTm9kZVJvbGUSDQoFZXBvY2gYBCABKAQSEAoIbGFzdF9zZXEYBSABKAQSFQoNY29tbWl0dGVkX3NlcRgGIAEoBBIMCgRrZXlzGAcgASgEEhEKCWxvZ19ieXRlcxgIIAEoBBIVCg1nYXJiYWdlX2J5dGVzGAkgASgEEikKCHN0YW5kYnlzGAogAygLMhcua3ZsYWIudjEuU3RhbmRieVN0YXR1cxITCgt1bmF2YWlsYWJsZRgLIAEoCRIUCgxkaXNrX3Ryb3VibGUYDCABKAkSJQoFbW92ZXMYDSADKAsyFi5rdmxhYi52MS5Nb3ZlUHJvZ3Jlc3MikgEKDE1vdmVQcm9ncmVzcxIOCgZjaGFuZ2UYASABKAQSDAoEZnJvbRgCIAEoCRIKCgJ0bxgDIAEoCRIiCgVzdGFnZRgEIAEoDjITLmt2bGFiLnYxLk1vdmVTdGFnZRIMCgRrZXlzGAUgASgEEhIKCmtleXNfdG90YWwYBiABKAQSEgoKZWxhcHNlZF9tcxgHIAEoBCK+AQoNU3RhbmRieVN0YXR1cxIOCgZudW1iZXIYASABKA0SEQoJYWNrZWRfc2VxGAIgASgEEgsKA2xhZxgDIAEoBBIPCgdpbl9zeW5jGAQgASgIEhEKCWRpc2tfZnVsbBgFIAEoCBIlCgVzdGF0ZRgGIAEoDjIWLmt2bGFiLnYxLlN0YW5kYnlTdGF0ZRIdChBzbmFwc2hvdF9wZXJjZW50GAcgASgNSACIAQFCEwoRX3NuYXBzaG90X3BlcmNlbnQqaQoJRXZlbnRLaW5kEhoKFkVWRU5UX0tJTkRfVU5TUEVDSUZJRUQQABISCg5FVkVOVF9LSU5EX1BVVBABEhUKEUVWRU5UX0tJTkRfREVMRVRFEAISFQoRRVZFTlRfS0lORF9FWFBJUkUQAyp/CglNb3ZlU3RhZ2USGgoWTU9WRV9TVEFHRV9VTlNQRUNJRklFRBAAEhQKEE1PVkVfU1RBR0VfRVJBU0UQARITCg9NT1ZFX1NUQUdFX0NPUFkQAhITCg9NT1ZFX1NUQUdFX1NFQUwQAxIWChJNT1ZFX1NUQUdFX1JFTEVBU0UQBCqZAQoMU3RhbmRieVN0YXRlEh0KGVNUQU5EQllfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNTVEFOREJZX1NUQVRFX1BST0JFEAESGwoXU1RBTkRCWV9TVEFURV9SRVBMSUNBVEUQAhIaChZTVEFOREJZX1NUQVRFX1NOQVBTSE9UEAMSGAoUU1RBTkRCWV9TVEFURV9QQVVTRUQQBDKwBAoLRGF0YVNlcnZpY2USNwoDR2V0EhQua3ZsYWIudjEuR2V0UmVxdWVzdBoVLmt2bGFiLnYxLkdldFJlc3BvbnNlIgOQAgESMgoDUHV0EhQua3ZsYWIudjEuUHV0UmVxdWVzdBoVLmt2bGFiLnYxLlB1dFJlc3BvbnNlEjsKBkRlbGV0ZRIXLmt2bGFiLnYxLkRlbGV0ZVJlcXVlc3QaGC5rdmxhYi52MS5EZWxldGVSZXNwb25zZRI4CgVCYXRjaBIWLmt2bGFiLnYxLkJhdGNoUmVxdWVzdBoXLmt2bGFiLnYxLkJhdGNoUmVzcG9uc2USPAoEU2NhbhIVLmt2bGFiLnYxLlNjYW5SZXF1ZXN0GhYua3ZsYWIudjEuU2NhblJlc3BvbnNlIgOQAgEwARI/CgVXYXRjaBIWLmt2bGFiLnYxLldhdGNoUmVxdWVzdBoXLmt2bGFiLnYxLldhdGNoUmVzcG9uc2UiA5ACATABEjkKBFBpcGUSFS5rdmxhYi52MS5QaXBlUmVxdWVzdBoWLmt2bGFiLnYxLlBpcGVSZXNwb25zZSgBMAESQQoIRXhjaGFuZ2USGS5rdmxhYi52MS5FeGNoYW5nZVJlcXVlc3QaGi5rdmxhYi52MS5FeGNoYW5nZVJlc3BvbnNlEkAKBlN0YXR1cxIXLmt2bGFiLnYxLlN0YXR1c1JlcXVlc3QaGC5rdmxhYi52MS5TdGF0dXNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_any, file_kvlab_v1_topology]);
 
 /**
  * Request of Get.
@@ -1206,6 +1206,13 @@ export type StatusResponse = Message<"kvlab.v1.StatusResponse"> & {
    * @generated from field: string disk_trouble = 12;
    */
   diskTrouble: string;
+
+  /**
+   * On a primary: the moves of keys to its group that are under way.
+   *
+   * @generated from field: repeated kvlab.v1.MoveProgress moves = 13;
+   */
+  moves: MoveProgress[];
 };
 
 /**
@@ -1214,6 +1221,69 @@ export type StatusResponse = Message<"kvlab.v1.StatusResponse"> & {
  */
 export const StatusResponseSchema: GenMessage<StatusResponse> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_data, 26);
+
+/**
+ * The progress of a move of keys from one group to another, as the primary of the destination sees it.
+ *
+ * @generated from message kvlab.v1.MoveProgress
+ */
+export type MoveProgress = Message<"kvlab.v1.MoveProgress"> & {
+  /**
+   * Id of the ring change that the move belongs to.
+   *
+   * @generated from field: uint64 change = 1;
+   */
+  change: bigint;
+
+  /**
+   * The group that the keys come from.
+   *
+   * @generated from field: string from = 2;
+   */
+  from: string;
+
+  /**
+   * The group that they go to.
+   *
+   * @generated from field: string to = 3;
+   */
+  to: string;
+
+  /**
+   * What the move does now.
+   *
+   * @generated from field: kvlab.v1.MoveStage stage = 4;
+   */
+  stage: MoveStage;
+
+  /**
+   * Keys copied in this attempt.
+   *
+   * @generated from field: uint64 keys = 5;
+   */
+  keys: bigint;
+
+  /**
+   * Keys to copy, as of the beginning of this attempt. 0 before that is known.
+   *
+   * @generated from field: uint64 keys_total = 6;
+   */
+  keysTotal: bigint;
+
+  /**
+   * Milliseconds since this attempt began.
+   *
+   * @generated from field: uint64 elapsed_ms = 7;
+   */
+  elapsedMs: bigint;
+};
+
+/**
+ * Describes the message kvlab.v1.MoveProgress.
+ * Use `create(MoveProgressSchema)` to create a new message.
+ */
+export const MoveProgressSchema: GenMessage<MoveProgress> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 27);
 
 /**
  * The progress of one standby, as its primary sees it.
@@ -1276,7 +1346,7 @@ export type StandbyStatus = Message<"kvlab.v1.StandbyStatus"> & {
  * Use `create(StandbyStatusSchema)` to create a new message.
  */
 export const StandbyStatusSchema: GenMessage<StandbyStatus> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 27);
+  messageDesc(file_kvlab_v1_data, 28);
 
 /**
  * What happened to a key.
@@ -1325,6 +1395,61 @@ export type EventKind = (typeof EventKind)[keyof typeof EventKind] | UnknownEnum
  */
 export const EventKindSchema: GenEnum<EventKind> = /*@__PURE__*/
   enumDesc(file_kvlab_v1_data, 0);
+
+/**
+ * What a move does now.
+ *
+ * @generated from enum kvlab.v1.MoveStage
+ */
+export const MoveStage = {
+  /**
+   * Not known: the node runs a later version.
+   *
+   * @generated from enum value: MOVE_STAGE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Copies that an earlier attempt has left are removed.
+   *
+   * @generated from enum value: MOVE_STAGE_ERASE = 1;
+   */
+  ERASE: 1,
+
+  /**
+   * The keys are copied, and then what is written to them meanwhile.
+   *
+   * @generated from enum value: MOVE_STAGE_COPY = 2;
+   */
+  COPY: 2,
+
+  /**
+   * Writes of these keys wait, until the destination has all of them.
+   *
+   * @generated from enum value: MOVE_STAGE_SEAL = 3;
+   */
+  SEAL: 3,
+
+  /**
+   * The source gives the keys up.
+   *
+   * @generated from enum value: MOVE_STAGE_RELEASE = 4;
+   */
+  RELEASE: 4,
+} as const;
+
+/**
+ * What a move does now.
+ *
+ * @generated from enum kvlab.v1.MoveStage
+ */
+export type MoveStage = (typeof MoveStage)[keyof typeof MoveStage] | UnknownEnum;
+
+/**
+ * Describes the enum kvlab.v1.MoveStage.
+ */
+export const MoveStageSchema: GenEnum<MoveStage> = /*@__PURE__*/
+  enumDesc(file_kvlab_v1_data, 1);
 
 /**
  * How a primary sends to a standby.
@@ -1379,7 +1504,7 @@ export type StandbyState = (typeof StandbyState)[keyof typeof StandbyState] | Un
  * Describes the enum kvlab.v1.StandbyState.
  */
 export const StandbyStateSchema: GenEnum<StandbyState> = /*@__PURE__*/
-  enumDesc(file_kvlab_v1_data, 1);
+  enumDesc(file_kvlab_v1_data, 2);
 
 /**
  * Reads and writes keys. A data node answers for the keys of its own group while it is the primary; a router

@@ -14,6 +14,7 @@ import { type PeerAt, type SilenceReport, withinCluster } from "../replication/p
 import { Replica } from "../replication/replica.ts";
 import { heartbeatMs, type ReplicationSettings } from "../replication/settings.ts";
 import type { StandbyProgress } from "../replication/standbys.ts";
+import type { MoveProgress } from "../ring/move-progress.ts";
 import { RingFreeze } from "../ring/ring-freeze.ts";
 import type { LogStore } from "../storage/log-store.ts";
 import { WatchHub } from "../watch/hub.ts";
@@ -62,6 +63,8 @@ export interface NodeStatus {
   readonly unavailable: string | undefined;
   /** Why its disk takes no writes. Undefined while it does. */
   readonly diskProblem: string | undefined;
+  /** On a primary: the moves of keys to its group. */
+  readonly moves: readonly MoveProgress[];
 }
 
 /**
@@ -170,6 +173,7 @@ export class DataNode {
       standbys: replica.primary?.standbys ?? [],
       unavailable: replica.unavailable,
       diskProblem: diskProblem(store, settings),
+      moves: [],
     };
   }
 
