@@ -20,6 +20,7 @@ await runMain("router", async (input) => {
         clock: systemClock,
         valueBytesMax: settings.maxvaluebytes,
         virtualNodes: settings.virtualnodes,
+        newGroups: settings.newgroups,
         log: logger(),
       }),
     );

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { createTransports } from "../client/transport/http2.ts";
+import type { NewGroups } from "../cluster/election/ring-admission.ts";
 import { RouterNode } from "../cluster/node/router-node.ts";
 import { joinHostPort } from "../common/address.ts";
 import { messageBytesLimit } from "../common/key-limits.ts";
@@ -14,6 +15,8 @@ import { announcedBy, failure, listenFor, type Server, type ServerOptions } from
 export interface RouterServerOptions extends ServerOptions {
   /** Virtual nodes of the ring, if this router creates it as the master. */
   readonly virtualNodes: number;
+  /** Whether new groups enter the ring by themselves, or wait for an operator. Default `enter`. */
+  readonly newGroups?: NewGroups;
 }
 
 /** Starts a router: opens its port, then joins the cluster. */

@@ -89,6 +89,15 @@ const settings = {
     }),
     2,
   ),
+  newgroups: withDefault(
+    choice<"enter" | "wait">({
+      meaning:
+        "Whether a new group enters the ring by itself and takes its share of the keys, or waits for `kvlab ring add`. The master's setting counts, so it should be the same on all routers.",
+      placeholder: "WHAT",
+      words: ["enter", "wait"],
+    }),
+    "enter",
+  ),
   minsync: withDefault(
     number({
       meaning: "Least number of in-sync members, including the primary, with which writes are accepted.",
@@ -148,6 +157,7 @@ export const routerProgram = {
     serverport: settings.serverport,
     announce: settings.announce,
     virtualnodes: settings.virtualnodes,
+    newgroups: settings.newgroups,
     maxvaluebytes: settings.maxvaluebytes,
     sessiontimeoutms: settings.sessiontimeoutms,
     zooauth: settings.zooauth,

@@ -31,7 +31,9 @@ describe("settings of the servers", () => {
       zooauth: undefined,
       zkdriver: "wire",
     });
-    assert.equal(readSettings(routerProgram, { args: [], env: {} }).virtualnodes, 2);
+    const router = readSettings(routerProgram, { args: [], env: {} });
+    assert.equal(router.virtualnodes, 2);
+    assert.equal(router.newgroups, "enter");
   });
 
   it("make the cluster of one process local, with an even ring", () => {
@@ -80,6 +82,17 @@ describe("settings of the servers", () => {
     maxvaluebytes: ["0", "67108865", "4MiB"],
   };
   const withName = (args: string[]) => readSettings(dataProgram, { args, env: { name: "g" } });
+
+  it("take newgroups of a router as enter or wait, and nothing else", () => {
+    const given = (value: string) => readSettings(routerProgram, { args: [`--newgroups=${value}`], env: {} });
+    for (const value of ["enter", "wait"]) assert.equal(given(value).newgroups, value);
+    for (const value of ["", "Enter", "yes"]) {
+      assert.throws(
+        () => given(value),
+        (error) => error instanceof SettingError && error.message.startsWith("newgroups is "),
+      );
+    }
+  });
 
   for (const [name, values] of Object.entries(accepted)) {
     it(`take ${name} as ${values.join(" or ")}`, () => {

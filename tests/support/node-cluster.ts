@@ -1,6 +1,6 @@
 import type { Topology } from "../../src/cluster/metadata/model.ts";
 import { DataNode } from "../../src/cluster/node/data-node.ts";
-import { RouterNode } from "../../src/cluster/node/router-node.ts";
+import { RouterNode, type RouterNodeOptions } from "../../src/cluster/node/router-node.ts";
 import type { PeerAt } from "../../src/cluster/replication/peer.ts";
 import { defaultReplicationSettings } from "../../src/cluster/replication/settings.ts";
 import type { LogStore } from "../../src/cluster/storage/log-store.ts";
@@ -32,8 +32,8 @@ export class NodeCluster {
     this.service = service;
   }
 
-  async router(address: string): Promise<RouterNode> {
-    const node = new RouterNode({ ...this.#common(), virtualNodes: 2 });
+  async router(address: string, options: Pick<RouterNodeOptions, "newGroups"> = {}): Promise<RouterNode> {
+    const node = new RouterNode({ ...this.#common(), ...options, virtualNodes: 2 });
     this.#routers.set(address, node);
     await this.clock.settled(node.join(addressOf(address)));
     return node;

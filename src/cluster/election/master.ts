@@ -11,7 +11,7 @@ import type { Transition } from "../replication/group-state.ts";
 import type { SilenceReport } from "../replication/peer.ts";
 import { positionsOf } from "./positions.ts";
 import { candidates, replacements, successorOf } from "./promotion.ts";
-import { admitGroups, type RingAdmissionOptions } from "./ring-admission.ts";
+import { RingAdmission, type RingAdmissionOptions } from "./ring-admission.ts";
 
 /** Pause before a retry, unless the topology changes sooner. */
 const retryMs = 1000;
@@ -32,11 +32,13 @@ export interface MasterOptions extends RingAdmissionOptions {
  */
 export class Master {
   readonly #options: MasterOptions;
+  readonly #admission: RingAdmission;
   /** By group: the last known content of `/data/[name]/primary`. */
   readonly #projected = new Map<string, string>();
 
   constructor(options: MasterOptions) {
     this.#options = options;
+    this.#admission = new RingAdmission(options);
   }
 
   /** Whether it can make changes now. */
@@ -51,7 +53,7 @@ export class Master {
       const topology = await source.waitUntil(() => true, signal).catch(() => undefined);
       if (topology === undefined) return;
       await Promise.all([...topology.groups.values()].map((group) => this.#lookAfter(group)));
-      await this.#attempt("the ring cannot be extended", () => admitGroups(this.#options, topology));
+      await this.#attempt("the ring cannot be extended", () => this.#admission.admit(topology));
       await withTimeout(clock, retryMs, signal, (given) =>
         source.waitUntil((next) => next !== topology, given),
       ).catch(() => {});

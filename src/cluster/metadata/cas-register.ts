@@ -1,7 +1,7 @@
 import { type Access, type Coordination, CoordinationError } from "../../coordination/coordination.ts";
-import { formatGroupLogs, parseGroupLogs } from "./codec.ts";
-import type { GroupLogs, Versioned } from "./model.ts";
-import { groupLogsPath } from "./paths.ts";
+import { formatGroupLogs, formatRingState, parseGroupLogs, parseRingState } from "./codec.ts";
+import type { GroupLogs, RingState, Versioned } from "./model.ts";
+import { groupLogsPath, ringPath } from "./paths.ts";
 import { getIfThere } from "./retry-on-connection-loss.ts";
 
 /** One value that processes agree on by compare-and-set. */
@@ -55,6 +55,14 @@ export function znodeRegister<T>(options: {
       return { value: next, version: stat.version };
     },
   };
+}
+
+/** The register of `/ring`. */
+export function ringRegister(options: {
+  session: () => Coordination | undefined;
+  access: Access;
+}): CasRegister<RingState> {
+  return znodeRegister({ ...options, path: ringPath, parse: parseRingState, format: formatRingState });
 }
 
 /** The register of `/data/[name]/logs`. */

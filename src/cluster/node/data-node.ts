@@ -126,7 +126,7 @@ export class DataNode {
     });
     this.calls = new KeyService(ownership, options.valueBytesMax);
     const cluster = () => this.#joining.cluster;
-    this.peers = new PeerService({ group, store, replica: this.#replica, settings, cluster });
+    this.peers = new PeerService({ group, store, replica: this.#replica, settings, clock, cluster });
     this.topology.onChange((topology) => {
       const view = topology.groups.get(group);
       if (view === undefined) return;

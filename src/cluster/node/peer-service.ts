@@ -1,8 +1,10 @@
+import type { Clock } from "../../common/clock.ts";
 import { checkCaller } from "../metadata/cluster-id.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import type {
   CountMisplacedRequest,
   IncomingStream,
+  MisplacedKeys,
   PositionRequest,
   TransferRequest,
 } from "../replication/peer.ts";
@@ -11,12 +13,14 @@ import type { ReplicationSettings } from "../replication/settings.ts";
 import { HashRing } from "../ring/hash-ring.ts";
 import type { LogStore } from "../storage/log-store.ts";
 import type { Position } from "../storage/model.ts";
+import { countAssigned } from "./assigned-keys.ts";
 
 export interface PeerServiceOptions {
   readonly group: string;
   readonly store: LogStore;
   readonly replica: Replica;
   readonly settings: ReplicationSettings;
+  readonly clock: Clock;
   /** Id of this node's cluster. Undefined until it is known. */
   readonly cluster: () => string | undefined;
 }
@@ -42,18 +46,18 @@ export class PeerService {
     };
   }
 
-  /** Returns how many keys another ring would assign to other groups. Errors: refused (this node is not the primary). */
-  countMisplaced({ cluster, group, ringGroups, virtualNodes }: CountMisplacedRequest): number {
+  /** As `Peer.countMisplaced`. Errors: refused (this node is not the primary). */
+  async countMisplaced(request: CountMisplacedRequest): Promise<MisplacedKeys> {
+    const { cluster, group, ringGroups, virtualNodes } = request;
     checkCaller(this.#options.cluster(), cluster);
-    const { replica, store, group: own } = this.#options;
+    const { replica, store, clock, group: own } = this.#options;
     const reason = group === own ? replica.unavailable : `it belongs to group "${own}"`;
     if (reason !== undefined) {
       throw new OperationError("refused", `this node cannot speak for group "${group}": ${reason}`);
     }
-    const ring = new HashRing(ringGroups, { virtualNodes });
-    let count = 0;
-    for (const key of store.keys()) if (ring.owner(key) !== group) count++;
-    return count;
+    const groups = await countAssigned(store, new HashRing(ringGroups, { virtualNodes }), clock);
+    const keys = groups.reduce((sum, each) => (each.group === group ? sum : sum + each.keys), 0);
+    return { keys, groups };
   }
 
   /** As `Peer.transferLeadership`. Errors: unavailable, refused. */

@@ -3,6 +3,7 @@ import type { Clock } from "../../common/clock.ts";
 import type { Access, OpenSession } from "../../coordination/coordination.ts";
 import { Master } from "../election/master.ts";
 import { type Recovery, recoverGroup } from "../election/recovery.ts";
+import type { NewGroups } from "../election/ring-admission.ts";
 import type { AskWhoAnswers } from "../membership/registration.ts";
 import { isMaster, RegistrationKeeper } from "../membership/registration-keeper.ts";
 import { RouterRegistrar } from "../membership/router-registrar.ts";
@@ -26,6 +27,8 @@ export interface RouterNodeOptions {
   readonly whoAnswers: AskWhoAnswers;
   /** Virtual nodes of the ring, if this router creates it as the master. */
   readonly virtualNodes: number;
+  /** Whether new groups enter the ring by themselves while this router is the master. Default `enter`. */
+  readonly newGroups?: NewGroups;
   readonly log: (message: string) => void;
   /** Called when the router cannot continue, for example because an operator has to decide. */
   readonly onFailure: (error: unknown) => void;
@@ -82,6 +85,7 @@ export class RouterNode {
         this.#mastership = new AbortController();
         this.#master = new Master({
           ...this.#options,
+          newGroups: this.#options.newGroups ?? "enter",
           topology: this.topology,
           session: registration.session,
           signal: this.#mastership.signal,

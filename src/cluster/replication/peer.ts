@@ -7,8 +7,8 @@ import type { SnapshotHead } from "../storage/replica-log.ts";
 export interface Peer {
   /** Opens a stream of messages to a standby. `onEnd` is called once, when the stream ends before it is closed. */
   replicate(onEnd: (reason: unknown) => void): ReplicationStream;
-  /** Returns how many keys of the peer's group another ring would assign to other groups. */
-  countMisplaced(request: CountMisplacedRequest, signal: AbortSignal): Promise<number>;
+  /** Counts the keys of the peer's group by the group that another ring would assign them to. */
+  countMisplaced(request: CountMisplacedRequest, signal: AbortSignal): Promise<MisplacedKeys>;
   /** Asks a primary to transfer its leadership to an in-sync standby. Returns the new epoch. */
   transferLeadership(request: TransferRequest, signal: AbortSignal): Promise<number>;
   /** Returns where a replica's log ends on disk. Undefined when it is damaged. */
@@ -126,6 +126,21 @@ export interface CountMisplacedRequest extends PeerRequest {
   readonly group: string;
   readonly ringGroups: readonly string[];
   readonly virtualNodes: number;
+}
+
+export interface MisplacedKeys {
+  /** Keys that the other ring would assign to other groups. */
+  readonly keys: number;
+  /** All keys, by the group that the other ring would assign them to. Empty when the peer runs an earlier version. */
+  readonly groups: readonly AssignedKeys[];
+}
+
+/** Keys that a ring assigns to a group. */
+export interface AssignedKeys {
+  readonly group: string;
+  readonly keys: number;
+  /** That they and their values take in the log. */
+  readonly bytes: number;
 }
 
 /** An in-sync standby no longer hears from the primary of this epoch, and no longer answers it. */

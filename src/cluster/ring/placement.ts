@@ -75,10 +75,53 @@ export function hasCandidate(group: GroupView | undefined): boolean {
   return inSync.some((member) => group?.nodes.some((node) => isSameMember(node, member)));
 }
 
-/** Why a group is outside the ring, in words for operators. Undefined when it is in the ring. */
+/** Why a group is outside the ring, or only enters it now, in words for operators. Undefined when it is in the ring. */
 export function waitingReason({ ring }: Topology, group: string): string | undefined {
-  if (ring?.value.groups.includes(group)) return undefined;
-  return ring?.value.written
-    ? "the groups in the ring hold keys already, and keys cannot be moved to a new group yet"
-    : "the master has not found out yet whether it would take over keys of other groups";
+  if (ring === undefined) return "the ring has still to be made, by the master";
+  const { change, queue = [] } = ring.value;
+  switch (placeOfGroup(ring.value, group)) {
+    case "in":
+    case "leaving":
+      return undefined;
+    case "entering":
+      return enteringReason(ring.value, group);
+    case "queued": {
+      const index = queue.findIndex((request) => request.kind === "add" && request.group === group);
+      const before = index === 0 ? "" : ` and ${index} more`;
+      return `it enters the ring after change ${change?.id}, which is under way${before}`;
+    }
+    case "kept-outside":
+      return `an operator has taken it out or kept it out; "kvlab ring add ${group}" lets it in`;
+    case "new":
+      return (
+        "the master lets it in when it has a primary and holds no keys, unless newgroups is wait; " +
+        `"kvlab ring add ${group}" lets it in, or says why not`
+      );
+  }
+}
+
+function enteringReason(ring: RingState, group: string): string {
+  const { id, paused } = ring.change ?? {};
+  const sources = placementOf(ring)
+    .moves()
+    .flatMap(({ from, to }) => (to === group ? [from] : []));
+  const state = paused ? ", which is paused" : "";
+  const what = sources.length > 0 ? `keys of ${sources.join(", ")} move to it` : "its keys have moved to it";
+  return `it enters the ring with change ${id}${state}: ${what}`;
+}
+
+/**
+ * Where a group is, as far as the ring is concerned. `entering` and `leaving`: with the change under way. `queued`: it is
+ * to enter after that. `kept-outside`: until an operator asks for it. `new`: nothing is decided yet.
+ */
+export type GroupPlace = "in" | "entering" | "leaving" | "queued" | "kept-outside" | "new";
+
+export function placeOfGroup(ring: RingState, group: string): GroupPlace {
+  const isPresent = ring.groups.includes(group);
+  const isNext = (ring.change ?? ring).groups.includes(group);
+  if (isPresent) return isNext ? "in" : "leaving";
+  if (isNext) return "entering";
+  const isQueued = ring.queue?.some((request) => request.kind === "add" && request.group === group);
+  if (isQueued) return "queued";
+  return ring.outside?.includes(group) ? "kept-outside" : "new";
 }

@@ -84,19 +84,6 @@ export function removed(ring: RingState, group: string): RingState {
   return { ...rest, ...(outside.length > 0 && { outside }) };
 }
 
-/** Where a group is, as far as the ring is concerned. */
-export type GroupPlace = "in" | "entering" | "leaving" | "queued" | "kept-outside" | "new";
-
-export function placeOfGroup(ring: RingState, group: string): GroupPlace {
-  const isPresent = ring.groups.includes(group);
-  const isNext = (ring.change ?? ring).groups.includes(group);
-  if (isPresent) return isNext ? "in" : "leaving";
-  if (isNext) return "entering";
-  const isQueued = ring.queue?.some((request) => request.kind === "add" && request.group === group);
-  if (isQueued) return "queued";
-  return ring.outside?.includes(group) ? "kept-outside" : "new";
-}
-
 /** The ring that a request makes of another one. Errors: refused. */
 export function shapeAfter({ virtualNodes, groups }: RingShape, request: RingRequest): RingShape {
   switch (request.kind) {
@@ -127,7 +114,7 @@ export function shapeAfter({ virtualNodes, groups }: RingShape, request: RingReq
 }
 
 /** The ring when the change under way and all that wait have ended. */
-export function shapeAfterQueue({ virtualNodes, groups, change, queue = [] }: RingState): RingShape {
+function shapeAfterQueue({ virtualNodes, groups, change, queue = [] }: RingState): RingShape {
   let shape: RingShape = change ?? { virtualNodes, groups };
   for (const request of queue) shape = tried(shape, request) ?? shape;
   return shape;

@@ -1,9 +1,7 @@
 import { type Clock, withTimeout } from "../../common/clock.ts";
 import { type Access, CoordinationError } from "../../coordination/coordination.ts";
-import { type CasRegister, znodeRegister } from "../metadata/cas-register.ts";
-import { formatRingState, parseRingState } from "../metadata/codec.ts";
+import { type CasRegister, ringRegister } from "../metadata/cas-register.ts";
 import type { RingState, Versioned } from "../metadata/model.ts";
-import { ringPath } from "../metadata/paths.ts";
 import type { SessionKeeper } from "../metadata/session-keeper.ts";
 import type { TopologySource } from "../metadata/topology.ts";
 
@@ -19,8 +17,8 @@ export interface RingFreezeOptions {
 }
 
 /**
- * Closes the ring to new groups, which would take over keys. The ring is marked as written to before the very first write
- * is accepted.
+ * Marks the ring as written to before the very first write is accepted. From then on a change of the ring moves keys, and
+ * does not just assign them to another group.
  */
 export class RingFreeze {
   readonly #options: RingFreezeOptions;
@@ -31,13 +29,7 @@ export class RingFreeze {
   constructor(options: RingFreezeOptions) {
     this.#options = options;
     const { sessions, access } = options;
-    this.#register = znodeRegister({
-      session: () => sessions.current,
-      access,
-      path: ringPath,
-      parse: parseRingState,
-      format: formatRingState,
-    });
+    this.#register = ringRegister({ session: () => sessions.current, access });
   }
 
   /** Resolves once this process sees a marked ring. Rejects when the ring cannot be marked now. */

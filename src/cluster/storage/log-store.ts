@@ -22,6 +22,9 @@ export interface LogStore extends ReplicaLog, KeyView {
   /** All keys with a visible value, in no order. */
   keys(): IterableIterator<string>;
 
+  /** Bytes in the file of the entry with a key's visible value; 0 when it has none. */
+  entryBytes(key: string): number;
+
   /** Rewrites the log without its garbage, while appends go on. Joins a compaction that is under way. */
   compact(): Promise<void>;
 

@@ -189,6 +189,10 @@ export class Store implements LogStore {
     return this.#state.keys.index.keys();
   }
 
+  entryBytes(key: string): number {
+    return this.#state.keys.index.placeOf(key)?.bytes ?? 0;
+  }
+
   async read(afterSeq: number, maxBytes: number): Promise<LogRecord[] | undefined> {
     this.#state.health.checkReadable();
     return await readRecords(this.#state, afterSeq, maxBytes);

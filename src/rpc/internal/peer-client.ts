@@ -20,7 +20,15 @@ export function peerOver({ transport, openDuplex }: PeerConnection): Peer {
     replicate: (onEnd) => new OutgoingStream(openDuplex, onEnd),
     countMisplaced: async (request, signal) => {
       const message = { ...request, ringGroups: [...request.ringGroups] };
-      return Number((await client.countMisplaced(message, { signal })).keys);
+      const { keys, groups } = await client.countMisplaced(message, { signal });
+      return {
+        keys: Number(keys),
+        groups: groups.map((each) => ({
+          group: each.group,
+          keys: Number(each.keys),
+          bytes: Number(each.bytes),
+        })),
+      };
     },
     transferLeadership: async (request, signal) => Number((await client.handOver(request, { signal })).epoch),
     position: async (request, signal) => {

@@ -3,6 +3,7 @@ import { ReplicationService } from "../../../gen/kvlab/internal/v1/replication_p
 import type {
   CountMisplacedRequest,
   IncomingStream,
+  MisplacedKeys,
   PositionRequest,
   TransferRequest,
 } from "../../cluster/replication/peer.ts";
@@ -16,7 +17,7 @@ import { toPosition } from "./replication-messages.ts";
 /** The calls of other nodes that a data node answers. */
 export interface ReplicationHandler {
   replicate(): IncomingStream;
-  countMisplaced(request: CountMisplacedRequest): number;
+  countMisplaced(request: CountMisplacedRequest): Promise<MisplacedKeys>;
   transferLeadership(request: TransferRequest, signal: AbortSignal): Promise<number>;
   position(request: PositionRequest): Position | undefined;
 }
@@ -27,7 +28,18 @@ export function replicationRoutes(router: ConnectRouter, node: ReplicationHandle
   const handlers: ServiceImpl<typeof ReplicationService> = {
     replicate: duplexHandler((events) => new ReplicationCall(node.replicate(), events)),
     append: (message) => answerTo(calls, message),
-    countMisplaced: (request) => answering(async () => ({ keys: BigInt(node.countMisplaced(request)) })),
+    countMisplaced: (request) =>
+      answering(async () => {
+        const { keys, groups } = await node.countMisplaced(request);
+        return {
+          keys: BigInt(keys),
+          groups: groups.map((each) => ({
+            group: each.group,
+            keys: BigInt(each.keys),
+            bytes: BigInt(each.bytes),
+          })),
+        };
+      }),
     handOver: (request, { signal }) =>
       answering(async () => ({ epoch: BigInt(await node.transferLeadership(request, signal)) })),
     getPosition: (request) =>

@@ -77,7 +77,7 @@ test("a call of another cluster's node is refused, and one of an earlier version
     message: new RegExp(`the call is of cluster 0123.*; this node is of cluster ${id}`),
   };
   assert.throws(() => node.peers.position(foreign), expected);
-  assert.throws(() => node.peers.countMisplaced({ ...foreign, ringGroups: [], virtualNodes: 2 }), expected);
+  await assert.rejects(node.peers.countMisplaced({ ...foreign, ringGroups: [], virtualNodes: 2 }), expected);
   const signal = new AbortController().signal;
   await assert.rejects(node.peers.transferLeadership({ ...foreign, number: 2 }, signal), expected);
   const empty = { epoch: 9, primary: 2, target: 1, incarnation: "1", previous: { epoch: 0, seq: 0 } };

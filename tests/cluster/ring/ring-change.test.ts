@@ -5,12 +5,11 @@ import { formatRingState, parseRingState } from "../../../src/cluster/metadata/c
 import type { RingRequest, RingState } from "../../../src/cluster/metadata/model.ts";
 import { OperationError, type OperationErrorCode } from "../../../src/cluster/metadata/operation-error.ts";
 import { virtualNodesMax } from "../../../src/cluster/ring/hash-ring.ts";
-import { placementOf } from "../../../src/cluster/ring/placement.ts";
+import { placementOf, placeOfGroup } from "../../../src/cluster/ring/placement.ts";
 import {
   aborted,
   moved,
   paced,
-  placeOfGroup,
   queuedRequestsMax,
   removed,
   requested,

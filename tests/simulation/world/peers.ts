@@ -37,7 +37,7 @@ export function peersOf(
           to,
           what: "count",
           signal,
-          handle: async ({ countMisplaced }) => countMisplaced(request),
+          handle: ({ countMisplaced }) => countMisplaced(request),
         }),
       transferLeadership: (request, signal) =>
         network.call({

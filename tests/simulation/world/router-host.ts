@@ -32,9 +32,7 @@ export class RouterHost extends Host {
     const { connect } = environmentOf({ process, network, fullDuplex: true });
     forwardingRoutes(routes, { source: node.topology, connections: connect(), clock });
     network.listen(process, {
-      countMisplaced: () => {
-        throw new Error("this is a router");
-      },
+      countMisplaced: () => Promise.reject(new Error("this is a router")),
       transferLeadership: () => Promise.reject(new Error("this is a router")),
       position: () => {
         throw new Error("this is a router");

@@ -1,5 +1,6 @@
 import type {
   CountMisplacedRequest,
+  MisplacedKeys,
   PositionRequest,
   SilenceReport,
   TransferRequest,
@@ -9,7 +10,7 @@ import type { Routes } from "./routes.ts";
 
 /** What a process answers over the network. */
 export interface Services {
-  countMisplaced(request: CountMisplacedRequest): number;
+  countMisplaced(request: CountMisplacedRequest): Promise<MisplacedKeys>;
   transferLeadership(request: TransferRequest, signal: AbortSignal): Promise<number>;
   position(request: PositionRequest): Position | undefined;
   reportSilence(report: SilenceReport): Promise<boolean>;
