@@ -1,8 +1,9 @@
-import { NodeRole, type Topology } from "../../gen/kvlab/v1/topology_pb.ts";
+import { NodeRole, type RingChange, type Topology } from "../../gen/kvlab/v1/topology_pb.ts";
+import { ChangingRing } from "../cluster/ring/changing-ring.ts";
 import { HashRing } from "../cluster/ring/hash-ring.ts";
 import { type Address, parseAddress } from "../common/address.ts";
 
-/** A group of the ring. */
+/** A group that owns keys, or will when the change of the ring has ended. */
 export interface GroupView {
   readonly name: string;
   /** Rises by one with every new primary. */
@@ -18,9 +19,8 @@ export interface ClusterView {
   /** Random id of the cluster. Empty when the router was of an earlier version. */
   readonly clusterId: string;
   readonly ringVersion: bigint;
-  readonly virtualNodes: number;
-  readonly ring: HashRing;
-  /** The groups in the ring, by name. */
+  readonly ring: ChangingRing;
+  /** By name. */
   readonly groups: ReadonlyMap<string, GroupView>;
   /** Why there are no groups, in words. */
   readonly empty: string;
@@ -39,8 +39,9 @@ export function viewOf(message: Topology, known?: ClusterView): ClusterView {
   const before = isOtherCluster(message, known?.clusterId) ? undefined : known;
   const behind = before !== undefined && message.ringVersion < before.ringVersion;
   const groups = new Map<string, GroupView>();
+  const { change } = message;
   for (const { name, epoch, nodes, waiting, unavailable } of message.groups) {
-    if (waiting !== "") continue;
+    if (waiting !== "" && !change?.groups.includes(name)) continue;
     const earlier = before?.groups.get(name);
     const primary = parseAddress(nodes.find(({ role }) => role === NodeRole.PRIMARY)?.address ?? "");
     const isBehind = earlier !== undefined && earlier.epoch > epoch;
@@ -52,13 +53,23 @@ export function viewOf(message: Topology, known?: ClusterView): ClusterView {
   }
   const why = message.groups.length === 0 ? "no data node has registered" : "the master has still to make it";
   const empty = `no group is in the ring yet: ${why}`;
-  const { ringVersion, virtualNodes } = message;
+  const { ringVersion } = message;
   const clusterId = message.clusterId || (before?.clusterId ?? "");
-  const ring =
-    before !== undefined && before.virtualNodes === virtualNodes && sameKeys(before.groups, groups)
-      ? before.ring
-      : new HashRing(groups.keys(), { virtualNodes });
-  return { clusterId, ringVersion, virtualNodes, ring, groups, empty };
+  // A group may be missing in a message, while its router cannot read its znodes.
+  const isSameRing = before?.ringVersion === ringVersion && sameKeys(before.groups, groups);
+  return { clusterId, ringVersion, ring: isSameRing ? before.ring : ringOf(message), groups, empty };
+}
+
+function ringOf({ groups, virtualNodes, change }: Topology): ChangingRing {
+  const present = groups.filter(({ waiting }) => waiting === "").map(({ name }) => name);
+  const ring = new HashRing(present, { virtualNodes });
+  return change === undefined
+    ? new ChangingRing(ring)
+    : new ChangingRing(ring, nextRing(change), change.done);
+}
+
+function nextRing({ groups, virtualNodes }: RingChange): HashRing {
+  return new HashRing(groups, { virtualNodes });
 }
 
 function sameKeys(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean {

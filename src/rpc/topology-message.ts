@@ -2,11 +2,12 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
   type GroupSchema,
   NodeRole,
+  type RingChangeSchema,
   type Topology as TopologyMessage,
   TopologySchema,
 } from "../../gen/kvlab/v1/topology_pb.ts";
 
-import { type GroupView, isSameMember, type Topology } from "../cluster/metadata/model.ts";
+import { type GroupView, isSameMember, type RingChange, type Topology } from "../cluster/metadata/model.ts";
 import { noPrimaryReason, placementOf, primaryOf, waitingReason } from "../cluster/ring/placement.ts";
 
 /** The message of `GetTopology`. `nowMs` is monotonic. */
@@ -23,7 +24,17 @@ export function toTopologyMessage(topology: Topology, nowMs: number): TopologyMe
     ),
     routers: topology.routers.map(({ number, address }) => ({ number, address })),
     ageMs: ageOf(topology, nowMs),
+    ...(ring?.change && { change: toChange(ring.change) }),
   });
+}
+
+function toChange({ id, virtualNodes, groups, done }: RingChange): MessageInitShape<typeof RingChangeSchema> {
+  return {
+    id: BigInt(id),
+    virtualNodes,
+    groups: [...groups],
+    done: done.map(({ from, to }) => ({ from, to })),
+  };
 }
 
 /** Milliseconds since the topology was last checked. */

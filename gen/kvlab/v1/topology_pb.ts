@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file kvlab/v1/topology.proto.
  */
 export const file_kvlab_v1_topology: GenFile = /*@__PURE__*/
-  fileDesc("ChdrdmxhYi92MS90b3BvbG9neS5wcm90bxIIa3ZsYWIudjEiWgoETm9kZRIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCRIgCgRyb2xlGAMgASgOMhIua3ZsYWIudjEuTm9kZVJvbGUSDwoHaW5fc3luYxgEIAEoCCJ4CgVHcm91cBIMCgRuYW1lGAEgASgJEg0KBWVwb2NoGAIgASgEEh0KBW5vZGVzGAMgAygLMg4ua3ZsYWIudjEuTm9kZRINCgVzaGFyZRgEIAEoARIPCgd3YWl0aW5nGAUgASgJEhMKC3VuYXZhaWxhYmxlGAYgASgJIikKBlJvdXRlchIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCSKfAQoIVG9wb2xvZ3kSFAoMcmluZ192ZXJzaW9uGAEgASgEEhUKDXZpcnR1YWxfbm9kZXMYAiABKA0SHwoGZ3JvdXBzGAMgAygLMg8ua3ZsYWIudjEuR3JvdXASIQoHcm91dGVycxgEIAMoCzIQLmt2bGFiLnYxLlJvdXRlchIOCgZhZ2VfbXMYBSABKAQSEgoKY2x1c3Rlcl9pZBgGIAEoCSpTCghOb2RlUm9sZRIZChVOT0RFX1JPTEVfVU5TUEVDSUZJRUQQABIVChFOT0RFX1JPTEVfUFJJTUFSWRABEhUKEU5PREVfUk9MRV9TVEFOREJZEAJiBnByb3RvMw");
+  fileDesc("ChdrdmxhYi92MS90b3BvbG9neS5wcm90bxIIa3ZsYWIudjEiWgoETm9kZRIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCRIgCgRyb2xlGAMgASgOMhIua3ZsYWIudjEuTm9kZVJvbGUSDwoHaW5fc3luYxgEIAEoCCJ4CgVHcm91cBIMCgRuYW1lGAEgASgJEg0KBWVwb2NoGAIgASgEEh0KBW5vZGVzGAMgAygLMg4ua3ZsYWIudjEuTm9kZRINCgVzaGFyZRgEIAEoARIPCgd3YWl0aW5nGAUgASgJEhMKC3VuYXZhaWxhYmxlGAYgASgJIikKBlJvdXRlchIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCSLFAQoIVG9wb2xvZ3kSFAoMcmluZ192ZXJzaW9uGAEgASgEEhUKDXZpcnR1YWxfbm9kZXMYAiABKA0SHwoGZ3JvdXBzGAMgAygLMg8ua3ZsYWIudjEuR3JvdXASIQoHcm91dGVycxgEIAMoCzIQLmt2bGFiLnYxLlJvdXRlchIOCgZhZ2VfbXMYBSABKAQSEgoKY2x1c3Rlcl9pZBgGIAEoCRIkCgZjaGFuZ2UYByABKAsyFC5rdmxhYi52MS5SaW5nQ2hhbmdlIl0KClJpbmdDaGFuZ2USCgoCaWQYASABKAQSFQoNdmlydHVhbF9ub2RlcxgCIAEoDRIOCgZncm91cHMYAyADKAkSHAoEZG9uZRgEIAMoCzIOLmt2bGFiLnYxLk1vdmUiIAoETW92ZRIMCgRmcm9tGAEgASgJEgoKAnRvGAIgASgJKlMKCE5vZGVSb2xlEhkKFU5PREVfUk9MRV9VTlNQRUNJRklFRBAAEhUKEU5PREVfUk9MRV9QUklNQVJZEAESFQoRTk9ERV9ST0xFX1NUQU5EQlkQAmIGcHJvdG8z");
 
 /**
  * One replica of a group that is registered now.
@@ -82,14 +82,15 @@ export type Group = Message<"kvlab.v1.Group"> & {
   nodes: Node[];
 
   /**
-   * Share of all hash values that the ring assigns to this group, from 0 to 1. 0 when it is outside the ring.
+   * Share of all hash values that belong to this group now, from 0 to 1. 0 when it is outside the ring.
    *
    * @generated from field: double share = 4;
    */
   share: number;
 
   /**
-   * Why the group is outside the ring, in words for an operator. Empty when it is in the ring.
+   * Why the group is outside the ring, or how far it has entered it, in words for an operator. Empty when it is in the
+   * ring.
    *
    * @generated from field: string waiting = 5;
    */
@@ -145,14 +146,15 @@ export const RouterSchema: GenMessage<Router> = /*@__PURE__*/
  */
 export type Topology = Message<"kvlab.v1.Topology"> & {
   /**
-   * Version of the ring. It rises with every change of the ring.
+   * Version of the ring. It rises with every change of the ring, and with the end of each move of keys.
    *
    * @generated from field: uint64 ring_version = 1;
    */
   ringVersion: bigint;
 
   /**
-   * Virtual nodes of a group. Each group has one more point than this on the ring.
+   * Virtual nodes of a group. Each group has one more point than this on the ring. The groups of the ring are those whose
+   * `waiting` is empty.
    *
    * @generated from field: uint32 virtual_nodes = 2;
    */
@@ -187,6 +189,14 @@ export type Topology = Message<"kvlab.v1.Topology"> & {
    * @generated from field: string cluster_id = 6;
    */
   clusterId: string;
+
+  /**
+   * The change of the ring that is under way. Absent when there is none. A client that ignores it places some keys where
+   * they were before, and is redirected.
+   *
+   * @generated from field: kvlab.v1.RingChange change = 7;
+   */
+  change?: RingChange | undefined;
 };
 
 /**
@@ -195,6 +205,77 @@ export type Topology = Message<"kvlab.v1.Topology"> & {
  */
 export const TopologySchema: GenMessage<Topology> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_topology, 3);
+
+/**
+ * How the ring becomes another one. A key belongs to its group in the present ring, unless it has the same group in the
+ * next ring, or the move from its present to its next group has ended: then it belongs to its next group.
+ *
+ * @generated from message kvlab.v1.RingChange
+ */
+export type RingChange = Message<"kvlab.v1.RingChange"> & {
+  /**
+   * Version of the ring with which the change began. It names the change.
+   *
+   * @generated from field: uint64 id = 1;
+   */
+  id: bigint;
+
+  /**
+   * Virtual nodes of a group in the next ring.
+   *
+   * @generated from field: uint32 virtual_nodes = 2;
+   */
+  virtualNodes: number;
+
+  /**
+   * The groups of the next ring.
+   *
+   * @generated from field: repeated string groups = 3;
+   */
+  groups: string[];
+
+  /**
+   * The moves that have ended.
+   *
+   * @generated from field: repeated kvlab.v1.Move done = 4;
+   */
+  done: Move[];
+};
+
+/**
+ * Describes the message kvlab.v1.RingChange.
+ * Use `create(RingChangeSchema)` to create a new message.
+ */
+export const RingChangeSchema: GenMessage<RingChange> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_topology, 4);
+
+/**
+ * All keys that one group has in the present ring and another one in the next. They change hands together.
+ *
+ * @generated from message kvlab.v1.Move
+ */
+export type Move = Message<"kvlab.v1.Move"> & {
+  /**
+   * The group that the keys come from.
+   *
+   * @generated from field: string from = 1;
+   */
+  from: string;
+
+  /**
+   * The group that they go to.
+   *
+   * @generated from field: string to = 2;
+   */
+  to: string;
+};
+
+/**
+ * Describes the message kvlab.v1.Move.
+ * Use `create(MoveSchema)` to create a new message.
+ */
+export const MoveSchema: GenMessage<Move> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_topology, 5);
 
 /**
  * What a data node does for its group.
