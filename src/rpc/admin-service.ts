@@ -1,9 +1,12 @@
 import { ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { AdminService } from "../../gen/kvlab/v1/admin_pb.ts";
 import type { RouterNode } from "../cluster/node/router-node.ts";
+import type { Clock } from "../common/clock.ts";
 import { answering, relayed } from "./errors.ts";
+import { firstTopology } from "./first-topology.ts";
+import { fromRequest, toPlannedMove, toRequestedChange, toRing } from "./ring-messages.ts";
 
-export function adminRoutes(router: ConnectRouter, node: RouterNode): void {
+export function adminRoutes(router: ConnectRouter, node: RouterNode, clock: Clock): void {
   router.service(AdminService, {
     transfer: ({ group, number }, { signal }) =>
       answering(async () => {
@@ -17,6 +20,31 @@ export function adminRoutes(router: ConnectRouter, node: RouterNode): void {
       answering(async () => {
         const { primary, epoch, loss } = await node.recover(group, acceptDataLoss, signal);
         return { number: primary.number, epoch: BigInt(epoch), loss };
+      }),
+    getRing: (_request, { signal }) =>
+      answering(async () => {
+        await firstTopology(node.topology, clock, signal);
+        return toRing(await node.ring(signal), clock.monotonicMs());
+      }),
+    changeRing: ({ request, dryRun }, { signal }) =>
+      answering(async () => {
+        return toRequestedChange(await node.changeRing(fromRequest(request), { dryRun }, signal));
+      }),
+    paceRing: ({ paused, rate }, { signal }) =>
+      answering(async () => {
+        const limit = rate === undefined ? undefined : Number(rate);
+        const change = await node.paceRing({ paused, rate: limit }, signal);
+        return { change: BigInt(change.id), rate: BigInt(change.rate ?? 0) };
+      }),
+    abortRing: (_request, { signal }) =>
+      answering(async () => {
+        const { aborted, change, moves } = await node.abortRing(signal);
+        return { aborted: BigInt(aborted), change: BigInt(change ?? 0), moves: moves.map(toPlannedMove) };
+      }),
+    removeGroup: ({ group }, { signal }) =>
+      answering(async () => {
+        await node.removeGroup(group, signal);
+        return {};
       }),
   });
 }

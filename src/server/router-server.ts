@@ -9,6 +9,7 @@ import { forwardingRoutes } from "../rpc/forwarding/forwarder.ts";
 import { electionRoutes } from "../rpc/internal/election-service.ts";
 import { askingFor } from "../rpc/internal/instance-service.ts";
 import { peerOver } from "../rpc/internal/peer-client.ts";
+import { askingReports } from "../rpc/internal/report-client.ts";
 import { routerRoutes } from "../rpc/router-service.ts";
 import { announcedBy, failure, listenFor, type Server, type ServerOptions } from "./server.ts";
 
@@ -34,6 +35,7 @@ export async function startRouterServer(options: RouterServerOptions): Promise<S
         transport: peerTransports.transportTo(address),
         openDuplex: peerTransports.duplexTo(address),
       }),
+    askReport: askingReports((address) => peerTransports.transportTo(address)),
     whoAnswers: askingFor(instance),
     onFailure: fail,
   });
@@ -49,7 +51,7 @@ export async function startRouterServer(options: RouterServerOptions): Promise<S
   try {
     const listener = await listenFor(options, instance, health, (router) => {
       electionRoutes(router, node);
-      adminRoutes(router, node);
+      adminRoutes(router, node, clock);
       routerRoutes(router, node.topology, clock);
       forwardingRoutes(router, { source: node.topology, connections: transports, clock });
     });

@@ -33,7 +33,15 @@ export class NodeCluster {
   }
 
   async router(address: string, options: Pick<RouterNodeOptions, "newGroups"> = {}): Promise<RouterNode> {
-    const node = new RouterNode({ ...this.#common(), ...options, virtualNodes: 2 });
+    const node = new RouterNode({
+      ...this.#common(),
+      ...options,
+      virtualNodes: 2,
+      askReport: async (at) => {
+        const { keys, logBytes, garbageBytes, moves } = (this.#data.get(at) ?? fail(at)).status();
+        return { keys, bytes: logBytes - garbageBytes, moves };
+      },
+    });
     this.#routers.set(address, node);
     await this.clock.settled(node.join(addressOf(address)));
     return node;

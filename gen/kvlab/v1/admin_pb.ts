@@ -2,15 +2,19 @@
 // @generated from file kvlab/v1/admin.proto (package kvlab.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { MoveProgress } from "./data_pb.ts";
+import { file_kvlab_v1_data } from "./data_pb.ts";
+import type { Topology } from "./topology_pb.ts";
+import { file_kvlab_v1_topology } from "./topology_pb.ts";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file kvlab/v1/admin.proto.
  */
 export const file_kvlab_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChRrdmxhYi92MS9hZG1pbi5wcm90bxIIa3ZsYWIudjEiMAoPVHJhbnNmZXJSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg4KBm51bWJlchgCIAEoDSIhChBUcmFuc2ZlclJlc3BvbnNlEg0KBWVwb2NoGAEgASgEIjkKDlJlY292ZXJSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEhgKEGFjY2VwdF9kYXRhX2xvc3MYAiABKAgiPgoPUmVjb3ZlclJlc3BvbnNlEg4KBm51bWJlchgBIAEoDRINCgVlcG9jaBgCIAEoBBIMCgRsb3NzGAMgASgJMpEBCgxBZG1pblNlcnZpY2USQQoIVHJhbnNmZXISGS5rdmxhYi52MS5UcmFuc2ZlclJlcXVlc3QaGi5rdmxhYi52MS5UcmFuc2ZlclJlc3BvbnNlEj4KB1JlY292ZXISGC5rdmxhYi52MS5SZWNvdmVyUmVxdWVzdBoZLmt2bGFiLnYxLlJlY292ZXJSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChRrdmxhYi92MS9hZG1pbi5wcm90bxIIa3ZsYWIudjEiMAoPVHJhbnNmZXJSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg4KBm51bWJlchgCIAEoDSIhChBUcmFuc2ZlclJlc3BvbnNlEg0KBWVwb2NoGAEgASgEIjkKDlJlY292ZXJSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEhgKEGFjY2VwdF9kYXRhX2xvc3MYAiABKAgiPgoPUmVjb3ZlclJlc3BvbnNlEg4KBm51bWJlchgBIAEoDRINCgVlcG9jaBgCIAEoBBIMCgRsb3NzGAMgASgJIhAKDkdldFJpbmdSZXF1ZXN0Iq4BCg9HZXRSaW5nUmVzcG9uc2USJAoIdG9wb2xvZ3kYASABKAsyEi5rdmxhYi52MS5Ub3BvbG9neRIjCgZncm91cHMYAiADKAsyEy5rdmxhYi52MS5SaW5nR3JvdXASKgoIcHJvZ3Jlc3MYAyABKAsyGC5rdmxhYi52MS5DaGFuZ2VQcm9ncmVzcxIkCgVxdWV1ZRgEIAMoCzIVLmt2bGFiLnYxLlJpbmdSZXF1ZXN0IqsBCglSaW5nR3JvdXASDAoEbmFtZRgBIAEoCRIjCgVwbGFjZRgCIAEoDjIULmt2bGFiLnYxLkdyb3VwUGxhY2USDgoGcG9pbnRzGAMgASgNEg0KBXNoYXJlGAQgASgBEhIKCm5leHRfc2hhcmUYBSABKAESEQoEa2V5cxgGIAEoBEgAiAEBEhIKBWJ5dGVzGAcgASgESAGIAQFCBwoFX2tleXNCCAoGX2J5dGVzIlEKDkNoYW5nZVByb2dyZXNzEg4KBnBhdXNlZBgBIAEoCBIMCgRyYXRlGAIgASgEEiEKBW1vdmVzGAMgAygLMhIua3ZsYWIudjEuUmluZ01vdmUipQEKCFJpbmdNb3ZlEgwKBGZyb20YASABKAkSCgoCdG8YAiABKAkSDQoFc2hhcmUYAyABKAESDAoEZG9uZRgEIAEoCBIoCghwcm9ncmVzcxgFIAEoCzIWLmt2bGFiLnYxLk1vdmVQcm9ncmVzcxIRCgRrZXlzGAYgASgESACIAQESEgoFYnl0ZXMYByABKARIAYgBAUIHCgVfa2V5c0IICgZfYnl0ZXMiXgoLUmluZ1JlcXVlc3QSDQoDYWRkGAEgASgJSAASDwoFZHJhaW4YAiABKAlIABIXCg12aXJ0dWFsX25vZGVzGAMgASgNSAASDAoEcmF0ZRgEIAEoBEIICgZjaGFuZ2UiTAoRQ2hhbmdlUmluZ1JlcXVlc3QSJgoHcmVxdWVzdBgBIAEoCzIVLmt2bGFiLnYxLlJpbmdSZXF1ZXN0Eg8KB2RyeV9ydW4YAiABKAgifgoSQ2hhbmdlUmluZ1Jlc3BvbnNlEiYKB291dGNvbWUYASABKA4yFS5rdmxhYi52MS5SaW5nT3V0Y29tZRIOCgZjaGFuZ2UYAiABKAQSIQoFbW92ZXMYAyADKAsyEi5rdmxhYi52MS5SaW5nTW92ZRINCgVhaGVhZBgEIAEoDSI9Cg9QYWNlUmluZ1JlcXVlc3QSDgoGcGF1c2VkGAEgASgIEhEKBHJhdGUYAiABKARIAIgBAUIHCgVfcmF0ZSIwChBQYWNlUmluZ1Jlc3BvbnNlEg4KBmNoYW5nZRgBIAEoBBIMCgRyYXRlGAIgASgEIhIKEEFib3J0UmluZ1JlcXVlc3QiVwoRQWJvcnRSaW5nUmVzcG9uc2USDwoHYWJvcnRlZBgBIAEoBBIOCgZjaGFuZ2UYAiABKAQSIQoFbW92ZXMYAyADKAsyEi5rdmxhYi52MS5SaW5nTW92ZSIjChJSZW1vdmVHcm91cFJlcXVlc3QSDQoFZ3JvdXAYASABKAkiFQoTUmVtb3ZlR3JvdXBSZXNwb25zZSq7AQoKR3JvdXBQbGFjZRIbChdHUk9VUF9QTEFDRV9VTlNQRUNJRklFRBAAEhIKDkdST1VQX1BMQUNFX0lOEAESGAoUR1JPVVBfUExBQ0VfRU5URVJJTkcQAhIXChNHUk9VUF9QTEFDRV9MRUFWSU5HEAMSFgoSR1JPVVBfUExBQ0VfUVVFVUVEEAQSHAoYR1JPVVBfUExBQ0VfS0VQVF9PVVRTSURFEAUSEwoPR1JPVVBfUExBQ0VfTkVXEAYqjwEKC1JpbmdPdXRjb21lEhwKGFJJTkdfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhUKEVJJTkdfT1VUQ09NRV9ET05FEAESFgoSUklOR19PVVRDT01FX0JFR1VOEAISFwoTUklOR19PVVRDT01FX1FVRVVFRBADEhoKFlJJTkdfT1VUQ09NRV9XSVRIRFJBV04QBDL0AwoMQWRtaW5TZXJ2aWNlEkEKCFRyYW5zZmVyEhkua3ZsYWIudjEuVHJhbnNmZXJSZXF1ZXN0Ghoua3ZsYWIudjEuVHJhbnNmZXJSZXNwb25zZRI+CgdSZWNvdmVyEhgua3ZsYWIudjEuUmVjb3ZlclJlcXVlc3QaGS5rdmxhYi52MS5SZWNvdmVyUmVzcG9uc2USQwoHR2V0UmluZxIYLmt2bGFiLnYxLkdldFJpbmdSZXF1ZXN0Ghkua3ZsYWIudjEuR2V0UmluZ1Jlc3BvbnNlIgOQAgESRwoKQ2hhbmdlUmluZxIbLmt2bGFiLnYxLkNoYW5nZVJpbmdSZXF1ZXN0Ghwua3ZsYWIudjEuQ2hhbmdlUmluZ1Jlc3BvbnNlEkEKCFBhY2VSaW5nEhkua3ZsYWIudjEuUGFjZVJpbmdSZXF1ZXN0Ghoua3ZsYWIudjEuUGFjZVJpbmdSZXNwb25zZRJECglBYm9ydFJpbmcSGi5rdmxhYi52MS5BYm9ydFJpbmdSZXF1ZXN0Ghsua3ZsYWIudjEuQWJvcnRSaW5nUmVzcG9uc2USSgoLUmVtb3ZlR3JvdXASHC5rdmxhYi52MS5SZW1vdmVHcm91cFJlcXVlc3QaHS5rdmxhYi52MS5SZW1vdmVHcm91cFJlc3BvbnNlYgZwcm90bzM", [file_kvlab_v1_data, file_kvlab_v1_topology]);
 
 /**
  * Request of Transfer.
@@ -125,6 +129,612 @@ export const RecoverResponseSchema: GenMessage<RecoverResponse> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_admin, 3);
 
 /**
+ * Request of GetRing.
+ *
+ * @generated from message kvlab.v1.GetRingRequest
+ */
+export type GetRingRequest = Message<"kvlab.v1.GetRingRequest"> & {
+};
+
+/**
+ * Describes the message kvlab.v1.GetRingRequest.
+ * Use `create(GetRingRequestSchema)` to create a new message.
+ */
+export const GetRingRequestSchema: GenMessage<GetRingRequest> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 4);
+
+/**
+ * Answer of GetRing.
+ *
+ * @generated from message kvlab.v1.GetRingResponse
+ */
+export type GetRingResponse = Message<"kvlab.v1.GetRingResponse"> & {
+  /**
+   * The cluster, with the ring and the change that is under way.
+   *
+   * @generated from field: kvlab.v1.Topology topology = 1;
+   */
+  topology?: Topology | undefined;
+
+  /**
+   * All groups, by name.
+   *
+   * @generated from field: repeated kvlab.v1.RingGroup groups = 2;
+   */
+  groups: RingGroup[];
+
+  /**
+   * How the change goes. Absent when none is under way.
+   *
+   * @generated from field: kvlab.v1.ChangeProgress progress = 3;
+   */
+  progress?: ChangeProgress | undefined;
+
+  /**
+   * Changes that wait, in their order.
+   *
+   * @generated from field: repeated kvlab.v1.RingRequest queue = 4;
+   */
+  queue: RingRequest[];
+};
+
+/**
+ * Describes the message kvlab.v1.GetRingResponse.
+ * Use `create(GetRingResponseSchema)` to create a new message.
+ */
+export const GetRingResponseSchema: GenMessage<GetRingResponse> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 5);
+
+/**
+ * A group, as far as the ring is concerned.
+ *
+ * @generated from message kvlab.v1.RingGroup
+ */
+export type RingGroup = Message<"kvlab.v1.RingGroup"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Whether it is in the ring.
+   *
+   * @generated from field: kvlab.v1.GroupPlace place = 2;
+   */
+  place: GroupPlace;
+
+  /**
+   * Points that it has on the ring; of a group that enters, those that it will have. 0 when it is outside.
+   *
+   * @generated from field: uint32 points = 3;
+   */
+  points: number;
+
+  /**
+   * Share of all hash values that belong to it now, from 0 to 1.
+   *
+   * @generated from field: double share = 4;
+   */
+  share: number;
+
+  /**
+   * Share when the change under way has ended.
+   *
+   * @generated from field: double next_share = 5;
+   */
+  nextShare: number;
+
+  /**
+   * Keys that it holds, as its primary reports. Absent when the primary cannot be asked.
+   *
+   * @generated from field: optional uint64 keys = 6;
+   */
+  keys?: bigint | undefined;
+
+  /**
+   * Bytes of its log without what compaction would remove, as its primary reports.
+   *
+   * @generated from field: optional uint64 bytes = 7;
+   */
+  bytes?: bigint | undefined;
+};
+
+/**
+ * Describes the message kvlab.v1.RingGroup.
+ * Use `create(RingGroupSchema)` to create a new message.
+ */
+export const RingGroupSchema: GenMessage<RingGroup> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 6);
+
+/**
+ * How a change of the ring goes.
+ *
+ * @generated from message kvlab.v1.ChangeProgress
+ */
+export type ChangeProgress = Message<"kvlab.v1.ChangeProgress"> & {
+  /**
+   * Whether an operator has paused it.
+   *
+   * @generated from field: bool paused = 1;
+   */
+  paused: boolean;
+
+  /**
+   * Most keys to move in a second. 0: as many as possible.
+   *
+   * @generated from field: uint64 rate = 2;
+   */
+  rate: bigint;
+
+  /**
+   * All its moves, by the names of their groups.
+   *
+   * @generated from field: repeated kvlab.v1.RingMove moves = 3;
+   */
+  moves: RingMove[];
+};
+
+/**
+ * Describes the message kvlab.v1.ChangeProgress.
+ * Use `create(ChangeProgressSchema)` to create a new message.
+ */
+export const ChangeProgressSchema: GenMessage<ChangeProgress> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 7);
+
+/**
+ * A move of a change.
+ *
+ * @generated from message kvlab.v1.RingMove
+ */
+export type RingMove = Message<"kvlab.v1.RingMove"> & {
+  /**
+   * The group that the keys come from.
+   *
+   * @generated from field: string from = 1;
+   */
+  from: string;
+
+  /**
+   * The group that they go to.
+   *
+   * @generated from field: string to = 2;
+   */
+  to: string;
+
+  /**
+   * How much of the ring moves, from 0 to 1.
+   *
+   * @generated from field: double share = 3;
+   */
+  share: number;
+
+  /**
+   * Whether it has ended.
+   *
+   * @generated from field: bool done = 4;
+   */
+  done: boolean;
+
+  /**
+   * How far it is. Absent unless it is under way.
+   *
+   * @generated from field: kvlab.v1.MoveProgress progress = 5;
+   */
+  progress?: MoveProgress | undefined;
+
+  /**
+   * With a dry run: the keys that would move. Absent when they could not be counted.
+   *
+   * @generated from field: optional uint64 keys = 6;
+   */
+  keys?: bigint | undefined;
+
+  /**
+   * With a dry run: the bytes that these keys and their values take in the log.
+   *
+   * @generated from field: optional uint64 bytes = 7;
+   */
+  bytes?: bigint | undefined;
+};
+
+/**
+ * Describes the message kvlab.v1.RingMove.
+ * Use `create(RingMoveSchema)` to create a new message.
+ */
+export const RingMoveSchema: GenMessage<RingMove> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 8);
+
+/**
+ * A change of the ring that is asked for.
+ *
+ * @generated from message kvlab.v1.RingRequest
+ */
+export type RingRequest = Message<"kvlab.v1.RingRequest"> & {
+  /**
+   * What to change. Required.
+   *
+   * @generated from oneof kvlab.v1.RingRequest.change
+   */
+  change: {
+    /**
+     * A group that is to enter the ring.
+     *
+     * @generated from field: string add = 1;
+     */
+    value: string;
+    case: "add";
+  } | {
+    /**
+     * A group that is to leave the ring.
+     *
+     * @generated from field: string drain = 2;
+     */
+    value: string;
+    case: "drain";
+  } | {
+    /**
+     * The number of virtual nodes that all groups are to have.
+     *
+     * @generated from field: uint32 virtual_nodes = 3;
+     */
+    value: number;
+    case: "virtualNodes";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Most keys to move in a second. 0: as many as possible.
+   *
+   * @generated from field: uint64 rate = 4;
+   */
+  rate: bigint;
+};
+
+/**
+ * Describes the message kvlab.v1.RingRequest.
+ * Use `create(RingRequestSchema)` to create a new message.
+ */
+export const RingRequestSchema: GenMessage<RingRequest> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 9);
+
+/**
+ * Request of ChangeRing.
+ *
+ * @generated from message kvlab.v1.ChangeRingRequest
+ */
+export type ChangeRingRequest = Message<"kvlab.v1.ChangeRingRequest"> & {
+  /**
+   * The change. Required.
+   *
+   * @generated from field: kvlab.v1.RingRequest request = 1;
+   */
+  request?: RingRequest | undefined;
+
+  /**
+   * Only say what would move.
+   *
+   * @generated from field: bool dry_run = 2;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message kvlab.v1.ChangeRingRequest.
+ * Use `create(ChangeRingRequestSchema)` to create a new message.
+ */
+export const ChangeRingRequestSchema: GenMessage<ChangeRingRequest> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 10);
+
+/**
+ * Answer of ChangeRing.
+ *
+ * @generated from message kvlab.v1.ChangeRingResponse
+ */
+export type ChangeRingResponse = Message<"kvlab.v1.ChangeRingResponse"> & {
+  /**
+   * What became of the request, or would become of it.
+   *
+   * @generated from field: kvlab.v1.RingOutcome outcome = 1;
+   */
+  outcome: RingOutcome;
+
+  /**
+   * Id of the change that has begun. 0 when none has, and with a dry run.
+   *
+   * @generated from field: uint64 change = 2;
+   */
+  change: bigint;
+
+  /**
+   * The moves of the change.
+   *
+   * @generated from field: repeated kvlab.v1.RingMove moves = 3;
+   */
+  moves: RingMove[];
+
+  /**
+   * Changes that come before it.
+   *
+   * @generated from field: uint32 ahead = 4;
+   */
+  ahead: number;
+};
+
+/**
+ * Describes the message kvlab.v1.ChangeRingResponse.
+ * Use `create(ChangeRingResponseSchema)` to create a new message.
+ */
+export const ChangeRingResponseSchema: GenMessage<ChangeRingResponse> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 11);
+
+/**
+ * Request of PaceRing.
+ *
+ * @generated from message kvlab.v1.PaceRingRequest
+ */
+export type PaceRingRequest = Message<"kvlab.v1.PaceRingRequest"> & {
+  /**
+   * Whether the change is to pause.
+   *
+   * @generated from field: bool paused = 1;
+   */
+  paused: boolean;
+
+  /**
+   * Most keys to move in a second. 0: as many as possible. Absent: as before.
+   *
+   * @generated from field: optional uint64 rate = 2;
+   */
+  rate?: bigint | undefined;
+};
+
+/**
+ * Describes the message kvlab.v1.PaceRingRequest.
+ * Use `create(PaceRingRequestSchema)` to create a new message.
+ */
+export const PaceRingRequestSchema: GenMessage<PaceRingRequest> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 12);
+
+/**
+ * Answer of PaceRing.
+ *
+ * @generated from message kvlab.v1.PaceRingResponse
+ */
+export type PaceRingResponse = Message<"kvlab.v1.PaceRingResponse"> & {
+  /**
+   * Id of the change.
+   *
+   * @generated from field: uint64 change = 1;
+   */
+  change: bigint;
+
+  /**
+   * Most keys to move in a second. 0: as many as possible.
+   *
+   * @generated from field: uint64 rate = 2;
+   */
+  rate: bigint;
+};
+
+/**
+ * Describes the message kvlab.v1.PaceRingResponse.
+ * Use `create(PaceRingResponseSchema)` to create a new message.
+ */
+export const PaceRingResponseSchema: GenMessage<PaceRingResponse> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 13);
+
+/**
+ * Request of AbortRing.
+ *
+ * @generated from message kvlab.v1.AbortRingRequest
+ */
+export type AbortRingRequest = Message<"kvlab.v1.AbortRingRequest"> & {
+};
+
+/**
+ * Describes the message kvlab.v1.AbortRingRequest.
+ * Use `create(AbortRingRequestSchema)` to create a new message.
+ */
+export const AbortRingRequestSchema: GenMessage<AbortRingRequest> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 14);
+
+/**
+ * Answer of AbortRing.
+ *
+ * @generated from message kvlab.v1.AbortRingResponse
+ */
+export type AbortRingResponse = Message<"kvlab.v1.AbortRingResponse"> & {
+  /**
+   * Id of the change that is aborted.
+   *
+   * @generated from field: uint64 aborted = 1;
+   */
+  aborted: bigint;
+
+  /**
+   * Id of the change that brings back what has moved. 0 when nothing had.
+   *
+   * @generated from field: uint64 change = 2;
+   */
+  change: bigint;
+
+  /**
+   * The moves of that.
+   *
+   * @generated from field: repeated kvlab.v1.RingMove moves = 3;
+   */
+  moves: RingMove[];
+};
+
+/**
+ * Describes the message kvlab.v1.AbortRingResponse.
+ * Use `create(AbortRingResponseSchema)` to create a new message.
+ */
+export const AbortRingResponseSchema: GenMessage<AbortRingResponse> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 15);
+
+/**
+ * Request of RemoveGroup.
+ *
+ * @generated from message kvlab.v1.RemoveGroupRequest
+ */
+export type RemoveGroupRequest = Message<"kvlab.v1.RemoveGroupRequest"> & {
+  /**
+   * The group.
+   *
+   * @generated from field: string group = 1;
+   */
+  group: string;
+};
+
+/**
+ * Describes the message kvlab.v1.RemoveGroupRequest.
+ * Use `create(RemoveGroupRequestSchema)` to create a new message.
+ */
+export const RemoveGroupRequestSchema: GenMessage<RemoveGroupRequest> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 16);
+
+/**
+ * Answer of RemoveGroup.
+ *
+ * @generated from message kvlab.v1.RemoveGroupResponse
+ */
+export type RemoveGroupResponse = Message<"kvlab.v1.RemoveGroupResponse"> & {
+};
+
+/**
+ * Describes the message kvlab.v1.RemoveGroupResponse.
+ * Use `create(RemoveGroupResponseSchema)` to create a new message.
+ */
+export const RemoveGroupResponseSchema: GenMessage<RemoveGroupResponse> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 17);
+
+/**
+ * Where a group is, as far as the ring is concerned.
+ *
+ * @generated from enum kvlab.v1.GroupPlace
+ */
+export const GroupPlace = {
+  /**
+   * Not known: the router runs a later version.
+   *
+   * @generated from enum value: GROUP_PLACE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * In the ring, and stays there.
+   *
+   * @generated from enum value: GROUP_PLACE_IN = 1;
+   */
+  IN: 1,
+
+  /**
+   * It enters with the change under way.
+   *
+   * @generated from enum value: GROUP_PLACE_ENTERING = 2;
+   */
+  ENTERING: 2,
+
+  /**
+   * It leaves with the change under way.
+   *
+   * @generated from enum value: GROUP_PLACE_LEAVING = 3;
+   */
+  LEAVING: 3,
+
+  /**
+   * It is to enter after the change under way.
+   *
+   * @generated from enum value: GROUP_PLACE_QUEUED = 4;
+   */
+  QUEUED: 4,
+
+  /**
+   * An operator has taken it out, or kept it out. It enters only when it is asked for.
+   *
+   * @generated from enum value: GROUP_PLACE_KEPT_OUTSIDE = 5;
+   */
+  KEPT_OUTSIDE: 5,
+
+  /**
+   * Nothing is decided yet.
+   *
+   * @generated from enum value: GROUP_PLACE_NEW = 6;
+   */
+  NEW: 6,
+} as const;
+
+/**
+ * Where a group is, as far as the ring is concerned.
+ *
+ * @generated from enum kvlab.v1.GroupPlace
+ */
+export type GroupPlace = (typeof GroupPlace)[keyof typeof GroupPlace] | UnknownEnum;
+
+/**
+ * Describes the enum kvlab.v1.GroupPlace.
+ */
+export const GroupPlaceSchema: GenEnum<GroupPlace> = /*@__PURE__*/
+  enumDesc(file_kvlab_v1_admin, 0);
+
+/**
+ * What becomes of a requested change of the ring.
+ *
+ * @generated from enum kvlab.v1.RingOutcome
+ */
+export const RingOutcome = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: RING_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The ring is changed: there was nothing to move.
+   *
+   * @generated from enum value: RING_OUTCOME_DONE = 1;
+   */
+  DONE: 1,
+
+  /**
+   * The change has begun.
+   *
+   * @generated from enum value: RING_OUTCOME_BEGUN = 2;
+   */
+  BEGUN: 2,
+
+  /**
+   * The change waits for others.
+   *
+   * @generated from enum value: RING_OUTCOME_QUEUED = 3;
+   */
+  QUEUED: 3,
+
+  /**
+   * The group that waited to enter no longer does.
+   *
+   * @generated from enum value: RING_OUTCOME_WITHDRAWN = 4;
+   */
+  WITHDRAWN: 4,
+} as const;
+
+/**
+ * What becomes of a requested change of the ring.
+ *
+ * @generated from enum kvlab.v1.RingOutcome
+ */
+export type RingOutcome = (typeof RingOutcome)[keyof typeof RingOutcome] | UnknownEnum;
+
+/**
+ * Describes the enum kvlab.v1.RingOutcome.
+ */
+export const RingOutcomeSchema: GenEnum<RingOutcome> = /*@__PURE__*/
+  enumDesc(file_kvlab_v1_admin, 1);
+
+/**
  * Operations on a running cluster. Routers serve it.
  *
  * @generated from service kvlab.v1.AdminService
@@ -155,6 +765,73 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof RecoverRequestSchema;
     output: typeof RecoverResponseSchema;
+  },
+  /**
+   * Returns the ring, how the keys are spread, and how far a change of the ring is. The primaries are asked for their
+   * part; what one does not answer in time is absent.
+   * Errors: UNAVAILABLE (the router has not reached ZooKeeper since it started, or there is no ring yet).
+   *
+   * @generated from rpc kvlab.v1.AdminService.GetRing
+   */
+  getRing: {
+    methodKind: "unary";
+    input: typeof GetRingRequestSchema;
+    output: typeof GetRingResponseSchema;
+  },
+  /**
+   * Lets a group into the ring, takes one out, or changes the number of virtual nodes. Keys then move between groups
+   * while reads and writes go on. One change is under way at a time: others wait, in their order. A group that waits to
+   * enter no longer does when it is to be drained.
+   * Errors: INVALID_ARGUMENT (no request, or one with a value that is not allowed), NOT_FOUND (no such group),
+   * FAILED_PRECONDITION (the ring is so already; it is the only group in the ring; the new group has keys of its own;
+   * too many changes wait), UNAVAILABLE (the group has no primary now, or ZooKeeper cannot be reached), UNKNOWN (it may
+   * or may not have been done).
+   *
+   * @generated from rpc kvlab.v1.AdminService.ChangeRing
+   */
+  changeRing: {
+    methodKind: "unary";
+    input: typeof ChangeRingRequestSchema;
+    output: typeof ChangeRingResponseSchema;
+  },
+  /**
+   * Pauses the change under way, lets it go on, or changes its rate. The copying stops within a second; all keys stay
+   * available.
+   * Errors: INVALID_ARGUMENT (the rate), FAILED_PRECONDITION (no change is under way), UNAVAILABLE (ZooKeeper cannot be
+   * reached), UNKNOWN (it may or may not have been done).
+   *
+   * @generated from rpc kvlab.v1.AdminService.PaceRing
+   */
+  paceRing: {
+    methodKind: "unary";
+    input: typeof PaceRingRequestSchema;
+    output: typeof PaceRingResponseSchema;
+  },
+  /**
+   * Aborts the change under way: what has moved goes back. That is a change of its own, which can be paused, and aborted
+   * too: then everything goes forward again. A group that was to enter stays outside. Changes that wait then begin.
+   * Errors: FAILED_PRECONDITION (no change is under way), UNAVAILABLE (ZooKeeper cannot be reached), UNKNOWN (it may or
+   * may not have been done).
+   *
+   * @generated from rpc kvlab.v1.AdminService.AbortRing
+   */
+  abortRing: {
+    methodKind: "unary";
+    input: typeof AbortRingRequestSchema;
+    output: typeof AbortRingResponseSchema;
+  },
+  /**
+   * Removes a group that is outside the ring, and whose nodes have been stopped, from the cluster. The files of its nodes
+   * stay.
+   * Errors: NOT_FOUND (no such group), FAILED_PRECONDITION (it is in the ring, enters it or waits to; it still holds
+   * keys; nodes of it are registered: the message says what to stop), UNAVAILABLE (ZooKeeper cannot be reached).
+   *
+   * @generated from rpc kvlab.v1.AdminService.RemoveGroup
+   */
+  removeGroup: {
+    methodKind: "unary";
+    input: typeof RemoveGroupRequestSchema;
+    output: typeof RemoveGroupResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_kvlab_v1_admin, 0);

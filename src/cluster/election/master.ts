@@ -52,6 +52,7 @@ export class Master {
     while (!signal.aborted) {
       const topology = await source.waitUntil(() => true, signal).catch(() => undefined);
       if (topology === undefined) return;
+      for (const name of this.#projected.keys()) if (!topology.groups.has(name)) this.#projected.delete(name);
       await Promise.all([...topology.groups.values()].map((group) => this.#lookAfter(group)));
       await this.#attempt("the ring cannot be extended", () => this.#admission.admit(topology));
       await withTimeout(clock, retryMs, signal, (given) =>

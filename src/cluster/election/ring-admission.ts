@@ -132,9 +132,9 @@ export class RingAdmission {
 }
 
 /** Why a group with an old log does not enter the ring. */
-function foreignKeys(group: string, keys: number): string {
+export function foreignKeys(group: string, keys: number): string {
   return (
-    `group "${group}" holds ${keys} keys from before it was in this ring, which would be lost there: it stays outside; ` +
+    `group "${group}" holds ${keys} ${keys === 1 ? "key" : "keys"} from before it was in this ring, which would be lost there: it stays outside; ` +
     "start it with an empty dbfile, and import the keys of the old one"
   );
 }

@@ -9,7 +9,7 @@ import { isMaster, RegistrationKeeper } from "../membership/registration-keeper.
 import { RouterRegistrar } from "../membership/router-registrar.ts";
 import { groupLogsRegister } from "../metadata/cas-register.ts";
 import { checkCaller, enterCluster, ForeignCluster } from "../metadata/cluster-id.ts";
-import type { GroupView } from "../metadata/model.ts";
+import type { GroupView, RingRequest } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import type { Task } from "../metadata/retry-on-connection-loss.ts";
 import { SessionKeeper } from "../metadata/session-keeper.ts";
@@ -17,6 +17,9 @@ import { type TopologySource, WatchedTopology } from "../metadata/topology.ts";
 import { groupRegister } from "../replication/group-register.ts";
 import { type PeerAt, type SilenceReport, withinCluster } from "../replication/peer.ts";
 import { noPrimaryReason, primaryOf } from "../ring/placement.ts";
+import { removeGroup } from "./remove-group.ts";
+import { type AbortedChange, type RequestedChange, RingAdmin } from "./ring-admin.ts";
+import type { AskReport, RingStatus } from "./ring-status.ts";
 
 export interface RouterNodeOptions {
   readonly openSession: OpenSession;
@@ -24,6 +27,7 @@ export interface RouterNodeOptions {
   /** Access mode for the znodes that the router creates. */
   readonly access: Access;
   readonly peerAt: PeerAt;
+  readonly askReport: AskReport;
   readonly whoAnswers: AskWhoAnswers;
   /** Virtual nodes of the ring, if this router creates it as the master. */
   readonly virtualNodes: number;
@@ -39,6 +43,7 @@ export class RouterNode {
   readonly topology: TopologySource;
   readonly #options: RouterNodeOptions;
   readonly #sessions: SessionKeeper;
+  readonly #ring: RingAdmin;
   /** Set while this router is the master. */
   #master: Master | undefined;
   /** Aborted when it is no longer the master. */
@@ -51,6 +56,11 @@ export class RouterNode {
     this.#sessions = new SessionKeeper({ open: openSession, clock, onDiagnostic: log });
     this.#sessions.done.catch(onFailure);
     this.topology = new WatchedTopology({ sessions: this.#sessions, clock, onDiagnostic: log });
+    this.#ring = new RingAdmin({
+      ...this.#options,
+      topology: this.topology,
+      session: () => this.#sessions.current,
+    });
   }
 
   /**
@@ -143,6 +153,46 @@ export class RouterNode {
     });
     log(`recovered with data loss, on an operator's word: ${recovery.loss}`);
     return recovery;
+  }
+
+  /** The ring, how the keys are spread, and how far a change is. Errors: unavailable. */
+  ring(signal: AbortSignal): Promise<RingStatus> {
+    return this.#ring.status(signal);
+  }
+
+  /**
+   * Begins a change of the ring, or has it wait for others. `dryRun`: only says what would move. Errors: invalid, not-found,
+   * refused, unavailable, outcome-unknown.
+   */
+  changeRing(
+    request: RingRequest,
+    { dryRun = false }: { readonly dryRun?: boolean },
+    signal: AbortSignal,
+  ): Promise<RequestedChange> {
+    return this.#ring.change(request, dryRun, signal);
+  }
+
+  /**
+   * Pauses the change under way or lets it go on. `rate`: keys a second; 0: no limit; undefined: as before. Errors: invalid,
+   * refused, unavailable, outcome-unknown.
+   */
+  paceRing(
+    pace: { readonly paused: boolean; readonly rate?: number | undefined },
+    signal: AbortSignal,
+  ): Promise<{ readonly id: number; readonly rate: number | undefined }> {
+    return this.#ring.pace(pace, signal);
+  }
+
+  /** Aborts the change under way: what has moved goes back. Errors: refused, unavailable, outcome-unknown. */
+  abortRing(signal: AbortSignal): Promise<AbortedChange> {
+    return this.#ring.abort(signal);
+  }
+
+  /** Removes a group that is outside the ring: see `removeGroup`. Errors: not-found, refused, unavailable. */
+  async removeGroup(name: string, signal: AbortSignal): Promise<void> {
+    const topology = this.topology.current;
+    if (topology === undefined) throw new OperationError("unavailable", this.topology.unreadReason);
+    await removeGroup(name, { ...this.#options, topology, session: () => this.#sessions.current, signal });
   }
 
   #groupOf(name: string): GroupView {

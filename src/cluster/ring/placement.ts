@@ -25,7 +25,7 @@ export function placementOf(state: RingState): ChangingRing {
   return placement;
 }
 
-function hashRingOf({ groups, virtualNodes }: RingShape): HashRing {
+export function hashRingOf({ groups, virtualNodes }: RingShape): HashRing {
   return new HashRing(groups, { virtualNodes });
 }
 

@@ -114,7 +114,7 @@ export function shapeAfter({ virtualNodes, groups }: RingShape, request: RingReq
 }
 
 /** The ring when the change under way and all that wait have ended. */
-function shapeAfterQueue({ virtualNodes, groups, change, queue = [] }: RingState): RingShape {
+export function shapeAfterQueue({ virtualNodes, groups, change, queue = [] }: RingState): RingShape {
   let shape: RingShape = change ?? { virtualNodes, groups };
   for (const request of queue) shape = tried(shape, request) ?? shape;
   return shape;

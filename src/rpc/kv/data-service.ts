@@ -1,18 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
-import {
-  DataService,
-  type MoveProgressSchema,
-  MoveStage,
-  StandbyState,
-  type StatusResponseSchema,
-} from "../../../gen/kvlab/v1/data_pb.ts";
+import { DataService, StandbyState, type StatusResponseSchema } from "../../../gen/kvlab/v1/data_pb.ts";
 import { NodeRole } from "../../../gen/kvlab/v1/topology_pb.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { DataNode, NodeStatus } from "../../cluster/node/data-node.ts";
-import type { MoveProgress } from "../../cluster/ring/move-progress.ts";
 import type { Clock } from "../../common/clock.ts";
 import { answering } from "../errors.ts";
+import { toMoveProgress } from "../move-messages.ts";
 import { groupStreamHandlers } from "./group-streams.ts";
 import { pipeHandlers } from "./pipe-service.ts";
 import { callsOfNode, unaryHandlers } from "./unary-calls.ts";
@@ -47,26 +41,6 @@ const standbyStates = {
   snapshot: StandbyState.SNAPSHOT,
   paused: StandbyState.PAUSED,
 } as const;
-
-const moveStages = {
-  erase: MoveStage.ERASE,
-  copy: MoveStage.COPY,
-  seal: MoveStage.SEAL,
-  release: MoveStage.RELEASE,
-} as const;
-
-function toMoveProgress(move: MoveProgress): MessageInitShape<typeof MoveProgressSchema> {
-  const { from, to, stage } = move;
-  return {
-    change: BigInt(move.change),
-    from,
-    to,
-    stage: moveStages[stage],
-    keys: BigInt(move.keys),
-    keysTotal: BigInt(move.keysTotal),
-    elapsedMs: BigInt(Math.round(move.elapsedMs)),
-  };
-}
 
 function toStatus(status: NodeStatus): MessageInitShape<typeof StatusResponseSchema> {
   return {

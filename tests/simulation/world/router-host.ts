@@ -1,6 +1,7 @@
 import { RouterNode } from "../../../src/cluster/node/router-node.ts";
 import { adminRoutes } from "../../../src/rpc/admin-service.ts";
 import { forwardingRoutes } from "../../../src/rpc/forwarding/forwarder.ts";
+import { askingReports } from "../../../src/rpc/internal/report-client.ts";
 import { routerRoutes } from "../../../src/rpc/router-service.ts";
 import { addressOf } from "../../support/address.ts";
 import { environmentOf } from "../clients/environment.ts";
@@ -9,6 +10,7 @@ import { Host } from "./host.ts";
 import { peersOf } from "./peers.ts";
 import type { SimProcess } from "./process.ts";
 import { Routes } from "./routes.ts";
+import { transportTo } from "./transport.ts";
 
 /** A machine with a router, which passes the clients' calls on to the primaries. */
 export class RouterHost extends Host {
@@ -20,6 +22,7 @@ export class RouterHost extends Host {
       clock,
       access: "open",
       peerAt: peersOf(process, this.world),
+      askReport: askingReports((address) => transportTo({ process, network: this.world.network, address })),
       virtualNodes: 8,
       whoAnswers: async () => "self",
       log: (message) => process.log(message),
@@ -27,7 +30,7 @@ export class RouterHost extends Host {
     });
     this.onLeave = () => node.leave();
     const routes = new Routes(process);
-    adminRoutes(routes, node);
+    adminRoutes(routes, node, clock);
     routerRoutes(routes, node.topology, clock);
     const { connect } = environmentOf({ process, network, fullDuplex: true });
     forwardingRoutes(routes, { source: node.topology, connections: connect(), clock });

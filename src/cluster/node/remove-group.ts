@@ -1,0 +1,120 @@
+import { type Clock, withTimeout } from "../../common/clock.ts";
+import { type Access, type Coordination, CoordinationError } from "../../coordination/coordination.ts";
+import { withLock } from "../membership/zk-lock.ts";
+import { ringRegister } from "../metadata/cas-register.ts";
+import type { GroupView, RingState, Topology } from "../metadata/model.ts";
+import { OperationError } from "../metadata/operation-error.ts";
+import { dataLockPath, groupPath, parseNumber } from "../metadata/paths.ts";
+import { retryOnConnectionLoss, type Task } from "../metadata/retry-on-connection-loss.ts";
+import { placeOfGroup, primaryOf } from "../ring/placement.ts";
+import { removed } from "../ring/ring-change.ts";
+import { updateRing } from "../ring/update-ring.ts";
+import type { AskReport } from "./ring-status.ts";
+
+/** Longest wait for what a primary reports. */
+const reportTimeoutMs = 2000;
+
+export interface RemoveGroupOptions {
+  readonly topology: Topology;
+  readonly session: () => Coordination | undefined;
+  readonly clock: Clock;
+  readonly access: Access;
+  readonly askReport: AskReport;
+  readonly log: (message: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Removes a group that is outside the ring from the cluster: deletes its znodes, so that nothing shows it any more. The
+ * files of its nodes stay. Errors: not-found, refused, unavailable, outcome-unknown.
+ */
+export async function removeGroup(name: string, options: RemoveGroupOptions): Promise<void> {
+  const { topology, clock, access, signal, log } = options;
+  const view = topology.groups.get(name);
+  if (view === undefined) throw new OperationError("not-found", `there is no group "${name}"`);
+  const session = options.session();
+  if (session === undefined) {
+    throw new OperationError("unavailable", "there is no session with ZooKeeper now");
+  }
+  const ring = topology.ring?.value;
+  if (ring !== undefined) checkPlace(ring, name);
+  if (view.nodes.length > 0) await refuseLive(view, options);
+  const task: Task = { session, clock, access, signal, onDiagnostic: log };
+  try {
+    // No node registers meanwhile.
+    await withLock(task, dataLockPath, `a router that removes group ${name}`, async () => {
+      const found = await retryOnConnectionLoss(task, () => session.children(groupPath(name)));
+      const numbers = found.filter((child) => parseNumber(child) !== undefined);
+      if (numbers.length > 0) throw new OperationError("refused", stopFirst(name, numbers));
+      if (ring?.outside?.includes(name)) {
+        await updateRing(ringRegister(options), (now) => {
+          checkPlace(now, name);
+          return removed(now, name);
+        });
+      }
+      for (const child of found) await remove(task, `${groupPath(name)}/${child}`);
+      await remove(task, groupPath(name));
+    });
+  } catch (error) {
+    if (!CoordinationError.is(error)) throw error;
+    throw new OperationError("unavailable", `group "${name}" could not be removed: try again`, {
+      cause: error,
+    });
+  }
+  log(`group "${name}" is removed, on an operator's word`);
+}
+
+/** Errors: refused. */
+function checkPlace(ring: RingState, name: string): void {
+  const place = placeOfGroup(ring, name);
+  if (place === "new" || place === "kept-outside") return;
+  const drain = `"kvlab ring drain ${name}" takes it out`;
+  const why = {
+    in: `is in the ring; ${drain}`,
+    entering: `enters the ring with change ${ring.change?.id}; "kvlab ring abort" ends that`,
+    leaving: `leaves the ring with change ${ring.change?.id}, which has not ended yet`,
+    queued: `waits to enter the ring; ${drain}`,
+  }[place];
+  throw new OperationError("refused", `group "${name}" ${why}`);
+}
+
+/** Says what stands in the way of removing a group with live nodes. Errors: refused, unavailable. */
+async function refuseLive({ name, nodes, ...rest }: GroupView, options: RemoveGroupOptions): Promise<never> {
+  const { clock, askReport, signal } = options;
+  const address = primaryOf({ name, nodes, ...rest })?.address;
+  const report =
+    address === undefined
+      ? undefined
+      : await withTimeout(clock, reportTimeoutMs, signal, (given) => askReport(address, name, given)).catch(
+          () => undefined,
+        );
+  if (report !== undefined && report.keys > 0) {
+    throw new OperationError(
+      "refused",
+      `group "${name}" holds ${report.keys} keys; those that have moved are removed in a while, and others are none of ` +
+        "this ring: stop its nodes if they are not needed",
+    );
+  }
+  const shown = nodes.map(({ number, address: at }) => `${number} (${at})`);
+  throw new OperationError("refused", stopFirst(name, shown));
+}
+
+function stopFirst(name: string, nodes: readonly string[]): string {
+  const what = nodes.length === 1 ? `node ${nodes[0]}` : `nodes ${nodes.join(", ")}`;
+  return `${what} of group "${name}" ${nodes.length === 1 ? "is" : "are"} registered; stop ${nodes.length === 1 ? "it" : "them"} first`;
+}
+
+async function remove(task: Task, path: string): Promise<void> {
+  const { session } = task;
+  await retryOnConnectionLoss(task, async () => {
+    for (;;) {
+      const stat = await session.exists(path);
+      if (stat === undefined) return;
+      try {
+        return await session.delete(path, stat.version);
+      } catch (error) {
+        if (!CoordinationError.is(error, "BAD_VERSION", "NO_NODE")) throw error;
+      }
+    }
+  });
+}

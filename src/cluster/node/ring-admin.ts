@@ -1,0 +1,251 @@
+import { type Clock, withTimeout } from "../../common/clock.ts";
+import type { Access, Coordination } from "../../coordination/coordination.ts";
+import { foreignKeys } from "../election/ring-admission.ts";
+import { type CasRegister, ringRegister } from "../metadata/cas-register.ts";
+import type { RingRequest, RingShape, RingState, Topology } from "../metadata/model.ts";
+import { OperationError } from "../metadata/operation-error.ts";
+import type { TopologySource } from "../metadata/topology.ts";
+import type { MisplacedKeys, PeerAt } from "../replication/peer.ts";
+import type { MoveShare } from "../ring/changing-ring.ts";
+import { noPrimaryReason, placementOf, placeOfGroup, primaryOf } from "../ring/placement.ts";
+import { aborted, paced, requested, shapeAfter, shapeAfterQueue } from "../ring/ring-change.ts";
+import { type RingUpdate, updateRing } from "../ring/update-ring.ts";
+import { type AskReport, allMoves, movesBetween, type RingStatus, ringStatus } from "./ring-status.ts";
+
+/** Longest wait until this process sees its own change of the ring. */
+const seenTimeoutMs = 2000;
+
+/** Longest wait until a primary has counted its keys. A call has 10 s by default. */
+const countTimeoutMs = 8000;
+
+export interface RingAdminOptions {
+  readonly topology: TopologySource;
+  readonly clock: Clock;
+  readonly access: Access;
+  readonly peerAt: PeerAt;
+  readonly askReport: AskReport;
+  readonly session: () => Coordination | undefined;
+  readonly log: (message: string) => void;
+}
+
+/** A move that would take place, or begins. */
+export interface PlannedMove extends MoveShare {
+  /** Undefined when they were not counted. */
+  readonly keys?: number | undefined;
+  readonly bytes?: number | undefined;
+}
+
+/** What becomes of a request. `done`: at once. `withdrawn`: a group that waited to enter no longer does. */
+export type RingOutcome = "done" | "begun" | "queued" | "withdrawn";
+
+export interface RequestedChange {
+  readonly outcome: RingOutcome;
+  /** Id of the change that has begun. Undefined when none has, and with a dry run. */
+  readonly change: number | undefined;
+  readonly moves: readonly PlannedMove[];
+  /** Changes that come before it. */
+  readonly ahead: number;
+}
+
+export interface AbortedChange {
+  /** Id of the change that is aborted. */
+  readonly aborted: number;
+  /** Id of the change that brings back what has moved. Undefined when nothing had. */
+  readonly change: number | undefined;
+  readonly moves: readonly MoveShare[];
+}
+
+/** What operators ask of the ring. Each change is a compare-and-set. The master carries it out. */
+export class RingAdmin {
+  readonly #options: RingAdminOptions;
+  readonly #register: CasRegister<RingState>;
+
+  constructor(options: RingAdminOptions) {
+    this.#options = options;
+    this.#register = ringRegister(options);
+  }
+
+  /** Errors: unavailable. */
+  async status(signal: AbortSignal): Promise<RingStatus> {
+    const topology = this.#topology();
+    if (topology.ring === undefined) throw new OperationError("unavailable", "there is no ring yet");
+    return await ringStatus(this.#options, topology, topology.ring.value, signal);
+  }
+
+  /** Errors: invalid, not-found, refused, unavailable, outcome-unknown. */
+  async change(request: RingRequest, dryRun: boolean, signal: AbortSignal): Promise<RequestedChange> {
+    const next = async (ring: RingState) => {
+      await this.#check(ring, request, signal);
+      const holdsKeys = ring.written || (await this.#movesKeys(ring, request, signal));
+      // Keys of logs that were there before the first write move as others do.
+      return requested({ ...ring, written: holdsKeys }, request);
+    };
+    if (dryRun) return await this.#plan(next, request, signal);
+    const update = await this.#update(next, signal);
+    const outcome = outcomeOf(update);
+    const { after } = update;
+    this.#options.log(`on an operator's word: ${shown(request)} (${outcome}, ring version ${after.version})`);
+    return {
+      outcome,
+      change: outcome === "begun" ? after.change?.id : undefined,
+      moves: movesOf(update, request),
+      ahead: aheadOf(update),
+    };
+  }
+
+  /** Returns the change. Errors: invalid, refused, unavailable, outcome-unknown. */
+  async pace(
+    pace: { readonly paused: boolean; readonly rate?: number | undefined },
+    signal: AbortSignal,
+  ): Promise<{ readonly id: number; readonly rate: number | undefined }> {
+    const { after } = await this.#update((ring) => paced(ring, pace), signal);
+    const { id = 0, rate } = after.change ?? {};
+    const limit = rate === undefined ? "" : `, at most ${rate} keys a second`;
+    this.#options.log(
+      `ring change ${id} is ${pace.paused ? "paused" : "under way"}${limit}, on an operator's word`,
+    );
+    return { id, rate };
+  }
+
+  /** Errors: refused, unavailable, outcome-unknown. */
+  async abort(signal: AbortSignal): Promise<AbortedChange> {
+    const { before, after } = await this.#update(aborted, signal);
+    const id = before.change?.id ?? 0;
+    this.#options.log(`ring change ${id} is aborted, on an operator's word`);
+    // Behind it, another change may have begun in the same step.
+    const isWayBack = before.change !== undefined && isSameShape(after, before.change);
+    return {
+      aborted: id,
+      change: isWayBack ? after.change?.id : undefined,
+      moves: isWayBack ? placementOf(after).moves() : [],
+    };
+  }
+
+  /** Errors: not-found, refused, unavailable. */
+  async #check(ring: RingState, request: RingRequest, signal: AbortSignal): Promise<void> {
+    if (request.kind === "virtual-nodes") return;
+    const { group } = request;
+    const view = this.#topology().groups.get(group);
+    if (view === undefined) throw new OperationError("not-found", `there is no group "${group}"`);
+    if (request.kind === "drain" && placeOfGroup(ring, group) !== "in") return;
+    if (primaryOf(view) === undefined) {
+      throw new OperationError("unavailable", `no keys can move: ${noPrimaryReason(group, view)}`);
+    }
+    if (request.kind === "drain" || placeOfGroup(ring, group) !== "new" || !ring.written) return;
+    const count = await this.#count(group, ring, signal);
+    const keys = count?.groups.reduce((sum, each) => sum + each.keys, 0) || (count?.keys ?? 0);
+    if (keys > 0) throw new OperationError("refused", foreignKeys(group, keys));
+  }
+
+  /** Whether keys would have to move, as far as that can be found out: before the first write there are seldom any. */
+  async #movesKeys(ring: RingState, request: RingRequest, signal: AbortSignal): Promise<boolean> {
+    const next = shapeAfter(ring, request);
+    const counts = await Promise.all(ring.groups.map((group) => this.#count(group, next, signal)));
+    return counts.some((count) => count === undefined || count.keys > 0);
+  }
+
+  async #plan(
+    next: (ring: RingState) => Promise<RingState>,
+    request: RingRequest,
+    signal: AbortSignal,
+  ): Promise<RequestedChange> {
+    const before = this.#topology().ring?.value;
+    if (before === undefined) throw new OperationError("unavailable", "there is no ring yet");
+    const update = { before, after: await next(before) };
+    const moves = movesOf(update, request);
+    const outcome = outcomeOf(update);
+    const planned = outcome === "begun" ? await this.#counted(update.after, moves, signal) : moves;
+    return { outcome, change: undefined, moves: planned, ahead: aheadOf(update) };
+  }
+
+  /** The moves with what the primaries of their sources count. */
+  async #counted(
+    { change }: RingState,
+    moves: readonly MoveShare[],
+    signal: AbortSignal,
+  ): Promise<PlannedMove[]> {
+    if (change === undefined) return [...moves];
+    const sources = [...new Set(moves.map(({ from }) => from))];
+    const counts = await Promise.all(sources.map((group) => this.#count(group, change, signal)));
+    return moves.map((move) => {
+      const groups = counts[sources.indexOf(move.from)]?.groups;
+      // A primary of an earlier version does not count them by group.
+      if (groups === undefined || groups.length === 0) return move;
+      const { keys = 0, bytes = 0 } = groups.find(({ group }) => group === move.to) ?? {};
+      return { ...move, keys, bytes };
+    });
+  }
+
+  /** Undefined when the group's primary cannot count now. */
+  async #count(
+    group: string,
+    { groups: ringGroups, virtualNodes }: RingShape,
+    signal: AbortSignal,
+  ): Promise<MisplacedKeys | undefined> {
+    const { clock, peerAt } = this.#options;
+    const primary = primaryOf(this.#topology().groups.get(group));
+    if (primary === undefined) return undefined;
+    const request = { group, ringGroups, virtualNodes };
+    return await withTimeout(clock, countTimeoutMs, signal, (given) =>
+      peerAt(primary.address).countMisplaced(request, given),
+    ).catch(() => undefined);
+  }
+
+  /** Changes the ring, and waits until this router sees that. */
+  async #update(
+    change: (ring: RingState) => RingState | Promise<RingState>,
+    signal: AbortSignal,
+  ): Promise<RingUpdate> {
+    const { topology, clock } = this.#options;
+    const update = await updateRing(this.#register, change);
+    const isSeen = ({ ring }: Topology) => (ring?.value.version ?? 0) >= update.after.version;
+    await withTimeout(clock, seenTimeoutMs, signal, (given) => topology.waitUntil(isSeen, given)).catch(
+      () => {},
+    );
+    return update;
+  }
+
+  #topology(): Topology {
+    const { current, unreadReason } = this.#options.topology;
+    if (current === undefined) throw new OperationError("unavailable", unreadReason);
+    return current;
+  }
+}
+
+function isSameShape(a: RingShape, b: RingShape): boolean {
+  return a.virtualNodes === b.virtualNodes && a.groups.join(" ") === b.groups.join(" ");
+}
+
+function outcomeOf({ before, after }: RingUpdate): RingOutcome {
+  if (before.change === undefined) return after.change === undefined ? "done" : "begun";
+  return (after.queue?.length ?? 0) > (before.queue?.length ?? 0) ? "queued" : "withdrawn";
+}
+
+function aheadOf(update: RingUpdate): number {
+  return outcomeOf(update) === "queued" ? 1 + (update.before.queue?.length ?? 0) : 0;
+}
+
+/** The moves of a request that has begun or waits. */
+function movesOf(update: RingUpdate, request: RingRequest): MoveShare[] {
+  switch (outcomeOf(update)) {
+    case "begun":
+      return allMoves(update.after);
+    case "queued": {
+      const before = shapeAfterQueue(update.before);
+      return movesBetween(before, shapeAfter(before, request));
+    }
+    default:
+      return [];
+  }
+}
+
+function shown(request: RingRequest): string {
+  switch (request.kind) {
+    case "add":
+      return `group "${request.group}" is to enter the ring`;
+    case "drain":
+      return `group "${request.group}" is to leave the ring`;
+    case "virtual-nodes":
+      return `the ring is to have ${request.virtualNodes} virtual nodes a group`;
+  }
+}

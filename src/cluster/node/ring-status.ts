@@ -1,0 +1,107 @@
+import type { Address } from "../../common/address.ts";
+import { type Clock, withTimeout } from "../../common/clock.ts";
+import type { RingShape, RingState, Topology } from "../metadata/model.ts";
+import { ChangingRing, isSameMove, type Move, type MoveShare } from "../ring/changing-ring.ts";
+import type { MoveProgress } from "../ring/move-progress.ts";
+import { type GroupPlace, hashRingOf, placementOf, placeOfGroup, primaryOf } from "../ring/placement.ts";
+
+/** Longest wait for what a primary reports. */
+const reportTimeoutMs = 2000;
+
+/** What the primary of a group reports. */
+export interface GroupReport {
+  readonly keys: number;
+  /** Of its log, without what compaction would remove. */
+  readonly bytes: number;
+  /** The moves to its group. */
+  readonly moves: readonly MoveProgress[];
+}
+
+/** Asks the node at an address, which is the primary of a group, for its report. */
+export type AskReport = (address: Address, group: string, signal: AbortSignal) => Promise<GroupReport>;
+
+/** A group, as far as the ring is concerned. */
+export interface RingGroup {
+  readonly name: string;
+  readonly place: GroupPlace;
+  /** On the ring; of a group that enters, those that it will have. 0 when it is outside. */
+  readonly points: number;
+  /** Of all hash values, now. */
+  readonly share: number;
+  /** When the change under way has ended. */
+  readonly nextShare: number;
+  /** Undefined when its primary cannot be asked. */
+  readonly report: GroupReport | undefined;
+}
+
+/** A move of the change under way. */
+export interface RingMove extends MoveShare {
+  readonly done: boolean;
+  /** Undefined unless it is under way. */
+  readonly progress: MoveProgress | undefined;
+}
+
+/** The ring, and how far its change is. */
+export interface RingStatus {
+  readonly topology: Topology;
+  readonly ring: RingState;
+  /** All groups, by name. */
+  readonly groups: readonly RingGroup[];
+  /** All moves of the change under way, by the names of their groups. */
+  readonly moves: readonly RingMove[];
+}
+
+/** Looks at the ring of a topology, and asks the primaries for their part. */
+export async function ringStatus(
+  { clock, askReport }: { readonly clock: Clock; readonly askReport: AskReport },
+  topology: Topology,
+  ring: RingState,
+  signal: AbortSignal,
+): Promise<RingStatus> {
+  const names = [
+    ...new Set([...topology.groups.keys(), ...ring.groups, ...(ring.change?.groups ?? [])]),
+  ].sort();
+  const reports = await Promise.all(
+    names.map(async (name) => {
+      const address = primaryOf(topology.groups.get(name))?.address;
+      if (address === undefined) return undefined;
+      return await withTimeout(clock, reportTimeoutMs, signal, (given) =>
+        askReport(address, name, given),
+      ).catch(() => undefined);
+    }),
+  );
+  const shares = placementOf(ring).shares();
+  const nextShares = hashRingOf(ring.change ?? ring).shares();
+  const groups = names.map((name, index) => ({
+    name,
+    place: placeOfGroup(ring, name),
+    points: pointsOf(ring, name),
+    share: shares.get(name) ?? 0,
+    nextShare: nextShares.get(name) ?? 0,
+    report: reports[index],
+  }));
+  const progresses = reports.flatMap((report) => report?.moves ?? []);
+  const progressOf = (move: Move) =>
+    progresses.find((each) => each.change === ring.change?.id && isSameMove(each, move));
+  const left = placementOf(ring).moves();
+  const moves = allMoves(ring).map((move) => {
+    const done = !left.some((each) => isSameMove(each, move));
+    return { ...move, done, progress: done ? undefined : progressOf(move) };
+  });
+  return { topology, ring, groups, moves };
+}
+
+function pointsOf({ change, ...present }: RingState, group: string): number {
+  const shape = [present, change].find((each) => each?.groups.includes(group));
+  return shape === undefined ? 0 : shape.virtualNodes + 1;
+}
+
+/** All moves of the change under way, those that have ended too. */
+export function allMoves(ring: RingState): MoveShare[] {
+  return ring.change === undefined ? [] : movesBetween(ring, ring.change);
+}
+
+/** The moves from one ring to another. */
+export function movesBetween(present: RingShape, next: RingShape): MoveShare[] {
+  return new ChangingRing(hashRingOf(present), hashRingOf(next)).moves();
+}
