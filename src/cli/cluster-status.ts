@@ -7,6 +7,12 @@ type Ask = Routers["ask"];
 /** A ring is uneven when a group owns this many times its fair share of it, or less than this fraction of it. */
 const UNEVEN_RATIO = 1.5;
 
+/**
+ * Numbers of virtual nodes that make a ring even, as far as that goes: shares differ by about 1 / sqrt(points) of
+ * themselves, so 128 leave 9 %.
+ */
+const VIRTUAL_NODES_EVEN = [128, 512];
+
 export interface NodeStatus {
   readonly number: number;
   readonly address: string;
@@ -156,20 +162,30 @@ function warningsOf(topology: Topology, groups: readonly GroupStatus[]): string[
     for (const { number } of nodes.filter(({ diskFull }) => diskFull)) {
       warnings.push(`node ${number} of ${name} has no room on its disk`);
     }
-    if (waiting) warnings.push(`${name} waits outside the ring: ${waiting}`);
+    if (waiting) warnings.push(`${name} is outside the ring: ${waiting}`);
   }
-  const uneven = unevenRing(groups);
+  // While the ring changes, the shares will not stay so.
+  const inRing = groups.filter(({ waiting }) => !waiting);
+  const uneven = topology.change === undefined ? unevenRing(inRing, topology.virtualNodes) : undefined;
   if (uneven) warnings.push(uneven);
   return warnings;
 }
 
-function unevenRing(groups: readonly GroupStatus[]): string | undefined {
-  const inRing = groups.filter(({ waiting }) => !waiting);
-  const fair = 1 / inRing.length;
-  const uneven = inRing.filter(({ share }) => share > fair * UNEVEN_RATIO || share < fair / UNEVEN_RATIO);
+/** A warning when the ring does not give its groups about the same share, with the command that mends it. */
+export function unevenRing(
+  groups: readonly { readonly name: string; readonly share: number }[],
+  virtualNodes: number,
+): string | undefined {
+  const fair = 1 / groups.length;
+  const uneven = groups.filter(({ share }) => share > fair * UNEVEN_RATIO || share < fair / UNEVEN_RATIO);
   if (uneven.length === 0) return undefined;
   const shares = uneven.map(({ name, share }) => `${name} has ${percent(share)}`).join(", ");
-  return `the ring is uneven: ${shares}, where ${percent(fair)} would be fair; more virtual nodes make it even`;
+  const enough = VIRTUAL_NODES_EVEN.find((count) => count > virtualNodes);
+  const advice =
+    enough === undefined
+      ? ""
+      : `; \`kvlab ring set --virtual-nodes ${enough}\` makes it more even, and moves keys`;
+  return `the ring is uneven: ${shares}, where ${percent(fair)} would be fair${advice}`;
 }
 
 export function percent(share: number): string {

@@ -10,6 +10,16 @@ import { importCommand } from "./commands/import.ts";
 import { deleteCommand, getCommand, locateCommand, putCommand } from "./commands/keys.ts";
 import { dumpCommand, repairCommand, verifyCommand } from "./commands/log.ts";
 import { replCommand } from "./commands/repl.ts";
+import {
+  ringAbortCommand,
+  ringAddCommand,
+  ringCommand,
+  ringDrainCommand,
+  ringPauseCommand,
+  ringRemoveCommand,
+  ringResumeCommand,
+  ringSetCommand,
+} from "./commands/ring.ts";
 import { scanCommand } from "./commands/scan.ts";
 import { statusCommand } from "./commands/status.ts";
 import { watchCommand } from "./commands/watch.ts";
@@ -30,6 +40,15 @@ const commands: readonly Command[] = [
   statusCommand,
   transferCommand,
   recoverCommand,
+  ringAddCommand,
+  ringDrainCommand,
+  ringSetCommand,
+  ringRemoveCommand,
+  ringPauseCommand,
+  ringResumeCommand,
+  ringAbortCommand,
+  // After those that begin with the same word.
+  ringCommand,
   replCommand,
   verifyCommand,
   dumpCommand,
@@ -47,10 +66,19 @@ export async function kvlab({ args, env }: SettingsInput): Promise<number> {
     return kvlab({ args: [...rest, "--help"], env });
   }
   const command = commands.find(({ words }) => words.every((word, index) => word === args[index]));
-  if (!command) throw unknownCommand(args);
+  if (!command || isMistyped(command, args)) throw unknownCommand(args);
   return command.run({ args: args.slice(command.words.length), env }).catch((reason) => {
     throw foreseen(reason);
   });
+}
+
+/** Whether this was to be another command: `ring` takes no operand, so `ring ad` is none of its command lines. */
+function isMistyped({ words, usage }: Command, args: readonly string[]): boolean {
+  const next = args[words.length];
+  const isBeginning = commands.some(
+    (other) => other.words[0] === words[0] && other.words.length > words.length,
+  );
+  return isBeginning && usage === "" && next !== undefined && !next.startsWith("-");
 }
 
 /** Expected errors have an exit code. Any other error must not get one of those codes, least of all 1. */

@@ -56,14 +56,18 @@ function resolve(
   const given = fromLine ?? fromEnvironment;
   if (given === undefined) {
     if (setting.fallback) return setting.fallback.value;
-    const hint = setting.source === "operand" ? "" : ` (as --${name} or as the environment variable ${name})`;
-    throw new SettingError(`${label} must be given${hint}; allowed: ${setting.allowed}`);
+    throw new SettingError(`${label} must be given${hintOf(name, setting)}; allowed: ${setting.allowed}`);
   }
   const value = setting.parse(given);
   if (value !== undefined) return value;
   const shown = setting.secret ? "not what is allowed (its value is not shown)" : JSON.stringify(given);
   const origin = fromLine === undefined ? " in the environment" : "";
   throw new SettingError(`${label} is ${shown}${origin}; allowed: ${setting.allowed}`);
+}
+
+function hintOf(name: string, { source }: Setting<unknown>): string {
+  if (source === "operand") return "";
+  return source === "flag" ? ` (as --${name})` : ` (as --${name} or as the environment variable ${name})`;
 }
 
 /** The texts of flags and operands, by setting name. */

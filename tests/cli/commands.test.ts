@@ -188,8 +188,9 @@ ring version 3, 2 virtual nodes a group
         `warning: the keys of mute are unavailable: status of mute: unavailable (${at}: the primary does not answer); ` +
           "`kvlab status` shows how the groups are",
         "warning: the keys of gone are unavailable: none is there",
-        "warning: gone waits outside the ring: the ring has keys already",
-        "warning: the ring is uneven: zdata1 has 90.0 %, mute has 10.0 %, where 50.0 % would be fair; more virtual nodes make it even",
+        "warning: gone is outside the ring: the ring has keys already",
+        "warning: the ring is uneven: zdata1 has 90.0 %, mute has 10.0 %, where 50.0 % would be fair; " +
+          "`kvlab ring set --virtual-nodes 128` makes it more even, and moves keys",
       ],
     );
     const status = JSON.parse((await kvlab(["status", "--json"])).stdout);

@@ -48,6 +48,9 @@ describe("kvlab completion", () => {
       assert.ok(all.includes(name), name);
     assert.deepEqual(offered("lo"), ["locate", "log"]);
     assert.deepEqual(offered("log", ""), ["verify", "dump", "repair"]);
+    assert.deepEqual(offered("ring", "re"), ["remove", "resume"]);
+    assert.deepEqual(offered("ring", "add", "zdata3", "--d"), ["--dry-run"]);
+    assert.deepEqual(offered("ring", "--w"), ["--watch"]);
     assert.deepEqual(offered("put", "a", "1", "--if"), ["--if-revision", "--if-present", "--if-absent"]);
     assert.deepEqual(offered("log", "verify", "--"), ["--json", "--help"]);
     assert.deepEqual(offered("get", "--timeout", ""), []);

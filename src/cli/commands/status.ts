@@ -4,6 +4,7 @@ import { type ClusterStatus, type GroupStatus, percent, readClusterStatus } from
 import { routerCommand } from "../command.ts";
 import { counted } from "../plural.ts";
 import { jsonSetting } from "../router-settings.ts";
+import { bytes, table } from "../table.ts";
 
 export const statusCommand = routerCommand(
   {
@@ -50,7 +51,7 @@ function ringLines({ cluster, ringVersion, virtualNodes }: ClusterStatus): strin
 function groupRows(group: GroupStatus): string[][] {
   const facts = [
     group.name,
-    group.waiting ? "waiting" : percent(group.share),
+    group.waiting && group.share === 0 ? "waiting" : percent(group.share),
     String(group.epoch),
     group.keys === undefined ? "-" : String(group.keys),
     group.logBytes === undefined ? "-" : bytes(group.logBytes),
@@ -65,20 +66,4 @@ function groupRows(group: GroupStatus): string[][] {
     lag === undefined ? "-" : String(lag),
     snapshotPercent === undefined ? (state ?? "-") : `${state} ${snapshotPercent} %`,
   ]);
-}
-
-function bytes(count: number): string {
-  if (count < 1024) return `${count} B`;
-  const units = ["KiB", "MiB", "GiB", "TiB"];
-  const power = Math.min(units.length, Math.floor(Math.log2(count) / 10));
-  return `${(count / 1024 ** power).toFixed(1)} ${units[power - 1]}`;
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
-  return lines
-    .map((line) => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  "))
-    .map((line) => `${line.trimEnd()}\n`)
-    .join("");
 }

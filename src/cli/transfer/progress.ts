@@ -19,7 +19,7 @@ const rateMs = 10_000;
 const barEveryMs = 200;
 const linesEveryMs = 5_000;
 
-interface Sample extends Stand {
+export interface Sample extends Stand {
   readonly atMs: number;
 }
 
@@ -74,7 +74,8 @@ export function grouped(count: number): string {
   return count.toLocaleString("en-US");
 }
 
-function clock(seconds: number): string {
+/** A time in minutes and seconds, or in hours. */
+export function clock(seconds: number): string {
   if (!Number.isFinite(seconds) || seconds > 360_000) return "--:--";
   const whole = Math.ceil(seconds);
   const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];

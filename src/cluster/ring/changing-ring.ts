@@ -1,4 +1,4 @@
-import { type Arc, arcsOf, type HashRing, hashOfKey } from "./hash-ring.ts";
+import { arcsOf, type HashRing, hashOfKey } from "./hash-ring.ts";
 
 /** All keys that one group has in the present ring and another one in the next. They change hands together. */
 export interface Move {
@@ -12,9 +12,12 @@ export interface MoveShare extends Move {
   readonly share: number;
 }
 
-/** An arc of the ring, and who owns its keys now. */
-export interface OwnedArc extends Arc {
+/** Who has the keys with a hash. */
+export interface OwnedHash {
+  /** The group that they belong to now. */
   readonly owner: string;
+  /** The group that they are still to move to. */
+  readonly to: string | undefined;
 }
 
 export function isSameMove(a: Move, b: Move): boolean {
@@ -63,16 +66,17 @@ export class ChangingRing {
   /** The share of all hash values that each group owns now. Exact: the sum is 1. Groups that own nothing are left out. */
   shares(): Map<string, number> {
     const shares = new Map<string, number>();
-    for (const { owner, share } of this.arcs()) shares.set(owner, (shares.get(owner) ?? 0) + share);
+    for (const { end, share } of this.#arcs()) {
+      const owner = this.#ownerAt(end);
+      if (owner !== undefined) shares.set(owner, (shares.get(owner) ?? 0) + share);
+    }
     return shares;
   }
 
-  /** The arcs of the ring with their present owners, in the order of their ends. None when there are no groups. */
-  *arcs(): Generator<OwnedArc, void, void> {
-    for (const arc of this.#arcs()) {
-      const owner = this.#ownerAt(arc.end);
-      if (owner !== undefined) yield { ...arc, owner };
-    }
+  /** Who has the keys with this hash. Undefined when there are no groups. */
+  at(hash: number): OwnedHash | undefined {
+    const owner = this.#ownerAt(hash);
+    return owner === undefined ? undefined : { owner, to: this.#moveAt(hash)?.to };
   }
 
   #ownerAt(hash: number): string | undefined {

@@ -1,0 +1,220 @@
+import process from "node:process";
+import { print } from "../../settings/run-main.ts";
+import { number, optional, text, toggle, withDefault } from "../../settings/setting.ts";
+import { routerCommand } from "../command.ts";
+import { describeOutcome, describeRing, type Terminal } from "../ring/describe.ts";
+import { followRing } from "../ring/follow.ts";
+import { type AskedChange, askChange, readRing } from "../ring-report.ts";
+import { jsonSetting } from "../router-settings.ts";
+import type { Session } from "../session.ts";
+
+const group = text({
+  meaning: "The group.",
+  placeholder: "GROUP",
+  source: "operand",
+  allowed: "the name of a group",
+});
+
+const rate = number({
+  meaning: "Most keys to move in a second. 0: as many as possible.",
+  placeholder: "KEYS",
+  source: "flag",
+  min: 0,
+  max: 1_000_000_000,
+});
+
+const watch = toggle(
+  "Then show the progress until nothing changes any more. Ctrl-C ends that, and not the change.",
+);
+
+const changeSettings = {
+  rate: withDefault(rate, 0),
+  "dry-run": toggle("Only say what would move."),
+  watch,
+  json: jsonSetting,
+};
+
+interface ChangeSettings {
+  readonly rate: number;
+  readonly "dry-run": boolean;
+  readonly watch: boolean;
+  readonly json: boolean;
+}
+
+export const ringCommand = routerCommand(
+  {
+    command: "kvlab ring",
+    summary:
+      "Shows the ring: which group has which share, how many keys and bytes each holds, and how far a change is. Warns of an uneven ring.",
+    settings: {
+      watch: toggle("Show the progress of a change until nothing changes any more, and not the ring."),
+      json: jsonSetting,
+    },
+    examples: ["kvlab ring", "kvlab ring --json | jq .groups", "kvlab ring --watch"],
+  },
+  async ({ watch, json }, session) => {
+    if (watch) return await followRing(session, json);
+    const { report, lookAt } = await readRing(session.ask);
+    await print(json ? `${JSON.stringify(report)}\n` : describeRing(report, lookAt, terminal()));
+    return 0;
+  },
+);
+
+export const ringAddCommand = routerCommand(
+  {
+    command: "kvlab ring add",
+    summary:
+      "Lets a group into the ring: it takes its share of the keys from the others, while reads and writes go on. New groups do so by themselves, unless the routers run with newgroups=wait.",
+    settings: { group, ...changeSettings },
+    examples: ["kvlab ring add zdata3 --dry-run", "kvlab ring add zdata3 --rate 5000 --watch"],
+  },
+  ({ group, ...settings }, session) =>
+    changeRing(session, settings, { what: `ring add ${group}`, request: { case: "add", value: group } }),
+);
+
+export const ringDrainCommand = routerCommand(
+  {
+    command: "kvlab ring drain",
+    summary:
+      "Takes a group out of the ring: its keys move to the others, while reads and writes go on. It then stays outside until it is added again. A group that waits to enter no longer does.",
+    settings: { group, ...changeSettings },
+    examples: ["kvlab ring drain zdata3 --watch"],
+  },
+  ({ group, ...settings }, session) =>
+    changeRing(session, settings, { what: `ring drain ${group}`, request: { case: "drain", value: group } }),
+);
+
+export const ringSetCommand = routerCommand(
+  {
+    command: "kvlab ring set",
+    summary:
+      "Changes the number of virtual nodes of all groups. More of them make the shares of the groups more equal. Many keys move.",
+    settings: {
+      "virtual-nodes": number({
+        meaning: "Virtual nodes of a group: it has one point more than this on the ring.",
+        placeholder: "COUNT",
+        source: "flag",
+        min: 0,
+        // The router says how many are allowed.
+        max: 2 ** 32 - 1,
+      }),
+      ...changeSettings,
+    },
+    examples: ["kvlab ring set --virtual-nodes 128 --dry-run"],
+  },
+  ({ "virtual-nodes": value, ...settings }, session) =>
+    changeRing(session, settings, {
+      what: `ring set --virtual-nodes ${value}`,
+      request: { case: "virtualNodes", value },
+    }),
+);
+
+export const ringRemoveCommand = routerCommand(
+  {
+    command: "kvlab ring remove",
+    summary:
+      "Removes a group that is outside the ring from the cluster, so that nothing shows it any more. Its nodes must be stopped before. Their files stay.",
+    settings: { group, json: jsonSetting },
+    examples: ["kvlab ring remove zdata3"],
+  },
+  async ({ group, json }, { ask }) => {
+    await ask({
+      what: `ring remove ${group}`,
+      kind: "write",
+      call: ({ admin }, options) => admin.removeGroup({ group }, options),
+    });
+    await print(json ? `${JSON.stringify({ group })}\n` : `${group} is removed\n`);
+    return 0;
+  },
+);
+
+export const ringPauseCommand = routerCommand(
+  {
+    command: "kvlab ring pause",
+    summary: "Pauses the change of the ring that is under way. All keys stay available.",
+    settings: { json: jsonSetting },
+  },
+  ({ json }, session) => paceRing(session, { what: "ring pause", paused: true, json }),
+);
+
+export const ringResumeCommand = routerCommand(
+  {
+    command: "kvlab ring resume",
+    summary: "Lets a paused change of the ring go on, or changes the rate of one that is under way.",
+    settings: {
+      rate: optional({ ...rate, meaning: `${rate.meaning} Without it, the rate stays as it was.` }),
+      watch,
+      json: jsonSetting,
+    },
+    examples: ["kvlab ring resume", "kvlab ring resume --rate 20000"],
+  },
+  async ({ rate, watch, json }, session) => {
+    const exitCode = await paceRing(session, { what: "ring resume", paused: false, rate, json });
+    return watch ? await followRing(session, json) : exitCode;
+  },
+);
+
+export const ringAbortCommand = routerCommand(
+  {
+    command: "kvlab ring abort",
+    summary:
+      "Aborts the change of the ring that is under way: what has moved goes back. A group that was to enter stays outside until it is added again. Aborted once more, everything goes forward again.",
+    settings: { watch, json: jsonSetting },
+    examples: ["kvlab ring abort --watch"],
+  },
+  async ({ watch, json }, session) => {
+    const answer = await session.ask({
+      what: "ring abort",
+      kind: "write",
+      call: ({ admin }, options) => admin.abortRing({}, options),
+    });
+    const [aborted, change] = [Number(answer.aborted), Number(answer.change)];
+    const back = change === 0 ? "nothing had moved" : `what has moved goes back with change ${change}`;
+    await print(
+      json
+        ? `${JSON.stringify({ aborted, ...(change > 0 && { change }) })}\n`
+        : `change ${aborted} is aborted: ${back}\n`,
+    );
+    return watch ? await followRing(session, json) : 0;
+  },
+);
+
+async function changeRing(
+  session: Session,
+  { rate, "dry-run": dryRun, watch, json }: ChangeSettings,
+  asked: Pick<AskedChange, "what" | "request">,
+): Promise<number> {
+  const outcome = await askChange(session.ask, { ...asked, rate, dryRun });
+  await print(json ? `${JSON.stringify(outcome)}\n` : describeOutcome(outcome, dryRun));
+  return watch && !dryRun ? await followRing(session, json) : 0;
+}
+
+interface Pace {
+  readonly what: string;
+  readonly paused: boolean;
+  readonly rate?: number | undefined;
+  readonly json: boolean;
+}
+
+async function paceRing({ ask }: Session, { what, paused, rate, json }: Pace): Promise<number> {
+  const answer = await ask({
+    what,
+    kind: "write",
+    call: ({ admin }, options) =>
+      admin.paceRing({ paused, ...(rate !== undefined && { rate: BigInt(rate) }) }, options),
+  });
+  const [change, limit] = [Number(answer.change), Number(answer.rate)];
+  const shown = limit > 0 ? `, at most ${limit} keys a second` : "";
+  await print(
+    json
+      ? `${JSON.stringify({ change, paused, ...(limit > 0 && { rate: limit }) })}\n`
+      : `change ${change} ${paused ? "is paused" : `goes on${shown}`}\n`,
+  );
+  return 0;
+}
+
+function terminal(): Terminal {
+  const { stdout, env } = process;
+  const isTerminal = stdout.isTTY === true;
+  return { columns: (isTerminal && stdout.columns) || 80, colored: isTerminal && !env.NO_COLOR };
+}

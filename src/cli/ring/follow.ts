@@ -1,0 +1,117 @@
+import process from "node:process";
+import { setTimeout as delay } from "node:timers/promises";
+import { INTERRUPTED, UNAVAILABLE } from "../../settings/exit-codes.ts";
+import { ExitError, print } from "../../settings/run-main.ts";
+import { type RingReport, readRing } from "../ring-report.ts";
+import type { Session } from "../session.ts";
+import { describe, type Sample } from "../transfer/progress.ts";
+import { changeLine, describeChange, describeRequest } from "./describe.ts";
+
+/** Pause between two looks: on a terminal, and elsewhere. */
+const terminalEveryMs = 500;
+const linesEveryMs = 2000;
+
+/** The rate is measured over this time. */
+const rateMs = 10_000;
+
+/** No router answers for this long: then it is given up. */
+const patienceMs = 60_000;
+
+/**
+ * Shows a change of the ring, and those that wait behind it, until they have ended: on a terminal in place, otherwise a line
+ * at each step, with `json` a report. Returns the exit code. The change goes on when this is interrupted.
+ */
+export async function followRing({ ask, interruption }: Session, json: boolean): Promise<number> {
+  const { stdout } = process;
+  const isTerminal = stdout.isTTY === true && !json;
+  const signal = interruption();
+  const meter = new Meter();
+  const screen = new Screen(isTerminal);
+  let answeredMs = performance.now();
+  let told = "";
+  for (;;) {
+    let report: RingReport | undefined;
+    try {
+      ({ report } = await readRing(ask));
+      answeredMs = performance.now();
+    } catch (reason) {
+      const isTried = reason instanceof ExitError && reason.exitCode === UNAVAILABLE;
+      if (!isTried || signal.aborted || performance.now() - answeredMs > patienceMs) throw reason;
+    }
+    if (report !== undefined) {
+      const { change } = report;
+      const text = json
+        ? JSON.stringify(report)
+        : textOf(report, meter, isTerminal ? stdout.columns || 80 : undefined);
+      if (isTerminal || text !== told || change === undefined) await screen.show(text);
+      told = text;
+      if (change === undefined) return 0;
+    }
+    if (signal.aborted) return INTERRUPTED;
+    await delay(isTerminal ? terminalEveryMs : linesEveryMs, undefined, { signal }).catch(() => {});
+    if (signal.aborted) return INTERRUPTED;
+  }
+}
+
+function textOf(report: RingReport, meter: Meter, columns: number | undefined): string {
+  const { change, queue, version } = report;
+  if (change === undefined) return `ring version ${version}: nothing changes any more`;
+  const progress = describe(meter.add(report), "keys", columns);
+  // A line for each step, for logs.
+  if (columns === undefined) return `${changeLine(report, change)}; ${progress}`;
+  const lines = [progress, ...describeChange(report, change).trimEnd().split("\n")];
+  lines.push(...queue.map((request) => `then: ${describeRequest(request)}`));
+  return lines.map((line) => line.slice(0, columns - 1)).join("\n");
+}
+
+/** Measures how fast a change goes. */
+class Meter {
+  #change = 0;
+  #samples: Sample[] = [];
+  /** Most keys that each move was seen to have copied. */
+  readonly #keys = new Map<string, number>();
+
+  /** The samples of the last seconds. */
+  add({ change }: RingReport): readonly Sample[] {
+    const { id = 0, moves = [] } = change ?? {};
+    if (id !== this.#change) {
+      this.#change = id;
+      this.#samples = [];
+      this.#keys.clear();
+    }
+    let done = 0;
+    let whole = 0;
+    for (const { from, to, share, state, keys = 0, keysTotal = 0 } of moves) {
+      const name = `${from} ${to}`;
+      this.#keys.set(name, Math.max(keys, this.#keys.get(name) ?? 0));
+      whole += share;
+      done += share * (state === "done" ? 1 : keysTotal === 0 ? 0 : Math.min(1, keys / keysTotal));
+    }
+    const count = [...this.#keys.values()].reduce((sum, keys) => sum + keys, 0);
+    const now: Sample = { atMs: performance.now(), count, part: whole === 0 ? 1 : done / whole };
+    this.#samples.push(now);
+    while (now.atMs - (this.#samples[1]?.atMs ?? now.atMs) >= rateMs) this.#samples.shift();
+    return this.#samples;
+  }
+}
+
+/** Where the text of a change is shown again and again. */
+class Screen {
+  readonly #isTerminal: boolean;
+  /** Lines of the text that is to be replaced. */
+  #lines = 0;
+
+  constructor(isTerminal: boolean) {
+    this.#isTerminal = isTerminal;
+  }
+
+  async show(text: string): Promise<void> {
+    if (!this.#isTerminal) return await print(`${text}\n`);
+    // Up to the first line of the last text, and clear everything below (ECMA-48: CUU, ED).
+    const back = this.#lines > 0 ? `\u001b[${this.#lines}A\r\u001b[J` : "";
+    // A text longer than the terminal would scroll, and could not be replaced.
+    const lines = text.split("\n").slice(0, Math.max(1, (process.stdout.rows || 24) - 1));
+    this.#lines = lines.length;
+    await print(`${back}${lines.join("\n")}\n`);
+  }
+}
