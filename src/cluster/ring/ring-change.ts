@@ -1,12 +1,16 @@
+import { formatRingState } from "../metadata/codec.ts";
 import type { RingChange, RingRequest, RingShape, RingState } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import { groupNameAllowed, isGroupName } from "../metadata/paths.ts";
-import { isSameMove, type Move } from "./changing-ring.ts";
+import { ChangingRing, isSameMove, type Move } from "./changing-ring.ts";
 import { virtualNodesMax } from "./hash-ring.ts";
-import { placementOf } from "./placement.ts";
+import { hashRingOf, placementOf } from "./placement.ts";
 
 /** Most requests that wait behind a change. */
 export const queuedRequestsMax = 16;
+
+/** ZooKeeper takes 1 MiB; the rest is for the requests that wait, and for what surrounds the data. */
+const ringBytesMax = 900_000;
 
 /**
  * The legal changes of `/ring`, as functions of its state. A change begins, moves end one after another, and with the last
@@ -21,7 +25,11 @@ export const queuedRequestsMax = 16;
 export function requested(ring: RingState, request: RingRequest): RingState {
   checkRequest(request);
   const next = raised(ring);
-  if (next.change === undefined) return begun(next, shapeAfter(next, request), request.rate);
+  if (next.change === undefined) {
+    const shape = shapeAfter(next, request);
+    checkFits(next, next, shape);
+    return begun(next, shape, request.rate);
+  }
   const queue = next.queue ?? [];
   if (request.kind === "drain") {
     const left = queue.filter((waiting) => waiting.kind !== "add" || waiting.group !== request.group);
@@ -31,7 +39,8 @@ export function requested(ring: RingState, request: RingRequest): RingState {
     throw new OperationError("refused", `${queuedRequestsMax} ring changes wait already; no more can wait`);
   }
   // Refused now if it could not begin later.
-  shapeAfter(shapeAfterQueue(next), request);
+  const before = shapeAfterQueue(next);
+  checkFits(next, before, shapeAfter(before, request));
   return { ...next, queue: [...queue, request] };
 }
 
@@ -196,6 +205,24 @@ function checkRequest(request: RingRequest): void {
   }
   if (isGroupName(request.group)) return;
   throw new OperationError("invalid", `group ${JSON.stringify(request.group)}; allowed: ${groupNameAllowed}`);
+}
+
+/**
+ * The list of the moves that have ended grows until the change ends, and with virtual nodes each group may give keys to each
+ * other one. Errors: refused.
+ */
+function checkFits(ring: RingState, present: RingShape, next: RingShape): void {
+  if (!ring.written) return;
+  const done = new ChangingRing(hashRingOf(present), hashRingOf(next)).moves();
+  const { virtualNodes, groups } = next;
+  const change: RingChange = { id: ring.version, virtualNodes, groups, done, paused: false };
+  const { length } = formatRingState({ ...ring, groups: present.groups, change });
+  if (length <= ringBytesMax) return;
+  throw new OperationError(
+    "refused",
+    `${done.length} moves between ${new Set([...present.groups, ...groups]).size} groups take ${length} bytes in /ring; ` +
+      `at most ${ringBytesMax} are allowed`,
+  );
 }
 
 function checkRate(rate: number | undefined): void {

@@ -206,6 +206,17 @@ describe("a ring change", () => {
     assert.equal(settled(ring).groups.length, 3 + queuedRequestsMax);
   });
 
+  it("refuses a change of more moves than /ring has room for", () => {
+    const groups = Array.from({ length: 70 }, (_, index) => `${"long-name-".repeat(12)}${index}`);
+    const many: RingState = { ...written, groups };
+    refuses(
+      "refused",
+      /^\d+ moves between 70 groups take \d+ bytes in \/ring; at most 900000 are allowed$/,
+      () => requested(many, { kind: "virtual-nodes", virtualNodes: 300 }),
+    );
+    assert.equal(requested(many, { kind: "add", group: "c" }).change?.groups.length, 71);
+  });
+
   it("forgets that a removed group was outside", () => {
     const drained = settled(requested(written, drainB));
     const { outside, version } = removed(drained, "b");
