@@ -115,3 +115,37 @@ test("a data node takes no part in what is asked of routers", async () => {
   assert.ok(error instanceof ConnectError);
   assert.equal(error.code, Code.Unimplemented);
 });
+
+test("kvlab ring shows the keys of each group, plans a change, begins it, and aborts it", {
+  timeout: 90_000,
+}, async () => {
+  const [router = assert.fail()] = cluster.routers;
+  const { data } = cluster.clientOf(router);
+  for (let index = 0; index < 40; index++) {
+    await data.put({ key: `ring-${index}`, value: { case: "text", value: "value" } });
+  }
+  const before = JSON.parse((await kvlab("ring", "--json")).stdout);
+  const keys = before.groups.map((group: { keys: number }) => group.keys);
+  assert.ok(keys.length === 2 && keys[0] + keys[1] >= 40, String(keys));
+
+  const plan = JSON.parse(
+    (await kvlab("ring", "set", "--virtual-nodes", "64", "--dry-run", "--json")).stdout,
+  );
+  assert.equal(plan.outcome, "begun");
+  assert.equal(plan.moves.length, 2);
+  assert.ok(plan.moves.every((move: { keys: number; bytes: number }) => move.keys > 0 && move.bytes > 0));
+
+  // So slow that it is still under way when it is aborted.
+  const begun = await kvlab("ring", "set", "--virtual-nodes", "64", "--rate", "1");
+  assert.equal(begun.stderr, "");
+  assert.match(begun.stdout, /^change \d+ has begun/);
+  assert.match((await kvlab("ring", "pause")).stdout, /^change \d+ is paused\n$/);
+  assert.match(
+    (await kvlab("ring")).stdout,
+    /to 64 virtual nodes a group; 0 of 2 moves done; at most 1 keys a second; paused/,
+  );
+  assert.match((await kvlab("ring", "abort", "--watch")).stdout, /nothing changes any more\n$/);
+  const after = JSON.parse((await kvlab("ring", "--json")).stdout);
+  assert.equal(after.virtualNodes, before.virtualNodes);
+  assert.equal((await data.get({ key: "ring-7" })).value.value, "value");
+});
