@@ -56,6 +56,8 @@ export interface ClusterStatus {
   readonly cluster: string;
   readonly ringVersion: number;
   readonly virtualNodes: number;
+  /** Id of the change of the ring that is under way. Absent when there is none. */
+  readonly ringChange?: number;
   /** Milliseconds for which the router could not check this against ZooKeeper. */
   readonly ageMs: number;
   readonly routers: readonly {
@@ -80,6 +82,7 @@ export async function readClusterStatus(ask: Ask): Promise<ClusterStatus> {
     cluster: topology.clusterId,
     ringVersion: Number(topology.ringVersion),
     virtualNodes: topology.virtualNodes,
+    ...(topology.change && { ringChange: Number(topology.change.id) }),
     ageMs: Number(topology.ageMs),
     routers: topology.routers.map(({ number, address }) => ({ number, address, master: number === 0 })),
     groups,
@@ -162,7 +165,9 @@ function warningsOf(topology: Topology, groups: readonly GroupStatus[]): string[
     for (const { number } of nodes.filter(({ diskFull }) => diskFull)) {
       warnings.push(`node ${number} of ${name} has no room on its disk`);
     }
-    if (waiting) warnings.push(`${name} is outside the ring: ${waiting}`);
+    // What enters now needs no attention.
+    if (waiting && !topology.change?.groups.includes(name))
+      warnings.push(`${name} is outside the ring: ${waiting}`);
   }
   // While the ring changes, the shares will not stay so.
   const inRing = groups.filter(({ waiting }) => !waiting);

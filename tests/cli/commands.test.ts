@@ -148,6 +148,30 @@ ring version 3, 2 virtual nodes a group
     );
   });
 
+  it("says that the ring changes, and warns neither of its shares nor of a group that enters", {
+    timeout,
+  }, async () => {
+    const [first] = toy.topology.groups;
+    assert.ok(first);
+    toy.topology = create(TopologySchema, {
+      ringVersion: 9n,
+      virtualNodes: 2,
+      routers: [{ number: 0, address: "127.0.0.1:1926" }],
+      groups: [
+        { ...first, share: 0.9 },
+        { ...first, name: "zdata3", share: 0.1, waiting: "it enters the ring with change 8" },
+      ],
+      change: { id: 8n, virtualNodes: 2, groups: ["zdata1", "zdata3"] },
+    });
+    const { stdout } = await kvlab(["status"]);
+    assert.match(
+      stdout,
+      /\nring version 9, 2 virtual nodes a group; change 8 is under way, see `kvlab ring`\n$/,
+    );
+    assert.match(stdout, /\nzdata3 {2}10\.0 %/);
+    assert.equal(JSON.parse((await kvlab(["status", "--json"])).stdout).ringChange, 8);
+  });
+
   it("does not show a standby's state when its primary is of an earlier version", { timeout }, async () => {
     const [first] = toy.topology.groups;
     assert.ok(first);

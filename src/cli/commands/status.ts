@@ -41,8 +41,9 @@ function describeStatus(status: ClusterStatus): string {
   return sections.join("\n");
 }
 
-function ringLines({ cluster, ringVersion, virtualNodes }: ClusterStatus): string {
-  const ring = `ring version ${ringVersion}, ${counted(virtualNodes, "virtual node")} a group\n`;
+function ringLines({ cluster, ringVersion, virtualNodes, ringChange }: ClusterStatus): string {
+  const change = ringChange === undefined ? "" : `; change ${ringChange} is under way, see \`kvlab ring\``;
+  const ring = `ring version ${ringVersion}, ${counted(virtualNodes, "virtual node")} a group${change}\n`;
   // A router of an earlier version does not report it.
   return cluster === "" ? ring : `cluster ${cluster}\n${ring}`;
 }
