@@ -113,7 +113,7 @@ async function attempt(cluster: Cluster, key: string, subject: Subject, deadline
     }
     const failure = { ...ended, server: server.address, mayBeSeen: subject.isWrite && sending.sent };
     if (!ended.byServer && sending.sent) cluster.failed(server);
-    const errorClass = classify(ended.error, cluster.ringVersion);
+    const errorClass = classify(ended.error, cluster.view?.ringVersion);
     const wait = proceed(course, failure, errorClass);
     if (deadline.ended !== undefined) throw endOf(deadline.ended, course);
     if (errorClass.next === "forgotten") cluster.names.is(group, errorClass.revision);

@@ -5,6 +5,7 @@ import type { Connections, Environment } from "./environment.ts";
 import { KvError } from "./errors.ts";
 import { RequestNames } from "./request-names.ts";
 import { type ServerLink, Servers } from "./servers.ts";
+import type { RingSearch, StreamCluster } from "./stream-cluster.ts";
 import { type ClusterView, isOtherCluster } from "./topology.ts";
 import { TopologyCache } from "./topology-cache.ts";
 
@@ -17,12 +18,13 @@ export interface ClusterOptions {
 }
 
 /** The state that all calls of one client share. */
-export class Cluster {
+export class Cluster implements StreamCluster {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly topology: TopologyCache;
   readonly names: RequestNames;
-  readonly #direct: boolean;
+  /** Whether calls go straight to the servers of the data. */
+  readonly direct: boolean;
   readonly #connections: Connections;
   readonly #servers: Servers;
   readonly #closing = new AbortController();
@@ -33,7 +35,7 @@ export class Cluster {
     this.clock = clock;
     this.deadlines = new Deadlines(clock);
     this.names = new RequestNames((count) => environment.randomBytes(count));
-    this.#direct = direct;
+    this.direct = direct;
     this.#connections = environment.connect();
     this.#servers = new Servers({
       connections: this.#connections,
@@ -66,18 +68,16 @@ export class Cluster {
     this.#tracked.delete(deadline);
   }
 
-  /** Version of the ring that the client knows. 0 before it knows one. */
-  get ringVersion(): bigint {
-    return this.topology.view?.ringVersion ?? 0n;
+  get view(): ClusterView | undefined {
+    return this.topology.view;
   }
 
-  /** The names of all groups. There is at least one. */
-  async groups(deadline: Deadline): Promise<string[]> {
-    return await this.topology.find({
-      look: ({ groups }) => (groups.size > 0 ? [...groups.keys()] : undefined),
-      missing: ({ empty }) => empty,
-      deadline,
-    });
+  find<T>(search: RingSearch<T>): T | Promise<T> {
+    return this.topology.find(search);
+  }
+
+  onView(listener: (view: ClusterView) => void): () => void {
+    return this.topology.onChange(listener);
   }
 
   /** The group of a key. */
@@ -94,7 +94,7 @@ export class Cluster {
    * `redirected`: the address from another server's redirect.
    */
   serverOf(group: string, deadline: Deadline, redirected?: string): ServerLink | Promise<ServerLink> {
-    if (!this.#direct) return this.#servers.at(this.topology.router);
+    if (!this.direct) return this.routerLink();
     if (redirected !== undefined) return this.#servers.at(redirected);
     const address = this.topology.find({
       look: ({ groups }) => groups.get(group)?.primary,
@@ -106,9 +106,14 @@ export class Cluster {
       : address.then((found) => this.#servers.at(found));
   }
 
+  /** The router that the client uses now. */
+  routerLink(): ServerLink {
+    return this.#servers.at(this.topology.router);
+  }
+
   /** Notes that an attempt at this server failed without an answer from it. */
   failed(server: ServerLink): void {
-    if (!this.#direct) this.topology.leave(server.address);
+    if (!this.direct) this.topology.leave(server.address);
   }
 
   close(): void {

@@ -58,6 +58,15 @@ export class KvError extends Error {
   }
 }
 
+/** The error of a stream of several groups, with the name of the one that it is of. */
+export function ofGroup(group: string, reason: unknown): KvError {
+  const error = KvError.from(reason);
+  // What ends the whole stream is of no group. And some messages have the name already.
+  if (error.code === "aborted" || error.code === "closed" || error.message.includes(`"${group}"`))
+    return error;
+  return new KvError(error.code, `group "${group}": ${error.message}`, { cause: error.cause });
+}
+
 function fromConnect(error: ConnectError): KvError {
   return new KvError(codeOf(error), error.rawMessage, { cause: error });
 }
@@ -65,7 +74,6 @@ function fromConnect(error: ConnectError): KvError {
 function codeOf(error: ConnectError): KvErrorCode {
   switch (error.code) {
     case Code.InvalidArgument:
-      return "invalid";
     case Code.OutOfRange:
       return error.findDetails(HistoryLostSchema).length > 0 ? "history-lost" : "invalid";
     case Code.FailedPrecondition:

@@ -15,6 +15,15 @@ export interface Positions {
   readonly groups: ReadonlyMap<string, Position>;
 }
 
+/** Before the first change of a group. */
+export const beginning: Position = { revision: 0n, epoch: 0n };
+
+/** The positions, with another one for a group. */
+export function after(positions: Positions, group: string, position: Position | undefined): Positions {
+  if (position === undefined) return positions;
+  return { ...positions, groups: new Map(positions.groups).set(group, position) };
+}
+
 /** Version 1 had no cluster id. */
 const version = 2;
 const encoder = new TextEncoder();
@@ -39,7 +48,9 @@ export function positionsOf(token: string): Positions {
       throw new Error(`its version is ${found}; this client knows up to ${version}`);
     }
     const cluster = found === 1 ? "" : text(rest.shift());
-    return { cluster, groups: new Map(rest.map(entryOf)) };
+    const groups = new Map(rest.map(entryOf));
+    if (groups.size < rest.length) throw new Error("it names a group twice");
+    return { cluster, groups };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new KvError("invalid", `this is no token of a watch or scan: ${why}`, { cause });
@@ -57,6 +68,9 @@ function text(value: unknown): string {
 }
 
 function count(value: unknown): bigint {
-  if (typeof value === "string" && /^\d{1,20}$/.test(value)) return BigInt(value);
-  throw new Error("a position is no number");
+  if (typeof value === "string" && /^\d{1,20}$/.test(value)) {
+    const number = BigInt(value);
+    if (number < 2n ** 64n) return number;
+  }
+  throw new Error("a position is no number below 2^64");
 }

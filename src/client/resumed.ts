@@ -2,11 +2,11 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { createBackoff } from "../common/backoff.ts";
 import type { Deadlines } from "../common/deadlines.ts";
 import type { DataClient } from "./channel/channel.ts";
-import type { Cluster } from "./cluster.ts";
 import { Deadline, signalOf } from "./deadline.ts";
 import { classify, lateBecause } from "./error-classification.ts";
 import { KvError } from "./errors.ts";
 import type { ServerLink } from "./servers.ts";
+import type { StreamCluster } from "./stream-cluster.ts";
 
 /** Pauses between attempts. */
 const firstPauseMs = 20;
@@ -15,24 +15,29 @@ const longestPauseMs = 2_000;
 /** A stream that is silent for longer is restarted. Servers send something every ten seconds. */
 const silenceMsMax = 30_000;
 
+/** What a stream needs of the cluster, whoever answers it. */
+export type ResumingCluster = Pick<StreamCluster, "clock" | "deadlines" | "view" | "failed">;
+
 export interface ResumedStream<T> {
-  /** The group whose server is asked. */
-  readonly group: string;
+  /** The server to ask. Waits while there is none. `redirected`: the address from another server's redirect. */
+  server(due: Deadline, redirected: string | undefined): ServerLink | Promise<ServerLink>;
   /** Begins the call, at first and after each break: then from where it had got to. */
   open(data: DataClient, options: { signal: AbortSignal }): AsyncIterable<T>;
   /** Whether the server never ends the stream. If it does, every answer that is asked for has a deadline. */
   readonly endless: boolean;
-  /** How long the first answer may take, over all attempts. */
+  /** Whether an answer shows that the server has all that the stream is of. Default: each one does. */
+  readonly isWhole?: (answer: T) => boolean;
+  /** How long the first whole answer may take, over all attempts. */
   readonly firstAnswerMs: number;
-  /** How long a later answer may take, over all attempts. In an endless stream the time counts from a break. */
+  /** How long a later one may take, over all attempts. In an endless stream the time counts from a break. */
   readonly answerMs: number;
   /** Ends the stream for good. */
   readonly lifetime: Deadline;
 }
 
-/** A server stream of a group that restarts when it breaks, at the server that then has the group. Errors: KvError. */
-export async function* resumed<T>(cluster: Cluster, stream: ResumedStream<T>): AsyncGenerator<T> {
-  const { lifetime, endless } = stream;
+/** A server stream that restarts when it breaks, at the server that then answers for its keys. Errors: KvError. */
+export async function* resumed<T>(cluster: ResumingCluster, stream: ResumedStream<T>): AsyncGenerator<T> {
+  const { lifetime, endless, isWhole = () => true } = stream;
   const { clock, deadlines } = cluster;
   const stopped = signalOf(lifetime);
   const backoff = createBackoff(clock, firstPauseMs, longestPauseMs);
@@ -42,7 +47,7 @@ export async function* resumed<T>(cluster: Cluster, stream: ResumedStream<T>): A
   let failure: ConnectError | undefined;
   try {
     for (;;) {
-      const server = await cluster.serverOf(stream.group, due, redirected);
+      const server = await stream.server(due, redirected);
       const ending = new AbortController();
       const signal = AbortSignal.any([stopped, server.gone, ending.signal]);
       try {
@@ -51,9 +56,13 @@ export async function* resumed<T>(cluster: Cluster, stream: ResumedStream<T>): A
           const { done, value } = await nextAnswer(deadlines, answers, due);
           if (done && !endless) return;
           if (done) throw new ConnectError("the server has ended the call", Code.Unavailable);
+          redirected = undefined;
+          if (!isWhole(value)) {
+            yield value;
+            continue;
+          }
           due.release();
           connected = true;
-          redirected = undefined;
           failure = undefined;
           backoff.reset();
           yield value;
@@ -100,9 +109,9 @@ async function nextAnswer<T>(
 }
 
 /** The address to continue at after a break. Undefined: that of the topology. Throws errors that no server can help. */
-function nextAddress(cluster: Cluster, server: ServerLink, error: ConnectError): string | undefined {
+function nextAddress(cluster: ResumingCluster, server: ServerLink, error: ConnectError): string | undefined {
   if (!error.isWireError) cluster.failed(server);
-  const errorClass = classify(error, cluster.ringVersion);
+  const errorClass = classify(error, cluster.view?.ringVersion);
   if (errorClass.next === "give-up") throw errorClass.error;
   if (errorClass.next !== "redirect" || errorClass.address === server.address) return undefined;
   return errorClass.address;

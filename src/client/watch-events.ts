@@ -1,5 +1,5 @@
 import { EventKind, type WatchEvent, type WatchResponse } from "../../gen/kvlab/v1/data_pb.ts";
-import { type Position, type Positions, tokenOf } from "./positions.ts";
+import { after, type Positions, tokenOf } from "./positions.ts";
 import { fromWire, type KvValue, textOf } from "./values.ts";
 
 /** The value of a key before a change. */
@@ -55,12 +55,6 @@ export function* eventsOf(group: string, answer: WatchResponse, before: Position
     const position = complete;
     yield eventOf(event, () => tokenOf(after(before, group, position)));
   }
-}
-
-/** The positions, with another one for a group. */
-export function after(positions: Positions, group: string, position: Position | undefined): Positions {
-  if (position === undefined) return positions;
-  return { ...positions, groups: new Map(positions.groups).set(group, position) };
 }
 
 function eventOf(event: WatchEvent, token: () => string): KvEvent {

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file kvlab/v1/data.proto.
  */
 export const file_kvlab_v1_data: GenFile = /*@__PURE__*/
-  fileDesc("ChNrdmxhYi92MS9kYXRhLnByb3RvEghrdmxhYi52MSIZCgpHZXRSZXF1ZXN0EgsKA2tleRgBIAEoCSJzCgtHZXRSZXNwb25zZRIPCgVieXRlcxgBIAEoDEgAEg4KBHRleHQYAiABKAlIABIQCghyZXZpc2lvbhgDIAEoBBIYCgt0dGxfbGVmdF9tcxgEIAEoBEgBiAEBQgcKBXZhbHVlQg4KDF90dGxfbGVmdF9tcyIvCglSZXF1ZXN0SWQSCgoCaWQYASABKAkSFgoOYWZ0ZXJfcmV2aXNpb24YAiABKAQi2wEKClB1dFJlcXVlc3QSCwoDa2V5GAEgASgJEg8KBWJ5dGVzGAIgASgMSAASDgoEdGV4dBgDIAEoCUgAEhUKC2lmX3JldmlzaW9uGAQgASgESAESEwoJaWZfYWJzZW50GAUgASgISAESFAoKaWZfcHJlc2VudBgGIAEoCEgBEhMKBnR0bF9tcxgHIAEoBEgCiAEBEicKCnJlcXVlc3RfaWQYCCABKAsyEy5rdmxhYi52MS5SZXF1ZXN0SWRCBwoFdmFsdWVCCwoJY29uZGl0aW9uQgkKB190dGxfbXMiHwoLUHV0UmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQifwoNRGVsZXRlUmVxdWVzdBILCgNrZXkYASABKAkSFQoLaWZfcmV2aXNpb24YAiABKARIABIUCgppZl9wcmVzZW50GAMgASgISAASJwoKcmVxdWVzdF9pZBgEIAEoCzITLmt2bGFiLnYxLlJlcXVlc3RJZEILCgljb25kaXRpb24iIgoORGVsZXRlUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQiZQoHQ29tcGFyZRILCgNrZXkYASABKAkSFQoLaWZfcmV2aXNpb24YAiABKARIABITCglpZl9hYnNlbnQYAyABKAhIABIUCgppZl9wcmVzZW50GAQgASgISABCCwoJY29uZGl0aW9uIm0KDkJhdGNoT3BlcmF0aW9uEiMKA3B1dBgBIAEoCzIULmt2bGFiLnYxLlB1dFJlcXVlc3RIABIpCgZkZWxldGUYAiABKAsyFy5rdmxhYi52MS5EZWxldGVSZXF1ZXN0SABCCwoJb3BlcmF0aW9uIooBCgxCYXRjaFJlcXVlc3QSIwoIY29tcGFyZXMYASADKAsyES5rdmxhYi52MS5Db21wYXJlEiwKCm9wZXJhdGlvbnMYAiADKAsyGC5rdmxhYi52MS5CYXRjaE9wZXJhdGlvbhInCgpyZXF1ZXN0X2lkGAMgASgLMhMua3ZsYWIudjEuUmVxdWVzdElkIiEKDUJhdGNoUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQipgEKC1NjYW5SZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg4KBnByZWZpeBgCIAEoCRINCgVzdGFydBgDIAEoCRIQCgNlbmQYBCABKAlIAIgBARISCgVhZnRlchgFIAEoCUgBiAEBEg8KB3JldmVyc2UYBiABKAgSDQoFbGltaXQYByABKAQSEQoJa2V5c19vbmx5GAggASgIQgYKBF9lbmRCCAoGX2FmdGVyIn0KCEtleVZhbHVlEgsKA2tleRgBIAEoCRIPCgVieXRlcxgCIAEoDEgAEg4KBHRleHQYAyABKAlIABIQCghyZXZpc2lvbhgEIAEoBBIYCgt0dGxfbGVmdF9tcxgFIAEoBEgBiAEBQgcKBXZhbHVlQg4KDF90dGxfbGVmdF9tcyJSCgxTY2FuUmVzcG9uc2USIQoFaXRlbXMYASADKAsyEi5rdmxhYi52MS5LZXlWYWx1ZRIQCghyZXZpc2lvbhgCIAEoBBINCgVlcG9jaBgDIAEoBCKeAQoMV2F0Y2hSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg0KA2tleRgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEhsKDmFmdGVyX3JldmlzaW9uGAQgASgESAGIAQESEwoLYWZ0ZXJfZXBvY2gYBSABKAQSEAoIcHJldmlvdXMYBiABKAhCBwoFc2NvcGVCEQoPX2FmdGVyX3JldmlzaW9uIlYKDVdhdGNoUmVzcG9uc2USJAoGZXZlbnRzGAEgAygLMhQua3ZsYWIudjEuV2F0Y2hFdmVudBIQCghyZXZpc2lvbhgCIAEoBBINCgVlcG9jaBgDIAEoBCKyAQoKV2F0Y2hFdmVudBIhCgRraW5kGAEgASgOMhMua3ZsYWIudjEuRXZlbnRLaW5kEgsKA2tleRgCIAEoCRIPCgVieXRlcxgDIAEoDEgAEg4KBHRleHQYBCABKAlIABIQCghyZXZpc2lvbhgFIAEoBBIpCghwcmV2aW91cxgGIAEoCzIXLmt2bGFiLnYxLlByZXZpb3VzVmFsdWUSDQoFZXBvY2gYByABKARCBwoFdmFsdWUiWQoNUHJldmlvdXNWYWx1ZRIPCgVieXRlcxgBIAEoDEgAEg4KBHRleHQYAiABKAlIABIQCghyZXZpc2lvbhgDIAEoBBIMCgRsb3N0GAQgASgIQgcKBXZhbHVlIjYKC1BpcGVSZXF1ZXN0EicKCm9wZXJhdGlvbnMYASADKAsyEy5rdmxhYi52MS5PcGVyYXRpb24iMQoMUGlwZVJlc3BvbnNlEiEKB2Fuc3dlcnMYASADKAsyEC5rdmxhYi52MS5BbnN3ZXIiOgoPRXhjaGFuZ2VSZXF1ZXN0EicKCm9wZXJhdGlvbnMYASADKAsyEy5rdmxhYi52MS5PcGVyYXRpb24iNQoQRXhjaGFuZ2VSZXNwb25zZRIhCgdhbnN3ZXJzGAEgAygLMhAua3ZsYWIudjEuQW5zd2VyItEBCglPcGVyYXRpb24SCgoCaWQYASABKA0SEgoKdGltZW91dF9tcxgCIAEoDRIjCgNnZXQYAyABKAsyFC5rdmxhYi52MS5HZXRSZXF1ZXN0SAASIwoDcHV0GAQgASgLMhQua3ZsYWIudjEuUHV0UmVxdWVzdEgAEikKBmRlbGV0ZRgFIAEoCzIXLmt2bGFiLnYxLkRlbGV0ZVJlcXVlc3RIABInCgViYXRjaBgGIAEoCzIWLmt2bGFiLnYxLkJhdGNoUmVxdWVzdEgAQgYKBGNhbGwi5gEKBkFuc3dlchIKCgJpZBgBIAEoDRIkCgNnZXQYAiABKAsyFS5rdmxhYi52MS5HZXRSZXNwb25zZUgAEiQKA3B1dBgDIAEoCzIVLmt2bGFiLnYxLlB1dFJlc3BvbnNlSAASKgoGZGVsZXRlGAQgASgLMhgua3ZsYWIudjEuRGVsZXRlUmVzcG9uc2VIABIoCgViYXRjaBgFIAEoCzIXLmt2bGFiLnYxLkJhdGNoUmVzcG9uc2VIABIkCgdmYWlsdXJlGAYgASgLMhEua3ZsYWIudjEuRmFpbHVyZUgAQggKBmFuc3dlciJPCgdGYWlsdXJlEgwKBGNvZGUYASABKA0SDwoHbWVzc2FnZRgCIAEoCRIlCgdkZXRhaWxzGAMgAygLMhQuZ29vZ2xlLnByb3RvYnVmLkFueSI+Cg1TdGF0dXNSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEhMKBm51bWJlchgCIAEoDUgAiAEBQgkKB19udW1iZXIivgIKDlN0YXR1c1Jlc3BvbnNlEg0KBWdyb3VwGAEgASgJEg4KBm51bWJlchgCIAEoDRIgCgRyb2xlGAMgASgOMhIua3ZsYWIudjEuTm9kZVJvbGUSDQoFZXBvY2gYBCABKAQSEAoIbGFzdF9zZXEYBSABKAQSFQoNY29tbWl0dGVkX3NlcRgGIAEoBBIMCgRrZXlzGAcgASgEEhEKCWxvZ19ieXRlcxgIIAEoBBIVCg1nYXJiYWdlX2J5dGVzGAkgASgEEikKCHN0YW5kYnlzGAogAygLMhcua3ZsYWIudjEuU3RhbmRieVN0YXR1cxITCgt1bmF2YWlsYWJsZRgLIAEoCRIUCgxkaXNrX3Ryb3VibGUYDCABKAkSJQoFbW92ZXMYDSADKAsyFi5rdmxhYi52MS5Nb3ZlUHJvZ3Jlc3MikgEKDE1vdmVQcm9ncmVzcxIOCgZjaGFuZ2UYASABKAQSDAoEZnJvbRgCIAEoCRIKCgJ0bxgDIAEoCRIiCgVzdGFnZRgEIAEoDjITLmt2bGFiLnYxLk1vdmVTdGFnZRIMCgRrZXlzGAUgASgEEhIKCmtleXNfdG90YWwYBiABKAQSEgoKZWxhcHNlZF9tcxgHIAEoBCK+AQoNU3RhbmRieVN0YXR1cxIOCgZudW1iZXIYASABKA0SEQoJYWNrZWRfc2VxGAIgASgEEgsKA2xhZxgDIAEoBBIPCgdpbl9zeW5jGAQgASgIEhEKCWRpc2tfZnVsbBgFIAEoCBIlCgVzdGF0ZRgGIAEoDjIWLmt2bGFiLnYxLlN0YW5kYnlTdGF0ZRIdChBzbmFwc2hvdF9wZXJjZW50GAcgASgNSACIAQFCEwoRX3NuYXBzaG90X3BlcmNlbnQqaQoJRXZlbnRLaW5kEhoKFkVWRU5UX0tJTkRfVU5TUEVDSUZJRUQQABISCg5FVkVOVF9LSU5EX1BVVBABEhUKEUVWRU5UX0tJTkRfREVMRVRFEAISFQoRRVZFTlRfS0lORF9FWFBJUkUQAyp/CglNb3ZlU3RhZ2USGgoWTU9WRV9TVEFHRV9VTlNQRUNJRklFRBAAEhQKEE1PVkVfU1RBR0VfRVJBU0UQARITCg9NT1ZFX1NUQUdFX0NPUFkQAhITCg9NT1ZFX1NUQUdFX1NFQUwQAxIWChJNT1ZFX1NUQUdFX1JFTEVBU0UQBCqZAQoMU3RhbmRieVN0YXRlEh0KGVNUQU5EQllfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNTVEFOREJZX1NUQVRFX1BST0JFEAESGwoXU1RBTkRCWV9TVEFURV9SRVBMSUNBVEUQAhIaChZTVEFOREJZX1NUQVRFX1NOQVBTSE9UEAMSGAoUU1RBTkRCWV9TVEFURV9QQVVTRUQQBDKwBAoLRGF0YVNlcnZpY2USNwoDR2V0EhQua3ZsYWIudjEuR2V0UmVxdWVzdBoVLmt2bGFiLnYxLkdldFJlc3BvbnNlIgOQAgESMgoDUHV0EhQua3ZsYWIudjEuUHV0UmVxdWVzdBoVLmt2bGFiLnYxLlB1dFJlc3BvbnNlEjsKBkRlbGV0ZRIXLmt2bGFiLnYxLkRlbGV0ZVJlcXVlc3QaGC5rdmxhYi52MS5EZWxldGVSZXNwb25zZRI4CgVCYXRjaBIWLmt2bGFiLnYxLkJhdGNoUmVxdWVzdBoXLmt2bGFiLnYxLkJhdGNoUmVzcG9uc2USPAoEU2NhbhIVLmt2bGFiLnYxLlNjYW5SZXF1ZXN0GhYua3ZsYWIudjEuU2NhblJlc3BvbnNlIgOQAgEwARI/CgVXYXRjaBIWLmt2bGFiLnYxLldhdGNoUmVxdWVzdBoXLmt2bGFiLnYxLldhdGNoUmVzcG9uc2UiA5ACATABEjkKBFBpcGUSFS5rdmxhYi52MS5QaXBlUmVxdWVzdBoWLmt2bGFiLnYxLlBpcGVSZXNwb25zZSgBMAESQQoIRXhjaGFuZ2USGS5rdmxhYi52MS5FeGNoYW5nZVJlcXVlc3QaGi5rdmxhYi52MS5FeGNoYW5nZVJlc3BvbnNlEkAKBlN0YXR1cxIXLmt2bGFiLnYxLlN0YXR1c1JlcXVlc3QaGC5rdmxhYi52MS5TdGF0dXNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_any, file_kvlab_v1_topology]);
+  fileDesc("ChNrdmxhYi92MS9kYXRhLnByb3RvEghrdmxhYi52MSIZCgpHZXRSZXF1ZXN0EgsKA2tleRgBIAEoCSJzCgtHZXRSZXNwb25zZRIPCgVieXRlcxgBIAEoDEgAEg4KBHRleHQYAiABKAlIABIQCghyZXZpc2lvbhgDIAEoBBIYCgt0dGxfbGVmdF9tcxgEIAEoBEgBiAEBQgcKBXZhbHVlQg4KDF90dGxfbGVmdF9tcyIvCglSZXF1ZXN0SWQSCgoCaWQYASABKAkSFgoOYWZ0ZXJfcmV2aXNpb24YAiABKAQi2wEKClB1dFJlcXVlc3QSCwoDa2V5GAEgASgJEg8KBWJ5dGVzGAIgASgMSAASDgoEdGV4dBgDIAEoCUgAEhUKC2lmX3JldmlzaW9uGAQgASgESAESEwoJaWZfYWJzZW50GAUgASgISAESFAoKaWZfcHJlc2VudBgGIAEoCEgBEhMKBnR0bF9tcxgHIAEoBEgCiAEBEicKCnJlcXVlc3RfaWQYCCABKAsyEy5rdmxhYi52MS5SZXF1ZXN0SWRCBwoFdmFsdWVCCwoJY29uZGl0aW9uQgkKB190dGxfbXMiHwoLUHV0UmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQifwoNRGVsZXRlUmVxdWVzdBILCgNrZXkYASABKAkSFQoLaWZfcmV2aXNpb24YAiABKARIABIUCgppZl9wcmVzZW50GAMgASgISAASJwoKcmVxdWVzdF9pZBgEIAEoCzITLmt2bGFiLnYxLlJlcXVlc3RJZEILCgljb25kaXRpb24iIgoORGVsZXRlUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQiZQoHQ29tcGFyZRILCgNrZXkYASABKAkSFQoLaWZfcmV2aXNpb24YAiABKARIABITCglpZl9hYnNlbnQYAyABKAhIABIUCgppZl9wcmVzZW50GAQgASgISABCCwoJY29uZGl0aW9uIm0KDkJhdGNoT3BlcmF0aW9uEiMKA3B1dBgBIAEoCzIULmt2bGFiLnYxLlB1dFJlcXVlc3RIABIpCgZkZWxldGUYAiABKAsyFy5rdmxhYi52MS5EZWxldGVSZXF1ZXN0SABCCwoJb3BlcmF0aW9uIooBCgxCYXRjaFJlcXVlc3QSIwoIY29tcGFyZXMYASADKAsyES5rdmxhYi52MS5Db21wYXJlEiwKCm9wZXJhdGlvbnMYAiADKAsyGC5rdmxhYi52MS5CYXRjaE9wZXJhdGlvbhInCgpyZXF1ZXN0X2lkGAMgASgLMhMua3ZsYWIudjEuUmVxdWVzdElkIiEKDUJhdGNoUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQipgEKC1NjYW5SZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg4KBnByZWZpeBgCIAEoCRINCgVzdGFydBgDIAEoCRIQCgNlbmQYBCABKAlIAIgBARISCgVhZnRlchgFIAEoCUgBiAEBEg8KB3JldmVyc2UYBiABKAgSDQoFbGltaXQYByABKAQSEQoJa2V5c19vbmx5GAggASgIQgYKBF9lbmRCCAoGX2FmdGVyIn0KCEtleVZhbHVlEgsKA2tleRgBIAEoCRIPCgVieXRlcxgCIAEoDEgAEg4KBHRleHQYAyABKAlIABIQCghyZXZpc2lvbhgEIAEoBBIYCgt0dGxfbGVmdF9tcxgFIAEoBEgBiAEBQgcKBXZhbHVlQg4KDF90dGxfbGVmdF9tcyJ9CgxTY2FuUmVzcG9uc2USIQoFaXRlbXMYASADKAsyEi5rdmxhYi52MS5LZXlWYWx1ZRIQCghyZXZpc2lvbhgCIAEoBBINCgVlcG9jaBgDIAEoBBITCgt3YXRjaF90b2tlbhgEIAEoCRIUCgxyaW5nX3ZlcnNpb24YBSABKAQiyAEKDFdhdGNoUmVxdWVzdBINCgVncm91cBgBIAEoCRINCgNrZXkYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIABIbCg5hZnRlcl9yZXZpc2lvbhgEIAEoBEgBiAEBEhMKC2FmdGVyX2Vwb2NoGAUgASgEEhAKCHByZXZpb3VzGAYgASgIEhgKC2FmdGVyX3Rva2VuGAcgASgJSAKIAQFCBwoFc2NvcGVCEQoPX2FmdGVyX3JldmlzaW9uQg4KDF9hZnRlcl90b2tlbiKGAQoNV2F0Y2hSZXNwb25zZRIkCgZldmVudHMYASADKAsyFC5rdmxhYi52MS5XYXRjaEV2ZW50EhAKCHJldmlzaW9uGAIgASgEEg0KBWVwb2NoGAMgASgEEg0KBWdyb3VwGAQgASgJEg0KBXRva2VuGAUgASgJEhAKCGNvbXBsZXRlGAYgASgIIrIBCgpXYXRjaEV2ZW50EiEKBGtpbmQYASABKA4yEy5rdmxhYi52MS5FdmVudEtpbmQSCwoDa2V5GAIgASgJEg8KBWJ5dGVzGAMgASgMSAASDgoEdGV4dBgEIAEoCUgAEhAKCHJldmlzaW9uGAUgASgEEikKCHByZXZpb3VzGAYgASgLMhcua3ZsYWIudjEuUHJldmlvdXNWYWx1ZRINCgVlcG9jaBgHIAEoBEIHCgV2YWx1ZSJZCg1QcmV2aW91c1ZhbHVlEg8KBWJ5dGVzGAEgASgMSAASDgoEdGV4dBgCIAEoCUgAEhAKCHJldmlzaW9uGAMgASgEEgwKBGxvc3QYBCABKAhCBwoFdmFsdWUiNgoLUGlwZVJlcXVlc3QSJwoKb3BlcmF0aW9ucxgBIAMoCzITLmt2bGFiLnYxLk9wZXJhdGlvbiIxCgxQaXBlUmVzcG9uc2USIQoHYW5zd2VycxgBIAMoCzIQLmt2bGFiLnYxLkFuc3dlciI6Cg9FeGNoYW5nZVJlcXVlc3QSJwoKb3BlcmF0aW9ucxgBIAMoCzITLmt2bGFiLnYxLk9wZXJhdGlvbiI1ChBFeGNoYW5nZVJlc3BvbnNlEiEKB2Fuc3dlcnMYASADKAsyEC5rdmxhYi52MS5BbnN3ZXIi0QEKCU9wZXJhdGlvbhIKCgJpZBgBIAEoDRISCgp0aW1lb3V0X21zGAIgASgNEiMKA2dldBgDIAEoCzIULmt2bGFiLnYxLkdldFJlcXVlc3RIABIjCgNwdXQYBCABKAsyFC5rdmxhYi52MS5QdXRSZXF1ZXN0SAASKQoGZGVsZXRlGAUgASgLMhcua3ZsYWIudjEuRGVsZXRlUmVxdWVzdEgAEicKBWJhdGNoGAYgASgLMhYua3ZsYWIudjEuQmF0Y2hSZXF1ZXN0SABCBgoEY2FsbCLmAQoGQW5zd2VyEgoKAmlkGAEgASgNEiQKA2dldBgCIAEoCzIVLmt2bGFiLnYxLkdldFJlc3BvbnNlSAASJAoDcHV0GAMgASgLMhUua3ZsYWIudjEuUHV0UmVzcG9uc2VIABIqCgZkZWxldGUYBCABKAsyGC5rdmxhYi52MS5EZWxldGVSZXNwb25zZUgAEigKBWJhdGNoGAUgASgLMhcua3ZsYWIudjEuQmF0Y2hSZXNwb25zZUgAEiQKB2ZhaWx1cmUYBiABKAsyES5rdmxhYi52MS5GYWlsdXJlSABCCAoGYW5zd2VyIk8KB0ZhaWx1cmUSDAoEY29kZRgBIAEoDRIPCgdtZXNzYWdlGAIgASgJEiUKB2RldGFpbHMYAyADKAsyFC5nb29nbGUucHJvdG9idWYuQW55Ij4KDVN0YXR1c1JlcXVlc3QSDQoFZ3JvdXAYASABKAkSEwoGbnVtYmVyGAIgASgNSACIAQFCCQoHX251bWJlciK+AgoOU3RhdHVzUmVzcG9uc2USDQoFZ3JvdXAYASABKAkSDgoGbnVtYmVyGAIgASgNEiAKBHJvbGUYAyABKA4yEi5rdmxhYi52MS5Ob2RlUm9sZRINCgVlcG9jaBgEIAEoBBIQCghsYXN0X3NlcRgFIAEoBBIVCg1jb21taXR0ZWRfc2VxGAYgASgEEgwKBGtleXMYByABKAQSEQoJbG9nX2J5dGVzGAggASgEEhUKDWdhcmJhZ2VfYnl0ZXMYCSABKAQSKQoIc3RhbmRieXMYCiADKAsyFy5rdmxhYi52MS5TdGFuZGJ5U3RhdHVzEhMKC3VuYXZhaWxhYmxlGAsgASgJEhQKDGRpc2tfdHJvdWJsZRgMIAEoCRIlCgVtb3ZlcxgNIAMoCzIWLmt2bGFiLnYxLk1vdmVQcm9ncmVzcyKSAQoMTW92ZVByb2dyZXNzEg4KBmNoYW5nZRgBIAEoBBIMCgRmcm9tGAIgASgJEgoKAnRvGAMgASgJEiIKBXN0YWdlGAQgASgOMhMua3ZsYWIudjEuTW92ZVN0YWdlEgwKBGtleXMYBSABKAQSEgoKa2V5c190b3RhbBgGIAEoBBISCgplbGFwc2VkX21zGAcgASgEIr4BCg1TdGFuZGJ5U3RhdHVzEg4KBm51bWJlchgBIAEoDRIRCglhY2tlZF9zZXEYAiABKAQSCwoDbGFnGAMgASgEEg8KB2luX3N5bmMYBCABKAgSEQoJZGlza19mdWxsGAUgASgIEiUKBXN0YXRlGAYgASgOMhYua3ZsYWIudjEuU3RhbmRieVN0YXRlEh0KEHNuYXBzaG90X3BlcmNlbnQYByABKA1IAIgBAUITChFfc25hcHNob3RfcGVyY2VudCppCglFdmVudEtpbmQSGgoWRVZFTlRfS0lORF9VTlNQRUNJRklFRBAAEhIKDkVWRU5UX0tJTkRfUFVUEAESFQoRRVZFTlRfS0lORF9ERUxFVEUQAhIVChFFVkVOVF9LSU5EX0VYUElSRRADKn8KCU1vdmVTdGFnZRIaChZNT1ZFX1NUQUdFX1VOU1BFQ0lGSUVEEAASFAoQTU9WRV9TVEFHRV9FUkFTRRABEhMKD01PVkVfU1RBR0VfQ09QWRACEhMKD01PVkVfU1RBR0VfU0VBTBADEhYKEk1PVkVfU1RBR0VfUkVMRUFTRRAEKpkBCgxTdGFuZGJ5U3RhdGUSHQoZU1RBTkRCWV9TVEFURV9VTlNQRUNJRklFRBAAEhcKE1NUQU5EQllfU1RBVEVfUFJPQkUQARIbChdTVEFOREJZX1NUQVRFX1JFUExJQ0FURRACEhoKFlNUQU5EQllfU1RBVEVfU05BUFNIT1QQAxIYChRTVEFOREJZX1NUQVRFX1BBVVNFRBAEMrAECgtEYXRhU2VydmljZRI3CgNHZXQSFC5rdmxhYi52MS5HZXRSZXF1ZXN0GhUua3ZsYWIudjEuR2V0UmVzcG9uc2UiA5ACARIyCgNQdXQSFC5rdmxhYi52MS5QdXRSZXF1ZXN0GhUua3ZsYWIudjEuUHV0UmVzcG9uc2USOwoGRGVsZXRlEhcua3ZsYWIudjEuRGVsZXRlUmVxdWVzdBoYLmt2bGFiLnYxLkRlbGV0ZVJlc3BvbnNlEjgKBUJhdGNoEhYua3ZsYWIudjEuQmF0Y2hSZXF1ZXN0Ghcua3ZsYWIudjEuQmF0Y2hSZXNwb25zZRI8CgRTY2FuEhUua3ZsYWIudjEuU2NhblJlcXVlc3QaFi5rdmxhYi52MS5TY2FuUmVzcG9uc2UiA5ACATABEj8KBVdhdGNoEhYua3ZsYWIudjEuV2F0Y2hSZXF1ZXN0Ghcua3ZsYWIudjEuV2F0Y2hSZXNwb25zZSIDkAIBMAESOQoEUGlwZRIVLmt2bGFiLnYxLlBpcGVSZXF1ZXN0GhYua3ZsYWIudjEuUGlwZVJlc3BvbnNlKAEwARJBCghFeGNoYW5nZRIZLmt2bGFiLnYxLkV4Y2hhbmdlUmVxdWVzdBoaLmt2bGFiLnYxLkV4Y2hhbmdlUmVzcG9uc2USQAoGU3RhdHVzEhcua3ZsYWIudjEuU3RhdHVzUmVxdWVzdBoYLmt2bGFiLnYxLlN0YXR1c1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_any, file_kvlab_v1_topology]);
 
 /**
  * Request of Get.
@@ -452,7 +452,7 @@ export const BatchResponseSchema: GenMessage<BatchResponse> = /*@__PURE__*/
  */
 export type ScanRequest = Message<"kvlab.v1.ScanRequest"> & {
   /**
-   * The group to scan. Required by a router, optional at a data node.
+   * The group to scan. Empty: a router scans all groups. Required by a data node.
    *
    * @generated from field: string group = 1;
    */
@@ -588,7 +588,7 @@ export type ScanResponse = Message<"kvlab.v1.ScanResponse"> & {
 
   /**
    * Revision of the snapshot: it has every write up to this revision, and none after it. The same in all answers. A
-   * watch that begins after it misses nothing.
+   * watch that begins after it misses nothing. 0 with a scan of several groups, which has a token.
    *
    * @generated from field: uint64 revision = 2;
    */
@@ -600,6 +600,22 @@ export type ScanResponse = Message<"kvlab.v1.ScanResponse"> & {
    * @generated from field: uint64 epoch = 3;
    */
   epoch: bigint;
+
+  /**
+   * With a scan of all groups, in the first answer: for `after_token` of a watch of all groups, which then gets every
+   * change since the snapshots of the scan.
+   *
+   * @generated from field: string watch_token = 4;
+   */
+  watchToken: string;
+
+  /**
+   * With a scan of one group: version of the ring by which the node decided which keys are of its group. The same in all
+   * answers. 0: the node runs an earlier version.
+   *
+   * @generated from field: uint64 ring_version = 5;
+   */
+  ringVersion: bigint;
 };
 
 /**
@@ -616,14 +632,14 @@ export const ScanResponseSchema: GenMessage<ScanResponse> = /*@__PURE__*/
  */
 export type WatchRequest = Message<"kvlab.v1.WatchRequest"> & {
   /**
-   * The group to watch. Required by a router, optional at a data node.
+   * The group to watch. Empty: a router watches all groups. Required by a data node.
    *
    * @generated from field: string group = 1;
    */
   group: string;
 
   /**
-   * Which keys to watch. All keys of the group by default.
+   * Which keys to watch. All keys of the group, or of all groups, by default.
    *
    * @generated from oneof kvlab.v1.WatchRequest.scope
    */
@@ -646,7 +662,7 @@ export type WatchRequest = Message<"kvlab.v1.WatchRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Only changes after this revision. Absent: only changes from now on.
+   * Only changes after this revision of the group. Absent: only changes from now on.
    *
    * @generated from field: optional uint64 after_revision = 4;
    */
@@ -666,6 +682,14 @@ export type WatchRequest = Message<"kvlab.v1.WatchRequest"> & {
    * @generated from field: bool previous = 6;
    */
   previous: boolean;
+
+  /**
+   * Only changes after this token of a watch or scan of all groups. Only without a group. Absent: only changes from now
+   * on.
+   *
+   * @generated from field: optional string after_token = 7;
+   */
+  afterToken?: string | undefined;
 };
 
 /**
@@ -691,7 +715,7 @@ export type WatchResponse = Message<"kvlab.v1.WatchResponse"> & {
   events: WatchEvent[];
 
   /**
-   * All changes up to this revision have been sent. A watch after this revision continues here.
+   * All changes of the group up to this revision have been sent. A watch of it after this revision continues here.
    *
    * @generated from field: uint64 revision = 2;
    */
@@ -703,6 +727,29 @@ export type WatchResponse = Message<"kvlab.v1.WatchResponse"> & {
    * @generated from field: uint64 epoch = 3;
    */
   epoch: bigint;
+
+  /**
+   * With a watch of all groups: the group of the events, the revision and the epoch.
+   *
+   * @generated from field: string group = 4;
+   */
+  group: string;
+
+  /**
+   * With a watch of all groups: all changes of all groups up to here have been sent. For `after_token` of a later watch,
+   * at any router of the cluster. Opaque: of A-Z, a-z, 0-9, - and _.
+   *
+   * @generated from field: string token = 5;
+   */
+  token: string;
+
+  /**
+   * With a watch of all groups: whether all of them have answered. After a token, changes of some groups may come before
+   * the others have answered.
+   *
+   * @generated from field: bool complete = 6;
+   */
+  complete: boolean;
 };
 
 /**
@@ -1571,9 +1618,12 @@ export const DataService: GenService<{
     output: typeof BatchResponseSchema;
   },
   /**
-   * Returns the keys of one group in the order of their UTF-8 bytes, as a snapshot of one moment.
-   * Errors: INVALID_ARGUMENT (a router needs the group's name), ABORTED (too much was written during the scan to keep
-   * the snapshot: continue with a new scan after the last key), RESOURCE_EXHAUSTED (too many scans at once).
+   * Returns keys in the order of their UTF-8 bytes: those of one group, as a snapshot of one moment; or, from a router
+   * and without a group, those of all groups. Then the keys of each group are a snapshot of one moment, and if a group
+   * changes its primary meanwhile, the rest of its keys are a snapshot of a later moment.
+   * Errors: INVALID_ARGUMENT (a data node needs its group's name), RESOURCE_EXHAUSTED (too many scans at once),
+   * ABORTED (only of one group: too much was written during the scan to keep the snapshot: continue with a new scan
+   * after the last key), UNAVAILABLE (a group has no primary now; the message names it).
    *
    * @generated from rpc kvlab.v1.DataService.Scan
    */
@@ -1584,10 +1634,19 @@ export const DataService: GenService<{
   },
   /**
    * Streams the changes of keys of one group, in the order in which they happened, until the caller ends the call. The
-   * first answer comes at once. A slow caller gets its events from the log.
-   * Errors: INVALID_ARGUMENT (a router needs the group's name), OUT_OF_RANGE with a HistoryLost detail (the log no
-   * longer has the events after the given revision, also when the caller fell too far behind; or the given epoch and
-   * revision belong to another history), RESOURCE_EXHAUSTED (too many watches at once).
+   * first answer comes at once. A slow caller gets its events from the log. A silent watch gets an answer without events
+   * every 10 to 20 seconds.
+   *
+   * From a router and without a group: the changes of all groups, in order for each key. Without a token, the first
+   * answer comes once all groups have answered, and has no events. A failover only delays the changes of its group. A
+   * group that enters the ring later joins the watch from its beginning. After an error, another watch can go on after
+   * the last token, at any router.
+   *
+   * Errors: INVALID_ARGUMENT (a data node needs its group's name; the token is none, or with a HistoryLost detail: it is
+   * of another cluster), OUT_OF_RANGE with a HistoryLost detail (the log no longer has the events after the given
+   * revision, also when the caller fell too far behind; or the given epoch and revision belong to another history),
+   * RESOURCE_EXHAUSTED (too many watches at once), UNAVAILABLE (a group has had no primary for some seconds; the message
+   * names it).
    *
    * @generated from rpc kvlab.v1.DataService.Watch
    */

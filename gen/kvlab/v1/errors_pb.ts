@@ -137,7 +137,8 @@ export const RequestForgottenSchema: GenMessage<RequestForgotten> = /*@__PURE__*
   messageDesc(file_kvlab_v1_errors, 4);
 
 /**
- * Detail of OUT_OF_RANGE: a watch cannot continue without missing changes.
+ * Detail of OUT_OF_RANGE, and of INVALID_ARGUMENT for a token of another cluster: a watch cannot continue without missing
+ * changes.
  *
  * @generated from message kvlab.v1.HistoryLost
  */

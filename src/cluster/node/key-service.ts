@@ -22,6 +22,12 @@ export interface Put extends PutOptions {
   readonly text: boolean;
 }
 
+export interface OpenedScan {
+  readonly reader: ScanReader;
+  /** Version of the ring by which this node decided which keys are of its group. */
+  readonly ringVersion: number;
+}
+
 /** The calls of clients on a data node. Checks each call, and passes it to the state machine of the group's keys. */
 export class KeyService {
   readonly #ownership: Ownership;
@@ -75,10 +81,11 @@ export class KeyService {
     return await machine.write(request, signal);
   }
 
-  /** Opens a scan of this node's group. It must be closed. Errors: those of `kvlab.v1.DataService.Scan`. */
-  async scan(range: KeyRange, signal: AbortSignal): Promise<ScanReader> {
+  /** Opens a scan of this node's group. The reader must be closed. Errors: those of `kvlab.v1.DataService.Scan`. */
+  async scan(range: KeyRange, signal: AbortSignal): Promise<OpenedScan> {
     for (const key of [range.prefix, range.start, range.end, range.after]) checkKey(key ?? "");
-    return await this.#ownership.ofGroup().scan(range, signal);
+    const { machine, ringVersion } = this.#ownership.ofGroup();
+    return { reader: await machine.scan(range, signal), ringVersion };
   }
 
   /**
@@ -88,7 +95,7 @@ export class KeyService {
   async *watch(options: WatchOptions, signal: AbortSignal): AsyncGenerator<WatchStep, void, void> {
     const { scope } = options;
     if (scope.kind !== "all") checkKey(scope.kind === "key" ? scope.key : scope.prefix);
-    yield* this.#ownership.ofGroup().watch(options, signal);
+    yield* this.#ownership.ofGroup().machine.watch(options, signal);
   }
 }
 

@@ -38,12 +38,12 @@ export class Ownership {
     return this.#placeOfAll(keys).machine;
   }
 
-  /** The state machine that serves the whole group. Errors: wrong-node, unavailable. */
-  ofGroup(): KvStateMachine {
+  /** The state machine that serves the whole group, and the version of the ring. Errors: wrong-node, unavailable. */
+  ofGroup(): { readonly machine: KvStateMachine; readonly ringVersion: number } {
     const { group, topology } = this.#options;
     const machine = this.#options.machine();
-    if (machine !== undefined) return machine;
     const view = topology.current;
+    if (machine !== undefined) return { machine, ringVersion: view?.ring?.value.version ?? 0 };
     if (view?.ring === undefined) throw notYet();
     const address = primaryOf(view.groups.get(group))?.address;
     throw this.#notPrimary({ group, address, ringVersion: view.ring.value.version });

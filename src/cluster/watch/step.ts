@@ -44,9 +44,10 @@ const stepBytesMax = 256 * 1024;
 
 /**
  * A record that is longer than this, with its previous values, is sent in several steps. The limit is the longest message
- * that gRPC clients accept by default, less some overhead. Only a single event may be longer.
+ * that gRPC clients accept by default, less some overhead and the token of about 1,000 groups, which routers add. Only a
+ * single event may be longer.
  */
-const recordBytesMax = 4 * 1024 * 1024 - 16 * 1024;
+const recordBytesMax = 4 * 1024 * 1024 - 64 * 1024;
 
 /** Overhead of an event in a message, and of its previous value. */
 const eventOverheadBytes = 32;

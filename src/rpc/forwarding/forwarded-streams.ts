@@ -1,60 +1,62 @@
 import { ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { ScanRequest, WatchRequest } from "../../../gen/kvlab/v1/data_pb.ts";
-import type { DataClient } from "../../client/channel/channel.ts";
+import type { ServerLink } from "../../client/servers.ts";
 import type { Topology } from "../../cluster/metadata/model.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { TopologySource } from "../../cluster/metadata/topology.ts";
-import type { Address } from "../../common/address.ts";
 import type { Clock } from "../../common/clock.ts";
 import { deadlineOf } from "../deadline.ts";
 import { relayed, toConnectError } from "../errors.ts";
+import { scanAllGroups, watchAllGroups } from "./all-groups.ts";
 import { awaitPrimary } from "./primary-wait.ts";
+import { RouterCluster } from "./router-cluster.ts";
 
-/** Scan and Watch of a router: forwarded to the primary of the group that they name. */
+/** Scan and Watch of a router: forwarded to the primary of the group that they name, or merged from all groups. */
 export function forwardedStreamHandlers(
   source: TopologySource,
   clock: Clock,
-  clientAt: (address: Address) => DataClient,
+  serverAt: (address: string) => ServerLink,
 ) {
+  const cluster = new RouterCluster(source, clock, serverAt);
   return {
-    scan: (request: ScanRequest, context: HandlerContext) =>
-      relaying({
-        source,
-        clock,
+    scan(request: ScanRequest, context: HandlerContext) {
+      if (request.group === "") return scanAllGroups(cluster, request, context);
+      return relaying({
         asked: request.group,
         context,
-        open: (address, group) => clientAt(address).scan({ ...request, group }, { signal: context.signal }),
-      }),
-    watch: (request: WatchRequest, context: HandlerContext) =>
-      relaying({
-        source,
-        clock,
+        open: (server, group) => server.data.scan({ ...request, group }, { signal: context.signal }),
+      });
+    },
+    watch(request: WatchRequest, context: HandlerContext) {
+      // A revision is of one group. Callers of a cluster with one group need not name it.
+      if (request.group === "" && request.afterRevision === undefined) {
+        return watchAllGroups(cluster, request, context);
+      }
+      return relaying({
         asked: request.group,
         context,
-        open: (address, group) => clientAt(address).watch({ ...request, group }, { signal: context.signal }),
-      }),
+        open: (server, group) => server.data.watch({ ...request, group }, { signal: context.signal }),
+      });
+    },
   };
+
+  async function* relaying<T>({ asked, context, open }: Relay<T>): AsyncGenerator<T, void, void> {
+    try {
+      const groupIn = (topology: Topology) => groupAsked(topology, asked);
+      const { group, address } = await awaitPrimary(source, clock, groupIn, deadlineOf(context, clock));
+      yield* open(serverAt(address), group);
+    } catch (error) {
+      throw error instanceof ConnectError ? relayed(error) : toConnectError(error);
+    }
+  }
 }
 
 interface Relay<T> {
-  readonly source: TopologySource;
-  readonly clock: Clock;
   /** The group that the request names. */
   readonly asked: string;
   readonly context: HandlerContext;
   /** Makes the same call at the primary. */
-  readonly open: (address: Address, group: string) => AsyncIterable<T>;
-}
-
-async function* relaying<T>(relay: Relay<T>): AsyncGenerator<T, void, void> {
-  const { source, clock, asked, context, open } = relay;
-  try {
-    const groupIn = (topology: Topology) => groupAsked(topology, asked);
-    const { group, address } = await awaitPrimary(source, clock, groupIn, deadlineOf(context, clock));
-    yield* open(address, group);
-  } catch (error) {
-    throw error instanceof ConnectError ? relayed(error) : toConnectError(error);
-  }
+  readonly open: (server: ServerLink, group: string) => AsyncIterable<T>;
 }
 
 /** The group that a request names, or the only group if it names none. Errors: OperationError. */
@@ -63,7 +65,7 @@ function groupAsked(topology: Topology, asked: string): string | undefined {
   if (asked === "" && names.length > 1) {
     throw new OperationError(
       "invalid",
-      `a router needs to know which group is meant: set group to one of ${names.toSorted().join(", ")}`,
+      `after_revision is of one group: set group to one of ${names.toSorted().join(", ")}, or give after_token, which is of all`,
     );
   }
   if (asked !== "" && !topology.groups.has(asked)) {

@@ -12,17 +12,12 @@ import {
   type RequestId,
 } from "../../../gen/kvlab/v1/data_pb.ts";
 import { NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
-import {
-  type Attempt,
-  type DataClient,
-  toConnectError as errorIn,
-  type Outcome,
-} from "../../client/channel/channel.ts";
+import { type Attempt, toConnectError as errorIn, type Outcome } from "../../client/channel/channel.ts";
 import { Deadline } from "../../client/deadline.ts";
 import type { Connections } from "../../client/environment.ts";
 import { classify, type ErrorClass } from "../../client/error-classification.ts";
 import type { Call } from "../../client/requests.ts";
-import { Servers } from "../../client/servers.ts";
+import { type ServerLink, Servers } from "../../client/servers.ts";
 import type { NodeView, Topology } from "../../cluster/metadata/model.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { TopologySource } from "../../cluster/metadata/topology.ts";
@@ -57,16 +52,16 @@ export interface ForwarderOptions {
 export function forwardingRoutes(router: ConnectRouter, options: ForwarderOptions): void {
   const { source, clock } = options;
   const forwarder = new Forwarder(options);
-  const clientAt = (address: Address) => forwarder.clientAt(address);
+  const serverAt = (address: string) => forwarder.serverAt(address);
   router.service(DataService, {
     ...unaryHandlers(forwarder),
     ...pipeHandlers(forwarder, clock),
-    ...forwardedStreamHandlers(source, clock, clientAt),
+    ...forwardedStreamHandlers(source, clock, serverAt),
     async status(request, { signal }) {
       try {
         const topology = await firstTopology(source, clock, signal);
         const node = findNode(topology, request.group, request.number);
-        return await clientAt(node.address).status(request, { signal });
+        return await serverAt(node.address).data.status(request, { signal });
       } catch (error) {
         throw toConnectError(error);
       }
@@ -98,8 +93,8 @@ export class Forwarder implements UnaryCalls {
   }
 
   /** For the calls that are not about one key. */
-  clientAt(address: Address): DataClient {
-    return this.#readers.at(address).data;
+  serverAt(address: string): ServerLink {
+    return this.#readers.at(address);
   }
 
   async get(value: GetRequest, end: CallEnd): Promise<GetResponse> {

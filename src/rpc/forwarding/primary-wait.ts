@@ -45,3 +45,27 @@ export async function awaitPrimary(
     }
   }
 }
+
+export interface RingWait {
+  readonly suits: (topology: Topology) => boolean;
+  /** What is missing, in words. */
+  readonly reason: (topology: Topology) => string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Waits a moment, as `awaitPrimary` does, until the ring is as the caller needs it. Errors: OperationError
+ * (unavailable), with what is missing.
+ */
+export async function awaitRing(
+  source: TopologySource,
+  clock: Clock,
+  { suits, reason, signal }: RingWait,
+): Promise<void> {
+  const first = await firstTopology(source, clock, signal);
+  try {
+    await withTimeout(clock, downGraceMs, signal, (given) => source.waitUntil(suits, given));
+  } catch (error) {
+    throw new OperationError("unavailable", reason(source.current ?? first), { cause: error });
+  }
+}

@@ -15,7 +15,7 @@ import { toConnectError } from "../errors.ts";
 import { fromScan, fromWatch, toTtlLeftMs, toValue, toWatchResponse } from "./key-messages.ts";
 
 /** Keys of one answer, and bytes of their entries in the log, unless a single one is longer. */
-const answerMax = { keysMax: 256, bytesMax: 256 * 1024 } as const;
+export const scanAnswerMax = { keysMax: 256, bytesMax: 256 * 1024 } as const;
 
 /** A scan ends when its caller has not read for this time, because it keeps old values from being compacted. */
 const idleMs = 60_000;
@@ -25,7 +25,13 @@ type KeyValueInit = MessageInitShape<typeof KeyValueSchema>;
 /** Scan and Watch of a data node: streams over the keys of its group. */
 export function groupStreamHandlers(calls: KeyService, group: string, clock: Clock) {
   const checkGroup = (asked: string) => {
-    if (asked === "" || asked === group) return;
+    if (asked === group) return;
+    if (asked === "") {
+      throw new OperationError(
+        "invalid",
+        `this node has only keys of group "${group}": set group to "${group}", or ask a router, which answers for all groups`,
+      );
+    }
     throw new OperationError("not-found", `this node belongs to group "${group}", not to "${asked}"`);
   };
   return {
@@ -37,6 +43,7 @@ export function groupStreamHandlers(calls: KeyService, group: string, clock: Clo
     watch: (request: WatchRequest, { signal }: HandlerContext) =>
       failing(group, async function* () {
         checkGroup(request.group);
+        checkToken(request);
         for await (const step of calls.watch(fromWatch(request), signal)) yield toWatchResponse(step);
       }),
   };
@@ -48,13 +55,17 @@ async function* scan(
   context: HandlerContext,
   clock: Clock,
 ): AsyncGenerator<MessageInitShape<typeof ScanResponseSchema>, void, void> {
-  const reader = await calls.scan(fromScan(request), deadlineOf(context, clock));
-  const at = { revision: BigInt(reader.revision), epoch: BigInt(reader.at.epoch) };
+  const { reader, ringVersion } = await calls.scan(fromScan(request), deadlineOf(context, clock));
+  const at = {
+    revision: BigInt(reader.revision),
+    epoch: BigInt(reader.at.epoch),
+    ringVersion: BigInt(ringVersion),
+  };
   let left = request.limit === 0n ? Number.POSITIVE_INFINITY : Number(request.limit);
   try {
     // There is always a first answer, because it has the revision of the snapshot.
     for (let isFirst = true; left > 0 || isFirst; isFirst = false) {
-      const items = await nextItems(reader, Math.min(left, answerMax.keysMax), request.keysOnly, clock);
+      const items = await nextItems(reader, Math.min(left, scanAnswerMax.keysMax), request.keysOnly, clock);
       if (items.length === 0 && !isFirst) return;
       left -= items.length;
       yield* awaited({ ...at, items }, reader, clock);
@@ -74,7 +85,7 @@ async function nextItems(
   if (keysMax === 0) return [];
   const wallMs = clock.wallMs();
   if (keysOnly) return reader.nextKeys(keysMax).map((key) => itemOf(key, wallMs));
-  const entries = await reader.nextEntries({ ...answerMax, keysMax });
+  const entries = await reader.nextEntries({ ...scanAnswerMax, keysMax });
   return entries.map((entry) => ({ ...itemOf(entry, wallMs), value: toValue(entry) }));
 }
 
@@ -101,6 +112,15 @@ function* awaited<T>(answer: T, reader: ScanReader, clock: Clock): Generator<T, 
   if (!isLost) return;
   const message = `nothing was read of the scan for ${idleMs} ms; another can go on after its last key`;
   throw new OperationError("scan-overrun", message);
+}
+
+/** Errors: OperationError `invalid`. */
+function checkToken({ group, afterToken }: WatchRequest): void {
+  if (afterToken === undefined) return;
+  throw new OperationError(
+    "invalid",
+    `after_token is of a watch of all groups, and group is "${group}": leave out group, or give after_revision`,
+  );
 }
 
 /** Turns errors of the core into errors of the protocol. */

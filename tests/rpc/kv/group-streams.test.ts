@@ -26,7 +26,7 @@ async function scanOf(lengths: readonly number[], clock: VirtualClock) {
       await reader.close();
     },
   };
-  const calls = { scan: async () => observed } as unknown as KeyService;
+  const calls = { scan: async () => ({ reader: observed, ringVersion: 1 }) } as unknown as KeyService;
   const context = createHandlerContext({
     service: DataService,
     method: DataService.method.scan,
@@ -36,7 +36,7 @@ async function scanOf(lengths: readonly number[], clock: VirtualClock) {
     contextValues: createContextValues(),
   });
   const scan = groupStreamHandlers(calls, "g", clock).scan;
-  const answers = scan(create(ScanRequestSchema), context)[Symbol.asyncIterator]();
+  const answers = scan(create(ScanRequestSchema, { group: "g" }), context)[Symbol.asyncIterator]();
   return { answers, state };
 }
 

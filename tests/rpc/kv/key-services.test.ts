@@ -177,12 +177,34 @@ test("a scan shows one moment, however much is written while it is read", async 
   );
 });
 
-test("a scan or watch at a router must name its group, at a data node another is refused", async () => {
-  const none = await failureOf(data.watch({})[Symbol.asyncIterator]().next());
-  assert.equal(none.code, Code.InvalidArgument);
-  assert.match(none.message, /set group to one of zdata1, zdata2/);
+test("a revision is of one group, and a token of all: each without the other's scope is refused", async () => {
+  const next = (request: object) => failureOf(data.watch(request)[Symbol.asyncIterator]().next());
+  const cases: [object, RegExp][] = [
+    [{ afterRevision: 1n }, /set group to one of zdata1, zdata2, or give after_token/],
+    [{ afterEpoch: 1n }, /after_epoch is given without group/],
+    [{ group: "zdata1", afterToken: "" }, /after_token is of a watch of all groups, and group is "zdata1"/],
+    [{ afterToken: "" }, /^after_token: this is no token of a watch or scan/],
+  ];
+  for (const [request, message] of cases) {
+    const error = await next(request);
+    assert.equal(error.code, Code.InvalidArgument, error.message);
+    assert.match(error.rawMessage, message);
+  }
   const unknown = await failureOf(data.scan({ group: "nope" })[Symbol.asyncIterator]().next());
   assert.equal(unknown.code, Code.NotFound);
+});
+
+test("a data node has the keys of one group, and says so when it is asked for all", async () => {
+  const { address, group } = await router.locate({ key: "a" });
+  const node = createClient(DataService, cluster.transports.transportTo(address));
+  const message = `this node has only keys of group "${group}": set group to "${group}", or ask a router, which answers for all groups`;
+  for (const stream of [node.scan({}), node.watch({})]) {
+    const error = await failureOf(stream[Symbol.asyncIterator]().next());
+    assert.deepEqual([error.code, error.rawMessage], [Code.InvalidArgument, message]);
+  }
+  const { value } = await node.scan({ group, keysOnly: true })[Symbol.asyncIterator]().next();
+  const { topology } = await router.getTopology({});
+  assert.equal(value.ringVersion, topology?.ringVersion);
 });
 
 test("a watch goes on after the revision that it is given, and says when that is not possible", async () => {

@@ -27,7 +27,7 @@ test("10,000 watchers on one node are each told of their own key, while it serve
     RouterService,
     cluster.transports.transportTo(cluster.routers[0]?.address ?? ""),
   );
-  const { address } = await router.locate({ key: "{w}" });
+  const { address, group } = await router.locate({ key: "{w}" });
   const data = createClient(DataService, cluster.transports.transportTo(address));
   const over = new AbortController();
   const watchers: AsyncIterator<WatchResponse>[] = [];
@@ -36,7 +36,7 @@ test("10,000 watchers on one node are each told of their own key, while it serve
     const count = Math.min(perConnection, watcherCount - index * perConnection);
     const some = Array.from({ length: count }, (_, at) => {
       const scope = { case: "key" as const, value: `{w}${index * perConnection + at}` };
-      return client.watch({ scope }, { signal: over.signal })[Symbol.asyncIterator]();
+      return client.watch({ group, scope }, { signal: over.signal })[Symbol.asyncIterator]();
     });
     await Promise.all(some.map((watcher) => watcher.next()));
     watchers.push(...some);

@@ -1,7 +1,7 @@
 import type { WriteRequest } from "../../../src/cluster/kv/write-plan.ts";
 import { OperationError } from "../../../src/cluster/metadata/operation-error.ts";
 import type { DataNode } from "../../../src/cluster/node/data-node.ts";
-import type { StoredValue } from "../../../src/cluster/storage/key-view.ts";
+import type { ScanReader, StoredValue } from "../../../src/cluster/storage/key-view.ts";
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
 import type { Position } from "../../../src/cluster/storage/model.ts";
 import { sleep } from "../../../src/common/clock.ts";
@@ -115,9 +115,9 @@ function observeReads({ node, process, world }: ObservedNode): void {
 
   calls.scan = async (range, signal) => {
     const walls = process.watchWall();
-    const reader = await scan.call(calls, range, signal);
+    const { reader, ringVersion } = await scan.call(calls, range, signal);
     const wallsMs = walls();
-    return {
+    const observed: ScanReader = {
       at: reader.at,
       revision: reader.revision,
       close: () => reader.close(),
@@ -129,6 +129,7 @@ function observeReads({ node, process, world }: ObservedNode): void {
         return entries;
       },
     };
+    return { reader: observed, ringVersion };
   };
 }
 

@@ -1,7 +1,8 @@
 import type { Mutant } from "./mutant.ts";
 
 const attempts = "client/attempts.ts";
-const watch = "client/watch.ts";
+const mergedScan = "client/merged-scan.ts";
+const mergedWatch = "client/merged-watch.ts";
 const forwarder = "rpc/forwarding/forwarder.ts";
 
 /** Bugs in how clients and routers send calls again, go on with streams, and believe what they are told. */
@@ -48,7 +49,7 @@ export const clientMutants: readonly Mutant[] = [
     withinSeeds: 10,
     edits: [
       [
-        "client/scan.ts",
+        mergedScan,
         "after = items.at(-1)?.key ?? after;",
         'const last = items.at(-1)?.key ?? "";\n    if (last !== "") after = last.slice(0, -1) + String.fromCharCode(last.charCodeAt(last.length - 1) + 1);',
       ],
@@ -58,7 +59,7 @@ export const clientMutants: readonly Mutant[] = [
     name: "a scan goes on with the last key again",
     promise: "a scan shows a key once",
     withinSeeds: 10,
-    edits: [["client/scan.ts", "after = items.at(-1)?.key ?? after;", "after = items.at(-2)?.key ?? after;"]],
+    edits: [[mergedScan, "after = items.at(-1)?.key ?? after;", "after = items.at(-2)?.key ?? after;"]],
   },
   {
     name: "a watch goes on from where it began",
@@ -66,7 +67,7 @@ export const clientMutants: readonly Mutant[] = [
     withinSeeds: 10,
     edits: [
       [
-        watch,
+        mergedWatch,
         "        position = { revision: answer.revision, epoch: answer.epoch };",
         "        position ??= { revision: answer.revision, epoch: answer.epoch };",
       ],
@@ -78,7 +79,7 @@ export const clientMutants: readonly Mutant[] = [
     withinSeeds: 10,
     edits: [
       [
-        watch,
+        mergedWatch,
         "const from = position();",
         "const from = this.#unanswered.has(group) ? position() : undefined;",
       ],
@@ -90,7 +91,7 @@ export const clientMutants: readonly Mutant[] = [
     withinSeeds: 20,
     edits: [
       [
-        "client/watch-events.ts",
+        "client/positions.ts",
         "return { ...positions, groups: new Map(positions.groups).set(group, position) };",
         "return { ...positions, groups: new Map(positions.groups).set([...positions.groups.keys()][0] ?? group, position) };",
       ],

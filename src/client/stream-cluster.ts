@@ -1,0 +1,49 @@
+import type { Clock } from "../common/clock.ts";
+import type { Deadlines } from "../common/deadlines.ts";
+import type { Deadline } from "./deadline.ts";
+import type { ServerLink } from "./servers.ts";
+
+/** The ring, as a client or router sees it now. */
+export interface RingView {
+  /** Random id of the cluster. Empty while it is not known. */
+  readonly clusterId: string;
+  readonly ringVersion: bigint;
+  readonly ring: { owner(key: string): string | undefined };
+  /** The groups in the ring, by name. */
+  readonly groups: { readonly size: number; has(name: string): boolean; keys(): Iterable<string> };
+  /** Why there are no groups, in words. */
+  readonly empty: string;
+}
+
+/** What a stream needs from the ring before it can continue. */
+export interface RingSearch<T> {
+  /** The result. Undefined: wait for a later view. */
+  readonly look: (view: RingView) => T | undefined;
+  /** Why a view has no result, in words. */
+  readonly missing: (view: RingView) => string;
+  readonly deadline: Deadline;
+}
+
+/** What streams over groups need of the cluster: a client's, or a router's. */
+export interface StreamCluster {
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  /** Undefined before the first one is known. */
+  readonly view: RingView | undefined;
+  /** The first result, at once or after a change. Errors: KvError `unavailable`, with what is missing. */
+  find<T>(search: RingSearch<T>): T | Promise<T>;
+  /** Calls `listener` after every change. Returns a function that removes the listener. */
+  onView(listener: (view: RingView) => void): () => void;
+  /**
+   * The server that answers for `group` now. Waits while there is none. `redirected`: the address from another server's
+   * redirect. Errors: KvError `unavailable`.
+   */
+  serverOf(group: string, deadline: Deadline, redirected?: string): ServerLink | Promise<ServerLink>;
+  /** Notes that a call at this server failed without an answer from it. */
+  failed(server: ServerLink): void;
+}
+
+/** The names of the groups in the ring, at least one. */
+export function someGroups(view: RingView): readonly string[] | undefined {
+  return view.groups.size > 0 ? [...view.groups.keys()] : undefined;
+}

@@ -1,0 +1,378 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
+import {
+  DataService,
+  EventKind,
+  type ScanResponse,
+  type WatchEvent,
+  WatchEventSchema,
+  type WatchRequest,
+  type WatchRequestSchema,
+  type WatchResponse,
+} from "../../../gen/kvlab/v1/data_pb.ts";
+import { HistoryLostSchema, NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
+import { positionsOf, tokenOf } from "../../../src/client/positions.ts";
+import { forwardedStreamHandlers } from "../../../src/rpc/forwarding/forwarded-streams.ts";
+import { keyValue, scanned, ToyGroups, type ToyPrimary, type WatchAnswer } from "../../support/toy-groups.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
+
+function started() {
+  const clock = new VirtualClock();
+  const groups = new ToyGroups(clock);
+  return { clock, groups, router: routerOf(groups, clock) };
+}
+
+/** A router of these groups, as its callers see it. */
+function routerOf(groups: ToyGroups, clock: VirtualClock) {
+  const handlers = forwardedStreamHandlers(groups, clock, groups.serverAt);
+  const client = createClient(
+    DataService,
+    createRouterTransport(({ service }) => service(DataService, handlers)),
+  );
+  return {
+    scan: client.scan,
+    watch(request: MessageInitShape<typeof WatchRequestSchema> = {}) {
+      const leaving = new AbortController();
+      const answers = client.watch(request, { signal: leaving.signal })[Symbol.asyncIterator]();
+      const next = async (): Promise<WatchResponse> => {
+        const { value, done } = await clock.settled(answers.next());
+        return done ? assert.fail("the watch has ended") : value;
+      };
+      return {
+        next,
+        leave: () => leaving.abort(),
+        /** The next answer with events. */
+        async events(): Promise<WatchResponse> {
+          for (;;) {
+            const answer = await next();
+            if (answer.events.length > 0) return answer;
+          }
+        },
+        failure: () =>
+          clock.settled(answers.next()).then(
+            () => assert.fail("it was answered"),
+            (error) => ConnectError.from(error),
+          ),
+      };
+    },
+  };
+}
+
+function event(key: string, revision: bigint, epoch = 1n): WatchEvent {
+  const value = { case: "text", value: "v" } as const;
+  return create(WatchEventSchema, { kind: EventKind.PUT, key, value, revision, epoch });
+}
+
+function shown({ events }: WatchResponse): string[] {
+  return events.map(({ key, revision }) => `${key}${revision}`);
+}
+
+function never(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+}
+
+/** A primary whose log has these events. Its watches get what the test appends while they are open. */
+class ToyLog implements ToyPrimary {
+  readonly #events: WatchEvent[] = [];
+  #last: bigint;
+  #wake = () => {};
+  #isDue = false;
+  /** Fails the next step of a watch. */
+  fault: ConnectError | undefined;
+  open = 0;
+
+  constructor(last: bigint) {
+    this.#last = last;
+  }
+
+  append(...events: WatchEvent[]): void {
+    this.#events.push(...events);
+    this.#last = events.at(-1)?.revision ?? this.#last;
+    this.wake();
+  }
+
+  /** Lets the watch say how far it has come. */
+  wake(): void {
+    this.#isDue = true;
+    this.#wake();
+  }
+
+  async *watch(request: WatchRequest, signal: AbortSignal) {
+    let at = request.afterRevision ?? this.#last;
+    const answer = (): WatchAnswer => {
+      const events = this.#events.filter(({ revision }) => revision > at);
+      at = this.#last;
+      return { events, revision: at, epoch: 1n };
+    };
+    this.open++;
+    signal.addEventListener("abort", () => this.open--);
+    yield { events: [], revision: at, epoch: 1n };
+    this.#isDue ||= at < this.#last;
+    while (!signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        signal.addEventListener("abort", () => resolve());
+        if (this.#isDue) resolve();
+      });
+      this.#isDue = false;
+      const { fault } = this;
+      this.fault = undefined;
+      if (fault !== undefined) throw fault;
+      if (!signal.aborted) yield answer();
+    }
+  }
+}
+
+function twoLogs() {
+  const all = started();
+  const [g, h] = [new ToyLog(10n), new ToyLog(20n)];
+  Object.assign(all.groups.primaries, { g, h });
+  all.groups.ring(1, ["g", "h"]);
+  return { ...all, g, h };
+}
+
+test("a watch without a group first says where all groups are, and then tells the changes of all", async () => {
+  const { router, g, h } = twoLogs();
+  const watch = router.watch();
+  const first = await watch.next();
+  assert.deepEqual([first.events.length, first.complete], [0, true]);
+  const positions = positionsOf(first.token);
+  assert.equal(positions.cluster, "c1");
+  assert.deepEqual(Object.fromEntries(positions.groups), {
+    g: { revision: 10n, epoch: 1n },
+    h: { revision: 20n, epoch: 1n },
+  });
+  g.append(event("a", 11n), event("b", 12n));
+  const ofG = await watch.events();
+  assert.deepEqual([ofG.group, shown(ofG), ofG.revision], ["g", ["a11", "b12"], 12n]);
+  h.append(event("c", 21n));
+  const ofH = await watch.events();
+  assert.deepEqual([ofH.group, shown(ofH)], ["h", ["c21"]]);
+  const last = Object.fromEntries(positionsOf(ofH.token).groups);
+  assert.deepEqual([last.g?.revision, last.h?.revision], [12n, 21n]);
+});
+
+test("a watch goes on after a token, at whichever router, with what is new in each group", async () => {
+  const { router, groups, clock, g, h } = twoLogs();
+  const watch = router.watch();
+  await watch.next();
+  g.append(event("a", 11n));
+  const { token } = await watch.events();
+  watch.leave();
+  h.append(event("c", 21n));
+  g.append(event("a", 12n));
+  const other = routerOf(groups, clock).watch({ afterToken: token });
+  const told = [...shown(await other.events()), ...shown(await other.events())];
+  assert.deepEqual(told.sort(), ["a12", "c21"]);
+});
+
+test("a token does not say more than was told, whatever has come from the groups meanwhile", async () => {
+  const { router, clock, groups, g, h } = twoLogs();
+  const watch = router.watch();
+  await watch.next();
+  g.append(event("a", 11n));
+  h.append(event("c", 21n));
+  await clock.pass(100);
+  const first = await watch.events();
+  const rest = await routerOf(groups, clock).watch({ afterToken: first.token }).events();
+  assert.deepEqual([...shown(first), ...shown(rest)].sort(), ["a11", "c21"]);
+});
+
+test("a group whose primary goes is told on from where it was, each change once", async () => {
+  const { router, groups, g } = twoLogs();
+  const watch = router.watch();
+  await watch.next();
+  g.append(event("a", 11n));
+  assert.deepEqual(shown(await watch.events()), ["a11"]);
+  g.fault = new ConnectError("the primary has been replaced", Code.Unavailable);
+  g.append(event("a", 12n));
+  assert.deepEqual(shown(await watch.events()), ["a12"]);
+  const asked = groups.watches.filter(({ group }) => group === "g").map(({ afterRevision }) => afterRevision);
+  assert.deepEqual(asked, [undefined, 11n]);
+});
+
+test("a group that enters the ring joins a watch from its beginning", async () => {
+  const { router, groups } = twoLogs();
+  const watch = router.watch();
+  await watch.next();
+  const late = new ToyLog(0n);
+  late.append(event("n", 1n));
+  groups.primaries.i = late;
+  groups.ring(2, ["g", "h", "i"]);
+  const answer = await watch.events();
+  assert.deepEqual([answer.group, shown(answer)], ["i", ["n1"]]);
+  assert.deepEqual([...positionsOf(answer.token).groups.keys()], ["g", "h", "i"]);
+});
+
+test("what a token's group has lost is said as with one group, and the group is named", async () => {
+  const { router, groups, clock, g } = twoLogs();
+  g.watch = () => {
+    const detail = { desc: HistoryLostSchema, value: { oldestRevision: 99n } };
+    throw new ConnectError("what came after has been compacted away", Code.OutOfRange, undefined, [detail]);
+  };
+  const token = tokenOf({
+    cluster: "c1",
+    groups: new Map([
+      ["g", { revision: 1n, epoch: 1n }],
+      ["h", { revision: 20n, epoch: 1n }],
+    ]),
+  });
+  const error = await router.watch({ afterToken: token }).failure();
+  assert.equal(error.code, Code.OutOfRange);
+  assert.equal(error.rawMessage, 'group "g": what came after has been compacted away');
+  assert.equal(error.findDetails(HistoryLostSchema)[0]?.oldestRevision, 99n);
+  await clock.until(
+    "the other group is left",
+    () => groups.primaries.h instanceof ToyLog && groups.primaries.h.open === 0,
+  );
+});
+
+test("a token of another cluster, and what is no token, are refused by name", async () => {
+  const { router } = twoLogs();
+  const foreign = tokenOf({ cluster: "c2", groups: new Map([["g", { revision: 1n, epoch: 1n }]]) });
+  const other = await router.watch({ afterToken: foreign }).failure();
+  assert.equal(other.code, Code.InvalidArgument);
+  assert.equal(other.rawMessage, "after_token is of cluster c2, and this is cluster c1");
+  assert.equal(other.findDetails(HistoryLostSchema).length, 1);
+  for (const afterToken of ["", "nonsense", "WzJd", foreign.slice(0, -3)]) {
+    const error = await router.watch({ afterToken }).failure();
+    assert.equal(error.code, Code.InvalidArgument, afterToken);
+    assert.match(error.rawMessage, /^after_token: this is no token of a watch or scan: /);
+    assert.equal(error.findDetails(HistoryLostSchema).length, 0);
+  }
+});
+
+test("a group without a primary makes a scan or watch of all fail after a moment, and is named", async () => {
+  const { router, groups, clock } = twoLogs();
+  groups.primaries.g = {
+    ...groups.primaries.g,
+    ...scanned(
+      () => ({ a: 1 }),
+      () => 1,
+    ),
+  };
+  groups.ring(2, ["g", "h"], ["h"]);
+  const begunMs = clock.monotonicMs();
+  for (const call of [router.watch().failure(), failure(clock, router.scan({}))]) {
+    const error = await call;
+    assert.equal(error.code, Code.Unavailable);
+    assert.match(
+      error.rawMessage,
+      /^group "h" has no primary now: of its in-sync replicas \(node 1\) none is there/,
+    );
+    assert.equal(error.findDetails(NotAppliedSchema).length, 1);
+  }
+  assert.ok(clock.monotonicMs() - begunMs <= 12_000);
+});
+
+test("while a group is down, a watch after a token tells the changes of the others before it fails", async () => {
+  const { router, groups, g, h } = twoLogs();
+  const watch = router.watch();
+  const { token } = await watch.next();
+  h.fault = new ConnectError("it was killed", Code.Unavailable);
+  groups.ring(2, ["g", "h"], ["h"]);
+  h.wake();
+  g.append(event("a", 11n));
+  assert.deepEqual(shown(await watch.events()), ["a11"]);
+  assert.match((await watch.failure()).rawMessage, /^group "h" has no primary now/);
+  const next = router.watch({ afterToken: token });
+  const answer = await next.next();
+  assert.deepEqual([shown(answer), answer.complete], [["a11"], false]);
+  assert.match((await next.failure()).rawMessage, /^group "h" has no primary now/);
+});
+
+test("a silent watch says every ten seconds how far it has come, once for all groups", async () => {
+  const { router, clock, g, h } = twoLogs();
+  const watch = router.watch();
+  await watch.next();
+  let answers = 0;
+  const next = watch.next().then(() => answers++);
+  await clock.pass(1000);
+  g.wake();
+  await clock.pass(1000);
+  assert.equal(answers, 0, "another group has just told");
+  await clock.pass(8000);
+  h.wake();
+  await clock.settled(next);
+  assert.equal(answers, 1);
+});
+
+test("a watch that nobody reads holds back one answer of each group, and no more", async () => {
+  const { router, clock, groups } = started();
+  const given: Record<string, number> = { g: 0, h: 0 };
+  for (const name of ["g", "h"]) {
+    groups.primaries[name] = {
+      async *watch(_request, signal) {
+        yield { events: [], revision: 1n, epoch: 1n };
+        for (let revision = 2n; revision < 500n; revision++) {
+          given[name] = Number(revision);
+          yield { events: [event(name, revision)], revision, epoch: 1n };
+        }
+        await never(signal);
+      },
+    };
+  }
+  groups.ring(1, ["g", "h"]);
+  const watch = router.watch();
+  await watch.next();
+  await clock.pass(1000);
+  for (const [name, count] of Object.entries(given)) assert.ok(count < 20, `${count} of ${name}`);
+  const told: Record<string, string[]> = { g: [], h: [] };
+  for (let count = 0; count < 2 * 498; count++) {
+    const answer = await watch.events();
+    told[answer.group]?.push(...shown(answer));
+  }
+  for (const name of ["g", "h"]) {
+    assert.deepEqual(
+      told[name],
+      Array.from({ length: 498 }, (_, index) => `${name}${index + 2}`),
+    );
+  }
+});
+
+test("a scan without a group is answered in messages of up to 256 KiB, the first with a token to watch after", async () => {
+  const { router, clock, groups } = started();
+  const text = "v".repeat(100 * 1024);
+  for (const name of ["g", "h"]) {
+    const items = Array.from({ length: 4 }, (_, index) => keyValue(`${index}${name}`, index + 1, text));
+    groups.primaries[name] = {
+      async *scan() {
+        yield { items: items.slice(0, 2), revision: 7n, epoch: 1n, ringVersion: 1n };
+        yield { items: items.slice(2), revision: 7n, epoch: 1n, ringVersion: 1n };
+      },
+    };
+  }
+  groups.ring(1, ["g", "h"]);
+  const answers: ScanResponse[] = [];
+  const reading = (async () => {
+    for await (const answer of router.scan({})) answers.push(answer);
+  })();
+  await clock.settled(reading);
+  const keys = answers.flatMap(({ items }) => items.map(({ key }) => key));
+  assert.deepEqual(keys, ["0g", "0h", "1g", "1h", "2g", "2h", "3g", "3h"]);
+  for (const { items } of answers) assert.ok(items.length <= 2);
+  const tokens = answers.map(({ watchToken }) => watchToken);
+  assert.deepEqual(Object.fromEntries(positionsOf(tokens[0] ?? "").groups), {
+    g: { revision: 7n, epoch: 1n },
+    h: { revision: 7n, epoch: 1n },
+  });
+  assert.deepEqual(new Set(tokens.slice(1)), new Set([""]));
+});
+
+test("a caller that leaves ends the streams of all groups", async () => {
+  const { router, clock, g, h } = twoLogs();
+  const watch = router.watch();
+  await watch.next();
+  assert.deepEqual([g.open, h.open], [1, 1]);
+  watch.leave();
+  await clock.until("no stream is open", () => g.open + h.open === 0);
+});
+
+async function failure(clock: VirtualClock, answers: AsyncIterable<unknown>): Promise<ConnectError> {
+  return await clock.settled(answers[Symbol.asyncIterator]().next()).then(
+    () => assert.fail("it was answered"),
+    (error) => ConnectError.from(error),
+  );
+}
