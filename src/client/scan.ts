@@ -3,10 +3,11 @@ import { type KeyValue, type ScanRequest, ScanRequestSchema } from "../../gen/kv
 import type { Cluster } from "./cluster.ts";
 import { Deadline } from "./deadline.ts";
 import { KvError } from "./errors.ts";
-import { MergedScan } from "./merged-scan.ts";
+import { MergedScan, type ScanSource } from "./merged-scan.ts";
 import { type CallOptions, callKinds } from "./options.ts";
 import { count, type Kinds, text, yesOrNo } from "./options-check.ts";
 import { checkKey } from "./requests.ts";
+import { RoutedScan } from "./routed-scan.ts";
 import { fromOptional, fromWire, KvEntry, type KvKey } from "./values.ts";
 
 /** Which keys to scan, and how. `deadlineMs` limits the time that the next keys may take. */
@@ -69,13 +70,15 @@ function scanAs<T>(
   present: (item: KeyValue) => T,
 ): Scan<T> {
   const request = requestOf(options, keysOnly);
-  let source: MergedScan | undefined;
+  let source: ScanSource | undefined;
   async function* run(): AsyncGenerator<T> {
     const lifetime = new Deadline(cluster.deadlines, Number.POSITIVE_INFINITY, options.signal);
     cluster.track(lifetime);
     const { deadlineMs } = options;
     const onRevision = (group: string, revision: bigint) => cluster.names.saw(group, revision);
-    source = new MergedScan(cluster, { request, deadlineMs, lifetime, onRevision });
+    source = cluster.direct
+      ? new MergedScan(cluster, { request, deadlineMs, lifetime, onRevision })
+      : new RoutedScan(cluster, { request, deadlineMs, lifetime });
     try {
       for await (const items of source.runs()) for (const item of items) yield present(item);
     } finally {

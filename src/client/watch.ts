@@ -2,11 +2,12 @@ import type { WatchRequest } from "../../gen/kvlab/v1/data_pb.ts";
 import type { Cluster } from "./cluster.ts";
 import { Deadline } from "./deadline.ts";
 import { KvError } from "./errors.ts";
-import { MergedWatch } from "./merged-watch.ts";
+import { MergedWatch, type WatchSource } from "./merged-watch.ts";
 import { type CallOptions, callKinds } from "./options.ts";
 import { durationMs, type Kinds, text, yesOrNo } from "./options-check.ts";
 import { type Positions, positionsOf, tokenOf } from "./positions.ts";
 import { checkKey } from "./requests.ts";
+import { RoutedWatch } from "./routed-watch.ts";
 import { eventsOf, type KvEvent, type KvProgress } from "./watch-events.ts";
 
 /** What to watch, and from where. `deadlineMs` limits the time until every group has answered once. */
@@ -64,7 +65,7 @@ export function watchEvents(cluster: Cluster, options: Given): Watch<KvEvent | K
     outageMs: options.outageMs ?? Number.POSITIVE_INFINITY,
     lifetime,
   };
-  const source = new MergedWatch(cluster, settings);
+  const source = cluster.direct ? new MergedWatch(cluster, settings) : new RoutedWatch(cluster, settings);
   const running = told(source, options.progress ?? false);
   return {
     ready: () => source.ready,
@@ -80,7 +81,7 @@ export function watchEvents(cluster: Cluster, options: Given): Watch<KvEvent | K
 }
 
 async function* told(
-  source: MergedWatch,
+  source: WatchSource,
   progress: boolean,
 ): AsyncGenerator<KvEvent | KvProgress, void, void> {
   for (;;) {

@@ -1,13 +1,15 @@
 // runtimes: node, bun
+import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { openScriptPage } from "../support/chromium.ts";
 import { startEmbeddedCluster } from "../support/embedded-cluster.ts";
-import type { RunCase } from "./browser-page.ts";
+import type { RunCase, WatchAndCall } from "./browser-page.ts";
 import { contract } from "./contract.ts";
 
 declare global {
   interface Window {
     runCase: RunCase;
+    watchAndCall: WatchAndCall;
   }
 }
 
@@ -26,4 +28,14 @@ contract.forEach(({ title }, index) => {
   test(title, { timeout: 60_000 }, () =>
     page.evaluate(([number, urls]) => window.runCase(number, urls), [index, routers] as const),
   );
+});
+
+// Browsers open six connections to one address over HTTP/1.1. A stream of each of the two groups would take them with
+// three watches.
+test("five watches and a scan of all groups leave a connection for other calls", {
+  timeout: 60_000,
+}, async () => {
+  const [router = ""] = routers;
+  const told = await page.evaluate((url) => window.watchAndCall(url), router);
+  assert.deepEqual(told, { value: "value", keys: 20, events: [20, 20, 20, 20, 20] });
 });

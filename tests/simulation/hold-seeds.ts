@@ -22,6 +22,7 @@ export async function holdSeeds(from: number, seeds: number): Promise<void> {
     "request forgotten",
     "request answered again",
     "scan continued",
+    "scan merged by a router",
     "watch told",
     "watch resumed",
     "watch history lost",

@@ -1,5 +1,5 @@
 import { KvClient, KvError } from "kvlab";
-import type { ScanOperation, StoreOperation } from "../../checker/store-model.ts";
+import type { StoreOperation } from "../../checker/store-model.ts";
 import { SimProcess } from "../world/process.ts";
 import { Random } from "../world/random.ts";
 import { count, type World } from "../world/world.ts";
@@ -171,7 +171,9 @@ export class Client {
       this.#end("scan", "scan", "ok", JSON.stringify([...found.values()]));
       const missing = ids.filter(([group, id]) => !this.#scanned(id, found.get(group) ?? []));
       for (const [group] of missing) {
-        if (!known.has(group)) count(this.#world, "scan without a new group");
+        // The view of a router that merges may be older than the client's.
+        if (!known.has(group) || this.#moments.routed !== undefined)
+          count(this.#world, "scan without a new group");
         else invariants.violated(`a scan of client ${this.#number} has left group ${group} out`);
       }
     } catch (error) {
@@ -183,13 +185,14 @@ export class Client {
   }
 
   /** Takes down what a scan has told of a group. Returns whether there was anything. */
-  #scanned(id: number, [first, ...others]: readonly ScanOperation[]): boolean {
+  #scanned(id: number, [first, ...others]: readonly StoreOperation[]): boolean {
     const { history } = this.#cluster;
     if (first === undefined) {
       history.failed(id);
       return false;
     }
-    if (others.length > 0) count(this.#world, "scan continued");
+    if (this.#moments.routed !== undefined) count(this.#world, "scan merged by a router");
+    else if (others.length > 0) count(this.#world, "scan continued");
     history.complete(id, first, others);
     for (const operation of [first, ...others]) learn(this.#known, operation);
     return true;

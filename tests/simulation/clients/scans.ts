@@ -1,7 +1,8 @@
 import type { KvClient } from "kvlab";
 import type { ScanRequest, ScanResponse } from "../../../gen/kvlab/v1/data_pb.ts";
+import { positionsOf } from "../../../src/client/positions.ts";
 import { compareKeys } from "../../../src/common/key-order.ts";
-import type { ScanOperation } from "../../checker/store-model.ts";
+import type { ScanOperation, StoreOperation } from "../../checker/store-model.ts";
 import type { StreamTap } from "../world/transport.ts";
 import { shownValue } from "./shown-value.ts";
 
@@ -17,15 +18,19 @@ interface Moment {
 export class ScanMoments implements StreamTap {
   /** While set, a scan is under way. */
   isBusy = false;
+  /** The groups of a scan that a router has merged. Undefined when the client merges. */
+  routed: Set<string> | undefined;
   #moments: Moment[] = [];
 
   /** Another scan begins. */
   forget(): void {
     this.#moments = [];
+    this.routed = undefined;
   }
 
   opened(request: unknown) {
     if (!isScan(request)) return undefined;
+    if (request.group === "") return this.#openedRouted();
     const moment: Moment = { group: request.group, at: undefined, last: undefined };
     this.#moments.push(moment);
     return {
@@ -33,6 +38,18 @@ export class ScanMoments implements StreamTap {
         const { revision, items } = answer as ScanResponse;
         moment.at ??= Number(revision);
         moment.last = items.at(-1)?.key ?? moment.last;
+      },
+      ended() {},
+    };
+  }
+
+  #openedRouted() {
+    this.routed = new Set();
+    return {
+      message: (answer: unknown) => {
+        const { watchToken } = answer as ScanResponse;
+        if (watchToken === "") return;
+        for (const group of positionsOf(watchToken).groups.keys()) this.routed?.add(group);
       },
       ended() {},
     };
@@ -54,14 +71,14 @@ function isScan(request: unknown): request is ScanRequest {
 
 /**
  * Scans all groups. Returns what each group was asked for as operations of one moment: several where the scan had to go
- * on with another. Errors: KvError.
+ * on with another; one for each key where a router has merged the scan, and does not tell its moments. Errors: KvError.
  */
 export async function scanAll(
   kv: KvClient,
   moments: ScanMoments,
   keysOf: ReadonlyMap<string, readonly string[]>,
   options: { readonly deadlineMs: number },
-): Promise<ReadonlyMap<string, readonly ScanOperation[]>> {
+): Promise<ReadonlyMap<string, readonly StoreOperation[]>> {
   moments.forget();
   moments.isBusy = true;
   const found: { key: string; value: string; revision: number }[] = [];
@@ -72,7 +89,9 @@ export async function scanAll(
   } finally {
     moments.isBusy = false;
   }
-  const operations = [...keysOf].map(([group, keys]): [string, ScanOperation[]] => {
+  const { routed } = moments;
+  const operations = [...keysOf].map(([group, keys]): [string, StoreOperation[]] => {
+    if (routed !== undefined) return [group, routed.has(group) ? keys.map((key) => readOf(key, found)) : []];
     const own = found.filter(({ key }) => keys.includes(key));
     let from: string | undefined;
     const parts = moments.of(group).map(({ at, upTo }): ScanOperation => {
@@ -90,4 +109,13 @@ export async function scanAll(
     return [group, parts.filter(({ keys: within }) => within.length > 0)];
   });
   return new Map(operations);
+}
+
+function readOf(
+  key: string,
+  found: readonly { key: string; value: string; revision: number }[],
+): StoreOperation {
+  const { value, revision } = found.find((each) => each.key === key) ?? {};
+  const isFound = value !== undefined && revision !== undefined;
+  return { kind: "get", key, result: isFound ? { value, revision } : "not-found" };
 }

@@ -1,0 +1,211 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { KvClient, type KvEvent } from "kvlab";
+import {
+  EventKind,
+  KeyValueSchema,
+  type ScanRequest,
+  type WatchEvent,
+  WatchEventSchema,
+  type WatchRequest,
+} from "../../gen/kvlab/v1/data_pb.ts";
+import { HistoryLostSchema } from "../../gen/kvlab/v1/errors_pb.ts";
+import { positionsOf, tokenOf } from "../../src/client/positions.ts";
+import { never, startToyServer, type ToyServer } from "./toy-cluster.ts";
+
+// A client that calls only routers: one stream for a scan or watch of all groups, which the router merges.
+
+const timeout = 30_000;
+
+async function withRouter(run: (kv: KvClient, router: ToyServer) => Promise<void>): Promise<void> {
+  const router = await startToyServer();
+  const kv = new KvClient({ routers: router.address, direct: false });
+  try {
+    await run(kv, router);
+  } finally {
+    kv.close();
+    await router.close();
+  }
+}
+
+function event(key: string, revision: bigint): WatchEvent {
+  return create(WatchEventSchema, { kind: EventKind.PUT, key, revision, epoch: 1n });
+}
+
+function tokenAt(g: bigint, h: bigint): string {
+  const groups = new Map([
+    ["g", { revision: g, epoch: 1n }],
+    ["h", { revision: h, epoch: 1n }],
+  ]);
+  return tokenOf({ cluster: "c1", groups });
+}
+
+function reached(token: string): unknown {
+  const { groups } = positionsOf(token);
+  return [groups.get("g")?.revision, groups.get("h")?.revision];
+}
+
+async function take(events: AsyncIterable<KvEvent>, count: number): Promise<KvEvent[]> {
+  const taken: KvEvent[] = [];
+  for await (const each of events) if (taken.push(each) === count) break;
+  return taken;
+}
+
+describe("a watch through routers", () => {
+  it("is one stream of all groups, whose events have tokens of all", { timeout }, () =>
+    withRouter(async (kv, router) => {
+      const requests: WatchRequest[] = [];
+      router.watch = async function* (request, signal) {
+        requests.push(request);
+        const h = { group: "h", revision: 21n, epoch: 1n };
+        yield { group: "g", revision: 10n, epoch: 1n, token: tokenAt(10n, 20n), complete: true };
+        yield {
+          group: "g",
+          events: [event("a", 11n), event("b", 11n), event("a", 12n)],
+          revision: 12n,
+          epoch: 1n,
+          token: tokenAt(12n, 20n),
+          complete: true,
+        };
+        yield { ...h, events: [event("c", 21n)], token: tokenAt(12n, 21n), complete: true };
+        await never(signal);
+      };
+      const events = await take(kv.watch({ prefix: "x", previous: true }), 4);
+      assert.deepEqual(
+        events.map(({ key, revision, token }) => [`${key}${revision}`, reached(token)]),
+        [
+          ["a11", [10n, 20n]],
+          ["b11", [11n, 20n]],
+          ["a12", [12n, 20n]],
+          ["c21", [12n, 21n]],
+        ],
+      );
+      assert.equal(requests.length, 1);
+      const [{ group, scope, previous, afterToken } = assert.fail()] = requests;
+      assert.deepEqual(
+        [group, scope, previous, afterToken],
+        ["", { case: "prefix", value: "x" }, true, undefined],
+      );
+    }),
+  );
+
+  it(
+    "goes on after the last token when its stream breaks, and tells a batch in parts once",
+    { timeout },
+    () =>
+      withRouter(async (kv, router) => {
+        const tokens: (string | undefined)[] = [];
+        const ofG = { group: "g", revision: 10n, epoch: 1n, token: tokenAt(10n, 20n), complete: true };
+        router.watch = async function* ({ afterToken }, signal) {
+          tokens.push(afterToken);
+          yield ofG;
+          yield { ...ofG, events: [event("a", 11n)] };
+          const ofH = { group: "h", events: [event("c", 21n)], revision: 21n, epoch: 1n };
+          if (tokens.length === 1) yield { ...ofH, token: tokenAt(10n, 21n), complete: true };
+          if (tokens.length === 1) throw new ConnectError("the router stops", Code.Unavailable);
+          yield { ...ofG, events: [event("b", 11n)], revision: 11n, token: tokenAt(11n, 21n) };
+          await never(signal);
+        };
+        const events = await take(kv.watch(), 3);
+        assert.deepEqual(
+          events.map(({ key, revision }) => `${key}${revision}`),
+          ["a11", "c21", "b11"],
+        );
+        assert.deepEqual(tokens, [undefined, tokenAt(10n, 21n)]);
+      }),
+  );
+
+  it("is ready when all groups have answered, and tells before that what has come", { timeout }, () =>
+    withRouter(async (kv, router) => {
+      const { promise: isRead, resolve: read } = Promise.withResolvers<void>();
+      router.watch = async function* (_request, signal) {
+        const h = { group: "h", events: [event("c", 21n)], revision: 21n, epoch: 1n };
+        yield { ...h, token: tokenAt(10n, 21n), complete: false };
+        await isRead;
+        yield { group: "g", revision: 10n, epoch: 1n, token: tokenAt(10n, 21n), complete: true };
+        await never(signal);
+      };
+      const watch = kv.watch({ after: tokenAt(10n, 20n) });
+      let isReady = false;
+      const ready = watch.ready().then(() => {
+        isReady = true;
+      });
+      const reader = watch[Symbol.asyncIterator]();
+      assert.equal((await reader.next()).value?.key, "c");
+      assert.equal(isReady, false);
+      read();
+      await ready;
+      await reader.return?.();
+    }),
+  );
+
+  it("fails after its outage when a group stays away, though others are told", { timeout }, () =>
+    withRouter(async (kv, router) => {
+      let calls = 0;
+      router.watch = async function* () {
+        const whole = calls++ === 0;
+        yield { group: "g", revision: 10n, epoch: 1n, token: tokenAt(10n, 20n), complete: whole };
+        throw new ConnectError('group "h" has no primary now', Code.Unavailable);
+      };
+      await assert.rejects(take(kv.watch({ outageMs: 500 }), 1), {
+        code: "unavailable",
+        message: /group "h" has no primary now/,
+      });
+      assert.ok(calls > 1);
+    }),
+  );
+
+  it(
+    "says that the history is lost when the router serves another cluster than the token's",
+    { timeout },
+    () =>
+      withRouter(async (kv, router) => {
+        router.watch = () => {
+          const detail = { desc: HistoryLostSchema, value: {} };
+          throw new ConnectError("another cluster", Code.InvalidArgument, undefined, [detail]);
+        };
+        await assert.rejects(take(kv.watch({ after: tokenAt(1n, 1n) }), 1), { code: "history-lost" });
+      }),
+  );
+});
+
+describe("a scan through routers", () => {
+  it("is one stream of all groups, which goes on behind its last key when it breaks", { timeout }, () =>
+    withRouter(async (kv, router) => {
+      const requests: ScanRequest[] = [];
+      const items = (...keys: string[]) => keys.map((key) => create(KeyValueSchema, { key, revision: 1n }));
+      router.scan = async function* (request) {
+        if (requests.push(request) === 1) {
+          yield { items: items("a", "b"), watchToken: tokenAt(10n, 20n) };
+          throw new ConnectError("the router stops", Code.Unavailable);
+        }
+        yield { items: items("c", "d"), watchToken: tokenAt(15n, 25n) };
+      };
+      const scan = kv.scan({ limit: 4 });
+      const keys: string[] = [];
+      for await (const { key } of scan) keys.push(key);
+      assert.deepEqual(keys, ["a", "b", "c", "d"]);
+      assert.deepEqual(
+        requests.map(({ group, after, limit }) => [group, after, limit]),
+        [
+          ["", undefined, 4n],
+          ["", "b", 2n],
+        ],
+      );
+      assert.equal(scan.watchToken, tokenAt(10n, 20n));
+    }),
+  );
+
+  it("of nothing has a token, too", { timeout }, () =>
+    withRouter(async (kv, router) => {
+      router.scan = async function* () {
+        yield { watchToken: tokenAt(10n, 20n) };
+      };
+      const scan = kv.scan();
+      for await (const { key } of scan) assert.fail(key);
+      assert.equal(scan.watchToken, tokenAt(10n, 20n));
+    }),
+  );
+});
