@@ -8,6 +8,11 @@ const needed = [
   { what: "Java", package: "default-jre-headless", present: () => onPath("java") },
   { what: "OpenSSL", package: "openssl", present: () => onPath("openssl") },
   { what: "Chromium", package: "chromium", present: () => existsSync("/usr/bin/chromium") },
+  {
+    what: "gRPC for Python",
+    package: "python3-grpcio",
+    present: () => existsSync("/usr/lib/python3/dist-packages/grpc"),
+  },
   { what: "zsh", package: "zsh", present: () => onPath("zsh") },
   { what: "fish", package: "fish", present: () => onPath("fish") },
 ];

@@ -3,13 +3,13 @@ import { createRequire } from "node:module";
 import process from "node:process";
 
 /** The program itself: what npm puts into node_modules/.bin needs the `node` of the machine. */
-const program = createRequire(import.meta.url).resolve(
+export const bufProgram = createRequire(import.meta.url).resolve(
   `@bufbuild/buf-${process.platform}-${process.arch}/bin/buf`,
 );
 
 /** Runs `buf curl` and returns its standard output; rejects with its standard error. */
 export function bufCurl(...args: string[]): Promise<string> {
-  const child = spawn(program, ["curl", ...args], {
+  const child = spawn(bufProgram, ["curl", ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { HOME: process.env.HOME ?? "/tmp", PATH: process.env.PATH ?? "" },
     timeout: 30_000,

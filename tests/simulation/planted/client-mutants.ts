@@ -98,6 +98,24 @@ export const clientMutants: readonly Mutant[] = [
     ],
   },
   {
+    name: "a token stands for what has come, whether or not it was told",
+    promise: "a watch after a token misses nothing",
+    withinSeeds: 30,
+    edits: [
+      [
+        mergedWatch,
+        "        await this.#answers.put({ group, answer });",
+        "        this.#positions = after(this.#positions, group, position);\n        await this.#answers.put({ group, answer });",
+      ],
+    ],
+  },
+  {
+    name: "a watch through a router goes on from where it began",
+    promise: "a watch tells nothing twice",
+    withinSeeds: 30,
+    edits: [["client/routed-watch.ts", "      token = whole.token;", "      token ??= whole.token;"]],
+  },
+  {
     name: "a token within a batch stands for all of it",
     promise: "a watch after a token misses nothing",
     withinSeeds: 30,
