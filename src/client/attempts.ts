@@ -92,6 +92,7 @@ async function attempt(cluster: Cluster, key: string, subject: Subject, deadline
   for (;;) {
     let group: string;
     let server: ServerLink;
+    const isRedirected = course.redirected !== undefined;
     try {
       // Nearly always known. Then there is no turn to wait for.
       const owner = cluster.groupOf(key, deadline);
@@ -105,10 +106,14 @@ async function attempt(cluster: Cluster, key: string, subject: Subject, deadline
     const ended = await send(server, sending, deadline);
     if (!("error" in ended)) {
       const { outcome } = ended;
-      if (outcome !== "not-found") cluster.names.saw(group, outcome.value.revision);
-      // As with a condition that does not hold: see `proceed`.
-      else if (course.maybeApplied)
-        throw outcomeUnknown(course.last ?? new Error("there is no such key now"));
+      if (outcome === "not-found") {
+        // As with a condition that does not hold: see `proceed`.
+        if (course.maybeApplied) throw outcomeUnknown(course.last ?? new Error("there is no such key now"));
+      } else if (!isRedirected) {
+        // A redirect may have led to another group. A write that names a revision of another group cannot be told from one
+        // that was seen before the end of the log was lost.
+        cluster.names.saw(group, outcome.value.revision);
+      }
       return outcome;
     }
     const failure = { ...ended, server: server.address, mayBeSeen: subject.isWrite && sending.sent };

@@ -97,7 +97,7 @@ export class Cluster implements StreamCluster {
     if (!this.direct) return this.routerLink();
     if (redirected !== undefined) return this.#servers.at(redirected);
     const address = this.topology.find({
-      look: ({ groups }) => groups.get(group)?.primary,
+      look: ({ groups, outside }) => (groups.get(group) ?? outside.get(group))?.primary,
       missing: ({ groups }) => groups.get(group)?.unavailable || `group "${group}" has no primary now`,
       deadline,
     });

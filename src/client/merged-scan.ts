@@ -3,10 +3,10 @@ import { createBackoff } from "../common/backoff.ts";
 import { compareKeys } from "../common/key-order.ts";
 import { Deadline, signalOf } from "./deadline.ts";
 import { KvError } from "./errors.ts";
-import { type Position, tokenOf } from "./positions.ts";
+import { type Position, type RingMoment, tokenOf, unknownRing } from "./positions.ts";
 import { resumed } from "./resumed.ts";
 import { ScanPart } from "./scan-part.ts";
-import { type StreamCluster, someGroups } from "./stream-cluster.ts";
+import { ringOf, type StreamCluster, someGroups } from "./stream-cluster.ts";
 
 /** Pauses before scans that are of an older ring begin again. Nodes learn of a new ring within milliseconds. */
 const firstPauseMs = 20;
@@ -44,10 +44,10 @@ export class MergedScan implements ScanSource {
   /** The moment of each group's snapshot, as of the first key. */
   readonly #moments = new Map<string, Position>();
   #parts: ScanPart[] = [];
-  /** Version of the ring that the parts are to be of. */
-  #ringVersion = 0n;
-  /** Whether the first keys of all groups have come. */
-  #hasBegun = false;
+  /** The ring that the parts are to be of. */
+  #ring = unknownRing;
+  /** The ring when the first keys of all groups had come. Undefined before. */
+  #begun: RingMoment | undefined;
   /** The last key that was returned. */
   #last: string | undefined;
   #left: number;
@@ -60,8 +60,9 @@ export class MergedScan implements ScanSource {
   }
 
   get token(): string | undefined {
-    if (!this.#hasBegun) return undefined;
-    return tokenOf({ cluster: this.#cluster.view?.clusterId ?? "", groups: this.#moments });
+    const ring = this.#begun;
+    if (ring === undefined) return undefined;
+    return tokenOf({ cluster: this.#cluster.view?.clusterId ?? "", ring, groups: this.#moments });
   }
 
   /** The snapshot, if the scan is of one group only. */
@@ -74,7 +75,7 @@ export class MergedScan implements ScanSource {
     await this.#open();
     for (;;) {
       await this.#fill();
-      this.#hasBegun = true;
+      this.#begun ??= this.#ring;
       const run = this.#take();
       if (run.length === 0) return;
       yield run;
@@ -88,7 +89,7 @@ export class MergedScan implements ScanSource {
     try {
       const groups = await this.#cluster.find({
         look: (view) => {
-          this.#ringVersion = view.ringVersion;
+          this.#ring = ringOf(view);
           return someGroups(view);
         },
         missing: ({ empty }) => empty,
@@ -165,12 +166,12 @@ export class MergedScan implements ScanSource {
   }
 
   get #isOfOneRing(): boolean {
-    return this.#parts.every((part) => isOfRing(part, this.#ringVersion));
+    return this.#parts.every((part) => isOfRing(part, this.#ring.version));
   }
 
   /** Begins again those parts that are not of the newest ring, and begins those of groups that are new in it. */
   async #beginAgain(due: Deadline): Promise<void> {
-    let newest = this.#ringVersion;
+    let newest = this.#ring.version;
     for (const { ringVersion } of this.#parts) if (ringVersion > newest) newest = ringVersion;
     const view = await this.#cluster.find({
       look: (known) => (known.ringVersion >= newest ? known : undefined),
@@ -178,7 +179,7 @@ export class MergedScan implements ScanSource {
         `version ${newest} of the ring is not known here yet, only ${ringVersion}`,
       deadline: due,
     });
-    this.#ringVersion = view.ringVersion;
+    this.#ring = ringOf(view);
     const kept = new Map<string, ScanPart>();
     for (const part of this.#parts) {
       if (view.groups.has(part.group) && isOfRing(part, view.ringVersion)) kept.set(part.group, part);
@@ -190,8 +191,8 @@ export class MergedScan implements ScanSource {
 
   #notOfOneRing(reason: KvError): KvError {
     if (reason.code !== "deadline") return reason;
-    const late = this.#parts.find((part) => !isOfRing(part, this.#ringVersion));
-    const message = `group "${late?.group}" answers by version ${late?.ringVersion} of the ring, which has version ${this.#ringVersion} now`;
+    const late = this.#parts.find((part) => !isOfRing(part, this.#ring.version));
+    const message = `group "${late?.group}" answers by version ${late?.ringVersion} of the ring, which has version ${this.#ring.version} now`;
     return new KvError("unavailable", message, { cause: reason });
   }
 

@@ -1,11 +1,11 @@
-import type { WatchRequest, WatchResponse } from "../../gen/kvlab/v1/data_pb.ts";
+import type { KeysGiven, WatchRequest, WatchResponse } from "../../gen/kvlab/v1/data_pb.ts";
 import { Deadline } from "./deadline.ts";
 import { KvError, ofGroup } from "./errors.ts";
-import { after, beginning, type Position, type Positions } from "./positions.ts";
+import { after, type Position, type Positions, unknownRing } from "./positions.ts";
 import { RendezvousQueue } from "./rendezvous-queue.ts";
 import { resumed } from "./resumed.ts";
 import { SplitBatch } from "./split-batch.ts";
-import { type RingView, type StreamCluster, someGroups } from "./stream-cluster.ts";
+import { type RingView, ringOf, type StreamCluster, someGroups } from "./stream-cluster.ts";
 import { isOtherCluster } from "./topology.ts";
 
 export interface WatchSettings {
@@ -21,6 +21,9 @@ export interface WatchSettings {
   /** Ends the watch for good. The watch ends it when it fails. */
   readonly lifetime: Deadline;
 }
+
+/** Where the watch of a group begins. Undefined: now. See `WatchRequest.after_ring_change`. */
+type Start = Position | { readonly ringChange: bigint } | undefined;
 
 /** Changes of one group. */
 export interface WatchAnswer {
@@ -40,7 +43,12 @@ export interface WatchSource {
   take(): Promise<WatchAnswer>;
 }
 
-/** A watch of each group, merged as the answers come. It begins at once, and holds one answer of each group. */
+/**
+ * A watch of each group, merged as the answers come. It begins at once, and holds one answer of each group.
+ *
+ * Keys may change hands meanwhile. Their former group says that it gives them away, and the next one from where on it may
+ * have changes of them: these are held until all those of the former group have been taken.
+ */
 export class MergedWatch implements WatchSource {
   readonly #cluster: StreamCluster;
   readonly #settings: WatchSettings;
@@ -52,12 +60,20 @@ export class MergedWatch implements WatchSource {
   /** Up to where all groups have been told. It moves when an answer is taken, so nothing before it is still on the way. */
   #positions: Positions;
   #isComplete = false;
+  /** Wait until the changes of a group up to a revision have been taken. */
+  readonly #held = new Set<{
+    readonly group: string;
+    readonly revision: bigint;
+    readonly release: () => void;
+  }>();
+  /** Wait until a group has answered first. */
+  readonly #answered = new Map<string, PromiseWithResolvers<void>>();
   #unwatch = () => {};
 
   constructor(cluster: StreamCluster, settings: WatchSettings) {
     this.#cluster = cluster;
     this.#settings = settings;
-    this.#positions = settings.from ?? { cluster: "", groups: new Map() };
+    this.#positions = settings.from ?? { cluster: "", ring: unknownRing, groups: new Map() };
     // Those who wait for it, and readers, get the error. Without either, it must not count as unhandled.
     this.#ready.promise.catch(() => {});
     settings.lifetime.onEnd((reason) => this.#stop(reason));
@@ -76,7 +92,13 @@ export class MergedWatch implements WatchSource {
   async take(): Promise<WatchAnswer> {
     const { group, answer } = await this.#answers.take();
     const before = this.#positions;
+    // Also of a group that has left: what a token does not name is taken for one that had no keys since the watch began.
     this.#positions = after(before, group, answer);
+    for (const held of this.#held) {
+      if (held.group !== group || answer.revision < held.revision) continue;
+      this.#held.delete(held);
+      held.release();
+    }
     return { group, answer, before, positions: this.#positions };
   }
 
@@ -93,13 +115,20 @@ export class MergedWatch implements WatchSource {
     if (lifetime.ended !== undefined) return;
     const clusterId = this.#cluster.view?.clusterId ?? "";
     if (isOtherCluster({ clusterId }, this.#positions.cluster)) throw otherCluster();
-    this.#positions = { ...this.#positions, cluster: clusterId || this.#positions.cluster };
-    for (const name of names) this.#unanswered.add(name);
-    for (const name of names) this.#start(name, from && (from.groups.get(name) ?? beginning));
+    // It stays: changes that a token has not come to yet may be of groups that later rings do not have.
+    const ring = from?.ring ?? ringOf(this.#cluster.view);
+    this.#positions = { ...this.#positions, cluster: clusterId || this.#positions.cluster, ring };
+    // A group that the token does not name had none of the keys then.
+    const since = from && { ringChange: ring.change };
+    for (const name of new Set([...names, ...(from?.groups.keys() ?? [])])) {
+      this.#start(name, from?.groups.get(name) ?? since);
+    }
     this.#unwatch = this.#cluster.onView((view) => {
       if (isOtherCluster(view, this.#positions.cluster)) return lifetime.end(otherCluster());
-      // In a group that was not there before, everything is new.
-      for (const name of this.#groupsIn(view)) this.#start(name, beginning);
+      for (const name of this.#groupsIn(view)) {
+        this.#start(name, this.#positions.groups.get(name) ?? { ringChange: ring.change });
+      }
+      if (this.#unanswered.size === 0) this.#complete();
     });
   }
 
@@ -126,29 +155,66 @@ export class MergedWatch implements WatchSource {
   }
 
   /** Follows a group, unless the watch follows it already. */
-  #start(group: string, from: Position | undefined): void {
+  #start(group: string, from: Start): void {
     if (this.#followed.has(group)) return;
     this.#followed.add(group);
-    if (from !== undefined) this.#positions = after(this.#positions, group, from);
+    this.#unanswered.add(group);
+    this.#answered.delete(group);
+    if (from !== undefined && "epoch" in from) this.#positions = after(this.#positions, group, from);
     void this.#follow(group, from);
   }
 
   /** Hands the answers of a group to the reader. */
-  async #follow(group: string, from: Position | undefined): Promise<void> {
+  async #follow(group: string, from: Start): Promise<void> {
+    const { lifetime } = this.#settings;
     let position = from;
     try {
       for await (const answer of this.#answersOf(group, () => position)) {
-        position = { revision: answer.revision, epoch: answer.epoch };
+        const { revision, epoch, given, taken } = answer;
+        position = { revision, epoch };
         const isFirst = this.#unanswered.delete(group);
-        if (isFirst && from === undefined) this.#positions = after(this.#positions, group, position);
+        if (isFirst && !this.#positions.groups.has(group))
+          this.#positions = after(this.#positions, group, position);
+        if (isFirst) this.#answered.get(group)?.resolve();
         if (this.#unanswered.size === 0) this.#complete();
         // A token needs the position of every group. So no event is delivered before all groups have answered.
         if (this.#settings.from === undefined) await this.#ready.promise;
+        if (given !== undefined) await lifetime.race(this.#given(given));
+        if (taken !== undefined) await lifetime.race(this.#takenUpTo(taken.from, taken.revision));
         await this.#answers.put({ group, answer });
+        if (answer.hasLeft) return this.#leave(group);
       }
     } catch (reason) {
-      this.#settings.lifetime.end(ofGroup(group, reason));
+      lifetime.end(ofGroup(group, reason));
     }
+  }
+
+  /**
+   * The changes of keys go on in another group. Resolves when that has answered: a token that leaves this place behind must
+   * name the other group.
+   */
+  async #given({ to, ringChange }: KeysGiven): Promise<void> {
+    // Also of a single key: the ring may have given it to another group by the time this comes.
+    this.#start(to, this.#positions.groups.get(to) ?? { ringChange });
+    if (!this.#unanswered.has(to)) return;
+    const answered = this.#answered.get(to) ?? Promise.withResolvers<void>();
+    this.#answered.set(to, answered);
+    await answered.promise;
+  }
+
+  /** Resolves when the reader has taken all changes of a group up to a revision. */
+  async #takenUpTo(group: string, revision: bigint): Promise<void> {
+    const position = this.#positions.groups.get(group);
+    if (position !== undefined && position.revision >= revision) return;
+    // A key may have been there for a while between two groups that are followed.
+    this.#start(group, position ?? { ringChange: this.#positions.ring.change });
+    await new Promise<void>((release) => this.#held.add({ group, revision, release }));
+  }
+
+  /** Follows a group no longer that has no keys any more, and has told everything. */
+  #leave(group: string): void {
+    this.#followed.delete(group);
+    for (const held of this.#held) if (held.group === group) held.release();
   }
 
   #complete(): void {
@@ -157,16 +223,14 @@ export class MergedWatch implements WatchSource {
   }
 
   /** The answers of one group. When the stream breaks, it starts again from `position`. */
-  async *#answersOf(group: string, position: () => Position | undefined): AsyncGenerator<WatchResponse> {
+  async *#answersOf(group: string, position: () => Start): AsyncGenerator<WatchResponse> {
     const { scope, previous, firstAnswerMs, outageMs, lifetime } = this.#settings;
     const batch = new SplitBatch();
     const answers = resumed(this.#cluster, {
       server: (due, redirected) => this.#cluster.serverOf(group, due, redirected),
       open: (data, call) => {
         batch.restart();
-        const from = position();
-        const place = from !== undefined && { afterRevision: from.revision, afterEpoch: from.epoch };
-        return data.watch({ group, scope, previous, ...place }, call);
+        return data.watch({ group, scope, previous, ...placeOf(position()) }, call);
       },
       endless: true,
       firstAnswerMs,
@@ -175,6 +239,13 @@ export class MergedWatch implements WatchSource {
     });
     for await (const answer of answers) yield batch.withoutDuplicates(answer);
   }
+}
+
+function placeOf(start: Start) {
+  if (start === undefined) return {};
+  return "epoch" in start
+    ? { afterRevision: start.revision, afterEpoch: start.epoch }
+    : { afterRingChange: start.ringChange };
 }
 
 function otherCluster(): KvError {

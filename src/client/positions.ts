@@ -7,16 +7,25 @@ export interface Position {
   readonly epoch: bigint;
 }
 
+/** A moment of the ring. */
+export interface RingMoment {
+  readonly version: bigint;
+  /** Id of the change that was under way then, or the least that the next one can have. */
+  readonly change: bigint;
+}
+
+/** It is not known which groups there were. */
+export const unknownRing: RingMoment = { version: 0n, change: 0n };
+
 /** Up to where the changes of each group are known. */
 export interface Positions {
   /** Id of the cluster. Empty when the router was of an earlier version. */
   readonly cluster: string;
+  /** Other groups than those that are there had no keys at this moment. */
+  readonly ring: RingMoment;
   /** By the group's name. */
   readonly groups: ReadonlyMap<string, Position>;
 }
-
-/** Before the first change of a group. */
-export const beginning: Position = { revision: 0n, epoch: 0n };
 
 /** The positions, with another one for a group. */
 export function after(positions: Positions, group: string, position: Position | undefined): Positions {
@@ -24,15 +33,17 @@ export function after(positions: Positions, group: string, position: Position | 
   return { ...positions, groups: new Map(positions.groups).set(group, position) };
 }
 
-/** Version 1 had no cluster id. */
-const version = 2;
+/** Version 1 had no cluster id, and version 2 no version of the ring. */
+const version = 3;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** Encodes positions as a token: opaque to users, versioned, of A-Z, a-z, 0-9, - and _. */
-export function tokenOf({ cluster, groups: positions }: Positions): string {
+export function tokenOf({ cluster, ring, groups: positions }: Positions): string {
   const groups = [...positions].map(([name, { revision, epoch }]) => [name, `${revision}`, `${epoch}`]);
-  const bytes = encoder.encode(JSON.stringify([version, cluster, ...groups]));
+  const bytes = encoder.encode(
+    JSON.stringify([version, cluster, [`${ring.version}`, `${ring.change}`], ...groups]),
+  );
   let binary = "";
   for (const byte of bytes) binary += String.fromCharCode(byte);
   return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
@@ -44,17 +55,23 @@ export function positionsOf(token: string): Positions {
     const binary = atob(token.replaceAll("-", "+").replaceAll("_", "/"));
     const bytes = Uint8Array.from(binary, (char) => char.charCodeAt(0));
     const [found, ...rest]: unknown[] = JSON.parse(decoder.decode(bytes));
-    if (found !== 1 && found !== version) {
+    if (found !== 1 && found !== 2 && found !== version) {
       throw new Error(`its version is ${found}; this client knows up to ${version}`);
     }
     const cluster = found === 1 ? "" : text(rest.shift());
+    const ring = found === version ? momentOf(rest.shift()) : unknownRing;
     const groups = new Map(rest.map(entryOf));
     if (groups.size < rest.length) throw new Error("it names a group twice");
-    return { cluster, groups };
+    return { cluster, ring, groups };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new KvError("invalid", `this is no token of a watch or scan: ${why}`, { cause });
   }
+}
+
+function momentOf(moment: unknown): RingMoment {
+  if (!Array.isArray(moment)) throw new Error("a version of the ring is no list");
+  return { version: count(moment[0]), change: count(moment[1]) };
 }
 
 function entryOf(entry: unknown): [string, Position] {

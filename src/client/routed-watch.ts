@@ -7,7 +7,10 @@ import { RendezvousQueue } from "./rendezvous-queue.ts";
 import { resumed } from "./resumed.ts";
 import { SplitBatch } from "./split-batch.ts";
 
-/** A watch of all groups in one stream, merged by a router. It begins at once, and holds one answer. */
+/** Answers that are held before all groups have answered: whether they have is known although nobody reads the watch. */
+const earlyAnswersMax = 64;
+
+/** A watch of all groups in one stream, merged by a router. It begins at once, and holds one answer once it is ready. */
 export class RoutedWatch implements WatchSource {
   readonly #cluster: Cluster;
   readonly #settings: WatchSettings;
@@ -51,18 +54,17 @@ export class RoutedWatch implements WatchSource {
       answerMs: outageMs,
       lifetime,
     });
+    let early = 0;
     for await (const whole of answers) {
       const { group, complete } = whole;
       token = whole.token;
       const positions = positionsOf(token);
       if (complete) this.#ready.resolve();
-      await this.#answers.put({
-        group,
-        answer: this.#withoutDuplicates(whole),
-        before: told ?? positions,
-        positions,
-      });
+      const answer = { group, answer: this.#withoutDuplicates(whole), before: told ?? positions, positions };
       told = positions;
+      const taken = this.#answers.put(answer);
+      if (complete || ++early >= earlyAnswersMax) await taken;
+      else taken.catch(() => {});
     }
   }
 

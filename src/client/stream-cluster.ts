@@ -1,6 +1,7 @@
 import type { Clock } from "../common/clock.ts";
 import type { Deadlines } from "../common/deadlines.ts";
 import type { Deadline } from "./deadline.ts";
+import { type RingMoment, unknownRing } from "./positions.ts";
 import type { ServerLink } from "./servers.ts";
 
 /** The ring, as a client or router sees it now. */
@@ -8,6 +9,8 @@ export interface RingView {
   /** Random id of the cluster. Empty while it is not known. */
   readonly clusterId: string;
   readonly ringVersion: bigint;
+  /** See `RingMoment.change`. */
+  readonly nextChange: bigint;
   readonly ring: { owner(key: string): string | undefined };
   /** The groups in the ring, by name. */
   readonly groups: { readonly size: number; has(name: string): boolean; keys(): Iterable<string> };
@@ -46,4 +49,9 @@ export interface StreamCluster {
 /** The names of the groups in the ring, at least one. */
 export function someGroups(view: RingView): readonly string[] | undefined {
   return view.groups.size > 0 ? [...view.groups.keys()] : undefined;
+}
+
+/** The moment of a view. */
+export function ringOf(view: RingView | undefined): RingMoment {
+  return view === undefined ? unknownRing : { version: view.ringVersion, change: view.nextChange };
 }

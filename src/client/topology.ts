@@ -19,9 +19,13 @@ export interface ClusterView {
   /** Random id of the cluster. Empty when the router was of an earlier version. */
   readonly clusterId: string;
   readonly ringVersion: bigint;
+  /** See `RingMoment.change`. */
+  readonly nextChange: bigint;
   readonly ring: ChangingRing;
   /** By name. */
   readonly groups: ReadonlyMap<string, GroupView>;
+  /** Other groups, which may have had keys. */
+  readonly outside: ReadonlyMap<string, GroupView>;
   /** Why there are no groups, in words. */
   readonly empty: string;
 }
@@ -39,17 +43,20 @@ export function viewOf(message: Topology, known?: ClusterView): ClusterView {
   const before = isOtherCluster(message, known?.clusterId) ? undefined : known;
   const behind = before !== undefined && message.ringVersion < before.ringVersion;
   const groups = new Map<string, GroupView>();
+  const outside = new Map<string, GroupView>();
   const { change } = message;
   for (const { name, epoch, nodes, waiting, unavailable } of message.groups) {
-    if (waiting !== "" && !change?.groups.includes(name)) continue;
-    const earlier = before?.groups.get(name);
+    const isOutside = waiting !== "" && !change?.groups.includes(name);
+    const earlier = before?.groups.get(name) ?? before?.outside.get(name);
     const primary = parseAddress(nodes.find(({ role }) => role === NodeRole.PRIMARY)?.address ?? "");
     const isBehind = earlier !== undefined && earlier.epoch > epoch;
-    groups.set(name, isBehind ? earlier : { name, epoch, primary, unavailable });
+    (isOutside ? outside : groups).set(name, isBehind ? earlier : { name, epoch, primary, unavailable });
   }
   if (behind) {
-    for (const [name, known] of before.groups) groups.set(name, groups.get(name) ?? known);
-    return { ...before, groups };
+    const newest = new Map([...outside, ...groups]);
+    const kept = (known: ReadonlyMap<string, GroupView>) =>
+      new Map([...known].map(([name, group]) => [name, newest.get(name) ?? group]));
+    return { ...before, groups: kept(before.groups), outside: kept(before.outside) };
   }
   const why = message.groups.length === 0 ? "no data node has registered" : "the master has still to make it";
   const empty = `no group is in the ring yet: ${why}`;
@@ -57,7 +64,9 @@ export function viewOf(message: Topology, known?: ClusterView): ClusterView {
   const clusterId = message.clusterId || (before?.clusterId ?? "");
   // A group may be missing in a message, while its router cannot read its znodes.
   const isSameRing = before?.ringVersion === ringVersion && sameKeys(before.groups, groups);
-  return { clusterId, ringVersion, ring: isSameRing ? before.ring : ringOf(message), groups, empty };
+  const ring = isSameRing ? before.ring : ringOf(message);
+  const nextChange = change?.id ?? ringVersion + 1n;
+  return { clusterId, ringVersion, nextChange, ring, groups, outside, empty };
 }
 
 function ringOf({ groups, virtualNodes, change }: Topology): ChangingRing {

@@ -9,6 +9,7 @@ import { joinHostPort } from "../common/address.ts";
 import { withTimeout } from "../common/clock.ts";
 import { messageBytesLimit } from "../common/key-limits.ts";
 import { askingFor } from "../rpc/internal/instance-service.ts";
+import { moveRoutes } from "../rpc/internal/move-service.ts";
 import { peerOver } from "../rpc/internal/peer-client.ts";
 import { replicationRoutes } from "../rpc/internal/replication-service.ts";
 import { dataRoutes } from "../rpc/kv/data-service.ts";
@@ -71,6 +72,7 @@ export async function startDataServer(options: DataServerOptions): Promise<Serve
     const listener = await listenFor(options, instance, health, (router) => {
       dataRoutes(router, made, options.clock);
       replicationRoutes(router, made.peers);
+      moveRoutes(router, made.peers);
     });
     const address = joinHostPort(host, listener.port);
     const announced = announcedBy(options, listener.port);

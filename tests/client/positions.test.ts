@@ -11,7 +11,11 @@ test("a token stands for a cluster and the positions of its groups", () => {
     ["zdata1", { revision: 7n, epoch: 2n }],
     ["größe", { revision: 2n ** 60n, epoch: 0n }],
   ]);
-  const positions = { cluster: "0123456789abcdef0123456789abcdef", groups };
+  const positions = {
+    cluster: "0123456789abcdef0123456789abcdef",
+    ring: { version: 7n, change: 5n },
+    groups,
+  };
   const token = tokenOf(positions);
   assert.match(token, /^[A-Za-z0-9_-]+$/);
   assert.deepEqual(positionsOf(token), positions);
@@ -19,7 +23,11 @@ test("a token stands for a cluster and the positions of its groups", () => {
 
 test("a token of the version before names no cluster", () => {
   const groups = new Map([["g", { revision: 7n, epoch: 2n }]]);
-  assert.deepEqual(positionsOf(encoded([1, ["g", "7", "2"]])), { cluster: "", groups });
+  assert.deepEqual(positionsOf(encoded([1, ["g", "7", "2"]])), {
+    cluster: "",
+    ring: { version: 0n, change: 0n },
+    groups,
+  });
 });
 
 test("what is no token is invalid", () => {

@@ -114,6 +114,21 @@ describe("a write", () => {
     assert.notEqual(puts[0]?.requestId?.id, puts[1]?.requestId?.id);
   });
 
+  it("does not say what a node of another group has answered, to which it was redirected", {
+    timeout,
+  }, async () => {
+    recordPuts(() => Promise.reject(wrongNode(second.address)));
+    second.put = async () => ({ revision: 900n });
+    await kv.put("a", "1");
+    const puts = recordPuts(async () => ({ revision: 8n }));
+    await kv.put("b", "2");
+    await kv.put("b", "3");
+    assert.deepEqual(
+      puts.map(({ requestId }) => requestId?.afterRevision),
+      [0n, 8n],
+    );
+  });
+
   it("that is forgotten at first is sent again as new", { timeout }, async () => {
     const puts = recordPuts((count) =>
       count === 1 ? Promise.reject(requestForgotten(900n)) : Promise.resolve({ revision: 901n }),

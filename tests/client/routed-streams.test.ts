@@ -39,7 +39,7 @@ function tokenAt(g: bigint, h: bigint): string {
     ["g", { revision: g, epoch: 1n }],
     ["h", { revision: h, epoch: 1n }],
   ]);
-  return tokenOf({ cluster: "c1", groups });
+  return tokenOf({ cluster: "c1", ring: { version: 1n, change: 2n }, groups });
 }
 
 function reached(token: string): unknown {
@@ -88,6 +88,19 @@ describe("a watch through routers", () => {
         [group, scope, previous, afterToken],
         ["", { case: "prefix", value: "x" }, true, undefined],
       );
+    }),
+  );
+
+  it("fails though nobody reads it, also after answers of some groups", { timeout }, () =>
+    withRouter(async (kv, router) => {
+      router.watch = async function* () {
+        for (const revision of [10n, 11n, 12n]) {
+          const events = [event("a", revision)];
+          yield { group: "g", events, revision, epoch: 1n, token: tokenAt(revision, 20n), complete: false };
+        }
+        throw new ConnectError("gone", Code.OutOfRange, undefined, [{ desc: HistoryLostSchema, value: {} }]);
+      };
+      await assert.rejects(kv.watch({ after: tokenAt(9n, 20n) }).ready(), { code: "history-lost" });
     }),
   );
 

@@ -176,10 +176,11 @@ describe("a watch", () => {
       const [event] = await take(watch, 1);
       assert.equal(event?.key, "n");
       assert.deepEqual(
-        requests.map(({ group, afterRevision }) => [group, afterRevision]),
+        requests.map(({ group, afterRevision, afterRingChange }) => [group, afterRevision, afterRingChange]),
         [
-          ["g", undefined],
-          ["new", 0n],
+          ["g", undefined, undefined],
+          // Which began after the ring that the watch has begun with.
+          ["new", undefined, 2n],
         ],
       );
       requests.length = 0;

@@ -21,6 +21,8 @@ export interface EmbeddedCluster {
   readonly transports: Transports;
   /** What the servers have told their operators. */
   readonly log: readonly string[];
+  /** Starts one more data node. */
+  add(group: string): Promise<Server>;
   close(): Promise<void>;
 }
 
@@ -40,17 +42,19 @@ export async function startEmbeddedCluster(
     valueBytesMax: settings.valueBytesMax ?? defaultValueBytesMax,
     log: (message: string) => log.push(message),
   } as const;
-  const nodes = await Promise.all(
-    ["zdata1", "zdata1", "zdata2", "zdata2"].map((group, index) =>
-      startDataServer({
-        ...common,
-        group,
-        dbfile: join(folder, `db${index}.txt`),
-        rbfile: join(folder, `rb${index}.txt`),
-        replication: defaultReplicationSettings,
-      }),
-    ),
-  );
+  let files = 0;
+  const startNode = (group: string) => {
+    const index = files++;
+    return startDataServer({
+      ...common,
+      group,
+      dbfile: join(folder, `db${index}.txt`),
+      rbfile: join(folder, `rb${index}.txt`),
+      replication: defaultReplicationSettings,
+      historyBytes: 64 * 1024 * 1024,
+    });
+  };
+  const nodes = await Promise.all(["zdata1", "zdata1", "zdata2", "zdata2"].map(startNode));
   const virtualNodes = settings.virtualNodes ?? 128;
   const routers = await Promise.all([0, 1, 2].map(() => startRouterServer({ ...common, virtualNodes })));
   await Promise.all(routers.map(({ address }) => untilWhole(transports, address)));
@@ -59,6 +63,11 @@ export async function startEmbeddedCluster(
     nodes,
     transports,
     log,
+    async add(group) {
+      const node = await startNode(group);
+      nodes.push(node);
+      return node;
+    },
     async close() {
       transports.close();
       await Promise.all([...routers, ...nodes].map((server) => server.stop()));

@@ -62,15 +62,15 @@ export class NodeCluster {
     return await this.service.opener()();
   }
 
-  /** Waits until a node sees the cluster as wanted. */
-  sees(
+  /** Waits until a node sees the cluster as wanted, if only for a moment. */
+  async sees(
     node: DataNode | RouterNode,
     what: string,
     wanted: (topology: Topology) => boolean,
   ): Promise<Topology> {
-    return this.clock.until(what, () => {
-      const { current } = node.topology;
-      return current !== undefined && wanted(current) && current;
+    const seen = node.topology.waitUntil(wanted, never);
+    return await this.clock.settled(seen).catch((error: unknown) => {
+      throw new Error(`it was not seen that ${what}`, { cause: error });
     });
   }
 
@@ -105,6 +105,8 @@ export class NodeCluster {
       transferLeadership: async (request, signal) => data().peers.transferLeadership(request, signal),
       position: async (request) => data().peers.position(request),
       reportSilence: async (report) => router().reportSilence(report),
+      moveIn: async (request) => data().peers.moveIn(request),
+      moveOut: async (request, signal) => data().peers.moveOut(request, signal),
     };
   };
 }

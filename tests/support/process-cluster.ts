@@ -24,6 +24,8 @@ export interface ProcessCluster {
   /** By group. */
   readonly groups: ReadonlyMap<string, readonly ServerProcess[]>;
   readonly nodes: readonly ServerProcess[];
+  /** One more data node, which has still to be started. */
+  dataNode(group: string): Promise<ServerProcess>;
   /** Calls to one server. */
   clientOf(server: ServerProcess): NodeClient;
   /** Starts all servers, in the given order or the usual one, and waits until every group serves. */
@@ -44,37 +46,50 @@ export interface ProcessCluster {
 /** Ephemeral znodes of a killed process go after this time: soon, so that tests need not wait for long. */
 const sessionTimeoutMs = 2000;
 
-export async function makeProcessCluster(
-  settings: { env?: Readonly<Record<string, string>>; members?: 1 | 3 } = {},
-): Promise<ProcessCluster> {
+export interface ProcessClusterSettings {
+  /** Settings of all servers. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Of ZooKeeper. */
+  readonly members?: 1 | 3;
+  /** Another program in the place of the data nodes' own. */
+  readonly data?: URL;
+}
+
+export async function makeProcessCluster(settings: ProcessClusterSettings = {}): Promise<ProcessCluster> {
   const folder = await mkdtemp(join(tmpdir(), "kvlab-cluster-"));
   const zookeeper = await startZooKeeper({ members: settings.members ?? 1 });
   const transports = createTransports({ connectTimeoutMs: 1000 });
   const ports = await freePorts(7);
-  const env = {
+  const common = {
     zooaddr: zookeeper.connectString,
     sessiontimeoutms: String(sessionTimeoutMs),
     ...settings.env,
   };
   const routers = ports
     .slice(0, 3)
-    .map((port, index) => new ServerProcess(`router ${index}`, "router", port, env));
-  const nodes = ports.slice(3).map((port, index) => {
-    const name = index < 2 ? "zdata1" : "zdata2";
+    .map((port, index) => new ServerProcess(`router ${index}`, "router", port, common));
+  const nodes: ServerProcess[] = [];
+  const groups = new Map<string, ServerProcess[]>();
+  const layOut = (name: string, port: number) => {
+    const index = nodes.length;
     const files = { dbfile: join(folder, `db${index}.txt`), rbfile: join(folder, `rb${index}.txt`) };
-    return new ServerProcess(`data ${index} (${name})`, "data", port, { ...env, name, ...files });
-  });
-  const groups = new Map([
-    ["zdata1", nodes.slice(0, 2)],
-    ["zdata2", nodes.slice(2)],
-  ]);
-  const all = [...routers, ...nodes];
+    const env = { ...common, name, ...files };
+    const node = new ServerProcess(`data ${index} (${name})`, settings.data ?? "data", port, env);
+    nodes.push(node);
+    groups.set(name, [...(groups.get(name) ?? []), node]);
+    return node;
+  };
+  for (const [index, port] of ports.slice(3).entries()) layOut(index < 2 ? "zdata1" : "zdata2", port);
 
   const cluster: ProcessCluster = {
     zookeeper,
     routers,
     groups,
     nodes,
+    async dataNode(group) {
+      const [port = 0] = await freePorts(1);
+      return layOut(group, port);
+    },
     clientOf({ address }) {
       const transport = transports.transportTo(address);
       return { router: createClient(RouterService, transport), data: createClient(DataService, transport) };
@@ -102,7 +117,7 @@ export async function makeProcessCluster(
       return found;
     },
     async close() {
-      await Promise.all(all.map((server) => server.kill()));
+      await Promise.all([...routers, ...nodes].map((server) => server.kill()));
       transports.close();
       await zookeeper.close();
       await rm(folder, { recursive: true, force: true });

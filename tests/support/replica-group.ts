@@ -241,6 +241,8 @@ export class ReplicaGroup {
       transferLeadership: notAsked,
       position: notAsked,
       reportSilence: notAsked,
+      moveIn: notAsked,
+      moveOut: notAsked,
       countMisplaced: notAsked,
     };
   }

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file kvlab/v1/data.proto.
  */
 export const file_kvlab_v1_data: GenFile = /*@__PURE__*/
-  fileDesc("ChNrdmxhYi92MS9kYXRhLnByb3RvEghrdmxhYi52MSIZCgpHZXRSZXF1ZXN0EgsKA2tleRgBIAEoCSJzCgtHZXRSZXNwb25zZRIPCgVieXRlcxgBIAEoDEgAEg4KBHRleHQYAiABKAlIABIQCghyZXZpc2lvbhgDIAEoBBIYCgt0dGxfbGVmdF9tcxgEIAEoBEgBiAEBQgcKBXZhbHVlQg4KDF90dGxfbGVmdF9tcyIvCglSZXF1ZXN0SWQSCgoCaWQYASABKAkSFgoOYWZ0ZXJfcmV2aXNpb24YAiABKAQi2wEKClB1dFJlcXVlc3QSCwoDa2V5GAEgASgJEg8KBWJ5dGVzGAIgASgMSAASDgoEdGV4dBgDIAEoCUgAEhUKC2lmX3JldmlzaW9uGAQgASgESAESEwoJaWZfYWJzZW50GAUgASgISAESFAoKaWZfcHJlc2VudBgGIAEoCEgBEhMKBnR0bF9tcxgHIAEoBEgCiAEBEicKCnJlcXVlc3RfaWQYCCABKAsyEy5rdmxhYi52MS5SZXF1ZXN0SWRCBwoFdmFsdWVCCwoJY29uZGl0aW9uQgkKB190dGxfbXMiHwoLUHV0UmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQifwoNRGVsZXRlUmVxdWVzdBILCgNrZXkYASABKAkSFQoLaWZfcmV2aXNpb24YAiABKARIABIUCgppZl9wcmVzZW50GAMgASgISAASJwoKcmVxdWVzdF9pZBgEIAEoCzITLmt2bGFiLnYxLlJlcXVlc3RJZEILCgljb25kaXRpb24iIgoORGVsZXRlUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQiZQoHQ29tcGFyZRILCgNrZXkYASABKAkSFQoLaWZfcmV2aXNpb24YAiABKARIABITCglpZl9hYnNlbnQYAyABKAhIABIUCgppZl9wcmVzZW50GAQgASgISABCCwoJY29uZGl0aW9uIm0KDkJhdGNoT3BlcmF0aW9uEiMKA3B1dBgBIAEoCzIULmt2bGFiLnYxLlB1dFJlcXVlc3RIABIpCgZkZWxldGUYAiABKAsyFy5rdmxhYi52MS5EZWxldGVSZXF1ZXN0SABCCwoJb3BlcmF0aW9uIooBCgxCYXRjaFJlcXVlc3QSIwoIY29tcGFyZXMYASADKAsyES5rdmxhYi52MS5Db21wYXJlEiwKCm9wZXJhdGlvbnMYAiADKAsyGC5rdmxhYi52MS5CYXRjaE9wZXJhdGlvbhInCgpyZXF1ZXN0X2lkGAMgASgLMhMua3ZsYWIudjEuUmVxdWVzdElkIiEKDUJhdGNoUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQipgEKC1NjYW5SZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg4KBnByZWZpeBgCIAEoCRINCgVzdGFydBgDIAEoCRIQCgNlbmQYBCABKAlIAIgBARISCgVhZnRlchgFIAEoCUgBiAEBEg8KB3JldmVyc2UYBiABKAgSDQoFbGltaXQYByABKAQSEQoJa2V5c19vbmx5GAggASgIQgYKBF9lbmRCCAoGX2FmdGVyIn0KCEtleVZhbHVlEgsKA2tleRgBIAEoCRIPCgVieXRlcxgCIAEoDEgAEg4KBHRleHQYAyABKAlIABIQCghyZXZpc2lvbhgEIAEoBBIYCgt0dGxfbGVmdF9tcxgFIAEoBEgBiAEBQgcKBXZhbHVlQg4KDF90dGxfbGVmdF9tcyJ9CgxTY2FuUmVzcG9uc2USIQoFaXRlbXMYASADKAsyEi5rdmxhYi52MS5LZXlWYWx1ZRIQCghyZXZpc2lvbhgCIAEoBBINCgVlcG9jaBgDIAEoBBITCgt3YXRjaF90b2tlbhgEIAEoCRIUCgxyaW5nX3ZlcnNpb24YBSABKAQiyAEKDFdhdGNoUmVxdWVzdBINCgVncm91cBgBIAEoCRINCgNrZXkYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIABIbCg5hZnRlcl9yZXZpc2lvbhgEIAEoBEgBiAEBEhMKC2FmdGVyX2Vwb2NoGAUgASgEEhAKCHByZXZpb3VzGAYgASgIEhgKC2FmdGVyX3Rva2VuGAcgASgJSAKIAQFCBwoFc2NvcGVCEQoPX2FmdGVyX3JldmlzaW9uQg4KDF9hZnRlcl90b2tlbiKGAQoNV2F0Y2hSZXNwb25zZRIkCgZldmVudHMYASADKAsyFC5rdmxhYi52MS5XYXRjaEV2ZW50EhAKCHJldmlzaW9uGAIgASgEEg0KBWVwb2NoGAMgASgEEg0KBWdyb3VwGAQgASgJEg0KBXRva2VuGAUgASgJEhAKCGNvbXBsZXRlGAYgASgIIrIBCgpXYXRjaEV2ZW50EiEKBGtpbmQYASABKA4yEy5rdmxhYi52MS5FdmVudEtpbmQSCwoDa2V5GAIgASgJEg8KBWJ5dGVzGAMgASgMSAASDgoEdGV4dBgEIAEoCUgAEhAKCHJldmlzaW9uGAUgASgEEikKCHByZXZpb3VzGAYgASgLMhcua3ZsYWIudjEuUHJldmlvdXNWYWx1ZRINCgVlcG9jaBgHIAEoBEIHCgV2YWx1ZSJZCg1QcmV2aW91c1ZhbHVlEg8KBWJ5dGVzGAEgASgMSAASDgoEdGV4dBgCIAEoCUgAEhAKCHJldmlzaW9uGAMgASgEEgwKBGxvc3QYBCABKAhCBwoFdmFsdWUiNgoLUGlwZVJlcXVlc3QSJwoKb3BlcmF0aW9ucxgBIAMoCzITLmt2bGFiLnYxLk9wZXJhdGlvbiIxCgxQaXBlUmVzcG9uc2USIQoHYW5zd2VycxgBIAMoCzIQLmt2bGFiLnYxLkFuc3dlciI6Cg9FeGNoYW5nZVJlcXVlc3QSJwoKb3BlcmF0aW9ucxgBIAMoCzITLmt2bGFiLnYxLk9wZXJhdGlvbiI1ChBFeGNoYW5nZVJlc3BvbnNlEiEKB2Fuc3dlcnMYASADKAsyEC5rdmxhYi52MS5BbnN3ZXIi0QEKCU9wZXJhdGlvbhIKCgJpZBgBIAEoDRISCgp0aW1lb3V0X21zGAIgASgNEiMKA2dldBgDIAEoCzIULmt2bGFiLnYxLkdldFJlcXVlc3RIABIjCgNwdXQYBCABKAsyFC5rdmxhYi52MS5QdXRSZXF1ZXN0SAASKQoGZGVsZXRlGAUgASgLMhcua3ZsYWIudjEuRGVsZXRlUmVxdWVzdEgAEicKBWJhdGNoGAYgASgLMhYua3ZsYWIudjEuQmF0Y2hSZXF1ZXN0SABCBgoEY2FsbCLmAQoGQW5zd2VyEgoKAmlkGAEgASgNEiQKA2dldBgCIAEoCzIVLmt2bGFiLnYxLkdldFJlc3BvbnNlSAASJAoDcHV0GAMgASgLMhUua3ZsYWIudjEuUHV0UmVzcG9uc2VIABIqCgZkZWxldGUYBCABKAsyGC5rdmxhYi52MS5EZWxldGVSZXNwb25zZUgAEigKBWJhdGNoGAUgASgLMhcua3ZsYWIudjEuQmF0Y2hSZXNwb25zZUgAEiQKB2ZhaWx1cmUYBiABKAsyES5rdmxhYi52MS5GYWlsdXJlSABCCAoGYW5zd2VyIk8KB0ZhaWx1cmUSDAoEY29kZRgBIAEoDRIPCgdtZXNzYWdlGAIgASgJEiUKB2RldGFpbHMYAyADKAsyFC5nb29nbGUucHJvdG9idWYuQW55Ij4KDVN0YXR1c1JlcXVlc3QSDQoFZ3JvdXAYASABKAkSEwoGbnVtYmVyGAIgASgNSACIAQFCCQoHX251bWJlciK+AgoOU3RhdHVzUmVzcG9uc2USDQoFZ3JvdXAYASABKAkSDgoGbnVtYmVyGAIgASgNEiAKBHJvbGUYAyABKA4yEi5rdmxhYi52MS5Ob2RlUm9sZRINCgVlcG9jaBgEIAEoBBIQCghsYXN0X3NlcRgFIAEoBBIVCg1jb21taXR0ZWRfc2VxGAYgASgEEgwKBGtleXMYByABKAQSEQoJbG9nX2J5dGVzGAggASgEEhUKDWdhcmJhZ2VfYnl0ZXMYCSABKAQSKQoIc3RhbmRieXMYCiADKAsyFy5rdmxhYi52MS5TdGFuZGJ5U3RhdHVzEhMKC3VuYXZhaWxhYmxlGAsgASgJEhQKDGRpc2tfdHJvdWJsZRgMIAEoCRIlCgVtb3ZlcxgNIAMoCzIWLmt2bGFiLnYxLk1vdmVQcm9ncmVzcyKSAQoMTW92ZVByb2dyZXNzEg4KBmNoYW5nZRgBIAEoBBIMCgRmcm9tGAIgASgJEgoKAnRvGAMgASgJEiIKBXN0YWdlGAQgASgOMhMua3ZsYWIudjEuTW92ZVN0YWdlEgwKBGtleXMYBSABKAQSEgoKa2V5c190b3RhbBgGIAEoBBISCgplbGFwc2VkX21zGAcgASgEIr4BCg1TdGFuZGJ5U3RhdHVzEg4KBm51bWJlchgBIAEoDRIRCglhY2tlZF9zZXEYAiABKAQSCwoDbGFnGAMgASgEEg8KB2luX3N5bmMYBCABKAgSEQoJZGlza19mdWxsGAUgASgIEiUKBXN0YXRlGAYgASgOMhYua3ZsYWIudjEuU3RhbmRieVN0YXRlEh0KEHNuYXBzaG90X3BlcmNlbnQYByABKA1IAIgBAUITChFfc25hcHNob3RfcGVyY2VudCppCglFdmVudEtpbmQSGgoWRVZFTlRfS0lORF9VTlNQRUNJRklFRBAAEhIKDkVWRU5UX0tJTkRfUFVUEAESFQoRRVZFTlRfS0lORF9ERUxFVEUQAhIVChFFVkVOVF9LSU5EX0VYUElSRRADKn8KCU1vdmVTdGFnZRIaChZNT1ZFX1NUQUdFX1VOU1BFQ0lGSUVEEAASFAoQTU9WRV9TVEFHRV9FUkFTRRABEhMKD01PVkVfU1RBR0VfQ09QWRACEhMKD01PVkVfU1RBR0VfU0VBTBADEhYKEk1PVkVfU1RBR0VfUkVMRUFTRRAEKpkBCgxTdGFuZGJ5U3RhdGUSHQoZU1RBTkRCWV9TVEFURV9VTlNQRUNJRklFRBAAEhcKE1NUQU5EQllfU1RBVEVfUFJPQkUQARIbChdTVEFOREJZX1NUQVRFX1JFUExJQ0FURRACEhoKFlNUQU5EQllfU1RBVEVfU05BUFNIT1QQAxIYChRTVEFOREJZX1NUQVRFX1BBVVNFRBAEMrAECgtEYXRhU2VydmljZRI3CgNHZXQSFC5rdmxhYi52MS5HZXRSZXF1ZXN0GhUua3ZsYWIudjEuR2V0UmVzcG9uc2UiA5ACARIyCgNQdXQSFC5rdmxhYi52MS5QdXRSZXF1ZXN0GhUua3ZsYWIudjEuUHV0UmVzcG9uc2USOwoGRGVsZXRlEhcua3ZsYWIudjEuRGVsZXRlUmVxdWVzdBoYLmt2bGFiLnYxLkRlbGV0ZVJlc3BvbnNlEjgKBUJhdGNoEhYua3ZsYWIudjEuQmF0Y2hSZXF1ZXN0Ghcua3ZsYWIudjEuQmF0Y2hSZXNwb25zZRI8CgRTY2FuEhUua3ZsYWIudjEuU2NhblJlcXVlc3QaFi5rdmxhYi52MS5TY2FuUmVzcG9uc2UiA5ACATABEj8KBVdhdGNoEhYua3ZsYWIudjEuV2F0Y2hSZXF1ZXN0Ghcua3ZsYWIudjEuV2F0Y2hSZXNwb25zZSIDkAIBMAESOQoEUGlwZRIVLmt2bGFiLnYxLlBpcGVSZXF1ZXN0GhYua3ZsYWIudjEuUGlwZVJlc3BvbnNlKAEwARJBCghFeGNoYW5nZRIZLmt2bGFiLnYxLkV4Y2hhbmdlUmVxdWVzdBoaLmt2bGFiLnYxLkV4Y2hhbmdlUmVzcG9uc2USQAoGU3RhdHVzEhcua3ZsYWIudjEuU3RhdHVzUmVxdWVzdBoYLmt2bGFiLnYxLlN0YXR1c1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_any, file_kvlab_v1_topology]);
+  fileDesc("ChNrdmxhYi92MS9kYXRhLnByb3RvEghrdmxhYi52MSIZCgpHZXRSZXF1ZXN0EgsKA2tleRgBIAEoCSJzCgtHZXRSZXNwb25zZRIPCgVieXRlcxgBIAEoDEgAEg4KBHRleHQYAiABKAlIABIQCghyZXZpc2lvbhgDIAEoBBIYCgt0dGxfbGVmdF9tcxgEIAEoBEgBiAEBQgcKBXZhbHVlQg4KDF90dGxfbGVmdF9tcyIvCglSZXF1ZXN0SWQSCgoCaWQYASABKAkSFgoOYWZ0ZXJfcmV2aXNpb24YAiABKAQi2wEKClB1dFJlcXVlc3QSCwoDa2V5GAEgASgJEg8KBWJ5dGVzGAIgASgMSAASDgoEdGV4dBgDIAEoCUgAEhUKC2lmX3JldmlzaW9uGAQgASgESAESEwoJaWZfYWJzZW50GAUgASgISAESFAoKaWZfcHJlc2VudBgGIAEoCEgBEhMKBnR0bF9tcxgHIAEoBEgCiAEBEicKCnJlcXVlc3RfaWQYCCABKAsyEy5rdmxhYi52MS5SZXF1ZXN0SWRCBwoFdmFsdWVCCwoJY29uZGl0aW9uQgkKB190dGxfbXMiHwoLUHV0UmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQifwoNRGVsZXRlUmVxdWVzdBILCgNrZXkYASABKAkSFQoLaWZfcmV2aXNpb24YAiABKARIABIUCgppZl9wcmVzZW50GAMgASgISAASJwoKcmVxdWVzdF9pZBgEIAEoCzITLmt2bGFiLnYxLlJlcXVlc3RJZEILCgljb25kaXRpb24iIgoORGVsZXRlUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQiZQoHQ29tcGFyZRILCgNrZXkYASABKAkSFQoLaWZfcmV2aXNpb24YAiABKARIABITCglpZl9hYnNlbnQYAyABKAhIABIUCgppZl9wcmVzZW50GAQgASgISABCCwoJY29uZGl0aW9uIm0KDkJhdGNoT3BlcmF0aW9uEiMKA3B1dBgBIAEoCzIULmt2bGFiLnYxLlB1dFJlcXVlc3RIABIpCgZkZWxldGUYAiABKAsyFy5rdmxhYi52MS5EZWxldGVSZXF1ZXN0SABCCwoJb3BlcmF0aW9uIooBCgxCYXRjaFJlcXVlc3QSIwoIY29tcGFyZXMYASADKAsyES5rdmxhYi52MS5Db21wYXJlEiwKCm9wZXJhdGlvbnMYAiADKAsyGC5rdmxhYi52MS5CYXRjaE9wZXJhdGlvbhInCgpyZXF1ZXN0X2lkGAMgASgLMhMua3ZsYWIudjEuUmVxdWVzdElkIiEKDUJhdGNoUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQipgEKC1NjYW5SZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg4KBnByZWZpeBgCIAEoCRINCgVzdGFydBgDIAEoCRIQCgNlbmQYBCABKAlIAIgBARISCgVhZnRlchgFIAEoCUgBiAEBEg8KB3JldmVyc2UYBiABKAgSDQoFbGltaXQYByABKAQSEQoJa2V5c19vbmx5GAggASgIQgYKBF9lbmRCCAoGX2FmdGVyIn0KCEtleVZhbHVlEgsKA2tleRgBIAEoCRIPCgVieXRlcxgCIAEoDEgAEg4KBHRleHQYAyABKAlIABIQCghyZXZpc2lvbhgEIAEoBBIYCgt0dGxfbGVmdF9tcxgFIAEoBEgBiAEBQgcKBXZhbHVlQg4KDF90dGxfbGVmdF9tcyJ9CgxTY2FuUmVzcG9uc2USIQoFaXRlbXMYASADKAsyEi5rdmxhYi52MS5LZXlWYWx1ZRIQCghyZXZpc2lvbhgCIAEoBBINCgVlcG9jaBgDIAEoBBITCgt3YXRjaF90b2tlbhgEIAEoCRIUCgxyaW5nX3ZlcnNpb24YBSABKAQi/gEKDFdhdGNoUmVxdWVzdBINCgVncm91cBgBIAEoCRINCgNrZXkYAiABKAlIABIQCgZwcmVmaXgYAyABKAlIABIbCg5hZnRlcl9yZXZpc2lvbhgEIAEoBEgBiAEBEhMKC2FmdGVyX2Vwb2NoGAUgASgEEhAKCHByZXZpb3VzGAYgASgIEhgKC2FmdGVyX3Rva2VuGAcgASgJSAKIAQESHgoRYWZ0ZXJfcmluZ19jaGFuZ2UYCCABKARIA4gBAUIHCgVzY29wZUIRCg9fYWZ0ZXJfcmV2aXNpb25CDgoMX2FmdGVyX3Rva2VuQhQKEl9hZnRlcl9yaW5nX2NoYW5nZSIrCglLZXlzVGFrZW4SDAoEZnJvbRgBIAEoCRIQCghyZXZpc2lvbhgCIAEoBCIsCglLZXlzR2l2ZW4SCgoCdG8YASABKAkSEwoLcmluZ19jaGFuZ2UYAiABKAQi4AEKDVdhdGNoUmVzcG9uc2USJAoGZXZlbnRzGAEgAygLMhQua3ZsYWIudjEuV2F0Y2hFdmVudBIQCghyZXZpc2lvbhgCIAEoBBINCgVlcG9jaBgDIAEoBBINCgVncm91cBgEIAEoCRINCgV0b2tlbhgFIAEoCRIQCghjb21wbGV0ZRgGIAEoCBIiCgV0YWtlbhgHIAEoCzITLmt2bGFiLnYxLktleXNUYWtlbhIiCgVnaXZlbhgIIAEoCzITLmt2bGFiLnYxLktleXNHaXZlbhIQCghoYXNfbGVmdBgJIAEoCCKyAQoKV2F0Y2hFdmVudBIhCgRraW5kGAEgASgOMhMua3ZsYWIudjEuRXZlbnRLaW5kEgsKA2tleRgCIAEoCRIPCgVieXRlcxgDIAEoDEgAEg4KBHRleHQYBCABKAlIABIQCghyZXZpc2lvbhgFIAEoBBIpCghwcmV2aW91cxgGIAEoCzIXLmt2bGFiLnYxLlByZXZpb3VzVmFsdWUSDQoFZXBvY2gYByABKARCBwoFdmFsdWUiWQoNUHJldmlvdXNWYWx1ZRIPCgVieXRlcxgBIAEoDEgAEg4KBHRleHQYAiABKAlIABIQCghyZXZpc2lvbhgDIAEoBBIMCgRsb3N0GAQgASgIQgcKBXZhbHVlIjYKC1BpcGVSZXF1ZXN0EicKCm9wZXJhdGlvbnMYASADKAsyEy5rdmxhYi52MS5PcGVyYXRpb24iMQoMUGlwZVJlc3BvbnNlEiEKB2Fuc3dlcnMYASADKAsyEC5rdmxhYi52MS5BbnN3ZXIiOgoPRXhjaGFuZ2VSZXF1ZXN0EicKCm9wZXJhdGlvbnMYASADKAsyEy5rdmxhYi52MS5PcGVyYXRpb24iNQoQRXhjaGFuZ2VSZXNwb25zZRIhCgdhbnN3ZXJzGAEgAygLMhAua3ZsYWIudjEuQW5zd2VyItEBCglPcGVyYXRpb24SCgoCaWQYASABKA0SEgoKdGltZW91dF9tcxgCIAEoDRIjCgNnZXQYAyABKAsyFC5rdmxhYi52MS5HZXRSZXF1ZXN0SAASIwoDcHV0GAQgASgLMhQua3ZsYWIudjEuUHV0UmVxdWVzdEgAEikKBmRlbGV0ZRgFIAEoCzIXLmt2bGFiLnYxLkRlbGV0ZVJlcXVlc3RIABInCgViYXRjaBgGIAEoCzIWLmt2bGFiLnYxLkJhdGNoUmVxdWVzdEgAQgYKBGNhbGwi5gEKBkFuc3dlchIKCgJpZBgBIAEoDRIkCgNnZXQYAiABKAsyFS5rdmxhYi52MS5HZXRSZXNwb25zZUgAEiQKA3B1dBgDIAEoCzIVLmt2bGFiLnYxLlB1dFJlc3BvbnNlSAASKgoGZGVsZXRlGAQgASgLMhgua3ZsYWIudjEuRGVsZXRlUmVzcG9uc2VIABIoCgViYXRjaBgFIAEoCzIXLmt2bGFiLnYxLkJhdGNoUmVzcG9uc2VIABIkCgdmYWlsdXJlGAYgASgLMhEua3ZsYWIudjEuRmFpbHVyZUgAQggKBmFuc3dlciJPCgdGYWlsdXJlEgwKBGNvZGUYASABKA0SDwoHbWVzc2FnZRgCIAEoCRIlCgdkZXRhaWxzGAMgAygLMhQuZ29vZ2xlLnByb3RvYnVmLkFueSI+Cg1TdGF0dXNSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEhMKBm51bWJlchgCIAEoDUgAiAEBQgkKB19udW1iZXIivgIKDlN0YXR1c1Jlc3BvbnNlEg0KBWdyb3VwGAEgASgJEg4KBm51bWJlchgCIAEoDRIgCgRyb2xlGAMgASgOMhIua3ZsYWIudjEuTm9kZVJvbGUSDQoFZXBvY2gYBCABKAQSEAoIbGFzdF9zZXEYBSABKAQSFQoNY29tbWl0dGVkX3NlcRgGIAEoBBIMCgRrZXlzGAcgASgEEhEKCWxvZ19ieXRlcxgIIAEoBBIVCg1nYXJiYWdlX2J5dGVzGAkgASgEEikKCHN0YW5kYnlzGAogAygLMhcua3ZsYWIudjEuU3RhbmRieVN0YXR1cxITCgt1bmF2YWlsYWJsZRgLIAEoCRIUCgxkaXNrX3Ryb3VibGUYDCABKAkSJQoFbW92ZXMYDSADKAsyFi5rdmxhYi52MS5Nb3ZlUHJvZ3Jlc3MikgEKDE1vdmVQcm9ncmVzcxIOCgZjaGFuZ2UYASABKAQSDAoEZnJvbRgCIAEoCRIKCgJ0bxgDIAEoCRIiCgVzdGFnZRgEIAEoDjITLmt2bGFiLnYxLk1vdmVTdGFnZRIMCgRrZXlzGAUgASgEEhIKCmtleXNfdG90YWwYBiABKAQSEgoKZWxhcHNlZF9tcxgHIAEoBCK+AQoNU3RhbmRieVN0YXR1cxIOCgZudW1iZXIYASABKA0SEQoJYWNrZWRfc2VxGAIgASgEEgsKA2xhZxgDIAEoBBIPCgdpbl9zeW5jGAQgASgIEhEKCWRpc2tfZnVsbBgFIAEoCBIlCgVzdGF0ZRgGIAEoDjIWLmt2bGFiLnYxLlN0YW5kYnlTdGF0ZRIdChBzbmFwc2hvdF9wZXJjZW50GAcgASgNSACIAQFCEwoRX3NuYXBzaG90X3BlcmNlbnQqaQoJRXZlbnRLaW5kEhoKFkVWRU5UX0tJTkRfVU5TUEVDSUZJRUQQABISCg5FVkVOVF9LSU5EX1BVVBABEhUKEUVWRU5UX0tJTkRfREVMRVRFEAISFQoRRVZFTlRfS0lORF9FWFBJUkUQAyp/CglNb3ZlU3RhZ2USGgoWTU9WRV9TVEFHRV9VTlNQRUNJRklFRBAAEhQKEE1PVkVfU1RBR0VfRVJBU0UQARITCg9NT1ZFX1NUQUdFX0NPUFkQAhITCg9NT1ZFX1NUQUdFX1NFQUwQAxIWChJNT1ZFX1NUQUdFX1JFTEVBU0UQBCqZAQoMU3RhbmRieVN0YXRlEh0KGVNUQU5EQllfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNTVEFOREJZX1NUQVRFX1BST0JFEAESGwoXU1RBTkRCWV9TVEFURV9SRVBMSUNBVEUQAhIaChZTVEFOREJZX1NUQVRFX1NOQVBTSE9UEAMSGAoUU1RBTkRCWV9TVEFURV9QQVVTRUQQBDKwBAoLRGF0YVNlcnZpY2USNwoDR2V0EhQua3ZsYWIudjEuR2V0UmVxdWVzdBoVLmt2bGFiLnYxLkdldFJlc3BvbnNlIgOQAgESMgoDUHV0EhQua3ZsYWIudjEuUHV0UmVxdWVzdBoVLmt2bGFiLnYxLlB1dFJlc3BvbnNlEjsKBkRlbGV0ZRIXLmt2bGFiLnYxLkRlbGV0ZVJlcXVlc3QaGC5rdmxhYi52MS5EZWxldGVSZXNwb25zZRI4CgVCYXRjaBIWLmt2bGFiLnYxLkJhdGNoUmVxdWVzdBoXLmt2bGFiLnYxLkJhdGNoUmVzcG9uc2USPAoEU2NhbhIVLmt2bGFiLnYxLlNjYW5SZXF1ZXN0GhYua3ZsYWIudjEuU2NhblJlc3BvbnNlIgOQAgEwARI/CgVXYXRjaBIWLmt2bGFiLnYxLldhdGNoUmVxdWVzdBoXLmt2bGFiLnYxLldhdGNoUmVzcG9uc2UiA5ACATABEjkKBFBpcGUSFS5rdmxhYi52MS5QaXBlUmVxdWVzdBoWLmt2bGFiLnYxLlBpcGVSZXNwb25zZSgBMAESQQoIRXhjaGFuZ2USGS5rdmxhYi52MS5FeGNoYW5nZVJlcXVlc3QaGi5rdmxhYi52MS5FeGNoYW5nZVJlc3BvbnNlEkAKBlN0YXR1cxIXLmt2bGFiLnYxLlN0YXR1c1JlcXVlc3QaGC5rdmxhYi52MS5TdGF0dXNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_any, file_kvlab_v1_topology]);
 
 /**
  * Request of Get.
@@ -690,6 +690,15 @@ export type WatchRequest = Message<"kvlab.v1.WatchRequest"> & {
    * @generated from field: optional string after_token = 7;
    */
   afterToken?: string | undefined;
+
+  /**
+   * Only with a group: only changes from before the group first served keys of another group in this ring change or a
+   * later one; all changes, if it never has. The id of a ring change is the version of the ring with which it began. For
+   * clients that merge the watches of several groups.
+   *
+   * @generated from field: optional uint64 after_ring_change = 8;
+   */
+  afterRingChange?: bigint | undefined;
 };
 
 /**
@@ -698,6 +707,64 @@ export type WatchRequest = Message<"kvlab.v1.WatchRequest"> & {
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_data, 14);
+
+/**
+ * From here on a watch of a group may have events of keys that another group had before. Those that the other group has
+ * recorded, up to its revision `revision`, came earlier.
+ *
+ * @generated from message kvlab.v1.KeysTaken
+ */
+export type KeysTaken = Message<"kvlab.v1.KeysTaken"> & {
+  /**
+   * The other group.
+   *
+   * @generated from field: string from = 1;
+   */
+  from: string;
+
+  /**
+   * A revision of the other group.
+   *
+   * @generated from field: uint64 revision = 2;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message kvlab.v1.KeysTaken.
+ * Use `create(KeysTakenSchema)` to create a new message.
+ */
+export const KeysTakenSchema: GenMessage<KeysTaken> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 15);
+
+/**
+ * From here on a watch of a group has no more events of keys that another group has taken over. They go on there: in a
+ * watch of it with `after_ring_change`.
+ *
+ * @generated from message kvlab.v1.KeysGiven
+ */
+export type KeysGiven = Message<"kvlab.v1.KeysGiven"> & {
+  /**
+   * The other group.
+   *
+   * @generated from field: string to = 1;
+   */
+  to: string;
+
+  /**
+   * Id of the ring change.
+   *
+   * @generated from field: uint64 ring_change = 2;
+   */
+  ringChange: bigint;
+};
+
+/**
+ * Describes the message kvlab.v1.KeysGiven.
+ * Use `create(KeysGivenSchema)` to create a new message.
+ */
+export const KeysGivenSchema: GenMessage<KeysGiven> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_data, 16);
 
 /**
  * The next changes of a watch.
@@ -750,6 +817,28 @@ export type WatchResponse = Message<"kvlab.v1.WatchResponse"> & {
    * @generated from field: bool complete = 6;
    */
   complete: boolean;
+
+  /**
+   * Set in an answer without events, in a watch of one group, when keys change hands.
+   *
+   * @generated from field: kvlab.v1.KeysTaken taken = 7;
+   */
+  taken?: KeysTaken | undefined;
+
+  /**
+   * As `taken`.
+   *
+   * @generated from field: kvlab.v1.KeysGiven given = 8;
+   */
+  given?: KeysGiven | undefined;
+
+  /**
+   * Set in an answer without events, in a watch of one group: the ring has no keys for the group any more, and all changes
+   * of keys that it had have been sent.
+   *
+   * @generated from field: bool has_left = 9;
+   */
+  hasLeft: boolean;
 };
 
 /**
@@ -757,7 +846,7 @@ export type WatchResponse = Message<"kvlab.v1.WatchResponse"> & {
  * Use `create(WatchResponseSchema)` to create a new message.
  */
 export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 15);
+  messageDesc(file_kvlab_v1_data, 17);
 
 /**
  * One change of a key.
@@ -829,7 +918,7 @@ export type WatchEvent = Message<"kvlab.v1.WatchEvent"> & {
  * Use `create(WatchEventSchema)` to create a new message.
  */
 export const WatchEventSchema: GenMessage<WatchEvent> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 16);
+  messageDesc(file_kvlab_v1_data, 18);
 
 /**
  * The value of a key before a change.
@@ -880,7 +969,7 @@ export type PreviousValue = Message<"kvlab.v1.PreviousValue"> & {
  * Use `create(PreviousValueSchema)` to create a new message.
  */
 export const PreviousValueSchema: GenMessage<PreviousValue> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 17);
+  messageDesc(file_kvlab_v1_data, 19);
 
 /**
  * The next calls of a pipe.
@@ -901,7 +990,7 @@ export type PipeRequest = Message<"kvlab.v1.PipeRequest"> & {
  * Use `create(PipeRequestSchema)` to create a new message.
  */
 export const PipeRequestSchema: GenMessage<PipeRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 18);
+  messageDesc(file_kvlab_v1_data, 20);
 
 /**
  * The next answers of a pipe.
@@ -922,7 +1011,7 @@ export type PipeResponse = Message<"kvlab.v1.PipeResponse"> & {
  * Use `create(PipeResponseSchema)` to create a new message.
  */
 export const PipeResponseSchema: GenMessage<PipeResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 19);
+  messageDesc(file_kvlab_v1_data, 21);
 
 /**
  * Request of Exchange.
@@ -943,7 +1032,7 @@ export type ExchangeRequest = Message<"kvlab.v1.ExchangeRequest"> & {
  * Use `create(ExchangeRequestSchema)` to create a new message.
  */
 export const ExchangeRequestSchema: GenMessage<ExchangeRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 20);
+  messageDesc(file_kvlab_v1_data, 22);
 
 /**
  * Answer of Exchange. It comes when all calls have ended.
@@ -964,7 +1053,7 @@ export type ExchangeResponse = Message<"kvlab.v1.ExchangeResponse"> & {
  * Use `create(ExchangeResponseSchema)` to create a new message.
  */
 export const ExchangeResponseSchema: GenMessage<ExchangeResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 21);
+  messageDesc(file_kvlab_v1_data, 23);
 
 /**
  * One call of a pipe.
@@ -1031,7 +1120,7 @@ export type Operation = Message<"kvlab.v1.Operation"> & {
  * Use `create(OperationSchema)` to create a new message.
  */
 export const OperationSchema: GenMessage<Operation> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 22);
+  messageDesc(file_kvlab_v1_data, 24);
 
 /**
  * The end of one call of a pipe.
@@ -1099,7 +1188,7 @@ export type Answer = Message<"kvlab.v1.Answer"> & {
  * Use `create(AnswerSchema)` to create a new message.
  */
 export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 23);
+  messageDesc(file_kvlab_v1_data, 25);
 
 /**
  * The error of one call of a pipe.
@@ -1134,7 +1223,7 @@ export type Failure = Message<"kvlab.v1.Failure"> & {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 24);
+  messageDesc(file_kvlab_v1_data, 26);
 
 /**
  * Request of Status.
@@ -1162,7 +1251,7 @@ export type StatusRequest = Message<"kvlab.v1.StatusRequest"> & {
  * Use `create(StatusRequestSchema)` to create a new message.
  */
 export const StatusRequestSchema: GenMessage<StatusRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 25);
+  messageDesc(file_kvlab_v1_data, 27);
 
 /**
  * State of one data node.
@@ -1267,7 +1356,7 @@ export type StatusResponse = Message<"kvlab.v1.StatusResponse"> & {
  * Use `create(StatusResponseSchema)` to create a new message.
  */
 export const StatusResponseSchema: GenMessage<StatusResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 26);
+  messageDesc(file_kvlab_v1_data, 28);
 
 /**
  * The progress of a move of keys from one group to another, as the primary of the destination sees it.
@@ -1330,7 +1419,7 @@ export type MoveProgress = Message<"kvlab.v1.MoveProgress"> & {
  * Use `create(MoveProgressSchema)` to create a new message.
  */
 export const MoveProgressSchema: GenMessage<MoveProgress> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 27);
+  messageDesc(file_kvlab_v1_data, 29);
 
 /**
  * The progress of one standby, as its primary sees it.
@@ -1393,7 +1482,7 @@ export type StandbyStatus = Message<"kvlab.v1.StandbyStatus"> & {
  * Use `create(StandbyStatusSchema)` to create a new message.
  */
 export const StandbyStatusSchema: GenMessage<StandbyStatus> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_data, 28);
+  messageDesc(file_kvlab_v1_data, 30);
 
 /**
  * What happened to a key.

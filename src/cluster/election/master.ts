@@ -12,6 +12,7 @@ import type { SilenceReport } from "../replication/peer.ts";
 import { positionsOf } from "./positions.ts";
 import { candidates, replacements, successorOf } from "./promotion.ts";
 import { RingAdmission, type RingAdmissionOptions } from "./ring-admission.ts";
+import { carryOutMoves } from "./ring-mover.ts";
 
 /** Pause before a retry, unless the topology changes sooner. */
 const retryMs = 1000;
@@ -48,6 +49,11 @@ export class Master {
 
   /** Manages the groups and the ring, until it is no longer master. */
   async lead(): Promise<void> {
+    // Beside the rest: a group may need a primary while keys move.
+    await Promise.all([this.#lookAfterGroups(), carryOutMoves(this.#options)]);
+  }
+
+  async #lookAfterGroups(): Promise<void> {
     const { topology: source, clock, signal } = this.#options;
     while (!signal.aborted) {
       const topology = await source.waitUntil(() => true, signal).catch(() => undefined);

@@ -4,6 +4,7 @@ import { fullRetryMs } from "../replication/disk-diagnostics.ts";
 import type { Primary } from "../replication/primary.ts";
 import type { KeyView } from "../storage/key-view.ts";
 import type { Change } from "../storage/model.ts";
+import type { KeyGuard } from "./key-guard.ts";
 import { isPastItsTime, removal } from "./write-plan.ts";
 
 /** Maximum number of keys that one record ends, so that no record gets large and no turn long. */
@@ -12,6 +13,7 @@ export const expiredKeysMax = 1000;
 export interface ExpiryOptions {
   readonly primary: Pick<Primary, "log" | "ended">;
   readonly keys: KeyView;
+  readonly guard: Pick<KeyGuard, "takesWrites">;
   readonly clock: Clock;
   /** How often to look for expired keys. */
   readonly tickMs: number;
@@ -31,16 +33,20 @@ export class Expiry {
     void this.#run();
   }
 
-  /** Proposes the end of the keys that have expired and whose end is not in the log yet. Each key is given once. */
-  end(given: Iterable<string>, wallMs: number): void {
-    const { primary, keys } = this.#options;
+  /**
+   * Proposes the end of the keys that have expired and whose end is not in the log yet, unless they change hands. Each key
+   * is given once. Returns whether there were any.
+   */
+  end(given: Iterable<string>, wallMs: number): boolean {
+    const { primary, keys, guard } = this.#options;
     const changes: Change[] = [];
     for (const key of given) {
       const facts = keys.pendingFacts(key);
-      if (facts !== undefined && isPastItsTime(facts, wallMs))
+      if (facts !== undefined && isPastItsTime(facts, wallMs) && guard.takesWrites(key))
         changes.push(removal("expire", key, facts.seq));
     }
     if (changes.length > 0) primary.log.propose(changes);
+    return changes.length > 0;
   }
 
   /** Ends keys for as long as the primary lives. */
@@ -61,9 +67,10 @@ export class Expiry {
       const after = this.#lookedTo;
       const due = keys.expired(wallMs, expiredKeysMax, { after });
       this.#lookedTo = due.length < expiredKeysMax ? undefined : due.at(-1);
-      if (due.length === 0 && after === undefined) break;
       try {
-        this.end(due, wallMs);
+        const hasEnded = this.end(due, wallMs);
+        // What has expired but belongs to another group by now stays due.
+        if (!hasEnded && this.#lookedTo === undefined && after === undefined) break;
         await log.committed(keys.last.seq, primary.ended);
       } catch (error) {
         if (!(error instanceof OperationError)) throw error;

@@ -1,12 +1,15 @@
 import type { Clock } from "../../common/clock.ts";
 import { OperationError } from "../metadata/operation-error.ts";
+import { unlessAborted } from "../metadata/retry-on-connection-loss.ts";
 import type { Primary } from "../replication/primary.ts";
 import { LogStoreError } from "../storage/errors.ts";
-import type { KeyRange, KeyView, ScanReader, StoredValue } from "../storage/key-view.ts";
+import type { KeyRange, KeyView, StoredValue } from "../storage/key-view.ts";
 import type { WatchHub } from "../watch/hub.ts";
 import type { WatchStep } from "../watch/step.ts";
 import type { WatchOptions } from "../watch/watcher.ts";
 import { Expiry, expiredKeysMax } from "./expiry.ts";
+import type { KeyGuard } from "./key-guard.ts";
+import { type GroupScan, ServedScan } from "./served-scan.ts";
 import { planWrite, type WritePlan, type WriteRequest } from "./write-plan.ts";
 
 export interface KvStateMachineOptions {
@@ -14,6 +17,7 @@ export interface KvStateMachineOptions {
   readonly primary: Pick<Primary, "log" | "lease" | "ended">;
   readonly keys: KeyView;
   readonly watches: WatchHub;
+  readonly guard: KeyGuard;
   readonly clock: Clock;
   /** How often to look for expired keys. */
   readonly expiryTickMs: number;
@@ -28,6 +32,7 @@ export class KvStateMachine {
   readonly #primary: Pick<Primary, "log" | "lease" | "ended">;
   readonly #keys: KeyView;
   readonly #watches: WatchHub;
+  readonly #guard: KeyGuard;
   readonly #clock: Clock;
   readonly #expiry: Expiry;
 
@@ -35,6 +40,7 @@ export class KvStateMachine {
     this.#primary = options.primary;
     this.#keys = options.keys;
     this.#watches = options.watches;
+    this.#guard = options.guard;
     this.#clock = options.clock;
     this.#expiry = new Expiry({ ...options, tickMs: options.expiryTickMs });
   }
@@ -42,22 +48,30 @@ export class KvStateMachine {
   /**
    * Runs a request and waits until it is committed. Returns its revision. If there was nothing to write, returns a
    * revision at which its conditions held.
-   * Errors: unavailable, exhausted, invalid, condition-failed, request-forgotten, outcome-unknown (while it waited: `signal`
-   * was aborted, or the primary was replaced).
+   * Errors: wrong-node, unavailable, exhausted, invalid, condition-failed, request-forgotten, outcome-unknown (while it
+   * waited: `signal` was aborted, or the primary was replaced).
    */
   async write(request: WriteRequest, signal: AbortSignal): Promise<number> {
     const keys = this.#keys;
     const { log } = this.#primary;
     const bytes = sizeOf(request);
     log.checkServing();
-    while (log.isHeld) await log.untilReleased(signal);
-    // From here to the proposal everything runs in one turn, so what the plan has read still holds when it is proposed.
+    const keysWritten = keysOf(request);
+    for (
+      let held = this.#held(keysWritten, signal);
+      held !== undefined;
+      held = this.#held(keysWritten, signal)
+    ) {
+      await held;
+      log.checkServing();
+    }
+    // From here to the proposal everything runs in one turn, so what was checked, and what the plan has read, still holds.
     log.admit();
     const plan = this.#plan(request);
     const { lastRevision } = keys;
     switch (plan.kind) {
       case "write": {
-        const written = log.propose(plan.changes, request.requestId?.id);
+        const written = log.propose(plan.changes, { requestId: request.requestId?.id });
         const revision = keys.revisionOf(written);
         await log.committed(written, signal, bytes);
         return revision;
@@ -86,22 +100,27 @@ export class KvStateMachine {
 
   /**
    * Reads the last committed value, if it is certain and at hand in this turn; otherwise returns undefined, and `read` has
-   * to wait for it. Errors: unavailable, not-found.
+   * to wait for it. Errors: wrong-node, unavailable, not-found.
    */
   readNow(key: string): StoredValue | undefined {
     const { log, lease } = this.#primary;
     log.checkServing();
-    if (!lease.holds) return undefined;
+    if (this.#guard.check([key], "read") !== undefined || !lease.holds) return undefined;
     const found = this.#keys.getNow(key);
     if (found === "no value") throw noSuchKey(key);
     if (found === "on disk" || this.#hasExpired(found)) return undefined;
     return found;
   }
 
-  /** Reads the last committed value. Errors: unavailable, not-found. */
+  /** Reads the last committed value. Errors: wrong-node, unavailable, not-found. */
   async read(key: string, signal: AbortSignal): Promise<StoredValue> {
     for (;;) {
       await this.#primary.lease.readBarrier(signal);
+      const handedOver = this.#guard.check([key], "read");
+      if (handedOver !== undefined) {
+        await waitOn(handedOver, signal);
+        continue;
+      }
       // Looked up in the turn in which it is certain that no other node serves.
       const found = await this.#keys.get(key);
       if (found === undefined) throw noSuchKey(key);
@@ -110,31 +129,27 @@ export class KvStateMachine {
     }
   }
 
-  /** Opens a scan of the last committed values. Errors: unavailable, exhausted. Errors of its steps: scan-overrun. */
-  async scan(range: KeyRange, signal: AbortSignal): Promise<ScanReader> {
+  /** Opens a scan of the last committed values of the keys that this group serves. Errors: unavailable, exhausted. Errors of its steps: scan-overrun. */
+  async scan(range: KeyRange, signal: AbortSignal): Promise<GroupScan> {
     const calledMs = this.#clock.wallMs();
     for (;;) {
       await this.#primary.lease.readBarrier(signal);
+      const served = this.#guard.served();
+      if (served instanceof Promise) {
+        await waitOn(served, signal);
+        continue;
+      }
       // Keys that are committed during such a wait may have expired already. But keys that expire after the call are
       // shown: otherwise a scan might never begin where keys keep expiring.
       const keys = this.#keys.expired(Math.min(calledMs, this.#clock.wallMs()), expiredKeysMax, range);
-      if (keys.length === 0) break;
-      await this.#untilExpired(keys, signal);
+      const expired = keys.filter((key) => served.has(key));
+      if (expired.length === 0)
+        return new ServedScan(
+          opening(() => this.#keys.openScan(range)),
+          served,
+        );
+      await this.#untilExpired(expired, signal);
     }
-    const reader = opening(() => this.#keys.openScan(range));
-    return {
-      at: reader.at,
-      revision: reader.revision,
-      nextKeys(max) {
-        try {
-          return reader.nextKeys(max);
-        } catch (error) {
-          return lostScan(error);
-        }
-      },
-      nextEntries: (step) => reader.nextEntries(step).catch(lostScan),
-      close: () => reader.close(),
-    };
   }
 
   /**
@@ -144,12 +159,22 @@ export class KvStateMachine {
   async *watch(options: WatchOptions, signal: AbortSignal): AsyncGenerator<WatchStep, void, void> {
     const { lease, ended } = this.#primary;
     await lease.readBarrier(signal);
-    yield* this.#watches.watch(options, AbortSignal.any([signal, ended]));
+    for await (const step of this.#watches.watch(options, AbortSignal.any([signal, ended]))) {
+      yield step.isCurrent && this.#guard.hasLeft ? { ...step, hasLeft: true } : step;
+    }
     if (!signal.aborted) throw new OperationError("unavailable", "the primary has been replaced");
   }
 
   #hasExpired({ expiresMs }: StoredValue): boolean {
     return expiresMs !== undefined && expiresMs <= this.#clock.wallMs();
+  }
+
+  /** Set while no write of the keys may be proposed: resolves when to ask again. Errors: wrong-node, unavailable, invalid. */
+  #held(keys: Iterable<string>, signal: AbortSignal): Promise<void> | undefined {
+    const { log } = this.#primary;
+    if (log.isHeld) return log.untilReleased(signal);
+    const handedOver = this.#guard.check(keys, "write");
+    return handedOver && waitOn(handedOver, signal);
   }
 
   /** Plans a write. If it names expired keys, their end is proposed first. */
@@ -165,7 +190,9 @@ export class KvStateMachine {
   async #untilExpired(keys: readonly string[], signal: AbortSignal): Promise<void> {
     const { log } = this.#primary;
     log.checkServing();
-    while (log.isHeld) await log.untilReleased(signal);
+    const held = this.#held(keys, signal);
+    // The caller looks again: another group may have the keys by then.
+    if (held !== undefined) return await held;
     this.#expiry.end(keys, this.#clock.wallMs());
     await this.#confirm(signal);
   }
@@ -179,6 +206,18 @@ export class KvStateMachine {
       });
     });
     await this.#primary.lease.readBarrier(signal);
+  }
+}
+
+/** Waits for keys that change hands. Errors: unavailable. */
+async function waitOn(handedOver: Promise<void>, signal: AbortSignal): Promise<void> {
+  try {
+    await unlessAborted(handedOver, signal);
+  } catch (error) {
+    if (error instanceof OperationError) throw error;
+    throw new OperationError("unavailable", "the call was cancelled while its keys changed hands", {
+      cause: error,
+    });
   }
 }
 
@@ -196,12 +235,6 @@ function opening<T>(open: () => T): T {
     if (error.code === "closed") throw new OperationError("unavailable", error.message, { cause: error });
     throw error;
   }
-}
-
-/** Throws why an open scan cannot continue. If a new scan can, the error says so. */
-function lostScan(error: unknown): never {
-  const canGoOn = error instanceof LogStoreError && ["overrun", "superseded", "closed"].includes(error.code);
-  throw canGoOn ? new OperationError("scan-overrun", error.message, { cause: error }) : error;
 }
 
 function keysOf({ compares, operations }: WriteRequest): Set<string> {

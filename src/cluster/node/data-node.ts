@@ -3,11 +3,12 @@ import { type Clock, withTimeout } from "../../common/clock.ts";
 import type { Access, OpenSession } from "../../coordination/coordination.ts";
 import { KvStateMachine } from "../kv/kv-state-machine.ts";
 import type { AskWhoAnswers } from "../membership/registration.ts";
-import { type CasRegister, groupLogsRegister } from "../metadata/cas-register.ts";
+import { type CasRegister, groupLogsRegister, ringRegister } from "../metadata/cas-register.ts";
 import type { GroupLogs } from "../metadata/model.ts";
 import { masterNumber } from "../metadata/paths.ts";
 import { SessionKeeper } from "../metadata/session-keeper.ts";
 import { type TopologySource, WatchedTopology } from "../metadata/topology.ts";
+import { GroupMoves } from "../move/group-moves.ts";
 import { diskProblem } from "../replication/disk-diagnostics.ts";
 import { groupRegister } from "../replication/group-register.ts";
 import { type PeerAt, type SilenceReport, withinCluster } from "../replication/peer.ts";
@@ -86,6 +87,8 @@ export class DataNode {
   readonly #stopped = new AbortController();
   /** Set while this node is the primary, as far as it knows. */
   #machine: KvStateMachine | undefined;
+  /** As well. */
+  #moves: GroupMoves | undefined;
 
   constructor(options: DataNodeOptions) {
     const { group, store, clock, access, settings, log, onFailure } = options;
@@ -98,6 +101,19 @@ export class DataNode {
     const session = () => sessions.current;
     const state = groupRegister({ session, access, group, onFailure });
     this.#logs = groupLogsRegister({ session, access, group });
+    const ring = ringRegister({ session, access });
+    const { signal } = this.#stopped;
+    const freeze = new RingFreeze({ sessions, topology: this.topology, clock, access, signal });
+    const ownership = new Ownership({
+      group,
+      topology: this.topology,
+      keys: store,
+      clock,
+      machine: () => this.#machine,
+      sealed: (move) => this.#moves?.source.sealed(move),
+      freezeRing: () => freeze.freeze(),
+      signal,
+    });
     const watches = new WatchHub(store, clock, onFailure);
     const expiryTickMs = heartbeatMs(settings);
     this.#replica = new Replica({
@@ -106,7 +122,10 @@ export class DataNode {
       logs: this.#logs,
       reportSilence: (epoch, reporter) => this.#reportSilence({ group, epoch, reporter }),
       onPrimary: (primary) => {
-        this.#machine = primary && new KvStateMachine({ primary, keys: store, watches, clock, expiryTickMs });
+        this.#moves = primary && new GroupMoves({ ...this.#options, primary, topology: this.topology, ring });
+        this.#machine =
+          primary &&
+          new KvStateMachine({ primary, keys: store, watches, guard: ownership, clock, expiryTickMs });
       },
     });
     this.#joining = new Joining({
@@ -116,17 +135,17 @@ export class DataNode {
       logs: this.#logs,
       onPlace: (self) => this.#replica.registered(self),
     });
-    const { signal } = this.#stopped;
-    const freeze = new RingFreeze({ sessions, topology: this.topology, clock, access, signal });
-    const ownership = new Ownership({
-      group,
-      topology: this.topology,
-      machine: () => this.#machine,
-      freezeRing: () => freeze.freeze(),
-    });
     this.calls = new KeyService(ownership, options.valueBytesMax);
     const cluster = () => this.#joining.cluster;
-    this.peers = new PeerService({ group, store, replica: this.#replica, settings, clock, cluster });
+    this.peers = new PeerService({
+      group,
+      store,
+      replica: this.#replica,
+      settings,
+      clock,
+      moves: () => this.#moves,
+      cluster,
+    });
     this.topology.onChange((topology) => {
       const view = topology.groups.get(group);
       if (view === undefined) return;
@@ -173,7 +192,7 @@ export class DataNode {
       standbys: replica.primary?.standbys ?? [],
       unavailable: replica.unavailable,
       diskProblem: diskProblem(store, settings),
-      moves: [],
+      moves: this.#moves?.destination.progress ?? [],
     };
   }
 

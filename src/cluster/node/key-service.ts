@@ -1,6 +1,7 @@
+import type { GroupScan } from "../kv/served-scan.ts";
 import type { Condition, RequestId, WriteOperation, WriteRequest } from "../kv/write-plan.ts";
 import { OperationError } from "../metadata/operation-error.ts";
-import type { KeyRange, ScanReader, StoredValue } from "../storage/key-view.ts";
+import type { KeyRange, StoredValue } from "../storage/key-view.ts";
 import type { WatchStep } from "../watch/step.ts";
 import type { WatchOptions } from "../watch/watcher.ts";
 import { checkBatch, checkKey, checkRequestId, checkTtl, checkValue } from "./limits.ts";
@@ -20,12 +21,6 @@ export interface Put extends PutOptions {
   readonly key: string;
   readonly value: Uint8Array;
   readonly text: boolean;
-}
-
-export interface OpenedScan {
-  readonly reader: ScanReader;
-  /** Version of the ring by which this node decided which keys are of its group. */
-  readonly ringVersion: number;
 }
 
 /** The calls of clients on a data node. Checks each call, and passes it to the state machine of the group's keys. */
@@ -81,11 +76,10 @@ export class KeyService {
     return await machine.write(request, signal);
   }
 
-  /** Opens a scan of this node's group. The reader must be closed. Errors: those of `kvlab.v1.DataService.Scan`. */
-  async scan(range: KeyRange, signal: AbortSignal): Promise<OpenedScan> {
+  /** Opens a scan of this node's group. It must be closed. Errors: those of `kvlab.v1.DataService.Scan`. */
+  async scan(range: KeyRange, signal: AbortSignal): Promise<GroupScan> {
     for (const key of [range.prefix, range.start, range.end, range.after]) checkKey(key ?? "");
-    const { machine, ringVersion } = this.#ownership.ofGroup();
-    return { reader: await machine.scan(range, signal), ringVersion };
+    return await this.#ownership.ofGroup().scan(range, signal);
   }
 
   /**
@@ -95,7 +89,7 @@ export class KeyService {
   async *watch(options: WatchOptions, signal: AbortSignal): AsyncGenerator<WatchStep, void, void> {
     const { scope } = options;
     if (scope.kind !== "all") checkKey(scope.kind === "key" ? scope.key : scope.prefix);
-    yield* this.#ownership.ofGroup().machine.watch(options, signal);
+    yield* this.#ownership.ofGroup().watch(options, signal);
   }
 }
 

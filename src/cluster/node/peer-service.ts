@@ -1,10 +1,15 @@
 import type { Clock } from "../../common/clock.ts";
 import { checkCaller } from "../metadata/cluster-id.ts";
 import { OperationError } from "../metadata/operation-error.ts";
+import type { GroupMoves } from "../move/group-moves.ts";
 import type {
   CountMisplacedRequest,
   IncomingStream,
   MisplacedKeys,
+  MoveInRequest,
+  MoveOutAnswer,
+  MoveOutRequest,
+  PeerRequest,
   PositionRequest,
   TransferRequest,
 } from "../replication/peer.ts";
@@ -20,6 +25,8 @@ export interface PeerServiceOptions {
   readonly store: LogStore;
   readonly replica: Replica;
   readonly settings: ReplicationSettings;
+  /** Undefined while this node is not the primary. */
+  readonly moves: () => GroupMoves | undefined;
   readonly clock: Clock;
   /** Id of this node's cluster. Undefined until it is known. */
   readonly cluster: () => string | undefined;
@@ -71,6 +78,25 @@ export class PeerService {
       throw new OperationError("unavailable", `this node is not the primary of group "${group}"`);
     }
     return await primary.transferLeadership(number, signal);
+  }
+
+  /** As `Peer.moveIn`. Errors: refused, unavailable, exhausted. */
+  async moveIn(request: MoveInRequest): Promise<void> {
+    await this.#moves(request).destination.run(request);
+  }
+
+  /** As `Peer.moveOut`. Errors: refused, unavailable, exhausted. */
+  async moveOut(request: MoveOutRequest, signal: AbortSignal): Promise<MoveOutAnswer> {
+    return await this.#moves(request).source.step(request, signal);
+  }
+
+  #moves({ cluster, group }: PeerRequest & { readonly group: string }): GroupMoves {
+    checkCaller(this.#options.cluster(), cluster);
+    const moves = this.#options.moves();
+    if (group !== this.#options.group || moves === undefined) {
+      throw new OperationError("unavailable", `this node is not the primary of group "${group}"`);
+    }
+    return moves;
   }
 
   /** As `Peer.position`. Errors: refused. */

@@ -1,7 +1,7 @@
 import { invariant } from "../../common/invariant.ts";
 import type { Member } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
-import type { Change } from "../storage/model.ts";
+import type { Change, LogRecord, Position } from "../storage/model.ts";
 import type { ReplicaLog } from "../storage/replica-log.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { diskProblem, isFull, refusedFor } from "./disk-diagnostics.ts";
@@ -133,25 +133,31 @@ export class CommitPipeline {
    * Adds a record to the log, in this turn. Call it while the pipeline is serving and not held. Returns the seq of the
    * record. Errors: invalid, unavailable. After an error nothing was added.
    */
-  propose(changes: readonly Change[], requestId?: string): number {
+  propose(changes: readonly Change[], facts: Pick<LogRecord, "requestId" | "move"> = {}): number {
+    return this.proposeAll([{ ...facts, changes }]);
+  }
+
+  /** As `propose`, for several records. Returns the seq of the last one. */
+  proposeAll(contents: readonly Omit<LogRecord, keyof Position>[]): number {
     const { epoch, store } = this.#options;
-    const record = { epoch, seq: store.last.seq + 1, changes, requestId };
+    const first = store.last.seq + 1;
+    const records = contents.map((content, index) => ({ ...content, epoch, seq: first + index }));
     this.#guarded(() => {
       invariant(this.#state === "serving", () => `a record is proposed while the primary is ${this.#state}`);
       invariant(!this.isHeld, "a record is proposed during a leadership transfer");
       invariant(store.promisedEpoch === epoch, () => `epoch ${store.promisedEpoch} has begun after ${epoch}`);
     });
     try {
-      store.check(record);
+      for (const record of records) store.check(record);
     } catch (error) {
       throw this.#refused(error);
     }
-    // From here on the seq belongs to this record.
-    store.append([record]).then(
+    // From here on the seqs belong to these records.
+    store.append(records).then(
       () => this.advance(),
       (error) => this.#fail(error),
     );
-    return record.seq;
+    return store.last.seq;
   }
 
   /**

@@ -18,6 +18,10 @@ export interface Peer {
    * is not the master.
    */
   reportSilence(report: SilenceReport, signal: AbortSignal): Promise<boolean>;
+  /** Asks the primary of a move's destination to carry it out. Resolves when `/ring` has the move as done. */
+  moveIn(request: MoveInRequest, signal: AbortSignal): Promise<void>;
+  /** Asks the primary of a move's source for the next step. */
+  moveOut(request: MoveOutRequest, signal: AbortSignal): Promise<MoveOutAnswer>;
 }
 
 /** See Replicate in proto/kvlab/internal/v1. */
@@ -65,6 +69,8 @@ export function withinCluster(peerAt: PeerAt, cluster: () => string | undefined)
       transferLeadership: (request, signal) => peer.transferLeadership(named(request), signal),
       position: (request, signal) => peer.position(named(request), signal),
       reportSilence: (report, signal) => peer.reportSilence(named(report), signal),
+      moveIn: (request, signal) => peer.moveIn(named(request), signal),
+      moveOut: (request, signal) => peer.moveOut(named(request), signal),
     };
   };
 }
@@ -148,4 +154,65 @@ export interface SilenceReport extends PeerRequest {
   readonly group: string;
   readonly epoch: number;
   readonly reporter: Member;
+}
+
+/** A move of keys to the peer's group: see docs/ring.md. */
+export interface MoveInRequest extends PeerRequest {
+  /** The group that gets the keys. */
+  readonly group: string;
+  /** The group that has them. */
+  readonly from: string;
+  /** Id of the ring change. */
+  readonly change: number;
+}
+
+/** A step of a move of keys out of the peer's group. */
+export interface MoveOutRequest extends PeerRequest {
+  /** The group that has the keys. */
+  readonly group: string;
+  /** The group that gets them. */
+  readonly to: string;
+  /** Id of the ring change. */
+  readonly change: number;
+  /** Names the attempt: the peer takes steps of the last one that has begun only. */
+  readonly attempt: string;
+  readonly step: MoveStep;
+}
+
+export type MoveStep =
+  /** Begins an attempt, and ends the one before. */
+  | { readonly kind: "begin" }
+  /** Asks for the chunk of this number, from 0. The last one can be asked for again. */
+  | { readonly kind: "next"; readonly index: number }
+  /** No write of these keys is taken any more, until the attempt ends. */
+  | { readonly kind: "seal" }
+  /** The keys are given up for good. */
+  | { readonly kind: "release" };
+
+/** What is set follows from the step. */
+export interface MoveOutAnswer {
+  /** Of `begin`: the keys were given up already. */
+  readonly released?: boolean | undefined;
+  /** Of `begin`: about how many keys are to be copied. */
+  readonly keys?: number | undefined;
+  /** Of `next`. */
+  readonly chunk?: MoveChunk | undefined;
+}
+
+/** A part of what a move copies. */
+export interface MoveChunk {
+  /** Copies, in their order: `move.revision` is the source's. `epoch` and `seq` say nothing. */
+  readonly records: readonly LogRecord[];
+  /** About how many records of the source's log are still to be looked through. Undefined: not known yet. */
+  readonly behind?: number | undefined;
+  /** Set in the last chunk, after the seal. */
+  readonly end?: MoveEnd | undefined;
+}
+
+/** Where the source stood when it took no more writes. */
+export interface MoveEnd {
+  /** No record of a key that moves has a higher one. */
+  readonly revision: number;
+  /** See `KeyView.requestsAfter`: the chunks have all requests after it. */
+  readonly requestsAfter: number;
 }

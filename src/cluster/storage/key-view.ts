@@ -18,6 +18,15 @@ export interface KeyView extends LogHistory {
   /** What the releases and accepts up to `last`, visible or not, say under their highest ring change. */
   readonly moves: Moves;
 
+  /** Whether keys of another group have been copied here since the log was opened, or are here. */
+  readonly hasCopies: boolean;
+
+  /**
+   * The last seq before keys were first accepted in this ring change or a later one; before the base if that is not known
+   * any more. Undefined: none were.
+   */
+  beforeAccept(change: number): number | undefined;
+
   /** The own revision of the record `seq`. Rises with `seq`. For a copy it is not the revision of its keys. */
   revisionOf(seq: number): number;
 

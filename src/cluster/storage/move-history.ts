@@ -6,6 +6,8 @@ const noMoves: Moves = { change: 0, released: new Set(), accepted: new Map() };
 interface MovesStart {
   readonly firstSeq: number;
   readonly moves: Moves;
+  /** Whether it sums up records that the log does not have. */
+  readonly isSummary?: boolean | undefined;
 }
 
 /** A history as JSON can hold it. */
@@ -16,6 +18,7 @@ export interface MoveHistoryJson {
     readonly change: number;
     readonly released: readonly string[];
     readonly accepted: readonly (readonly [group: string, revision: number])[];
+    readonly isSummary?: boolean | undefined;
   }[];
 }
 
@@ -36,22 +39,26 @@ export class MoveHistory {
   static after(seq: number, summary: MoveSummary | undefined): MoveHistory {
     if (summary === undefined) return MoveHistory.none;
     const { aheads, change, released, accepted } = summary;
-    return new MoveHistory([...aheads], [{ firstSeq: seq, moves: { change, released, accepted } }]);
+    return new MoveHistory(
+      [...aheads],
+      [{ firstSeq: seq, moves: { change, released, accepted }, isSummary: true }],
+    );
   }
 
   static fromJson({ aheads, starts }: MoveHistoryJson): MoveHistory {
     return new MoveHistory(
       aheads,
-      starts.map(({ firstSeq, change, released, accepted }) => ({
+      starts.map(({ firstSeq, change, released, accepted, isSummary }) => ({
         firstSeq,
+        isSummary,
         moves: { change, released: new Set(released), accepted: new Map(accepted) },
       })),
     );
   }
 
   toJSON(): MoveHistoryJson {
-    const starts = this.#starts.map(({ firstSeq, moves: { change, released, accepted } }) => {
-      return { firstSeq, change, released: [...released], accepted: [...accepted] };
+    const starts = this.#starts.map(({ firstSeq, moves: { change, released, accepted }, isSummary }) => {
+      return { firstSeq, change, released: [...released], accepted: [...accepted], isSummary };
     });
     return { aheads: this.#aheads, starts };
   }
@@ -65,6 +72,17 @@ export class MoveHistory {
   get acceptRevision(): number {
     const last = this.#aheads.at(-1);
     return last === undefined ? 0 : last.firstSeq + last.ahead;
+  }
+
+  /**
+   * The last seq before keys were first accepted in this ring change or a later one. Undefined: none were. Where that is not
+   * known, it is before the base.
+   */
+  beforeAccept(change: number): number | undefined {
+    const start = this.#starts.find(
+      ({ moves, isSummary }) => moves.change >= change && (moves.accepted.size > 0 || isSummary),
+    );
+    return start && start.firstSeq - 1;
   }
 
   /** With the next record. */

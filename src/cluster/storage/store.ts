@@ -90,6 +90,14 @@ export class Store implements LogStore {
   get lastRevision(): number {
     return this.revisionOf(this.last.seq);
   }
+  beforeAccept(change: number): number | undefined {
+    return this.#state.positions.moves.beforeAccept(change);
+  }
+
+  get hasCopies(): boolean {
+    return this.#state.keys.index.hasCopies;
+  }
+
   get moves(): Moves {
     return this.#state.positions.moves.moves;
   }

@@ -1,14 +1,14 @@
 import type { Clock } from "../../common/clock.ts";
 import { InvariantError, invariant } from "../../common/invariant.ts";
 import { OperationError } from "../metadata/operation-error.ts";
-import { holds } from "../storage/format/history.ts";
+import { epochAt, holds } from "../storage/format/history.ts";
 import type { KeyView } from "../storage/key-view.ts";
 import type { LogRecord, Position } from "../storage/model.ts";
 import { Budget } from "./budget.ts";
 import { previousLater } from "./previous.ts";
 import { ScopeIndex } from "./scope.ts";
-import type { StepInLog, WatchStep } from "./step.ts";
-import { hasEvents, type Offer, Watcher, type WatchOptions, type WatchToken } from "./watcher.ts";
+import { ringMarkOf, type StepInLog, type WatchStep } from "./step.ts";
+import { type BeforeAccept, hasEvents, type Offer, Watcher, type WatchOptions } from "./watcher.ts";
 
 /** Maximum number of watches of one node. */
 const watchersMax = 20_000;
@@ -106,14 +106,24 @@ export class WatchHub {
     }
   }
 
-  #begin(token: WatchToken | undefined): Position {
+  #begin(token: WatchOptions["after"]): Position {
     const { visible, base, epochs } = this.#store;
     if (token === undefined) return visible;
+    if ("change" in token) return this.#beginBefore(token);
     const after = { epoch: token.epoch, seq: this.#store.seqAt(token.revision) };
     const isOurs = after.seq <= visible.seq && (after.epoch === 0 || holds({ epochs, last: visible }, after));
     if (isOurs && after.seq >= base.seq) return after;
     const reason = isOurs ? "has been compacted away" : "is not one of this group's history";
     throw this.#lost(token.revision, reason);
+  }
+
+  #beginBefore({ change }: BeforeAccept): Position {
+    const store = this.#store;
+    // A group that was never part of a move has had all its keys from the beginning.
+    const { visible, base, epochs } = store;
+    const seq = store.beforeAccept(change) ?? (store.moves.change === 0 ? 0 : visible.seq);
+    if (seq < base.seq) throw this.#lost(store.revisionOf(Math.max(0, seq)), "has been compacted away");
+    return seq < visible.seq ? { epoch: epochAt(epochs, seq), seq } : visible;
   }
 
   #told(step: StepInLog): WatchStep {
@@ -185,7 +195,13 @@ export class WatchHub {
     if (records === undefined || last === undefined) {
       throw this.#lost(store.revisionOf(watcher.at.seq), "was compacted away before it was read");
     }
-    const offer = await watcher.offerOf(records, store);
+    const marked = records.findIndex((record) => ringMarkOf(record) !== undefined);
+    const [first] = records;
+    const mark = first && ringMarkOf(first);
+    if (first !== undefined && mark !== undefined) {
+      return watcher.offerMark(mark, { epoch: first.epoch, seq: first.seq });
+    }
+    const offer = await watcher.offerOf(marked < 0 ? records : records.slice(0, marked), store);
     const isDue = this.#clock.monotonicMs() - watcher.toldMs >= progressMs;
     if (offer.step.events.length > 0 || isDue) return offer;
     offer.take();
@@ -193,7 +209,16 @@ export class WatchHub {
   }
 
   #dispatch(record: LogRecord): void {
-    if (this.#live.size === 0 || !hasEvents(record)) return;
+    if (this.#live.size === 0) return;
+    if (ringMarkOf(record) !== undefined) {
+      // Marks are rare. Who reads the log finds them there.
+      for (const watcher of [...this.#live]) {
+        watcher.skip(this.#store.visible);
+        this.#drop(watcher);
+      }
+      return;
+    }
+    if (!hasEvents(record)) return;
     const revision = this.#store.revisionOf(record.seq);
     const at = { epoch: record.epoch, seq: record.seq };
     for (const change of record.changes) {

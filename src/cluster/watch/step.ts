@@ -1,5 +1,13 @@
 import type { StoredValue } from "../storage/key-view.ts";
-import type { Change, Position } from "../storage/model.ts";
+import type { Change, LogRecord, MoveMark, Position } from "../storage/model.ts";
+
+/** Where keys change hands. */
+export type RingMark = Extract<MoveMark, { readonly change: number }>;
+
+/** The mark of a record that no key is changed by. */
+export function ringMarkOf({ move }: LogRecord): RingMark | undefined {
+  return move?.kind === "release" || move?.kind === "accept" ? move : undefined;
+}
 
 /** The value of a key before a change. `value` is undefined when compaction has removed it. */
 export interface PreviousValue {
@@ -20,11 +28,18 @@ export interface WatchEvent {
 export interface WatchStep extends StepInLog {
   /** The revision of `at`: see `KeyView.revisionOf`. */
   readonly revision: number;
+  /** Whether the group has no keys any more, and everything was sent. */
+  readonly hasLeft?: boolean | undefined;
 }
 
 /** A step, as the log knows it. */
 export interface StepInLog {
+  /** Whether there was no more to send when the step was made. */
+  readonly isCurrent?: boolean | undefined;
+  /** None with a mark. */
   readonly events: readonly WatchEvent[];
+  /** The group gives keys away from here on, or serves keys of another group. */
+  readonly mark?: RingMark | undefined;
   /** Everything up to here was sent. If only a part of the last record was sent, this is before that record. */
   readonly at: Position;
 }

@@ -3,12 +3,12 @@ import type { KeyView } from "../storage/key-view.ts";
 import type { LogRecord, Position } from "../storage/model.ts";
 import { previousInLog } from "./previous.ts";
 import { includes, type WatchScope } from "./scope.ts";
-import { type ComingEvent, nextStep, type StepInLog } from "./step.ts";
+import { type ComingEvent, nextStep, type RingMark, type StepInLog } from "./step.ts";
 
 export interface WatchOptions {
   readonly scope: WatchScope;
   /** Where the watch begins. Undefined: now. */
-  readonly after: WatchToken | undefined;
+  readonly after: WatchToken | BeforeAccept | undefined;
   /** Whether events include the previous value. */
   readonly previous: boolean;
 }
@@ -17,6 +17,14 @@ export interface WatchOptions {
 export interface WatchToken {
   readonly epoch: number;
   readonly revision: number;
+}
+
+/**
+ * A watch of keys that come from other groups can begin before the first of them were accepted in this ring change or a
+ * later one.
+ */
+export interface BeforeAccept {
+  readonly change: number;
 }
 
 /** Bytes that may wait for one watcher. A watcher that falls further behind reads the log instead. */
@@ -117,9 +125,21 @@ export class Watcher {
     return { step, bytes, take: () => this.#tell(left, step) };
   }
 
+  /** A step that tells a mark. Everything before it was sent. */
+  offerMark(mark: RingMark, at: Position): Offer {
+    const step = { events: [], at, mark };
+    return { step, bytes: 0, take: () => this.#tell([], step) };
+  }
+
+  /** Nothing in scope has changed up to `at` that was not sent. */
+  skip(at: Position): void {
+    if (!this.hasQueued) this.at = at;
+  }
+
   /** A step without events, because nothing in scope has changed up to `at`. */
   offerProgress(at: Position): Offer {
-    return { step: { events: [], at }, bytes: 0, take: () => this.#tell([], { events: [], at }) };
+    const step = { events: [], at, isCurrent: true };
+    return { step, bytes: 0, take: () => this.#tell([], step) };
   }
 
   clear(): void {

@@ -5,7 +5,7 @@ import type { RingSearch, RingView, StreamCluster } from "../../client/stream-cl
 import type { Topology } from "../../cluster/metadata/model.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { TopologySource } from "../../cluster/metadata/topology.ts";
-import { noRingReason, primaryOf, placementOf } from "../../cluster/ring/placement.ts";
+import { noRingReason, placementOf, primaryOf } from "../../cluster/ring/placement.ts";
 import type { Clock } from "../../common/clock.ts";
 import { Deadlines } from "../../common/deadlines.ts";
 import { awaitPrimary, awaitRing } from "./primary-wait.ts";
@@ -63,8 +63,9 @@ function viewOf(topology: Topology): RingView {
   return {
     clusterId: topology.cluster ?? "",
     ringVersion: BigInt(state?.version ?? 0),
+    nextChange: BigInt(state?.change?.id ?? (state?.version ?? 0) + 1),
     ring: state === undefined ? { owner: () => undefined } : placementOf(state),
-    groups: new Set(state?.groups),
+    groups: new Set([...(state?.groups ?? []), ...(state?.change?.groups ?? [])]),
     empty: noRingReason(topology),
   };
 }

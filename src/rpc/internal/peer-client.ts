@@ -1,8 +1,10 @@
 import { createClient, type Transport } from "@connectrpc/connect";
 import { ElectionService } from "../../../gen/kvlab/internal/v1/election_pb.ts";
+import { MoveService } from "../../../gen/kvlab/internal/v1/move_pb.ts";
 import { ReplicationService } from "../../../gen/kvlab/internal/v1/replication_pb.ts";
 import type { OpenDuplex } from "../../client/transport/duplex.ts";
 import type { Peer } from "../../cluster/replication/peer.ts";
+import { fromMoveOutResponse, toMoveOutRequest } from "./move-steps.ts";
 import { OutgoingStream } from "./outgoing-stream.ts";
 import { fromPosition } from "./replication-messages.ts";
 
@@ -16,6 +18,7 @@ export interface PeerConnection {
 export function peerOver({ transport, openDuplex }: PeerConnection): Peer {
   const client = createClient(ReplicationService, transport);
   const election = createClient(ElectionService, transport);
+  const moves = createClient(MoveService, transport);
   return {
     replicate: (onEnd) => new OutgoingStream(openDuplex, onEnd),
     countMisplaced: async (request, signal) => {
@@ -39,5 +42,10 @@ export function peerOver({ transport, openDuplex }: PeerConnection): Peer {
       const message = { cluster, group, epoch: BigInt(epoch), number, incarnation };
       return (await election.reportSilence(message, { signal })).promoted;
     },
+    moveIn: async ({ cluster = "", group, from, change }, signal) => {
+      await moves.moveIn({ cluster, group, from, change: BigInt(change) }, { signal });
+    },
+    moveOut: async (request, signal) =>
+      fromMoveOutResponse(await moves.moveOut(toMoveOutRequest(request), { signal }), request.step),
   };
 }

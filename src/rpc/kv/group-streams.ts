@@ -55,11 +55,11 @@ async function* scan(
   context: HandlerContext,
   clock: Clock,
 ): AsyncGenerator<MessageInitShape<typeof ScanResponseSchema>, void, void> {
-  const { reader, ringVersion } = await calls.scan(fromScan(request), deadlineOf(context, clock));
+  const reader = await calls.scan(fromScan(request), deadlineOf(context, clock));
   const at = {
     revision: BigInt(reader.revision),
     epoch: BigInt(reader.at.epoch),
-    ringVersion: BigInt(ringVersion),
+    ringVersion: BigInt(reader.ringVersion),
   };
   let left = request.limit === 0n ? Number.POSITIVE_INFINITY : Number(request.limit);
   try {

@@ -136,10 +136,13 @@ export function fromScan({ prefix, start, end, after, reverse }: ScanRequest): K
 }
 
 export function fromWatch(request: WatchRequest): WatchOptions {
-  const { afterRevision, afterEpoch, previous } = request;
-  const after =
-    afterRevision === undefined ? undefined : { epoch: Number(afterEpoch), revision: Number(afterRevision) };
-  return { scope: fromScope(request.scope), after, previous };
+  return { scope: fromScope(request.scope), after: fromAfter(request), previous: request.previous };
+}
+
+function fromAfter({ afterRevision, afterEpoch, afterRingChange }: WatchRequest): WatchOptions["after"] {
+  if (afterRingChange !== undefined) return { change: Number(afterRingChange) };
+  if (afterRevision === undefined) return undefined;
+  return { epoch: Number(afterEpoch), revision: Number(afterRevision) };
 }
 
 function fromScope(scope: WatchRequest["scope"]): WatchScope {
@@ -154,8 +157,15 @@ function fromScope(scope: WatchRequest["scope"]): WatchScope {
 }
 
 export function toWatchResponse(step: WatchStep): MessageInitShape<typeof WatchResponseSchema> {
-  const { events, revision, at } = step;
-  return { events: events.map(toEvent), revision: BigInt(revision), epoch: BigInt(at.epoch) };
+  const { events, revision, at, mark, hasLeft = false } = step;
+  return {
+    events: events.map(toEvent),
+    revision: BigInt(revision),
+    epoch: BigInt(at.epoch),
+    hasLeft,
+    ...(mark?.kind === "accept" && { taken: { from: mark.from, revision: BigInt(mark.revision) } }),
+    ...(mark?.kind === "release" && { given: { to: mark.to, ringChange: BigInt(mark.change) } }),
+  };
 }
 
 const eventKinds = { put: EventKind.PUT, delete: EventKind.DELETE, expire: EventKind.EXPIRE } as const;

@@ -202,7 +202,7 @@ test("a group is removed only when it is outside the ring and its nodes are stop
     code: "refused",
     message: /node 1 \(zdata3:1\) of group "zdata3" is registered; stop it first/,
   });
-  await clock.settled(router.changeRing(addThird, {}, never));
+  await clock.settled(router.changeRing({ ...addThird, rate: 1 }, {}, never));
   await assert.rejects(removing("zdata3"), {
     code: "refused",
     message: /enters the ring with change \d+; "kvlab ring abort"/,

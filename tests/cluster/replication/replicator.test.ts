@@ -41,6 +41,8 @@ async function withThreeOnTheWay() {
     transferLeadership: notAsked,
     position: notAsked,
     reportSilence: notAsked,
+    moveIn: notAsked,
+    moveOut: notAsked,
   };
   const replicator = new Replicator({ number: 2, incarnation: "1", address: addressOf("b:1") }, peer, {
     group: "g",

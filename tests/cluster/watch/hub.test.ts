@@ -120,7 +120,12 @@ test("a watcher that is told nothing learns from time to time how far it has com
   await stepOf(watching);
   const next = stepOf(watching);
   await write(put(1, 1, "b", "1"), put(1, 2, "b", "2"));
-  assert.deepEqual(await clock.settled(next), { events: [], at: { epoch: 1, seq: 2 }, revision: 2 });
+  assert.deepEqual(await clock.settled(next), {
+    events: [],
+    at: { epoch: 1, seq: 2 },
+    revision: 2,
+    isCurrent: true,
+  });
 });
 
 test("an aborted watch ends, and its place is free again", async () => {

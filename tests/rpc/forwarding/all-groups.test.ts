@@ -76,6 +76,7 @@ function never(signal: AbortSignal): Promise<never> {
 /** A primary whose log has these events. Its watches get what the test appends while they are open. */
 class ToyLog implements ToyPrimary {
   readonly #events: WatchEvent[] = [];
+  readonly #marks: WatchAnswer[] = [];
   #last: bigint;
   #wake = () => {};
   #isDue = false;
@@ -93,6 +94,13 @@ class ToyLog implements ToyPrimary {
     this.wake();
   }
 
+  /** The next answer says that keys change hands, or that the group has none any more. */
+  mark(mark: Pick<WatchAnswer, "taken" | "given" | "hasLeft">): void {
+    this.#last++;
+    this.#marks.push({ ...mark, revision: this.#last, epoch: 1n });
+    this.wake();
+  }
+
   /** Lets the watch say how far it has come. */
   wake(): void {
     this.#isDue = true;
@@ -100,7 +108,7 @@ class ToyLog implements ToyPrimary {
   }
 
   async *watch(request: WatchRequest, signal: AbortSignal) {
-    let at = request.afterRevision ?? this.#last;
+    let at = request.afterRingChange === undefined ? (request.afterRevision ?? this.#last) : 0n;
     const answer = (): WatchAnswer => {
       const events = this.#events.filter(({ revision }) => revision > at);
       at = this.#last;
@@ -120,7 +128,8 @@ class ToyLog implements ToyPrimary {
       const { fault } = this;
       this.fault = undefined;
       if (fault !== undefined) throw fault;
-      if (!signal.aborted) yield answer();
+      const before = this.#marks.length === 0 ? undefined : this.#marks.splice(0);
+      if (!signal.aborted) yield* before ?? [answer()];
     }
   }
 }
@@ -193,6 +202,57 @@ test("a group whose primary goes is told on from where it was, each change once"
   assert.deepEqual(asked, [undefined, 11n]);
 });
 
+test("changes of keys that have come from another group wait until all those of the other group were told", async () => {
+  const { router, clock, g, h } = twoLogs();
+  const watch = router.watch();
+  await watch.next();
+  h.mark({ taken: { from: "g", revision: 12n } });
+  await clock.pass(100);
+  h.append(event("a", 22n));
+  await clock.pass(100);
+  g.append(event("a", 11n), event("a", 12n));
+  const told = [await watch.events(), await watch.events()];
+  assert.deepEqual(
+    told.map((answer) => [answer.group, shown(answer)]),
+    [
+      ["g", ["a11", "a12"]],
+      ["h", ["a22"]],
+    ],
+  );
+});
+
+test("a group that keys are given to is watched from before it has taken them, and is named in the next token", async () => {
+  const { router, clock, groups, g } = twoLogs();
+  const watch = router.watch();
+  await watch.next();
+  const late = new ToyLog(0n);
+  late.append(event("n", 1n));
+  groups.primaries.i = late;
+  g.mark({ given: { to: "i", ringChange: 2n } });
+  await clock.pass(100);
+  groups.ring(2, ["g", "h", "i"]);
+  const answer = await watch.events();
+  assert.deepEqual([answer.group, shown(answer)], ["i", ["n1"]]);
+  const asked = groups.watches
+    .filter(({ group }) => group === "i")
+    .map(({ afterRingChange }) => afterRingChange);
+  assert.deepEqual(asked, [2n]);
+  assert.ok(positionsOf(answer.token).groups.has("i"));
+});
+
+test("a group that has left the ring, and has told everything, is watched no longer", async () => {
+  const { router, clock, g, h } = twoLogs();
+  const watch = router.watch();
+  await watch.next();
+  g.mark({ hasLeft: true });
+  await clock.pass(100);
+  h.append(event("c", 21n), event("c", 22n));
+  await watch.events();
+  await clock.until("its watch has ended", () => g.open === 0);
+  h.append(event("c", 23n));
+  assert.deepEqual(shown(await watch.events()), ["c23"]);
+});
+
 test("a group that enters the ring joins a watch from its beginning", async () => {
   const { router, groups } = twoLogs();
   const watch = router.watch();
@@ -214,6 +274,7 @@ test("what a token's group has lost is said as with one group, and the group is 
   };
   const token = tokenOf({
     cluster: "c1",
+    ring: { version: 1n, change: 2n },
     groups: new Map([
       ["g", { revision: 1n, epoch: 1n }],
       ["h", { revision: 20n, epoch: 1n }],
@@ -231,7 +292,11 @@ test("what a token's group has lost is said as with one group, and the group is 
 
 test("a token of another cluster, and what is no token, are refused by name", async () => {
   const { router } = twoLogs();
-  const foreign = tokenOf({ cluster: "c2", groups: new Map([["g", { revision: 1n, epoch: 1n }]]) });
+  const foreign = tokenOf({
+    cluster: "c2",
+    ring: { version: 1n, change: 2n },
+    groups: new Map([["g", { revision: 1n, epoch: 1n }]]),
+  });
   const other = await router.watch({ afterToken: foreign }).failure();
   assert.equal(other.code, Code.InvalidArgument);
   assert.equal(other.rawMessage, "after_token is of cluster c2, and this is cluster c1");

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { Code, type ConnectError, createContextValues, createHandlerContext } from "@connectrpc/connect";
 import { DataService, ScanRequestSchema } from "../../../gen/kvlab/v1/data_pb.ts";
+import type { GroupScan } from "../../../src/cluster/kv/served-scan.ts";
 import type { KeyService } from "../../../src/cluster/node/key-service.ts";
-import type { ScanReader } from "../../../src/cluster/storage/key-view.ts";
 import { groupStreamHandlers } from "../../../src/rpc/kv/group-streams.ts";
 import { newLog, put } from "../../support/log-fixtures.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
@@ -16,9 +16,10 @@ async function scanOf(lengths: readonly number[], clock: VirtualClock) {
   store.commit(lengths.length);
   const reader = store.openScan({});
   const state = { isOpen: true };
-  const observed: ScanReader = {
+  const observed: GroupScan = {
     at: reader.at,
     revision: reader.revision,
+    ringVersion: 1,
     nextKeys: (max) => reader.nextKeys(max),
     nextEntries: (step) => reader.nextEntries(step),
     async close() {
@@ -26,7 +27,7 @@ async function scanOf(lengths: readonly number[], clock: VirtualClock) {
       await reader.close();
     },
   };
-  const calls = { scan: async () => ({ reader: observed, ringVersion: 1 }) } as unknown as KeyService;
+  const calls = { scan: async () => observed } as unknown as KeyService;
   const context = createHandlerContext({
     service: DataService,
     method: DataService.method.scan,

@@ -16,6 +16,11 @@ export class Column {
       kind === "numbers" ? (cells) => new Float64Array(cells) : (cells) => new Uint32Array(cells);
   }
 
+  /** Whether nothing but 0 was ever set. */
+  get isEmpty(): boolean {
+    return this.#chunks.length === 0;
+  }
+
   get(slot: number): number {
     return this.#chunks[slot >>> chunkBits]?.[slot & cellMask] ?? 0;
   }

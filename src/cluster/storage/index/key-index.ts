@@ -57,6 +57,11 @@ export class KeyIndex implements KeyItems<number> {
     return this.#places.liveBytes;
   }
 
+  /** Whether there was ever a copied value. */
+  get hasCopies(): boolean {
+    return !this.#copiedRevisions.isEmpty;
+  }
+
   /** All keys, in no order. */
   *keys(): Generator<string, void, void> {
     for (const slot of this.#slots.all()) yield this.#slots.keyAt(slot);

@@ -1,0 +1,325 @@
+import { type Clock, sleep, withTimeout } from "../../common/clock.ts";
+import { CoordinationError } from "../../coordination/coordination.ts";
+import type { CasRegister } from "../metadata/cas-register.ts";
+import type { RingState } from "../metadata/model.ts";
+import { OperationError } from "../metadata/operation-error.ts";
+import type { TopologySource } from "../metadata/topology.ts";
+import type {
+  MoveChunk,
+  MoveEnd,
+  MoveInRequest,
+  MoveOutAnswer,
+  MoveStep,
+  PeerAt,
+} from "../replication/peer.ts";
+import type { Primary } from "../replication/primary.ts";
+import { isSameMove, type Move } from "../ring/changing-ring.ts";
+import type { MoveProgress, MoveStage } from "../ring/move-progress.ts";
+import { noPrimaryReason, placementOf, primaryOf } from "../ring/placement.ts";
+import { moved } from "../ring/ring-change.ts";
+import type { LogStore } from "../storage/log-store.ts";
+import type { LogRecord } from "../storage/model.ts";
+import { forgetKeys, mayHaveStrays } from "./forget-keys.ts";
+
+/** Longest wait for the answer to a step. */
+const stepTimeoutMs = 10_000;
+
+/** The source takes no more writes of the keys once so few records are left to look through. */
+const behindMax = 500;
+
+/** What was not copied in time is made up for, up to the keys of so many seconds. */
+const burstSeconds = 1;
+
+/** How often a move that is slow on purpose looks whether it still is to be. */
+const paceMsMax = 500;
+
+/** How often it asks the source again for what it has had last: more often than the source gives up an attempt. */
+const keepAliveMs = 10_000;
+
+/** Longest wait until this process sees its own change of the ring. */
+const seenTimeoutMs = 5000;
+
+export interface MoveDestinationOptions {
+  readonly group: string;
+  readonly primary: Pick<Primary, "log" | "ended" | "epoch">;
+  readonly store: LogStore;
+  readonly topology: TopologySource;
+  readonly ring: CasRegister<RingState>;
+  readonly clock: Clock;
+  readonly peerAt: PeerAt;
+  readonly log: (message: string) => void;
+}
+
+/** A move that is being carried out. */
+interface Running {
+  readonly change: number;
+  readonly move: Move;
+  readonly ended: Promise<void>;
+}
+
+/**
+ * Gets the keys of a move, while this node is the primary of the group that is to have them. The master asks for it, and
+ * its successor asks again. Every attempt begins anew, until the source has released the keys.
+ */
+export class MoveDestination {
+  readonly #options: MoveDestinationOptions;
+  #attempts = 0;
+  #running: Running | undefined;
+  #progress: MoveProgress | undefined;
+
+  constructor(options: MoveDestinationOptions) {
+    this.#options = options;
+  }
+
+  /** The move under way, if there is one. */
+  get progress(): readonly MoveProgress[] {
+    return this.#progress === undefined ? [] : [this.#progress];
+  }
+
+  /**
+   * Resolves when `/ring` has the move as done. A caller that leaves does not end it.
+   * Errors: refused, unavailable, exhausted.
+   */
+  async run({ change, from }: MoveInRequest): Promise<void> {
+    const move = { from, to: this.#options.group };
+    const running = this.#running;
+    if (running !== undefined) {
+      if (running.change === change && isSameMove(running.move, move)) return await running.ended;
+      throw refused(`the move from "${running.move.from}" is still under way`);
+    }
+    const ended = this.#carryOut(change, move).finally(() => {
+      this.#running = undefined;
+      this.#progress = undefined;
+    });
+    this.#running = { change, move, ended };
+    await ended;
+  }
+
+  async #carryOut(change: number, move: Move): Promise<void> {
+    const { topology, clock, primary } = this.#options;
+    primary.log.checkServing();
+    await withTimeout(clock, seenTimeoutMs, primary.ended, (given) =>
+      topology.waitUntil(({ ring }) => (ring?.value.version ?? 0) >= change, given),
+    );
+    const attempt = new Attempt({ ...this.#options, change, move, name: this.#nextName() });
+    const startedMs = clock.monotonicMs();
+    await attempt.run((stage, keys, keysTotal) => {
+      const elapsedMs = Math.round(clock.monotonicMs() - startedMs);
+      this.#progress = { change, ...move, stage, keys, keysTotal, elapsedMs };
+    });
+  }
+
+  /** No other attempt of any primary of this group has this name. */
+  #nextName(): string {
+    return `${this.#options.primary.epoch}.${++this.#attempts}`;
+  }
+}
+
+type Tell = (stage: MoveStage, keys: number, keysTotal: number) => void;
+
+interface AttemptOptions extends MoveDestinationOptions {
+  readonly change: number;
+  readonly move: Move;
+  /** See `MoveOutRequest.attempt`. */
+  readonly name: string;
+}
+
+/** One attempt to get the keys of a move, from the first step to the last. */
+class Attempt {
+  readonly #options: AttemptOptions;
+  #keys = 0;
+  #keysTotal = 0;
+  /** How many keys may be copied at once, as of `#earnedMs`. Below 0 after more were copied. */
+  #allowance = 0;
+  #earnedMs: number;
+
+  constructor(options: AttemptOptions) {
+    this.#options = options;
+    this.#earnedMs = options.clock.monotonicMs();
+  }
+
+  async run(tell: Tell): Promise<void> {
+    const { store, change, move, primary, log } = this.#options;
+    // What was accepted may be released. Then nobody serves it until the ring says so, paused or not.
+    const isAccepted = store.moves.change === change && store.moves.accepted.has(move.from);
+    if (!isAccepted) this.#checkUnderWay();
+    const { released, keys = 0 } = await this.#step({ kind: "begin" });
+    if (released) {
+      if (!isAccepted) {
+        throw refused(
+          `"${move.from}" has given up keys that are not here: they were lost with this group's log`,
+        );
+      }
+      return await this.#complete();
+    }
+    this.#checkUnderWay();
+    this.#keysTotal = keys;
+    tell("erase", 0, keys);
+    // What an earlier attempt has left must not stay if the source has deleted it since.
+    await primary.log.settled(primary.ended);
+    if (mayHaveStrays(store)) {
+      await forgetKeys({ ...this.#options, isForgotten: (key) => this.#isMoved(key), signal: primary.ended });
+    }
+    const end = await this.#copy(() => tell("copy", this.#keys, Math.max(this.#keysTotal, this.#keys)), tell);
+    await this.#accept(end);
+    tell("release", this.#keys, this.#keys);
+    await this.#step({ kind: "release" });
+    log(`group "${move.from}" has given ${this.#keys} records to this group`);
+    await this.#complete();
+  }
+
+  async #copy(tellCopied: () => void, tell: Tell): Promise<MoveEnd> {
+    const { primary } = this.#options;
+    let isSealed = false;
+    let appended = Promise.resolve();
+    for (let index = 0; ; index++) {
+      const { chunk } = await this.#step({ kind: "next", index });
+      if (chunk === undefined) throw refused("the source has answered without a chunk");
+      // One chunk is fetched while the one before is being committed: there are never more than two.
+      await appended;
+      this.#checkUnderWay();
+      appended = this.#append(chunk);
+      appended.catch(() => {});
+      tellCopied();
+      if (chunk.end !== undefined) {
+        await appended;
+        return chunk.end;
+      }
+      // What is written meanwhile comes at the pace of its writers, and after the seal they wait.
+      if (chunk.behind === undefined) await this.#pace(chunk, index);
+      if (isSealed || (chunk.behind ?? Number.POSITIVE_INFINITY) > behindMax) continue;
+      await appended;
+      primary.log.admit();
+      tell("seal", this.#keys, this.#keys);
+      await this.#step({ kind: "seal" });
+      isSealed = true;
+    }
+  }
+
+  async #append({ records }: MoveChunk): Promise<void> {
+    const { primary } = this.#options;
+    const { log } = primary;
+    if (records.length === 0) return;
+    while (log.isHeld) await log.untilReleased(primary.ended);
+    // In the turn in which they are added: what comes after the end of the change would stay.
+    this.#checkUnderWay();
+    log.admit();
+    const copies = records.filter((record) => !this.#isKnown(record));
+    if (copies.length === 0) return;
+    this.#keys += copies.length;
+    const last = log.proposeAll(copies.map(({ changes, requestId, move }) => ({ changes, requestId, move })));
+    await log.committed(last, primary.ended);
+  }
+
+  /**
+   * Whether a copy only names a request that this log knows, from this group's own time with the keys or from an earlier
+   * move. Taken again and again, the requests of keys that go back and forth would multiply.
+   */
+  #isKnown({ changes, requestId, move }: LogRecord): boolean {
+    if (changes.length > 0 || requestId === undefined || move?.kind !== "copy") return false;
+    return this.#options.store.requestOf(requestId)?.revision === move.revision;
+  }
+
+  /** From here on the revisions of this group are higher than those of the copies. */
+  async #accept({ revision, requestsAfter }: MoveEnd): Promise<void> {
+    const { primary, store, change, move } = this.#options;
+    const { log } = primary;
+    while (log.isHeld) await log.untilReleased(primary.ended);
+    this.#checkUnderWay();
+    log.admit();
+    const { seq } = store.last;
+    // Always raised: what is forgotten of the requests that were copied counts up to the last raise.
+    const ahead = Math.max(store.revisionOf(seq) + 1, revision) - seq;
+    const accepted = log.propose([], {
+      move: { kind: "accept", change, from: move.from, revision, ahead, requestsAfter },
+    });
+    await log.committed(accepted, primary.ended);
+  }
+
+  /** Notes in `/ring` that the move is done. */
+  async #complete(): Promise<void> {
+    const { ring, topology, clock, primary, change, move } = this.#options;
+    for (;;) {
+      primary.ended.throwIfAborted();
+      const found = await ring.read();
+      if (found === undefined || !isUnderWay(found.value, change, move)) return;
+      const next = moved(found.value, move, change);
+      try {
+        await ring.compareAndSet(next, found.version);
+      } catch (error) {
+        if (CoordinationError.is(error, "BAD_VERSION")) continue;
+        throw error;
+      }
+      await withTimeout(clock, seenTimeoutMs, primary.ended, (given) =>
+        topology.waitUntil((seen) => (seen.ring?.value.version ?? 0) >= next.version, given),
+      );
+      return;
+    }
+  }
+
+  /** Errors: refused (the change is paused, or another one). */
+  #checkUnderWay(): void {
+    const { topology, change, move } = this.#options;
+    const ring = topology.current?.ring?.value;
+    if (ring === undefined || !isUnderWay(ring, change, move)) throw refused("the ring change is over");
+    if (ring.change?.paused) throw refused("the ring change is paused");
+  }
+
+  #isMoved(key: string): boolean {
+    const { topology, move } = this.#options;
+    const ring = topology.current?.ring?.value;
+    const other = ring && placementOf(ring).moveOf(key);
+    return other !== undefined && isSameMove(other, move);
+  }
+
+  /**
+   * Waits until the keys after these may be copied. Records that only name requests are none. What an operator says
+   * meanwhile counts at once. Errors: refused.
+   */
+  async #pace({ records }: MoveChunk, index: number): Promise<void> {
+    const { topology, clock, primary } = this.#options;
+    this.#allowance -= records.filter(({ changes }) => changes.length > 0).length;
+    let askedMs = clock.monotonicMs();
+    for (;;) {
+      this.#checkUnderWay();
+      const rate = topology.current?.ring?.value.change?.rate;
+      if (rate === undefined) return;
+      const nowMs = clock.monotonicMs();
+      const earned = (rate * (nowMs - this.#earnedMs)) / 1000;
+      this.#allowance = Math.min(rate * burstSeconds, this.#allowance + earned);
+      this.#earnedMs = nowMs;
+      if (this.#allowance >= 0) return;
+      // At least a millisecond: what rounding leaves would take ever shorter waits.
+      const waitMs = Math.max(1, (-this.#allowance / rate) * 1000);
+      await sleep(clock, Math.min(paceMsMax, waitMs), primary.ended);
+      primary.ended.throwIfAborted();
+      if (clock.monotonicMs() - askedMs < keepAliveMs) continue;
+      // The source gives an attempt up that asks for nothing.
+      const { chunk } = await this.#step({ kind: "next", index });
+      if (chunk?.records.length !== records.length) throw refused("the source has begun anew");
+      askedMs = clock.monotonicMs();
+    }
+  }
+
+  async #step(step: MoveStep): Promise<MoveOutAnswer> {
+    const { topology, clock, primary, peerAt, change, move, name } = this.#options;
+    const source = topology.current?.groups.get(move.from);
+    const address = primaryOf(source)?.address;
+    if (address === undefined) throw new OperationError("unavailable", noPrimaryReason(move.from, source));
+    const request = { group: move.from, to: move.to, change, attempt: name, step };
+    return await withTimeout(clock, stepTimeoutMs, primary.ended, (given) =>
+      peerAt(address).moveOut(request, given),
+    );
+  }
+}
+
+function isUnderWay(ring: RingState, change: number, move: Move): boolean {
+  if (ring.change?.id !== change) return false;
+  return placementOf(ring)
+    .moves()
+    .some((other) => isSameMove(other, move));
+}
+
+function refused(message: string): OperationError {
+  return new OperationError("refused", message);
+}

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { LogRecord } from "../../../src/cluster/storage/model.ts";
+import { put } from "../../support/log-fixtures.ts";
+import { eventsOf, stepOf, watchedLog } from "./watched-log.ts";
+
+/** What watches of one group tell when keys change hands. */
+
+function copyOf(seq: number, key: string, revision: number): LogRecord {
+  return { ...put(1, seq, key, "copied"), move: { kind: "copy", revision } };
+}
+
+function accept(seq: number, change: number, revision: number): LogRecord {
+  const ahead = revision;
+  const move = { kind: "accept", change, from: "g", revision, ahead, requestsAfter: 0 } as const;
+  return { epoch: 1, seq, changes: [], move };
+}
+
+function release(seq: number, change: number): LogRecord {
+  return { epoch: 1, seq, changes: [], move: { kind: "release", change, to: "h" } };
+}
+
+test("copies are no events; that keys are accepted is told between what came before and what comes after", async () => {
+  const { write, watch } = await watchedLog();
+  const watching = watch();
+  await stepOf(watching);
+  const before = stepOf(watching);
+  await write(put(1, 1, "own", "1"));
+  assert.equal((await before).events.length, 1);
+  const marked = stepOf(watching);
+  await write(copyOf(2, "a", 90), copyOf(3, "b", 91), accept(4, 7, 100));
+  const { mark, events, at, revision } = await marked;
+  assert.deepEqual([mark?.kind, events, at.seq, revision], ["accept", [], 4, 104]);
+  const next = eventsOf(watching, 2);
+  await write(put(1, 5, "a", "2"), put(1, 6, "own", "3"));
+  assert.deepEqual(await next, ["105 put a 2", "106 put own 3"]);
+});
+
+test("a watch that reads the log finds the marks where they are", async () => {
+  const { write, watch } = await watchedLog();
+  await write(put(1, 1, "a", "1"), copyOf(2, "b", 9), accept(3, 7, 10), put(1, 4, "b", "2"), release(5, 8));
+  await write(put(1, 6, "a", "3"));
+  const watching = watch({ after: { epoch: 0, revision: 0 } });
+  await stepOf(watching);
+  const told: string[] = [];
+  for (let steps = 0; steps < 5; steps++) {
+    const { events, mark } = await stepOf(watching);
+    told.push(
+      ...events.map(({ change, revision }) => `${revision} ${change.key}`),
+      ...(mark ? [mark.kind] : []),
+    );
+  }
+  assert.deepEqual(told, ["1 a", "accept", "14 b", "release", "16 a"]);
+});
+
+test("a watch of a key that nothing was told to for long does not lose its place at a mark", async () => {
+  const { store, clock, write, watch } = await watchedLog({ historyBytes: 0 });
+  const watching = watch({ scope: { kind: "key", key: "quiet" } });
+  await stepOf(watching);
+  const marked = stepOf(watching);
+  for (let seq = 1; seq <= 50; seq++) await write(put(1, seq, "busy", "x".repeat(1000)));
+  await clock.settled(store.compact());
+  await write(release(51, 7));
+  assert.equal((await marked).mark?.kind, "release");
+});
+
+test("a watch can begin before the first accept of a change or a later one", async () => {
+  const { write, watch } = await watchedLog();
+  await write(
+    put(1, 1, "old", "1"),
+    accept(2, 5, 10),
+    put(1, 3, "a", "2"),
+    accept(4, 8, 20),
+    put(1, 5, "a", "3"),
+  );
+  const marksAfter = async (change: number, count: number) => {
+    const watching = watch({ after: { change } });
+    const first = await stepOf(watching);
+    const told = [first.at.seq];
+    while (told.length <= count) told.push((await stepOf(watching)).at.seq);
+    return told;
+  };
+  assert.deepEqual(await marksAfter(1, 2), [1, 2, 3]);
+  assert.deepEqual(await marksAfter(5, 2), [1, 2, 3]);
+  assert.deepEqual(await marksAfter(6, 2), [3, 4, 5]);
+  // Keys of a later change come later.
+  assert.deepEqual(await marksAfter(9, 0), [5]);
+});
+
+test("a group that was never part of a move is told from the beginning, and history that is gone is said to be", async () => {
+  const { store, clock, write, watch } = await watchedLog({ historyBytes: 0 });
+  await write(put(1, 1, "a", "1"));
+  assert.equal((await stepOf(watch({ after: { change: 3 } }))).at.seq, 0);
+  for (let seq = 2; seq <= 50; seq++) await write(put(1, seq, "a", "x".repeat(1000)));
+  await write(accept(51, 7, 10));
+  for (let seq = 52; seq <= 100; seq++) await write(put(1, seq, "a", "x".repeat(1000)));
+  await clock.settled(store.compact());
+  await assert.rejects(stepOf(watch({ after: { change: 7 } })), { code: "history-lost" });
+});
