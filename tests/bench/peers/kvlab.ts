@@ -37,6 +37,8 @@ export interface Kvlab extends Peer {
   readonly router: string;
   /** In the order in which they have joined. */
   readonly nodes: readonly KvlabNode[];
+  /** Starts one more node, of this group. */
+  add(group: string): Promise<KvlabNode>;
 }
 
 /** Of a node with many keys, for what it does with all of them: a standby may have gigabytes to catch up with. */
@@ -61,13 +63,13 @@ export async function startKvlab({
       args: [fileURLToPath(new URL(`../../../src/${entry}.ts`, import.meta.url))],
       env: { zooaddr: zookeeper.connectString, serverip: "127.0.0.1", serverport: String(port), ...env },
     });
-  const nodes = ports.map((port, index): KvlabNode => {
-    const files = { dbfile: join(folder, `db${index}.txt`), rbfile: join(folder, `rb${index}.txt`) };
+  const nodeOf = (group: string, port: number): KvlabNode => {
+    const files = { dbfile: join(folder, `db${port}.txt`), rbfile: join(folder, `rb${port}.txt`) };
     // A write that fewer have is refused, so that nothing is measured that is not synced by all.
-    const group = `bench${Math.floor(index / replicas)}`;
     const server = serverOf("data", port, { name: group, minsync: String(replicas), ...files });
     return { server, address: `127.0.0.1:${port}`, ...files };
-  });
+  };
+  const nodes = ports.map((port, index) => nodeOf(`bench${Math.floor(index / replicas)}`, port));
   const router = { server: serverOf("router", routerPort), address: `127.0.0.1:${routerPort}` };
   const close = async () => {
     await Promise.all([router, ...nodes].map(({ server }) => server.kill()));
@@ -106,6 +108,13 @@ export async function startKvlab({
       version: `${manifest.version} on ${versionOf(runtime)}`,
       router: router.address,
       nodes,
+      async add(group) {
+        const [port = 0] = await freePorts(1);
+        const node = nodeOf(group, port);
+        nodes.push(node);
+        await enter(node);
+        return node;
+      },
       async members() {
         const now = (await groupsNow()).flatMap((group) => group.nodes);
         const roleOf = (wanted: string) =>
