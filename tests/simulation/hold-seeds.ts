@@ -26,6 +26,7 @@ export async function holdSeeds(from: number, seeds: number): Promise<void> {
     "watch told",
     "watch resumed",
     "watch history lost",
+    "keys moved",
   ];
   for (const what of [...callKinds.map(outcomeOf), ...uses]) {
     assert.ok((counts.get(what) ?? 0) > 0, `this has not happened: ${what}`);

@@ -12,6 +12,7 @@ export function earlyExpiry(
 ): string | undefined {
   for (const { kind, key, previous } of changes) {
     if (kind !== "expire") continue;
+    // `previous` is a place in this log, which may have a copy.
     const ended = records.get(previous) ?? committed[previous - 1];
     if (ended === undefined) continue;
     const { expiresMs } = changeOf(ended, key) ?? {};

@@ -1,13 +1,14 @@
 import type { GroupState, Member } from "../../../src/cluster/metadata/model.ts";
 import { epochAt, holds } from "../../../src/cluster/storage/format/history.ts";
-import type { LogRecord, Position } from "../../../src/cluster/storage/model.ts";
+import type { AheadStart, LogRecord, Position } from "../../../src/cluster/storage/model.ts";
+import { type CommittedLog, ownRevision } from "./revisions.ts";
 import { isSame, type ShadowLog } from "./shadow-log.ts";
 
 /**
  * One history of a group: from its beginning, or from a recovery that gave up what only the replicas in sync had, to the
  * next recovery, or to the end.
  */
-export interface Era {
+export interface Era extends CommittedLog {
   /** When it began, and when it ended: infinite for the last. */
   readonly fromMs: number;
   readonly toMs: number;
@@ -15,8 +16,6 @@ export interface Era {
   readonly epoch: number;
   /** Number of the replica that was recovered; undefined in the first. */
   readonly recovered: number | undefined;
-  /** Every record that a primary has committed, by seq from 1; undefined where nobody knows it any more. */
-  readonly committed: readonly (LogRecord | undefined)[];
   /** When a primary first took each of them for committed. */
   readonly committedMs: readonly number[];
   /** When each record of the group, named by its epoch and seq, was first added to a log. */
@@ -47,6 +46,8 @@ export class GroupFacts {
    */
   readonly committedIn: number[] = [];
   readonly committedMs: number[] = [];
+  /** By how much revisions are ahead of the committed records, since the group has accepted keys of others. */
+  readonly aheads: AheadStart[] = [];
   readonly appendedMs = new Map<string, number>();
   /** Every log of an in-sync member must have this record: coordination has it. */
   floor: Position = { epoch: 0, seq: 0 };
@@ -69,18 +70,13 @@ export class GroupFacts {
 
   /** The present history. */
   get era(): Era {
-    const { committed, committedMs, appendedMs } = this;
-    return { ...this.#begun, toMs: Number.POSITIVE_INFINITY, committed, committedMs, appendedMs };
+    const { committed, aheads, committedMs, appendedMs } = this;
+    return { ...this.#begun, toMs: Number.POSITIVE_INFINITY, committed, aheads, committedMs, appendedMs };
   }
 
   /** All histories, the first one first. */
   get eras(): readonly Era[] {
     return [...this.past, this.era];
-  }
-
-  /** The committed logs of all eras. */
-  get logs(): readonly Era["committed"][] {
-    return [...this.past.map(({ committed }) => committed), this.committed];
   }
 
   /** Whether no member of the in-sync set has a log that it can be relied on: then only an operator can help. */
@@ -108,13 +104,24 @@ export class GroupFacts {
    * has of it. What else is in that log will be committed with the new epoch.
    */
   beginEra(log: ShadowLog, { epoch, recovered, fromMs }: Begin): void {
-    const { committed, committedMs, committedIn } = this;
-    this.past.push({ ...this.era, toMs: fromMs, committed: [...committed], committedMs: [...committedMs] });
+    const { committed, committedMs, committedIn, aheads } = this;
+    const copies = { committed: [...committed], committedMs: [...committedMs], aheads: [...aheads] };
+    this.past.push({ ...this.era, toMs: fromMs, ...copies });
     this.#begun = { fromMs, epoch, recovered };
     const keptSeq = agreedSeq(committed, log);
     for (const facts of [committed, committedMs, committedIn]) facts.length = Math.min(facts.length, keptSeq);
+    aheads.splice(aheads.filter(({ firstSeq }) => firstSeq <= keptSeq).length);
     for (const replica of this.replicas) replica.checkedSeq = Math.min(replica.checkedSeq, keptSeq);
-    for (const [request, revision] of this.answered) if (revision > keptSeq) this.answered.delete(request);
+    const keptRevision = ownRevision(this, keptSeq);
+    for (const [request, revision] of this.answered)
+      if (revision > keptRevision) this.answered.delete(request);
+  }
+
+  /** Notes what the record at `seq`, which is committed for the first time, does to revisions. */
+  raise({ seq, move }: LogRecord): void {
+    if (move?.kind !== "accept") return;
+    const ahead = Math.max(move.ahead, this.aheads.at(-1)?.ahead ?? 0);
+    if (ahead > (this.aheads.at(-1)?.ahead ?? 0)) this.aheads.push({ firstSeq: seq, ahead });
   }
 
   /** What whoever has followed `epoch`, or is in sync, must have kept. */

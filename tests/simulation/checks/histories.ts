@@ -5,6 +5,7 @@ import { signOf, withLog } from "../clients/learnt.ts";
 import { shownValue } from "../clients/shown-value.ts";
 import { type Era, type GroupFacts, liveAt } from "./group-facts.ts";
 import { problemWithCalls } from "./log-check.ts";
+import { isOwn, ownRevision } from "./revisions.ts";
 import { nameOf } from "./shadow-log.ts";
 
 /** What has happened to a group's keys in one era. */
@@ -38,14 +39,15 @@ export function problemWithAnswerOver(
   if (eras.length === 1) return undefined;
   for (const call of calls) {
     const own = eras.filter((era) => isPartlyWithin(call, era));
-    const problems = own.flatMap(({ committed }) => problemWithCalls(committed, [call]) ?? []);
+    const problems = own.flatMap((era) => problemWithCalls(era, [call]) ?? []);
     if (own.length > 0 && problems.length === own.length) return problems.join("; and ");
   }
   return undefined;
 }
 
 /** Writes, before all calls, of what an era has begun with; undefined when nobody knows that any more. */
-export function takenOver({ epoch, committed }: Era): History<StoreOperation> | undefined {
+export function takenOver(era: Era): History<StoreOperation> | undefined {
+  const { epoch, committed } = era;
   if (epoch === 0) return [];
   const own = committed.findIndex((record) => record !== undefined && record.epoch >= epoch);
   const seq = own < 0 ? committed.length : own;
@@ -55,7 +57,7 @@ export function takenOver({ epoch, committed }: Era): History<StoreOperation> | 
     const writes = record.changes.flatMap(({ key, value }): BatchWrite[] =>
       live.get(key) === record ? [{ kind: "put", key, value: shownValue(value) }] : [],
     );
-    return { client: 0, operation: writeOf(record, writes), called: -2, returned: -1 };
+    return { client: 0, operation: writeOf(era, record, writes), called: -2, returned: -1 };
   });
 }
 
@@ -92,12 +94,12 @@ function deletesAgain(
   const revisions = new Set(known.map(({ operation }) => revisionOf(operation)));
   return committed.flatMap((record, index) => {
     if (record === undefined || record.epoch < epoch || record.requestId === undefined) return [];
-    if (revisions.has(record.seq) || !earlier.some(({ operation }) => isDeleteOf(operation, record)))
-      return [];
+    if (!isOwn(record) || revisions.has(ownRevision(era, record.seq))) return [];
+    if (!earlier.some(({ operation }) => isDeleteOf(operation, record))) return [];
     const writes = record.changes.map(({ key }): BatchWrite => ({ kind: "delete", key }));
     const returned = committedMs[index] ?? 0;
     const called = Math.min(appendedMs.get(nameOf(record)) ?? fromMs, returned);
-    return [{ client: 0, operation: writeOf(record, writes), called, returned }];
+    return [{ client: 0, operation: writeOf(era, record, writes), called, returned }];
   });
 }
 
@@ -117,9 +119,9 @@ function revisionOf(operation: StoreOperation): number | undefined {
   return typeof result === "object" && "revision" in result ? result.revision : undefined;
 }
 
-function writeOf({ seq }: LogRecord, writes: readonly BatchWrite[]): StoreOperation {
+function writeOf(era: Era, { seq }: LogRecord, writes: readonly BatchWrite[]): StoreOperation {
   const [first] = writes;
-  const result = { revision: seq };
+  const result = { revision: ownRevision(era, seq) };
   if (first === undefined || writes.length > 1) return { kind: "batch", compares: [], writes, result };
   return { ...first, result };
 }

@@ -6,6 +6,8 @@ import type { SimProcess } from "../world/process.ts";
 import { type Author, explain } from "./explain.ts";
 import { copiedRecord, GroupFacts, liveAt } from "./group-facts.ts";
 import { LeaseFacts } from "./lease-facts.ts";
+import { recordOf, revisionAt, seqAt } from "./revisions.ts";
+import type { RingFacts } from "./ring-facts.ts";
 import { beginsEpoch, changeOf, isSame, isSameChange, type ShadowLog } from "./shadow-log.ts";
 import { isRecovery, problemWithStep, shownStep } from "./state-step.ts";
 
@@ -21,7 +23,20 @@ export type Moment =
   | "compaction"
   | "first write"
   | "registration"
-  | "full";
+  | "full"
+  | MoveMoment;
+
+/** The steps of a move: calls that a source takes, marks in logs, and a change of `/ring`. */
+export type MoveMoment =
+  | "begin"
+  | "next"
+  | "copied"
+  | "seal"
+  | "accept"
+  | "release"
+  | "released"
+  | "done"
+  | "forget";
 
 interface Settings {
   readonly leaseMs: number;
@@ -36,13 +51,16 @@ export class Invariants {
   /** Whether the ring is marked as written to, so that no group can enter any more. */
   isRingClosed = false;
   #violation: string | undefined;
+  /** What is known of keys that move. Undefined where the ring does not change. */
+  readonly ring: RingFacts | undefined;
   readonly #settings: Settings;
   readonly #nowMs: () => number;
   readonly #leases = new LeaseFacts();
 
-  constructor(settings: Settings, nowMs: () => number) {
+  constructor(settings: Settings, nowMs: () => number, ring?: RingFacts) {
     this.#settings = settings;
     this.#nowMs = nowMs;
+    this.ring = ring;
   }
 
   get violation(): string | undefined {
@@ -146,6 +164,7 @@ export class Invariants {
           this.violated(`${replica.name} takes ${shown(record)} for committed, and ${shown(known)} is`);
         }
       } else if (record !== undefined) this.#decide(group, replica, record);
+      else if (this.ring !== undefined) this.ring.isExact = false;
     }
   }
 
@@ -174,8 +193,10 @@ export class Invariants {
   }
 
   /** A primary looks a key up for a reader. */
-  reading(replica: ShadowLog, process: SimProcess): void {
+  reading(replica: ShadowLog, process: SimProcess, key?: string): void {
     const group = this.group(replica.group);
+    const elsewhere = key === undefined ? undefined : this.ring?.reading(group.name, key);
+    if (elsewhere !== undefined) this.violated(`${replica.name} ${elsewhere}`);
     const epoch = replica.store?.promisedEpoch ?? 0;
     if (group.served.get(epoch) !== replica) {
       this.violated(`${replica.name} answers a read in epoch ${epoch}, whose beginning it has not committed`);
@@ -214,15 +235,21 @@ export class Invariants {
 
   /** A write is acknowledged to whoever asked for it. */
   acknowledging(name: string, writes: readonly Pick<Change, "kind" | "key">[], revision: number): void {
-    const { committed } = this.group(name);
-    const record = committed[revision - 1];
+    const group = this.group(name);
     for (const { kind, key } of writes) {
       if (!this.isRingClosed) this.violated(`${kind} ${key} is acknowledged before the ring is closed`);
+      const record = this.recordOf(group, key, revision);
       // Of a repeated request: nobody may know the record any more.
-      if (record === undefined && revision <= committed.length) continue;
+      const isKnown = this.ring?.isExact ?? seqAt(group, revision) > group.committed.length;
+      if (record === undefined && !isKnown) continue;
       if (changeOf(record, key)?.kind === kind) continue;
       this.violated(`${kind} ${key} is acknowledged with revision ${revision}, which is not committed`);
     }
+  }
+
+  /** The record that gave a key this revision: with changes of the ring it may be in another group. */
+  recordOf(group: GroupFacts, key: string, revision: number): LogRecord | undefined {
+    return this.ring === undefined ? recordOf(group, revision) : this.ring.writeOf(key, revision)?.record;
   }
 
   /** A router makes a replica primary that was not in sync: on an operator's word, for a group that is lost. */
@@ -234,6 +261,7 @@ export class Invariants {
           "given up what is in sync",
       );
     }
+    if (this.ring !== undefined) this.ring.isExact = false;
     if (log !== undefined) group.beginEra(log, { epoch, recovered: primary?.number, fromMs: this.#nowMs() });
   }
 
@@ -264,6 +292,9 @@ export class Invariants {
   /** A primary is the first to take a record for committed. */
   #decide(group: GroupFacts, replica: ShadowLog, record: LogRecord): void {
     group.committed[record.seq - 1] = record;
+    group.raise(record);
+    const problem = this.ring?.committed(group.name, record, revisionAt(group, record.seq));
+    if (problem !== undefined) this.violated(problem);
     // What a recovery has taken over was served before it.
     if (beginsEpoch(record) && record.epoch >= group.firstEpoch) {
       const other = group.served.get(record.epoch);

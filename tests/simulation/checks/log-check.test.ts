@@ -14,7 +14,7 @@ import { problemWithLog } from "./log-check.ts";
 import { ShadowLog } from "./shadow-log.ts";
 
 const problemWith = (group: GroupFacts, history: History<StoreOperation> = []) =>
-  problemWithLog(group.committed, withLog(history, [group.era]));
+  problemWithLog(group, withLog(history, [group.era]));
 
 describe("the check of a log", () => {
   it("takes a log in which each record continues from those before", () => {

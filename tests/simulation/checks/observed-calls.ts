@@ -1,14 +1,16 @@
 import type { WriteRequest } from "../../../src/cluster/kv/write-plan.ts";
 import { OperationError } from "../../../src/cluster/metadata/operation-error.ts";
 import type { DataNode } from "../../../src/cluster/node/data-node.ts";
-import type { ScanReader, StoredValue } from "../../../src/cluster/storage/key-view.ts";
+import type { KeyRange, StoredValue } from "../../../src/cluster/storage/key-view.ts";
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
 import type { Position } from "../../../src/cluster/storage/model.ts";
 import { sleep } from "../../../src/common/clock.ts";
+import { compareKeys } from "../../../src/common/key-order.ts";
 import type { SimProcess } from "../world/process.ts";
 import { count, type World } from "../world/world.ts";
 import { isOverdue, problemWithTime } from "./expiry-check.ts";
-import { changeOf } from "./shadow-log.ts";
+import { type GroupFacts, liveAt } from "./group-facts.ts";
+import { changeOf, type ShadowLog } from "./shadow-log.ts";
 import { problemWithStep } from "./watch-check.ts";
 
 /** A step of a scan is of so few, that writes come between. */
@@ -19,6 +21,7 @@ const replacedMsMax = 100;
 
 export interface ObservedNode {
   readonly node: DataNode;
+  readonly replica: ShadowLog;
   readonly store: LogStore;
   readonly process: SimProcess;
   readonly world: World;
@@ -40,7 +43,7 @@ function observeWrites({ node, process, world }: ObservedNode): void {
   calls.write = async (request, signal) => {
     const id = request.requestId?.id ?? "";
     const { firstEpoch } = facts;
-    const answered = facts.answered.get(id);
+    const answered = answeredWith(world, facts, id);
     /** What was answered before may have been given up meanwhile. */
     const before = () => (facts.firstEpoch === firstEpoch ? answered : undefined);
     const wallsMs = process.watchWall();
@@ -53,7 +56,10 @@ function observeWrites({ node, process, world }: ObservedNode): void {
         );
       }
       // What had nothing to change is not remembered.
-      if (id !== "" && facts.committed[revision - 1]?.requestId === id) facts.answered.set(id, revision);
+      const isRecorded = request.operations.some(
+        ({ key }) => invariants.recordOf(facts, key, revision)?.requestId === id,
+      );
+      if (id !== "" && isRecorded) facts.answered.set(id, revision);
       acknowledge(request, revision, wallsMs());
       return revision;
     } catch (error) {
@@ -70,8 +76,9 @@ function observeWrites({ node, process, world }: ObservedNode): void {
     // A delete may have found nothing to delete.
     const puts = request.operations.filter((operation) => operation.kind === "put");
     invariants.acknowledging(group, puts, revision);
-    const record = facts.committed[revision - 1];
-    for (const { key, ttlMs } of record === undefined ? [] : puts) {
+    for (const { key, ttlMs } of puts) {
+      const record = invariants.recordOf(facts, key, revision);
+      if (record === undefined) continue;
       const { expiresMs } = changeOf(record, key) ?? {};
       const problem = problemWithTime(expiresMs, { ttlMs, requestId: request.requestId }, wallsMs);
       if (problem !== undefined) invariants.violated(`${process.name} puts ${key}, which is to ${problem}`);
@@ -85,14 +92,14 @@ function observeWrites({ node, process, world }: ObservedNode): void {
   };
 }
 
-function observeReads({ node, process, world }: ObservedNode): void {
+function observeReads({ node, replica, process, world }: ObservedNode): void {
   const { calls, group } = node;
   const { get, getNow, scan } = calls;
   const { clock } = process;
   const { invariants } = world;
 
   const checkShown = (key: string, value: StoredValue, wallsMs: readonly number[]) => {
-    const record = invariants.group(group).committed[value.revision - 1];
+    const record = invariants.recordOf(invariants.group(group), key, value.revision);
     const told = record === undefined ? value : (changeOf(record, key) ?? value);
     const shown = `${process.name} shows ${key} of revision ${value.revision}`;
     if (told.expiresMs !== value.expiresMs) invariants.violated(`${shown} with another time to live`);
@@ -115,21 +122,36 @@ function observeReads({ node, process, world }: ObservedNode): void {
 
   calls.scan = async (range, signal) => {
     const walls = process.watchWall();
-    const { reader, ringVersion } = await scan.call(calls, range, signal);
+    const reader = await scan.call(calls, range, signal);
     const wallsMs = walls();
-    const observed: ScanReader = {
+    // No time has passed since it was opened.
+    invariants.reading(replica, process);
+    const shown = new Set<string>();
+    const checkWhole = () => {
+      if (invariants.ring?.isExact !== true) return;
+      const keys = [...liveAt(invariants.group(group).committed, reader.at.seq).keys()];
+      const live = keys.filter((key) => isInRange(key, range));
+      const problem = invariants.ring.scanned(group, reader.ringVersion, live, shown);
+      if (problem !== undefined)
+        invariants.violated(`a scan of ${process.name} at ${reader.at.seq} ${problem}`);
+    };
+    return {
       at: reader.at,
       revision: reader.revision,
+      ringVersion: reader.ringVersion,
       close: () => reader.close(),
       nextKeys: (max) => reader.nextKeys(Math.min(max, fewKeys)),
       async nextEntries(step) {
         const entries = await reader.nextEntries({ ...step, keysMax: Math.min(step.keysMax, fewKeys) });
-        for (const entry of entries) checkShown(entry.key, entry, wallsMs);
+        for (const entry of entries) {
+          checkShown(entry.key, entry, wallsMs);
+          shown.add(entry.key);
+        }
+        if (entries.length === 0) checkWhole();
         if (clock.random() < 0.5) await sleep(clock, clock.random() * 50);
         return entries;
       },
     };
-    return { reader: observed, ringVersion };
   };
 }
 
@@ -138,13 +160,15 @@ function observeWatches({ node, store, process, world }: ObservedNode): void {
   const { watch } = calls;
   const { clock } = process;
   const { invariants } = world;
-  const { committed } = invariants.group(group);
+  const facts = invariants.group(group);
+  const { committed } = facts;
 
   calls.watch = async function* (options, signal) {
     const { scope, previous } = options;
     const begun = committed.length;
     const token = options.after;
-    let after: Position | undefined = token && { epoch: token.epoch, seq: store.seqAt(token.revision) };
+    let after: Position | undefined =
+      token && "epoch" in token ? { epoch: token.epoch, seq: store.seqAt(token.revision) } : undefined;
     /** A client may not know the epoch of its position. */
     const known = ({ seq, epoch }: Position) => ({ seq, epoch: epoch || (committed[seq - 1]?.epoch ?? 0) });
     const violated = (problem: string) =>
@@ -156,16 +180,34 @@ function observeWatches({ node, store, process, world }: ObservedNode): void {
       if (replacedMs !== undefined && clock.monotonicMs() - replacedMs > replacedMsMax) {
         violated("goes on though another node is the primary");
       }
-      if (after === undefined && step.at.seq < begun) {
+      if (token === undefined && after === undefined && step.at.seq < begun) {
         violated(`begins at ${step.at.seq}, and ${begun} was committed already`);
       }
       const from = after ?? step.at;
       const isStill = step.at.seq === from.seq && step.at.epoch === from.epoch;
       const told = { ...step, at: isStill ? known(from) : step.at, baseSeq: store.base.seq };
-      const problem = problemWithStep(committed, { scope, previous, after: from }, told);
+      const problem = problemWithStep(facts, { scope, previous, after: from }, told);
       if (problem !== undefined) violated(problem);
       after = step.at;
       yield step;
     }
   };
+}
+
+function isInRange(key: string, { prefix = "", start = "", end, after, reverse }: KeyRange): boolean {
+  if (reverse || !key.startsWith(prefix) || compareKeys(key, start) < 0) return false;
+  return (
+    (end === undefined || compareKeys(key, end) < 0) && (after === undefined || compareKeys(key, after) > 0)
+  );
+}
+
+/** The revision that a request was answered with, by whatever group. */
+function answeredWith({ invariants }: World, facts: GroupFacts, id: string): number | undefined {
+  const own = facts.answered.get(id);
+  if (own !== undefined || invariants.ring?.isExact !== true) return own;
+  for (const { answered } of invariants.groups.values()) {
+    const revision = answered.get(id);
+    if (revision !== undefined) return revision;
+  }
+  return undefined;
 }

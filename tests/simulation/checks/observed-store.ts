@@ -1,8 +1,9 @@
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
-import type { LogRecord } from "../../../src/cluster/storage/model.ts";
+import type { LogRecord, MoveMark } from "../../../src/cluster/storage/model.ts";
 import type { SimProcess } from "../world/process.ts";
 import type { World } from "../world/world.ts";
 import { earlyExpiry } from "./expiry-check.ts";
+import type { MoveMoment } from "./invariants.ts";
 import { beginsEpoch, isSame, nameOf, type ShadowLog } from "./shadow-log.ts";
 
 /** Lets the invariants see what a replica does to its log. */
@@ -12,8 +13,7 @@ export function observe(
   process: SimProcess,
   { invariants, scheduler }: Pick<World, "invariants" | "scheduler">,
 ): void {
-  const { append, commit, get, getNow, openScan, onVisible, truncate, beginSnapshot, compact, beginLife } =
-    store;
+  const { append, commit, get, getNow, onVisible, truncate, beginSnapshot, compact, beginLife } = store;
   const group = invariants.group(replica.group);
   /** What watchers are told of is committed, whoever else may serve by now. */
   let isTelling = false;
@@ -27,6 +27,7 @@ export function observe(
       group.appendedMs.set(name, scheduler.nowMs);
       const early = earlyExpiry(record, group.committed, replica, process.clock.wallMs());
       if (early !== undefined) invariants.violated(`${replica.name} ${early}`);
+      if (record.move !== undefined) invariants.moment(momentOf(record.move), replica.group);
     }
     const done = append.call(store, records);
     if (first?.seq === store.last.seq - records.length + 1) replica.append(records);
@@ -51,16 +52,12 @@ export function observe(
     commit.call(store, seq);
   };
   store.get = (key) => {
-    if (!isTelling) invariants.reading(replica, process);
+    if (!isTelling) invariants.reading(replica, process, key);
     return get.call(store, key);
   };
   store.getNow = (key) => {
-    invariants.reading(replica, process);
+    invariants.reading(replica, process, key);
     return getNow.call(store, key);
-  };
-  store.openScan = (range) => {
-    invariants.reading(replica, process);
-    return openScan.call(store, range);
   };
   store.onVisible = (listener) =>
     onVisible.call(store, (record) => {
@@ -104,4 +101,16 @@ export function observe(
     invariants.moment("compaction", replica.group);
     return compact.call(store);
   };
+}
+
+/** What a mark in a log means for those who aim at a step of a move. */
+function momentOf({ kind }: MoveMark): MoveMoment {
+  switch (kind) {
+    case "copy":
+      return "copied";
+    case "release":
+      return "released";
+    default:
+      return kind;
+  }
 }

@@ -1,5 +1,5 @@
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
-import type { Change, EpochStart, LogRecord } from "../../../src/cluster/storage/model.ts";
+import type { Change, EpochStart, LogRecord, MoveMark } from "../../../src/cluster/storage/model.ts";
 
 /** What is known of a log at some moment: what a copy of its file has. */
 export interface LogFacts {
@@ -191,7 +191,14 @@ export function isSame(a: LogRecord | undefined, b: LogRecord): boolean {
   if (a === b) return true;
   if (a?.epoch !== b.epoch || a.requestId !== b.requestId || a.changes.length !== b.changes.length)
     return false;
-  return a.changes.every((change, index) => isSameChange(change, b.changes[index]));
+  return (
+    isSameMark(a.move, b.move) && a.changes.every((change, index) => isSameChange(change, b.changes[index]))
+  );
+}
+
+function isSameMark(a: MoveMark | undefined, b: MoveMark | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return Object.entries(a).every(([name, value]) => Reflect.get(b, name) === value);
 }
 
 export function isSameChange(a: Change, b: Change | undefined): boolean {
@@ -208,8 +215,8 @@ export function changeOf(record: LogRecord | undefined, key: string): Change | u
   return record?.changes.find((change) => change.key === key);
 }
 
-export function beginsEpoch({ changes, requestId }: LogRecord): boolean {
-  return changes.length === 0 && requestId === undefined;
+export function beginsEpoch({ changes, requestId, move }: LogRecord): boolean {
+  return changes.length === 0 && requestId === undefined && move === undefined;
 }
 
 /** Tells a record from all others that a group has ever had. */

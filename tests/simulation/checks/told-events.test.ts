@@ -9,10 +9,10 @@ type Logs = ReturnType<ConstructorParameters<typeof ToldEvents>[0]["logsOf"]>;
 
 describe("the check of what a watch tells over a recovery", () => {
   const [before, after] = [
-    groupOf([put("k", "a")], [put("k", "b", 1)], [put("k", "c", 2)]).committed,
-    groupOf([put("k", "a")]).committed,
-  ];
-  after.push({ epoch: 2, seq: 2, changes: [] }, { epoch: 2, seq: 3, changes: [put("k", "d", 1)] });
+    groupOf([put("k", "a")], [put("k", "b", 1)], [put("k", "c", 2)]),
+    groupOf([put("k", "a")]),
+  ] as const;
+  after.committed.push({ epoch: 2, seq: 2, changes: [] }, { epoch: 2, seq: 3, changes: [put("k", "d", 1)] });
 
   function event(value: string, revision: number): KvEvent {
     return {
@@ -33,7 +33,11 @@ describe("the check of what a watch tells over a recovery", () => {
       logsOf: () => logs,
       groupOf: () => "g",
     });
-    told.begin({ cluster: "", groups: new Map([["g", { revision, epoch }]]) });
+    told.begin({
+      cluster: "",
+      ring: { version: 0n, change: 0n },
+      groups: new Map([["g", { revision, epoch }]]),
+    });
     return told;
   }
 
@@ -57,7 +61,7 @@ describe("the check of what a watch tells over a recovery", () => {
     other.committed.push({ epoch: 2, seq: 1, changes: [] }, { epoch: 2, seq: 2, changes: [put("k", "b")] });
     other.committed.push({ epoch: 2, seq: 3, changes: [put("k", "d", 2)] });
     for (const value of ["c", "d"]) {
-      const told = watchAfter(0n, 0n, [one.committed, other.committed]);
+      const told = watchAfter(0n, 0n, [one, other]);
       for (const [revision, each] of ["b", value].entries()) {
         if (value === "c" && revision === 0) told.take(event("a", 1));
         assert.equal(told.take(event(each, revision + 2)), undefined);

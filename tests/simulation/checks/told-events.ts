@@ -3,9 +3,8 @@ import type { Position, Positions } from "../../../src/client/positions.ts";
 import type { Change, LogRecord } from "../../../src/cluster/storage/model.ts";
 import { includes, type WatchScope } from "../../../src/cluster/watch/scope.ts";
 import { shownValue } from "../clients/shown-value.ts";
+import { type CommittedLog, isOwn, ownRevision, revisionAt, seqAt } from "./revisions.ts";
 import { changeOf, isSame as isSameRecord } from "./shadow-log.ts";
-
-type Committed = readonly (LogRecord | undefined)[];
 
 /** How far one group's changes were told. */
 interface Cursor {
@@ -22,7 +21,7 @@ export interface Told {
   /** Whether events are to tell what was there before. */
   readonly previous: boolean;
   /** The committed logs of a group, one for each of its eras. */
-  readonly logsOf: (group: string) => readonly Committed[];
+  readonly logsOf: (group: string) => readonly CommittedLog[];
   readonly groupOf: (key: string) => string | undefined;
 }
 
@@ -44,12 +43,11 @@ export class ToldEvents {
     this.#cursors.clear();
     for (const [group, { revision, epoch }] of groups) {
       const logs = this.#told.logsOf(group);
-      const place = { seq: Number(revision), epoch: Number(epoch) };
-      const eras = [...logs.keys()].filter((era) => mayHave(logs[era] ?? [], place));
-      if (eras.length === 0) eras.push(logs.length - 1);
+      const places = logs.map((log, era) => ({ log, era, seq: seqAt(log, Number(revision)) }));
+      const known = places.filter(({ log, seq }) => mayHave(log, { seq, epoch: Number(epoch) }));
       this.#cursors.set(
         group,
-        eras.map((era) => ({ era, seq: place.seq, count: 0 })),
+        (known.length > 0 ? known : places.slice(-1)).map(({ era, seq }) => ({ era, seq, count: 0 })),
       );
     }
   }
@@ -57,14 +55,14 @@ export class ToldEvents {
   /** What is wrong with an event; undefined if nothing is. */
   take(event: KvEvent): string | undefined {
     const group = this.#told.groupOf(event.key) ?? "";
-    return this.#inSomeEra(group, (cursor, committed) => this.#problemWithEvent(event, cursor, committed));
+    return this.#inSomeEra(group, (cursor, log) => this.#problemWithEvent(event, cursor, log));
   }
 
   /** What is wrong with a token that stands for these positions. */
   reached({ groups }: Positions): string | undefined {
     for (const [group, position] of groups) {
-      const problem = this.#inSomeEra(group, (cursor, committed) =>
-        this.#problemWithPlace(`record ${position.revision} of group ${group}`, position, cursor, committed),
+      const problem = this.#inSomeEra(group, (cursor, log) =>
+        this.#problemWithPlace(`revision ${position.revision} of group ${group}`, position, cursor, log),
       );
       if (problem !== undefined) return problem;
     }
@@ -79,7 +77,7 @@ export class ToldEvents {
         for (let era = cursor.era; era < logs.length - 1; era++) {
           if (!isBoth(cursor, logs[era], logs[era + 1])) return false;
         }
-        const [first, ...rest] = logs.at(-1)?.slice(cursor.seq) ?? [];
+        const [first, ...rest] = logs.at(-1)?.committed.slice(cursor.seq) ?? [];
         if (first !== undefined && this.#changesOf(first).length > cursor.count) return false;
         return rest.every((record) => record === undefined || this.#changesOf(record).length === 0);
       });
@@ -92,7 +90,7 @@ export class ToldEvents {
    */
   #inSomeEra(
     group: string,
-    problemIn: (cursor: Cursor, committed: Committed) => string | undefined,
+    problemIn: (cursor: Cursor, log: CommittedLog) => string | undefined,
   ): string | undefined {
     const logs = this.#told.logsOf(group);
     const moved = new Map<number, Cursor>();
@@ -100,7 +98,7 @@ export class ToldEvents {
     for (const known of this.#cursorsOf(group)) {
       for (let era = known.era; era < logs.length; era++) {
         const cursor = { ...known, era };
-        const found = problemIn(cursor, logs[era] ?? []);
+        const found = problemIn(cursor, logs[era] ?? { committed: [], aheads: [] });
         if (found === undefined) moved.set(era, cursor);
         problem ??= found;
         if (!isBoth(known, logs[era], logs[era + 1])) break;
@@ -111,14 +109,15 @@ export class ToldEvents {
     return undefined;
   }
 
-  #problemWithEvent(event: KvEvent, cursor: Cursor, committed: Committed): string | undefined {
+  #problemWithEvent(event: KvEvent, cursor: Cursor, log: CommittedLog): string | undefined {
+    const { committed } = log;
     const shown = `${event.type} ${event.key} of revision ${event.revision}`;
     for (;;) {
       if (cursor.seq >= committed.length) return `is told of ${shown}, which is not committed`;
-      const seq = cursor.seq + 1;
       const record = committed[cursor.seq];
+      const revision = ownRevision(log, cursor.seq + 1);
       // Nobody knows any more what it was.
-      if (record === undefined && event.revision === seq) return undefined;
+      if (record === undefined && event.revision === revision) return undefined;
       const changes = record === undefined ? [] : this.#changesOf(record);
       const wanted = changes[cursor.count];
       if (wanted === undefined) {
@@ -126,14 +125,14 @@ export class ToldEvents {
         cursor.count = 0;
         continue;
       }
-      if (event.revision !== seq || !isSame(event, wanted)) {
-        return `is told of ${shown} in place of ${wanted.kind} ${wanted.key} of revision ${seq}`;
+      if (event.revision !== revision || !isSame(event, wanted)) {
+        return `is told of ${shown} in place of ${wanted.kind} ${wanted.key} of revision ${revision}`;
       }
       if (++cursor.count === changes.length) {
         cursor.seq++;
         cursor.count = 0;
       }
-      return this.#problemWithPrevious(committed, event, wanted);
+      return this.#problemWithPrevious(log, event, wanted);
     }
   }
 
@@ -141,12 +140,13 @@ export class ToldEvents {
     what: string,
     { revision, epoch }: Position,
     cursor: Cursor,
-    committed: Committed,
+    log: CommittedLog,
   ): string | undefined {
-    const seq = Number(revision);
+    const { committed } = log;
+    const seq = seqAt(log, Number(revision));
     const place = `has a token for ${what}`;
     if (seq > committed.length) return `${place}, where ${committed.length} are committed`;
-    if (!mayHave(committed, { seq, epoch: Number(epoch) })) return `${place} of epoch ${epoch}`;
+    if (!mayHave(log, { seq, epoch: Number(epoch) })) return `${place} of epoch ${epoch}`;
     if (seq < cursor.seq) {
       const isTold = committed
         .slice(seq, cursor.seq)
@@ -156,7 +156,8 @@ export class ToldEvents {
     for (; cursor.seq < seq; cursor.seq++, cursor.count = 0) {
       const record = committed[cursor.seq];
       const missed = record && this.#changesOf(record)[cursor.count];
-      if (missed) return `${place} without ${missed.kind} ${missed.key} of revision ${cursor.seq + 1}`;
+      if (missed)
+        return `${place} without ${missed.kind} ${missed.key} of revision ${ownRevision(log, cursor.seq + 1)}`;
     }
     return undefined;
   }
@@ -166,39 +167,44 @@ export class ToldEvents {
     return this.#cursors.get(group) ?? [{ era: 0, seq: 0, count: 0 }];
   }
 
-  #changesOf({ changes }: LogRecord): readonly Change[] {
-    return changes.filter(({ key }) => includes(this.#told.scope, key));
+  /** What comes from another group, or has gone there, is no event. */
+  #changesOf(record: LogRecord): readonly Change[] {
+    return isOwn(record) ? record.changes.filter(({ key }) => includes(this.#told.scope, key)) : [];
   }
 
-  #problemWithPrevious(committed: Committed, event: KvEvent, change: Change): string | undefined {
+  #problemWithPrevious(log: CommittedLog, event: KvEvent, change: Change): string | undefined {
     const { previous } = event;
     const shown = `is told of ${event.type} ${event.key} of revision ${event.revision}`;
     if (!this.#told.previous || change.previous === 0) {
       return previous && `${shown} after ${previous.revision}, which was not to be told`;
     }
-    if (previous?.revision !== change.previous)
-      return `${shown} after ${previous?.revision}, not ${change.previous}`;
-    const before = committed[change.previous - 1];
+    const before = log.committed[change.previous - 1];
+    const revision = revisionAt(log, change.previous);
+    // Where compaction has passed, nobody knows whether it was a copy.
+    const isOwnNow =
+      previous?.value === undefined && previous?.revision === ownRevision(log, change.previous);
+    if (previous?.revision !== revision && !isOwnNow && before !== undefined)
+      return `${shown} after ${previous?.revision}, not ${revision}`;
     const value = before && changeOf(before, event.key)?.value;
-    if (value === undefined || previous.value === undefined) return undefined;
+    if (value === undefined || previous?.value === undefined) return undefined;
     if (shownValue(value) === shownValue(previous.value)) return undefined;
-    return `${shown} after another value than that of ${change.previous}`;
+    return `${shown} after another value than that of ${revision}`;
   }
 }
 
 /** Whether a log has a record of this epoch and seq, as far as is known. */
-function mayHave(committed: Committed, { seq, epoch }: { seq: number; epoch: number }): boolean {
+function mayHave({ committed }: CommittedLog, { seq, epoch }: { seq: number; epoch: number }): boolean {
   if (seq > committed.length) return false;
   const known = committed[seq - 1]?.epoch;
   return epoch === 0 || known === undefined || known === epoch;
 }
 
 /** Whether a cursor stands where both logs are the same still. */
-function isBoth({ seq, count }: Cursor, one: Committed = [], other: Committed = []): boolean {
+function isBoth({ seq, count }: Cursor, one?: CommittedLog, other?: CommittedLog): boolean {
   const toldSeq = count > 0 ? seq + 1 : seq;
-  if (toldSeq > other.length) return false;
-  return one.slice(0, toldSeq).every((record, index) => {
-    const also = other[index];
+  if (one === undefined || other === undefined || toldSeq > other.committed.length) return toldSeq === 0;
+  return one.committed.slice(0, toldSeq).every((record, index) => {
+    const also = other.committed[index];
     return record === undefined || also === undefined || isSameRecord(also, record);
   });
 }

@@ -9,12 +9,8 @@ import type { ToldStep } from "./watch-check.ts";
 import { problemWithStep, type Watched } from "./watch-check.ts";
 
 describe("the check of a watch", () => {
-  const { committed } = groupOf(
-    [],
-    [put("k", "a"), put("l", "a")],
-    [put("k", "b", 2)],
-    [end("delete", "l", 2)],
-  );
+  const log = groupOf([], [put("k", "a"), put("l", "a")], [put("k", "b", 2)], [end("delete", "l", 2)]);
+  const { committed } = log;
   const all: WatchScope = { kind: "all" };
 
   function eventsOf(scope: WatchScope, records: readonly (LogRecord | undefined)[]): WatchEvent[] {
@@ -29,11 +25,7 @@ describe("the check of a watch", () => {
     baseSeq: 0,
   });
   const problem = (told: ToldStep, watched: Partial<Watched> = {}) =>
-    problemWithStep(
-      committed,
-      { scope: all, previous: false, after: { epoch: 0, seq: 0 }, ...watched },
-      told,
-    );
+    problemWithStep(log, { scope: all, previous: false, after: { epoch: 0, seq: 0 }, ...watched }, told);
   const events = eventsOf(all, committed);
 
   it("takes all changes of its scope in their order, in one step or several", () => {

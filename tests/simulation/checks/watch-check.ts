@@ -1,6 +1,7 @@
 import type { Change, LogRecord, Position } from "../../../src/cluster/storage/model.ts";
 import { includes, type WatchScope } from "../../../src/cluster/watch/scope.ts";
 import type { StepInLog, WatchEvent } from "../../../src/cluster/watch/step.ts";
+import { type CommittedLog, isOwn, ownRevision, revisionAt } from "./revisions.ts";
 import { changeOf, isSameChange, type ShadowLog } from "./shadow-log.ts";
 
 type Committed = readonly (LogRecord | undefined)[];
@@ -22,7 +23,8 @@ export interface Watched {
  * What is wrong with a step: it tells of all changes of the scope in the committed log from where the watch was to
  * where the step leads, in their order, and of nothing else; and what belongs together stands in one step.
  */
-export function problemWithStep(committed: Committed, watched: Watched, step: ToldStep): string | undefined {
+export function problemWithStep(log: CommittedLog, watched: Watched, step: ToldStep): string | undefined {
+  const { committed } = log;
   const { scope, previous, after } = watched;
   const { at, events, baseSeq } = step;
   if (at.seq < after.seq) return `goes back from ${after.seq} to ${at.seq}`;
@@ -35,20 +37,22 @@ export function problemWithStep(committed: Committed, watched: Watched, step: To
   let next = 0;
   for (let seq = after.seq + 1; seq <= at.seq; seq++) {
     const record = committed[seq - 1];
+    const revision = ownRevision(log, seq);
     if (record === undefined) {
       // Nobody knows any more what it was.
-      while (events[next]?.revision === seq) next++;
+      while (events[next]?.revision === revision) next++;
       continue;
     }
+    if (!isOwn(record)) continue;
     for (const change of record.changes) {
       if (!includes(scope, change.key)) continue;
       const event = events[next++];
-      const wanted = `${change.kind} ${change.key} of revision ${seq}`;
+      const wanted = `${change.kind} ${change.key} of revision ${revision}`;
       if (event === undefined) return `has come to ${at.seq} without ${wanted}`;
-      if (event.revision !== seq || !isSameChange(event.change, change)) {
+      if (event.revision !== revision || !isSameChange(event.change, change)) {
         return `tells of ${shown(event)} in place of ${wanted}`;
       }
-      const problem = previous ? problemWithPrevious(committed, event, baseSeq) : undefined;
+      const problem = previous ? problemWithPrevious(log, event, baseSeq) : undefined;
       if (problem !== undefined) return `tells of ${wanted}, ${problem}`;
     }
   }
@@ -66,18 +70,20 @@ export function isLostRightly(committed: Committed, replicas: Iterable<ShadowLog
 }
 
 function problemWithPrevious(
-  committed: Committed,
+  log: CommittedLog,
   { change, previous }: WatchEvent,
   baseSeq: number,
 ): string | undefined {
-  const revision = change.previous;
-  if (revision === 0) return previous && `after revision ${previous.revision}, and there was nothing`;
-  if (previous?.revision !== revision)
+  const revision = revisionAt(log, change.previous);
+  if (change.previous === 0) return previous && `after revision ${previous.revision}, and there was nothing`;
+  // Where compaction has passed, nobody knows whether it was a copy.
+  const isOwnNow = previous?.value === undefined && previous?.revision === ownRevision(log, change.previous);
+  if (previous?.revision !== revision && !(isOwnNow && change.previous <= baseSeq))
     return `after revision ${previous?.revision}, and not after ${revision}`;
   const { value } = previous;
   if (value === undefined)
-    return revision <= baseSeq ? undefined : `without the value of revision ${revision}`;
-  const record = committed[revision - 1];
+    return change.previous <= baseSeq ? undefined : `without the value of revision ${revision}`;
+  const record = log.committed[change.previous - 1];
   const before: Change | undefined = record && changeOf(record, change.key);
   if (record === undefined || Buffer.compare(before?.value ?? Buffer.alloc(0), value.value) === 0)
     return undefined;

@@ -7,6 +7,8 @@ export interface CalledCluster {
   readonly world: World;
   readonly routers: readonly { readonly name: string }[];
   readonly history: HistoryRecorder<StoreOperation>;
+  /** The groups that are in the ring. */
+  readonly ringGroups: readonly string[];
   /** The group of the ring that a key belongs to. */
   groupOf(key: string): string | undefined;
 }

@@ -8,7 +8,7 @@ import type { CalledCluster } from "./called-cluster.ts";
 import { type Caller, carryOut } from "./calls.ts";
 import { environmentOf } from "./environment.ts";
 import { describe, type Errand, Errands, learn } from "./errands.ts";
-import { ScanMoments, scanAll } from "./scans.ts";
+import { ScanMoments, scanAll, scanMoving } from "./scans.ts";
 
 /** How often a program that was told that the outcome of its named batch is not known sends it again. */
 const persistence = 3;
@@ -152,6 +152,7 @@ export class Client {
     const { history } = this.#cluster;
     const { invariants, profile } = this.#world;
     if (!invariants.isRingClosed) return;
+    if (profile.changesRing) return await this.#scanMoving();
     const keysOf = new Map<string, string[]>();
     for (const key of profile.keys) {
       const group = this.#cluster.groupOf(key) ?? "";
@@ -178,6 +179,33 @@ export class Client {
       }
     } catch (error) {
       for (const [, id] of ids) history.failed(id);
+      this.#end("scan", "scan", "failed", KvError.from(error).message);
+    } finally {
+      this.busy--;
+    }
+  }
+
+  /** Scans all groups while keys may change hands: of which group each key was is no matter. */
+  async #scanMoving(): Promise<void> {
+    const { history } = this.#cluster;
+    const { profile, invariants } = this.#world;
+    if (this.#moments.isBusy) return;
+    const ids = profile.keys.map((key) =>
+      history.invoke(this.#number, { kind: "get", key, result: undefined }),
+    );
+    this.#process.log("scan");
+    const deadline = this.#random.chance(0.1) ? this.#random.between(1, 1500) : deadlineMs;
+    this.busy++;
+    try {
+      const told = await scanMoving(this.#kv, this.#moments, profile.keys, { deadlineMs: deadline });
+      this.#end("scan", "scan", "ok", JSON.stringify(told));
+      for (const [index, operation] of told.entries()) {
+        history.complete(ids[index] ?? -1, operation);
+        learn(this.#known, operation);
+      }
+    } catch (error) {
+      for (const id of ids) history.failed(id);
+      if (error instanceof RangeError) invariants.violated(error.message);
       this.#end("scan", "scan", "failed", KvError.from(error).message);
     } finally {
       this.busy--;

@@ -2,12 +2,13 @@ import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import type { Call, History } from "../../checker/history.ts";
 import type { ExpireOperation, StoreOperation } from "../../checker/store-model.ts";
 import type { Era } from "../checks/group-facts.ts";
+import { isOwn, ownRevision, revisionAt } from "../checks/revisions.ts";
 import { nameOf } from "../checks/shadow-log.ts";
 import { shownValue } from "./shown-value.ts";
 
 /** A record that is committed, and since when. */
 interface Found {
-  readonly record: LogRecord;
+  readonly revision: number;
   readonly committedMs: number;
 }
 
@@ -20,12 +21,14 @@ export function withLog(history: History<StoreOperation>, eras: Iterable<Era>): 
   const known = [...eras];
   const writes = new Map<string, Found>();
   let isWhole = true;
-  for (const { epoch, committed, committedMs } of known) {
-    for (const [index, record] of committed.entries()) {
+  for (const era of known) {
+    for (const [index, record] of era.committed.entries()) {
       if (record === undefined) isWhole = false;
-      else if (record.epoch >= epoch)
-        for (const sign of signsOf(record))
-          writes.set(sign, { record, committedMs: committedMs[index] ?? 0 });
+      // A copy tells what has happened elsewhere.
+      else if (record.epoch >= era.epoch && isOwn(record)) {
+        const found = { revision: ownRevision(era, record.seq), committedMs: era.committedMs[index] ?? 0 };
+        for (const sign of signsOf(record)) writes.set(sign, found);
+      }
     }
   }
   const told = history.flatMap((call) => {
@@ -60,21 +63,22 @@ export function signOf(operation: StoreOperation): string | undefined {
   }
 }
 
-function answered(call: Call<StoreOperation>, { record, committedMs }: Found): Call<StoreOperation> {
-  const operation = { ...call.operation, result: { revision: record.seq } } as StoreOperation;
+function answered(call: Call<StoreOperation>, { revision, committedMs }: Found): Call<StoreOperation> {
+  const operation = { ...call.operation, result: { revision } } as StoreOperation;
   return { ...call, operation, returned: Math.max(committedMs, call.called) };
 }
 
-function expiries({ epoch, committed, committedMs, appendedMs }: Era): Call<ExpireOperation>[] {
+function expiries(era: Era): Call<ExpireOperation>[] {
+  const { epoch, committed, committedMs, appendedMs } = era;
   return committed.flatMap((record, index) => {
-    if (record === undefined || record.epoch < epoch) return [];
-    return record.changes.flatMap(({ kind, key, previous }) => {
+    if (record === undefined || record.epoch < epoch || !isOwn(record)) return [];
+    const result = { revision: ownRevision(era, record.seq) };
+    return record.changes.flatMap(({ kind, key, previous: seq }) => {
       if (kind !== "expire") return [];
+      const previous = seq === 0 ? 0 : revisionAt(era, seq);
       const returned = committedMs[index] ?? 0;
       const called = Math.min(appendedMs.get(nameOf(record)) ?? 0, returned);
-      return [
-        { client: 0, operation: { kind, key, previous, result: { revision: record.seq } }, called, returned },
-      ];
+      return [{ client: 0, operation: { kind, key, previous, result }, called, returned }];
     });
   });
 }

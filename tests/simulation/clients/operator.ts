@@ -1,5 +1,8 @@
 import { ConnectError, createClient } from "@connectrpc/connect";
 import { AdminService } from "../../../gen/kvlab/v1/admin_pb.ts";
+import { RouterService } from "../../../gen/kvlab/v1/router_pb.ts";
+import { placementOf } from "../../../src/cluster/ring/placement.ts";
+import type { RingFacts } from "../checks/ring-facts.ts";
 import { SimProcess } from "../world/process.ts";
 import { transportTo } from "../world/transport.ts";
 import type { World } from "../world/world.ts";
@@ -71,6 +74,32 @@ export class Operator {
       this.#process.log(
         `the leadership of group ${group} was not transferred: ${ConnectError.from(error).message}`,
       );
+    }
+  }
+
+  /** Looks at the shares of the groups as a router tells them: those of the ring. */
+  async checkShares(router: string, ring: RingFacts): Promise<void> {
+    try {
+      const transport = transportTo({
+        process: this.#process,
+        network: this.#world.network,
+        address: router,
+      });
+      const { topology } = await createClient(RouterService, transport).getTopology(
+        {},
+        { timeoutMs: 10_000 },
+      );
+      const told = ring.rings.get(Number(topology?.ringVersion ?? 0));
+      const shares = told && placementOf(told).shares();
+      for (const { name, share } of topology?.groups ?? []) {
+        const wanted = shares?.get(name) ?? 0;
+        if (Math.abs(share - wanted) < 1e-6) continue;
+        this.#world.invariants.violated(
+          `${router} tells a share of ${share} for group ${name}; it is ${wanted}`,
+        );
+      }
+    } catch (error) {
+      this.#process.log(`${router} has told no topology: ${ConnectError.from(error).message}`);
     }
   }
 

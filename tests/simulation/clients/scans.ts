@@ -83,9 +83,7 @@ export async function scanAll(
   moments.isBusy = true;
   const found: { key: string; value: string; revision: number }[] = [];
   try {
-    for await (const entry of kv.scan(options)) {
-      found.push({ key: entry.key, value: shownValue(entry.text()), revision: entry.revision });
-    }
+    for await (const entry of entriesOf(kv, options)) found.push(entry);
   } finally {
     moments.isBusy = false;
   }
@@ -109,6 +107,32 @@ export async function scanAll(
     return [group, parts.filter(({ keys: within }) => within.length > 0)];
   });
   return new Map(operations);
+}
+
+/** Scans all groups while keys may change hands. Returns what it says of each key. Errors: KvError. */
+export async function scanMoving(
+  kv: KvClient,
+  moments: ScanMoments,
+  keys: readonly string[],
+  options: { readonly deadlineMs: number },
+): Promise<readonly StoreOperation[]> {
+  moments.forget();
+  moments.isBusy = true;
+  try {
+    const found: { key: string; value: string; revision: number }[] = [];
+    for await (const entry of entriesOf(kv, options)) found.push(entry);
+    const shown = new Set(found.map(({ key }) => key));
+    if (shown.size < found.length) throw new RangeError("a scan shows a key twice");
+    return keys.map((key) => readOf(key, found));
+  } finally {
+    moments.isBusy = false;
+  }
+}
+
+async function* entriesOf(kv: KvClient, options: { readonly deadlineMs: number }) {
+  for await (const entry of kv.scan(options)) {
+    yield { key: entry.key, value: shownValue(entry.text()), revision: entry.revision };
+  }
 }
 
 function readOf(

@@ -1,9 +1,12 @@
 import { KvClient, KvError, type KvEvent, type KvProgress, type WatchOptions } from "kvlab";
 import type { WatchRequest } from "../../../gen/kvlab/v1/data_pb.ts";
 import { type Positions, positionsOf, tokenOf } from "../../../src/client/positions.ts";
+import type { LogRecord } from "../../../src/cluster/storage/model.ts";
 import type { WatchScope } from "../../../src/cluster/watch/scope.ts";
 import { sleep } from "../../../src/common/clock.ts";
+import { isOwn, seqAt } from "../checks/revisions.ts";
 import { ToldEvents } from "../checks/told-events.ts";
+import { ToldMoves } from "../checks/told-moves.ts";
 import { isLostRightly } from "../checks/watch-check.ts";
 import { SimProcess } from "../world/process.ts";
 import { Random } from "../world/random.ts";
@@ -29,7 +32,7 @@ export class WatchClient {
   readonly #kv: KvClient;
   readonly #scope: WatchScope;
   readonly #previous: boolean;
-  readonly #told: ToldEvents;
+  readonly #told: ToldEvents | ToldMoves;
   /** Since when the present stream of each group is open. */
   readonly #openMs = new Map<string, number>();
   /** After each event, about: who is slow gets behind, and is told from the log. */
@@ -69,12 +72,16 @@ export class WatchClient {
         tap: { opened: (request) => this.#tap(request) },
       }),
     );
-    this.#told = new ToldEvents({
-      scope: this.#scope,
-      previous: this.#previous,
-      logsOf: (group) => invariants.group(group).logs,
-      groupOf: (of) => cluster.groupOf(of),
-    });
+    const { ring } = invariants;
+    const asked = { scope: this.#scope, previous: this.#previous };
+    const logOf = (group: string) => invariants.group(group);
+    if (ring !== undefined) this.#told = new ToldMoves({ ...asked, ring, logOf, keys: profile.keys });
+    else
+      this.#told = new ToldEvents({
+        ...asked,
+        logsOf: (group) => invariants.group(group).eras,
+        groupOf: (of) => cluster.groupOf(of),
+      });
     this.#process.deliver(random.between(0, 5000), "watch", () => void this.#run());
   }
 
@@ -84,13 +91,15 @@ export class WatchClient {
 
   /** The groups that the scope lies in. */
   get groups(): readonly string[] {
-    if (this.#scope.kind !== "key") return this.#world.profile.groups;
+    // A group that is outside the ring need not be told of.
+    if (this.#scope.kind !== "key") return this.#cluster.ringGroups;
     const group = this.#cluster.groupOf(this.#scope.key);
     return group === undefined ? [] : [group];
   }
 
   /** Whether it was told everything that is committed. */
   get isCurrent(): boolean {
+    if (this.#world.invariants.ring?.isExact === false) return true;
     return this.#last.length > 0 && this.#told.isCurrent(this.groups);
   }
 
@@ -184,7 +193,7 @@ export class WatchClient {
       if (this.#facts(group).firstEpoch !== firstEpoch) continue;
       // Of a group that is not known yet, all will be told.
       const { revision } = positions.groups.get(group) ?? {};
-      if (revision !== undefined && revision < seq)
+      if (revision !== undefined && seqAt(this.#facts(group), Number(revision)) < seq)
         this.#violated(`begins at ${revision} of ${group}, and ${seq} was committed already`);
     }
   }
@@ -231,8 +240,8 @@ export class WatchClient {
     const token = this.#last.at(-1)?.token;
     const places = token === undefined ? [] : [...positionsOf(token).groups];
     const isRight = places.some(([group, { revision, epoch }]) => {
-      const { committed, replicas } = this.#facts(group);
-      const seq = Number(revision);
+      const { committed, aheads, replicas } = this.#facts(group);
+      const seq = seqAt({ aheads }, Number(revision));
       return isLostRightly(committed, replicas, {
         seq,
         epoch: Number(epoch) || (committed[seq - 1]?.epoch ?? 0),
@@ -240,7 +249,10 @@ export class WatchClient {
     });
     // A stream may have been further than what was taken of it.
     const isRecovered = this.#recoveriesNow > this.#recoveries;
-    if (!isRight && !isRecovered)
+    // A group that has come back into the ring is told from its beginning, which may be gone.
+    const { changesRing, groups } = this.#world.profile;
+    const mayHaveEntered = changesRing && groups.some((group) => !places.some(([known]) => known === group));
+    if (!isRight && !isRecovered && !mayHaveEntered)
       this.#violated(`is told that the history is lost, and every node has it: ${message}`);
     this.#last = [];
   }
@@ -252,7 +264,9 @@ export class WatchClient {
   #begun(group: string): Begun {
     const { firstEpoch, committed } = this.#facts(group);
     // Of a group that was not in the ring yet all is told, and that is no change of a key.
-    return { firstEpoch, seq: committed.findLastIndex((record) => record?.changes.length !== 0) + 1 };
+    const isTold = (record: LogRecord | undefined) =>
+      record === undefined || (isOwn(record) && record.changes.length > 0);
+    return { firstEpoch, seq: committed.findLastIndex(isTold) + 1 };
   }
 
   get #recoveriesNow(): number {
@@ -260,6 +274,8 @@ export class WatchClient {
   }
 
   #violated(what: string): void {
+    // Of what is not known, nobody can say who was told of it.
+    if (this.#world.invariants.ring?.isExact === false) return;
     const scope = JSON.stringify(this.#scope);
     this.#world.invariants.violated(`the watch ${this.#process.name} of ${scope} ${what}`);
   }

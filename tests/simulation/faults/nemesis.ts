@@ -13,7 +13,8 @@ import { DiskFaults } from "./disk-faults.ts";
 import { Effects } from "./effects.ts";
 import { cutFromService, linkFault, serviceRule } from "./link-faults.ts";
 import { loseGroup } from "./lost-group.ts";
-import type { FaultKind, PlannedFault } from "./plan.ts";
+import { type FaultKind, isRingKind, type PlannedFault } from "./plan.ts";
+import { changeRing } from "./ring-faults.ts";
 import { targetOf } from "./targets.ts";
 
 /** Carries out a plan of faults. */
@@ -107,6 +108,7 @@ export class Nemesis {
   /** Returns what was hit; undefined when the fault is not possible now. */
   #inject({ kind, role, durationMs }: PlannedFault, random: Random): string | undefined {
     const { coordination } = this.#world;
+    if (isRingKind(kind)) return changeRing(kind, this.#cluster, random);
     const host = targetOf(this.#cluster, role, random);
     switch (kind) {
       case "kill":

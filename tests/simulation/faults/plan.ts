@@ -1,4 +1,4 @@
-import type { Moment } from "../checks/invariants.ts";
+import type { Moment, MoveMoment } from "../checks/invariants.ts";
 import { Random } from "../world/random.ts";
 import type { Profile } from "../world/world.ts";
 
@@ -42,11 +42,24 @@ export const mistakeKinds = ["copied log", "old log", "swapped logs", "foreign l
 
 export type MistakeKind = (typeof mistakeKinds)[number];
 
-export type FaultKind = CommonKind | MistakeKind | "lost group";
+/** What happens to a ring that changes: see ring-faults.ts. */
+export const ringKinds = [
+  "late group",
+  "ring add",
+  "ring drain",
+  "ring virtual nodes",
+  "ring pause",
+  "ring resume",
+  "ring abort",
+] as const;
+
+export type RingKind = (typeof ringKinds)[number];
+
+export type FaultKind = CommonKind | MistakeKind | RingKind | "lost group";
 
 const commonKinds = Object.keys(weights).filter(isCommonKind);
 
-export const faultKinds: readonly FaultKind[] = [...commonKinds, ...mistakeKinds, "lost group"];
+export const faultKinds: readonly FaultKind[] = [...commonKinds, ...mistakeKinds, ...ringKinds, "lost group"];
 
 function isCommonKind(name: string): name is CommonKind {
   return name in weights;
@@ -56,8 +69,14 @@ export function isMistakeKind(name: string): name is MistakeKind {
   return mistakeKinds.some((kind) => kind === name);
 }
 
-/** Which process a fault hits, by its part at the moment when it does. */
-export type Role = "primary" | "standby" | "node" | "router" | "any";
+export function isRingKind(name: string): name is RingKind {
+  return ringKinds.some((kind) => kind === name);
+}
+
+/** Which process a fault hits, by its part at the moment when it does: in its group, or in the last move of keys. */
+export type Role = "primary" | "standby" | "node" | "router" | "any" | MoveRole;
+
+type MoveRole = "source" | "source standby" | "destination" | "destination standby" | "master";
 
 /** A fault that is to happen. */
 export interface PlannedFault {
@@ -138,6 +157,71 @@ export function planOf(seed: number, profile: Profile, focus: readonly FaultKind
     add(random.pick(mistakeKinds), { atMs: random.between(1000, profile.faultsMs) });
   }
   if (random.chance(0.08)) add("lost group", { atMs: random.between(2000, 0.8 * profile.faultsMs) });
+  if (!profile.changesRing) return plan;
+  // What is given up with a group's log is lost in the others, too: nobody could say what is to be where.
+  return [
+    ...plan.filter(({ kind }) => kind !== "lost group" && kind !== "old log"),
+    ...ringPlanOf(seed, profile),
+  ];
+}
+
+const moveMoments: readonly MoveMoment[] = [
+  "begin",
+  "next",
+  "copied",
+  "seal",
+  "accept",
+  "release",
+  "released",
+  "done",
+  "forget",
+];
+
+/** How the ring changes in a run, and what happens in the middle of that. */
+function ringPlanOf(seed: number, profile: Profile): PlannedFault[] {
+  const random = new Random(`${seed} ring plan`);
+  const plan: PlannedFault[] = [];
+  const add = (kind: FaultKind, when: PlannedFault["when"], role: Role = "any") =>
+    plan.push({
+      kind,
+      role,
+      when,
+      durationMs: durationOf(random, profile),
+      chance: `${seed} ring ${plan.length}`,
+    });
+  const { faultsMs, lateGroups } = profile;
+  for (const _ of lateGroups) add("late group", { atMs: random.between(0.05, 0.6) * faultsMs });
+  const changes = 1 + random.below(6);
+  for (let i = 0; i < changes; i++) {
+    const atMs = random.between(2000, 0.9 * faultsMs);
+    add(random.pick(["ring add", "ring drain", "ring drain", "ring virtual nodes", "ring virtual nodes"]), {
+      atMs,
+    });
+    // What belongs together: while it is under way, as like as not.
+    if (random.chance(0.3)) {
+      const soonMs = atMs + random.pick([random.between(0, 100), random.between(0, 2000)]);
+      add(random.pick(["ring pause", "ring abort", "ring abort", "ring drain"]), { atMs: soonMs });
+      if (random.chance(0.7)) add("ring resume", { atMs: soonMs + random.between(0, 5000) });
+    }
+  }
+  const aimed = random.pick([0, 0, 3, 6, 12]);
+  for (let i = 0; i < aimed; i++) {
+    const moment = random.pick(moveMoments);
+    const delayMs = random.pick([0, random.between(0, 5), random.between(0, 50), random.between(0, 600)]);
+    const role = random.pick<Role>([
+      ...([
+        "source",
+        "source",
+        "source standby",
+        "destination",
+        "destination",
+        "destination standby",
+      ] as const),
+      ...(["master", "any"] as const),
+    ]);
+    const kind = random.pick<FaultKind>([...aimedKinds, "kill", "kill", "transfer", "ring abort"]);
+    add(kind, { moment, nth: 1 + random.below(random.pick([3, 20])), delayMs }, role);
+  }
   return plan;
 }
 

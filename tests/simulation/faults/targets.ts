@@ -19,7 +19,26 @@ export function targetOf(cluster: Cluster, role: Role, random: Random): Host {
       return random.pick(routers);
     case "any":
       return random.pick(hosts);
+    case "master":
+      return routers.find(({ name }) => name === cluster.master) ?? random.pick(routers);
+    default:
+      return inMove(cluster, role, random) ?? random.pick(nodes);
   }
+}
+
+/** A machine of the groups between which keys move. */
+function inMove(
+  cluster: Cluster,
+  role: "source" | "source standby" | "destination" | "destination standby",
+  random: Random,
+): Host | undefined {
+  const { nodes, world } = cluster;
+  const move = world.invariants.ring?.lastMove;
+  const group = role.startsWith("source") ? move?.from : move?.to;
+  const primary = group === undefined ? undefined : cluster.primaryOf(group);
+  if (!role.endsWith("standby")) return primary;
+  const standbys = nodes.filter((node) => node.group === group && node !== primary);
+  return standbys.length > 0 ? random.pick(standbys) : undefined;
 }
 
 /** The names of some machines, but not of all. */

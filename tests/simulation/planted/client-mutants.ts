@@ -66,11 +66,7 @@ export const clientMutants: readonly Mutant[] = [
     promise: "a watch tells nothing twice",
     withinSeeds: 10,
     edits: [
-      [
-        mergedWatch,
-        "        position = { revision: answer.revision, epoch: answer.epoch };",
-        "        position ??= { revision: answer.revision, epoch: answer.epoch };",
-      ],
+      [mergedWatch, "        position = { revision, epoch };", "        position ??= { revision, epoch };"],
     ],
   },
   {
@@ -80,8 +76,8 @@ export const clientMutants: readonly Mutant[] = [
     edits: [
       [
         mergedWatch,
-        "const from = position();",
-        "const from = this.#unanswered.has(group) ? position() : undefined;",
+        "...placeOf(position()) }",
+        "...placeOf(this.#unanswered.has(group) ? position() : undefined) }",
       ],
     ],
   },

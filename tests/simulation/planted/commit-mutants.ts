@@ -53,7 +53,13 @@ export const commitMutants: readonly Mutant[] = [
     name: "a write can be read before it is committed",
     promise: "what is read stays",
     withinSeeds: 5,
-    edits: [[pipeline, "    return record.seq;", "    store.commit(record.seq);\n    return record.seq;"]],
+    edits: [
+      [
+        pipeline,
+        "    return store.last.seq;",
+        "    store.commit(store.last.seq);\n    return store.last.seq;",
+      ],
+    ],
   },
   {
     name: "a write is taken before the ring is closed",
@@ -62,8 +68,8 @@ export const commitMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/node/ownership.ts",
-        "if (ring.written) return machine;",
-        "if (ring.groups.length > 0) return machine;",
+        "if (this.#ring.written) return machine;",
+        "if (this.#ring.groups.length > 0) return machine;",
       ],
     ],
   },

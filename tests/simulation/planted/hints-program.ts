@@ -8,6 +8,7 @@ import { inSyncMutants } from "./in-sync-mutants.ts";
 import { indexMutants } from "./index-mutants.ts";
 import { keyMutants } from "./key-mutants.ts";
 import { leadershipMutants } from "./leadership-mutants.ts";
+import { moveMutants } from "./move-mutants.ts";
 import { recoveryMutants } from "./recovery-mutants.ts";
 import { streamingMutants } from "./streaming-mutants.ts";
 import { watchMutants } from "./watch-mutants.ts";
@@ -19,7 +20,7 @@ import { watchMutants } from "./watch-mutants.ts";
 const mutants = [
   ...[...leadershipMutants, ...inSyncMutants, ...commitMutants, ...cutMutants, ...streamingMutants],
   ...[...keyMutants, ...watchMutants, ...identityMutants, ...indexMutants, ...clientMutants],
-  ...recoveryMutants,
+  ...[...recoveryMutants, ...moveMutants],
 ];
 // Slowly if the machine is busy: nobody waits for this.
 const hunted = await huntEach(mutants, {

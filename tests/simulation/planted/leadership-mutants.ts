@@ -44,7 +44,7 @@ export const leadershipMutants: readonly Mutant[] = [
     withinSeeds: 20,
     focus: ["late news", "zookeeper cut"],
     edits: [
-      ["cluster/kv/kv-state-machine.ts", "    if (!lease.holds) return undefined;\n", "    void lease;\n"],
+      ["cluster/kv/kv-state-machine.ts", " || !lease.holds) return undefined;", ") return void lease;"],
     ],
   },
   {

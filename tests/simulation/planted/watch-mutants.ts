@@ -80,8 +80,8 @@ export const watchMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/kv/kv-state-machine.ts",
-        "yield* this.#watches.watch(options, AbortSignal.any([signal, ended]));",
-        "yield* this.#watches.watch(options, signal);",
+        "this.#watches.watch(options, AbortSignal.any([signal, ended]))",
+        "this.#watches.watch(options, signal)",
       ],
     ],
   },

@@ -1,12 +1,13 @@
 import { parseGroupLogs, parseGroupState, parseRingState } from "../../../src/cluster/metadata/codec.ts";
 import type { GroupState, RingState } from "../../../src/cluster/metadata/model.ts";
-import { ringPath } from "../../../src/cluster/metadata/paths.ts";
+import { masterNumber, ringPath, routerPath } from "../../../src/cluster/metadata/paths.ts";
 import { placementOf } from "../../../src/cluster/ring/placement.ts";
 import { HistoryRecorder } from "../../checker/history.ts";
 import type { StoreOperation } from "../../checker/store-model.ts";
 import type { Author } from "../checks/explain.ts";
 import { Client } from "../clients/client.ts";
 import { Operator } from "../clients/operator.ts";
+import { RingOperator } from "../clients/ring-operator.ts";
 import { WatchClient } from "../clients/watch-client.ts";
 import type { Operation, Outcome } from "./coordination-connection.ts";
 import { DataHost } from "./data-host.ts";
@@ -14,6 +15,8 @@ import type { Host } from "./host.ts";
 import type { SimProcess } from "./process.ts";
 import { RouterHost } from "./router-host.ts";
 import { count, type World } from "./world.ts";
+
+const masterPath = routerPath(masterNumber);
 
 /** Routers, data nodes and clients, as a profile wants them. */
 export class Cluster {
@@ -23,10 +26,15 @@ export class Cluster {
   readonly clients: readonly Client[];
   readonly watches: readonly WatchClient[];
   readonly operator: Operator;
+  readonly ringOperator: RingOperator;
   readonly history: HistoryRecorder<StoreOperation>;
   #ring: RingState | undefined;
   /** With which number each process of a data node has registered. */
   readonly #numbers = new WeakMap<SimProcess, number>();
+  /** Groups whose machines have not started yet. */
+  readonly #waiting: string[] = [];
+  /** The router that has become master last. */
+  master = "";
 
   constructor(world: World) {
     const { profile, scheduler, coordination } = world;
@@ -41,6 +49,7 @@ export class Cluster {
     );
     this.history = new HistoryRecorder<StoreOperation>(() => scheduler.nowMs);
     this.operator = new Operator(this);
+    this.ringOperator = new RingOperator(this);
     this.clients = numbers(profile.clients).map((number) => new Client(this, number));
     this.watches = numbers(profile.watchers).map((number) => new WatchClient(this, number));
     coordination.onDone = (process, operation, outcome) => {
@@ -57,6 +66,28 @@ export class Cluster {
 
   get hosts(): readonly Host[] {
     return [...this.routers, ...this.nodes];
+  }
+
+  /** Starts all machines but those of groups that come later. */
+  start(): void {
+    this.#waiting.push(...this.world.profile.lateGroups);
+    for (const host of this.routers) host.start();
+    for (const node of this.nodes) if (!this.#waiting.includes(node.group)) node.start();
+  }
+
+  /** Starts the machines of the next group that is to come later. Returns its name; undefined when all have come. */
+  startLate(): string | undefined {
+    const group = this.#waiting.shift();
+    for (const node of this.nodes) if (node.group === group) node.start();
+    return group;
+  }
+
+  /** The groups that own keys, or will; where the ring does not change, all. */
+  get ringGroups(): readonly string[] {
+    const { profile } = this.world;
+    const ring = this.#ring;
+    if (!profile.changesRing) return profile.groups;
+    return [...new Set([...(ring?.groups ?? []), ...(ring?.change?.groups ?? [])])];
   }
 
   /** The node that the group's state names as its primary. */
@@ -99,6 +130,19 @@ export class Cluster {
     this.operator.lookAfter(group);
   }
 
+  #changeRing(ring: RingState, author: string): void {
+    const { invariants, trace, scheduler } = this.world;
+    this.#ring = ring;
+    trace.note(scheduler.nowMs, "zk", `ring ${ring.version}: ${shownRing(ring)}`);
+    const before = invariants.ring?.movesEnded;
+    const problem = invariants.ring?.changed(ring, (group) => this.primaryOf(group)?.store);
+    if (problem !== undefined) invariants.violated(`${author}: ${problem}`);
+    if (invariants.ring?.movesEnded !== before) {
+      invariants.moment("done", "");
+      count(this.world, "keys moved");
+    }
+  }
+
   #observe(process: SimProcess, { name, path, data }: Operation, outcome: Outcome): void {
     if ((name !== "set" && name !== "create") || data === undefined || "error" in outcome) return;
     const { invariants, trace, scheduler, coordination } = this.world;
@@ -113,6 +157,7 @@ export class Cluster {
     }
     // Who has lost the disk comes back with another one.
     if (node) this.operator.lookAfter(node.group);
+    if (path === masterPath) this.master = author;
     const logsOf = /^\/data\/(.+)\/logs$/.exec(path)?.[1];
     const group = /^\/data\/(.+)\/state$/.exec(path)?.[1];
     if (group !== undefined) {
@@ -127,10 +172,20 @@ export class Cluster {
     } else if (logsOf !== undefined) {
       invariants.floorSet(logsOf, parseGroupLogs(path, data).floor);
     } else if (path === ringPath) {
-      this.#ring = parseRingState(path, data);
-      if (!this.#ring.written || invariants.isRingClosed) return;
+      const ring = parseRingState(path, data);
+      this.#changeRing(ring, author);
+      if (!ring.written || invariants.isRingClosed) return;
       invariants.isRingClosed = true;
       invariants.moment("first write", "");
     }
   }
+}
+
+function shownRing({ groups, virtualNodes, change, queue = [] }: RingState): string {
+  const present = `${groups.join(" ")} with ${virtualNodes} virtual nodes`;
+  const waiting = queue.length > 0 ? `; ${queue.length} wait` : "";
+  if (change === undefined) return `${present}${waiting}`;
+  const done = change.done.map(({ from, to }) => `${from}>${to}`).join(" ");
+  const next = `${change.groups.join(" ")} with ${change.virtualNodes}`;
+  return `${present}, to be ${next} by change ${change.id}${change.paused ? ", paused" : ""}, done: ${done}${waiting}`;
 }

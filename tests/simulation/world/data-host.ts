@@ -4,6 +4,7 @@ import { RejoinRefused } from "../../../src/cluster/replication/rejoin.ts";
 import { LogFileError } from "../../../src/cluster/storage/errors.ts";
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
 import { openLog } from "../../../src/cluster/storage/open.ts";
+import { moveRoutes } from "../../../src/rpc/internal/move-service.ts";
 import { replicationRoutes } from "../../../src/rpc/internal/replication-service.ts";
 import { dataRoutes } from "../../../src/rpc/kv/data-service.ts";
 import { addressOf } from "../../support/address.ts";
@@ -207,10 +208,19 @@ export class DataHost extends Host {
       await node.leave();
       await store.close();
     };
-    observeCalls({ node, store, process, world: this.world });
+    observeCalls({ node, replica, store, process, world: this.world });
     const routes = new Routes(process);
     dataRoutes(routes, node, process.clock);
     const disorder = new Disorder(this.world, process);
+    moveRoutes(routes, {
+      moveIn: (request) => node.peers.moveIn(request),
+      moveOut: (request, signal) => {
+        const { ring } = invariants;
+        if (ring !== undefined) ring.lastMove = { from: request.group, to: request.to };
+        invariants.moment(request.step.kind, group);
+        return node.peers.moveOut(request, signal);
+      },
+    });
     replicationRoutes(routes, {
       replicate: () => disorder.of(() => this.#observed(node.peers.replicate())),
       countMisplaced: (request) => node.peers.countMisplaced(request),

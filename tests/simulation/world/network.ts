@@ -148,7 +148,11 @@ export class Network<Service> {
         end(() => reject(signal.reason));
       };
       signal.addEventListener("abort", onAbort, { once: true });
-      const cancelCheck = this.#checkAlive(from, to, (error) => end(() => reject(error)));
+      const cancelCheck = this.#checkAlive(
+        [from, to],
+        () => callee,
+        (error) => end(() => reject(error)),
+      );
       const answer = (how: string, settle: () => void) =>
         this.#carry(
           [to, from.name],
@@ -221,12 +225,26 @@ export class Network<Service> {
   }
 
   /** Ends a call over a connection that gives no sign of life. */
-  #checkAlive(from: SimProcess, to: string, onBroken: (error: LinkError) => void): () => void {
-    return from.clock.timer(brokenAfterMs, () => {
+  #checkAlive(
+    [from, to]: readonly [SimProcess, string],
+    called: () => SimProcess | undefined,
+    onBroken: (error: LinkError) => void,
+  ): () => void {
+    let cancel = () => {};
+    const check = () => {
       const callee = this.#endpoints.get(to)?.process;
       const answersPings =
-        callee?.state === "running" && !this.isCut(from.name, to) && !this.isCut(to, from.name);
-      if (!answersPings) onBroken(new LinkError(`the connection to ${to} gave no sign of life`, false));
-    });
+        callee?.state === "running" &&
+        // Another process at this address knows nothing of the call.
+        (called() ?? callee) === callee &&
+        !this.isCut(from.name, to) &&
+        !this.isCut(to, from.name);
+      if (!answersPings)
+        return onBroken(new LinkError(`the connection to ${to} gave no sign of life`, false));
+      // A move of keys may take longer than all else.
+      cancel = from.clock.timer(brokenAfterMs, check);
+    };
+    cancel = from.clock.timer(brokenAfterMs, check);
+    return () => cancel();
   }
 }

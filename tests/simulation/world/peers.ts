@@ -17,10 +17,13 @@ export function peersOf(
 ): PeerAt {
   return (address) => {
     const to = address.slice(0, address.indexOf(":"));
+    const connection = () => {
+      const transport = transportTo({ process, network, address, breaks });
+      return peerOver({ transport, openDuplex: duplexOver(transport) });
+    };
     return {
       replicate: (onEnd) => {
-        const transport = transportTo({ process, network, address, breaks });
-        const stream = peerOver({ transport, openDuplex: duplexOver(transport) }).replicate(onEnd);
+        const stream = connection().replicate(onEnd);
         return {
           append: async (request) => {
             const sentMs = scheduler.nowMs;
@@ -64,6 +67,8 @@ export function peersOf(
           repeatable: "always",
           handle: ({ reportSilence }) => reportSilence(report),
         }),
+      moveIn: (request, signal) => connection().moveIn(request, signal),
+      moveOut: (request, signal) => connection().moveOut(request, signal),
     };
   };
 }

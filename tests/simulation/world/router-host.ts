@@ -24,6 +24,7 @@ export class RouterHost extends Host {
       peerAt: peersOf(process, this.world),
       askReport: askingReports((address) => transportTo({ process, network: this.world.network, address })),
       virtualNodes: 8,
+      newGroups: this.world.profile.changesRing ? "enter" : "wait",
       whoAnswers: async () => "self",
       log: (message) => process.log(message),
       onFailure: (error) => this.failed(process, error),

@@ -8,6 +8,7 @@ import {
   type MessageShape,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { MoveService } from "../../../gen/kvlab/internal/v1/move_pb.ts";
 import { DataService, ExchangeRequestSchema, ExchangeResponseSchema } from "../../../gen/kvlab/v1/data_pb.ts";
 import type { Network } from "./network.ts";
 import type { SimProcess } from "./process.ts";
@@ -59,7 +60,7 @@ export function transportTo(options: TransportOptions): Transport {
           repeatable: (answered: Uint8Array) => isRepeatable(method, bytes, answered),
           handle: ({ routes }, given) => routes.unary(method, bytes, timeoutMs, given),
         });
-        if (network.breaks()) throw new ConnectError("the connection broke", Code.Unavailable);
+        if (network.breaks(options.breaks)) throw new ConnectError("the connection broke", Code.Unavailable);
         const message = fromBinary(method.output, answer);
         return {
           stream: false,
@@ -98,6 +99,8 @@ export function transportTo(options: TransportOptions): Transport {
 
 /** Whether every write in a message has a name by which it is known when it arrives again, and has been carried out. */
 function isRepeatable(method: DescMethod, request: Uint8Array, answer: Uint8Array): boolean {
+  // Each names its attempt, and its place in it.
+  if (method === MoveService.method.moveOut) return true;
   if (method !== DataService.method.exchange) return isNamed(fromBinary(method.input, request));
   const { operations } = fromBinary(ExchangeRequestSchema, request);
   const { answers } = fromBinary(ExchangeResponseSchema, answer);

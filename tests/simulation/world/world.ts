@@ -1,5 +1,6 @@
 import type { ReplicationSettings } from "../../../src/cluster/replication/settings.ts";
 import { Invariants } from "../checks/invariants.ts";
+import { RingFacts } from "../checks/ring-facts.ts";
 import { type Uses, usesOf } from "../clients/uses.ts";
 import { CoordinationService } from "./coordination-service.ts";
 import type { NetworkProfile } from "./network.ts";
@@ -12,6 +13,10 @@ import { Trace } from "./trace.ts";
 /** What kind of cluster a seed stands for. */
 export interface Profile extends Uses {
   readonly groups: readonly string[];
+  /** Whether the ring changes while there are keys. */
+  readonly changesRing: boolean;
+  /** Of the groups, those whose machines start only in the middle. */
+  readonly lateGroups: readonly string[];
   readonly nodesPerGroup: number;
   readonly routers: number;
   readonly clients: number;
@@ -30,17 +35,21 @@ export interface Profile extends Uses {
   readonly faultsMs: number;
 }
 
-export function profileOf(seed: number): Profile {
+/** `fixed`: the ring does not change, whatever the seed. */
+export function profileOf(seed: number, fixed = false): Profile {
   const random = new Random(`${seed} profile`);
   const leaseMs = random.pick([200, 300, 500]);
-  const nodesPerGroup = random.pick([2, 2, 3, 3, 3, 4]);
-  const groups = random.chance(0.3) ? ["g", "h"] : ["g"];
+  const nodes = random.pick([2, 2, 3, 3, 3, 4]);
+  const { changesRing, groups, lateGroups } = groupsOf(seed, random.chance(0.3) ? ["g", "h"] : ["g"], fixed);
   return {
     groups,
-    nodesPerGroup,
+    changesRing,
+    lateGroups,
+    // As many machines as without the other groups, about.
+    nodesPerGroup: changesRing ? Math.max(2, Math.min(nodes, Math.round(6 / groups.length))) : nodes,
     routers: random.pick([1, 2, 2, 3]),
     clients: 2 + random.below(4),
-    ...usesOf(seed, groups.length, 2 + random.below(5)),
+    ...usesOf(seed, groups.length, 2 + random.below(5) + (changesRing ? 6 : 0)),
     largeValues: random.chance(0.03) ? 0.2 : 0,
     replication: {
       leaseMs,
@@ -61,6 +70,18 @@ export function profileOf(seed: number): Profile {
   };
 }
 
+/** Of a stream of its own, so that seeds whose ring does not change are as they would be without the others. */
+function groupsOf(
+  seed: number,
+  groups: readonly string[],
+  fixed: boolean,
+): Pick<Profile, "changesRing" | "groups" | "lateGroups"> {
+  const random = new Random(`${seed} ring`);
+  if (fixed || random.chance(0.5)) return { changesRing: false, groups, lateGroups: [] };
+  const late = random.pick([["x"], ["x"], ["x", "y"], groups.length > 1 ? [] : ["x"]]);
+  return { changesRing: true, groups: [...groups, ...late], lateGroups: late };
+}
+
 /** What everything in a simulated cluster shares. */
 export interface World {
   readonly seed: number;
@@ -74,13 +95,13 @@ export interface World {
   readonly counts: Map<string, number>;
 }
 
-export function createWorld(seed: number, keepLines: boolean): World {
-  const profile = profileOf(seed);
+export function createWorld(seed: number, keepLines: boolean, profile = profileOf(seed)): World {
   const trace = new Trace(keepLines);
   const scheduler = new Scheduler(seed, trace);
   const network = new Network<Services>(seed, scheduler, { ...profile.network, breaks: profile.breaks });
   const coordination = new CoordinationService(seed, network, scheduler, profile.sessionTimeoutMs);
-  const invariants = new Invariants(profile.replication, () => scheduler.nowMs);
+  const ring = profile.changesRing ? new RingFacts(profile.keys) : undefined;
+  const invariants = new Invariants(profile.replication, () => scheduler.nowMs, ring);
   return { seed, profile, trace, scheduler, network, coordination, invariants, counts: new Map() };
 }
 
