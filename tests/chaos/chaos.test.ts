@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runChaos } from "./run.ts";
 
-test("a minute of faults on processes, links and ZooKeeper: every key stays linearizable, no watcher misses anything, and all serve again after it", {
+test("a minute of faults on processes, links and ZooKeeper while the ring changes: every key stays linearizable, no watcher misses anything, and all serve again after it", {
   timeout: 390_000,
 }, async () => {
   const seed = Math.floor(Math.random() * 1e6);

@@ -4,7 +4,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type ChaosResult, runChaos } from "./run.ts";
 
-const HELP = `Runs a cluster of processes on a real ZooKeeper ensemble under faults, and checks all that it answers.
+const HELP = `Runs a cluster of processes on a real ZooKeeper ensemble under faults, while its ring changes, and checks all that it
+answers.
 
 Usage: npm run chaos -- [--minutes N] [--runtime NAME] [--seed N]
 
@@ -79,8 +80,10 @@ async function run(): Promise<void> {
 }
 
 function tell(result: ChaosResult): void {
-  const { ok, failed, unknown, events, faults, faultsByKind, failovers, longestGapMs, healedMs } = result;
-  for (const [kind, count] of [...faultsByKind].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  const { ok, failed, unknown, events, faults, failovers, longestGapMs, healedMs } = result;
+  for (const [kind, count] of [...result.faultsByKind, ...result.ringChanges].sort(([a], [b]) =>
+    a < b ? -1 : 1,
+  )) {
     console.log(`${String(count).padStart(6)}  ${kind}`);
   }
   console.log(`${faults} faults, ${failovers} failovers`);

@@ -38,8 +38,10 @@ export interface ChaosCluster {
   close(keepFiles: boolean): Promise<void>;
 }
 
+/** Enters the ring and leaves it. */
+export const enteringGroup = "third";
 /** Data nodes of each group. */
-const groups = { left: 3, right: 2 } as const;
+const groups = { left: 3, right: 2, [enteringGroup]: 1 } as const;
 const routerCount = 2;
 /** Short, so that faults outlast it. */
 const sessionTimeoutMs = 2000;

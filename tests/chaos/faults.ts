@@ -3,7 +3,7 @@ import { NodeRole } from "../../gen/kvlab/v1/topology_pb.ts";
 import type { Random } from "../simulation/world/random.ts";
 import type { ProxyMode, TcpProxy } from "../support/tcp-proxy.ts";
 import type { ZooKeeperMember } from "../support/zookeeper.ts";
-import type { ChaosCluster, ChaosServer } from "./cluster.ts";
+import { type ChaosCluster, type ChaosServer, enteringGroup } from "./cluster.ts";
 
 /** A fault that can begin now. */
 export interface Fault {
@@ -28,7 +28,7 @@ const pausesMs = [
 ] as const;
 const ensembleSettlesMs = 2000;
 /** The larger group has more to go wrong. */
-const groupsOften = ["left", "left", "right"] as const;
+const groupsOften = ["left", "left", "right", enteringGroup] as const;
 const holdModes = ["hold", "hold-requests", "hold-replies"] as const;
 
 /** Those that strike the protocol most often are there more than once. */

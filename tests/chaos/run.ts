@@ -10,6 +10,8 @@ import { until } from "../support/until.ts";
 import { ask, ChaosClient } from "./client.ts";
 import { type ChaosCluster, isComplete, startChaosCluster } from "./cluster.ts";
 import { Nemesis } from "./nemesis.ts";
+import { havePlaces, keysAfter, placesByRing } from "./placed.ts";
+import { endRingChanges, RingOperator } from "./ring-operator.ts";
 import { epochsServed, judge, lineOf } from "./verdict.ts";
 import { recordsOf, startWatchers } from "./watchers.ts";
 
@@ -34,6 +36,8 @@ export interface ChaosResult extends Totals {
   /** Undefined when everything held; else what did not, in lines of text. */
   readonly violation: readonly string[] | undefined;
   readonly faultsByKind: ReadonlyMap<string, number>;
+  /** What an operator has done to the ring, by kind. */
+  readonly ringChanges: ReadonlyMap<string, number>;
   /** Changes of primary, the first ones not counted. */
   readonly failovers: number;
   /** The longest time without any call that succeeded. */
@@ -89,6 +93,7 @@ async function runOn(
   // From before the first write: so the whole log is what they must be told.
   const watchers = await startWatchers(watcherCount, servers, keys, new Random(`${seed} watchers`));
   const nemesis = new Nemesis(cluster, seed);
+  const operator = new RingOperator(cluster, seed);
   const clients = Array.from({ length: clientCount }, (_, index) => {
     const random = new Random(`${seed} client ${index}`);
     return new ChaosClient({
@@ -108,19 +113,27 @@ async function runOn(
   });
   const violation: string[] = [];
   const dead = await watch(cluster, nemesis, forMs, () => onProgress?.(totals()));
-  await nemesis.stop();
+  await Promise.all([nemesis.stop(), operator.stop()]);
+  const deeds = [...nemesis.deeds, ...operator.deeds].sort((a, b) => a.atMs - b.atMs);
   if (dead !== undefined) violation.push(`${dead} has ended by itself:`, ...(await lastWords(folder, dead)));
 
   const healing = performance.now();
+  let places: ReadonlyMap<string, readonly string[]> | undefined;
   try {
     await cluster.heal();
     await untilComplete(cluster, healWithinMs);
     await useAll(cluster, history, healWithinMs);
+    await until("no change of the ring is under way", healWithinMs, () => endRingChanges(cluster));
     await Promise.all(clients.map((client) => client.stop()));
     await useAll(cluster, history, healWithinMs, "end");
     await until("every watcher knows the last write of every key", healWithinMs, async () => {
       return keys.every((key) => watchers.allKnow(key, "end"));
     });
+    places = await until("a router answers", healWithinMs, () => placesByRing(cluster, keys));
+    const byRing = places;
+    await until(`no group has other keys than the ring says: ${shown(places)}`, healWithinMs, () =>
+      havePlaces(cluster, byRing),
+    );
   } catch (error) {
     violation.push(`after the faults: ${error instanceof Error ? error.message : error}`);
   }
@@ -128,15 +141,23 @@ async function runOn(
   await Promise.all(clients.map((client) => client.stop()));
   violation.push(...(await watchers.stop()));
   await Promise.all(servers.map(({ process }) => process.kill()));
-  violation.push(...watchers.compare(await logsOf(cluster)));
+  const logs = await logsOf(cluster);
+  violation.push(
+    ...watchers.compare([...new Map(logs.map(({ group, records }) => [group, records])).values()]),
+  );
+  for (const { name, group, records } of places === undefined ? [] : logs) {
+    const [found, wanted] = [keysAfter(records).join(), [...(places?.get(group) ?? [])].sort().join()];
+    if (found !== wanted) violation.push(`${name} has the keys ${found}; by the ring ${wanted}`);
+  }
 
   const epochs = await epochsServed(cluster);
-  violation.push(...epochs.twice, ...surprises, ...judge(history, nemesis.deeds));
-  await writeFile(join(folder, "nemesis.log"), nemesis.deeds.map((deed) => `${lineOf(deed)}\n`).join(""));
+  violation.push(...epochs.twice, ...surprises, ...judge(history, deeds));
+  await writeFile(join(folder, "nemesis.log"), deeds.map((deed) => `${lineOf(deed)}\n`).join(""));
   return {
     ...totals(),
     violation: violation.length === 0 ? undefined : violation,
     faultsByKind: nemesis.counts,
+    ringChanges: operator.counts,
     failovers: epochs.count - new Set(servers.flatMap(({ group }) => group ?? [])).size,
     longestGapMs: tally.longestGapMs(),
     healedMs,
@@ -144,11 +165,25 @@ async function runOn(
   };
 }
 
-/** The log of each group, as one of its nodes has it on disk. */
-async function logsOf({ servers, folder }: ChaosCluster): Promise<LogRecord[][]> {
-  const byGroup = new Map(servers.map(({ group, process }) => [group, process.name]));
-  byGroup.delete(undefined);
-  return await Promise.all([...byGroup.values()].map((name) => recordsOf(join(folder, `${name}.db`))));
+interface ReadLog {
+  readonly name: string;
+  readonly group: string;
+  readonly records: readonly LogRecord[];
+}
+
+/** The logs of all nodes, as they have them on disk. */
+async function logsOf({ servers, folder }: ChaosCluster): Promise<ReadLog[]> {
+  const logs: ReadLog[] = [];
+  for (const { group, process } of servers) {
+    if (group === undefined) continue;
+    const { name } = process;
+    logs.push({ name, group, records: await recordsOf(join(folder, `${name}.db`)) });
+  }
+  return logs;
+}
+
+function shown(places: ReadonlyMap<string, readonly string[]>): string {
+  return [...places].map(([group, keys]) => `${group}: ${keys.join(" ")}`).join("; ");
 }
 
 /** The end of a server's log. */

@@ -143,11 +143,20 @@ export class Watchers {
     return failures.flat();
   }
 
-  /** Compares what each was told with the logs, one of each group. Returns where they differ. */
+  /**
+   * Compares what each was told with the logs, one of each group. A key may have been in several groups: its revisions say
+   * in which order. Returns where they differ.
+   */
   compare(logs: readonly (readonly LogRecord[])[]): string[] {
+    const changes = logs.flatMap(changesOf).sort((a, b) => a.revision - b.revision);
     return this.#watchers.flatMap((watcher) => {
+      const { key: only, prefix = "" } = watcher.scope;
       const told = byKey(watcher.told);
-      const written = byKey(logs.flatMap((log) => log.flatMap((record) => changesOf(record, watcher.scope))));
+      const written = byKey(
+        changes
+          .filter(({ key }) => key === (only ?? key) && key.startsWith(prefix))
+          .map(({ told: words }) => words),
+      );
       return [...new Set([...told.keys(), ...written.keys()])].flatMap((key) => {
         const [events, changes] = [told.get(key) ?? [], written.get(key) ?? []];
         const at = changes.findIndex((change, index) => change !== events[index]);
@@ -159,13 +168,27 @@ export class Watchers {
   }
 }
 
-function changesOf({ seq, changes }: LogRecord, { key, prefix = "" }: Scope): Told[] {
-  const concerned = changes.filter(
-    (change) => change.key === (key ?? change.key) && change.key.startsWith(prefix),
-  );
-  return concerned.map(({ key, kind, value, previous }) => {
-    const shown = kind === "put" ? `=${Buffer.from(value)}` : "";
-    return `${key} ${kind}${shown} at ${seq}, after ${previous}`;
+interface WrittenChange {
+  readonly key: string;
+  readonly revision: number;
+  readonly told: Told;
+}
+
+/** The changes of a group's own, in words. What has been copied was told by the group that it came from. */
+function changesOf(log: readonly LogRecord[]): WrittenChange[] {
+  /** By seq. */
+  const revisions = new Map<number, number>();
+  let ahead = 0;
+  return log.flatMap(({ seq, changes, move }) => {
+    if (move?.kind === "accept") ahead = Math.max(ahead, move.ahead);
+    const revision = move?.kind === "copy" ? move.revision : seq + ahead;
+    revisions.set(seq, revision);
+    if (move !== undefined) return [];
+    return changes.map(({ key, kind, value, previous }) => {
+      const shown = kind === "put" ? `=${Buffer.from(value)}` : "";
+      const told = `${key} ${kind}${shown} at ${revision}, after ${revisions.get(previous) ?? 0}`;
+      return { key, revision, told };
+    });
   });
 }
 
