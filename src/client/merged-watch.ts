@@ -22,8 +22,8 @@ export interface WatchSettings {
   readonly lifetime: Deadline;
 }
 
-/** Where the watch of a group begins. Undefined: now. See `WatchRequest.after_ring_change`. */
-type Start = Position | { readonly ringChange: bigint } | undefined;
+/** Where the watch of a group begins. See `WatchRequest.after_ring_change` and `WatchRequest.from_now`. */
+type Start = Position | { readonly ringChange: bigint; readonly fromNow?: boolean };
 
 /** Changes of one group. */
 export interface WatchAnswer {
@@ -118,8 +118,8 @@ export class MergedWatch implements WatchSource {
     // It stays: changes that a token has not come to yet may be of groups that later rings do not have.
     const ring = from?.ring ?? ringOf(this.#cluster.view);
     this.#positions = { ...this.#positions, cluster: clusterId || this.#positions.cluster, ring };
-    // A group that the token does not name had none of the keys then.
-    const since = from && { ringChange: ring.change };
+    // A group that the token does not name had none of the keys then. From now on: groups answer at different times.
+    const since = { ringChange: ring.change, fromNow: from === undefined };
     for (const name of new Set([...names, ...(from?.groups.keys() ?? [])])) {
       this.#start(name, from?.groups.get(name) ?? since);
     }
@@ -160,7 +160,7 @@ export class MergedWatch implements WatchSource {
     this.#followed.add(group);
     this.#unanswered.add(group);
     this.#answered.delete(group);
-    if (from !== undefined && "epoch" in from) this.#positions = after(this.#positions, group, from);
+    if ("epoch" in from) this.#positions = after(this.#positions, group, from);
     void this.#follow(group, from);
   }
 
@@ -180,7 +180,7 @@ export class MergedWatch implements WatchSource {
         // A token needs the position of every group. So no event is delivered before all groups have answered.
         if (this.#settings.from === undefined) await this.#ready.promise;
         if (given !== undefined) await lifetime.race(this.#given(given));
-        if (taken !== undefined) await lifetime.race(this.#takenUpTo(taken.from, taken.revision));
+        for (const other of taken) await lifetime.race(this.#takenUpTo(other.from, other.revision));
         await this.#answers.put({ group, answer });
         if (answer.hasLeft) return this.#leave(group);
       }
@@ -242,10 +242,9 @@ export class MergedWatch implements WatchSource {
 }
 
 function placeOf(start: Start) {
-  if (start === undefined) return {};
   return "epoch" in start
     ? { afterRevision: start.revision, afterEpoch: start.epoch }
-    : { afterRingChange: start.ringChange };
+    : { afterRingChange: start.ringChange, fromNow: start.fromNow ?? false };
 }
 
 function otherCluster(): KvError {

@@ -178,7 +178,7 @@ describe("a watch", () => {
       assert.deepEqual(
         requests.map(({ group, afterRevision, afterRingChange }) => [group, afterRevision, afterRingChange]),
         [
-          ["g", undefined, undefined],
+          ["g", undefined, 2n],
           // Which began after the ring that the watch has begun with.
           ["new", undefined, 2n],
         ],

@@ -27,6 +27,9 @@ export interface KeyView extends LogHistory {
    */
   beforeAccept(change: number): number | undefined;
 
+  /** The groups that keys were accepted from in this ring change or later ones, each with its last revision. */
+  acceptedSince(change: number): ReadonlyMap<string, number>;
+
   /** The own revision of the record `seq`. Rises with `seq`. For a copy it is not the revision of its keys. */
   revisionOf(seq: number): number;
 

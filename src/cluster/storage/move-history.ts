@@ -85,6 +85,16 @@ export class MoveHistory {
     return start && start.firstSeq - 1;
   }
 
+  /** The groups that keys were accepted from in this ring change or later ones, each with its last revision. */
+  acceptedSince(change: number): ReadonlyMap<string, number> {
+    const accepted = new Map<string, number>();
+    for (const { moves } of this.#starts) {
+      if (moves.change < change) continue;
+      for (const [from, revision] of moves.accepted) accepted.set(from, revision);
+    }
+    return accepted;
+  }
+
   /** With the next record. */
   with({ seq, move }: Pick<LogRecord, "seq" | "move">): MoveHistory {
     if (move === undefined || move.kind === "copy" || move.kind === "forget") return this;

@@ -94,6 +94,10 @@ export class Store implements LogStore {
     return this.#state.positions.moves.beforeAccept(change);
   }
 
+  acceptedSince(change: number): ReadonlyMap<string, number> {
+    return this.#state.positions.moves.acceptedSince(change);
+  }
+
   get hasCopies(): boolean {
     return this.#state.keys.index.hasCopies;
   }

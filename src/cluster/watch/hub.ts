@@ -69,7 +69,12 @@ export class WatchHub {
     signal.addEventListener("abort", wake);
     this.#watchers++;
     try {
-      yield this.#told({ events: [], at });
+      const { after } = options;
+      const accepted =
+        after !== undefined && "acceptedSince" in after
+          ? this.#store.acceptedSince(after.acceptedSince)
+          : undefined;
+      yield this.#told({ events: [], at, ...(accepted && { accepted }) });
       while (!signal.aborted) {
         let offer = await this.#offer(watcher, signal);
         if (signal.aborted) return;
@@ -108,7 +113,7 @@ export class WatchHub {
 
   #begin(token: WatchOptions["after"]): Position {
     const { visible, base, epochs } = this.#store;
-    if (token === undefined) return visible;
+    if (token === undefined || "acceptedSince" in token) return visible;
     if ("change" in token) return this.#beginBefore(token);
     const after = { epoch: token.epoch, seq: this.#store.seqAt(token.revision) };
     const isOurs = after.seq <= visible.seq && (after.epoch === 0 || holds({ epochs, last: visible }, after));

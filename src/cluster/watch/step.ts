@@ -34,6 +34,8 @@ export interface WatchStep extends StepInLog {
 
 /** A step, as the log knows it. */
 export interface StepInLog {
+  /** With the first step of a watch from now on: see `Now`. */
+  readonly accepted?: ReadonlyMap<string, number> | undefined;
   /** Whether there was no more to send when the step was made. */
   readonly isCurrent?: boolean | undefined;
   /** None with a mark. */

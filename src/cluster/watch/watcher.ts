@@ -8,7 +8,7 @@ import { type ComingEvent, nextStep, type RingMark, type StepInLog } from "./ste
 export interface WatchOptions {
   readonly scope: WatchScope;
   /** Where the watch begins. Undefined: now. */
-  readonly after: WatchToken | BeforeAccept | undefined;
+  readonly after: WatchToken | BeforeAccept | Now | undefined;
   /** Whether events include the previous value. */
   readonly previous: boolean;
 }
@@ -25,6 +25,11 @@ export interface WatchToken {
  */
 export interface BeforeAccept {
   readonly change: number;
+}
+
+/** A watch from now on, which tells first from which groups keys were accepted in this ring change or a later one. */
+export interface Now {
+  readonly acceptedSince: number;
 }
 
 /** Bytes that may wait for one watcher. A watcher that falls further behind reads the log instead. */

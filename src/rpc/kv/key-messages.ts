@@ -139,8 +139,12 @@ export function fromWatch(request: WatchRequest): WatchOptions {
   return { scope: fromScope(request.scope), after: fromAfter(request), previous: request.previous };
 }
 
-function fromAfter({ afterRevision, afterEpoch, afterRingChange }: WatchRequest): WatchOptions["after"] {
-  if (afterRingChange !== undefined) return { change: Number(afterRingChange) };
+function fromAfter(request: WatchRequest): WatchOptions["after"] {
+  const { afterRevision, afterEpoch, afterRingChange, fromNow } = request;
+  if (afterRingChange !== undefined) {
+    const change = Number(afterRingChange);
+    return fromNow ? { acceptedSince: change } : { change };
+  }
   if (afterRevision === undefined) return undefined;
   return { epoch: Number(afterEpoch), revision: Number(afterRevision) };
 }
@@ -157,13 +161,14 @@ function fromScope(scope: WatchRequest["scope"]): WatchScope {
 }
 
 export function toWatchResponse(step: WatchStep): MessageInitShape<typeof WatchResponseSchema> {
-  const { events, revision, at, mark, hasLeft = false } = step;
+  const { events, revision, at, mark, accepted = new Map<string, number>(), hasLeft = false } = step;
+  const taken = mark?.kind === "accept" ? [[mark.from, mark.revision] as const] : [...accepted];
   return {
     events: events.map(toEvent),
     revision: BigInt(revision),
     epoch: BigInt(at.epoch),
     hasLeft,
-    ...(mark?.kind === "accept" && { taken: { from: mark.from, revision: BigInt(mark.revision) } }),
+    taken: taken.map(([from, last]) => ({ from, revision: BigInt(last) })),
     ...(mark?.kind === "release" && { given: { to: mark.to, ringChange: BigInt(mark.change) } }),
   };
 }

@@ -108,7 +108,8 @@ class ToyLog implements ToyPrimary {
   }
 
   async *watch(request: WatchRequest, signal: AbortSignal) {
-    let at = request.afterRingChange === undefined ? (request.afterRevision ?? this.#last) : 0n;
+    let at =
+      request.afterRingChange === undefined || request.fromNow ? (request.afterRevision ?? this.#last) : 0n;
     const answer = (): WatchAnswer => {
       const events = this.#events.filter(({ revision }) => revision > at);
       at = this.#last;
@@ -206,7 +207,7 @@ test("changes of keys that have come from another group wait until all those of 
   const { router, clock, g, h } = twoLogs();
   const watch = router.watch();
   await watch.next();
-  h.mark({ taken: { from: "g", revision: 12n } });
+  h.mark({ taken: [{ from: "g", revision: 12n }] });
   await clock.pass(100);
   h.append(event("a", 22n));
   await clock.pass(100);
