@@ -1,4 +1,4 @@
-import type { KeysGiven, WatchRequest, WatchResponse } from "../../gen/kvlab/v1/data_pb.ts";
+import type { KeysGiven, KeysTaken, WatchRequest, WatchResponse } from "../../gen/kvlab/v1/data_pb.ts";
 import { Deadline } from "./deadline.ts";
 import { KvError, ofGroup } from "./errors.ts";
 import { after, type Position, type Positions, unknownRing } from "./positions.ts";
@@ -168,8 +168,11 @@ export class MergedWatch implements WatchSource {
   async #follow(group: string, from: Start): Promise<void> {
     const { lifetime } = this.#settings;
     let position = from;
+    let missed: Position | undefined;
     try {
       for await (const answer of this.#answersOf(group, () => position)) {
+        missed = "fromNow" in position && position.fromNow ? this.#missed(answer.taken) : undefined;
+        if (missed !== undefined) break;
         const { revision, epoch, given, taken } = answer;
         position = { revision, epoch };
         const isFirst = this.#unanswered.delete(group);
@@ -184,6 +187,7 @@ export class MergedWatch implements WatchSource {
         await this.#answers.put({ group, answer });
         if (answer.hasLeft) return this.#leave(group);
       }
+      if (missed !== undefined) await this.#follow(group, missed);
     } catch (reason) {
       lifetime.end(ofGroup(group, reason));
     }
@@ -200,6 +204,19 @@ export class MergedWatch implements WatchSource {
     const answered = this.#answered.get(to) ?? Promise.withResolvers<void>();
     this.#answered.set(to, answered);
     await answered.promise;
+  }
+
+  /**
+   * Where a group that answers late must begin, so that changes are told which were made there while the watch began: of keys
+   * that another group had when that answered. Undefined: nothing is missed.
+   */
+  #missed(taken: readonly KeysTaken[]): Position | undefined {
+    const missed = taken.filter(({ from, revision }) => {
+      const position = this.#positions.groups.get(from);
+      return position !== undefined && position.revision < revision;
+    });
+    const [first] = missed.map(({ afterRevision = 0n }) => afterRevision).sort((a, b) => (a < b ? -1 : 1));
+    return first === undefined ? undefined : { revision: first, epoch: 0n };
   }
 
   /** Resolves when the reader has taken all changes of a group up to a revision. */

@@ -1,5 +1,6 @@
 import type { LogHistory } from "./log-history.ts";
 import type { LogRecord, Moves, Position } from "./model.ts";
+import type { Accepted } from "./move-history.ts";
 
 /**
  * The keys of a log, for those who decide writes and answer reads, scans and watches. A record is visible when it is on
@@ -27,8 +28,8 @@ export interface KeyView extends LogHistory {
    */
   beforeAccept(change: number): number | undefined;
 
-  /** The groups that keys were accepted from in this ring change or later ones, each with its last revision. */
-  acceptedSince(change: number): ReadonlyMap<string, number>;
+  /** What was accepted in this ring change or later ones; from each group what was last. */
+  acceptedSince(change: number): readonly Accepted[];
 
   /** The own revision of the record `seq`. Rises with `seq`. For a copy it is not the revision of its keys. */
   revisionOf(seq: number): number;

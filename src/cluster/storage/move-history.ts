@@ -10,6 +10,15 @@ interface MovesStart {
   readonly isSummary?: boolean | undefined;
 }
 
+/** Keys that were accepted from another group. */
+export interface Accepted {
+  readonly from: string;
+  /** Of the other group, when it took no more writes of them. */
+  readonly revision: number;
+  /** The last record before they were accepted. */
+  readonly afterSeq: number;
+}
+
 /** A history as JSON can hold it. */
 export interface MoveHistoryJson {
   readonly aheads: readonly AheadStart[];
@@ -85,14 +94,17 @@ export class MoveHistory {
     return start && start.firstSeq - 1;
   }
 
-  /** The groups that keys were accepted from in this ring change or later ones, each with its last revision. */
-  acceptedSince(change: number): ReadonlyMap<string, number> {
-    const accepted = new Map<string, number>();
-    for (const { moves } of this.#starts) {
+  /** What was accepted in this ring change or later ones; from each group what was last. */
+  acceptedSince(change: number): readonly Accepted[] {
+    const accepted = new Map<string, Accepted>();
+    for (const { firstSeq, moves } of this.#starts) {
       if (moves.change < change) continue;
-      for (const [from, revision] of moves.accepted) accepted.set(from, revision);
+      for (const [from, revision] of moves.accepted) {
+        if (accepted.get(from)?.revision !== revision)
+          accepted.set(from, { from, revision, afterSeq: firstSeq - 1 });
+      }
     }
-    return accepted;
+    return [...accepted.values()];
   }
 
   /** With the next record. */

@@ -5,6 +5,7 @@ import { Indexer } from "./index-file/indexer.ts";
 import type { KeyFacts, KeyRange, LaterValue, RecordedRequest, ScanReader, StoredValue } from "./key-view.ts";
 import type { LogStore } from "./log-store.ts";
 import type { EpochStart, LogCondition, LogIdentity, LogOwner, LogRecord, Moves, Position } from "./model.ts";
+import type { Accepted } from "./move-history.ts";
 import { openScan } from "./read/range-scan.ts";
 import { readRecords } from "./read/read-records.ts";
 import { readValue, valueLater, valueNow } from "./read/read-value.ts";
@@ -94,7 +95,7 @@ export class Store implements LogStore {
     return this.#state.positions.moves.beforeAccept(change);
   }
 
-  acceptedSince(change: number): ReadonlyMap<string, number> {
+  acceptedSince(change: number): readonly Accepted[] {
     return this.#state.positions.moves.acceptedSince(change);
   }
 

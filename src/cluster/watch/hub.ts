@@ -72,7 +72,9 @@ export class WatchHub {
       const { after } = options;
       const accepted =
         after !== undefined && "acceptedSince" in after
-          ? this.#store.acceptedSince(after.acceptedSince)
+          ? this.#store.acceptedSince(after.acceptedSince).map(({ from, revision, afterSeq }) => {
+              return { from, revision, after: this.#store.revisionOf(afterSeq) };
+            })
           : undefined;
       yield this.#told({ events: [], at, ...(accepted && { accepted }) });
       while (!signal.aborted) {

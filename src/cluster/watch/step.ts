@@ -24,6 +24,15 @@ export interface WatchEvent {
   readonly previous: PreviousValue | undefined;
 }
 
+/** Keys that another group had before. */
+export interface AcceptedKeys {
+  readonly from: string;
+  /** The last revision that they may have there. */
+  readonly revision: number;
+  /** A watch after this revision of the group that has them now is told of all changes here. */
+  readonly after: number;
+}
+
 /** Changes that are sent together, and the position of the watch after them. */
 export interface WatchStep extends StepInLog {
   /** The revision of `at`: see `KeyView.revisionOf`. */
@@ -35,7 +44,7 @@ export interface WatchStep extends StepInLog {
 /** A step, as the log knows it. */
 export interface StepInLog {
   /** With the first step of a watch from now on: see `Now`. */
-  readonly accepted?: ReadonlyMap<string, number> | undefined;
+  readonly accepted?: readonly AcceptedKeys[] | undefined;
   /** Whether there was no more to send when the step was made. */
   readonly isCurrent?: boolean | undefined;
   /** None with a mark. */

@@ -161,14 +161,18 @@ function fromScope(scope: WatchRequest["scope"]): WatchScope {
 }
 
 export function toWatchResponse(step: WatchStep): MessageInitShape<typeof WatchResponseSchema> {
-  const { events, revision, at, mark, accepted = new Map<string, number>(), hasLeft = false } = step;
-  const taken = mark?.kind === "accept" ? [[mark.from, mark.revision] as const] : [...accepted];
+  const { events, revision, at, mark, accepted = [], hasLeft = false } = step;
+  const taken = mark?.kind === "accept" ? [mark] : accepted;
   return {
     events: events.map(toEvent),
     revision: BigInt(revision),
     epoch: BigInt(at.epoch),
     hasLeft,
-    taken: taken.map(([from, last]) => ({ from, revision: BigInt(last) })),
+    taken: taken.map((keys) => ({
+      from: keys.from,
+      revision: BigInt(keys.revision),
+      ...("after" in keys && { afterRevision: BigInt(keys.after) }),
+    })),
     ...(mark?.kind === "release" && { given: { to: mark.to, ringChange: BigInt(mark.change) } }),
   };
 }

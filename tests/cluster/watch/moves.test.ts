@@ -104,8 +104,8 @@ test("a watch from now on is told first from which groups keys came in the chang
   const acceptedSince = async (change: number) => {
     const { events, at, accepted } = await stepOf(watch({ after: { acceptedSince: change } }));
     assert.deepEqual([events, at.seq], [[], 4]);
-    return [...(accepted ?? [])];
+    return accepted?.map((keys) => [keys.from, keys.revision, keys.after]);
   };
-  assert.deepEqual(await acceptedSince(5), [["g", 20]]);
+  assert.deepEqual(await acceptedSince(5), [["g", 20, 12]]);
   assert.deepEqual(await acceptedSince(9), []);
 });
