@@ -125,9 +125,7 @@ export class MergedWatch implements WatchSource {
     }
     this.#unwatch = this.#cluster.onView((view) => {
       if (isOtherCluster(view, this.#positions.cluster)) return lifetime.end(otherCluster());
-      for (const name of this.#groupsIn(view)) {
-        this.#start(name, this.#positions.groups.get(name) ?? { ringChange: ring.change });
-      }
+      for (const name of this.#groupsIn(view)) this.#start(name, this.#placeOf(name));
       if (this.#unanswered.size === 0) this.#complete();
     });
   }
@@ -152,6 +150,11 @@ export class MergedWatch implements WatchSource {
     if (scope.case !== "key") return [...groups.keys()];
     const owner = ring.owner(scope.value);
     return owner === undefined ? [] : [owner];
+  }
+
+  /** Where a group is to be followed from that was not there when the watch began, or has left since. */
+  #placeOf(group: string): Start {
+    return this.#positions.groups.get(group) ?? { ringChange: this.#positions.ring.change };
   }
 
   /** Follows a group, unless the watch follows it already. */
@@ -197,9 +200,10 @@ export class MergedWatch implements WatchSource {
    * The changes of keys go on in another group. Resolves when that has answered: a token that leaves this place behind must
    * name the other group.
    */
-  async #given({ to, ringChange }: KeysGiven): Promise<void> {
+  async #given({ to }: KeysGiven): Promise<void> {
     // Also of a single key: the ring may have given it to another group by the time this comes.
-    this.#start(to, this.#positions.groups.get(to) ?? { ringChange });
+    // And it may have got others in a change before this one, of which this place is the first to tell.
+    this.#start(to, this.#placeOf(to));
     if (!this.#unanswered.has(to)) return;
     const answered = this.#answered.get(to) ?? Promise.withResolvers<void>();
     this.#answered.set(to, answered);
@@ -224,7 +228,7 @@ export class MergedWatch implements WatchSource {
     const position = this.#positions.groups.get(group);
     if (position !== undefined && position.revision >= revision) return;
     // A key may have been there for a while between two groups that are followed.
-    this.#start(group, position ?? { ringChange: this.#positions.ring.change });
+    this.#start(group, this.#placeOf(group));
     await new Promise<void>((release) => this.#held.add({ group, revision, release }));
   }
 
