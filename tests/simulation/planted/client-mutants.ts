@@ -77,7 +77,7 @@ export const clientMutants: readonly Mutant[] = [
       [
         mergedWatch,
         "...placeOf(position()) }",
-        "...placeOf(this.#unanswered.has(group) ? position() : undefined) }",
+        "...(this.#unanswered.has(group) ? placeOf(position()) : {}) }",
       ],
     ],
   },
