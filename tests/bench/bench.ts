@@ -2,7 +2,6 @@ import { writeFileSync } from "node:fs";
 import process from "node:process";
 import { describeMachine } from "./machine.ts";
 import { commandLine, readOptions } from "./options.ts";
-import { missingPrograms } from "./peers/peer.ts";
 import { progress } from "./progress.ts";
 import { type Report, writeJson } from "./report/json.ts";
 import { svgOf } from "./report/svg.ts";
@@ -23,10 +22,7 @@ const options = readOptions([
   ...[grpcSuite, routerSuite, rateSuite, clientsSuite, groupsSuite, millionSuite],
   ...[memorySuite, openingSuite, idleSuite],
 ]);
-const missing = missingPrograms([...new Set(options.chosen.flatMap(({ suite }) => suite.needs))]);
-if (missing.length > 0) commandLine.fail(missing.join("\n"));
-// What was started ends with this process.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1));
+commandLine.needs([...new Set(options.chosen.flatMap(({ suite }) => suite.needs))]);
 process.exit((await run()) ? 0 : 1);
 
 /** Returns whether all that was chosen could be measured. */

@@ -1,5 +1,6 @@
 import process from "node:process";
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
+import { missingPrograms, type ProgramName } from "./peers/peer.ts";
 
 const help = { help: { type: "boolean", short: "h" } } as const;
 
@@ -35,6 +36,13 @@ export class CommandLine {
     const seconds = Number(given);
     if (seconds >= 0.1 && seconds <= 3600) return seconds;
     this.fail(`--${option} is ${given}; it must be a number from 0.1 to 3600`);
+  }
+
+  /** Ends the process unless these programs are there. From then on, what it starts ends with it. */
+  needs(programs: readonly ProgramName[]): void {
+    const missing = missingPrograms(programs);
+    if (missing.length > 0) this.fail(missing.join("\n"));
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1));
   }
 
   fail(message: string): never {

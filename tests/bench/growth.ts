@@ -9,7 +9,6 @@ import { startStore } from "./growth/store.ts";
 import { type GrowthClient, measureWork, startClient } from "./growth/work.ts";
 import { startAll } from "./load-suite.ts";
 import { describeMachine } from "./machine.ts";
-import { missingPrograms } from "./peers/peer.ts";
 import { progress } from "./progress.ts";
 import { versionOf } from "./runtimes.ts";
 
@@ -42,10 +41,7 @@ Needs Linux, and the Debian package zookeeper. 10,000,000 keys need 10 GB of dis
 
 const commandLine = new CommandLine("bench:growth", HELP);
 const options = readOptions();
-const missing = missingPrograms(["zookeeper"]);
-if (missing.length > 0) commandLine.fail(missing.join("\n"));
-// What was started ends with this process.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1));
+commandLine.needs(["zookeeper"]);
 await run();
 process.exit(0);
 

@@ -6,7 +6,6 @@ import { createTransports } from "../../src/client/transport/http2.ts";
 import { until } from "../support/until.ts";
 import { CommandLine } from "./command-line.ts";
 import { type Kvlab, patienceMs, startKvlab } from "./peers/kvlab.ts";
-import { missingPrograms } from "./peers/peer.ts";
 import { cpuSecondsOf } from "./peers/process-stats.ts";
 import { progress } from "./progress.ts";
 import type { Runtime } from "./runtimes.ts";
@@ -31,9 +30,7 @@ const callers = 512;
 
 const commandLine = new CommandLine("bench:moves", HELP);
 const options = readOptions();
-const missing = missingPrograms(["zookeeper"]);
-if (missing.length > 0) commandLine.fail(missing.join("\n"));
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1));
+commandLine.needs(["zookeeper"]);
 await run();
 process.exit(0);
 
@@ -119,10 +116,7 @@ async function run(): Promise<void> {
 
 /** Of all nodes so far. */
 async function cpuSeconds(kvlab: Kvlab): Promise<number> {
-  return (await kvlab.members()).reduce(
-    (sum, { pid }) => sum + (pid === undefined ? 0 : cpuSecondsOf(pid)),
-    0,
-  );
+  return (await kvlab.members()).reduce((sum, { pid }) => sum + cpuSecondsOf(pid), 0);
 }
 
 function shareOf({ groups }: GetRingResponse, name: string): number {

@@ -10,10 +10,10 @@ import {
   type WatchResponseSchema,
 } from "../../gen/kvlab/v1/data_pb.ts";
 import { ServerLink } from "../../src/client/servers.ts";
-import type { GroupView, Topology } from "../../src/cluster/metadata/model.ts";
-import type { TopologySource } from "../../src/cluster/metadata/topology.ts";
+import type { GroupView } from "../../src/cluster/metadata/model.ts";
 import { compareKeys } from "../../src/common/key-order.ts";
 import { addressOf } from "./address.ts";
+import { ToyTopology } from "./toy-topology.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
 type Stream<T> = AsyncGenerator<T, void, void>;
@@ -27,17 +27,15 @@ export interface ToyPrimary {
 }
 
 /** The topology of groups of one node each, as a test tells it, and the primaries of these groups. */
-export class ToyGroups implements TopologySource {
-  current: Topology | undefined;
-  readonly unreadReason = "ZooKeeper has not been reached";
+export class ToyGroups extends ToyTopology {
   readonly primaries: Record<string, ToyPrimary> = {};
   /** Requests, in their order. */
   readonly scans: ScanRequest[] = [];
   readonly watches: WatchRequest[] = [];
   readonly #clock: VirtualClock;
-  readonly #listeners = new Set<(topology: Topology) => void>();
 
   constructor(clock: VirtualClock) {
+    super();
     this.#clock = clock;
   }
 
@@ -51,29 +49,12 @@ export class ToyGroups implements TopologySource {
         { name, nodes, state: { version: 1, value: { epoch: 1, primary: member, inSync: [member] } } },
       ];
     };
-    this.current = {
+    this.tell({
       cluster,
       ring: { version, value: { version, virtualNodes: 2, groups, written: true } },
       groups: new Map(groups.map(viewOf)),
       routers: [],
       staleSinceMs: undefined,
-    };
-    for (const listener of [...this.#listeners]) listener(this.current);
-  }
-
-  onChange(listener: (topology: Topology) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  waitUntil(predicate: (topology: Topology) => boolean, signal: AbortSignal): Promise<Topology> {
-    return new Promise((resolve, reject) => {
-      const look = () => {
-        if (this.current !== undefined && predicate(this.current)) resolve(this.current);
-      };
-      this.onChange(look);
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      look();
     });
   }
 

@@ -8,7 +8,6 @@ import {
   NotAppliedSchema,
   OutcomeUnknownSchema,
 } from "../../../gen/kvlab/v1/errors_pb.ts";
-import type { Topology } from "../../../src/cluster/metadata/model.ts";
 import { OperationError } from "../../../src/cluster/metadata/operation-error.ts";
 import type { TopologySource } from "../../../src/cluster/metadata/topology.ts";
 import { toConnectError } from "../../../src/rpc/errors.ts";
@@ -17,26 +16,22 @@ import { pipeHandlers } from "../../../src/rpc/kv/pipe-service.ts";
 import type { UnaryCalls } from "../../../src/rpc/kv/unary-calls.ts";
 import { addressOf } from "../../support/address.ts";
 import { duplexOver } from "../../support/duplex-over.ts";
+import { ToyTopology } from "../../support/toy-topology.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
 /** One group whose primary the test chooses. */
-class OneGroup implements TopologySource {
-  current: Topology | undefined;
-  readonly unreadReason = "ZooKeeper has not been reached";
-  readonly #listeners = new Set<(topology: Topology) => void>();
-
+class OneGroup extends ToyTopology {
   primary(address: string | undefined): void {
     const member = { number: 1, incarnation: "1" };
     const nodes = address === undefined ? [] : [{ ...member, address: addressOf(address) }];
     const state = { version: 1, value: { epoch: 1, primary: member, inSync: [member] } };
-    this.current = {
+    this.tell({
       cluster: "c1",
       ring: { version: 1, value: { version: 1, virtualNodes: 2, groups: ["g"], written: true } },
       groups: new Map([["g", { name: "g", nodes, state }]]),
       routers: [],
       staleSinceMs: undefined,
-    };
-    for (const listener of [...this.#listeners]) listener(this.current);
+    });
   }
 
   /** ZooKeeper has been reached, and holds nothing. */
@@ -48,22 +43,6 @@ class OneGroup implements TopologySource {
       routers: [],
       staleSinceMs: undefined,
     };
-  }
-
-  onChange(listener: (topology: Topology) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  waitUntil(predicate: (topology: Topology) => boolean, signal: AbortSignal): Promise<Topology> {
-    return new Promise((resolve, reject) => {
-      const look = () => {
-        if (this.current !== undefined && predicate(this.current)) resolve(this.current);
-      };
-      this.onChange(look);
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      look();
-    });
   }
 }
 
