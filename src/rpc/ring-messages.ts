@@ -13,7 +13,7 @@ import { OperationError } from "../cluster/metadata/operation-error.ts";
 import type { PlannedMove, RequestedChange, RingOutcome } from "../cluster/node/ring-admin.ts";
 import type { RingGroup, RingMove, RingStatus } from "../cluster/node/ring-status.ts";
 import type { GroupPlace } from "../cluster/ring/placement.ts";
-import { toMoveProgress } from "./move-messages.ts";
+import { toMoveProgress } from "./progress-messages.ts";
 import { toTopologyMessage } from "./topology-message.ts";
 
 /** `nowMs` is monotonic. */

@@ -1,11 +1,12 @@
-import { type Clock, withTimeout } from "../../common/clock.ts";
+import type { Clock } from "../../common/clock.ts";
 import type { Access, Coordination } from "../../coordination/coordination.ts";
 import { type CasRegister, ringRegister } from "../metadata/cas-register.ts";
 import { withoutRepetition } from "../metadata/diagnostics.ts";
 import type { RingShape, RingState, Topology, Versioned } from "../metadata/model.ts";
 import type { MisplacedKeys, PeerAt } from "../replication/peer.ts";
-import { placeOfGroup, primaryOf } from "../ring/placement.ts";
+import { placeOfGroup } from "../ring/placement.ts";
 import { queuedRequestsMax, requested, shapeAfter } from "../ring/ring-change.ts";
+import { allKeysOf, countMisplaced } from "./misplaced-keys.ts";
 
 /** Longest wait for a primary's answer about its keys. */
 const countTimeoutMs = 5000;
@@ -108,26 +109,15 @@ export class RingAdmission {
     // Its primary may not be ready yet: then it is asked again.
     const count = await this.#count(topology, group, ring).catch(() => undefined);
     if (count === undefined) return false;
-    const keys = count.groups.reduce((sum, each) => sum + each.keys, 0) || count.keys;
+    const keys = allKeysOf(count);
     if (keys === 0) return true;
     this.#foreign.set(group, clock.monotonicMs() + foreignKeysRetryMs);
     this.#tell(foreignKeys(group, keys));
     return false;
   }
 
-  /** Undefined when the group has no primary now. */
-  async #count(
-    topology: Topology,
-    group: string,
-    { groups: ringGroups, virtualNodes }: RingShape,
-  ): Promise<MisplacedKeys | undefined> {
-    const { clock, peerAt, signal } = this.#options;
-    const primary = primaryOf(topology.groups.get(group));
-    if (primary === undefined) return undefined;
-    const request = { group, ringGroups, virtualNodes };
-    return await withTimeout(clock, countTimeoutMs, signal, (given) =>
-      peerAt(primary.address).countMisplaced(request, given),
-    );
+  #count(topology: Topology, group: string, shape: RingShape): Promise<MisplacedKeys | undefined> {
+    return countMisplaced({ ...this.#options, timeoutMs: countTimeoutMs }, topology, group, shape);
   }
 }
 

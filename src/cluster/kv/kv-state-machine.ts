@@ -182,7 +182,7 @@ export class KvStateMachine {
     const wallMs = this.#clock.wallMs();
     const plan = planWrite(this.#keys, request, wallMs);
     if (plan.kind !== "expired") return plan;
-    this.#expiry.end(keysOf(request), wallMs);
+    this.#expiry.end(new Set(keysOf(request)), wallMs);
     return this.#plan(request);
   }
 
@@ -237,8 +237,12 @@ function opening<T>(open: () => T): T {
   }
 }
 
-function keysOf({ compares, operations }: WriteRequest): Set<string> {
-  return new Set([...compares, ...operations].map(({ key }) => key));
+/** A key may be there twice. */
+function keysOf({ compares, operations }: WriteRequest): string[] {
+  const [first, ...others] = operations;
+  // Nearly always.
+  if (first !== undefined && others.length === 0 && compares.length === 0) return [first.key];
+  return [...compares, ...operations].map(({ key }) => key);
 }
 
 function sizeOf({ operations }: WriteRequest): number {

@@ -1,5 +1,6 @@
 import { type Clock, sleep } from "../../common/clock.ts";
 import type { Primary } from "../replication/primary.ts";
+import { keysInSteps } from "../storage/keys-in-steps.ts";
 import type { LogStore } from "../storage/log-store.ts";
 import type { Change } from "../storage/model.ts";
 
@@ -39,15 +40,11 @@ export async function forgetKeys({
 }: ForgetOptions): Promise<number> {
   const { log } = primary;
   let count = 0;
-  for (let after: string | undefined; !signal.aborted; ) {
+  for await (const step of keysInSteps(store, keysMax)) {
+    if (signal.aborted) break;
     while (log.isHeld) await log.untilReleased(signal);
     log.admit();
-    const scan = store.openScan({ after });
-    const keys = scan.nextKeys(keysMax).map(({ key }) => key);
-    void scan.close();
-    if (keys.length === 0) return count;
-    after = keys.at(-1);
-    const forgotten = keys.filter((key) => isForgotten(key) && store.pendingFacts(key) !== undefined);
+    const forgotten = step.filter((key) => isForgotten(key) && store.pendingFacts(key) !== undefined);
     if (forgotten.length > 0) {
       const seq = log.propose(forgotten.map(forgetting), { move: { kind: "forget" } });
       count += forgotten.length;

@@ -1,25 +1,15 @@
-import { type Clock, sleep, withTimeout } from "../../common/clock.ts";
-import { CoordinationError } from "../../coordination/coordination.ts";
-import type { CasRegister } from "../metadata/cas-register.ts";
+import { sleep, withTimeout } from "../../common/clock.ts";
 import type { RingState } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
-import type { TopologySource } from "../metadata/topology.ts";
-import type {
-  MoveChunk,
-  MoveEnd,
-  MoveInRequest,
-  MoveOutAnswer,
-  MoveStep,
-  PeerAt,
-} from "../replication/peer.ts";
-import type { Primary } from "../replication/primary.ts";
+import type { MoveChunk, MoveEnd, MoveInRequest, MoveOutAnswer, MoveStep } from "../replication/peer.ts";
 import { isSameMove, type Move } from "../ring/changing-ring.ts";
 import type { MoveProgress, MoveStage } from "../ring/move-progress.ts";
 import { noPrimaryReason, placementOf, primaryOf } from "../ring/placement.ts";
 import { moved } from "../ring/ring-change.ts";
-import type { LogStore } from "../storage/log-store.ts";
+import { untilRingSeen, updateRing } from "../ring/update-ring.ts";
 import type { LogRecord } from "../storage/model.ts";
 import { forgetKeys, mayHaveStrays } from "./forget-keys.ts";
+import type { MoveOptions } from "./options.ts";
 
 /** Longest wait for the answer to a step. */
 const stepTimeoutMs = 10_000;
@@ -36,20 +26,6 @@ const paceMsMax = 500;
 /** How often it asks the source again for what it has had last: more often than the source gives up an attempt. */
 const keepAliveMs = 10_000;
 
-/** Longest wait until this process sees its own change of the ring. */
-const seenTimeoutMs = 5000;
-
-export interface MoveDestinationOptions {
-  readonly group: string;
-  readonly primary: Pick<Primary, "log" | "ended" | "epoch">;
-  readonly store: LogStore;
-  readonly topology: TopologySource;
-  readonly ring: CasRegister<RingState>;
-  readonly clock: Clock;
-  readonly peerAt: PeerAt;
-  readonly log: (message: string) => void;
-}
-
 /** A move that is being carried out. */
 interface Running {
   readonly change: number;
@@ -62,12 +38,12 @@ interface Running {
  * its successor asks again. Every attempt begins anew, until the source has released the keys.
  */
 export class MoveDestination {
-  readonly #options: MoveDestinationOptions;
+  readonly #options: MoveOptions;
   #attempts = 0;
   #running: Running | undefined;
   #progress: MoveProgress | undefined;
 
-  constructor(options: MoveDestinationOptions) {
+  constructor(options: MoveOptions) {
     this.#options = options;
   }
 
@@ -96,11 +72,9 @@ export class MoveDestination {
   }
 
   async #carryOut(change: number, move: Move): Promise<void> {
-    const { topology, clock, primary } = this.#options;
+    const { clock, primary } = this.#options;
     primary.log.checkServing();
-    await withTimeout(clock, seenTimeoutMs, primary.ended, (given) =>
-      topology.waitUntil(({ ring }) => (ring?.value.version ?? 0) >= change, given),
-    );
+    await untilRingSeen(this.#options, change, primary.ended);
     const attempt = new Attempt({ ...this.#options, change, move, name: this.#nextName() });
     const startedMs = clock.monotonicMs();
     await attempt.run((stage, keys, keysTotal) => {
@@ -117,7 +91,7 @@ export class MoveDestination {
 
 type Tell = (stage: MoveStage, keys: number, keysTotal: number) => void;
 
-interface AttemptOptions extends MoveDestinationOptions {
+interface AttemptOptions extends MoveOptions {
   readonly change: number;
   readonly move: Move;
   /** See `MoveOutRequest.attempt`. */
@@ -238,23 +212,12 @@ class Attempt {
 
   /** Notes in `/ring` that the move is done. */
   async #complete(): Promise<void> {
-    const { ring, topology, clock, primary, change, move } = this.#options;
-    for (;;) {
-      primary.ended.throwIfAborted();
-      const found = await ring.read();
-      if (found === undefined || !isUnderWay(found.value, change, move)) return;
-      const next = moved(found.value, move, change);
-      try {
-        await ring.compareAndSet(next, found.version);
-      } catch (error) {
-        if (CoordinationError.is(error, "BAD_VERSION")) continue;
-        throw error;
-      }
-      await withTimeout(clock, seenTimeoutMs, primary.ended, (given) =>
-        topology.waitUntil((seen) => (seen.ring?.value.version ?? 0) >= next.version, given),
-      );
-      return;
-    }
+    const { ring, primary, change, move } = this.#options;
+    primary.ended.throwIfAborted();
+    const { after } = await updateRing(ring, (now) =>
+      isUnderWay(now, change, move) ? moved(now, move, change) : now,
+    );
+    await untilRingSeen(this.#options, after.version, primary.ended);
   }
 
   /** Errors: refused (the change is paused, or another one). */
@@ -314,10 +277,7 @@ class Attempt {
 }
 
 function isUnderWay(ring: RingState, change: number, move: Move): boolean {
-  if (ring.change?.id !== change) return false;
-  return placementOf(ring)
-    .moves()
-    .some((other) => isSameMove(other, move));
+  return ring.change?.id === change && placementOf(ring).has(move);
 }
 
 function refused(message: string): OperationError {

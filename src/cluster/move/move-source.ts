@@ -1,14 +1,13 @@
-import { type Clock, withTimeout } from "../../common/clock.ts";
 import { SerialQueue } from "../../common/serial-queue.ts";
+import { explain } from "../metadata/diagnostics.ts";
 import { OperationError } from "../metadata/operation-error.ts";
-import type { TopologySource } from "../metadata/topology.ts";
 import type { MoveChunk, MoveOutAnswer, MoveOutRequest } from "../replication/peer.ts";
-import type { Primary } from "../replication/primary.ts";
 import { type ChangingRing, isSameMove, type Move } from "../ring/changing-ring.ts";
 import { placementOf } from "../ring/placement.ts";
-import type { LogStore } from "../storage/log-store.ts";
+import { untilRingSeen } from "../ring/update-ring.ts";
 import type { LogRecord } from "../storage/model.ts";
 import type { SnapshotReader } from "../storage/replica-log.ts";
+import type { MoveOptions } from "./options.ts";
 
 /** Content of the records of one chunk: little, so that no turn gets long. A single record may be longer. */
 const chunkBytesMax = 128 * 1024;
@@ -21,18 +20,6 @@ const sealMsMax = 5000;
 
 /** After so long without a step, an attempt is over: its snapshot keeps compaction from running. */
 const idleMsMax = 30_000;
-
-/** Longest wait for this process to see the ring change that the destination has seen. */
-const seenTimeoutMs = 5000;
-
-export interface MoveSourceOptions {
-  readonly group: string;
-  readonly primary: Pick<Primary, "log" | "ended">;
-  readonly store: LogStore;
-  readonly topology: TopologySource;
-  readonly clock: Clock;
-  readonly log: (message: string) => void;
-}
 
 /** One attempt of a destination to get the keys of a move. */
 interface Attempt {
@@ -64,16 +51,16 @@ interface Seal {
  * step after another. Until the release, everything is undone by forgetting the attempt.
  */
 export class MoveSource {
-  readonly #options: MoveSourceOptions;
+  readonly #options: MoveOptions;
   readonly #steps = new SerialQueue();
   #attempt: Attempt | undefined;
   /** Names of the last attempts that have begun. */
   readonly #begun = new Set<string>();
   #cancelIdle = () => {};
 
-  constructor(options: MoveSourceOptions) {
+  constructor(options: MoveOptions) {
     this.#options = options;
-    options.primary.ended.addEventListener("abort", () => void this.#end(), { once: true });
+    options.primary.ended.addEventListener("abort", () => this.#giveUp(), { once: true });
   }
 
   /** Set while no writes of the keys of a move are taken: resolves when they are taken again, or have another owner. */
@@ -93,9 +80,7 @@ export class MoveSource {
         return await this.#take(request, signal);
       } finally {
         this.#cancelIdle =
-          this.#attempt === undefined
-            ? () => {}
-            : this.#options.clock.timer(idleMsMax, () => void this.#end());
+          this.#attempt === undefined ? () => {} : this.#options.clock.timer(idleMsMax, () => this.#giveUp());
       }
     });
   }
@@ -118,11 +103,9 @@ export class MoveSource {
   }
 
   async #begin({ to, change, attempt: name }: MoveOutRequest, signal: AbortSignal): Promise<MoveOutAnswer> {
-    const { group, primary, store, topology, clock } = this.#options;
+    const { group, primary, store, topology } = this.#options;
     primary.log.checkServing();
-    await withTimeout(clock, seenTimeoutMs, signal, (given) =>
-      topology.waitUntil(({ ring }) => (ring?.value.version ?? 0) >= change, given),
-    );
+    await untilRingSeen(this.#options, change, signal);
     // A release that is not committed yet may still be withdrawn.
     await primary.log.settled(signal);
     if (store.moves.change === change && store.moves.released.has(to)) return { released: true };
@@ -264,7 +247,7 @@ export class MoveSource {
         log(
           `the move of keys to "${attempt.move.to}" has not gone on for ${sealMsMax} ms: writes are taken again`,
         );
-        void this.#end();
+        this.#giveUp();
       }),
     };
   }
@@ -285,6 +268,13 @@ export class MoveSource {
     } finally {
       await this.#end();
     }
+  }
+
+  /** As `#end`, for those who do not wait for it. */
+  #giveUp(): void {
+    this.#end().catch((error: unknown) =>
+      this.#options.log(`a snapshot could not be closed: ${explain(error)}`),
+    );
   }
 
   /** Forgets the attempt: writes are taken again, unless the log says that the keys were released. */

@@ -1,33 +1,23 @@
-import { type Clock, sleep } from "../../common/clock.ts";
+import { sleep } from "../../common/clock.ts";
 import { OperationError } from "../metadata/operation-error.ts";
-import type { TopologySource } from "../metadata/topology.ts";
-import type { Primary } from "../replication/primary.ts";
 import { placementOf } from "../ring/placement.ts";
-import type { LogStore } from "../storage/log-store.ts";
+import { LogStoreError } from "../storage/errors.ts";
 import { forgetKeys, mayHaveStrays } from "./forget-keys.ts";
+import type { MoveOptions } from "./options.ts";
 
 /** Pause before the keys are gone through again after the log took no more records. */
 const retryMs = 1000;
-
-export interface StrayKeysOptions {
-  readonly group: string;
-  readonly primary: Pick<Primary, "log" | "ended">;
-  readonly store: LogStore;
-  readonly topology: TopologySource;
-  readonly clock: Clock;
-  readonly log: (message: string) => void;
-}
 
 /**
  * Removes what moves have left: keys that have gone to another group, and copies of a move that was given up. Runs in the
  * background while this node is the primary, and goes through all keys once for each change of the ring.
  */
 export class StrayKeys {
-  readonly #options: StrayKeysOptions;
+  readonly #options: MoveOptions;
   /** Version of the ring under which no strays are left. */
   #cleanVersion = 0;
 
-  constructor(options: StrayKeysOptions) {
+  constructor(options: MoveOptions) {
     this.#options = options;
     void this.#run();
   }
@@ -48,7 +38,9 @@ export class StrayKeys {
         if (count > 0) log(`${count} keys that belong to other groups have been removed from this log`);
         this.#cleanVersion = version;
       } catch (error) {
-        if (!(error instanceof OperationError)) throw error;
+        if (ended.aborted) return;
+        // There may be too many readers of the log, for example.
+        if (!(error instanceof OperationError || error instanceof LogStoreError)) throw error;
         await sleep(clock, retryMs, ended);
       }
     }

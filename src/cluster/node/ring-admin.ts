@@ -1,5 +1,6 @@
-import { type Clock, withTimeout } from "../../common/clock.ts";
+import type { Clock } from "../../common/clock.ts";
 import type { Access, Coordination } from "../../coordination/coordination.ts";
+import { allKeysOf, countMisplaced } from "../election/misplaced-keys.ts";
 import { foreignKeys } from "../election/ring-admission.ts";
 import { type CasRegister, ringRegister } from "../metadata/cas-register.ts";
 import type { RingRequest, RingShape, RingState, Topology } from "../metadata/model.ts";
@@ -9,7 +10,7 @@ import type { MisplacedKeys, PeerAt } from "../replication/peer.ts";
 import type { MoveShare } from "../ring/changing-ring.ts";
 import { noPrimaryReason, placementOf, placeOfGroup, primaryOf } from "../ring/placement.ts";
 import { aborted, paced, requested, shapeAfter, shapeAfterQueue } from "../ring/ring-change.ts";
-import { type RingUpdate, updateRing } from "../ring/update-ring.ts";
+import { type RingUpdate, untilRingSeen, updateRing } from "../ring/update-ring.ts";
 import { type AskReport, allMoves, movesBetween, type RingStatus, ringStatus } from "./ring-status.ts";
 
 /** Longest wait until this process sees its own change of the ring. */
@@ -133,7 +134,7 @@ export class RingAdmin {
     }
     if (request.kind === "drain" || placeOfGroup(ring, group) !== "new" || !ring.written) return;
     const count = await this.#count(group, ring, signal);
-    const keys = count?.groups.reduce((sum, each) => sum + each.keys, 0) || (count?.keys ?? 0);
+    const keys = count === undefined ? 0 : allKeysOf(count);
     if (keys > 0) throw new OperationError("refused", foreignKeys(group, keys));
   }
 
@@ -177,18 +178,9 @@ export class RingAdmin {
   }
 
   /** Undefined when the group's primary cannot count now. */
-  async #count(
-    group: string,
-    { groups: ringGroups, virtualNodes }: RingShape,
-    signal: AbortSignal,
-  ): Promise<MisplacedKeys | undefined> {
-    const { clock, peerAt } = this.#options;
-    const primary = primaryOf(this.#topology().groups.get(group));
-    if (primary === undefined) return undefined;
-    const request = { group, ringGroups, virtualNodes };
-    return await withTimeout(clock, countTimeoutMs, signal, (given) =>
-      peerAt(primary.address).countMisplaced(request, given),
-    ).catch(() => undefined);
+  async #count(group: string, shape: RingShape, signal: AbortSignal): Promise<MisplacedKeys | undefined> {
+    const options = { ...this.#options, timeoutMs: countTimeoutMs, signal };
+    return await countMisplaced(options, this.#topology(), group, shape).catch(() => undefined);
   }
 
   /** Changes the ring, and waits until this router sees that. */
@@ -196,12 +188,8 @@ export class RingAdmin {
     change: (ring: RingState) => RingState | Promise<RingState>,
     signal: AbortSignal,
   ): Promise<RingUpdate> {
-    const { topology, clock } = this.#options;
     const update = await updateRing(this.#register, change);
-    const isSeen = ({ ring }: Topology) => (ring?.value.version ?? 0) >= update.after.version;
-    await withTimeout(clock, seenTimeoutMs, signal, (given) => topology.waitUntil(isSeen, given)).catch(
-      () => {},
-    );
+    await untilRingSeen(this.#options, update.after.version, signal, seenTimeoutMs).catch(() => {});
     return update;
   }
 
@@ -226,7 +214,7 @@ function aheadOf(update: RingUpdate): number {
 }
 
 /** The moves of a request that has begun or waits. */
-function movesOf(update: RingUpdate, request: RingRequest): MoveShare[] {
+function movesOf(update: RingUpdate, request: RingRequest): readonly MoveShare[] {
   switch (outcomeOf(update)) {
     case "begun":
       return allMoves(update.after);

@@ -83,9 +83,9 @@ export async function ringStatus(
   const progresses = reports.flatMap((report) => report?.moves ?? []);
   const progressOf = (move: Move) =>
     progresses.find((each) => each.change === ring.change?.id && isSameMove(each, move));
-  const left = placementOf(ring).moves();
+  const left = placementOf(ring);
   const moves = allMoves(ring).map((move) => {
-    const done = !left.some((each) => isSameMove(each, move));
+    const done = !left.has(move);
     return { ...move, done, progress: done ? undefined : progressOf(move) };
   });
   return { topology, ring, groups, moves };
@@ -97,11 +97,11 @@ function pointsOf({ change, ...present }: RingState, group: string): number {
 }
 
 /** All moves of the change under way, those that have ended too. */
-export function allMoves(ring: RingState): MoveShare[] {
+export function allMoves(ring: RingState): readonly MoveShare[] {
   return ring.change === undefined ? [] : movesBetween(ring, ring.change);
 }
 
 /** The moves from one ring to another. */
-export function movesBetween(present: RingShape, next: RingShape): MoveShare[] {
+export function movesBetween(present: RingShape, next: RingShape): readonly MoveShare[] {
   return new ChangingRing(hashRingOf(present), hashRingOf(next)).moves();
 }

@@ -30,6 +30,8 @@ export class ChangingRing {
   readonly #next: HashRing;
   /** Of the moves that have ended: the destinations, by source. Every look-up of a key asks it. */
   readonly #done: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Once they were asked for: it takes longer the more points there are. */
+  #moves: readonly MoveShare[] | undefined;
 
   /** `done`: moves that have ended. */
   constructor(present: HashRing, next = present, done: readonly Move[] = []) {
@@ -49,7 +51,17 @@ export class ChangingRing {
   }
 
   /** The moves that have not ended, in the order of their names. */
-  moves(): MoveShare[] {
+  moves(): readonly MoveShare[] {
+    this.#moves ??= this.#next === this.#present ? [] : this.#findMoves();
+    return this.#moves;
+  }
+
+  /** Whether a move has not ended. */
+  has(move: Move): boolean {
+    return this.moves().some((other) => isSameMove(other, move));
+  }
+
+  #findMoves(): MoveShare[] {
     const shares = new Map<string, Map<string, number>>();
     for (const { end, share } of this.#arcs()) {
       const move = this.#moveAt(end);

@@ -2,7 +2,7 @@ import { formatRingState } from "../metadata/codec.ts";
 import type { RingChange, RingRequest, RingShape, RingState } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import { groupNameAllowed, isGroupName } from "../metadata/paths.ts";
-import { ChangingRing, isSameMove, type Move } from "./changing-ring.ts";
+import { ChangingRing, type Move } from "./changing-ring.ts";
 import { virtualNodesMax } from "./hash-ring.ts";
 import { hashRingOf, placementOf } from "./placement.ts";
 
@@ -47,11 +47,8 @@ export function requested(ring: RingState, request: RingRequest): RingState {
 /** The ring after a move of the change with this id has ended. Errors: refused. */
 export function moved(ring: RingState, move: Move, id: number): RingState {
   const { change } = ring;
-  const isUnderWay = placementOf(ring)
-    .moves()
-    .some((other) => isSameMove(other, move));
   // Another change may have a move of the same groups, but not of the same keys.
-  if (change?.id !== id || !isUnderWay) {
+  if (change?.id !== id || !placementOf(ring).has(move)) {
     throw new OperationError(
       "refused",
       `no keys are to move from "${move.from}" to "${move.to}" in ring change ${id}`,

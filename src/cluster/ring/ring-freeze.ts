@@ -1,12 +1,10 @@
-import { type Clock, withTimeout } from "../../common/clock.ts";
-import { type Access, CoordinationError } from "../../coordination/coordination.ts";
+import type { Clock } from "../../common/clock.ts";
+import type { Access } from "../../coordination/coordination.ts";
 import { type CasRegister, ringRegister } from "../metadata/cas-register.ts";
-import type { RingState, Versioned } from "../metadata/model.ts";
+import type { RingState } from "../metadata/model.ts";
 import type { SessionKeeper } from "../metadata/session-keeper.ts";
 import type { TopologySource } from "../metadata/topology.ts";
-
-/** Longest wait until this process sees its own change of the ring. */
-const seenTimeoutMs = 5000;
+import { untilRingSeen, updateRing } from "./update-ring.ts";
 
 export interface RingFreezeOptions {
   readonly sessions: SessionKeeper;
@@ -41,26 +39,9 @@ export class RingFreeze {
   }
 
   async #close(): Promise<void> {
-    const { topology, clock, signal } = this.#options;
-    for (let closed = false; !closed; ) {
-      const found = await this.#register.read();
-      if (found === undefined) throw new Error("there is no ring");
-      closed = found.value.written || (await this.#mark(found));
-    }
-    await withTimeout(clock, seenTimeoutMs, signal, (given) =>
-      topology.waitUntil(({ ring }) => ring?.value.written === true, given),
+    const { after } = await updateRing(this.#register, (ring) =>
+      ring.written ? ring : { ...ring, version: ring.version + 1, written: true },
     );
-  }
-
-  /** Returns false when the ring has changed meanwhile. */
-  async #mark({ value, version }: Versioned<RingState>): Promise<boolean> {
-    try {
-      const next = { ...value, version: value.version + 1, written: true };
-      await this.#register.compareAndSet(next, version);
-      return true;
-    } catch (error) {
-      if (CoordinationError.is(error, "BAD_VERSION")) return false;
-      throw error;
-    }
+    await untilRingSeen(this.#options, after.version, this.#options.signal);
   }
 }

@@ -1,7 +1,12 @@
+import { type Clock, withTimeout } from "../../common/clock.ts";
 import { CoordinationError } from "../../coordination/coordination.ts";
 import type { CasRegister } from "../metadata/cas-register.ts";
-import type { RingState, Versioned } from "../metadata/model.ts";
+import type { RingState, Topology, Versioned } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
+import type { TopologySource } from "../metadata/topology.ts";
+
+/** Longest wait until this process sees a ring that it has made, or that another process has seen. */
+const seenTimeoutMs = 5000;
 
 /** Others change the ring once per move. So a change that loses so often meets something else. */
 const attemptsMax = 5;
@@ -13,8 +18,8 @@ export interface RingUpdate {
 }
 
 /**
- * Changes the ring by compare-and-set. `change` gets the ring as it is now, once more whenever another change came first.
- * Errors: those of `change`; unavailable; outcome-unknown.
+ * Changes the ring by compare-and-set. `change` gets the ring as it is now, once more whenever another change came first. If
+ * it returns the same ring, nothing is changed. Errors: those of `change`; unavailable; outcome-unknown.
  */
 export async function updateRing(
   register: CasRegister<RingState>,
@@ -23,6 +28,7 @@ export async function updateRing(
   for (let attempt = 1; ; attempt++) {
     const found = await readRing(register);
     const after = await change(found.value);
+    if (after === found.value) return { before: after, after };
     try {
       await register.compareAndSet(after, found.version);
       return { before: found.value, after };
@@ -38,6 +44,17 @@ export async function updateRing(
       }
     }
   }
+}
+
+/** Resolves when this process sees this version of the ring, or a later one. Rejects when that takes too long. */
+export async function untilRingSeen(
+  { topology, clock }: { readonly topology: TopologySource; readonly clock: Clock },
+  version: number,
+  signal: AbortSignal,
+  timeoutMs = seenTimeoutMs,
+): Promise<void> {
+  const isSeen = ({ ring }: Topology) => ring !== undefined && ring.value.version >= version;
+  await withTimeout(clock, timeoutMs, signal, (given) => topology.waitUntil(isSeen, given));
 }
 
 /** Errors: unavailable. */

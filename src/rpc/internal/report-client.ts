@@ -2,7 +2,7 @@ import { createClient, type Transport } from "@connectrpc/connect";
 import { DataService } from "../../../gen/kvlab/v1/data_pb.ts";
 import type { AskReport } from "../../cluster/node/ring-status.ts";
 import type { Address } from "../../common/address.ts";
-import { fromMoveProgress } from "../move-messages.ts";
+import { fromMoveProgress } from "../progress-messages.ts";
 
 /** Asks primaries for their status over the network. */
 export function askingReports(transportTo: (address: Address) => Transport): AskReport {

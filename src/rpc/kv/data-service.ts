@@ -6,7 +6,7 @@ import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { DataNode, NodeStatus } from "../../cluster/node/data-node.ts";
 import type { Clock } from "../../common/clock.ts";
 import { answering } from "../errors.ts";
-import { toMoveProgress } from "../move-messages.ts";
+import { toMoveProgress } from "../progress-messages.ts";
 import { groupStreamHandlers } from "./group-streams.ts";
 import { pipeHandlers } from "./pipe-service.ts";
 import { callsOfNode, unaryHandlers } from "./unary-calls.ts";

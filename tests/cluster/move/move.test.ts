@@ -161,11 +161,11 @@ test("every key is readable and writable all the time while keys move, and each 
 
 test("a request that was answered before its key moved is answered the same after, and not carried out again", async () => {
   const groups = await Groups.start(["zdata1", "zdata2"]);
-  await groups.add("zdata3");
   const placed = new Map<string, number>();
   for (const [index, key] of keys.entries()) {
     placed.set(key, await groups.put(key, "once", { requestId: { id: `id-${index}`, afterRevision: 0 } }));
   }
+  await groups.add("zdata3");
   await groups.change((ring) => requested(ring, { kind: "add", group: "zdata3" }));
   await groups.untilMoved();
   for (const key of keys) await groups.put(key, "later");

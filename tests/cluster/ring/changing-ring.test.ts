@@ -22,7 +22,7 @@ function* steps(
   next: HashRing,
   order: readonly number[],
 ): Generator<[ChangingRing, Move[]]> {
-  const left: Move[] = new ChangingRing(present, next).moves();
+  const left: Move[] = [...new ChangingRing(present, next).moves()];
   const done: Move[] = [];
   yield [new ChangingRing(present, next, done), [...done]];
   for (let step = 0; left.length > 0; step++) {
