@@ -4,7 +4,7 @@ import type { RouterNode } from "../cluster/node/router-node.ts";
 import type { Clock } from "../common/clock.ts";
 import { answering, relayed } from "./errors.ts";
 import { firstTopology } from "./first-topology.ts";
-import { fromRequest, toPlannedMove, toRequestedChange, toRing } from "./ring-messages.ts";
+import { fromRate, fromRequest, toPlannedMove, toRequestedChange, toRing } from "./ring-messages.ts";
 
 export function adminRoutes(router: ConnectRouter, node: RouterNode, clock: Clock): void {
   router.service(AdminService, {
@@ -32,7 +32,7 @@ export function adminRoutes(router: ConnectRouter, node: RouterNode, clock: Cloc
       }),
     paceRing: ({ paused, rate }, { signal }) =>
       answering(async () => {
-        const limit = rate === undefined ? undefined : Number(rate);
+        const limit = rate === undefined ? undefined : fromRate(rate);
         const change = await node.paceRing({ paused, rate: limit }, signal);
         return { change: BigInt(change.id), rate: BigInt(change.rate ?? 0) };
       }),

@@ -98,10 +98,17 @@ function toRequest(request: RingRequest): MessageInitShape<typeof RingRequestSch
   }
 }
 
+/** Checked before it is rounded, so that the error says what was sent. Errors: OperationError (invalid). */
+export function fromRate(rate: bigint): number {
+  if (rate <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(rate);
+  const allowed = `a whole number of keys a second, at most ${Number.MAX_SAFE_INTEGER}`;
+  throw new OperationError("invalid", `rate ${rate}; allowed: ${allowed}`);
+}
+
 /** Errors: OperationError (invalid). */
 export function fromRequest(message: RingRequestMessage | undefined): RingRequest {
   const { change, rate } = message ?? { change: { case: undefined }, rate: 0n };
-  const limit = rate > 0n ? { rate: Number(rate) } : {};
+  const limit = rate > 0n ? { rate: fromRate(rate) } : {};
   switch (change.case) {
     case "add":
       return { kind: "add", group: change.value, ...limit };

@@ -85,6 +85,14 @@ test("requests that cannot be met fail with the documented codes, and say why", 
   assert.match(none.rawMessage, /one of add, drain, virtual_nodes is needed/);
   const unknown = await failing(admin.changeRing({ request: { change: { case: "add", value: "nosuch" } } }));
   assert.equal(unknown.code, Code.NotFound);
+  const odd = await failing(admin.changeRing({ request: { change: { case: "add", value: "a\nb" } } }));
+  assert.equal(odd.rawMessage, String.raw`there is no group "a\nb"`);
+  const fast = { change: { case: "add", value: "zdata1" }, rate: 2n ** 64n - 1n } as const;
+  assert.match(
+    (await failing(admin.changeRing({ request: fast }))).rawMessage,
+    /^rate 18446744073709551615; allowed: /,
+  );
+  assert.equal((await failing(admin.paceRing({ rate: 2n ** 64n - 1n }))).code, Code.InvalidArgument);
   const twice = await failing(admin.changeRing({ request: { change: { case: "add", value: "zdata1" } } }));
   assert.equal(twice.code, Code.FailedPrecondition);
   const many = await failing(admin.changeRing({ request: { change: { case: "virtualNodes", value: 1e6 } } }));

@@ -73,6 +73,8 @@ export class MoveSource {
 
   /** Takes a step. Errors: refused (the attempt is not the present one, or has failed), unavailable. */
   async step(request: MoveOutRequest, signal: AbortSignal): Promise<MoveOutAnswer> {
+    // Not among the steps: those of others need not wait for it.
+    if (request.step.kind === "begin") await untilRingSeen(this.#options, request.change, signal);
     return await this.#steps.run(async () => {
       signal.throwIfAborted();
       this.#cancelIdle();
@@ -105,7 +107,6 @@ export class MoveSource {
   async #begin({ to, change, attempt: name }: MoveOutRequest, signal: AbortSignal): Promise<MoveOutAnswer> {
     const { group, primary, store, topology } = this.#options;
     primary.log.checkServing();
-    await untilRingSeen(this.#options, change, signal);
     // A release that is not committed yet may still be withdrawn.
     await primary.log.settled(signal);
     if (store.moves.change === change && store.moves.released.has(to)) return { released: true };

@@ -31,7 +31,7 @@ export interface RemoveGroupOptions {
 export async function removeGroup(name: string, options: RemoveGroupOptions): Promise<void> {
   const { topology, clock, access, signal, log } = options;
   const view = topology.groups.get(name);
-  if (view === undefined) throw new OperationError("not-found", `there is no group "${name}"`);
+  if (view === undefined) throw new OperationError("not-found", `there is no group ${JSON.stringify(name)}`);
   const session = options.session();
   if (session === undefined) {
     throw new OperationError("unavailable", "there is no session with ZooKeeper now");

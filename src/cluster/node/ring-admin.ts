@@ -127,7 +127,8 @@ export class RingAdmin {
     if (request.kind === "virtual-nodes") return;
     const { group } = request;
     const view = this.#topology().groups.get(group);
-    if (view === undefined) throw new OperationError("not-found", `there is no group "${group}"`);
+    if (view === undefined)
+      throw new OperationError("not-found", `there is no group ${JSON.stringify(group)}`);
     if (request.kind === "drain" && placeOfGroup(ring, group) !== "in") return;
     if (primaryOf(view) === undefined) {
       throw new OperationError("unavailable", `no keys can move: ${noPrimaryReason(group, view)}`);

@@ -197,7 +197,8 @@ export class RouterNode {
 
   #groupOf(name: string): GroupView {
     const group = this.topology.current?.groups.get(name);
-    if (group === undefined) throw new OperationError("not-found", `there is no group "${name}"`);
+    if (group === undefined)
+      throw new OperationError("not-found", `there is no group ${JSON.stringify(name)}`);
     return group;
   }
 

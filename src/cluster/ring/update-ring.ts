@@ -46,7 +46,7 @@ export async function updateRing(
   }
 }
 
-/** Resolves when this process sees this version of the ring, or a later one. Rejects when that takes too long. */
+/** Resolves when this process sees this version of the ring, or a later one. Errors: unavailable (not in time). */
 export async function untilRingSeen(
   { topology, clock }: { readonly topology: TopologySource; readonly clock: Clock },
   version: number,
@@ -54,7 +54,13 @@ export async function untilRingSeen(
   timeoutMs = seenTimeoutMs,
 ): Promise<void> {
   const isSeen = ({ ring }: Topology) => ring !== undefined && ring.value.version >= version;
-  await withTimeout(clock, timeoutMs, signal, (given) => topology.waitUntil(isSeen, given));
+  try {
+    await withTimeout(clock, timeoutMs, signal, (given) => topology.waitUntil(isSeen, given));
+  } catch (error) {
+    throw new OperationError("unavailable", `version ${version} of the ring has not been seen here yet`, {
+      cause: error,
+    });
+  }
 }
 
 /** Errors: unavailable. */

@@ -96,6 +96,9 @@ export async function* watchAllGroups(
     if (request.afterEpoch > 0n) {
       throw new OperationError("invalid", "after_epoch is given without group and after_revision");
     }
+    if (request.afterRingChange !== undefined || request.fromNow) {
+      throw new OperationError("invalid", "after_ring_change and from_now are given without group");
+    }
     if (scope.case !== undefined) checkKey(scope.value);
     const from = afterToken === undefined ? undefined : placeOf(afterToken);
     const firstAnswerMs = context.timeoutMs() ?? defaultDeadlineMs;

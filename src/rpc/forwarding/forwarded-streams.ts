@@ -69,7 +69,7 @@ function groupAsked(topology: Topology, asked: string): string | undefined {
     );
   }
   if (asked !== "" && !topology.groups.has(asked)) {
-    throw new OperationError("not-found", `there is no group "${asked}"`);
+    throw new OperationError("not-found", `there is no group ${JSON.stringify(asked)}`);
   }
   return asked === "" ? names[0] : asked;
 }

@@ -227,7 +227,7 @@ function findNode(topology: Topology, name: string, number: number | undefined):
   if (name === "")
     throw new OperationError("invalid", "a router needs to know whose status is meant: set `group`");
   const group = topology.groups.get(name);
-  if (group === undefined) throw new OperationError("not-found", `there is no group "${name}"`);
+  if (group === undefined) throw new OperationError("not-found", `there is no group ${JSON.stringify(name)}`);
   const node =
     number === undefined ? primaryOf(group) : group.nodes.find((candidate) => candidate.number === number);
   if (node !== undefined) return node;

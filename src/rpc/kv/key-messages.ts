@@ -139,9 +139,16 @@ export function fromWatch(request: WatchRequest): WatchOptions {
   return { scope: fromScope(request.scope), after: fromAfter(request), previous: request.previous };
 }
 
+/** Errors: OperationError `invalid`. */
 function fromAfter(request: WatchRequest): WatchOptions["after"] {
   const { afterRevision, afterEpoch, afterRingChange, fromNow } = request;
+  if (fromNow && afterRingChange === undefined) {
+    throw new OperationError("invalid", "from_now is given without after_ring_change");
+  }
   if (afterRingChange !== undefined) {
+    if (afterRevision !== undefined) {
+      throw new OperationError("invalid", "after_revision and after_ring_change are given; only one may be");
+    }
     const change = Number(afterRingChange);
     return fromNow ? { acceptedSince: change } : { change };
   }

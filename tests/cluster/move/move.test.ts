@@ -360,3 +360,20 @@ test("keys that were given up before a change was paused are taken over all the 
   assert.deepEqual(groups.ring.groups, ["zdata1", "zdata2"]);
   for (const key of keys) assert.equal((await groups.get(key)).text, key);
 });
+
+test("a step of a ring change that this node has not seen is refused in words, and holds up no other step", async () => {
+  const groups = await Groups.start(["zdata1", "zdata2"]);
+  const { clock } = groups.cluster;
+  const step = (change: number, attempt: string) =>
+    groups
+      .node("zdata1")
+      .peers.moveOut({ group: "zdata1", to: "zdata2", change, attempt, step: { kind: "begin" } }, never);
+  const early = step(1000, "early");
+  const startMs = clock.monotonicMs();
+  await assert.rejects(clock.settled(step(1, "other")), { code: "refused" });
+  assert.ok(clock.monotonicMs() - startMs < 1000);
+  await assert.rejects(clock.settled(early), {
+    code: "unavailable",
+    message: "version 1000 of the ring has not been seen here yet",
+  });
+});

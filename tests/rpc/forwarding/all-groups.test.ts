@@ -203,6 +203,13 @@ test("a group whose primary goes is told on from where it was, each change once"
   assert.deepEqual(asked, [undefined, 11n]);
 });
 
+test("what only a watch of one group can have is refused without a group", async () => {
+  const { router } = twoLogs();
+  for (const request of [{ afterRingChange: 2n }, { fromNow: true }, { afterEpoch: 1n }]) {
+    assert.equal((await router.watch(request).failure()).code, Code.InvalidArgument);
+  }
+});
+
 test("changes of keys that have come from another group wait until all those of the other group were told", async () => {
   const { router, clock, g, h } = twoLogs();
   const watch = router.watch();
