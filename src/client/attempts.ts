@@ -47,6 +47,7 @@ export async function write(
 ): Promise<bigint | undefined> {
   const id = requestId ?? cluster.names.next();
   let sent: Call | undefined;
+  let toldRevision: bigint | undefined;
   const ended = await attempt(
     cluster,
     key,
@@ -54,11 +55,12 @@ export async function write(
       isWrite: true,
       // The first attempt that a server may have seen fixes the `after_revision` of all later ones.
       at(group) {
-        sent ??= named(call, cluster.names.requestId(id, group));
+        sent ??= named(call, cluster.names.requestId(id, group, toldRevision));
         return sent;
       },
-      renew() {
+      renew(revision) {
         sent = undefined;
+        toldRevision = revision;
       },
     },
     deadline,
@@ -71,8 +73,8 @@ interface Subject {
   readonly isWrite: boolean;
   /** The call for a group. */
   at(group: string): Call;
-  /** Notes that no server has seen the call. */
-  renew(): void;
+  /** Notes that no server has seen the call. `revision`: of the group that is to get it, as that has just told. */
+  renew(revision?: bigint): void;
 }
 
 /** What the attempts so far have shown. */
@@ -109,10 +111,11 @@ async function attempt(cluster: Cluster, key: string, subject: Subject, deadline
       if (outcome === "not-found") {
         // As with a condition that does not hold: see `proceed`.
         if (course.maybeApplied) throw outcomeUnknown(course.last ?? new Error("there is no such key now"));
-      } else if (!isRedirected) {
+      } else {
         // A redirect may have led to another group. A write that names a revision of another group cannot be told from one
         // that was seen before the end of the log was lost.
-        cluster.names.saw(group, outcome.value.revision);
+        const answering = outcome.value.group || (isRedirected ? undefined : group);
+        if (answering !== undefined) cluster.names.saw(answering, outcome.value.revision);
       }
       return outcome;
     }
@@ -121,8 +124,9 @@ async function attempt(cluster: Cluster, key: string, subject: Subject, deadline
     const errorClass = classify(ended.error, cluster.view?.ringVersion);
     const wait = proceed(course, failure, errorClass);
     if (deadline.ended !== undefined) throw endOf(deadline.ended, course);
-    if (errorClass.next === "forgotten") cluster.names.is(group, errorClass.revision);
-    if (!course.maybeApplied) subject.renew();
+    const told = errorClass.next === "forgotten" ? errorClass : undefined;
+    if (told !== undefined) cluster.names.is(told.group || group, told.revision);
+    if (!course.maybeApplied) subject.renew(told?.revision);
     backoff ??= createBackoff(cluster.clock, firstPauseMs, longestPauseMs);
     if (wait) await pause(backoff, deadline);
   }

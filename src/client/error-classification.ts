@@ -16,8 +16,13 @@ import { fromRevision } from "./values.ts";
 export type ErrorClass =
   /** Another server has the keys. Its address may be unknown, and so it is when the server knows less than the caller. */
   | { readonly next: "redirect"; readonly applied: "no"; readonly address: Address | undefined }
-  /** If it was the first attempt, the request can be sent again with this revision. */
-  | { readonly next: "forgotten"; readonly applied: "no"; readonly revision: bigint }
+  /** If it was the first attempt, the request can be sent again with this revision. The group is "" if it is not told. */
+  | {
+      readonly next: "forgotten";
+      readonly applied: "no";
+      readonly revision: bigint;
+      readonly group: string;
+    }
   /** The call can be sent again, if that is safe. */
   | { readonly next: "again"; readonly applied: "no" | "maybe" }
   /** Another attempt would not help. */
@@ -36,7 +41,10 @@ export function classify(error: ConnectError, ringVersion = 0n): ErrorClass {
     return { next: "redirect", applied: "no", address };
   }
   const [forgotten] = error.findDetails(RequestForgottenSchema);
-  if (forgotten) return { next: "forgotten", applied: "no", revision: forgotten.revision };
+  if (forgotten) {
+    const { revision, group } = forgotten;
+    return { next: "forgotten", applied: "no", revision, group };
+  }
   const [failed] = error.findDetails(ConditionFailedSchema);
   if (failed) {
     const { key, revision } = failed;

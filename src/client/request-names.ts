@@ -20,9 +20,12 @@ export class RequestNames {
     return `${this.#client}-${(this.#count++).toString(36)}`;
   }
 
-  /** The request id of a write that is about to be sent to `group` for the first time. */
-  requestId(id: string, group: string): RequestId {
-    return create(RequestIdSchema, { id, afterRevision: this.#seen.get(group) ?? 0n });
+  /**
+   * The request id of a write that is about to be sent to `group` for the first time. `toldRevision`: of the group that
+   * gets it, where the routers or other nodes know better than this client which one that is.
+   */
+  requestId(id: string, group: string, toldRevision = this.#seen.get(group) ?? 0n): RequestId {
+    return create(RequestIdSchema, { id, afterRevision: toldRevision });
   }
 
   /** Notes where the group is now, as it says itself: lower than before if the end of its log was given up. */

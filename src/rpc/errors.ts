@@ -52,7 +52,7 @@ function detailsOf({ code, owner, key = "", revision = 0 }: OperationError, grou
     case "condition-failed":
       return [{ desc: ConditionFailedSchema, value: { key, revision: BigInt(revision) } }];
     case "request-forgotten":
-      return [{ desc: RequestForgottenSchema, value: { revision: BigInt(revision) } }];
+      return [{ desc: RequestForgottenSchema, value: { revision: BigInt(revision), group } }];
     case "history-lost":
       return [{ desc: HistoryLostSchema, value: { oldestRevision: BigInt(revision) } }];
     default:

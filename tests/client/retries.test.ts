@@ -129,6 +129,40 @@ describe("a write", () => {
     );
   });
 
+  it("says nothing of a group that a router has forwarded it to, and the client takes for another", {
+    timeout,
+  }, async () => {
+    const puts = recordPuts(async (count) => ({
+      revision: count === 1 ? 900n : 8n,
+      group: count === 1 ? "other" : "g",
+    }));
+    await kv.put("a", "1");
+    await kv.put("b", "2");
+    await kv.put("b", "3");
+    assert.deepEqual(
+      puts.map(({ requestId }) => requestId?.afterRevision),
+      [0n, 0n, 8n],
+    );
+  });
+
+  it("that another group has forgotten says the revision of that group, and the next one that of its own", {
+    timeout,
+  }, async () => {
+    first.get = async () => ({ revision: 1000n });
+    await kv.get("a");
+    const puts = recordPuts((count) =>
+      count === 1
+        ? Promise.reject(requestForgotten(12n, "other"))
+        : Promise.resolve({ revision: 13n, group: "other" }),
+    );
+    await kv.put("a", "1");
+    await kv.put("b", "2");
+    assert.deepEqual(
+      puts.map(({ requestId }) => requestId?.afterRevision),
+      [1000n, 12n, 1000n],
+    );
+  });
+
   it("that is forgotten at first is sent again as new", { timeout }, async () => {
     const puts = recordPuts((count) =>
       count === 1 ? Promise.reject(requestForgotten(900n)) : Promise.resolve({ revision: 901n }),

@@ -22,7 +22,7 @@ import { type Listener, listen } from "../../src/rpc/port/listener.ts";
 /** What servers do with calls; a test replaces what it cares for. */
 export interface ToyBehaviour {
   get(request: GetRequest, signal: AbortSignal): Promise<{ revision: bigint }>;
-  put(request: PutRequest, signal: AbortSignal): Promise<{ revision: bigint }>;
+  put(request: PutRequest, signal: AbortSignal): Promise<{ revision: bigint; group?: string }>;
   delete(request: DeleteRequest, signal: AbortSignal): Promise<{ revision: bigint }>;
   scan(request: ScanRequest): AsyncIterable<MessageInitShape<typeof ScanResponseSchema>>;
   watch(
@@ -113,8 +113,8 @@ export function wrongNode(address: string, ringVersion = 1n): ConnectError {
   return new ConnectError("not mine", Code.FailedPrecondition, undefined, [detail]);
 }
 
-export function requestForgotten(revision: bigint): ConnectError {
-  const detail = { desc: RequestForgottenSchema, value: { revision } };
+export function requestForgotten(revision: bigint, group = ""): ConnectError {
+  const detail = { desc: RequestForgottenSchema, value: { revision, group } };
   return new ConnectError("too long ago", Code.FailedPrecondition, undefined, [detail]);
 }
 

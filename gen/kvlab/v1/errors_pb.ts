@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file kvlab/v1/errors.proto.
  */
 export const file_kvlab_v1_errors: GenFile = /*@__PURE__*/
-  fileDesc("ChVrdmxhYi92MS9lcnJvcnMucHJvdG8SCGt2bGFiLnYxIkEKCVdyb25nTm9kZRINCgVncm91cBgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEhQKDHJpbmdfdmVyc2lvbhgDIAEoBCIfCg5PdXRjb21lVW5rbm93bhINCgVncm91cBgBIAEoCSIMCgpOb3RBcHBsaWVkIjAKD0NvbmRpdGlvbkZhaWxlZBILCgNrZXkYASABKAkSEAoIcmV2aXNpb24YAiABKAQiJAoQUmVxdWVzdEZvcmdvdHRlbhIQCghyZXZpc2lvbhgBIAEoBCImCgtIaXN0b3J5TG9zdBIXCg9vbGRlc3RfcmV2aXNpb24YASABKARiBnByb3RvMw");
+  fileDesc("ChVrdmxhYi92MS9lcnJvcnMucHJvdG8SCGt2bGFiLnYxIkEKCVdyb25nTm9kZRINCgVncm91cBgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEhQKDHJpbmdfdmVyc2lvbhgDIAEoBCIfCg5PdXRjb21lVW5rbm93bhINCgVncm91cBgBIAEoCSIMCgpOb3RBcHBsaWVkIjAKD0NvbmRpdGlvbkZhaWxlZBILCgNrZXkYASABKAkSEAoIcmV2aXNpb24YAiABKAQiMwoQUmVxdWVzdEZvcmdvdHRlbhIQCghyZXZpc2lvbhgBIAEoBBINCgVncm91cBgCIAEoCSImCgtIaXN0b3J5TG9zdBIXCg9vbGRlc3RfcmV2aXNpb24YASABKARiBnByb3RvMw");
 
 /**
  * Detail of FAILED_PRECONDITION: the key is served by another node.
@@ -127,6 +127,13 @@ export type RequestForgotten = Message<"kvlab.v1.RequestForgotten"> & {
    * @generated from field: uint64 revision = 1;
    */
   revision: bigint;
+
+  /**
+   * The group.
+   *
+   * @generated from field: string group = 2;
+   */
+  group: string;
 };
 
 /**

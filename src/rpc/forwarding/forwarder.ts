@@ -145,6 +145,7 @@ export class Forwarder implements UnaryCalls {
       try {
         const outcome = await servers.at(address).channel.send(attempt, deadline);
         if (outcome.case === "failure") throw errorIn(outcome.value);
+        outcome.value.group = group;
         return outcome;
       } catch (thrown) {
         const error = signal.aborted ? givenUp(signal, attempt) : ConnectError.from(thrown);

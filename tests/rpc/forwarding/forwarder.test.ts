@@ -80,6 +80,14 @@ function forwardingTo(source: TopologySource, primary: Primary = async () => {})
       const { revision } = await forwarder.put(create(PutRequestSchema, { key: "a", value }), within(signal));
       return revision;
     },
+    /** The groups that the answers to a put and a get name. */
+    async groups(): Promise<readonly string[]> {
+      const end = within(new AbortController().signal);
+      const value = { case: "text", value: "1" } as const;
+      const put = await forwarder.put(create(PutRequestSchema, { key: "a", value }), end);
+      const get = await forwarder.get(create(GetRequestSchema, { key: "a" }), end);
+      return [put.group, get.group];
+    },
   };
 }
 
@@ -206,6 +214,12 @@ test("what the primary says of the call itself is passed on with its details", a
     error.findDetails(ConditionFailedSchema).map(({ key, revision }) => ({ key, revision })),
     [{ key: "a", revision: 7n }],
   );
+});
+
+test("an answer names the group that has given it", async () => {
+  const source = new OneGroup();
+  source.primary("first:1");
+  assert.deepEqual(await clock.settled(forwardingTo(source).groups()), ["g", "g"]);
 });
 
 test("a group without a live node is unavailable after a moment; one that comes back in it is not", async () => {
