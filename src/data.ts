@@ -24,6 +24,7 @@ await runMain("data", async (input) => {
         valueBytesMax: settings.maxvaluebytes,
         replication: replicationOf(settings),
         historyBytes: settings.historybytes,
+        agent: settings.agent === "on",
         log: logger(),
       }),
     );

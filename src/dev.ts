@@ -65,6 +65,7 @@ async function startCluster(
     access: "open",
     clock: systemClock,
     valueBytesMax: settings.maxvaluebytes,
+    agent: settings.agent === "on",
   } as const;
 
   const folders = await nodeFolders(datadir, dataport, groups.length);

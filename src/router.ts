@@ -21,6 +21,7 @@ await runMain("router", async (input) => {
         valueBytesMax: settings.maxvaluebytes,
         virtualNodes: settings.virtualnodes,
         newGroups: settings.newgroups,
+        agent: settings.agent === "on",
         log: logger(),
       }),
     );

@@ -4,6 +4,8 @@ import { ExitError, isNotRead } from "../settings/run-main.ts";
 import { refuseUndecodable } from "../settings/undecodable.ts";
 import type { Command } from "./command.ts";
 import { recoverCommand, transferCommand } from "./commands/admin.ts";
+import { agentCommand } from "./commands/agent.ts";
+import { agentsCommand } from "./commands/agents.ts";
 import { batchCommand } from "./commands/batch.ts";
 import { exportCommand } from "./commands/export.ts";
 import { importCommand } from "./commands/import.ts";
@@ -38,6 +40,7 @@ const commands: readonly Command[] = [
   exportCommand,
   locateCommand,
   statusCommand,
+  agentsCommand,
   transferCommand,
   recoverCommand,
   ringAddCommand,
@@ -50,6 +53,7 @@ const commands: readonly Command[] = [
   // After those that begin with the same word.
   ringCommand,
   replCommand,
+  agentCommand,
   verifyCommand,
   dumpCommand,
   repairCommand,

@@ -45,7 +45,8 @@ export function lineOf(session: Session, signal: AbortSignal): Session {
   };
 }
 
-function untilInterrupted(): AbortSignal {
+/** Aborted by the first Ctrl-C or SIGTERM from now on. The second ends the process at once. */
+export function untilInterrupted(): AbortSignal {
   const interruption = new AbortController();
   const { signal } = interruption;
   for (const name of ["SIGINT", "SIGTERM"] as const) {

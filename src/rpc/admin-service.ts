@@ -1,12 +1,15 @@
 import { ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { AdminService } from "../../gen/kvlab/v1/admin_pb.ts";
+import { AgentList } from "../agent/agent-list.ts";
 import type { RouterNode } from "../cluster/node/router-node.ts";
 import type { Clock } from "../common/clock.ts";
+import { toAgentListing } from "./agent-messages.ts";
 import { answering, relayed } from "./errors.ts";
 import { firstTopology } from "./first-topology.ts";
 import { fromRate, fromRequest, toPlannedMove, toRequestedChange, toRing } from "./ring-messages.ts";
 
 export function adminRoutes(router: ConnectRouter, node: RouterNode, clock: Clock): void {
+  const agents = new AgentList({ sessions: node.sessions, clock });
   router.service(AdminService, {
     transfer: ({ group, number }, { signal }) =>
       answering(async () => {
@@ -46,5 +49,6 @@ export function adminRoutes(router: ConnectRouter, node: RouterNode, clock: Cloc
         await node.removeGroup(group, signal);
         return {};
       }),
+    listAgents: (_request, { signal }) => answering(async () => toAgentListing(await agents.read(signal))),
   });
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { dirname } from "node:path";
 import { createTransports } from "../client/transport/http2.ts";
 import { DataNode } from "../cluster/node/data-node.ts";
 import type { ReplicationSettings } from "../cluster/replication/settings.ts";
@@ -13,6 +14,7 @@ import { moveRoutes } from "../rpc/internal/move-service.ts";
 import { peerOver } from "../rpc/internal/peer-client.ts";
 import { replicationRoutes } from "../rpc/internal/replication-service.ts";
 import { dataRoutes } from "../rpc/kv/data-service.ts";
+import { runNodeAgent } from "./node-agent.ts";
 import { announcedBy, failure, listenFor, type Server, type ServerOptions } from "./server.ts";
 
 export interface DataServerOptions extends ServerOptions {
@@ -77,6 +79,8 @@ export async function startDataServer(options: DataServerOptions): Promise<Serve
     const address = joinHostPort(host, listener.port);
     const announced = announcedBy(options, listener.port);
     log(`listening on ${address}${announced === address ? "" : `, announced as ${announced}`}`);
+    const folder = dirname(options.dbfile);
+    runNodeAgent(options, made.sessions, { role: "data", name: options.group, address: announced, folder });
     return {
       address,
       joined: made.join(announced),

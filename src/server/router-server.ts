@@ -11,6 +11,7 @@ import { askingFor } from "../rpc/internal/instance-service.ts";
 import { peerOver } from "../rpc/internal/peer-client.ts";
 import { askingReports } from "../rpc/internal/report-client.ts";
 import { routerRoutes } from "../rpc/router-service.ts";
+import { runNodeAgent } from "./node-agent.ts";
 import { announcedBy, failure, listenFor, type Server, type ServerOptions } from "./server.ts";
 
 export interface RouterServerOptions extends ServerOptions {
@@ -58,6 +59,7 @@ export async function startRouterServer(options: RouterServerOptions): Promise<S
     const address = joinHostPort(host, listener.port);
     const announced = announcedBy(options, listener.port);
     log(`listening on ${address}${announced === address ? "" : `, announced as ${announced}`}`);
+    runNodeAgent(options, node.sessions, { role: "router", address: announced });
     return {
       address,
       joined: node.join(announced),

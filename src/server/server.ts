@@ -22,6 +22,8 @@ export interface ServerOptions {
   readonly clock: Clock;
   /** Largest value that a put may have. */
   readonly valueBytesMax: number;
+  /** Whether an agent of the server reports the load of the machine. Default true. */
+  readonly agent?: boolean;
   /** Called with each message for the operator: one line. */
   readonly log: (message: string) => void;
 }

@@ -1,4 +1,5 @@
 import { basename, dirname, join } from "node:path";
+import { defaultIntervalMs, intervalMsMin } from "../agent/interval.ts";
 import { groupNameAllowed, isGroupName } from "../cluster/metadata/paths.ts";
 import { defaultReplicationSettings, type ReplicationSettings } from "../cluster/replication/settings.ts";
 import { virtualNodesMax } from "../cluster/ring/hash-ring.ts";
@@ -146,6 +147,15 @@ const settings = {
     }),
     defaultValueBytesMax,
   ),
+  agent: withDefault(
+    choice<"on" | "off">({
+      meaning:
+        "Whether the server reports the load of its machine in ZooKeeper, under /zk-agent, for `kvlab agents`.",
+      placeholder: "WHAT",
+      words: ["on", "off"],
+    }),
+    "on",
+  ),
 } satisfies SettingsTable;
 
 export const routerProgram = {
@@ -162,6 +172,7 @@ export const routerProgram = {
     sessiontimeoutms: settings.sessiontimeoutms,
     zooauth: settings.zooauth,
     zkdriver: settings.zkdriver,
+    agent: settings.agent,
   },
 } satisfies Program<SettingsTable>;
 
@@ -201,6 +212,7 @@ export const dataProgram = {
     sessiontimeoutms: settings.sessiontimeoutms,
     zooauth: settings.zooauth,
     zkdriver: settings.zkdriver,
+    agent: settings.agent,
   },
 } satisfies Program<SettingsTable>;
 
@@ -238,7 +250,56 @@ export const devProgram = {
     leasems: settings.leasems,
     historybytes: settings.historybytes,
     maxvaluebytes: settings.maxvaluebytes,
+    agent: settings.agent,
   },
+} satisfies Program<SettingsTable>;
+
+export const agentProgram = {
+  command: "kvlab agent",
+  summary:
+    "Reports the load of this machine in ZooKeeper, under /zk-agent, until Ctrl-C. Routers and data nodes do so by themselves: this is for machines without one.",
+  settings: {
+    zooaddr: settings.zooaddr,
+    serverip: withDefault(
+      host({ meaning: "Address by which others reach this machine.", placeholder: "HOST" }),
+      outerAddress,
+      `the first IPv4 address that is not loopback, here ${outerAddress}`,
+    ),
+    name: optional(
+      text({
+        meaning: "A name for people.",
+        placeholder: "NAME",
+        source: "flag",
+        allowed: "1 to 100 characters",
+        accepts: (given) => given.length >= 1 && given.length <= 100,
+      }),
+    ),
+    folder: optional(
+      text({
+        meaning: "Folder whose file system is reported.",
+        placeholder: "DIR",
+        source: "flag",
+        completes: "files",
+        allowed: "a path",
+      }),
+    ),
+    intervalms: withDefault(
+      number({
+        meaning: "Least milliseconds between two reports. There is none while nothing changes.",
+        placeholder: "MS",
+        min: intervalMsMin,
+        max: 3_600_000,
+      }),
+      defaultIntervalMs,
+    ),
+    sessiontimeoutms: settings.sessiontimeoutms,
+    zooauth: settings.zooauth,
+    zkdriver: settings.zkdriver,
+  },
+  examples: [
+    "kvlab agent --zooaddr zoo1:2181,zoo2:2181",
+    "kvlab agent --name backup-host --folder /var/backups",
+  ],
 } satisfies Program<SettingsTable>;
 
 /** The default of `rbfile`. It is derived from the log's name, so that two nodes in one folder do not share it. */

@@ -30,6 +30,7 @@ describe("settings of the servers", () => {
       sessiontimeoutms: 10_000,
       zooauth: undefined,
       zkdriver: "wire",
+      agent: "on",
     });
     const router = readSettings(routerProgram, { args: [], env: {} });
     assert.equal(router.virtualnodes, 2);

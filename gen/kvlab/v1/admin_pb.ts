@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file kvlab/v1/admin.proto.
  */
 export const file_kvlab_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChRrdmxhYi92MS9hZG1pbi5wcm90bxIIa3ZsYWIudjEiMAoPVHJhbnNmZXJSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg4KBm51bWJlchgCIAEoDSIhChBUcmFuc2ZlclJlc3BvbnNlEg0KBWVwb2NoGAEgASgEIjkKDlJlY292ZXJSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEhgKEGFjY2VwdF9kYXRhX2xvc3MYAiABKAgiPgoPUmVjb3ZlclJlc3BvbnNlEg4KBm51bWJlchgBIAEoDRINCgVlcG9jaBgCIAEoBBIMCgRsb3NzGAMgASgJIhAKDkdldFJpbmdSZXF1ZXN0Iq4BCg9HZXRSaW5nUmVzcG9uc2USJAoIdG9wb2xvZ3kYASABKAsyEi5rdmxhYi52MS5Ub3BvbG9neRIjCgZncm91cHMYAiADKAsyEy5rdmxhYi52MS5SaW5nR3JvdXASKgoIcHJvZ3Jlc3MYAyABKAsyGC5rdmxhYi52MS5DaGFuZ2VQcm9ncmVzcxIkCgVxdWV1ZRgEIAMoCzIVLmt2bGFiLnYxLlJpbmdSZXF1ZXN0IqsBCglSaW5nR3JvdXASDAoEbmFtZRgBIAEoCRIjCgVwbGFjZRgCIAEoDjIULmt2bGFiLnYxLkdyb3VwUGxhY2USDgoGcG9pbnRzGAMgASgNEg0KBXNoYXJlGAQgASgBEhIKCm5leHRfc2hhcmUYBSABKAESEQoEa2V5cxgGIAEoBEgAiAEBEhIKBWJ5dGVzGAcgASgESAGIAQFCBwoFX2tleXNCCAoGX2J5dGVzIlEKDkNoYW5nZVByb2dyZXNzEg4KBnBhdXNlZBgBIAEoCBIMCgRyYXRlGAIgASgEEiEKBW1vdmVzGAMgAygLMhIua3ZsYWIudjEuUmluZ01vdmUipQEKCFJpbmdNb3ZlEgwKBGZyb20YASABKAkSCgoCdG8YAiABKAkSDQoFc2hhcmUYAyABKAESDAoEZG9uZRgEIAEoCBIoCghwcm9ncmVzcxgFIAEoCzIWLmt2bGFiLnYxLk1vdmVQcm9ncmVzcxIRCgRrZXlzGAYgASgESACIAQESEgoFYnl0ZXMYByABKARIAYgBAUIHCgVfa2V5c0IICgZfYnl0ZXMiXgoLUmluZ1JlcXVlc3QSDQoDYWRkGAEgASgJSAASDwoFZHJhaW4YAiABKAlIABIXCg12aXJ0dWFsX25vZGVzGAMgASgNSAASDAoEcmF0ZRgEIAEoBEIICgZjaGFuZ2UiTAoRQ2hhbmdlUmluZ1JlcXVlc3QSJgoHcmVxdWVzdBgBIAEoCzIVLmt2bGFiLnYxLlJpbmdSZXF1ZXN0Eg8KB2RyeV9ydW4YAiABKAgifgoSQ2hhbmdlUmluZ1Jlc3BvbnNlEiYKB291dGNvbWUYASABKA4yFS5rdmxhYi52MS5SaW5nT3V0Y29tZRIOCgZjaGFuZ2UYAiABKAQSIQoFbW92ZXMYAyADKAsyEi5rdmxhYi52MS5SaW5nTW92ZRINCgVhaGVhZBgEIAEoDSI9Cg9QYWNlUmluZ1JlcXVlc3QSDgoGcGF1c2VkGAEgASgIEhEKBHJhdGUYAiABKARIAIgBAUIHCgVfcmF0ZSIwChBQYWNlUmluZ1Jlc3BvbnNlEg4KBmNoYW5nZRgBIAEoBBIMCgRyYXRlGAIgASgEIhIKEEFib3J0UmluZ1JlcXVlc3QiVwoRQWJvcnRSaW5nUmVzcG9uc2USDwoHYWJvcnRlZBgBIAEoBBIOCgZjaGFuZ2UYAiABKAQSIQoFbW92ZXMYAyADKAsyEi5rdmxhYi52MS5SaW5nTW92ZSIjChJSZW1vdmVHcm91cFJlcXVlc3QSDQoFZ3JvdXAYASABKAkiFQoTUmVtb3ZlR3JvdXBSZXNwb25zZSq7AQoKR3JvdXBQbGFjZRIbChdHUk9VUF9QTEFDRV9VTlNQRUNJRklFRBAAEhIKDkdST1VQX1BMQUNFX0lOEAESGAoUR1JPVVBfUExBQ0VfRU5URVJJTkcQAhIXChNHUk9VUF9QTEFDRV9MRUFWSU5HEAMSFgoSR1JPVVBfUExBQ0VfUVVFVUVEEAQSHAoYR1JPVVBfUExBQ0VfS0VQVF9PVVRTSURFEAUSEwoPR1JPVVBfUExBQ0VfTkVXEAYqjwEKC1JpbmdPdXRjb21lEhwKGFJJTkdfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhUKEVJJTkdfT1VUQ09NRV9ET05FEAESFgoSUklOR19PVVRDT01FX0JFR1VOEAISFwoTUklOR19PVVRDT01FX1FVRVVFRBADEhoKFlJJTkdfT1VUQ09NRV9XSVRIRFJBV04QBDL0AwoMQWRtaW5TZXJ2aWNlEkEKCFRyYW5zZmVyEhkua3ZsYWIudjEuVHJhbnNmZXJSZXF1ZXN0Ghoua3ZsYWIudjEuVHJhbnNmZXJSZXNwb25zZRI+CgdSZWNvdmVyEhgua3ZsYWIudjEuUmVjb3ZlclJlcXVlc3QaGS5rdmxhYi52MS5SZWNvdmVyUmVzcG9uc2USQwoHR2V0UmluZxIYLmt2bGFiLnYxLkdldFJpbmdSZXF1ZXN0Ghkua3ZsYWIudjEuR2V0UmluZ1Jlc3BvbnNlIgOQAgESRwoKQ2hhbmdlUmluZxIbLmt2bGFiLnYxLkNoYW5nZVJpbmdSZXF1ZXN0Ghwua3ZsYWIudjEuQ2hhbmdlUmluZ1Jlc3BvbnNlEkEKCFBhY2VSaW5nEhkua3ZsYWIudjEuUGFjZVJpbmdSZXF1ZXN0Ghoua3ZsYWIudjEuUGFjZVJpbmdSZXNwb25zZRJECglBYm9ydFJpbmcSGi5rdmxhYi52MS5BYm9ydFJpbmdSZXF1ZXN0Ghsua3ZsYWIudjEuQWJvcnRSaW5nUmVzcG9uc2USSgoLUmVtb3ZlR3JvdXASHC5rdmxhYi52MS5SZW1vdmVHcm91cFJlcXVlc3QaHS5rdmxhYi52MS5SZW1vdmVHcm91cFJlc3BvbnNlYgZwcm90bzM", [file_kvlab_v1_data, file_kvlab_v1_topology]);
+  fileDesc("ChRrdmxhYi92MS9hZG1pbi5wcm90bxIIa3ZsYWIudjEiMAoPVHJhbnNmZXJSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg4KBm51bWJlchgCIAEoDSIhChBUcmFuc2ZlclJlc3BvbnNlEg0KBWVwb2NoGAEgASgEIjkKDlJlY292ZXJSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEhgKEGFjY2VwdF9kYXRhX2xvc3MYAiABKAgiPgoPUmVjb3ZlclJlc3BvbnNlEg4KBm51bWJlchgBIAEoDRINCgVlcG9jaBgCIAEoBBIMCgRsb3NzGAMgASgJIhAKDkdldFJpbmdSZXF1ZXN0Iq4BCg9HZXRSaW5nUmVzcG9uc2USJAoIdG9wb2xvZ3kYASABKAsyEi5rdmxhYi52MS5Ub3BvbG9neRIjCgZncm91cHMYAiADKAsyEy5rdmxhYi52MS5SaW5nR3JvdXASKgoIcHJvZ3Jlc3MYAyABKAsyGC5rdmxhYi52MS5DaGFuZ2VQcm9ncmVzcxIkCgVxdWV1ZRgEIAMoCzIVLmt2bGFiLnYxLlJpbmdSZXF1ZXN0IqsBCglSaW5nR3JvdXASDAoEbmFtZRgBIAEoCRIjCgVwbGFjZRgCIAEoDjIULmt2bGFiLnYxLkdyb3VwUGxhY2USDgoGcG9pbnRzGAMgASgNEg0KBXNoYXJlGAQgASgBEhIKCm5leHRfc2hhcmUYBSABKAESEQoEa2V5cxgGIAEoBEgAiAEBEhIKBWJ5dGVzGAcgASgESAGIAQFCBwoFX2tleXNCCAoGX2J5dGVzIlEKDkNoYW5nZVByb2dyZXNzEg4KBnBhdXNlZBgBIAEoCBIMCgRyYXRlGAIgASgEEiEKBW1vdmVzGAMgAygLMhIua3ZsYWIudjEuUmluZ01vdmUipQEKCFJpbmdNb3ZlEgwKBGZyb20YASABKAkSCgoCdG8YAiABKAkSDQoFc2hhcmUYAyABKAESDAoEZG9uZRgEIAEoCBIoCghwcm9ncmVzcxgFIAEoCzIWLmt2bGFiLnYxLk1vdmVQcm9ncmVzcxIRCgRrZXlzGAYgASgESACIAQESEgoFYnl0ZXMYByABKARIAYgBAUIHCgVfa2V5c0IICgZfYnl0ZXMiXgoLUmluZ1JlcXVlc3QSDQoDYWRkGAEgASgJSAASDwoFZHJhaW4YAiABKAlIABIXCg12aXJ0dWFsX25vZGVzGAMgASgNSAASDAoEcmF0ZRgEIAEoBEIICgZjaGFuZ2UiTAoRQ2hhbmdlUmluZ1JlcXVlc3QSJgoHcmVxdWVzdBgBIAEoCzIVLmt2bGFiLnYxLlJpbmdSZXF1ZXN0Eg8KB2RyeV9ydW4YAiABKAgifgoSQ2hhbmdlUmluZ1Jlc3BvbnNlEiYKB291dGNvbWUYASABKA4yFS5rdmxhYi52MS5SaW5nT3V0Y29tZRIOCgZjaGFuZ2UYAiABKAQSIQoFbW92ZXMYAyADKAsyEi5rdmxhYi52MS5SaW5nTW92ZRINCgVhaGVhZBgEIAEoDSI9Cg9QYWNlUmluZ1JlcXVlc3QSDgoGcGF1c2VkGAEgASgIEhEKBHJhdGUYAiABKARIAIgBAUIHCgVfcmF0ZSIwChBQYWNlUmluZ1Jlc3BvbnNlEg4KBmNoYW5nZRgBIAEoBBIMCgRyYXRlGAIgASgEIhIKEEFib3J0UmluZ1JlcXVlc3QiVwoRQWJvcnRSaW5nUmVzcG9uc2USDwoHYWJvcnRlZBgBIAEoBBIOCgZjaGFuZ2UYAiABKAQSIQoFbW92ZXMYAyADKAsyEi5rdmxhYi52MS5SaW5nTW92ZSIjChJSZW1vdmVHcm91cFJlcXVlc3QSDQoFZ3JvdXAYASABKAkiFQoTUmVtb3ZlR3JvdXBSZXNwb25zZSITChFMaXN0QWdlbnRzUmVxdWVzdCJGChJMaXN0QWdlbnRzUmVzcG9uc2USHwoGYWdlbnRzGAEgAygLMg8ua3ZsYWIudjEuQWdlbnQSDwoHb21pdHRlZBgCIAEoDSLSBAoFQWdlbnQSDQoFem5vZGUYASABKAkSDwoHcHJvYmxlbRgCIAEoCRIKCgJpZBgDIAEoCRIMCgRyb2xlGAQgASgJEgwKBG5hbWUYBSABKAkSDwoHYWRkcmVzcxgGIAEoCRIRCglzZXJ2ZXJfaXAYByABKAkSDAoEaG9zdBgIIAEoCRIQCgNwaWQYCSABKARIAIgBARIWCgl0b3RhbF9jcHUYCiABKAFIAYgBARIWCgljcHVfdXNhZ2UYCyABKAFIAogBARIVCg1sb2FkX2F2ZXJhZ2VzGAwgAygBEhkKDHRvdGFsX21lbW9yeRgNIAEoBEgDiAEBEhkKEXRvdGFsX21lbW9yeV9kZXNjGA4gASgJEhkKDG1lbW9yeV91c2FnZRgPIAEoBEgEiAEBEhsKDnByb2Nlc3NfbWVtb3J5GBAgASgESAWIAQESFwoKZGlza190b3RhbBgRIAEoBEgGiAEBEhYKCWRpc2tfdXNlZBgSIAEoBEgHiAEBEg8KB3J1bnRpbWUYEyABKAkSFwoPcnVudGltZV92ZXJzaW9uGBQgASgJEg8KB3ZlcnNpb24YFSABKAkSEgoKc3RhcnRlZF9hdBgWIAEoCRISCgp3cml0dGVuX2F0GBcgASgJQgYKBF9waWRCDAoKX3RvdGFsX2NwdUIMCgpfY3B1X3VzYWdlQg8KDV90b3RhbF9tZW1vcnlCDwoNX21lbW9yeV91c2FnZUIRCg9fcHJvY2Vzc19tZW1vcnlCDQoLX2Rpc2tfdG90YWxCDAoKX2Rpc2tfdXNlZCq7AQoKR3JvdXBQbGFjZRIbChdHUk9VUF9QTEFDRV9VTlNQRUNJRklFRBAAEhIKDkdST1VQX1BMQUNFX0lOEAESGAoUR1JPVVBfUExBQ0VfRU5URVJJTkcQAhIXChNHUk9VUF9QTEFDRV9MRUFWSU5HEAMSFgoSR1JPVVBfUExBQ0VfUVVFVUVEEAQSHAoYR1JPVVBfUExBQ0VfS0VQVF9PVVRTSURFEAUSEwoPR1JPVVBfUExBQ0VfTkVXEAYqjwEKC1JpbmdPdXRjb21lEhwKGFJJTkdfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhUKEVJJTkdfT1VUQ09NRV9ET05FEAESFgoSUklOR19PVVRDT01FX0JFR1VOEAISFwoTUklOR19PVVRDT01FX1FVRVVFRBADEhoKFlJJTkdfT1VUQ09NRV9XSVRIRFJBV04QBDLCBAoMQWRtaW5TZXJ2aWNlEkEKCFRyYW5zZmVyEhkua3ZsYWIudjEuVHJhbnNmZXJSZXF1ZXN0Ghoua3ZsYWIudjEuVHJhbnNmZXJSZXNwb25zZRI+CgdSZWNvdmVyEhgua3ZsYWIudjEuUmVjb3ZlclJlcXVlc3QaGS5rdmxhYi52MS5SZWNvdmVyUmVzcG9uc2USQwoHR2V0UmluZxIYLmt2bGFiLnYxLkdldFJpbmdSZXF1ZXN0Ghkua3ZsYWIudjEuR2V0UmluZ1Jlc3BvbnNlIgOQAgESRwoKQ2hhbmdlUmluZxIbLmt2bGFiLnYxLkNoYW5nZVJpbmdSZXF1ZXN0Ghwua3ZsYWIudjEuQ2hhbmdlUmluZ1Jlc3BvbnNlEkEKCFBhY2VSaW5nEhkua3ZsYWIudjEuUGFjZVJpbmdSZXF1ZXN0Ghoua3ZsYWIudjEuUGFjZVJpbmdSZXNwb25zZRJECglBYm9ydFJpbmcSGi5rdmxhYi52MS5BYm9ydFJpbmdSZXF1ZXN0Ghsua3ZsYWIudjEuQWJvcnRSaW5nUmVzcG9uc2USSgoLUmVtb3ZlR3JvdXASHC5rdmxhYi52MS5SZW1vdmVHcm91cFJlcXVlc3QaHS5rdmxhYi52MS5SZW1vdmVHcm91cFJlc3BvbnNlEkwKCkxpc3RBZ2VudHMSGy5rdmxhYi52MS5MaXN0QWdlbnRzUmVxdWVzdBocLmt2bGFiLnYxLkxpc3RBZ2VudHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_kvlab_v1_data, file_kvlab_v1_topology]);
 
 /**
  * Request of Transfer.
@@ -611,6 +611,224 @@ export const RemoveGroupResponseSchema: GenMessage<RemoveGroupResponse> = /*@__P
   messageDesc(file_kvlab_v1_admin, 17);
 
 /**
+ * Request of ListAgents.
+ *
+ * @generated from message kvlab.v1.ListAgentsRequest
+ */
+export type ListAgentsRequest = Message<"kvlab.v1.ListAgentsRequest"> & {
+};
+
+/**
+ * Describes the message kvlab.v1.ListAgentsRequest.
+ * Use `create(ListAgentsRequestSchema)` to create a new message.
+ */
+export const ListAgentsRequestSchema: GenMessage<ListAgentsRequest> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 18);
+
+/**
+ * Answer of ListAgents.
+ *
+ * @generated from message kvlab.v1.ListAgentsResponse
+ */
+export type ListAgentsResponse = Message<"kvlab.v1.ListAgentsResponse"> & {
+  /**
+   * In the order in which they registered: at most 1,000.
+   *
+   * @generated from field: repeated kvlab.v1.Agent agents = 1;
+   */
+  agents: Agent[];
+
+  /**
+   * How many more there are.
+   *
+   * @generated from field: uint32 omitted = 2;
+   */
+  omitted: number;
+};
+
+/**
+ * Describes the message kvlab.v1.ListAgentsResponse.
+ * Use `create(ListAgentsResponseSchema)` to create a new message.
+ */
+export const ListAgentsResponseSchema: GenMessage<ListAgentsResponse> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 19);
+
+/**
+ * An agent. Fields that it does not report are absent or empty: it may run another version, or be another program.
+ *
+ * @generated from message kvlab.v1.Agent
+ */
+export type Agent = Message<"kvlab.v1.Agent"> & {
+  /**
+   * Path of its znode.
+   *
+   * @generated from field: string znode = 1;
+   */
+  znode: string;
+
+  /**
+   * Why its report cannot be used, or not be relied on. Empty as a rule.
+   *
+   * @generated from field: string problem = 2;
+   */
+  problem: string;
+
+  /**
+   * Random id of the agent. It stays the same when the agent registers again after an expired session.
+   *
+   * @generated from field: string id = 3;
+   */
+  id: string;
+
+  /**
+   * `router`, `data`, or `agent` for one without a node.
+   *
+   * @generated from field: string role = 4;
+   */
+  role: string;
+
+  /**
+   * The group of a data node, or the name that an operator gave.
+   *
+   * @generated from field: string name = 5;
+   */
+  name: string;
+
+  /**
+   * Address of the node: `host:port`.
+   *
+   * @generated from field: string address = 6;
+   */
+  address: string;
+
+  /**
+   * Host by which others reach the machine.
+   *
+   * @generated from field: string server_ip = 7;
+   */
+  serverIp: string;
+
+  /**
+   * Name that the machine has for itself.
+   *
+   * @generated from field: string host = 8;
+   */
+  host: string;
+
+  /**
+   * Id of the process.
+   *
+   * @generated from field: optional uint64 pid = 9;
+   */
+  pid?: bigint | undefined;
+
+  /**
+   * CPUs that the process may use: of its container, if that has a limit, and then maybe a fraction.
+   *
+   * @generated from field: optional double total_cpu = 10;
+   */
+  totalCpu?: number | undefined;
+
+  /**
+   * Percent of these CPUs that are in use: of the container if it has a limit, else of the machine.
+   *
+   * @generated from field: optional double cpu_usage = 11;
+   */
+  cpuUsage?: number | undefined;
+
+  /**
+   * Load averages of the machine over 1, 5 and 15 minutes.
+   *
+   * @generated from field: repeated double load_averages = 12;
+   */
+  loadAverages: number[];
+
+  /**
+   * Bytes of memory that the process may use: of its container, if that has a limit.
+   *
+   * @generated from field: optional uint64 total_memory = 13;
+   */
+  totalMemory?: bigint | undefined;
+
+  /**
+   * The same for people, as `23.4 GB`, of 10^9 bytes each.
+   *
+   * @generated from field: string total_memory_desc = 14;
+   */
+  totalMemoryDesc: string;
+
+  /**
+   * Bytes of it that are in use. Agents of other programs may report a percentage here.
+   *
+   * @generated from field: optional uint64 memory_usage = 15;
+   */
+  memoryUsage?: bigint | undefined;
+
+  /**
+   * Bytes of the process in memory.
+   *
+   * @generated from field: optional uint64 process_memory = 16;
+   */
+  processMemory?: bigint | undefined;
+
+  /**
+   * Bytes of the file system with the node's data.
+   *
+   * @generated from field: optional uint64 disk_total = 17;
+   */
+  diskTotal?: bigint | undefined;
+
+  /**
+   * Bytes of it that are in use.
+   *
+   * @generated from field: optional uint64 disk_used = 18;
+   */
+  diskUsed?: bigint | undefined;
+
+  /**
+   * The runtime: `bun`, `node` or `deno`.
+   *
+   * @generated from field: string runtime = 19;
+   */
+  runtime: string;
+
+  /**
+   * Its version.
+   *
+   * @generated from field: string runtime_version = 20;
+   */
+  runtimeVersion: string;
+
+  /**
+   * Version of kvlab.
+   *
+   * @generated from field: string version = 21;
+   */
+  version: string;
+
+  /**
+   * When the process started, by the clock of its machine (RFC 3339).
+   *
+   * @generated from field: string started_at = 22;
+   */
+  startedAt: string;
+
+  /**
+   * When the report was written. It is written when something has changed.
+   *
+   * @generated from field: string written_at = 23;
+   */
+  writtenAt: string;
+};
+
+/**
+ * Describes the message kvlab.v1.Agent.
+ * Use `create(AgentSchema)` to create a new message.
+ */
+export const AgentSchema: GenMessage<Agent> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 20);
+
+/**
  * Where a group is, as far as the ring is concerned.
  *
  * @generated from enum kvlab.v1.GroupPlace
@@ -832,6 +1050,18 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof RemoveGroupRequestSchema;
     output: typeof RemoveGroupResponseSchema;
+  },
+  /**
+   * Returns the agents that are registered in ZooKeeper now, each with the load of its machine. Routers and data nodes run
+   * one, and so does `kvlab agent`. An agent that stops is gone at once; one that is killed, when its session has expired.
+   * Errors: UNAVAILABLE (the router has no connection to ZooKeeper, so another router may know).
+   *
+   * @generated from rpc kvlab.v1.AdminService.ListAgents
+   */
+  listAgents: {
+    methodKind: "unary";
+    input: typeof ListAgentsRequestSchema;
+    output: typeof ListAgentsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_kvlab_v1_admin, 0);

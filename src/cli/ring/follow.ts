@@ -1,8 +1,9 @@
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { INTERRUPTED, UNAVAILABLE } from "../../settings/exit-codes.ts";
-import { ExitError, print } from "../../settings/run-main.ts";
+import { ExitError } from "../../settings/run-main.ts";
 import { type RingReport, readRing } from "../ring-report.ts";
+import { Screen } from "../screen.ts";
 import type { Session } from "../session.ts";
 import { describe, type Sample } from "../transfer/progress.ts";
 import { changeLine, describeChange, describeRequest } from "./describe.ts";
@@ -92,26 +93,5 @@ class Meter {
     this.#samples.push(now);
     while (now.atMs - (this.#samples[1]?.atMs ?? now.atMs) >= rateMs) this.#samples.shift();
     return this.#samples;
-  }
-}
-
-/** Where the text of a change is shown again and again. */
-class Screen {
-  readonly #isTerminal: boolean;
-  /** Lines of the text that is to be replaced. */
-  #lines = 0;
-
-  constructor(isTerminal: boolean) {
-    this.#isTerminal = isTerminal;
-  }
-
-  async show(text: string): Promise<void> {
-    if (!this.#isTerminal) return await print(`${text}\n`);
-    // Up to the first line of the last text, and clear everything below (ECMA-48: CUU, ED).
-    const back = this.#lines > 0 ? `\u001b[${this.#lines}A\r\u001b[J` : "";
-    // A text longer than the terminal would scroll, and could not be replaced.
-    const lines = text.split("\n").slice(0, Math.max(1, (process.stdout.rows || 24) - 1));
-    this.#lines = lines.length;
-    await print(`${back}${lines.join("\n")}\n`);
   }
 }

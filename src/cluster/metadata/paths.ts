@@ -8,6 +8,8 @@ export const dataLockPath = "/data/lock";
 export const ringPath = "/ring";
 /** The cluster's id: see `enterCluster`. */
 export const clusterPath = "/cluster";
+/** The agents: ephemeral znodes, each with the load of a machine. */
+export const agentPath = "/zk-agent";
 
 /** Number of the router that is the master. */
 export const masterNumber = 0;

@@ -9,6 +9,14 @@ export type SessionUser = (session: Coordination, signal: AbortSignal) => void;
 /** After a session that lasted at least this long, the next one is opened without a long pause. */
 const stableMs = 10_000;
 
+/** The sessions of a process, for a part of it. */
+export interface SessionSource {
+  /** The current session, connected or not. Undefined while there is none. */
+  readonly current: Coordination | undefined;
+  /** Calls `user` with the current session, if any, and with every later one. Returns a function that stops that. */
+  use(user: SessionUser): () => void;
+}
+
 export interface SessionKeeperOptions {
   readonly open: OpenSession;
   readonly clock: Clock;
@@ -16,7 +24,7 @@ export interface SessionKeeperOptions {
 }
 
 /** The sessions of a process: one at a time, and a new one whenever the last is over. Opens them from now until `stop`. */
-export class SessionKeeper {
+export class SessionKeeper implements SessionSource {
   /** Settles when there will be no more sessions. Resolves after `stop`. Rejects with an error that no retry can fix. */
   readonly done: Promise<void>;
   readonly #options: SessionKeeperOptions;

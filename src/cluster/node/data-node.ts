@@ -6,7 +6,7 @@ import type { AskWhoAnswers } from "../membership/registration.ts";
 import { type CasRegister, groupLogsRegister, ringRegister } from "../metadata/cas-register.ts";
 import type { GroupLogs } from "../metadata/model.ts";
 import { masterNumber } from "../metadata/paths.ts";
-import { SessionKeeper } from "../metadata/session-keeper.ts";
+import { SessionKeeper, type SessionSource } from "../metadata/session-keeper.ts";
 import { type TopologySource, WatchedTopology } from "../metadata/topology.ts";
 import { GroupMoves } from "../move/group-moves.ts";
 import { diskProblem } from "../replication/disk-diagnostics.ts";
@@ -152,6 +152,11 @@ export class DataNode {
       this.#joining.observe(view);
       this.#replica.observe(view);
     });
+  }
+
+  /** The sessions of this node, for what is not of the node itself. */
+  get sessions(): SessionSource {
+    return this.#sessions;
   }
 
   /** Whether the node has its place in the group. */

@@ -12,7 +12,7 @@ import { checkCaller, enterCluster, ForeignCluster } from "../metadata/cluster-i
 import type { GroupView, RingRequest } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import type { Task } from "../metadata/retry-on-connection-loss.ts";
-import { SessionKeeper } from "../metadata/session-keeper.ts";
+import { SessionKeeper, type SessionSource } from "../metadata/session-keeper.ts";
 import { type TopologySource, WatchedTopology } from "../metadata/topology.ts";
 import { groupRegister } from "../replication/group-register.ts";
 import { type PeerAt, type SilenceReport, withinCluster } from "../replication/peer.ts";
@@ -61,6 +61,11 @@ export class RouterNode {
       topology: this.topology,
       session: () => this.#sessions.current,
     });
+  }
+
+  /** The sessions of this node, for what is not of the node itself. */
+  get sessions(): SessionSource {
+    return this.#sessions;
   }
 
   /**
