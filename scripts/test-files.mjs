@@ -11,7 +11,7 @@ const LIMIT_SECONDS = 400;
  * it, the files run together in one process. A runtime takes longer to start, and to load what they all import, than
  * most of them take.
  */
-const together = /^tests\/(?:cluster\/[^/]+|simulation\/checks|bench|checker|common|settings)(?=\/)/;
+const together = /^tests\/(?:agent|cluster\/[^/]+|simulation\/checks|bench|checker|common|settings)(?=\/)/;
 
 /** How each runtime runs test files in one process and writes its JUnit report. */
 const runtimes = {

@@ -43,6 +43,8 @@ const upward = [
   ["src/cluster/election/a.ts", "src/cluster/node/b.ts"],
   ["src/cluster/node/a.ts", "src/rpc/b.ts"],
   ["src/cluster/node/b.ts", "src/client/b.ts"],
+  ["src/agent/a.ts", "src/cluster/node/b.ts"],
+  ["src/agent/b.ts", "src/rpc/b.ts"],
   ["src/settings/a.ts", "src/server/b.ts"],
   ["src/rpc/a.ts", "src/rpc/port/b.ts"],
   ["src/rpc/b.ts", "src/settings/b.ts"],

@@ -8,12 +8,13 @@ import {
   type GetRingResponse,
   GetRingResponseSchema,
   GroupPlace,
+  type ListAgentsResponseSchema,
   type PaceRingRequest,
 } from "../../gen/kvlab/v1/admin_pb.ts";
 import { MoveStage } from "../../gen/kvlab/v1/data_pb.ts";
 import { listen } from "../../src/rpc/port/listener.ts";
 
-/** A router that answers only what is asked about the ring. */
+/** A router that answers only what is asked about the ring and the agents. */
 export interface ToyAdmin {
   readonly port: number;
   /** What it answers, one after another; the last one again and again. */
@@ -21,6 +22,8 @@ export interface ToyAdmin {
   /** What it answers to a requested change. */
   change: MessageInitShape<typeof ChangeRingResponseSchema>;
   aborted: MessageInitShape<typeof AbortRingResponseSchema>;
+  /** What it answers about the agents, one after another; the last one again and again. Undefined: it is unavailable. */
+  agents: (MessageInitShape<typeof ListAgentsResponseSchema> | undefined)[];
   /** What it was asked to do. */
   readonly changes: ChangeRingRequest[];
   readonly paces: PaceRingRequest[];
@@ -33,6 +36,7 @@ export async function startToyAdmin(): Promise<ToyAdmin> {
     rings: [quietRing()],
     change: {},
     aborted: {},
+    agents: [{}] as ToyAdmin["agents"],
     changes: [] as ChangeRingRequest[],
     paces: [] as PaceRingRequest[],
     removed: [] as string[],
@@ -52,6 +56,11 @@ export async function startToyAdmin(): Promise<ToyAdmin> {
           return { change: 8n, rate: request.rate ?? 7n };
         },
         abortRing: () => toy.aborted,
+        listAgents() {
+          const answer = toy.agents.length > 1 ? toy.agents.shift() : toy.agents[0];
+          if (answer !== undefined) return answer;
+          throw new ConnectError("this router has no connection to ZooKeeper", Code.Unavailable);
+        },
         removeGroup({ group }) {
           if (group === "zdata1")
             throw new ConnectError('group "zdata1" is in the ring', Code.FailedPrecondition);
