@@ -26,6 +26,9 @@ export interface AgentListing {
 /** Most agents that are read. Their reports fit in a message. */
 const agentsMax = 1000;
 
+/** Longest name of a znode that is read. Ours have 29 characters. */
+const nameMax = 100;
+
 /** Reads under way at a time. */
 const readsMax = 50;
 
@@ -87,10 +90,11 @@ class AgentReader {
   }
 
   async read(): Promise<AgentListing> {
-    const names = (await this.#names.read()).sort(bySequence);
+    const names = await this.#names.read();
+    const read = names.filter((name) => name.length <= nameMax).sort(bySequence);
     const before = this.#reads;
     this.#reads = new Map(
-      names.slice(0, agentsMax).map((name) => [name, before.get(name) ?? this.#agent(name)]),
+      read.slice(0, agentsMax).map((name) => [name, before.get(name) ?? this.#agent(name)]),
     );
     const reads = [...this.#reads.values()];
     const found: (ListedAgent | undefined)[] = [];
@@ -98,7 +102,7 @@ class AgentReader {
       const some = reads.slice(found.length, found.length + readsMax);
       found.push(...(await Promise.all(some.map(orProblem))));
     }
-    return { agents: newest(found), omitted: Math.max(0, names.length - agentsMax) };
+    return { agents: newest(found), omitted: names.length - reads.length };
   }
 
   #agent(name: string): AgentRead {

@@ -30,8 +30,11 @@ export interface AgentReport {
 /** Ours have below 1 KiB. */
 const dataBytesMax = 16 * 1024;
 
-/** Longest text of a field, in UTF-16 units. The rest is left out. */
-const textMax = 200;
+/**
+ * Longest text of a field, in UTF-16 units. The rest is left out, so that the most agents that are listed, each with the
+ * longest texts, fit in the 4 MiB that gRPC clients take by default.
+ */
+const textMax = 100;
 
 /**
  * Reads the data of an agent's znode. A field that is not of the right kind is left out. When nothing of it can be used,

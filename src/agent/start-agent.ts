@@ -1,9 +1,9 @@
 import { SessionKeeper } from "../cluster/metadata/session-keeper.ts";
-import { systemClock } from "../common/clock.ts";
+import { systemClock, timerMsMax } from "../common/clock.ts";
 import { openCoordination } from "../coordination/open.ts";
 import { runAgent } from "./agent.ts";
 import { identityOf } from "./identity.ts";
-import { defaultIntervalMs } from "./interval.ts";
+import { defaultIntervalMs, intervalMsMin } from "./interval.ts";
 import { loadReader } from "./load.ts";
 
 export interface StartAgentOptions {
@@ -21,7 +21,7 @@ export interface StartAgentOptions {
   readonly name?: string | undefined;
   /** The file system with this folder is reported. Default: none. */
   readonly folder?: string | undefined;
-  /** Least time between two writes, at least 1,000. Default 5,000. */
+  /** Least time between two writes, from 1,000 on. Default 5,000. */
   readonly intervalMs?: number;
   /** Called when the agent has a znode, with its path. */
   readonly onRegistered?: (path: string) => void;
@@ -36,10 +36,15 @@ export interface RunningAgent {
   stop(): Promise<void>;
 }
 
-/** Starts an agent in this program, with a session of its own: see `runAgent`. */
+/** Starts an agent in this program, with a session of its own: see `runAgent`. Errors: RangeError (`intervalMs`). */
 export function startAgent(options: StartAgentOptions): RunningAgent {
   const { zooaddr, zooauth, zkdriver = "wire", sessiontimeoutms = 10_000 } = options;
   const { serverIp, name, folder, intervalMs = defaultIntervalMs, onDiagnostic = () => {} } = options;
+  if (!(intervalMs >= intervalMsMin && intervalMs <= timerMsMax)) {
+    throw new RangeError(
+      `intervalMs is ${intervalMs}; allowed: a number from ${intervalMsMin} to ${timerMsMax}`,
+    );
+  }
   const clock = systemClock;
   const open = openCoordination({ zooaddr, zooauth, zkdriver, sessiontimeoutms });
   const sessions = new SessionKeeper({ open, clock, onDiagnostic });

@@ -107,11 +107,12 @@ describe("the list of agents", () => {
     assert.equal(agents[1]?.znode, again);
   });
 
-  it("reads at most 1,000, and says how many more there are", async () => {
-    const { read, add } = await start();
+  it("reads at most 1,000, none with a very long name, and says how many more there are", async () => {
+    const { read, add, agents: other } = await start();
+    await other.create(`/zk-agent/${"x".repeat(101)}`, report("x"), "ephemeral");
     for (let count = 0; count < 1002; count++) await add(report(String(count)));
     const { agents, omitted } = await read();
-    assert.deepEqual([agents.length, omitted], [1000, 2]);
+    assert.deepEqual([agents.length, omitted, agents[0]?.report.id], [1000, 3, "0"]);
   });
 
   it("is unavailable without a connection, and up to date after that and under a new session", async () => {

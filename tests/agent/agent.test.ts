@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type AgentOptions, runAgent } from "../../src/agent/agent.ts";
+import { startAgent } from "../../src/agent/start-agent.ts";
 import { SessionKeeper } from "../../src/cluster/metadata/session-keeper.ts";
 import type { Coordination, OpenSession } from "../../src/coordination/coordination.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
@@ -181,6 +182,16 @@ describe("an agent", () => {
     await tested.run([fail, fail, fail, 5, 5]);
     assert.deepEqual(tested.diagnostics, ["agent: the machine tells nothing"]);
     assert.equal(tested.writes.length, 1);
+  });
+
+  it("is refused with an interval below a second, or one that no timer can count", () => {
+    for (const intervalMs of [999, Number.NaN, 2 ** 31]) {
+      const start = () => startAgent({ zooaddr: "127.0.0.1:1", serverIp: "127.0.0.1", intervalMs });
+      assert.throws(start, {
+        name: "RangeError",
+        message: /^intervalMs is \S+; allowed: a number from 1000 to /,
+      });
+    }
   });
 
   it("does not take a znode for its own that an earlier session has left", async () => {
