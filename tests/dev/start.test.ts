@@ -4,10 +4,14 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { createClient } from "@connectrpc/connect";
 import { KvClient } from "kvlab";
+import { AdminService } from "../../gen/kvlab/v1/admin_pb.ts";
+import { createTransports } from "../../src/client/transport/http2.ts";
 import { freePorts, freeRange } from "../support/free-ports.ts";
 import { runProgram } from "../support/run-program.ts";
 import { ServerProcess } from "../support/server-process.ts";
+import { until } from "../support/until.ts";
 
 const program = new URL("../../src/dev.ts", import.meta.url);
 const timeout = 120_000;
@@ -40,6 +44,33 @@ describe("a whole cluster in one process", () => {
           kv.close();
           await cluster[end]();
         }
+      }
+    }),
+  );
+
+  it("has an agent for each server", { timeout }, () =>
+    withFolder(async (datadir) => {
+      const [dataport, routerport] = [await freeRange(4), await freeRange(3)];
+      const settings = { datadir, dataport: String(dataport), routerport: String(routerport) };
+      const cluster = new ServerProcess("cluster", program, routerport, settings);
+      const transports = createTransports();
+      const admin = createClient(AdminService, transports.transportTo(cluster.address));
+      try {
+        // Those that a killed process has left go with its sessions.
+        for (const end of ["kill", "stop"] as const) {
+          cluster.launch();
+          await cluster.says("kvlab is running.", 60_000);
+          await until("each server has one agent, of this process", 30_000, async () => {
+            const { agents } = await admin.listAgents({});
+            const addresses = new Set(agents.map(({ address }) => address));
+            const isOurs = agents.every(({ pid }) => pid === BigInt(cluster.pid));
+            return isOurs && agents.length === 7 && addresses.size === 7;
+          });
+          await cluster[end]();
+        }
+      } finally {
+        await cluster.kill();
+        transports.close();
       }
     }),
   );
