@@ -78,21 +78,28 @@ async function report(task: Task, options: AgentOptions): Promise<void> {
     while (!touched.aborted) {
       await sleep(clock, dueMs - clock.monotonicMs(), touched);
       if (touched.aborted) break;
-      dueMs = clock.monotonicMs() + intervalMs;
       const load = readLoad();
-      if (!isNews(load, reported)) continue;
-      if (!(await writeReport(task, path, format(load)))) return;
-      reported = load;
+      if (isNews(load, reported)) {
+        if (!(await writeReport(task, path, format(load)))) return;
+        reported = load;
+      }
+      dueMs = clock.monotonicMs() + intervalMs;
     }
+    // Not at once again: whatever refuses to watch the znode will refuse the next time, too.
+    if (touched.reason !== wasTouched) throw touched.reason;
     // It was touched by the write, as a rule.
     if ((await retryOnConnectionLoss(task, () => task.session.exists(path))) === undefined) return;
   }
 }
 
-/** Aborted when the znode's data changes, or it goes, or the task is over. */
+const wasTouched = Symbol("the znode was touched");
+
+/** Aborted with `wasTouched` when the znode's data changes or it goes; with the error when it cannot be watched any more. */
 function whenTouched(task: Task, path: string): AbortSignal {
   const touched = new AbortController();
-  const abort = () => touched.abort();
-  untilTouched(task, { path }).then(abort, abort);
+  untilTouched(task, { path }).then(
+    () => touched.abort(wasTouched),
+    (error) => touched.abort(error),
+  );
   return touched.signal;
 }

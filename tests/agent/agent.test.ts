@@ -3,7 +3,11 @@ import { describe, it } from "node:test";
 import { type AgentOptions, runAgent } from "../../src/agent/agent.ts";
 import { startAgent } from "../../src/agent/start-agent.ts";
 import { SessionKeeper } from "../../src/cluster/metadata/session-keeper.ts";
-import type { Coordination, OpenSession } from "../../src/coordination/coordination.ts";
+import {
+  type Coordination,
+  CoordinationError,
+  type OpenSession,
+} from "../../src/coordination/coordination.ts";
 import { EmbeddedCoordination } from "../../src/coordination/embedded/service.ts";
 import { faultySessions, withEachFault } from "../support/faulty-sessions.ts";
 import { interceptedSession } from "../support/intercepted-session.ts";
@@ -182,6 +186,23 @@ describe("an agent", () => {
     await tested.run([fail, fail, fail, 5, 5]);
     assert.deepEqual(tested.diagnostics, ["agent: the machine tells nothing"]);
     assert.equal(tested.writes.length, 1);
+  });
+
+  it("waits before it tries again when it may not watch its znode, and says so once", async () => {
+    let attempts = 0;
+    const tested = await bench((service) => async (options) => {
+      const session = await service.opener()(options);
+      return interceptedSession(session, async (call, perform) => {
+        if (call.name !== "get") return await perform();
+        if (++attempts === 5) void tested.sessions.stop();
+        throw new CoordinationError("NO_AUTH", "refused", { path: call.path });
+      });
+    });
+    await tested.run([5, 5, 5, 5, 5, 5]);
+    assert.equal(attempts, 5);
+    assert.equal(tested.diagnostics.length, 1);
+    assert.match(tested.diagnostics[0] ?? "", /^agent: \/zk-agent\/agent-\S+ does not let us in/);
+    assert.ok(tested.clock.monotonicMs() >= 3000);
   });
 
   it("is refused with an interval below a second, or one that no timer can count", () => {
