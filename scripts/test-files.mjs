@@ -13,6 +13,9 @@ const LIMIT_SECONDS = 400;
  */
 const together = /^tests\/(?:agent|cluster\/[^/]+|simulation\/checks|bench|checker|common|settings)(?=\/)/;
 
+/** What keeps a core busy from its start to its end. All else waits for other processes, or for time, for much of its own. */
+const computing = /^tests\/(?:simulation|checker|cluster\/storage)\//;
+
 /** How each runtime runs test files in one process and writes its JUnit report. */
 const runtimes = {
   // By itself Bun gives a hook 5 s, which is not enough to start servers; the others give any time.
@@ -46,9 +49,9 @@ export const runtimeNames = Object.keys(runtimes);
 const compileCache = join(root, "node_modules", ".cache", "node-compile-cache");
 
 /**
- * All test files: `{ file, runtimes, alone, group }`. What is special about one is said in comments that begin its first
- * lines: `// runtimes: node, bun` when it does not run on all of them; `// alone: why` when no other test file may
- * run at the same time; `// apart: why` when it needs a process of its own though it is in a folder whose files run
+ * All test files: `{ file, runtimes, alone, computes, group }`. What is special about one is said in comments that begin
+ * its first lines: `// runtimes: node, bun` when it does not run on all of them; `// alone: why` when no other test file
+ * may run at the same time; `// apart: why` when it needs a process of its own though it is in a folder whose files run
  * together. Files of one `group` run in one process.
  */
 export function testFiles() {
@@ -62,7 +65,8 @@ export function testFiles() {
     if (unknown.length > 0) throw new Error(`${file} names unknown runtimes: ${unknown.join(", ")}`);
     const alone = /^\/\/ alone: /m.test(head);
     const apart = alone || /^\/\/ apart: /m.test(head);
-    return { file, runtimes: named, alone, group: (!apart && together.exec(file)?.[0]) || file };
+    const group = (!apart && together.exec(file)?.[0]) || file;
+    return { file, runtimes: named, alone, computes: computing.test(file), group };
   });
 }
 

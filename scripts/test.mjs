@@ -77,6 +77,8 @@ function selectJobs() {
       label: `check  ${name}`,
       run: async () => asCounts(await run()),
       alone: false,
+      computes: true,
+      files: 1,
     }));
   const testJobs = (options.runtime ?? runtimeNames).flatMap((runtime) => {
     const ofRuntime = files.filter(({ runtimes }) => runtimes.includes(runtime));
@@ -95,6 +97,8 @@ function testJob(runtime, group, ofRuntime) {
     label: `${runtime.padEnd(5)}  ${what}`,
     run: () => runTestFiles(runtime, files),
     alone: members[0].alone,
+    computes: members[0].computes,
+    files: files.length,
   };
 }
 
@@ -102,12 +106,20 @@ function asCounts({ ok, ...rest }) {
   return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0, ...rest };
 }
 
+/**
+ * One worker begins with what computes, and the others with what waits: then no core is idle, and what waits is not kept
+ * from the other one.
+ */
 async function runAll(selected) {
-  const queue = [...selected];
-  const work = async () => {
-    for (let job = queue.shift(); job; job = queue.shift()) report(job.label, await job.run());
+  // Those of most files first: what takes long must not begin last.
+  const computing = selected.filter((job) => job.computes).sort((a, b) => b.files - a.files);
+  const waiting = selected.filter((job) => !job.computes);
+  const work = async (first, then) => {
+    const take = () => first.shift() ?? then.shift();
+    for (let job = take(); job; job = take()) report(job.label, await job.run());
   };
-  await Promise.all(Array.from({ length: WORKERS }, work));
+  const others = Array.from({ length: WORKERS - 1 }, () => work(waiting, computing));
+  await Promise.all([work(computing, waiting), ...others]);
 }
 
 function report(label, { passed, failed, skipped, output, seconds }) {

@@ -22,9 +22,20 @@ const mutants = [
   ...[...keyMutants, ...watchMutants, ...identityMutants, ...indexMutants, ...clientMutants],
   ...[...recoveryMutants, ...moveMutants],
 ];
-// Slowly if the machine is busy: nobody waits for this.
-const hunted = await huntEach(mutants, {
-  limitMs: 1_200_000,
-  onCatch: ({ mutant, seed }) => console.log(seed, mutant.name),
+const seeds = new Map<string, number>();
+const queue = mutants.values();
+const work = () =>
+  huntEach(queue, {
+    // Slowly if the machine is busy: nobody waits for this.
+    limitMs: 1_200_000,
+    onCatch: ({ mutant, seed }) => {
+      console.log(seed, mutant.name);
+      if (seed !== undefined) seeds.set(mutant.name, seed);
+    },
+  });
+await Promise.all([work(), work()]);
+const inOrder = mutants.flatMap(({ name }) => {
+  const seed = seeds.get(name);
+  return seed === undefined ? [] : [[name, seed] as const];
 });
-writeHints(Object.fromEntries(hunted.flatMap(({ mutant, seed }) => (seed ? [[mutant.name, seed]] : []))));
+writeHints(Object.fromEntries(inOrder));

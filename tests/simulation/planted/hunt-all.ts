@@ -14,20 +14,16 @@ export interface HuntAllOptions {
   readonly onCatch?: (hunted: Hunted) => void;
 }
 
-/** Hunts two mutants at a time. Resolves with all, in their order. */
-export async function huntEach(mutants: readonly Mutant[], options: HuntAllOptions = {}): Promise<Hunted[]> {
+/** Hunts one mutant after another: a hunt keeps a core busy. */
+export async function huntEach(mutants: Iterable<Mutant>, options: HuntAllOptions = {}): Promise<Hunted[]> {
   const { limitMs = 120_000, onCatch } = options;
   const hints = readHints();
-  const queue = mutants.entries();
   const hunted: Hunted[] = [];
-  const work = async () => {
-    for (const [index, mutant] of queue) {
-      const each = { mutant, ...(await hunt(mutant, { limitMs, hint: hints[mutant.name] })) };
-      hunted[index] = each;
-      onCatch?.(each);
-    }
-  };
-  await Promise.all([work(), work()]);
+  for (const mutant of mutants) {
+    const each = { mutant, ...(await hunt(mutant, { limitMs, hint: hints[mutant.name] })) };
+    hunted.push(each);
+    onCatch?.(each);
+  }
   return hunted;
 }
 

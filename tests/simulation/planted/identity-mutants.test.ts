@@ -1,5 +1,4 @@
 // runtimes: bun
-// alone: it keeps both cores busy with simulations.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { huntAll } from "./hunt-all.ts";
