@@ -1,5 +1,4 @@
 // runtimes: bun
-// alone: it kills processes, and waits until others take over
 import { after, test } from "node:test";
 import { KilledMoves, steps, victims } from "./kill-at-steps.ts";
 
