@@ -13,7 +13,7 @@ const LIMIT_SECONDS = 400;
  */
 const together = /^tests\/(?:agent|cluster\/[^/]+|simulation\/checks|bench|checker|common|settings)(?=\/)/;
 
-/** What keeps a core busy from its start to its end. All else waits for other processes, or for time, for much of its own. */
+/** What keeps a core busy from its start to its end. All else waits for half of its time. */
 const computing = /^tests\/(?:simulation|checker|cluster\/storage)\//;
 
 /** How each runtime runs test files in one process and writes its JUnit report. */

@@ -78,7 +78,6 @@ function selectJobs() {
       run: async () => asCounts(await run()),
       alone: false,
       computes: true,
-      files: 1,
     }));
   const testJobs = (options.runtime ?? runtimeNames).flatMap((runtime) => {
     const ofRuntime = files.filter(({ runtimes }) => runtimes.includes(runtime));
@@ -86,6 +85,8 @@ function selectJobs() {
     return [...groups].map((group) => testJob(runtime, group, ofRuntime));
   });
   if (checkJobs.length + testJobs.length === 0) fail("nothing is selected");
+  // What takes long must not begin last.
+  testJobs.sort((a, b) => b.files - a.files);
   return [...checkJobs, ...testJobs];
 }
 
@@ -111,8 +112,7 @@ function asCounts({ ok, ...rest }) {
  * from the other one.
  */
 async function runAll(selected) {
-  // Those of most files first: what takes long must not begin last.
-  const computing = selected.filter((job) => job.computes).sort((a, b) => b.files - a.files);
+  const computing = selected.filter((job) => job.computes);
   const waiting = selected.filter((job) => !job.computes);
   const work = async (first, then) => {
     const take = () => first.shift() ?? then.shift();

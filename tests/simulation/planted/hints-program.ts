@@ -22,20 +22,14 @@ const mutants = [
   ...[...keyMutants, ...watchMutants, ...identityMutants, ...indexMutants, ...clientMutants],
   ...[...recoveryMutants, ...moveMutants],
 ];
-const seeds = new Map<string, number>();
 const queue = mutants.values();
 const work = () =>
   huntEach(queue, {
     // Slowly if the machine is busy: nobody waits for this.
     limitMs: 1_200_000,
-    onCatch: ({ mutant, seed }) => {
-      console.log(seed, mutant.name);
-      if (seed !== undefined) seeds.set(mutant.name, seed);
-    },
+    onCatch: ({ mutant, seed }) => console.log(seed, mutant.name),
   });
-await Promise.all([work(), work()]);
-const inOrder = mutants.flatMap(({ name }) => {
-  const seed = seeds.get(name);
-  return seed === undefined ? [] : [[name, seed] as const];
-});
-writeHints(Object.fromEntries(inOrder));
+const hunted = (await Promise.all([work(), work()])).flat();
+const seeds = new Map(hunted.map(({ mutant, seed }) => [mutant.name, seed]));
+const hints = mutants.map(({ name }) => [name, seeds.get(name)] as const);
+writeHints(Object.fromEntries(hints.flatMap(([name, seed]) => (seed ? [[name, seed]] : []))));
