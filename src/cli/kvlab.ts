@@ -29,7 +29,7 @@ import { completionCommand } from "./completion/completion.ts";
 import { quoted } from "./key-failure.ts";
 import { firstSentence } from "./summary.ts";
 
-const commands: readonly Command[] = [
+const clientCommands: readonly Command[] = [
   putCommand,
   getCommand,
   deleteCommand,
@@ -57,27 +57,43 @@ const commands: readonly Command[] = [
   verifyCommand,
   dumpCommand,
   repairCommand,
-  completionCommand(() => commands),
 ];
 
-/** The `kvlab` command. Runs the command that its first words name, and resolves to the exit code. */
-export async function kvlab({ args, env }: SettingsInput): Promise<number> {
+/**
+ * The `kvlab` command, with the commands that start servers. It runs the command that its first words name, and resolves
+ * to the exit code.
+ */
+export function kvlab(serverCommands: readonly Command[]): (input: SettingsInput) => Promise<number> {
+  const commands: readonly Command[] = [
+    ...clientCommands,
+    ...serverCommands,
+    completionCommand(() => commands),
+  ];
+  return (input) => runCommand(commands, input);
+}
+
+async function runCommand(commands: readonly Command[], { args, env }: SettingsInput): Promise<number> {
   for (const argument of args) refuseUndecodable(`the argument ${quoted(argument)}`, argument);
   const [first, ...rest] = args;
-  if (first === undefined || first === "--help" || first === "-h") throw new HelpRequested(overview());
+  if (first === undefined || first === "--help" || first === "-h")
+    throw new HelpRequested(overview(commands));
   if (first === "help") {
-    if (rest.length === 0) throw new HelpRequested(overview());
-    return kvlab({ args: [...rest, "--help"], env });
+    if (rest.length === 0) throw new HelpRequested(overview(commands));
+    return runCommand(commands, { args: [...rest, "--help"], env });
   }
   const command = commands.find(({ words }) => words.every((word, index) => word === args[index]));
-  if (!command || isMistyped(command, args)) throw unknownCommand(args);
+  if (!command || isMistyped(commands, command, args)) throw unknownCommand(commands, args);
   return command.run({ args: args.slice(command.words.length), env }).catch((reason) => {
     throw foreseen(reason);
   });
 }
 
 /** Whether this was to be another command: `ring` takes no operand, so `ring ad` is none of its command lines. */
-function isMistyped({ words, usage }: Command, args: readonly string[]): boolean {
+function isMistyped(
+  commands: readonly Command[],
+  { words, usage }: Command,
+  args: readonly string[],
+): boolean {
   const next = args[words.length];
   const isBeginning = commands.some(
     (other) => other.words[0] === words[0] && other.words.length > words.length,
@@ -94,7 +110,7 @@ function foreseen(reason: unknown): unknown {
   return new ExitError(UNFORESEEN, message, { cause: reason });
 }
 
-function overview(): string {
+function overview(commands: readonly Command[]): string {
   const names = commands.map(({ words, usage }) => `  kvlab ${words.join(" ")}${usage}`);
   const width = Math.max(...names.map((name) => name.length));
   const lines = commands.map(
@@ -111,7 +127,7 @@ Exit codes:
 ${exitCodeTable.map(([code, meaning]) => `${String(code).padStart(5)}  ${meaning}\n`).join("")}`;
 }
 
-function unknownCommand(args: readonly string[]): SettingError {
+function unknownCommand(commands: readonly Command[], args: readonly string[]): SettingError {
   const names = commands.map(({ words }) => words.join(" "));
   const group = names.filter((name) => name.startsWith(`${args[0]} `));
   const given = JSON.stringify(args.slice(0, group.length > 0 ? 2 : 1).join(" "));

@@ -3,6 +3,8 @@ import { ForeignCluster } from "../cluster/metadata/cluster-id.ts";
 import { LogFileError } from "../cluster/storage/errors.ts";
 import { CoordinationError } from "../coordination/coordination.ts";
 import { ListenError } from "../rpc/port/start-listening.ts";
+import { NOT_ALLOWED, SERVER_FAILED } from "../settings/exit-codes.ts";
+import { SettingError } from "../settings/read-settings.ts";
 import { ExitError } from "../settings/run-main.ts";
 import { ForeignLog } from "./data-server.ts";
 import type { Server } from "./server.ts";
@@ -18,7 +20,7 @@ export function logger(who = ""): (message: string) => void {
 /**
  * Runs servers until the process gets SIGTERM or SIGINT, or one of them fails. Then it stops them all. `start` adds each
  * server to `servers` as it starts, so that all are stopped when a later one cannot start. A second signal ends the
- * process at once. Rejects with the failure: an ExitError with exit code 2 when a setting cannot be used.
+ * process at once. Rejects with an ExitError of the failure, or with the SettingError that `start` rejects with.
  */
 export async function runServers(start: (servers: Server[]) => Promise<void>): Promise<void> {
   const servers: Server[] = [];
@@ -27,7 +29,9 @@ export async function runServers(start: (servers: Server[]) => Promise<void>): P
     await Promise.race([start(servers), stopSignal]);
     await Promise.race([stopSignal, ...servers.map((server) => server.failed)]);
   } catch (error) {
-    throw isUnusableSetting(error) ? new ExitError(2, error.message, { cause: error }) : error;
+    if (error instanceof ExitError || error instanceof SettingError) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    throw new ExitError(isUnusableSetting(error) ? NOT_ALLOWED : SERVER_FAILED, message, { cause: error });
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
   }
@@ -46,7 +50,7 @@ function nextStopSignal(): Promise<void> {
   });
 }
 
-function isUnusableSetting(error: unknown): error is Error {
+function isUnusableSetting(error: unknown): boolean {
   return (
     error instanceof ListenError ||
     error instanceof LogFileError ||

@@ -2,6 +2,8 @@
 
 /** The key, group or node does not exist; or `log verify` found a damaged log file. */
 export const NOT_FOUND = 1;
+/** A server cannot continue, or could not start. */
+export const SERVER_FAILED = 1;
 export const NOT_ALLOWED = 2;
 /** Nothing was done. */
 export const UNAVAILABLE = 3;

@@ -159,7 +159,7 @@ const settings = {
 } satisfies SettingsTable;
 
 export const routerProgram = {
-  command: "bun run src/router.ts",
+  command: "kvlab router",
   summary: "Runs a router: it says where keys live and forwards calls to the node that owns the key.",
   settings: {
     zooaddr: settings.zooaddr,
@@ -177,7 +177,7 @@ export const routerProgram = {
 } satisfies Program<SettingsTable>;
 
 export const dataProgram = {
-  command: "bun run src/data.ts",
+  command: "kvlab data",
   summary: "Runs a data node: a replica of a group, which keeps the group's keys in a log file.",
   settings: {
     name: text({
@@ -217,7 +217,7 @@ export const dataProgram = {
 } satisfies Program<SettingsTable>;
 
 export const devProgram = {
-  command: "npm start --",
+  command: "kvlab dev",
   summary:
     "Runs a whole cluster in one process, without ZooKeeper: three routers and two groups of two data nodes. The data is kept over restarts.",
   settings: {
