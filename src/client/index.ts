@@ -1,3 +1,6 @@
+// The declarations name AsyncDisposable, which a program that is compiled for browsers need not know.
+/// <reference lib="esnext.disposable" preserve="true" />
+
 /** The client of kvlab, for any program: `import { KvClient } from "kvlab"`. */
 
 export { KvError, type KvErrorCode } from "./errors.ts";

@@ -15,10 +15,11 @@ import type { Server, ServerOptions } from "./server.ts";
 type Place = Pick<ServerOptions, "port" | "portLabel" | "announce" | "log">;
 
 export interface LocalClusterOptions
-  extends Pick<ServerOptions, "host" | "valueBytesMax" | "openSession" | "agent">,
+  extends Pick<ServerOptions, "host" | "valueBytesMax" | "openSession">,
     Pick<RouterServerOptions, "virtualNodes">,
     Pick<DataServerOptions, "replication"> {
   readonly historyBytes: number;
+  readonly agent: boolean;
   /** The data nodes. `folder` is where each keeps its log; it must exist. */
   readonly nodes: readonly (Place & { readonly group: string; readonly folder: string })[];
   readonly routers: readonly Place[];
