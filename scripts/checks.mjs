@@ -13,7 +13,7 @@ export const checks = [
   { name: "generated code", run: checkGenerated },
   { name: "reference", run: checkReference },
   { name: "unused code", run: () => runCommand("knip", ["--no-progress"]) },
-  { name: "package", run: () => runCommand("publint", ["--strict"]) },
+  { name: "package", run: () => runCommand("node", ["scripts/check-package.mjs"]) },
 ];
 
 /** Whether gen/ is what `buf generate` makes of proto/ now. */

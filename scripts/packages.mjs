@@ -30,9 +30,18 @@ export function bunProgram() {
 
 /** Installs the packages exactly as locked: all, or those that running needs. Says whether that went well. */
 export function installPackages({ development }) {
-  if (!development) return npm(["ci", "--omit=dev"]);
+  if (!development) return npm(["ci", "--omit=dev"]) && installBun();
   // The addon is left to `buildAddon`: it must be built for a Node.js that is among the packages itself.
   return npm(["ci", "--ignore-scripts"]) && npm(["rebuild", "@bufbuild/buf", "bun", "deno", "node"]);
+}
+
+/**
+ * Adds the locked Bun to the packages that running needs. It is no dependency of kvlab, which runs on Node.js and Deno as
+ * well: whoever installs the package chooses.
+ */
+function installBun() {
+  const { version } = lock.packages["node_modules/bun"];
+  return npm(["install", "--no-save", "--save-prod", "--omit=dev", `bun@${version}`]);
 }
 
 /** Builds the ZooKeeper addon for the Node.js of our packages, unless it loads there already. Says whether it loads. */

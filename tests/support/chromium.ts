@@ -29,16 +29,24 @@ export interface ScriptPage {
 
 /** An empty page of an origin of its own, with a script of ours in it. `script`: a path in the project. */
 export async function openScriptPage(script: string): Promise<ScriptPage> {
-  const bundled = await bundle(script);
+  return openPage(await bundle(script));
+}
+
+/** An empty page of an origin of its own, with this script in it. `onLine` gets what the page writes to its console. */
+export async function openPage(
+  script: string,
+  onLine: (line: string) => void = () => {},
+): Promise<ScriptPage> {
   const server = createServer((request, response) => {
     const isScript = request.url === "/page.js";
     response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
-    response.end(isScript ? bundled : '<!doctype html><script type="module" src="/page.js"></script>');
+    response.end(isScript ? script : '<!doctype html><script type="module" src="/page.js"></script>');
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const browser = await launchChromium();
   const page = await browser.newPage();
+  page.on("console", (message) => onLine(message.text()));
   await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
   return {
     page,

@@ -1,0 +1,121 @@
+// runtimes: node
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { build } from "esbuild";
+import { openPage } from "../support/chromium.ts";
+import { freeRange } from "../support/free-ports.ts";
+import { until } from "../support/until.ts";
+import { installPackage, oldestNode, root } from "./installed-package.ts";
+import { startCommand } from "./start-command.ts";
+
+const timeout = 180_000;
+const oldest = await oldestNode();
+const program = await installPackage();
+const [routerport, dataport] = [await freeRange(3), await freeRange(4)];
+// The command is a file of the package: on the oldest Node.js, as where Bun is unknown.
+const cluster = startCommand(
+  "npx",
+  ["kvlab", "dev", `--routerport=${routerport}`, `--dataport=${dataport}`],
+  program.folder,
+  oldest,
+);
+after(async () => {
+  await cluster.end();
+  program.remove();
+});
+await cluster.says("kvlab is running.");
+
+/** The first program of the README, word for word but for the ports: those of the README may be taken. */
+const [, example = ""] = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(root, "README.md"), "utf8")) ?? [];
+const ours = example
+  .replace("127.0.0.1:1926", `127.0.0.1:${routerport}`)
+  .replace("127.0.0.1:1927", `127.0.0.1:${routerport + 1}`);
+const prints = "hello, world\n{hall 1}/seat 7 taken\n{hall 1}/seat 8 taken\n";
+program.write("main.ts", ours);
+
+for (const [name, command, args, path] of [
+  ["the oldest Node.js that it allows", "node", ["main.ts"], oldest],
+  ["Node.js", "node", ["main.ts"], undefined],
+  ["Bun", "bun", ["main.ts"], undefined],
+  ["Deno", "deno", ["run", "-A", "main.ts"], undefined],
+] as const) {
+  test(`the README's program runs with the installed package on ${name}`, { timeout }, async () => {
+    const { stdout } = await program.run(command, args, path);
+    assert.equal(stdout, prints);
+  });
+}
+
+test("the README's program runs in a page that a bundler made with the installed package", {
+  timeout,
+}, async () => {
+  const { outputFiles } = await build({
+    absWorkingDir: program.folder,
+    entryPoints: ["main.ts"],
+    bundle: true,
+    format: "esm",
+    write: false,
+  });
+  const script = outputFiles[0]?.text ?? "";
+  assert.doesNotMatch(script, /node:/, "what only Node.js has is not in it");
+  let printed = "";
+  const page = await openPage(script, (line) => {
+    printed += `${line}\n`;
+  });
+  try {
+    await until("the page has printed all", 30_000, () => printed.length >= prints.length);
+  } finally {
+    await page.close();
+  }
+  assert.equal(printed, prints);
+});
+
+test("npx kvlab --help and kvlab status work where only Node.js is", { timeout }, async () => {
+  const { stdout: help } = await program.run("npx", ["kvlab", "--help"], oldest);
+  assert.match(help, /\n {2}kvlab router {2,}Runs a router\.\n/);
+  const args = ["kvlab", "status", `--router=127.0.0.1:${routerport}`, "--json"];
+  const { groups } = JSON.parse((await program.run("npx", args, oldest)).stdout);
+  assert.deepEqual(
+    groups.map(({ name }: { name: string }) => name),
+    ["zdata1", "zdata2"],
+  );
+});
+
+/** Of a program that is compiled with all checks, those of declarations too. */
+const strictest = {
+  target: "ES2023",
+  noEmit: true,
+  strict: true,
+  skipLibCheck: false,
+  exactOptionalPropertyTypes: true,
+  verbatimModuleSyntax: true,
+  isolatedDeclarations: true,
+  declaration: true,
+};
+
+for (const [name, files, options] of [
+  ["nodenext, with servers", ["main.ts", "servers.ts"], { module: "nodenext", types: ["node"] }],
+  [
+    "a bundler, for a browser",
+    ["main.ts"],
+    { module: "preserve", moduleResolution: "bundler", lib: ["ES2023", "DOM"], types: [] },
+  ],
+] as const) {
+  test(`a program compiles with the package's declarations: ${name}`, { timeout }, async () => {
+    program.write("servers.ts", servers);
+    const config = { compilerOptions: { ...strictest, ...options }, files };
+    program.write("tsconfig.json", JSON.stringify(config));
+    await program.run("tsc", ["-p", "tsconfig.json"]).catch(({ stdout }) => assert.fail(stdout));
+  });
+}
+
+const servers = `
+import { KvClient } from "kvlab";
+import { startCluster } from "kvlab/server";
+
+await using cluster = await startCluster({ groups: 2, replicas: 2 });
+await using client = new KvClient({ routers: [cluster.url] });
+await client.put("a", "1");
+console.log((await client.get("a"))?.text());
+`;
