@@ -18,7 +18,7 @@ import { root } from "./packages.mjs";
 import { runCommand } from "./run-command.mjs";
 
 /** What is in the package beside what is compiled. */
-const COPIED = ["README.md", "LICENSE", "docs", "examples", "proto"];
+const COPIED = ["README.md", "LICENSE", "THIRD-PARTY-NOTICES.md", "docs", "examples", "proto"];
 
 const target = resolve(process.argv[2] ?? join(root, "dist"));
 const draft = `${target}.draft`;

@@ -1,6 +1,6 @@
 import { exitCodeTable, UNFORESEEN } from "../settings/exit-codes.ts";
 import { HelpRequested, SettingError, type SettingsInput } from "../settings/read-settings.ts";
-import { ExitError, isNotRead } from "../settings/run-main.ts";
+import { ExitError, isNotRead, print } from "../settings/run-main.ts";
 import { refuseUndecodable } from "../settings/undecodable.ts";
 import type { Command } from "./command.ts";
 import { recoverCommand, transferCommand } from "./commands/admin.ts";
@@ -10,6 +10,7 @@ import { batchCommand } from "./commands/batch.ts";
 import { exportCommand } from "./commands/export.ts";
 import { importCommand } from "./commands/import.ts";
 import { deleteCommand, getCommand, locateCommand, putCommand } from "./commands/keys.ts";
+import { licensesCommand } from "./commands/licenses.ts";
 import { dumpCommand, repairCommand, verifyCommand } from "./commands/log.ts";
 import { replCommand } from "./commands/repl.ts";
 import {
@@ -28,6 +29,7 @@ import { watchCommand } from "./commands/watch.ts";
 import { completionCommand } from "./completion/completion.ts";
 import { quoted } from "./key-failure.ts";
 import { firstSentence } from "./summary.ts";
+import { version } from "./version.ts";
 
 const clientCommands: readonly Command[] = [
   putCommand,
@@ -68,6 +70,7 @@ export function kvlab(serverCommands: readonly Command[]): (input: SettingsInput
     ...clientCommands,
     ...serverCommands,
     completionCommand(() => commands),
+    licensesCommand,
   ];
   return (input) => runCommand(commands, input);
 }
@@ -77,6 +80,10 @@ async function runCommand(commands: readonly Command[], { args, env }: SettingsI
   const [first, ...rest] = args;
   if (first === undefined || first === "--help" || first === "-h")
     throw new HelpRequested(overview(commands));
+  if (first === "--version") {
+    await print(`kvlab ${version}\n`);
+    return 0;
+  }
   if (first === "help") {
     if (rest.length === 0) throw new HelpRequested(overview(commands));
     return runCommand(commands, { args: [...rest, "--help"], env });
@@ -121,7 +128,7 @@ function overview(commands: readonly Command[]): string {
 Usage:
 ${lines.join("\n")}
 
-\`kvlab COMMAND --help\` says all about a command.
+\`kvlab COMMAND --help\` says all about a command, \`kvlab --version\` which kvlab this is.
 
 Exit codes:
 ${exitCodeTable.map(([code, meaning]) => `${String(code).padStart(5)}  ${meaning}\n`).join("")}`;

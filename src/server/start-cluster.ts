@@ -82,7 +82,7 @@ async function makeFolder(given: string | undefined, releases: (() => Promise<vo
     await mkdir(given, { recursive: true });
     return given;
   }
-  const folder = await mkdtemp(join(tmpdir(), "kvlab-"));
+  const folder = await mkdtemp(join(tmpdir(), "kvlab-inside-"));
   releases.push(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }

@@ -12,10 +12,10 @@ import type { Server } from "./server.ts";
 /** Some settings of a program by name, as texts or numbers. Those that are absent have their defaults. */
 type Given<Table extends SettingsTable> = { readonly [Name in keyof Table]?: string | number };
 
-/** The settings of a router, as the environment variables of `kvlab router`, with the same meanings and defaults. */
+/** The settings of a router, as the flags of `kvlab router`, with the same meanings and defaults. */
 export type RouterSettings = Given<typeof routerProgram.settings>;
 
-/** The settings of a data node, as the environment variables of `kvlab data`, with the same meanings and defaults. */
+/** The settings of a data node, as the flags of `kvlab data`, with the same meanings and defaults. */
 export type DataNodeSettings = Given<typeof dataProgram.settings> & {
   /** Name of the node's group. */
   readonly name: string;
@@ -94,10 +94,10 @@ function read<Table extends SettingsTable & { readonly serverport: Setting<numbe
     throw new SettingError(`${unknown[0]} is not a setting of ${program.command}; allowed: ${allowed}`);
   }
   const takesAnyPort = String(settings.serverport) === "0";
-  const texts = given
+  const args = given
     .filter(([name]) => !(takesAnyPort && name === "serverport"))
-    .map(([name, value]) => [name, String(value)]);
-  const values = readSettings(program, { args: [], env: Object.fromEntries(texts) });
+    .map(([name, value]) => `--${name}=${value}`);
+  const values = readSettings(program, { args, env: {} });
   return takesAnyPort ? { ...values, serverport: 0 } : values;
 }
 

@@ -34,16 +34,32 @@ const ours = example
   .replace("127.0.0.1:1927", `127.0.0.1:${routerport + 1}`);
 const prints = "hello, world\n{hall 1}/seat 7 taken\n{hall 1}/seat 8 taken\n";
 program.write("main.ts", ours);
+program.write(
+  "servers.ts",
+  `import { KvClient } from "kvlab";
+import { startCluster } from "kvlab/server";
+
+const cluster = await startCluster({ groups: 2 });
+const client = new KvClient({ routers: [cluster.url] });
+await client.put("a", "1");
+console.log((await client.get("a"))?.text());
+client.close();
+await cluster.close();
+`,
+);
 
 for (const [name, command, args, path] of [
-  ["the oldest Node.js that it allows", "node", ["main.ts"], oldest],
-  ["Node.js", "node", ["main.ts"], undefined],
-  ["Bun", "bun", ["main.ts"], undefined],
-  ["Deno", "deno", ["run", "-A", "main.ts"], undefined],
+  ["the oldest Node.js that it allows", "node", [], oldest],
+  ["Node.js", "node", [], undefined],
+  ["Bun", "bun", [], undefined],
+  ["Deno", "deno", ["run", "-A"], undefined],
 ] as const) {
-  test(`the README's program runs with the installed package on ${name}`, { timeout }, async () => {
-    const { stdout } = await program.run(command, args, path);
-    assert.equal(stdout, prints);
+  test(`the README's program, and one with servers, run with the installed package on ${name}`, {
+    timeout,
+  }, async () => {
+    const run = (file: string) => program.run(command, [...args, file], path);
+    assert.equal((await run("main.ts")).stdout, prints);
+    assert.equal((await run("servers.ts")).stdout, "1\n");
   });
 }
 
@@ -82,6 +98,28 @@ test("npx kvlab --help and kvlab status work where only Node.js is", { timeout }
   );
 });
 
+test("the installed command has its version, licences and settings, and no warning of the runtime", {
+  timeout,
+}, async () => {
+  const manifest = JSON.parse(readFileSync(join(program.folder, "node_modules/kvlab/package.json"), "utf8"));
+  for (const [args, start] of [
+    [["--version"], `kvlab ${manifest.version}\n`],
+    [["licenses"], "MIT License\n"],
+    [["data", "--help"], "Runs a data node: "],
+  ] as const) {
+    const { stdout, stderr } = await program.run("npx", ["kvlab", ...args], oldest);
+    assert.equal(stdout.slice(0, start.length), start);
+    assert.equal(stderr, "");
+  }
+});
+
+test("buf takes the schema from the installed package", { timeout }, async () => {
+  const args = ["build", "node_modules/kvlab/proto", "--output=-#format=json"];
+  const { file } = JSON.parse((await program.run("buf", args)).stdout);
+  const names = file.map(({ name }: { name: string }) => name);
+  assert.ok(names.includes("kvlab/v1/data.proto"), names.join(", "));
+});
+
 /** Of a program that is compiled with all checks, those of declarations too. */
 const strictest = {
   target: "ES2023",
@@ -103,19 +141,8 @@ for (const [name, files, options] of [
   ],
 ] as const) {
   test(`a program compiles with the package's declarations: ${name}`, { timeout }, async () => {
-    program.write("servers.ts", servers);
     const config = { compilerOptions: { ...strictest, ...options }, files };
     program.write("tsconfig.json", JSON.stringify(config));
     await program.run("tsc", ["-p", "tsconfig.json"]).catch(({ stdout }) => assert.fail(stdout));
   });
 }
-
-const servers = `
-import { KvClient } from "kvlab";
-import { startCluster } from "kvlab/server";
-
-await using cluster = await startCluster({ groups: 2, replicas: 2 });
-await using client = new KvClient({ routers: [cluster.url] });
-await client.put("a", "1");
-console.log((await client.get("a"))?.text());
-`;

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { KvClient } from "kvlab";
+import { startDataNode, startRouter } from "kvlab/server";
+import { startZooKeeper } from "../support/zookeeper.ts";
+
+const timeout = 120_000;
+
+describe("servers inside a program", () => {
+  let zookeeper: Awaited<ReturnType<typeof startZooKeeper>>;
+  const folder = mkdtempSync(join(tmpdir(), "kvlab-servers-"));
+  before(async () => {
+    zookeeper = await startZooKeeper({ members: 1 });
+  });
+  after(async () => {
+    await zookeeper.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("join a cluster on ZooKeeper, on free ports", { timeout }, async () => {
+    const common = { zooaddr: zookeeper.connectString, serverip: "127.0.0.1", serverport: 0 };
+    const lines: string[] = [];
+    const log = (line: string) => lines.push(line);
+    await using node = await startDataNode({ ...common, name: "g", dbfile: join(folder, "db.txt") }, { log });
+    await using router = await startRouter({ ...common, virtualnodes: 128 }, { log });
+    assert.notEqual(node.url, router.url);
+    assert.ok(lines.some((line) => line.startsWith("listening on 127.0.0.1:")));
+    await using client = new KvClient({ routers: [router.url] });
+    await client.put("a", "1");
+    assert.equal((await client.get("a"))?.text(), "1");
+  });
+
+  it("are refused with a setting that is unknown or not allowed, by its name", async () => {
+    // @ts-expect-error: no such setting
+    const unknown = startRouter({ zooadr: "localhost" });
+    await assert.rejects(unknown, {
+      name: "SettingError",
+      message: /^zooadr is not a setting of kvlab router; allowed: zooaddr, serverip, /,
+    });
+    const refused = startDataNode({ name: "g", minsync: 0 });
+    await assert.rejects(refused, { name: "SettingError", message: /^minsync is "0"; allowed: / });
+  });
+
+  it("stop starting when the signal says so, and free their port and log", { timeout }, async () => {
+    const dbfile = join(folder, "unreached.txt");
+    // Nobody listens on port 1.
+    const settings = { zooaddr: "127.0.0.1:1", serverip: "127.0.0.1", serverport: 0 };
+    for (let round = 0; round < 2; round++) {
+      const stopped = new AbortController();
+      const starting = startDataNode(
+        { ...settings, name: "g", dbfile },
+        { signal: stopped.signal, log: () => stopped.abort(new Error("enough")) },
+      );
+      await assert.rejects(starting, /^Error: enough$/);
+    }
+    const over = AbortSignal.abort(new Error("too late"));
+    await assert.rejects(startRouter(settings, { signal: over }), /^Error: too late$/);
+  });
+});
