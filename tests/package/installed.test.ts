@@ -27,26 +27,19 @@ after(async () => {
 });
 await cluster.says("kvlab is running.");
 
-/** The first program of the README, word for word but for the ports: those of the README may be taken. */
-const [, example = ""] = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(root, "README.md"), "utf8")) ?? [];
-const ours = example
+/** The first program on a page of ours. */
+function programOf(page: string, language: string): string {
+  const text = readFileSync(join(root, page), "utf8");
+  return new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(text)?.[1] ?? "";
+}
+
+// Word for word, but for the ports: those of the README may be taken.
+const ours = programOf("README.md", "ts")
   .replace("127.0.0.1:1926", `127.0.0.1:${routerport}`)
   .replace("127.0.0.1:1927", `127.0.0.1:${routerport + 1}`);
 const prints = "hello, world\n{hall 1}/seat 7 taken\n{hall 1}/seat 8 taken\n";
 program.write("main.ts", ours);
-program.write(
-  "servers.ts",
-  `import { KvClient } from "kvlab";
-import { startCluster } from "kvlab/server";
-
-const cluster = await startCluster({ groups: 2 });
-const client = new KvClient({ routers: [cluster.url] });
-await client.put("a", "1");
-console.log((await client.get("a"))?.text());
-client.close();
-await cluster.close();
-`,
-);
+program.write("servers.ts", programOf("docs/package.md", "js"));
 
 for (const [name, command, args, path] of [
   ["the oldest Node.js that it allows", "node", [], oldest],
@@ -54,12 +47,12 @@ for (const [name, command, args, path] of [
   ["Bun", "bun", [], undefined],
   ["Deno", "deno", ["run", "-A"], undefined],
 ] as const) {
-  test(`the README's program, and one with servers, run with the installed package on ${name}`, {
+  test(`the README's program, and that with servers, run with the installed package on ${name}`, {
     timeout,
   }, async () => {
     const run = (file: string) => program.run(command, [...args, file], path);
     assert.equal((await run("main.ts")).stdout, prints);
-    assert.equal((await run("servers.ts")).stdout, "1\n");
+    assert.equal((await run("servers.ts")).stdout, "hello\n");
   });
 }
 
