@@ -48,7 +48,7 @@ test("the executable starts a router and a data node, and says that it has no na
 }, async () => {
   for (const args of [["router"], ["data", "--name=g"]]) {
     const help = await kvlab(args[0] ?? "", "--help");
-    assert.match(help.stdout, new RegExp(`^Runs a [sS]*Usage: kvlab ${args[0]} `));
+    assert.match(help.stdout, new RegExp(`^Runs a [\\s\\S]*Usage: kvlab ${args[0]} `));
     const [port] = [await freeRange(1)];
     const settings = ["--serverip=127.0.0.1", `--serverport=${port}`, "--zkdriver=native"];
     await assert.rejects(kvlab(...args, ...settings), ({ code, stderr }) => {
