@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
 import { AdminService } from "../../gen/kvlab/v1/admin_pb.ts";
 import { KvClient } from "../../src/client/index.ts";
 import { createTransports, type Transports } from "../../src/client/transport/http2.ts";
-import { assertPlaced, hasRing, isInSync } from "../support/placed-keys.ts";
+import { assertPlaced, hasRing } from "../support/placed-keys.ts";
 import { makeProcessCluster, type ProcessCluster } from "../support/process-cluster.ts";
 import { RecordedWrites, ToldEvents, writerOver } from "../support/recorded-writes.ts";
 import type { ServerProcess } from "../support/server-process.ts";
 import { until } from "../support/until.ts";
+import { StopFile } from "./stop-file.ts";
+import { masterOf, untilWhole } from "./whole.ts";
 
 /** Where a move is stopped. `erase`: a second attempt, which finds copies of the first. */
 export const steps = ["begin", "erase", "copy", "seal", "accept", "release", "done", "forget"] as const;
@@ -27,53 +29,63 @@ export const victims = [
 export type Victim = (typeof victims)[number];
 
 const groups = ["zdata1", "zdata2"] as const;
-const nodeCount = 4;
 /** Of each writer. */
 const keysPerWriter = 15;
 const writerCount = 3;
+/** Between two writes of a writer: the processes that start again and again need the processor. */
+const restMs = 25;
 /** How long a change may take from a kill to its end, on a busy machine. */
-const endsWithinMs = 30_000;
+const endsWithinMs = 60_000;
 const callMs = 60_000;
+/** How long all of one kill may take, restarts included. */
+const killWithinMs = 240_000;
 
 /**
  * Two groups of two nodes, between which the keys go back and forth: one group leaves the ring, or enters it. Meanwhile
  * there are writers, and watchers of all keys.
  */
 export class KilledMoves {
+  /** With what every server has ever written. Removed by `close`, unless something has failed. */
+  readonly logs: string;
+  readonly #folder: string;
   readonly #cluster: ProcessCluster;
   readonly #transports: Transports;
-  readonly #folder: string;
+  readonly #stop: StopFile;
   readonly #clients: readonly KvClient[];
-  readonly #writes = new RecordedWrites();
+  readonly #writes = new RecordedWrites({ restMs });
   readonly #watches: readonly ToldEvents[];
   /** Whether zdata2 is in the ring. */
   #isWhole = true;
+  #hasFailed = false;
+  kills = 0;
+  /** How often a key was looked for in all nodes. */
+  keysChecked = 0;
 
-  private constructor(cluster: ProcessCluster, transports: Transports, folder: string) {
+  private constructor(cluster: ProcessCluster, folder: string, logs: string, stop: StopFile) {
     this.#cluster = cluster;
-    this.#transports = transports;
     this.#folder = folder;
+    this.logs = logs;
+    this.#stop = stop;
+    this.#transports = createTransports({ connectTimeoutMs: 1000 });
     const routers = cluster.routers.map(({ address }) => address);
     this.#clients = [true, false].map((direct) => new KvClient({ routers, direct, deadlineMs: callMs }));
     this.#watches = this.#clients.map((kv) => new ToldEvents(kv, {}));
+    for (const server of this.#servers) server.logFile = join(logs, `${server.name}.log`);
   }
 
   static async start(): Promise<KilledMoves> {
     const folder = await mkdtemp(join(tmpdir(), "kvlab-kills-"));
+    const [logs, stops] = [join(folder, "logs"), join(folder, "stops")];
+    await Promise.all([mkdir(logs), mkdir(stops)]);
+    const stop = new StopFile(stops);
     const cluster = await makeProcessCluster({
-      env: { virtualnodes: "16", stopfile: join(folder, "stop") },
+      env: { virtualnodes: "16", stopfile: stop.path },
       data: new URL("./stopping-data-program.ts", import.meta.url),
     });
+    const moves = new KilledMoves(cluster, folder, logs, stop);
     await cluster.startAll();
-    const moves = new KilledMoves(cluster, createTransports({ connectTimeoutMs: 1000 }), folder);
     await Promise.all(moves.#watches.map(({ ready }) => ready));
-    const [kv = assert.fail()] = moves.#clients;
-    await Promise.all(
-      Array.from({ length: writerCount }, (_, writer) => {
-        const keys = Array.from({ length: keysPerWriter }, (_, n) => `key-${writer}-${n}`);
-        return moves.#writes.begin(writerOver(kv), keys);
-      }),
-    );
+    await moves.#write();
     return moves;
   }
 
@@ -82,26 +94,34 @@ export class KilledMoves {
     return this.#writes.count;
   }
 
-  /** Carries out one change, and kills somebody in the middle of it. */
-  async kill(victim: Victim, step: Step): Promise<void> {
-    const what = `kill -9 of the ${victim} at ${step}`;
-    try {
-      await Promise.race([this.#kill(victim, step), this.#writes.failed()]);
-    } catch (error) {
-      throw new Error(`${what}: ${error instanceof Error ? error.message : error}`, { cause: error });
-    }
+  /** Longest time in which a writer had no success. */
+  get longestGapMs(): number {
+    return this.#writes.longestGapMs;
   }
 
-  /** Checks that everything was carried out and told once. */
+  /** Carries out one change, and kills somebody in the middle of it. */
+  async kill(victim: Victim, step: Step): Promise<void> {
+    const what = `kill ${this.kills + 1}, kill -9 of the ${victim} at ${step}`;
+    for (const server of this.#servers) server.note(`=== ${what}`);
+    await this.#checked(what, async () => {
+      await Promise.race([this.#kill(victim, step), this.#writes.failed()]);
+    });
+    this.kills++;
+  }
+
+  /** Checks that everything was carried out and told once. Then the writers go on. */
   async check(): Promise<void> {
-    await this.#writes.end();
-    const { written, values } = this.#writes;
-    await until("all watches were told everything", endsWithinMs, () =>
-      this.#watches.every((watch) => watch.isComplete(written)),
-    );
-    for (const watch of this.#watches) watch.assertIs(written);
-    const [kv = assert.fail()] = this.#clients;
-    for (const [key, value] of values) assert.equal((await kv.get(key))?.text(), value, key);
+    await this.#checked(`after ${this.kills} kills`, async () => {
+      await this.#writes.end();
+      const { written, values } = this.#writes;
+      await until("all watches were told everything", endsWithinMs, () =>
+        this.#watches.every((watch) => watch.isComplete(written)),
+      );
+      for (const watch of this.#watches) watch.assertIs(written);
+      const [kv = assert.fail()] = this.#clients;
+      for (const [key, value] of values) assert.equal((await kv.get(key))?.text(), value, key);
+      await this.#write();
+    });
   }
 
   async close(): Promise<void> {
@@ -109,18 +129,37 @@ export class KilledMoves {
     for (const kv of this.#clients) kv.close();
     this.#transports.close();
     await this.#cluster.close();
-    await rm(this.#folder, { recursive: true, force: true });
+    if (!this.#hasFailed) await rm(this.#folder, { recursive: true, force: true });
   }
 
-  /** What the servers have written since they were last started. */
-  get output(): string {
-    const servers = [...this.#cluster.routers, ...this.#cluster.nodes];
-    return servers.map(({ name, output }) => `--- ${name}\n${output}`).join("\n");
+  /** Says what has failed, where, and where to read on. */
+  async #checked(what: string, check: () => Promise<void>): Promise<void> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => late.reject(new Error(`not over after ${killWithinMs} ms`)), killWithinMs);
+    try {
+      await Promise.race([check(), late.promise]);
+    } catch (error) {
+      this.#hasFailed = true;
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Error(`${what}: ${why}\nWhat the servers have written is in ${this.logs}.`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #write(): Promise<void> {
+    const [kv = assert.fail()] = this.#clients;
+    await Promise.all(
+      Array.from({ length: writerCount }, (_, writer) => {
+        const keys = Array.from({ length: keysPerWriter }, (_, n) => `key-${writer}-${n}`);
+        return this.#writes.begin(writerOver(kv), keys);
+      }),
+    );
   }
 
   async #kill(victim: Victim, step: Step): Promise<void> {
     const [source, destination] = this.#isWhole ? (["zdata2", "zdata1"] as const) : groups;
-    await this.#stopAt(step === "erase" ? "seal" : step);
+    await this.#stop.stopAt(step === "erase" ? "seal" : step);
     await this.#admin.changeRing({
       request: { change: { case: this.#isWhole ? "drain" : "add", value: "zdata2" } },
     });
@@ -131,9 +170,10 @@ export class KilledMoves {
     if (killed !== stopped) stopped.signal("SIGCONT");
     // It ends without the one that was killed.
     await this.#changed();
-    await this.#untilBack(killed);
-    const keys = this.#writes.written.keys();
+    await this.#restart(killed);
+    const keys = [...this.#writes.written.keys()];
     await assertPlaced(this.#cluster, this.#router, keys);
+    this.keysChecked += keys.length;
     await this.#progress();
   }
 
@@ -144,24 +184,22 @@ export class KilledMoves {
     await this.#admin.paceRing({ paused: true });
     await primary.kill();
     source.signal("SIGCONT");
-    await this.#untilBack(primary);
-    await this.#stopAt("forget");
+    await this.#restart(primary);
+    await this.#stop.stopAt("forget");
     await this.#admin.paceRing({ paused: false });
     return await this.#untilStopped();
   }
 
   async #find(victim: Victim, source: string, destination: string): Promise<ServerProcess> {
-    if (victim === "master") {
-      const { routers } = await this.#cluster.topologyOf(this.#router, "there is a master", (given) =>
-        given.routers.some(({ number }) => number === 0),
-      );
-      const address = routers.find(({ number }) => number === 0)?.address;
-      return this.#cluster.routers.find((router) => router.address === address) ?? assert.fail();
-    }
+    if (victim === "master") return await masterOf(this.#cluster, endsWithinMs);
     const group = victim.startsWith("source") ? source : destination;
     const primary = await this.#cluster.primaryOf(group);
     if (victim.endsWith("primary")) return primary;
     return this.#cluster.groups.get(group)?.find((node) => node !== primary) ?? assert.fail();
+  }
+
+  get #servers(): readonly ServerProcess[] {
+    return [...this.#cluster.routers, ...this.#cluster.nodes];
   }
 
   get #router(): ServerProcess {
@@ -172,19 +210,8 @@ export class KilledMoves {
     return createClient(AdminService, this.#transports.transportTo(this.#router.address));
   }
 
-  async #stopAt(step: string): Promise<void> {
-    await writeFile(join(this.#folder, "stop"), step);
-  }
-
-  /** The data node that has stopped itself. */
-  async #untilStopped(): Promise<ServerProcess> {
-    return await until("a data node has stopped", endsWithinMs, async () => {
-      const name = (await readdir(this.#folder)).find((each) => each.startsWith("stop."));
-      if (name === undefined) return undefined;
-      await rm(join(this.#folder, name));
-      const pid = Number(name.slice("stop.".length));
-      return this.#cluster.nodes.find((node) => node.isRunning && node.pid === pid);
-    });
+  #untilStopped(): Promise<ServerProcess> {
+    return this.#stop.untilStopped(this.#cluster.nodes, endsWithinMs);
   }
 
   async #changed(): Promise<void> {
@@ -198,22 +225,11 @@ export class KilledMoves {
   }
 
   /** Starts what was killed, and waits until all is as before. */
-  async #untilBack(killed: ServerProcess): Promise<void> {
-    // Else what was known of it before might be taken for news.
-    await this.#cluster.topologyOf(
-      this.#router,
-      `${killed.name} is known to be gone`,
-      ({ groups: views }) =>
-        !views.some(({ nodes }) => nodes.some(({ address, inSync }) => address === killed.address && inSync)),
-      endsWithinMs,
-    );
+  async #restart(killed: ServerProcess): Promise<void> {
     await killed.start();
-    await this.#cluster.topologyOf(
-      this.#router,
-      "all nodes are in sync",
-      (given) => given.routers.length === 3 && isInSync(nodeCount, given),
-      endsWithinMs,
-    );
+    // A router that was there before may still show the one that was killed: it has the same address.
+    const router = this.#cluster.routers.includes(killed) ? killed : this.#router;
+    await untilWhole(this.#cluster, router, endsWithinMs);
   }
 
   /** Every writer has gone on. */

@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { KilledMoves, steps, victims } from "./kill-at-steps.ts";
@@ -9,10 +8,12 @@ Usage: npm run ring-kills -- [--rounds N]
 
   --rounds N  How often each process is killed at each step (default 20)
 
-Exits with 1 when a promise was broken; what the servers have written is then in ring-kills.log.
+Exits with 1 when a promise was broken, and says at which kill; what all servers have written is then kept.
 `;
 
-process.exitCode = await run(readRounds());
+const rounds = readRounds();
+for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => process.exit(1));
+process.exitCode = await run();
 
 function readRounds(): number {
   try {
@@ -33,23 +34,32 @@ function readRounds(): number {
   }
 }
 
-async function run(rounds: number): Promise<number> {
+async function run(): Promise<number> {
+  const pairs = steps.length * victims.length;
+  console.log(`${rounds} ${rounds === 1 ? "round" : "rounds"} of ${pairs} kills`);
   const moves = await KilledMoves.start();
   const begun = performance.now();
-  const seconds = () => ((performance.now() - begun) / 1000).toFixed(1);
   try {
     for (let round = 1; round <= rounds; round++) {
-      for (const step of steps) for (const victim of victims) await moves.kill(victim, step);
-      console.log(`round ${round}: ${steps.length * victims.length} kills, ${seconds()} s`);
+      for (const step of steps) {
+        for (const victim of victims) await moves.kill(victim, step);
+        console.log(`round ${round}, ${step}: ${moves.kills} kills after ${seconds(begun)} s`);
+      }
+      await moves.check();
     }
-    await moves.check();
-    console.log(`${moves.writeCount} writes, each carried out and told once`);
     return 0;
   } catch (error) {
-    console.error(error);
-    await writeFile("ring-kills.log", moves.output);
+    console.error(error instanceof Error ? error.message : error);
     return 1;
   } finally {
+    const { kills, keysChecked, writeCount, longestGapMs } = moves;
+    console.log(`${kills} kills in ${kills} moves that ended; ${writeCount} writes`);
+    console.log(`${keysChecked} times a key was looked for, and found where the ring says and nowhere else`);
+    console.log(`longest time in which a writer had no success: ${(longestGapMs / 1000).toFixed(1)} s`);
     await moves.close();
   }
+}
+
+function seconds(sinceMs: number): string {
+  return ((performance.now() - sinceMs) / 1000).toFixed(1);
 }

@@ -41,7 +41,7 @@ export function redirectedWriter(calls: RedirectedCalls): Writer {
 }
 
 /** Between two writes of a writer, which would else keep every core busy. */
-const restMs = 4;
+const defaultRestMs = 4;
 
 /**
  * Writers, each with keys of its own, that write on until they are told to end. No call may fail, every read must show
@@ -50,12 +50,20 @@ const restMs = 4;
 export class RecordedWrites {
   /** By key, in order. */
   readonly written = new Map<string, Recorded[]>();
-  readonly #writing: Promise<unknown>[] = [];
+  readonly #restMs: number;
+  #writing: Promise<unknown>[] = [];
   #isOver = false;
   count = 0;
+  /** Longest time in which a writer had no success. */
+  longestGapMs = 0;
 
-  /** Puts each key once, and then goes on. Keys whose names begin with `deleted` are also deleted, now and then. */
+  constructor({ restMs = defaultRestMs }: { readonly restMs?: number } = {}) {
+    this.#restMs = restMs;
+  }
+
+  /** Puts each key once, and then goes on. Keys whose names begin with `deleted` are also deleted, now and then. May be called again after `end`. */
   async begin(writer: Writer, keys: readonly string[]): Promise<void> {
+    this.#isOver = false;
     for (const key of keys) await this.#put(writer, key, "0");
     const writing = this.#writeOn(writer, keys);
     // Told by `end` and `failed`.
@@ -72,7 +80,9 @@ export class RecordedWrites {
   /** Lets the writers end. Rejects with what has failed. */
   async end(): Promise<void> {
     this.#isOver = true;
-    await Promise.all(this.#writing);
+    const writing = this.#writing;
+    this.#writing = [];
+    await Promise.all(writing);
   }
 
   /** The last value of each key that exists. */
@@ -89,13 +99,15 @@ export class RecordedWrites {
     for (let round = 1; !this.#isOver; round++) {
       for (const key of keys) {
         if (this.#isOver) return;
+        const begunMs = performance.now();
         const isDeleted = key.startsWith("deleted") && round % 2 === 1;
         if (isDeleted) this.#record(key, undefined, await writer.delete(key));
         else {
           await this.#put(writer, key, `${round}`);
           assert.equal(await writer.get(key), `${round}`, key);
         }
-        await new Promise((resolve) => setTimeout(resolve, restMs));
+        this.longestGapMs = Math.max(this.longestGapMs, performance.now() - begunMs);
+        await new Promise((resolve) => setTimeout(resolve, this.#restMs));
       }
     }
   }
@@ -161,7 +173,9 @@ export class ToldEvents {
       if (done) return;
       const { key, revision } = event;
       const value = event.type === "put" ? event.text() : undefined;
-      this.byKey.set(key, [...(this.byKey.get(key) ?? []), { value, revision }]);
+      const told = this.byKey.get(key) ?? [];
+      told.push({ value, revision });
+      this.byKey.set(key, told);
       this.count++;
     }
   }

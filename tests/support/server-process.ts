@@ -48,6 +48,11 @@ export class ServerProcess {
     return this.#output;
   }
 
+  /** Adds a line of our own to the log file. */
+  note(text: string): void {
+    if (this.logFile !== undefined) appendFileSync(this.logFile, `${text}\n`);
+  }
+
   /** Starts the process and waits until it has its place in the cluster. */
   async start(): Promise<void> {
     this.launch();
