@@ -8,9 +8,10 @@ import { KvClient } from "../../src/client/index.ts";
 import { createTransports, type Transports } from "../../src/client/transport/http2.ts";
 import { assertPlaced, hasRing } from "../support/placed-keys.ts";
 import { makeProcessCluster, type ProcessCluster } from "../support/process-cluster.ts";
-import { RecordedWrites, ToldEvents, writerOver } from "../support/recorded-writes.ts";
 import type { ServerProcess } from "../support/server-process.ts";
+import { ToldEvents } from "../support/told-events.ts";
 import { until } from "../support/until.ts";
+import { RecordedWrites } from "./recorded-writes.ts";
 import { StopFile } from "./stop-file.ts";
 import { masterOf, untilWhole } from "./whole.ts";
 
@@ -18,22 +19,22 @@ import { masterOf, untilWhole } from "./whole.ts";
 export const steps = ["begin", "erase", "copy", "seal", "accept", "release", "done", "forget"] as const;
 export type Step = (typeof steps)[number];
 
-/** Who is killed then. */
-export const victims = [
+/** Who is killed then, alone. */
+export const loneVictims = [
   "source's primary",
   "source's standby",
   "destination's primary",
   "destination's standby",
   "master",
 ] as const;
+/** Who is killed then. */
+export const victims = [...loneVictims, "both primaries", "all data nodes"] as const;
 export type Victim = (typeof victims)[number];
 
 const groups = ["zdata1", "zdata2"] as const;
 /** Of each writer. */
 const keysPerWriter = 15;
 const writerCount = 3;
-/** Between two writes of a writer: the processes that start again and again need the processor. */
-const restMs = 25;
 /** How long a change may take from a kill to its end, on a busy machine. */
 const endsWithinMs = 60_000;
 const callMs = 60_000;
@@ -52,7 +53,7 @@ export class KilledMoves {
   readonly #transports: Transports;
   readonly #stop: StopFile;
   readonly #clients: readonly KvClient[];
-  readonly #writes = new RecordedWrites({ restMs });
+  readonly #writes = new RecordedWrites();
   readonly #watches: readonly ToldEvents[];
   /** Whether zdata2 is in the ring. */
   #isWhole = true;
@@ -152,7 +153,7 @@ export class KilledMoves {
     await Promise.all(
       Array.from({ length: writerCount }, (_, writer) => {
         const keys = Array.from({ length: keysPerWriter }, (_, n) => `key-${writer}-${n}`);
-        return this.#writes.begin(writerOver(kv), keys);
+        return this.#writes.begin(kv, keys);
       }),
     );
   }
@@ -166,11 +167,13 @@ export class KilledMoves {
     this.#isWhole = !this.#isWhole;
     const stopped = step === "erase" ? await this.#untilErase(destination) : await this.#untilStopped();
     const killed = await this.#find(victim, source, destination);
-    await killed.kill();
-    if (killed !== stopped) stopped.signal("SIGCONT");
-    // It ends without the one that was killed.
-    await this.#changed();
+    await Promise.all(killed.map((server) => server.kill()));
+    if (!killed.includes(stopped)) stopped.signal("SIGCONT");
+    // It ends without those who were killed, if anybody is left.
+    const isNobodyLeft = victim === "all data nodes";
+    if (!isNobodyLeft) await this.#changed();
     await this.#restart(killed);
+    if (isNobodyLeft) await this.#changed();
     const keys = [...this.#writes.written.keys()];
     await assertPlaced(this.#cluster, this.#router, keys);
     this.keysChecked += keys.length;
@@ -184,18 +187,21 @@ export class KilledMoves {
     await this.#admin.paceRing({ paused: true });
     await primary.kill();
     source.signal("SIGCONT");
-    await this.#restart(primary);
+    await this.#restart([primary]);
     await this.#stop.stopAt("forget");
     await this.#admin.paceRing({ paused: false });
     return await this.#untilStopped();
   }
 
-  async #find(victim: Victim, source: string, destination: string): Promise<ServerProcess> {
-    if (victim === "master") return await masterOf(this.#cluster, endsWithinMs);
+  async #find(victim: Victim, source: string, destination: string): Promise<readonly ServerProcess[]> {
+    const { nodes, groups: members } = this.#cluster;
+    if (victim === "all data nodes") return nodes;
+    if (victim === "master") return [await masterOf(this.#cluster, endsWithinMs)];
+    const primaries = await Promise.all(groups.map((group) => this.#cluster.primaryOf(group)));
+    if (victim === "both primaries") return primaries;
     const group = victim.startsWith("source") ? source : destination;
-    const primary = await this.#cluster.primaryOf(group);
-    if (victim.endsWith("primary")) return primary;
-    return this.#cluster.groups.get(group)?.find((node) => node !== primary) ?? assert.fail();
+    const isWanted = (node: ServerProcess) => primaries.includes(node) === victim.endsWith("primary");
+    return [members.get(group)?.find(isWanted) ?? assert.fail(victim)];
   }
 
   get #servers(): readonly ServerProcess[] {
@@ -225,10 +231,10 @@ export class KilledMoves {
   }
 
   /** Starts what was killed, and waits until all is as before. */
-  async #restart(killed: ServerProcess): Promise<void> {
-    await killed.start();
+  async #restart(killed: readonly ServerProcess[]): Promise<void> {
+    await Promise.all(killed.map((server) => server.start()));
     // A router that was there before may still show the one that was killed: it has the same address.
-    const router = this.#cluster.routers.includes(killed) ? killed : this.#router;
+    const router = this.#cluster.routers.find((each) => killed.includes(each)) ?? this.#router;
     await untilWhole(this.#cluster, router, endsWithinMs);
   }
 
