@@ -4,15 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
 import { AdminService } from "../../gen/kvlab/v1/admin_pb.ts";
-import { KvClient } from "../../src/client/index.ts";
 import { createTransports, type Transports } from "../../src/client/transport/http2.ts";
 import { assertPlaced, hasRing } from "../support/placed-keys.ts";
 import { makeProcessCluster, type ProcessCluster } from "../support/process-cluster.ts";
 import type { ServerProcess } from "../support/server-process.ts";
-import { ToldEvents } from "../support/told-events.ts";
 import { until } from "../support/until.ts";
-import { RecordedWrites } from "./recorded-writes.ts";
 import { StopFile } from "./stop-file.ts";
+import { WatchedLoad } from "./watched-load.ts";
 import { masterOf, untilWhole } from "./whole.ts";
 
 /** Where a move is stopped. `erase`: a second attempt, which finds copies of the first. */
@@ -32,12 +30,8 @@ export const victims = [...loneVictims, "both primaries", "all data nodes"] as c
 export type Victim = (typeof victims)[number];
 
 const groups = ["zdata1", "zdata2"] as const;
-/** Of each writer. */
-const keysPerWriter = 15;
-const writerCount = 3;
 /** How long a change may take from a kill to its end, on a busy machine. */
 const endsWithinMs = 60_000;
-const callMs = 60_000;
 /** How long all of one kill may take, restarts included. */
 const killWithinMs = 240_000;
 
@@ -52,13 +46,12 @@ export class KilledMoves {
   readonly #cluster: ProcessCluster;
   readonly #transports: Transports;
   readonly #stop: StopFile;
-  readonly #clients: readonly KvClient[];
-  readonly #writes = new RecordedWrites();
-  readonly #watches: readonly ToldEvents[];
+  readonly #load: WatchedLoad;
   /** Whether zdata2 is in the ring. */
   #isWhole = true;
   #hasFailed = false;
-  kills = 0;
+  /** Moves so far. */
+  disturbances = 0;
   /** How often a key was looked for in all nodes. */
   keysChecked = 0;
 
@@ -68,9 +61,7 @@ export class KilledMoves {
     this.logs = logs;
     this.#stop = stop;
     this.#transports = createTransports({ connectTimeoutMs: 1000 });
-    const routers = cluster.routers.map(({ address }) => address);
-    this.#clients = [true, false].map((direct) => new KvClient({ routers, direct, deadlineMs: callMs }));
-    this.#watches = this.#clients.map((kv) => new ToldEvents(kv, {}));
+    this.#load = new WatchedLoad(cluster.routers.map(({ address }) => address));
     for (const server of this.#servers) server.logFile = join(logs, `${server.name}.log`);
   }
 
@@ -85,52 +76,75 @@ export class KilledMoves {
     });
     const moves = new KilledMoves(cluster, folder, logs, stop);
     await cluster.startAll();
-    await Promise.all(moves.#watches.map(({ ready }) => ready));
-    await moves.#write();
+    await moves.#load.begin();
     return moves;
   }
 
-  /** Writes that were acknowledged. */
-  get writeCount(): number {
-    return this.#writes.count;
-  }
-
-  /** Longest time in which a writer had no success. */
-  get longestGapMs(): number {
-    return this.#writes.longestGapMs;
+  get load(): Pick<WatchedLoad, "writeCount" | "longestGapMs"> {
+    return this.#load;
   }
 
   /** Carries out one change, and kills somebody in the middle of it. */
   async kill(victim: Victim, step: Step): Promise<void> {
-    const what = `kill ${this.kills + 1}, kill -9 of the ${victim} at ${step}`;
-    for (const server of this.#servers) server.note(`=== ${what}`);
-    await this.#checked(what, async () => {
-      await Promise.race([this.#kill(victim, step), this.#writes.failed()]);
+    await this.#disturb(`kill -9 of the ${victim} at ${step}`, step, async (stopped, source, destination) => {
+      const killed = await this.#find(victim, source, destination);
+      await Promise.all(killed.map((server) => server.kill()));
+      if (!killed.includes(stopped)) stopped.signal("SIGCONT");
+      // It ends without those who were killed, if anybody is left.
+      const isNobodyLeft = victim === "all data nodes";
+      if (!isNobodyLeft) await this.#changed();
+      await this.#restart(killed);
+      if (isNobodyLeft) await this.#changed();
     });
-    this.kills++;
+  }
+
+  /**
+   * Carries out one change, in which a primary freezes. When others have taken its place and ended the change, it goes on
+   * with its step as if nothing had happened.
+   */
+  async freeze(step: Step): Promise<void> {
+    await this.#disturb(`freeze of a primary at ${step}`, step, async (stopped) => {
+      for (const group of groups) await this.#untilOther(group, stopped);
+      await this.#changed();
+      stopped.signal("SIGCONT");
+      await untilWhole(this.#cluster, this.#router, endsWithinMs);
+    });
   }
 
   /** Checks that everything was carried out and told once. Then the writers go on. */
   async check(): Promise<void> {
-    await this.#checked(`after ${this.kills} kills`, async () => {
-      await this.#writes.end();
-      const { written, values } = this.#writes;
-      await until("all watches were told everything", endsWithinMs, () =>
-        this.#watches.every((watch) => watch.isComplete(written)),
-      );
-      for (const watch of this.#watches) watch.assertIs(written);
-      const [kv = assert.fail()] = this.#clients;
-      for (const [key, value] of values) assert.equal((await kv.get(key))?.text(), value, key);
-      await this.#write();
+    await this.#checked(`after ${this.disturbances} moves`, async () => {
+      await this.#load.check(endsWithinMs);
+      await this.#load.begin();
     });
   }
 
   async close(): Promise<void> {
-    await this.#writes.end().catch(() => {});
-    for (const kv of this.#clients) kv.close();
+    await this.#load.close();
     this.#transports.close();
     await this.#cluster.close();
     if (!this.#hasFailed) await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Begins a change, disturbs it when it has come to the step, and checks what has become of it. */
+  async #disturb(
+    what: string,
+    step: Step,
+    disturb: (stopped: ServerProcess, source: string, destination: string) => Promise<void>,
+  ): Promise<void> {
+    const name = `move ${this.disturbances + 1}, ${what}`;
+    for (const server of this.#servers) server.note(`=== ${name}`);
+    const run = async () => {
+      const [source, destination] = this.#isWhole ? (["zdata2", "zdata1"] as const) : groups;
+      const stopped = await this.#changeUntil(step, destination);
+      await disturb(stopped, source, destination);
+      const { keys } = this.#load;
+      await assertPlaced(this.#cluster, this.#router, keys);
+      this.keysChecked += keys.length;
+      await this.#load.progress(endsWithinMs);
+    };
+    await this.#checked(name, () => Promise.race([run(), this.#load.failed()]));
+    this.disturbances++;
   }
 
   /** Says what has failed, where, and where to read on. */
@@ -148,36 +162,14 @@ export class KilledMoves {
     }
   }
 
-  async #write(): Promise<void> {
-    const [kv = assert.fail()] = this.#clients;
-    await Promise.all(
-      Array.from({ length: writerCount }, (_, writer) => {
-        const keys = Array.from({ length: keysPerWriter }, (_, n) => `key-${writer}-${n}`);
-        return this.#writes.begin(kv, keys);
-      }),
-    );
-  }
-
-  async #kill(victim: Victim, step: Step): Promise<void> {
-    const [source, destination] = this.#isWhole ? (["zdata2", "zdata1"] as const) : groups;
+  /** Begins a change. Returns the node that has stopped at the step. */
+  async #changeUntil(step: Step, destination: string): Promise<ServerProcess> {
     await this.#stop.stopAt(step === "erase" ? "seal" : step);
     await this.#admin.changeRing({
       request: { change: { case: this.#isWhole ? "drain" : "add", value: "zdata2" } },
     });
     this.#isWhole = !this.#isWhole;
-    const stopped = step === "erase" ? await this.#untilErase(destination) : await this.#untilStopped();
-    const killed = await this.#find(victim, source, destination);
-    await Promise.all(killed.map((server) => server.kill()));
-    if (!killed.includes(stopped)) stopped.signal("SIGCONT");
-    // It ends without those who were killed, if anybody is left.
-    const isNobodyLeft = victim === "all data nodes";
-    if (!isNobodyLeft) await this.#changed();
-    await this.#restart(killed);
-    if (isNobodyLeft) await this.#changed();
-    const keys = [...this.#writes.written.keys()];
-    await assertPlaced(this.#cluster, this.#router, keys);
-    this.keysChecked += keys.length;
-    await this.#progress();
+    return step === "erase" ? await this.#untilErase(destination) : await this.#untilStopped();
   }
 
   /** Lets an attempt fail when everything has been copied, and waits until the next one erases that. */
@@ -230,17 +222,18 @@ export class KilledMoves {
     );
   }
 
+  /** Waits until the group's primary is another node than this one. */
+  async #untilOther(group: string, node: ServerProcess): Promise<void> {
+    await until(`${group} has another primary than ${node.name}`, endsWithinMs, async () => {
+      return (await this.#cluster.primaryOf(group)) !== node;
+    });
+  }
+
   /** Starts what was killed, and waits until all is as before. */
   async #restart(killed: readonly ServerProcess[]): Promise<void> {
     await Promise.all(killed.map((server) => server.start()));
     // A router that was there before may still show the one that was killed: it has the same address.
     const router = this.#cluster.routers.find((each) => killed.includes(each)) ?? this.#router;
     await untilWhole(this.#cluster, router, endsWithinMs);
-  }
-
-  /** Every writer has gone on. */
-  async #progress(): Promise<void> {
-    const before = this.#writes.count;
-    await until("the load goes on", endsWithinMs, () => this.#writes.count > before + 2 * writerCount);
   }
 }

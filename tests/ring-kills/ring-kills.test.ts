@@ -24,6 +24,12 @@ test("kill -9 of all data nodes at once, before and after the keys are given up:
   for (const step of ["release", "done"] as const) await moves.kill("all data nodes", step);
 });
 
+test("a primary that freezes before or after the keys are given up, and wakes up when the move is over, changes nothing", {
+  timeout,
+}, async () => {
+  for (const step of ["release", "done"] as const) await moves.freeze(step);
+});
+
 test("every write was carried out once, and every watch was told each of them once", {
   timeout,
 }, async () => {

@@ -2,13 +2,14 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { KilledMoves, steps, victims } from "./kill-at-steps.ts";
 
-const HELP = `Kills processes in the middle of moves of keys: each that takes part, at each step.
+const HELP = `Kills processes in the middle of moves of keys: each that takes part, and several at once, at each step. And freezes a
+primary there until others have ended the move.
 
 Usage: npm run ring-kills -- [--rounds N]
 
-  --rounds N  How often each process is killed at each step (default 20)
+  --rounds N  How often each is killed at each step (default 20)
 
-Exits with 1 when a promise was broken, and says at which kill; what all servers have written is then kept.
+Exits with 1 when a promise was broken, and says at which move; what all servers have written is then kept.
 `;
 
 const rounds = readRounds();
@@ -35,15 +36,17 @@ function readRounds(): number {
 }
 
 async function run(): Promise<number> {
-  const pairs = steps.length * victims.length;
-  console.log(`${rounds} ${rounds === 1 ? "round" : "rounds"} of ${pairs} kills`);
+  console.log(
+    `${rounds} ${rounds === 1 ? "round" : "rounds"} of ${steps.length * (victims.length + 1)} moves`,
+  );
   const moves = await KilledMoves.start();
   const begun = performance.now();
   try {
     for (let round = 1; round <= rounds; round++) {
       for (const step of steps) {
         for (const victim of victims) await moves.kill(victim, step);
-        console.log(`round ${round}, ${step}: ${moves.kills} kills after ${seconds(begun)} s`);
+        await moves.freeze(step);
+        console.log(`round ${round}, ${step}: ${moves.disturbances} moves after ${seconds(begun)} s`);
       }
       await moves.check();
     }
@@ -52,10 +55,10 @@ async function run(): Promise<number> {
     console.error(error instanceof Error ? error.message : error);
     return 1;
   } finally {
-    const { kills, keysChecked, writeCount, longestGapMs } = moves;
-    console.log(`${kills} kills in ${kills} moves that ended; ${writeCount} writes`);
+    const { disturbances, keysChecked, load } = moves;
+    console.log(`${disturbances} moves that were disturbed have ended; ${load.writeCount} writes`);
     console.log(`${keysChecked} times a key was looked for, and found where the ring says and nowhere else`);
-    console.log(`longest time in which a writer had no success: ${(longestGapMs / 1000).toFixed(1)} s`);
+    console.log(`longest time in which a writer had no success: ${(load.longestGapMs / 1000).toFixed(1)} s`);
     await moves.close();
   }
 }

@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** All of its standard input; none if absent. */
   readonly stdin?: string | Uint8Array;
+  /** How long it may take; then it is killed. 30 s by default. */
+  readonly timeoutMs?: number;
 }
 
 /** Command line that runs a TypeScript file on the runtime of this test. */
@@ -46,7 +48,7 @@ export function runProgramRaw(
   const child = spawn(command, commandArgs, {
     env: { ...programEnvironment(), NO_COLOR: "1", ...options.env },
     stdio: ["pipe", "pipe", "pipe"],
-    timeout: 30_000,
+    timeout: options.timeoutMs ?? 30_000,
     killSignal: "SIGKILL",
   });
   const stdout: Buffer[] = [];
