@@ -4,13 +4,22 @@ import { tableOf } from "../bench/statistics.ts";
 import { GrowingRing } from "./growing-ring.ts";
 import { growthSteps } from "./growth-steps.ts";
 
-// Real processes under load, while groups enter and leave the ring and the virtual nodes change: says what the calls took
-// meanwhile, and exits with 1 when a promise was broken. Settings: none.
+const HELP = `Two groups become five, two of them are drained, and the virtual nodes rise from 2 to 128, all of it under load.
+
+Usage: npm run ring-growth
+
+Says what the calls took before the first change and during each of them. Exits with 1 when a call has failed, or another
+promise was broken.
+`;
 
 const settings = { clients: 32, watchers: 50, keys: 1000 };
 /** Calls without a change, before the first one. */
 const quietCalls = 5000;
 
+if (process.argv.length > 2) {
+  console.log(HELP);
+  process.exit(process.argv[2] === "--help" ? 0 : 2);
+}
 for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => process.exit(1));
 process.exitCode = await run();
 

@@ -1,4 +1,5 @@
 import { sleep, withTimeout } from "../../common/clock.ts";
+import { explain } from "../metadata/diagnostics.ts";
 import type { RingState } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import type { MoveChunk, MoveEnd, MoveInRequest, MoveOutAnswer, MoveStep } from "../replication/peer.ts";
@@ -72,6 +73,17 @@ export class MoveDestination {
   }
 
   async #carryOut(change: number, move: Move): Promise<void> {
+    const { ended } = this.#options.primary;
+    try {
+      await this.#attempt(change, move);
+    } catch (error) {
+      // What was waited for rejects with the reason, which is no error of the operation.
+      if (ended.aborted) throw new OperationError("unavailable", explain(ended.reason), { cause: error });
+      throw error;
+    }
+  }
+
+  async #attempt(change: number, move: Move): Promise<void> {
     const { clock, primary } = this.#options;
     primary.log.checkServing();
     await untilRingSeen(this.#options, change, primary.ended);

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formatRingState } from "../../../src/cluster/metadata/codec.ts";
+import { OperationError } from "../../../src/cluster/metadata/operation-error.ts";
+import { ringPath } from "../../../src/cluster/metadata/paths.ts";
+import { requested } from "../../../src/cluster/ring/ring-change.ts";
+import { NodeCluster } from "../../support/node-cluster.ts";
+
+test("a move that ends because its destination is no longer the primary is unavailable, and says why", async () => {
+  const cluster = await NodeCluster.start();
+  const { clock } = cluster;
+  const router = await cluster.router("r:1", { newGroups: "wait" });
+  const source = await cluster.data("zdata1", "zdata1:1");
+  await cluster.sees(router, "the ring", ({ ring }) => ring !== undefined);
+  await clock.until("it serves", () => source.status().unavailable === undefined);
+  for (let key = 0; key < 200; key++) await cluster.put(source, `key-${key}`, "value");
+  const destination = await cluster.data("zdata2", "zdata2:1");
+  await clock.until("it serves", () => destination.status().unavailable === undefined);
+
+  const ring = router.topology.current?.ring ?? assert.fail("there is no ring");
+  const next = requested(ring.value, { kind: "add", group: "zdata2", rate: 10 });
+  const session = await clock.settled(cluster.session());
+  await clock.settled(session.set(ringPath, formatRingState(next), ring.version));
+  await clock.until("some copies", () => destination.status().keys > 0);
+
+  const move = destination.peers.moveIn({ group: "zdata2", from: "zdata1", change: next.change?.id ?? 0 });
+  const rejected = assert.rejects(move, (error) => {
+    assert.ok(error instanceof OperationError, String(error));
+    assert.equal(error.code, "unavailable");
+    assert.match(error.message, /the node is stopping/);
+    return true;
+  });
+  await clock.settled(destination.leave());
+  await clock.settled(rejected);
+});
