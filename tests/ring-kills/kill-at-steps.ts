@@ -4,14 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
 import { AdminService } from "../../gen/kvlab/v1/admin_pb.ts";
+import type { Topology } from "../../gen/kvlab/v1/topology_pb.ts";
 import { createTransports, type Transports } from "../../src/client/transport/http2.ts";
 import { assertPlaced, hasRing } from "../support/placed-keys.ts";
 import { makeProcessCluster, type ProcessCluster } from "../support/process-cluster.ts";
 import type { ServerProcess } from "../support/server-process.ts";
-import { until } from "../support/until.ts";
 import { StopFile } from "./stop-file.ts";
 import { WatchedLoad } from "./watched-load.ts";
-import { masterOf, untilWhole } from "./whole.ts";
+import { isAnyPrimary, isStranded, masterOf, untilWhole } from "./whole.ts";
 
 /** Where a move is stopped. `erase`: a second attempt, which finds copies of the first. */
 export const steps = ["begin", "erase", "copy", "seal", "accept", "release", "done", "forget"] as const;
@@ -32,8 +32,8 @@ export type Victim = (typeof victims)[number];
 const groups = ["zdata1", "zdata2"] as const;
 /** How long a change may take from a kill to its end, on a busy machine. */
 const endsWithinMs = 60_000;
-/** How long all of one kill may take, restarts included. */
-const killWithinMs = 240_000;
+/** How long all of one move may take, restarts included. */
+const moveWithinMs = 240_000;
 
 /**
  * Two groups of two nodes, between which the keys go back and forth: one group leaves the ring, or enters it. Meanwhile
@@ -52,6 +52,8 @@ export class KilledMoves {
   #hasFailed = false;
   /** Moves so far. */
   disturbances = 0;
+  /** Of these, moves that could not end before a lost node was back. */
+  stranded = 0;
   /** How often a key was looked for in all nodes. */
   keysChecked = 0;
 
@@ -90,11 +92,9 @@ export class KilledMoves {
       const killed = await this.#find(victim, source, destination);
       await Promise.all(killed.map((server) => server.kill()));
       if (!killed.includes(stopped)) stopped.signal("SIGCONT");
-      // It ends without those who were killed, if anybody is left.
-      const isNobodyLeft = victim === "all data nodes";
-      if (!isNobodyLeft) await this.#changed();
+      await this.#endsWithout(killed);
       await this.#restart(killed);
-      if (isNobodyLeft) await this.#changed();
+      await this.#changed();
     });
   }
 
@@ -104,10 +104,10 @@ export class KilledMoves {
    */
   async freeze(step: Step): Promise<void> {
     await this.#disturb(`freeze of a primary at ${step}`, step, async (stopped) => {
-      for (const group of groups) await this.#untilOther(group, stopped);
-      await this.#changed();
+      await this.#endsWithout([stopped]);
       stopped.signal("SIGCONT");
       await untilWhole(this.#cluster, this.#router, endsWithinMs);
+      await this.#changed();
     });
   }
 
@@ -135,6 +135,7 @@ export class KilledMoves {
     const name = `move ${this.disturbances + 1}, ${what}`;
     for (const server of this.#servers) server.note(`=== ${name}`);
     const run = async () => {
+      await this.#load.toggleKeys(this.disturbances);
       const [source, destination] = this.#isWhole ? (["zdata2", "zdata1"] as const) : groups;
       const stopped = await this.#changeUntil(step, destination);
       await disturb(stopped, source, destination);
@@ -150,7 +151,7 @@ export class KilledMoves {
   /** Says what has failed, where, and where to read on. */
   async #checked(what: string, check: () => Promise<void>): Promise<void> {
     const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => late.reject(new Error(`not over after ${killWithinMs} ms`)), killWithinMs);
+    const timer = setTimeout(() => late.reject(new Error(`not over after ${moveWithinMs} ms`)), moveWithinMs);
     try {
       await Promise.race([check(), late.promise]);
     } catch (error) {
@@ -213,20 +214,27 @@ export class KilledMoves {
   }
 
   async #changed(): Promise<void> {
-    const names = this.#isWhole ? groups : [groups[0]];
     await this.#cluster.topologyOf(
       this.#router,
       "the change has ended",
-      (given) => hasRing(names, given),
+      (given) => this.#hasChanged(given),
       endsWithinMs,
     );
   }
 
-  /** Waits until the group's primary is another node than this one. */
-  async #untilOther(group: string, node: ServerProcess): Promise<void> {
-    await until(`${group} has another primary than ${node.name}`, endsWithinMs, async () => {
-      return (await this.#cluster.primaryOf(group)) !== node;
-    });
+  /** Waits until the change has ended, and others have the places of these; or until they turn out to be needed for that. */
+  async #endsWithout(lost: readonly ServerProcess[]): Promise<void> {
+    const seen = await this.#cluster.topologyOf(
+      this.#router,
+      "the change has ended without those who are lost",
+      (given) => isStranded(given) || (this.#hasChanged(given) && !isAnyPrimary(lost, given)),
+      endsWithinMs,
+    );
+    if (isStranded(seen)) this.stranded++;
+  }
+
+  #hasChanged(topology: Topology): boolean {
+    return hasRing(this.#isWhole ? groups : [groups[0]], topology);
   }
 
   /** Starts what was killed, and waits until all is as before. */

@@ -28,6 +28,14 @@ export class RecordedWrites {
     this.#writing.push(writing);
   }
 
+  /** Deletes the key, or puts it if it does not exist. Not a key of a writer. */
+  async toggle(kv: KvClient, key: string): Promise<void> {
+    if (!this.values.has(key)) return await this.#put(kv, key, "back");
+    const deleted = await kv.delete(key);
+    assert.ok(deleted, `${key} was there`);
+    this.#record(key, undefined, deleted.revision);
+  }
+
   /** Rejects as soon as a writer has failed. */
   async failed(): Promise<never> {
     await Promise.all(this.#writing);
@@ -66,7 +74,10 @@ export class RecordedWrites {
   }
 
   async #put(kv: KvClient, key: string, value: string): Promise<void> {
-    const { revision } = await kv.put(key, value);
+    this.#record(key, value, (await kv.put(key, value)).revision);
+  }
+
+  #record(key: string, value: string | undefined, revision: number): void {
     const changes = this.written.get(key) ?? [];
     const before = changes.at(-1)?.revision ?? 0;
     assert.ok(revision > before, `${key} has revision ${revision} after ${before}`);

@@ -55,8 +55,9 @@ async function run(): Promise<number> {
     console.error(error instanceof Error ? error.message : error);
     return 1;
   } finally {
-    const { disturbances, keysChecked, load } = moves;
+    const { disturbances, stranded, keysChecked, load } = moves;
     console.log(`${disturbances} moves that were disturbed have ended; ${load.writeCount} writes`);
+    console.log(`${stranded} of them needed a lost node, the only one of its group in sync`);
     console.log(`${keysChecked} times a key was looked for, and found where the ring says and nowhere else`);
     console.log(`longest time in which a writer had no success: ${(load.longestGapMs / 1000).toFixed(1)} s`);
     await moves.close();

@@ -7,6 +7,8 @@ import { RecordedWrites } from "./recorded-writes.ts";
 const writerCount = 3;
 /** Of each writer. */
 const keysPerWriter = 15;
+/** Keys that are deleted between moves, and put again. */
+const toggledKeys = 6;
 const callMs = 60_000;
 
 /** Writers, and two watches of all keys: one asks the data nodes, the other only routers. */
@@ -41,8 +43,19 @@ export class WatchedLoad {
     return this.#writes.longestGapMs;
   }
 
+  /** Those that exist. */
   get keys(): string[] {
-    return [...this.#writes.written.keys()];
+    return [...this.#writes.values.keys()];
+  }
+
+  /**
+   * Deletes keys, or puts them again: before every third move, so that they are deleted in both groups, after they have
+   * been in the other one.
+   */
+  async toggleKeys(move: number): Promise<void> {
+    for (let key = move % 3; key < toggledKeys; key += 3) {
+      await this.#writes.toggle(this.#kv, `toggled-${key}`);
+    }
   }
 
   /** Rejects as soon as a writer has failed. */

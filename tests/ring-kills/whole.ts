@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { StandbyState } from "../../gen/kvlab/v1/data_pb.ts";
+import { NodeRole, type Topology } from "../../gen/kvlab/v1/topology_pb.ts";
 import { isInSync } from "../support/placed-keys.ts";
 import type { ProcessCluster } from "../support/process-cluster.ts";
 import type { ServerProcess } from "../support/server-process.ts";
@@ -43,4 +44,18 @@ export async function masterOf(cluster: ProcessCluster, timeoutMs: number): Prom
     return others.every((other) => other === first) && first;
   });
   return cluster.routers.find((router) => router.address === address) ?? assert.fail(address);
+}
+
+/**
+ * Whether a group cannot go on before a node is back: none of its in-sync nodes is there. That may be so after one kill: on
+ * a busy machine its standby may just have been removed as too slow.
+ */
+export function isStranded({ groups }: Topology): boolean {
+  return groups.some(({ nodes }) => !nodes.some(({ inSync }) => inSync));
+}
+
+/** Whether one of these still shows as the primary of a group. */
+export function isAnyPrimary(servers: readonly ServerProcess[], { groups }: Topology): boolean {
+  const primaries = groups.flatMap(({ nodes }) => nodes.filter(({ role }) => role === NodeRole.PRIMARY));
+  return primaries.some(({ address }) => servers.some((server) => server.address === address));
 }
