@@ -80,7 +80,14 @@ function npm(args, env = {}) {
 
 /** Whether node_modules holds what only developing needs: then an install must not take that away. */
 export function hasDevelopmentPackages() {
-  return Object.entries(lock.packages).some(([path, entry]) => entry.dev && existsSync(join(root, path)));
+  return Object.entries(lock.packages).some(([path, entry]) => {
+    return entry.dev && !isOfBun(path) && existsSync(join(root, path));
+  });
+}
+
+/** Whether a package is what `installBun` adds. */
+function isOfBun(path) {
+  return path === "node_modules/bun" || path.startsWith("node_modules/@oven/");
 }
 
 function installedVersion(path) {
