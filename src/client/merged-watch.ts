@@ -2,6 +2,7 @@ import type { KeysGiven, KeysTaken, WatchRequest, WatchResponse } from "../../ge
 import { Deadline } from "./deadline.ts";
 import { KvError, ofGroup } from "./errors.ts";
 import { after, type Position, type Positions, unknownRing } from "./positions.ts";
+import { RemovedGroups } from "./removed-groups.ts";
 import { RendezvousQueue } from "./rendezvous-queue.ts";
 import { resumed } from "./resumed.ts";
 import { SplitBatch } from "./split-batch.ts";
@@ -24,6 +25,22 @@ export interface WatchSettings {
 
 /** Where the watch of a group begins. See `WatchRequest.after_ring_change` and `WatchRequest.from_now`. */
 type Start = Position | { readonly ringChange: bigint; readonly fromNow?: boolean };
+
+/** The stream of a group. */
+interface Followed {
+  /** Of the ring that was known when it began. */
+  readonly ringVersion: bigint;
+  /** Ends when the group is removed, and with the watch. */
+  readonly lifetime: Deadline;
+}
+
+/** An answer that waits until the changes of another group up to a revision have been taken. */
+interface Held {
+  readonly group: string;
+  readonly revision: bigint;
+  readonly ringChange: bigint;
+  readonly release: () => void;
+}
 
 /** Changes of one group. */
 export interface WatchAnswer {
@@ -54,18 +71,14 @@ export class MergedWatch implements WatchSource {
   readonly #settings: WatchSettings;
   readonly #answers = new RendezvousQueue<{ readonly group: string; readonly answer: WatchResponse }>();
   readonly #ready = Promise.withResolvers<void>();
-  readonly #followed = new Set<string>();
+  readonly #followed = new Map<string, Followed>();
+  readonly #removed: RemovedGroups;
   /** Groups that have not answered yet. */
   readonly #unanswered = new Set<string>();
   /** Up to where all groups have been told. It moves when an answer is taken, so nothing before it is still on the way. */
   #positions: Positions;
   #isComplete = false;
-  /** Wait until the changes of a group up to a revision have been taken. */
-  readonly #held = new Set<{
-    readonly group: string;
-    readonly revision: bigint;
-    readonly release: () => void;
-  }>();
+  readonly #held = new Set<Held>();
   /** Wait until a group has answered first. */
   readonly #answered = new Map<string, PromiseWithResolvers<void>>();
   #unwatch = () => {};
@@ -73,6 +86,7 @@ export class MergedWatch implements WatchSource {
   constructor(cluster: StreamCluster, settings: WatchSettings) {
     this.#cluster = cluster;
     this.#settings = settings;
+    this.#removed = new RemovedGroups(() => cluster.view);
     this.#positions = settings.from ?? { cluster: "", ring: unknownRing, groups: new Map() };
     // Those who wait for it, and readers, get the error. Without either, it must not count as unhandled.
     this.#ready.promise.catch(() => {});
@@ -96,6 +110,9 @@ export class MergedWatch implements WatchSource {
     this.#positions = after(before, group, answer);
     for (const held of this.#held) {
       if (held.group !== group || answer.revision < held.revision) continue;
+      // There may have been two groups of this name.
+      if (this.#removed.includes(group, answer) !== this.#removed.isRemovedSince(group, held.ringChange))
+        continue;
       this.#held.delete(held);
       held.release();
     }
@@ -125,6 +142,9 @@ export class MergedWatch implements WatchSource {
     }
     this.#unwatch = this.#cluster.onView((view) => {
       if (isOtherCluster(view, this.#positions.cluster)) return lifetime.end(otherCluster());
+      for (const [name, followed] of this.#followed)
+        if (this.#removed.isRemovedSince(name, followed.ringVersion))
+          followed.lifetime.end(this.#removed.lost(name));
       for (const name of this.#groupsIn(view)) this.#start(name, this.#placeOf(name));
       if (this.#unanswered.size === 0) this.#complete();
     });
@@ -157,23 +177,34 @@ export class MergedWatch implements WatchSource {
     return this.#positions.groups.get(group) ?? { ringChange: this.#positions.ring.change };
   }
 
-  /** Follows a group, unless the watch follows it already. */
+  /** Follows a group, unless the watch follows it already, or it was removed. */
   #start(group: string, from: Start): void {
     if (this.#followed.has(group)) return;
-    this.#followed.add(group);
-    this.#unanswered.add(group);
-    this.#answered.delete(group);
     if ("epoch" in from) this.#positions = after(this.#positions, group, from);
-    void this.#follow(group, from);
+    const isGone = "epoch" in from && this.#removed.includes(group, from);
+    if (isGone) this.#checkTold(group);
+    // A later group of this name is told from its beginning.
+    if (!isGone) this.#open(group, from);
+    else if (this.#cluster.view?.groups.has(group))
+      this.#open(group, { ringChange: this.#positions.ring.change });
   }
 
-  /** Hands the answers of a group to the reader. */
-  async #follow(group: string, from: Start): Promise<void> {
+  #open(group: string, from: Start): void {
+    const lifetime = new Deadline(this.#cluster.deadlines, Number.POSITIVE_INFINITY);
+    const leave = this.#settings.lifetime.onEnd((reason) => lifetime.end(reason));
+    this.#followed.set(group, { lifetime, ringVersion: this.#cluster.view?.ringVersion ?? 0n });
+    this.#unanswered.add(group);
+    this.#answered.delete(group);
+    void this.#follow(group, from, lifetime).finally(leave);
+  }
+
+  /** Hands the answers of a group to the reader. `life` ends when the group is removed. */
+  async #follow(group: string, from: Start, life: Deadline): Promise<void> {
     const { lifetime } = this.#settings;
     let position = from;
     let missed: Position | undefined;
     try {
-      for await (const answer of this.#answersOf(group, () => position)) {
+      for await (const answer of this.#answersOf(group, () => position, life)) {
         missed = "fromNow" in position && position.fromNow ? this.#missed(answer.taken) : undefined;
         if (missed !== undefined) break;
         const { revision, epoch, given, taken } = answer;
@@ -186,13 +217,14 @@ export class MergedWatch implements WatchSource {
         // A token needs the position of every group. So no event is delivered before all groups have answered.
         if (this.#settings.from === undefined) await this.#ready.promise;
         if (given !== undefined) await lifetime.race(this.#given(given));
-        for (const other of taken) await lifetime.race(this.#takenUpTo(other.from, other.revision));
+        for (const other of taken) await lifetime.race(this.#takenUpTo(other));
         await this.#answers.put({ group, answer });
         if (answer.hasLeft) return this.#leave(group);
       }
-      if (missed !== undefined) await this.#follow(group, missed);
+      if (missed !== undefined) await this.#follow(group, missed, life);
     } catch (reason) {
-      lifetime.end(ofGroup(group, reason));
+      if (life.ended !== undefined && lifetime.ended === undefined) this.#depart(group);
+      else lifetime.end(ofGroup(group, reason));
     }
   }
 
@@ -200,7 +232,8 @@ export class MergedWatch implements WatchSource {
    * The changes of keys go on in another group. Resolves when that has answered: a token that leaves this place behind must
    * name the other group.
    */
-  async #given({ to }: KeysGiven): Promise<void> {
+  async #given({ to, ringChange }: KeysGiven): Promise<void> {
+    if (this.#isGone(to, ringChange)) return this.#checkTold(to);
     // Also of a single key: the ring may have given it to another group by the time this comes.
     // And it may have got others in a change before this one, of which this place is the first to tell.
     this.#start(to, this.#placeOf(to));
@@ -224,12 +257,32 @@ export class MergedWatch implements WatchSource {
   }
 
   /** Resolves when the reader has taken all changes of a group up to a revision. */
-  async #takenUpTo(group: string, revision: bigint): Promise<void> {
+  async #takenUpTo({ from: group, revision, ringChange }: KeysTaken): Promise<void> {
+    if (this.#isGone(group, ringChange)) return this.#checkTold(group, revision);
     const position = this.#positions.groups.get(group);
-    if (position !== undefined && position.revision >= revision) return;
+    const isOld = position !== undefined && this.#removed.includes(group, position);
+    if (!isOld && position !== undefined && position.revision >= revision) return;
     // A key may have been there for a while between two groups that are followed.
     this.#start(group, this.#placeOf(group));
-    await new Promise<void>((release) => this.#held.add({ group, revision, release }));
+    await new Promise<void>((release) => this.#held.add({ group, revision, ringChange, release }));
+  }
+
+  /** Whether the group of a ring change was removed, and what has come of it has been handed on. */
+  #isGone(group: string, ringChange: bigint): boolean {
+    if (!this.#removed.isRemovedSince(group, ringChange)) return false;
+    const followed = this.#followed.get(group);
+    return followed === undefined || !this.#removed.isRemovedSince(group, followed.ringVersion);
+  }
+
+  /** Ends the watch, unless a removed group was told up to a revision. */
+  #checkTold(group: string, revision?: bigint): void {
+    const position = this.#positions.groups.get(group);
+    if (position !== undefined && this.#removed.includes(group, position))
+      this.#removed.note(group, position);
+    // A watch from now on begins when all groups have answered that are there.
+    const isBeginning = this.#settings.from === undefined && !this.#isComplete;
+    if (isBeginning || this.#removed.isTold(group, revision)) return;
+    this.#settings.lifetime.end(this.#removed.lost(group));
   }
 
   /** Follows a group no longer that has no keys any more, and has told everything. */
@@ -238,14 +291,29 @@ export class MergedWatch implements WatchSource {
     for (const held of this.#held) if (held.group === group) held.release();
   }
 
+  /** Follows a group no longer that was removed. Those that wait for it would wait for ever. */
+  #depart(group: string): void {
+    this.#followed.delete(group);
+    this.#unanswered.delete(group);
+    this.#answered.get(group)?.resolve();
+    for (const held of this.#held) {
+      if (held.group !== group || !this.#removed.isRemovedSince(group, held.ringChange)) continue;
+      this.#held.delete(held);
+      this.#checkTold(group, held.revision);
+      held.release();
+    }
+    if (this.#unanswered.size === 0) this.#complete();
+    if (this.#cluster.view?.groups.has(group)) this.#start(group, this.#placeOf(group));
+  }
+
   #complete(): void {
     this.#isComplete = true;
     this.#ready.resolve();
   }
 
   /** The answers of one group. When the stream breaks, it starts again from `position`. */
-  async *#answersOf(group: string, position: () => Start): AsyncGenerator<WatchResponse> {
-    const { scope, previous, firstAnswerMs, outageMs, lifetime } = this.#settings;
+  async *#answersOf(group: string, position: () => Start, lifetime: Deadline): AsyncGenerator<WatchResponse> {
+    const { scope, previous, firstAnswerMs, outageMs } = this.#settings;
     const batch = new SplitBatch();
     const answers = resumed(this.#cluster, {
       server: (due, redirected) => this.#cluster.serverOf(group, due, redirected),

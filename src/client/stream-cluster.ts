@@ -14,8 +14,19 @@ export interface RingView {
   readonly ring: { owner(key: string): string | undefined };
   /** The groups in the ring, by name. */
   readonly groups: { readonly size: number; has(name: string): boolean; keys(): Iterable<string> };
+  /** Groups that were removed from the cluster, by name: as many of the last ones as are remembered. */
+  readonly removed: ReadonlyMap<string, RemovedGroup>;
   /** Why there are no groups, in words. */
   readonly empty: string;
+}
+
+/** A group that was removed. A later one of its name has higher epochs, and takes part in later ring changes only. */
+export interface RemovedGroup {
+  /** Of the ring with which it was removed. */
+  readonly ringVersion: bigint;
+  /** Epoch with which its last history began: what an operator has given up before that cannot be gone on from. */
+  readonly firstEpoch: bigint;
+  readonly lastEpoch: bigint;
 }
 
 /** What a stream needs from the ring before it can continue. */

@@ -2,6 +2,7 @@ import { NodeRole, type RingChange, type Topology } from "../../gen/kvlab/v1/top
 import { ChangingRing } from "../cluster/ring/changing-ring.ts";
 import { HashRing } from "../cluster/ring/hash-ring.ts";
 import { type Address, parseAddress } from "../common/address.ts";
+import type { RemovedGroup } from "./stream-cluster.ts";
 
 /** A group that owns keys, or will when the change of the ring has ended. */
 export interface GroupView {
@@ -26,6 +27,8 @@ export interface ClusterView {
   readonly groups: ReadonlyMap<string, GroupView>;
   /** Other groups, which may have had keys. */
   readonly outside: ReadonlyMap<string, GroupView>;
+  /** Groups that were removed, by name. */
+  readonly removed: ReadonlyMap<string, RemovedGroup>;
   /** Why there are no groups, in words. */
   readonly empty: string;
 }
@@ -66,7 +69,8 @@ export function viewOf(message: Topology, known?: ClusterView): ClusterView {
   const isSameRing = before?.ringVersion === ringVersion && sameKeys(before.groups, groups);
   const ring = isSameRing ? before.ring : ringOf(message);
   const nextChange = change?.id ?? ringVersion + 1n;
-  return { clusterId, ringVersion, nextChange, ring, groups, outside, empty };
+  const removed = new Map(message.removed.map((group) => [group.name, group]));
+  return { clusterId, ringVersion, nextChange, ring, groups, outside, removed, empty };
 }
 
 function ringOf({ groups, virtualNodes, change }: Topology): ChangingRing {

@@ -2,12 +2,19 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
   type GroupSchema,
   NodeRole,
+  type RemovedGroupSchema,
   type RingChangeSchema,
   type Topology as TopologyMessage,
   TopologySchema,
 } from "../../gen/kvlab/v1/topology_pb.ts";
 
-import { type GroupView, isSameMember, type RingChange, type Topology } from "../cluster/metadata/model.ts";
+import {
+  type GroupView,
+  isSameMember,
+  type RemovedGroup,
+  type RingChange,
+  type Topology,
+} from "../cluster/metadata/model.ts";
 import { noPrimaryReason, placementOf, primaryOf, waitingReason } from "../cluster/ring/placement.ts";
 
 /** The message of `GetTopology`. `nowMs` is monotonic. */
@@ -25,7 +32,22 @@ export function toTopologyMessage(topology: Topology, nowMs: number): TopologyMe
     routers: topology.routers.map(({ number, address }) => ({ number, address })),
     ageMs: ageOf(topology, nowMs),
     ...(ring?.change && { change: toChange(ring.change) }),
+    removed: (ring?.removed ?? []).map(toRemoved),
   });
+}
+
+function toRemoved({
+  group,
+  ringVersion,
+  firstEpoch,
+  lastEpoch,
+}: RemovedGroup): MessageInitShape<typeof RemovedGroupSchema> {
+  return {
+    name: group,
+    ringVersion: BigInt(ringVersion),
+    firstEpoch: BigInt(firstEpoch),
+    lastEpoch: BigInt(lastEpoch),
+  };
 }
 
 function toChange({ id, virtualNodes, groups, done }: RingChange): MessageInitShape<typeof RingChangeSchema> {

@@ -4,6 +4,7 @@ import { createClient } from "@connectrpc/connect";
 import { AdminService, type RingRequest } from "../../gen/kvlab/v1/admin_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import { KvClient, type KvEvent } from "../../src/client/index.ts";
+import type { Server } from "../../src/server/server.ts";
 import { type EmbeddedCluster, startEmbeddedCluster } from "../support/embedded-cluster.ts";
 import { until } from "../support/until.ts";
 
@@ -16,6 +17,7 @@ const marker = "the end";
 let cluster: EmbeddedCluster;
 let client: KvClient;
 let routed: KvClient;
+let late: Server;
 
 before(async () => {
   cluster = await startEmbeddedCluster({ virtualNodes: 2 });
@@ -81,7 +83,7 @@ test("a watch goes on after a token from before a move, with what has happened a
   const token = scan.watchToken;
   assert.ok(token !== undefined);
   for (const key of keys) await client.put(key, "1");
-  await cluster.add("zdata5");
+  late = await cluster.add("zdata5");
   await changed("zdata5 is in the ring", (groups) => groups.has("zdata5"));
   for (const key of keys) await client.put(key, "2");
   for (const key of keys) await client.put(key, marker);
@@ -90,6 +92,30 @@ test("a watch goes on after a token from before a move, with what has happened a
     for (const key of keys) {
       assert.deepEqual(events.filter((event) => event.key === key).map(shown), ["1", "2", marker], key);
     }
+  }
+});
+
+test("a watch goes on after a token that names a removed group if it was told all of that, and else the history is lost", async () => {
+  const scan = client.scan({ keysOnly: true });
+  for await (const _ of scan);
+  const early = scan.watchToken ?? assert.fail();
+  for (const key of keys) await client.put(key, marker);
+  const token = (await collected(client.watch({ after: early }), keys)).at(-1)?.token ?? assert.fail();
+  await change({ case: "drain", value: "zdata5" });
+  await changed("zdata5 is out of the ring", (groups) => !groups.has("zdata5"));
+  await late.stop();
+  await until("zdata5 is removed", 60_000, () => removed("zdata5"));
+  // One of that name that comes later is another group.
+  await cluster.add("zdata5");
+  await changed("another zdata5 is in the ring", (groups) => groups.has("zdata5"));
+  for (const key of keys) await client.put(key, marker);
+  for (const kv of [client, routed]) {
+    const events = await collected(kv.watch({ after: token }), keys);
+    assert.deepEqual(events.map(({ key }) => key).sort(), [...keys].sort());
+    await assert.rejects(collected(kv.watch({ after: early }), keys), {
+      code: "history-lost",
+      message: /group "zdata5" was removed/,
+    });
   }
 });
 
@@ -137,6 +163,16 @@ async function change(request: RingRequest["change"]): Promise<void> {
   const [router] = cluster.routers;
   const admin = createClient(AdminService, cluster.transports.transportTo(router?.address ?? ""));
   await admin.changeRing({ request: { change: request } });
+}
+
+/** Whether a group could be removed: routers learn in their time that its nodes are gone. */
+async function removed(group: string): Promise<boolean> {
+  const [router] = cluster.routers;
+  const admin = createClient(AdminService, cluster.transports.transportTo(router?.address ?? ""));
+  return await admin.removeGroup({ group }).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Waits until no change of the ring is under way, and the ring has groups as wanted. */

@@ -97,7 +97,8 @@ async function heal(world: World, cluster: Cluster, nemesis: Nemesis): Promise<v
     left.delete(key);
   };
   for (const key of profile.keys) void serve(key);
-  const isServed = () => left.size === 0 && profile.groups.every((group) => cluster.isWhole(group));
+  const isWhole = (group: string) => cluster.isRetired(group) || cluster.isWhole(group);
+  const isServed = () => left.size === 0 && profile.groups.every(isWhole);
   const holdsUntil: HoldsUntil = async (withinMs, isOver) => {
     await scheduler.runUntil(
       scheduler.nowMs + withinMs,
@@ -137,14 +138,15 @@ async function settleRing(cluster: Cluster, ring: RingFacts, holdsUntil: HoldsUn
   const isOver = () => {
     const state = ring.ring;
     if (state === undefined || (state.change !== undefined && !staysPaused)) return false;
-    return profile.groups.every((group) => placeOfGroup(state, group) !== "new");
+    return profile.groups.every((group) => placeOfGroup(state, group) !== "new" || cluster.isRetired(group));
   };
   if (!(await holdsUntil(ringWithinMs, isOver)) && ring.isExact) {
     invariants.violated(`${ringWithinMs / 1000} s after the last fault the ring still changes`);
   }
   if (staysPaused) count(world, "ring change stays paused");
   const astray = () => {
-    for (const { name, group, store } of cluster.nodes) {
+    for (const { name, group, store, isRetired } of cluster.nodes) {
+      if (isRetired) continue;
       const problem = store === undefined ? "is not open" : ring.problemWithPlace(group, store);
       if (problem !== undefined) return `${name} ${problem}`;
     }

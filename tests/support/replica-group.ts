@@ -102,6 +102,7 @@ export class ReplicaGroup {
       store,
       state: this.#groupRegister(number),
       logs: this.#logsRegister(number),
+      removedEpoch: async () => 0,
     });
     const replica = new Replica({
       group,

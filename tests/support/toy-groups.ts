@@ -10,7 +10,7 @@ import {
   type WatchResponseSchema,
 } from "../../gen/kvlab/v1/data_pb.ts";
 import { ServerLink } from "../../src/client/servers.ts";
-import type { GroupView } from "../../src/cluster/metadata/model.ts";
+import type { GroupView, RemovedGroup } from "../../src/cluster/metadata/model.ts";
 import { compareKeys } from "../../src/common/key-order.ts";
 import { addressOf } from "./address.ts";
 import { ToyTopology } from "./toy-topology.ts";
@@ -33,6 +33,7 @@ export class ToyGroups extends ToyTopology {
   readonly scans: ScanRequest[] = [];
   readonly watches: WatchRequest[] = [];
   readonly #clock: VirtualClock;
+  #removed: readonly RemovedGroup[] = [];
 
   constructor(clock: VirtualClock) {
     super();
@@ -51,11 +52,18 @@ export class ToyGroups extends ToyTopology {
     };
     this.tell({
       cluster,
-      ring: { version, value: { version, virtualNodes: 2, groups, written: true } },
+      ring: { version, value: { version, virtualNodes: 2, groups, written: true, removed: this.#removed } },
       groups: new Map(groups.map(viewOf)),
       routers: [],
       staleSinceMs: undefined,
     });
+  }
+
+  /** The ring without a group that was removed, whose history is of these epochs. */
+  remove(version: number, group: string, groups: readonly string[], [firstEpoch, lastEpoch] = [0, 1]): void {
+    delete this.primaries[group];
+    this.#removed = [{ group, ringVersion: version, firstEpoch, lastEpoch }];
+    this.ring(version, groups);
   }
 
   readonly serverAt = (address: string): ServerLink => {

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file kvlab/v1/topology.proto.
  */
 export const file_kvlab_v1_topology: GenFile = /*@__PURE__*/
-  fileDesc("ChdrdmxhYi92MS90b3BvbG9neS5wcm90bxIIa3ZsYWIudjEiWgoETm9kZRIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCRIgCgRyb2xlGAMgASgOMhIua3ZsYWIudjEuTm9kZVJvbGUSDwoHaW5fc3luYxgEIAEoCCJ4CgVHcm91cBIMCgRuYW1lGAEgASgJEg0KBWVwb2NoGAIgASgEEh0KBW5vZGVzGAMgAygLMg4ua3ZsYWIudjEuTm9kZRINCgVzaGFyZRgEIAEoARIPCgd3YWl0aW5nGAUgASgJEhMKC3VuYXZhaWxhYmxlGAYgASgJIikKBlJvdXRlchIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCSLFAQoIVG9wb2xvZ3kSFAoMcmluZ192ZXJzaW9uGAEgASgEEhUKDXZpcnR1YWxfbm9kZXMYAiABKA0SHwoGZ3JvdXBzGAMgAygLMg8ua3ZsYWIudjEuR3JvdXASIQoHcm91dGVycxgEIAMoCzIQLmt2bGFiLnYxLlJvdXRlchIOCgZhZ2VfbXMYBSABKAQSEgoKY2x1c3Rlcl9pZBgGIAEoCRIkCgZjaGFuZ2UYByABKAsyFC5rdmxhYi52MS5SaW5nQ2hhbmdlIl0KClJpbmdDaGFuZ2USCgoCaWQYASABKAQSFQoNdmlydHVhbF9ub2RlcxgCIAEoDRIOCgZncm91cHMYAyADKAkSHAoEZG9uZRgEIAMoCzIOLmt2bGFiLnYxLk1vdmUiIAoETW92ZRIMCgRmcm9tGAEgASgJEgoKAnRvGAIgASgJKlMKCE5vZGVSb2xlEhkKFU5PREVfUk9MRV9VTlNQRUNJRklFRBAAEhUKEU5PREVfUk9MRV9QUklNQVJZEAESFQoRTk9ERV9ST0xFX1NUQU5EQlkQAmIGcHJvdG8z");
+  fileDesc("ChdrdmxhYi92MS90b3BvbG9neS5wcm90bxIIa3ZsYWIudjEiWgoETm9kZRIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCRIgCgRyb2xlGAMgASgOMhIua3ZsYWIudjEuTm9kZVJvbGUSDwoHaW5fc3luYxgEIAEoCCJ4CgVHcm91cBIMCgRuYW1lGAEgASgJEg0KBWVwb2NoGAIgASgEEh0KBW5vZGVzGAMgAygLMg4ua3ZsYWIudjEuTm9kZRINCgVzaGFyZRgEIAEoARIPCgd3YWl0aW5nGAUgASgJEhMKC3VuYXZhaWxhYmxlGAYgASgJIikKBlJvdXRlchIOCgZudW1iZXIYASABKA0SDwoHYWRkcmVzcxgCIAEoCSLuAQoIVG9wb2xvZ3kSFAoMcmluZ192ZXJzaW9uGAEgASgEEhUKDXZpcnR1YWxfbm9kZXMYAiABKA0SHwoGZ3JvdXBzGAMgAygLMg8ua3ZsYWIudjEuR3JvdXASIQoHcm91dGVycxgEIAMoCzIQLmt2bGFiLnYxLlJvdXRlchIOCgZhZ2VfbXMYBSABKAQSEgoKY2x1c3Rlcl9pZBgGIAEoCRIkCgZjaGFuZ2UYByABKAsyFC5rdmxhYi52MS5SaW5nQ2hhbmdlEicKB3JlbW92ZWQYCCADKAsyFi5rdmxhYi52MS5SZW1vdmVkR3JvdXAiWwoMUmVtb3ZlZEdyb3VwEgwKBG5hbWUYASABKAkSFAoMcmluZ192ZXJzaW9uGAIgASgEEhMKC2ZpcnN0X2Vwb2NoGAMgASgEEhIKCmxhc3RfZXBvY2gYBCABKAQiXQoKUmluZ0NoYW5nZRIKCgJpZBgBIAEoBBIVCg12aXJ0dWFsX25vZGVzGAIgASgNEg4KBmdyb3VwcxgDIAMoCRIcCgRkb25lGAQgAygLMg4ua3ZsYWIudjEuTW92ZSIgCgRNb3ZlEgwKBGZyb20YASABKAkSCgoCdG8YAiABKAkqUwoITm9kZVJvbGUSGQoVTk9ERV9ST0xFX1VOU1BFQ0lGSUVEEAASFQoRTk9ERV9ST0xFX1BSSU1BUlkQARIVChFOT0RFX1JPTEVfU1RBTkRCWRACYgZwcm90bzM");
 
 /**
  * One replica of a group that is registered now.
@@ -197,6 +197,13 @@ export type Topology = Message<"kvlab.v1.Topology"> & {
    * @generated from field: kvlab.v1.RingChange change = 7;
    */
   change?: RingChange | undefined;
+
+  /**
+   * The groups that were removed last, the latest last: those that tokens of watches may still name.
+   *
+   * @generated from field: repeated kvlab.v1.RemovedGroup removed = 8;
+   */
+  removed: RemovedGroup[];
 };
 
 /**
@@ -205,6 +212,48 @@ export type Topology = Message<"kvlab.v1.Topology"> & {
  */
 export const TopologySchema: GenMessage<Topology> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_topology, 3);
+
+/**
+ * A group that an operator has removed from the cluster.
+ *
+ * @generated from message kvlab.v1.RemovedGroup
+ */
+export type RemovedGroup = Message<"kvlab.v1.RemovedGroup"> & {
+  /**
+   * Its name. There may be a later group of this name, with a history of its own.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Version of the ring with which it was removed. Ring changes before that are of this group, and not of a later one.
+   *
+   * @generated from field: uint64 ring_version = 2;
+   */
+  ringVersion: bigint;
+
+  /**
+   * Epoch with which its last history began. What a token knows of earlier epochs may have been given up since.
+   *
+   * @generated from field: uint64 first_epoch = 3;
+   */
+  firstEpoch: bigint;
+
+  /**
+   * Its last epoch. A later group of its name has higher ones.
+   *
+   * @generated from field: uint64 last_epoch = 4;
+   */
+  lastEpoch: bigint;
+};
+
+/**
+ * Describes the message kvlab.v1.RemovedGroup.
+ * Use `create(RemovedGroupSchema)` to create a new message.
+ */
+export const RemovedGroupSchema: GenMessage<RemovedGroup> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_topology, 4);
 
 /**
  * How the ring becomes another one. A key belongs to its group in the present ring, unless it has the same group in the
@@ -247,7 +296,7 @@ export type RingChange = Message<"kvlab.v1.RingChange"> & {
  * Use `create(RingChangeSchema)` to create a new message.
  */
 export const RingChangeSchema: GenMessage<RingChange> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_topology, 4);
+  messageDesc(file_kvlab_v1_topology, 5);
 
 /**
  * All keys that one group has in the present ring and another one in the next. They change hands together.
@@ -275,7 +324,7 @@ export type Move = Message<"kvlab.v1.Move"> & {
  * Use `create(MoveSchema)` to create a new message.
  */
 export const MoveSchema: GenMessage<Move> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_topology, 5);
+  messageDesc(file_kvlab_v1_topology, 6);
 
 /**
  * What a data node does for its group.

@@ -57,13 +57,18 @@ export async function recoverGroup(options: RecoveryOptions): Promise<Recovery> 
   }
   const { number, incarnation, position: floor } = plan.primary;
   const transition = { kind: "recover", to: { number, incarnation } } as const;
-  const { value } = await register.change(group.state, transition).catch((error) => {
+  const failed = (cause: unknown) => {
     const message = `group "${group.name}" could not be changed: try again`;
-    throw new OperationError("unavailable", message, { cause: error });
-  });
+    throw new OperationError("unavailable", message, { cause });
+  };
+  // Before the change: a place in what is given up must never be taken for one in the next history.
+  const firstEpoch = (group.state?.value.epoch ?? 0) + 1;
+  const noted =
+    known && (await logs.compareAndSet({ ...known.value, firstEpoch }, known.version).catch(failed));
+  const { value } = await register.change(group.state, transition).catch(failed);
   // The floor must not require records that are given up.
-  if (known !== undefined) {
-    await logs.compareAndSet({ ...known.value, floor }, known.version).catch(() => {});
+  if (noted !== undefined) {
+    await logs.compareAndSet({ ...noted.value, floor }, noted.version).catch(() => {});
   }
   return { ...plan, epoch: value.epoch };
 }

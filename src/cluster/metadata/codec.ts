@@ -7,6 +7,7 @@ import {
   type GroupState,
   isSameMember,
   type Member,
+  type RemovedGroup,
   type RingChange,
   type RingRequest,
   type RingShape,
@@ -80,23 +81,29 @@ export function parseGroupState(path: string, data: Uint8Array): GroupState {
   return { epoch, primary, inSync };
 }
 
-export function formatGroupLogs({ floor: { epoch, seq }, stores }: GroupLogs): Uint8Array {
-  return encodeText(JSON.stringify({ floor: { epoch, seq }, stores: Object.fromEntries(stores) }));
+export function formatGroupLogs({ firstEpoch, floor: { epoch, seq }, stores }: GroupLogs): Uint8Array {
+  const plain = {
+    ...(firstEpoch !== undefined && { firstEpoch }),
+    floor: { epoch, seq },
+    stores: Object.fromEntries(stores),
+  };
+  return encodeText(JSON.stringify(plain));
 }
 
 /** Errors: ForeignContentError. */
 export function parseGroupLogs(path: string, data: Uint8Array): GroupLogs {
-  const value = decodeObject(data, ["floor", "stores"]);
+  const value = decodeObject(data, ["firstEpoch", "floor", "stores"]);
+  const firstEpoch = parseOptional(value?.firstEpoch, parseCount);
   const floor = parsePosition(value?.floor);
   const stores = parseStores(value?.stores);
-  if (floor === undefined || stores === undefined) {
+  if (firstEpoch === "invalid" || floor === undefined || stores === undefined) {
     throw new ForeignContentError(
       path,
       data,
       'what is known of a group\'s logs like {"floor":{"epoch":1,"seq":20},"stores":{"1":"5ca1ab1e00c0ffee"}}',
     );
   }
-  return { floor, stores };
+  return { ...(firstEpoch !== undefined && { firstEpoch }), floor, stores };
 }
 
 /** The id of a cluster. Errors: ForeignContentError. */
@@ -109,7 +116,7 @@ export function parseClusterId(path: string, data: Uint8Array): string {
 }
 
 export function formatRingState(ring: RingState): Uint8Array {
-  const { version, virtualNodes, groups, written, change, queue, outside } = ring;
+  const { version, virtualNodes, groups, written, change, queue, outside, removed } = ring;
   const plain = {
     version,
     virtualNodes,
@@ -118,6 +125,7 @@ export function formatRingState(ring: RingState): Uint8Array {
     ...(change && { change: plainChange(change) }),
     ...(queue && queue.length > 0 && { queue: queue.map(plainRequest) }),
     ...(outside && outside.length > 0 && { outside }),
+    ...(removed && removed.length > 0 && { removed: removed.map(plainRemoved) }),
   };
   return encodeText(JSON.stringify(plain));
 }
@@ -127,19 +135,25 @@ function plainChange({ id, virtualNodes, groups, done, paused, rate }: RingChang
   return { id, virtualNodes, groups, done: moves, paused, ...(rate !== undefined && { rate }) };
 }
 
+function plainRemoved({ group, ringVersion, firstEpoch, lastEpoch }: RemovedGroup) {
+  return { group, ringVersion, firstEpoch, lastEpoch };
+}
+
 function plainRequest({ rate, ...request }: RingRequest) {
   return { ...request, ...(rate !== undefined && { rate }) };
 }
 
 /** Errors: ForeignContentError. */
 export function parseRingState(path: string, data: Uint8Array): RingState {
-  const value = decodeObject(data, [...shapeNames, "version", "written", "change", "queue", "outside"]);
+  const names = [...shapeNames, "version", "written", "change", "queue", "outside", "removed"] as const;
+  const value = decodeObject(data, names);
   const shape = parseRingShape(value);
   const version = value?.version;
   const written = value?.written;
   const change = parseOptional(value?.change, parseRingChange);
   const queue = parseOptional(value?.queue, (list) => parseList(list, parseRingRequest));
   const outside = parseOptional(value?.outside, (list) => parseList(list, parseGroupName));
+  const removed = parseOptional(value?.removed, (list) => parseList(list, parseRemovedGroup));
   if (
     shape === undefined ||
     !isCount(version) ||
@@ -148,14 +162,16 @@ export function parseRingState(path: string, data: Uint8Array): RingState {
     queue === "invalid" ||
     outside === "invalid" ||
     hasRepetition(outside ?? []) ||
+    removed === "invalid" ||
+    hasRepetition(removed?.map(({ group }) => group) ?? []) ||
     (change !== undefined && !isChangeOf(change, shape, version))
   ) {
     throw new ForeignContentError(
       path,
       data,
       'the ring like {"version":1,"virtualNodes":2,"groups":["zdata1"],"written":false} with up to ' +
-        `${virtualNodesMax} virtual nodes, names of groups of ${groupNameAllowed}, and perhaps a change, a queue ` +
-        "and groups that are kept outside",
+        `${virtualNodesMax} virtual nodes, names of groups of ${groupNameAllowed}, and perhaps a change, a queue, ` +
+        "groups that are kept outside, and removed ones",
     );
   }
   return {
@@ -165,6 +181,7 @@ export function parseRingState(path: string, data: Uint8Array): RingState {
     ...(change && { change }),
     ...(queue && { queue }),
     ...(outside && { outside }),
+    ...(removed && { removed }),
   };
 }
 
@@ -219,6 +236,17 @@ function parseRingRequest(value: unknown): RingRequest | undefined {
   }
   const group = parseGroupName(fields?.group);
   return (kind === "add" || kind === "drain") && group !== undefined ? { kind, group, ...rate } : undefined;
+}
+
+function parseRemovedGroup(value: unknown): RemovedGroup | undefined {
+  const fields = asObject(value, ["group", "ringVersion", "firstEpoch", "lastEpoch"]);
+  const group = parseGroupName(fields?.group);
+  const ringVersion = fields?.ringVersion;
+  const firstEpoch = fields?.firstEpoch;
+  const lastEpoch = fields?.lastEpoch;
+  if (group === undefined || !isCount(ringVersion) || !isCount(firstEpoch) || !isCount(lastEpoch))
+    return undefined;
+  return { group, ringVersion, firstEpoch, lastEpoch };
 }
 
 /** Keys a second. */
@@ -299,6 +327,10 @@ function decodeText(data: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+function parseCount(value: unknown): number | undefined {
+  return isCount(value) ? value : undefined;
 }
 
 function isCount(value: unknown): value is number {

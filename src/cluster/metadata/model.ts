@@ -31,6 +31,11 @@ export interface GroupState {
  * part of the state, because it changes every few seconds, and every process watches the state.
  */
 export interface GroupLogs {
+  /**
+   * Epoch with which the present history began: that of the last recovery, which has given up what came before in other
+   * logs. Undefined: there was none.
+   */
+  readonly firstEpoch?: number | undefined;
   /** Every in-sync replica has this record. A log without it is an older copy, or another log. */
   readonly floor: Position;
   /** Store id of each replica by its number, as of its last registration. */
@@ -52,6 +57,19 @@ export interface RingState extends RingShape {
   readonly queue?: readonly RingRequest[] | undefined;
   /** Groups that an operator has taken out of the ring, or kept out. They do not enter by themselves. */
   readonly outside?: readonly string[] | undefined;
+  /** The groups that were removed last, the latest last. */
+  readonly removed?: readonly RemovedGroup[] | undefined;
+}
+
+/** A group that an operator has removed from the cluster. Tokens of watches may still name it. */
+export interface RemovedGroup {
+  readonly group: string;
+  /** Of the ring with which it was removed. Ring changes before that are of this group, and not of a later one of its name. */
+  readonly ringVersion: number;
+  /** Epoch with which its last history began: see `GroupLogs.firstEpoch`. */
+  readonly firstEpoch: number;
+  /** A later group of its name begins with the next epoch. */
+  readonly lastEpoch: number;
 }
 
 /** What places keys. */

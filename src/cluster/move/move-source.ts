@@ -42,6 +42,8 @@ interface Attempt {
 interface Seal {
   /** The last record that may have changed one of the keys. */
   readonly seq: number;
+  /** No record up to there with a higher revision has changed one. */
+  readonly revision: number;
   readonly lifted: PromiseWithResolvers<void>;
   readonly cancelTimer: () => void;
 }
@@ -187,7 +189,8 @@ export class MoveSource {
       behind: store.visible.seq - attempt.tailSeq,
     };
     if (seal === undefined || attempt.tailSeq < seal.seq) return chunk;
-    const revision = store.revisionOf(seal.seq);
+    // Also of a request that is forgotten: a revision that is told to its sender must be higher.
+    const revision = Math.max(seal.revision, attempt.requestsAfter);
     return { ...chunk, end: { revision, requestsAfter: attempt.requestsAfter } };
   }
 
@@ -242,6 +245,7 @@ export class MoveSource {
     attempt.seal = {
       // Writes are checked and proposed in one turn, so every write that found no seal is in the log.
       seq: store.last.seq,
+      revision: store.changedRevision,
       lifted: Promise.withResolvers(),
       cancelTimer: clock.timer(sealMsMax, () => {
         if (this.#attempt !== attempt) return;

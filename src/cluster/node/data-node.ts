@@ -133,6 +133,7 @@ export class DataNode {
       sessions,
       state,
       logs: this.#logs,
+      ring,
       onPlace: (self) => this.#replica.registered(self),
     });
     this.calls = new KeyService(ownership, options.valueBytesMax);

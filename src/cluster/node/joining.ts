@@ -9,12 +9,13 @@ import { type Registration, RegistrationKeeper } from "../membership/registratio
 import type { CasRegister } from "../metadata/cas-register.ts";
 import { enterCluster, ForeignCluster } from "../metadata/cluster-id.ts";
 import { explain, withoutRepetition } from "../metadata/diagnostics.ts";
-import type { GroupLogs, GroupView, Member } from "../metadata/model.ts";
+import type { GroupLogs, GroupView, Member, RingState } from "../metadata/model.ts";
 import type { Task } from "../metadata/retry-on-connection-loss.ts";
 import type { SessionKeeper } from "../metadata/session-keeper.ts";
 import { isFull } from "../replication/disk-diagnostics.ts";
 import type { GroupRegister } from "../replication/group-register.ts";
 import { OperatorAwaited, RejoinRefused, rejoinGroup } from "../replication/rejoin.ts";
+import { lastEpochOf } from "../ring/ring-change.ts";
 import type { LogStore } from "../storage/log-store.ts";
 
 export interface JoiningOptions {
@@ -26,6 +27,7 @@ export interface JoiningOptions {
   readonly whoAnswers: AskWhoAnswers;
   readonly state: GroupRegister;
   readonly logs: CasRegister<GroupLogs>;
+  readonly ring: Pick<CasRegister<RingState>, "read">;
   /** The node has joined the group as this member. */
   readonly onPlace: (self: Member) => void;
   readonly log: (message: string) => void;
@@ -124,13 +126,14 @@ export class Joining {
 
   /** Brings the log back into the group's state, with retries. False when the registration has ended. */
   async #rejoin(self: Member, signal: AbortSignal): Promise<boolean> {
-    const { store, group, state, logs, clock, onPlace, log } = this.#options;
+    const { store, group, state, logs, ring, clock, onPlace, log } = this.#options;
+    const removedEpoch = async () => lastEpochOf((await ring.read())?.value, group);
     await this.#adopt(self.number);
     const tell = withoutRepetition(log);
     const pause = createBackoff(clock, 50, 2000);
     while (!signal.aborted) {
       try {
-        const { version } = await rejoinGroup({ group, self, store, state, logs });
+        const { version } = await rejoinGroup({ group, self, store, state, logs, removedEpoch });
         this.#settledVersion = version;
         if (signal.aborted) break;
         this.#state = "joined";

@@ -1,10 +1,11 @@
 import { type Clock, withTimeout } from "../../common/clock.ts";
 import { type Access, type Coordination, CoordinationError } from "../../coordination/coordination.ts";
 import { withLock } from "../membership/zk-lock.ts";
-import { ringRegister } from "../metadata/cas-register.ts";
+import { groupLogsRegister, ringRegister, znodeRegister } from "../metadata/cas-register.ts";
+import { formatGroupState, parseGroupState } from "../metadata/codec.ts";
 import type { GroupView, RingState, Topology } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
-import { dataLockPath, groupPath, parseNumber } from "../metadata/paths.ts";
+import { dataLockPath, groupPath, groupStatePath, parseNumber } from "../metadata/paths.ts";
 import { retryOnConnectionLoss, type Task } from "../metadata/retry-on-connection-loss.ts";
 import { placeOfGroup, primaryOf } from "../ring/placement.ts";
 import { removed } from "../ring/ring-change.ts";
@@ -47,9 +48,10 @@ export async function removeGroup(name: string, options: RemoveGroupOptions): Pr
       const numbers = found.filter((child) => parseNumber(child) !== undefined);
       if (numbers.length > 0) throw new OperationError("refused", stopFirst(name, numbers));
       if (ring?.outside?.includes(name)) {
+        const epochs = await epochsOf(name, session, options);
         await updateRing(ringRegister(options), (now) => {
           checkPlace(now, name);
-          return removed(now, name);
+          return removed(now, name, epochs);
         });
       }
       for (const child of found) await remove(task, `${groupPath(name)}/${child}`);
@@ -62,6 +64,19 @@ export async function removeGroup(name: string, options: RemoveGroupOptions): Pr
     });
   }
   log(`group "${name}" is removed, on an operator's word`);
+}
+
+/** The first epoch of a group's history, and its last. */
+async function epochsOf(
+  group: string,
+  session: Coordination,
+  { access }: Pick<RemoveGroupOptions, "access">,
+) {
+  const place = { session: () => session, access };
+  const path = groupStatePath(group);
+  const state = znodeRegister({ ...place, path, parse: parseGroupState, format: formatGroupState });
+  const { firstEpoch = 0 } = (await groupLogsRegister({ ...place, group }).read())?.value ?? {};
+  return { firstEpoch, lastEpoch: (await state.read())?.value.epoch ?? 0 };
 }
 
 /** Errors: refused. */

@@ -33,6 +33,11 @@ export function isCurrent(term: Term, { epoch, primary }: GroupState): boolean {
 interface Form {
   readonly kind: "form";
   readonly first: Member;
+  /**
+   * The last epoch of a group of this name that was removed; 0: there was none. The epochs of this one are higher, so that
+   * nobody takes a place in the one history for a place in the other.
+   */
+  readonly after: number;
 }
 
 /**
@@ -187,7 +192,8 @@ export function apply(state: GroupState | undefined, transition: Transition): Gr
 }
 
 function resultOf(state: GroupState | undefined, transition: Transition): GroupState {
-  if (transition.kind === "form") return { epoch: 0, primary: undefined, inSync: [transition.first] };
+  if (transition.kind === "form")
+    return { epoch: transition.after, primary: undefined, inSync: [transition.first] };
   invariant(state !== undefined, "there is no state to change");
   const { epoch, inSync } = state;
   switch (transition.kind) {

@@ -23,6 +23,8 @@ export interface RejoinOptions {
   readonly store: ReplicaLog;
   readonly state: GroupRegister;
   readonly logs: CasRegister<GroupLogs>;
+  /** The last epoch of a group of this name that was removed: see the transition "form". Rejects when it cannot be known. */
+  readonly removedEpoch: () => Promise<number>;
 }
 
 /**
@@ -45,7 +47,7 @@ export async function rejoinGroup(options: RejoinOptions): Promise<Versioned<Gro
   if (found === undefined) {
     checkFirst(store);
     await settleLog(options);
-    return await state.change(undefined, { kind: "form", first: self });
+    return await state.change(undefined, { kind: "form", first: self, after: await options.removedEpoch() });
   }
   checkEpoch(store, found.value);
   const mine = found.value.inSync.find((member) => member.number === self.number);
@@ -79,7 +81,7 @@ async function settleLog({ self, store, logs }: RejoinOptions): Promise<void> {
   if (found?.value.stores.get(self.number) === storeId) return;
   const stores = new Map(found?.value.stores).set(self.number, storeId);
   const newest = [...stores].sort(([a], [b]) => b - a).slice(0, storesMax);
-  const next = { floor: found?.value.floor ?? { epoch: 0, seq: 0 }, stores: new Map(newest) };
+  const next = { floor: { epoch: 0, seq: 0 }, ...found?.value, stores: new Map(newest) };
   if (found === undefined) await logs.create(next);
   else await logs.compareAndSet(next, found.version);
 }

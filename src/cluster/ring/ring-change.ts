@@ -1,5 +1,5 @@
 import { formatRingState } from "../metadata/codec.ts";
-import type { RingChange, RingRequest, RingShape, RingState } from "../metadata/model.ts";
+import type { RemovedGroup, RingChange, RingRequest, RingShape, RingState } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import { groupNameAllowed, isGroupName } from "../metadata/paths.ts";
 import { ChangingRing, type Move } from "./changing-ring.ts";
@@ -8,6 +8,9 @@ import { hashRingOf, placementOf } from "./placement.ts";
 
 /** Most requests that wait behind a change. */
 export const queuedRequestsMax = 16;
+
+/** Most removed groups that are remembered. A name of 128 bytes takes 200. */
+export const removedGroupsMax = 100;
 
 /** ZooKeeper takes 1 MiB; the rest is for the requests that wait, and for what surrounds the data. */
 const ringBytesMax = 900_000;
@@ -83,11 +86,31 @@ export function paced(
   return { ...raised(ring), change: { ...change, paused, ...(next > 0 && { rate: next }) } };
 }
 
-/** The ring after a group outside of it has been removed: should one of this name come again, it is a new one. */
-export function removed(ring: RingState, group: string): RingState {
+/**
+ * The ring after a group outside of it has been removed: should one of this name come again, it is a new one. `epochs`: of
+ * its state, and of its logs if it was recovered.
+ */
+export function removed(
+  ring: RingState,
+  group: string,
+  epochs: Pick<RemovedGroup, "firstEpoch" | "lastEpoch">,
+): RingState {
   const outside = (ring.outside ?? []).filter((name) => name !== group);
   const { outside: _, ...rest } = raised(ring);
-  return { ...rest, ...(outside.length > 0 && { outside }) };
+  const before = lastEpochOf(ring, group);
+  const firstEpoch = Math.max(epochs.firstEpoch, before === 0 ? 0 : before + 1);
+  const latest = { ...epochs, group, ringVersion: rest.version, firstEpoch };
+  const others = (ring.removed ?? []).filter((other) => other.group !== group);
+  return {
+    ...rest,
+    ...(outside.length > 0 && { outside }),
+    removed: [...others, latest].slice(-removedGroupsMax),
+  };
+}
+
+/** The last epoch of a removed group of this name; 0: there was none, or it is not remembered any more. */
+export function lastEpochOf(ring: RingState | undefined, group: string): number {
+  return ring?.removed?.find((other) => other.group === group)?.lastEpoch ?? 0;
 }
 
 /** The ring that a request makes of another one. Errors: refused. */

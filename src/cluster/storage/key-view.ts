@@ -16,6 +16,9 @@ export interface KeyView extends LogHistory {
   /** The revision of `last`: see `revisionOf`. */
   readonly lastRevision: number;
 
+  /** No record up to `last` with a higher revision changes keys of this group, answers a request, or accepts keys. */
+  readonly changedRevision: number;
+
   /** What the releases and accepts up to `last`, visible or not, say under their highest ring change. */
   readonly moves: Moves;
 

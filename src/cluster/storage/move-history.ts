@@ -15,6 +15,8 @@ export interface Accepted {
   readonly from: string;
   /** Of the other group, when it took no more writes of them. */
   readonly revision: number;
+  /** Id of the ring change. */
+  readonly change: number;
   /** The last record before they were accepted. */
   readonly afterSeq: number;
 }
@@ -101,7 +103,7 @@ export class MoveHistory {
       if (moves.change < change) continue;
       for (const [from, revision] of moves.accepted) {
         if (accepted.get(from)?.revision !== revision)
-          accepted.set(from, { from, revision, afterSeq: firstSeq - 1 });
+          accepted.set(from, { from, revision, change: moves.change, afterSeq: firstSeq - 1 });
       }
     }
     return [...accepted.values()];

@@ -15,6 +15,11 @@ export interface LogPositions {
   readonly written: Position;
   /** The last record that was appended, written or not. */
   readonly last: Position;
+  /**
+   * The last record that may be more than a mark: that changes keys of this group, answers a request, or accepts keys. Of
+   * what the log had when it was opened this is the last record: nobody has looked.
+   */
+  readonly changedSeq: number;
   /** Records up to here are known to be committed. They may not be on disk here yet. */
   readonly committedSeq: number;
   /** Every epoch up to `last`. */
@@ -48,6 +53,7 @@ export class Positions implements LogPositions {
   #durable = zero;
   #written = zero;
   #last = zero;
+  #changedSeq = 0;
   #committedSeq = 0;
   #epochs: readonly EpochStart[] = [];
   #moves = MoveHistory.none;
@@ -72,6 +78,9 @@ export class Positions implements LogPositions {
   get last(): Position {
     return this.#last;
   }
+  get changedSeq(): number {
+    return this.#changedSeq;
+  }
   get committedSeq(): number {
     return this.#committedSeq;
   }
@@ -93,11 +102,13 @@ export class Positions implements LogPositions {
   }
 
   /** A record was appended in memory. An epoch that it begins is promised with it. */
-  appended({ epoch, seq, move }: LogRecord): void {
+  appended({ epoch, seq, changes, requestId, move }: LogRecord): void {
     invariant(seq === this.#last.seq + 1, "a record must follow the last one without a gap");
     invariant(epoch >= this.#last.epoch, "a record must not be of an earlier epoch than the last one");
     if (epoch > this.#last.epoch) this.#epochs = [...this.#epochs, { epoch, firstSeq: seq }];
     this.#last = { epoch, seq };
+    const isOwn = move === undefined && (changes.length > 0 || requestId !== undefined);
+    if (isOwn || move?.kind === "accept") this.#changedSeq = seq;
     this.#moves = this.#moves.with({ seq, move });
     if (epoch > this.#promisedEpoch) this.#promisedEpoch = epoch;
   }
@@ -153,6 +164,7 @@ export class Positions implements LogPositions {
     this.#epochs = this.#epochs.filter(({ firstSeq }) => firstSeq <= seq);
     this.#moves = this.#moves.upTo(seq);
     this.#last = this.at(seq);
+    this.#changedSeq = Math.min(this.#changedSeq, seq);
     this.#check();
   }
 
@@ -182,6 +194,7 @@ export class Positions implements LogPositions {
     this.#durable = last;
     this.#written = last;
     this.#last = last;
+    this.#changedSeq = last.seq;
     this.#epochs = epochs;
     this.#moves = moves;
     this.#committedSeq = Math.max(this.#committedSeq, base.seq);

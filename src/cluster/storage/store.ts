@@ -91,6 +91,10 @@ export class Store implements LogStore {
   get lastRevision(): number {
     return this.revisionOf(this.last.seq);
   }
+  get changedRevision(): number {
+    return this.revisionOf(this.#state.positions.changedSeq);
+  }
+
   beforeAccept(change: number): number | undefined {
     return this.#state.positions.moves.beforeAccept(change);
   }

@@ -72,8 +72,8 @@ export class WatchHub {
       const { after } = options;
       const accepted =
         after !== undefined && "acceptedSince" in after
-          ? this.#store.acceptedSince(after.acceptedSince).map(({ from, revision, afterSeq }) => {
-              return { from, revision, after: this.#store.revisionOf(afterSeq) };
+          ? this.#store.acceptedSince(after.acceptedSince).map(({ from, revision, change, afterSeq }) => {
+              return { from, revision, change, after: this.#store.revisionOf(afterSeq) };
             })
           : undefined;
       yield this.#told({ events: [], at, ...(accepted && { accepted }) });

@@ -29,6 +29,8 @@ export interface AcceptedKeys {
   readonly from: string;
   /** The last revision that they may have there. */
   readonly revision: number;
+  /** Id of the ring change. */
+  readonly change: number;
   /** A watch after this revision of the group that has them now is told of all changes here. */
   readonly after: number;
 }

@@ -2,7 +2,7 @@ import { type Deadline, signalOf } from "../../client/deadline.ts";
 import { KvError } from "../../client/errors.ts";
 import type { ServerLink } from "../../client/servers.ts";
 import type { RingSearch, RingView, StreamCluster } from "../../client/stream-cluster.ts";
-import type { Topology } from "../../cluster/metadata/model.ts";
+import type { RemovedGroup, Topology } from "../../cluster/metadata/model.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { TopologySource } from "../../cluster/metadata/topology.ts";
 import { noRingReason, placementOf, primaryOf } from "../../cluster/ring/placement.ts";
@@ -66,7 +66,16 @@ function viewOf(topology: Topology): RingView {
     nextChange: BigInt(state?.change?.id ?? (state?.version ?? 0) + 1),
     ring: state === undefined ? { owner: () => undefined } : placementOf(state),
     groups: new Set([...(state?.groups ?? []), ...(state?.change?.groups ?? [])]),
+    removed: new Map((state?.removed ?? []).map((group) => [group.group, removedOf(group)])),
     empty: noRingReason(topology),
+  };
+}
+
+function removedOf({ ringVersion, firstEpoch, lastEpoch }: RemovedGroup) {
+  return {
+    ringVersion: BigInt(ringVersion),
+    firstEpoch: BigInt(firstEpoch),
+    lastEpoch: BigInt(lastEpoch),
   };
 }
 

@@ -178,6 +178,7 @@ export function toWatchResponse(step: WatchStep): MessageInitShape<typeof WatchR
     taken: taken.map((keys) => ({
       from: keys.from,
       revision: BigInt(keys.revision),
+      ringChange: BigInt(keys.change),
       ...("after" in keys && { afterRevision: BigInt(keys.after) }),
     })),
     ...(mark?.kind === "release" && { given: { to: mark.to, ringChange: BigInt(mark.change) } }),

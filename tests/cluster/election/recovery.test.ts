@@ -1,8 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { planRecovery } from "../../../src/cluster/election/recovery.ts";
-import type { GroupView, NodeView } from "../../../src/cluster/metadata/model.ts";
+import { planRecovery, recoverGroup } from "../../../src/cluster/election/recovery.ts";
+import type {
+  GroupLogs,
+  GroupState,
+  GroupView,
+  NodeView,
+  Versioned,
+} from "../../../src/cluster/metadata/model.ts";
+import { GroupRegister } from "../../../src/cluster/replication/group-register.ts";
+import type { Peer } from "../../../src/cluster/replication/peer.ts";
 import { addressOf } from "../../support/address.ts";
+import { memoryRegister, type RegisterFault } from "../../support/memory-register.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
 
 function node(number: number, incarnation = `${number}0`): NodeView {
   return { number, incarnation, address: addressOf(`127.0.0.1:${2000 + number}`) };
@@ -46,4 +56,50 @@ test("nothing is recovered without a survivor, or for a group that has no state"
     message: /no live node/,
   });
   assert.throws(() => planRecovery({ ...groupWith(), state: undefined }, [], floor), { code: "refused" });
+});
+
+test("the next history is noted before it begins, and the floor is lowered after that", async () => {
+  const group = groupWith(node(2));
+  let logs: Versioned<GroupLogs> | undefined = { version: 3, value: { floor, stores: new Map([[2, "s"]]) } };
+  let state: Versioned<GroupState> | undefined = group.state;
+  const changes: string[] = [];
+  const reachable = { isAway: () => false, nextFault: (): RegisterFault => "none" };
+  const position: Peer["position"] = async () => ({ epoch: 6, seq: 900 });
+  const unused = () => assert.fail("nothing else is asked");
+  await recoverGroup({
+    group,
+    register: new GroupRegister(
+      memoryRegister<GroupState>({
+        ...reachable,
+        get: () => state,
+        set: (next) => {
+          state = next;
+          changes.push(`epoch ${next.value.epoch}`);
+        },
+      }),
+      unused,
+    ),
+    logs: memoryRegister<GroupLogs>({
+      ...reachable,
+      get: () => logs,
+      set: (next) => {
+        logs = next;
+        changes.push(`first epoch ${next.value.firstEpoch}, floor ${next.value.floor.seq}`);
+      },
+    }),
+    peerAt: () => ({
+      position,
+      replicate: unused,
+      countMisplaced: unused,
+      transferLeadership: unused,
+      reportSilence: unused,
+      moveIn: unused,
+      moveOut: unused,
+    }),
+    clock: new VirtualClock(),
+    acceptDataLoss: true,
+    signal: new AbortController().signal,
+  });
+  assert.deepEqual(changes, ["first epoch 8, floor 41", "epoch 8", "first epoch 8, floor 900"]);
+  assert.deepEqual(logs.value.stores, new Map([[2, "s"]]));
 });

@@ -86,6 +86,13 @@ const foreign: [string, (path: string, data: Uint8Array) => unknown, string[]][]
       '{"version":1,"virtualNodes":2,"groups":["a"],"written":true,"queue":[{"kind":"add","group":"b","rate":0}]}',
       '{"version":1,"virtualNodes":2,"groups":["a"],"written":true,"queue":[{"kind":"virtual-nodes","virtualNodes":-1}]}',
       ...[
+        "1",
+        '{"group":"b","ringVersion":1,"firstEpoch":0}',
+        '{"group":"lock","ringVersion":1,"firstEpoch":0,"lastEpoch":1}',
+        '{"group":"b","ringVersion":-1,"firstEpoch":0,"lastEpoch":1}',
+        '{"group":"b","ringVersion":1,"firstEpoch":0,"lastEpoch":1,"more":1}',
+      ].map((group) => `{"version":1,"virtualNodes":2,"groups":["a"],"written":true,"removed":[${group}]}`),
+      ...[
         '"id":2,"virtualNodes":2,"groups":["a","b"],"done":[],"paused":false',
         '"id":1,"virtualNodes":2,"groups":[],"done":[],"paused":false',
         '"id":1,"virtualNodes":2,"groups":["a","b"],"done":[["a"]],"paused":false',
@@ -123,7 +130,7 @@ describe("written forms", () => {
     assert.deepEqual(parseRingState("/ring", encodeText(text)), ring);
   });
 
-  it("write a ring that changes, what waits behind that, and what is kept outside, and read it back", () => {
+  it("write a ring that changes, what waits behind that, what is kept outside and what was removed, and read it back", () => {
     const ring: RingState = {
       version: 9,
       virtualNodes: 2,
@@ -143,12 +150,14 @@ describe("written forms", () => {
         { kind: "drain", group: "a" },
       ],
       outside: ["e"],
+      removed: [{ group: "f", ringVersion: 6, firstEpoch: 0, lastEpoch: 4 }],
     };
     const text =
       '{"version":9,"virtualNodes":2,"groups":["a","b"],"written":true,' +
       '"change":{"id":7,"virtualNodes":2,"groups":["a","b","c"],"done":[["a","c"]],"paused":true,"rate":500},' +
       '"queue":[{"kind":"virtual-nodes","virtualNodes":128},{"kind":"add","group":"d","rate":20},' +
-      '{"kind":"drain","group":"a"}],"outside":["e"]}';
+      '{"kind":"drain","group":"a"}],"outside":["e"],' +
+      '"removed":[{"group":"f","ringVersion":6,"firstEpoch":0,"lastEpoch":4}]}';
     assert.equal(new TextDecoder().decode(formatRingState(ring)), text);
     assert.deepEqual(parseRingState("/ring", encodeText(text)), ring);
   });

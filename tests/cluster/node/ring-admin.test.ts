@@ -210,9 +210,12 @@ test("a group is removed only when it is outside the ring and its nodes are stop
   await clock.settled(router.abortRing(never));
   await nodes.get("zdata3")?.leave();
   await cluster.sees(router, "its node is gone", ({ groups }) => groups.get("zdata3")?.nodes.length === 0);
+  const lastEpoch = router.topology.current?.groups.get("zdata3")?.state?.value.epoch ?? assert.fail();
   await removing("zdata3");
   const gone = await cluster.sees(router, "it is gone", ({ groups }) => !groups.has("zdata3"));
-  assert.equal(gone.ring?.value.outside, undefined);
+  const { outside, removed, version: ringVersion } = gone.ring?.value ?? assert.fail();
+  assert.equal(outside, undefined);
+  assert.deepEqual(removed, [{ group: "zdata3", ringVersion, firstEpoch: 0, lastEpoch }]);
   const session = await cluster.session();
   assert.deepEqual((await session.children("/data")).sort(), ["lock", "zdata1", "zdata2"]);
   await cluster.data("zdata3", "zdata3:2");
@@ -220,6 +223,7 @@ test("a group is removed only when it is outside the ring and its nodes are stop
     return groups.get("zdata3")?.state?.value.primary !== undefined;
   });
   assert.equal(placeOfGroup(again.ring?.value ?? assert.fail(), "zdata3"), "new");
+  assert.equal(again.groups.get("zdata3")?.state?.value.epoch, lastEpoch + 1);
   await clock.pass(2000);
   const shown = await session.get("/data/zdata3/primary");
   assert.equal(new TextDecoder().decode(shown.data), "1");

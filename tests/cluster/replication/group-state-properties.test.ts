@@ -13,7 +13,7 @@ const term = fc.record({
   primary: fc.integer({ min: 1, max: 4 }),
 });
 const anyTransition: fc.Arbitrary<Transition> = fc.oneof(
-  fc.record({ kind: fc.constant("form" as const), first: member }),
+  fc.record({ kind: fc.constant("form" as const), first: member, after: fc.integer({ min: 0, max: 4 }) }),
   fc.record({ kind: fc.constant("rejoin" as const), self: member }),
   fc.record({ kind: fc.constant("leave" as const), number: fc.integer({ min: 1, max: 4 }) }),
   fc.record({ kind: fc.constant("expand" as const), by: term, joining: member }),
@@ -42,7 +42,7 @@ describe("whatever is tried in whatever order, of each state of a group", () => 
   const holds = (check: (before: GroupState, after: GroupState, transition: Transition) => void) =>
     fc.assert(
       fc.property(member, steps, (first, tried) => {
-        let current = apply(undefined, { kind: "form", first });
+        let current = apply(undefined, { kind: "form", first, after: 0 });
         for (const [drawn, fits] of tried) {
           const transition = fits ? inTerm(current, drawn) : drawn;
           if (refusal(current, transition) !== undefined) continue;

@@ -15,7 +15,7 @@ const by = { epoch: 7, primary: 1 };
 const legal: { what: string; before?: GroupState; transition: Transition; after: GroupState }[] = [
   {
     what: "form: the first replica is alone in sync, without a primary",
-    transition: { kind: "form", first: node(1) },
+    transition: { kind: "form", first: node(1), after: 0 },
     after: { epoch: 0, primary: undefined, inSync: [node(1)] },
   },
   {
@@ -84,7 +84,7 @@ const illegal: { what: string; before?: GroupState; transition: Transition; reas
   {
     what: "forms a group that has a state",
     before: state,
-    transition: { kind: "form", first: node(1) },
+    transition: { kind: "form", first: node(1), after: 0 },
     reason: /has a state already/,
   },
   {

@@ -8,10 +8,12 @@ import { virtualNodesMax } from "../../../src/cluster/ring/hash-ring.ts";
 import { placementOf, placeOfGroup } from "../../../src/cluster/ring/placement.ts";
 import {
   aborted,
+  lastEpochOf,
   moved,
   paced,
   queuedRequestsMax,
   removed,
+  removedGroupsMax,
   requested,
 } from "../../../src/cluster/ring/ring-change.ts";
 
@@ -219,9 +221,35 @@ describe("a ring change", () => {
 
   it("forgets that a removed group was outside", () => {
     const drained = settled(requested(written, drainB));
-    const { outside, version } = removed(drained, "b");
+    const { outside, version } = removed(drained, "b", { firstEpoch: 0, lastEpoch: 3 });
     assert.equal(outside, undefined);
     assert.equal(version, drained.version + 1);
+  });
+
+  it("remembers which epochs a removed group had, so that a later one of its name has higher ones", () => {
+    const drained = settled(requested(written, drainB));
+    const ring = removed(drained, "b", { firstEpoch: 2, lastEpoch: 3 });
+    const { version: ringVersion } = ring;
+    assert.deepEqual(ring.removed, [{ group: "b", ringVersion, firstEpoch: 2, lastEpoch: 3 }]);
+    assert.deepEqual(
+      [lastEpochOf(ring, "b"), lastEpochOf(ring, "a"), lastEpochOf(undefined, "b")],
+      [3, 0, 0],
+    );
+    // What is known of the first one must not be taken for a place in the history of the second.
+    const again = removed({ ...ring, outside: ["b"] }, "b", { firstEpoch: 0, lastEpoch: 9 });
+    assert.deepEqual(again.removed, [
+      { group: "b", ringVersion: ringVersion + 1, firstEpoch: 4, lastEpoch: 9 },
+    ]);
+  });
+
+  it("remembers the last 100 groups that were removed", () => {
+    const names = Array.from({ length: removedGroupsMax + 1 }, (_, index) => `g${index}`);
+    let ring = written;
+    for (const name of names) ring = removed(ring, name, { firstEpoch: 0, lastEpoch: 1 });
+    assert.deepEqual(
+      ring.removed?.map(({ group }) => group),
+      names.slice(1),
+    );
   });
 });
 

@@ -48,6 +48,20 @@ describe("positions", () => {
     assert.deepEqual(positions.visible, { epoch: 4, seq: 7 });
   });
 
+  it("tell the last record that may be more than a mark", () => {
+    const positions = someOf();
+    const release = { kind: "release", change: 3, to: "h" } as const;
+    assert.equal(positions.changedSeq, 6, "what was found is not known");
+    positions.appended(put(4, 8, "a", "1"));
+    positions.appended({ epoch: 4, seq: 9, changes: [], move: release });
+    positions.appended({ ...put(4, 10, "b", "1"), move: { kind: "copy", revision: 3 } });
+    assert.equal(positions.changedSeq, 8);
+    positions.appended({ epoch: 4, seq: 11, changes: [], requestId: "r" });
+    assert.equal(positions.changedSeq, 11);
+    positions.withdrawn(9);
+    assert.equal(positions.changedSeq, 9);
+  });
+
   it("forget the epoch that a withdrawn record had begun, but not its promise", () => {
     const positions = someOf();
     positions.withdrawn(6);

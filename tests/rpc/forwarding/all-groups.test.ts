@@ -1,146 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
-import {
-  DataService,
-  EventKind,
-  type ScanResponse,
-  type WatchEvent,
-  WatchEventSchema,
-  type WatchRequest,
-  type WatchRequestSchema,
-  type WatchResponse,
-} from "../../../gen/kvlab/v1/data_pb.ts";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { ScanResponse } from "../../../gen/kvlab/v1/data_pb.ts";
 import { HistoryLostSchema, NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import { positionsOf, tokenOf } from "../../../src/client/positions.ts";
-import { forwardedStreamHandlers } from "../../../src/rpc/forwarding/forwarded-streams.ts";
-import { keyValue, scanned, ToyGroups, type ToyPrimary, type WatchAnswer } from "../../support/toy-groups.ts";
-import { VirtualClock } from "../../support/virtual-clock.ts";
-
-function started() {
-  const clock = new VirtualClock();
-  const groups = new ToyGroups(clock);
-  return { clock, groups, router: routerOf(groups, clock) };
-}
-
-/** A router of these groups, as its callers see it. */
-function routerOf(groups: ToyGroups, clock: VirtualClock) {
-  const handlers = forwardedStreamHandlers(groups, clock, groups.serverAt);
-  const client = createClient(
-    DataService,
-    createRouterTransport(({ service }) => service(DataService, handlers)),
-  );
-  return {
-    scan: client.scan,
-    watch(request: MessageInitShape<typeof WatchRequestSchema> = {}) {
-      const leaving = new AbortController();
-      const answers = client.watch(request, { signal: leaving.signal })[Symbol.asyncIterator]();
-      const next = async (): Promise<WatchResponse> => {
-        const { value, done } = await clock.settled(answers.next());
-        return done ? assert.fail("the watch has ended") : value;
-      };
-      return {
-        next,
-        leave: () => leaving.abort(),
-        /** The next answer with events. */
-        async events(): Promise<WatchResponse> {
-          for (;;) {
-            const answer = await next();
-            if (answer.events.length > 0) return answer;
-          }
-        },
-        failure: () =>
-          clock.settled(answers.next()).then(
-            () => assert.fail("it was answered"),
-            (error) => ConnectError.from(error),
-          ),
-      };
-    },
-  };
-}
-
-function event(key: string, revision: bigint, epoch = 1n): WatchEvent {
-  const value = { case: "text", value: "v" } as const;
-  return create(WatchEventSchema, { kind: EventKind.PUT, key, value, revision, epoch });
-}
-
-function shown({ events }: WatchResponse): string[] {
-  return events.map(({ key, revision }) => `${key}${revision}`);
-}
+import { keyValue, scanned } from "../../support/toy-groups.ts";
+import { event, shown, ToyLog } from "../../support/toy-log.ts";
+import { routerOf, started, twoLogs } from "../../support/toy-router.ts";
+import type { VirtualClock } from "../../support/virtual-clock.ts";
 
 function never(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-}
-
-/** A primary whose log has these events. Its watches get what the test appends while they are open. */
-class ToyLog implements ToyPrimary {
-  readonly #events: WatchEvent[] = [];
-  readonly #marks: WatchAnswer[] = [];
-  #last: bigint;
-  #wake = () => {};
-  #isDue = false;
-  /** Fails the next step of a watch. */
-  fault: ConnectError | undefined;
-  open = 0;
-
-  constructor(last: bigint) {
-    this.#last = last;
-  }
-
-  append(...events: WatchEvent[]): void {
-    this.#events.push(...events);
-    this.#last = events.at(-1)?.revision ?? this.#last;
-    this.wake();
-  }
-
-  /** The next answer says that keys change hands, or that the group has none any more. */
-  mark(mark: Pick<WatchAnswer, "taken" | "given" | "hasLeft">): void {
-    this.#last++;
-    this.#marks.push({ ...mark, revision: this.#last, epoch: 1n });
-    this.wake();
-  }
-
-  /** Lets the watch say how far it has come. */
-  wake(): void {
-    this.#isDue = true;
-    this.#wake();
-  }
-
-  async *watch(request: WatchRequest, signal: AbortSignal) {
-    let at =
-      request.afterRingChange === undefined || request.fromNow ? (request.afterRevision ?? this.#last) : 0n;
-    const answer = (): WatchAnswer => {
-      const events = this.#events.filter(({ revision }) => revision > at);
-      at = this.#last;
-      return { events, revision: at, epoch: 1n };
-    };
-    this.open++;
-    signal.addEventListener("abort", () => this.open--);
-    yield { events: [], revision: at, epoch: 1n };
-    this.#isDue ||= at < this.#last;
-    while (!signal.aborted) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-        signal.addEventListener("abort", () => resolve());
-        if (this.#isDue) resolve();
-      });
-      this.#isDue = false;
-      const { fault } = this;
-      this.fault = undefined;
-      if (fault !== undefined) throw fault;
-      const before = this.#marks.length === 0 ? undefined : this.#marks.splice(0);
-      if (!signal.aborted) yield* before ?? [answer()];
-    }
-  }
-}
-
-function twoLogs() {
-  const all = started();
-  const [g, h] = [new ToyLog(10n), new ToyLog(20n)];
-  Object.assign(all.groups.primaries, { g, h });
-  all.groups.ring(1, ["g", "h"]);
-  return { ...all, g, h };
 }
 
 test("a watch without a group first says where all groups are, and then tells the changes of all", async () => {

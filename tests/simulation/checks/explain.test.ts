@@ -22,7 +22,7 @@ describe("a change of a group's state is explained", () => {
     { author: { replica: 1 }, transition: { kind: "transfer", by, to: node(2) }, before: state },
     { author: "router", transition: { kind: "promote", to: node(2) }, before: state },
     { author: "router", transition: { kind: "recover", to: node(3) }, before: state },
-    { author: { replica: 4 }, transition: { kind: "form", first: node(4) } },
+    { author: { replica: 4 }, transition: { kind: "form", first: node(4), after: 0 } },
   ];
   for (const { author, transition, before } of cases) {
     const who = author === "router" ? "a router" : `node ${author.replica}`;

@@ -34,7 +34,7 @@ function ofRouter({ primary }: GroupState): Transition[] {
 function ofReplica(before: GroupState | undefined, after: GroupState, number: number): Transition[] {
   const self = after.inSync.find((member) => member.number === number);
   const possible: Transition[] = [{ kind: "leave", number }];
-  if (self !== undefined) possible.push({ kind: "form", first: self }, { kind: "rejoin", self });
+  if (self !== undefined) possible.push({ kind: "form", first: self, after: 0 }, { kind: "rejoin", self });
   if (before === undefined) return possible;
   const by = { epoch: before.epoch, primary: number };
   const joining = after.inSync.filter((member) => !has(before, member));

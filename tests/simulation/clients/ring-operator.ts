@@ -47,6 +47,13 @@ export class RingOperator {
     return this.#ask("ring change asked for: abort", "abort", (admin) => admin.abortRing({}, { timeoutMs }));
   }
 
+  /** Removes a group whose nodes are stopped. Resolves with whether it could be. */
+  async remove(group: string): Promise<boolean> {
+    return await this.#askEach("group removed", `remove ${group}`, (admin) =>
+      admin.removeGroup({ group }, { timeoutMs }),
+    );
+  }
+
   /** Lets what is under way go on as fast as it can. Otherwise it may take for ever. */
   hurry(): void {
     const change = this.#world.invariants.ring?.ring?.change;
@@ -59,8 +66,8 @@ export class RingOperator {
     return what;
   }
 
-  /** Asks one router after another, until one answers. */
-  async #askEach(counted: string, what: string, call: (admin: Admin) => Promise<unknown>): Promise<void> {
+  /** Asks one router after another, until one answers. Resolves with whether it was done. */
+  async #askEach(counted: string, what: string, call: (admin: Admin) => Promise<unknown>): Promise<boolean> {
     const { network } = this.#world;
     const first = Math.floor(this.#process.clock.random() * this.#routers.length);
     for (const { name } of [...this.#routers.slice(first), ...this.#routers.slice(0, first)]) {
@@ -68,12 +75,14 @@ export class RingOperator {
       try {
         await call(createClient(AdminService, transport));
         count(this.#world, counted);
-        return this.#process.log(`${what}: done`);
+        this.#process.log(`${what}: done`);
+        return true;
       } catch (error) {
         const { code, message } = ConnectError.from(error);
         this.#process.log(`${what}: ${message}`);
-        if (code !== Code.Unavailable) return;
+        if (code !== Code.Unavailable) return false;
       }
     }
+    return false;
   }
 }

@@ -51,6 +51,7 @@ export const ringKinds = [
   "ring pause",
   "ring resume",
   "ring abort",
+  "ring remove",
 ] as const;
 
 export type RingKind = (typeof ringKinds)[number];
@@ -222,7 +223,20 @@ function ringPlanOf(seed: number, profile: Profile): PlannedFault[] {
     const kind = random.pick<FaultKind>([...aimedKinds, "kill", "kill", "transfer", "ring abort"]);
     add(kind, { moment, nth: 1 + random.below(random.pick([3, 20])), delayMs }, role);
   }
-  return plan;
+  return [...plan, ...removalsOf(seed, profile)];
+}
+
+/** Now and then, groups that have been drained are removed. Of a stream of its own, so that other seeds stay as they are. */
+function removalsOf(seed: number, { faultsMs }: Profile): PlannedFault[] {
+  const random = new Random(`${seed} removals`);
+  if (random.chance(0.5)) return [];
+  return Array.from({ length: 4 }, (_, index) => ({
+    kind: "ring remove",
+    role: "any",
+    when: { atMs: random.between(0.3, 1) * faultsMs },
+    durationMs: 0,
+    chance: `${seed} removal ${index}`,
+  }));
 }
 
 /** Short enough to go unnoticed, or longer than leases, time-outs of standbys, and sessions. */

@@ -28,5 +28,9 @@ export function changeRing(kind: RingKind, cluster: Cluster, random: Random): st
       return ringOperator.pace(false, rate);
     case "ring abort":
       return ringOperator.abort();
+    case "ring remove": {
+      const outside = (ring.outside ?? []).filter((group) => !cluster.isRetired(group));
+      return outside.length === 0 ? undefined : cluster.remove(random.pick(outside));
+    }
   }
 }

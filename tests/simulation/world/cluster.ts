@@ -1,7 +1,7 @@
 import { parseGroupLogs, parseGroupState, parseRingState } from "../../../src/cluster/metadata/codec.ts";
 import type { GroupState, RingState } from "../../../src/cluster/metadata/model.ts";
 import { masterNumber, ringPath, routerPath } from "../../../src/cluster/metadata/paths.ts";
-import { placementOf } from "../../../src/cluster/ring/placement.ts";
+import { placementOf, placeOfGroup } from "../../../src/cluster/ring/placement.ts";
 import { HistoryRecorder } from "../../checker/history.ts";
 import type { StoreOperation } from "../../checker/store-model.ts";
 import type { Author } from "../checks/explain.ts";
@@ -15,6 +15,9 @@ import type { Host } from "./host.ts";
 import type { SimProcess } from "./process.ts";
 import { RouterHost } from "./router-host.ts";
 import { count, type World } from "./world.ts";
+
+/** Pause before a group is tried to be removed again: until the sessions of its nodes are over. */
+const removalMs = 500;
 
 const masterPath = routerPath(masterNumber);
 
@@ -79,6 +82,35 @@ export class Cluster {
   startLate(): string | undefined {
     const group = this.#waiting.shift();
     for (const node of this.nodes) if (node.group === group) node.start();
+    return group;
+  }
+
+  /** Whether the machines of a group were taken out of use, so that it can be removed. */
+  isRetired(group: string): boolean {
+    return this.nodes.some((node) => node.group === group && node.isRetired);
+  }
+
+  /** Takes the machines of a group out of use and removes it, unless it gets keys before that. Returns its name. */
+  remove(group: string): string {
+    const nodes = this.nodes.filter((node) => node.group === group);
+    for (const node of nodes) {
+      node.isRetired = true;
+      node.kill();
+    }
+    const { scheduler } = this.world;
+    const tryOnce = async () => {
+      if (await this.ringOperator.remove(group)) return;
+      const isOutside = this.#ring !== undefined && placeOfGroup(this.#ring, group) === "kept-outside";
+      // The answer may have been lost.
+      const isRemoved = this.#ring?.removed?.some((removed) => removed.group === group);
+      if (isOutside) scheduler.after(removalMs, `removal of ${group}`, () => void tryOnce());
+      if (isOutside || isRemoved) return;
+      for (const node of nodes) {
+        node.isRetired = false;
+        node.start();
+      }
+    };
+    void tryOnce();
     return group;
   }
 

@@ -15,6 +15,8 @@ export abstract class Host {
   #lives = 0;
   /** Whether it is to run; while it stops, it may not be there yet. */
   #isWanted = false;
+  /** Whether it is out of use: `start` does nothing. */
+  isRetired = false;
 
   constructor(world: World, name: string) {
     this.world = world;
@@ -32,6 +34,7 @@ export abstract class Host {
   protected ended(): void {}
 
   start(): void {
+    if (this.isRetired) return;
     this.#isWanted = true;
     if (this.#process !== undefined) return;
     const { seed, scheduler, trace } = this.world;
