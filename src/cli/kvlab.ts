@@ -22,6 +22,7 @@ import {
   ringRemoveCommand,
   ringResumeCommand,
   ringSetCommand,
+  ringWithdrawCommand,
 } from "./commands/ring.ts";
 import { scanCommand } from "./commands/scan.ts";
 import { statusCommand } from "./commands/status.ts";
@@ -52,6 +53,7 @@ const clientCommands: readonly Command[] = [
   ringPauseCommand,
   ringResumeCommand,
   ringAbortCommand,
+  ringWithdrawCommand,
   // After those that begin with the same word.
   ringCommand,
   replCommand,

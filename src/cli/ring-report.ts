@@ -1,11 +1,4 @@
-import {
-  type ChangeRingResponse,
-  GroupPlace,
-  type RingGroup,
-  type RingMove,
-  RingOutcome,
-  type RingRequest,
-} from "../../gen/kvlab/v1/admin_pb.ts";
+import { GroupPlace, type RingGroup, type RingMove, type RingRequest } from "../../gen/kvlab/v1/admin_pb.ts";
 import { MoveStage } from "../../gen/kvlab/v1/data_pb.ts";
 import type { Topology } from "../../gen/kvlab/v1/topology_pb.ts";
 import { viewOf } from "../client/topology.ts";
@@ -164,7 +157,7 @@ function moveReport({ from, to, share, done, progress }: RingMove): MoveReport {
   };
 }
 
-function requestReport({ change, rate }: RingRequest): RequestReport {
+export function requestReport({ change, rate }: RingRequest): RequestReport {
   return { ...(change.case !== undefined && { [change.case]: change.value }), ...rateOf(rate) };
 }
 
@@ -194,70 +187,4 @@ function warningsOf({ groups, change, virtualNodes, ageMs }: RingReport): string
   );
   if (uneven) warnings.push(uneven);
   return warnings;
-}
-
-/** A change of the ring that an operator asks for. */
-export interface AskedChange {
-  /** For errors, e.g. `ring add zdata3`. */
-  readonly what: string;
-  readonly request:
-    | { readonly case: "add" | "drain"; readonly value: string }
-    | { readonly case: "virtualNodes"; readonly value: number };
-  /** 0: no limit. */
-  readonly rate: number;
-  readonly dryRun: boolean;
-}
-
-/** What becomes of it, or would with a dry run. */
-export interface ChangeOutcome {
-  /** `done` at once, `begun`, `queued`, or `withdrawn`: a group that waited to enter no longer does. */
-  readonly outcome: string;
-  /** Id of the change that has begun. */
-  readonly change?: number;
-  /** Changes that come before it. */
-  readonly ahead: number;
-  readonly moves: readonly PlannedMove[];
-}
-
-export interface PlannedMove {
-  readonly from: string;
-  readonly to: string;
-  readonly share: number;
-  /** With a dry run, if they could be counted. */
-  readonly keys?: number;
-  readonly bytes?: number;
-}
-
-/** Errors: ExitError. */
-export async function askChange(ask: Ask, asked: AskedChange): Promise<ChangeOutcome> {
-  const { what, request, rate, dryRun } = asked;
-  const answer = await ask({
-    what,
-    kind: dryRun ? "read" : "write",
-    call: ({ admin }, options) =>
-      admin.changeRing({ request: { change: request, rate: BigInt(rate) }, dryRun }, options),
-  });
-  return outcomeOf(answer);
-}
-
-const outcomes: ReadonlyMap<RingOutcome, string> = new Map([
-  [RingOutcome.DONE, "done"],
-  [RingOutcome.BEGUN, "begun"],
-  [RingOutcome.QUEUED, "queued"],
-  [RingOutcome.WITHDRAWN, "withdrawn"],
-]);
-
-function outcomeOf({ outcome, change, ahead, moves }: ChangeRingResponse): ChangeOutcome {
-  return {
-    outcome: outcomes.get(outcome) ?? "unknown",
-    ...(change > 0n && { change: Number(change) }),
-    ahead,
-    moves: moves.map(({ from, to, share, keys, bytes }) => ({
-      from,
-      to,
-      share,
-      ...(keys !== undefined && { keys: Number(keys) }),
-      ...(bytes !== undefined && { bytes: Number(bytes) }),
-    })),
-  };
 }

@@ -6,7 +6,14 @@ import type { Clock } from "../common/clock.ts";
 import { toAgentListing } from "./agent-messages.ts";
 import { answering, relayed } from "./errors.ts";
 import { firstTopology } from "./first-topology.ts";
-import { fromRate, fromRequest, toPlannedMove, toRequestedChange, toRing } from "./ring-messages.ts";
+import {
+  fromRate,
+  fromRequest,
+  toAbortedChange,
+  toRequest,
+  toRequestedChange,
+  toRing,
+} from "./ring-messages.ts";
 
 export function adminRoutes(router: ConnectRouter, node: RouterNode, clock: Clock): void {
   const agents = new AgentList({ sessions: node.sessions, clock });
@@ -41,8 +48,12 @@ export function adminRoutes(router: ConnectRouter, node: RouterNode, clock: Cloc
       }),
     abortRing: (_request, { signal }) =>
       answering(async () => {
-        const { aborted, change, moves } = await node.abortRing(signal);
-        return { aborted: BigInt(aborted), change: BigInt(change ?? 0), moves: moves.map(toPlannedMove) };
+        return toAbortedChange(await node.abortRing(signal));
+      }),
+    withdrawRing: ({ request }, { signal }) =>
+      answering(async () => {
+        const { withdrawn, queue } = await node.withdrawRing(request && fromRequest(request), signal);
+        return { withdrawn: withdrawn.map(toRequest), queue: queue.map(toRequest) };
       }),
     removeGroup: ({ group }, { signal }) =>
       answering(async () => {

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
+  type AbortRingResponseSchema,
   type ChangeRingResponseSchema,
   type GetRingResponseSchema,
   GroupPlace as GroupPlaceMessage,
@@ -10,7 +11,7 @@ import {
 } from "../../gen/kvlab/v1/admin_pb.ts";
 import type { RingRequest } from "../cluster/metadata/model.ts";
 import { OperationError } from "../cluster/metadata/operation-error.ts";
-import type { PlannedMove, RequestedChange, RingOutcome } from "../cluster/node/ring-admin.ts";
+import type { AbortedChange, PlannedMove, RequestedChange, RingOutcome } from "../cluster/node/ring-admin.ts";
 import type { RingGroup, RingMove, RingStatus } from "../cluster/node/ring-status.ts";
 import type { GroupPlace } from "../cluster/ring/placement.ts";
 import { toMoveProgress } from "./progress-messages.ts";
@@ -53,11 +54,7 @@ function toMove({ progress, ...move }: RingMove): MessageInitShape<typeof RingMo
   return { ...move, ...(progress && { progress: toMoveProgress(progress) }) };
 }
 
-export function toPlannedMove({
-  keys,
-  bytes,
-  ...move
-}: PlannedMove): MessageInitShape<typeof RingMoveSchema> {
+function toPlannedMove({ keys, bytes, ...move }: PlannedMove): MessageInitShape<typeof RingMoveSchema> {
   return {
     ...move,
     ...(keys !== undefined && { keys: BigInt(keys) }),
@@ -86,7 +83,23 @@ export function toRequestedChange({
   };
 }
 
-function toRequest(request: RingRequest): MessageInitShape<typeof RingRequestSchema> {
+export function toAbortedChange({
+  aborted,
+  change = 0,
+  moves,
+  begun = 0,
+  queue,
+}: AbortedChange): MessageInitShape<typeof AbortRingResponseSchema> {
+  return {
+    aborted: BigInt(aborted),
+    change: BigInt(change),
+    moves: moves.map(toPlannedMove),
+    begun: BigInt(begun),
+    queue: queue.map(toRequest),
+  };
+}
+
+export function toRequest(request: RingRequest): MessageInitShape<typeof RingRequestSchema> {
   const rate = BigInt(request.rate ?? 0);
   switch (request.kind) {
     case "add":

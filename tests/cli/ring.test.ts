@@ -25,6 +25,7 @@ beforeEach(() => {
   toy.changes.length = 0;
   toy.paces.length = 0;
   toy.removed.length = 0;
+  toy.withdrawals.length = 0;
 });
 
 function kvlab(...args: string[]) {
@@ -273,9 +274,43 @@ describe("kvlab ring pause, resume, abort and remove", () => {
     );
     toy.aborted = { aborted: 8n };
     assert.deepEqual(await kvlab("ring", "abort"), done("change 8 is aborted: nothing had moved\n"));
-    assert.deepEqual(JSON.parse((await kvlab("ring", "abort", "--json")).stdout), { aborted: 8 });
+    assert.deepEqual(JSON.parse((await kvlab("ring", "abort", "--json")).stdout), { aborted: 8, queue: [] });
     assert.deepEqual(await kvlab("ring", "remove", "zdata3"), done("zdata3 is removed\n"));
     assert.deepEqual(toy.removed, ["zdata3"]);
+  });
+
+  it("says which changes wait still after an abort, and drops them when asked to", { timeout }, async () => {
+    const [enters, nodes] = changingRing().queue;
+    toy.aborted = { aborted: 8n, begun: 12n, queue: changingRing().queue };
+    assert.deepEqual(
+      await kvlab("ring", "abort"),
+      done(`change 8 is aborted: nothing had moved
+change 12, which waited, has begun
+then: zdata4 enters
+then: 128 virtual nodes a group, at most 9 keys a second
+\`kvlab ring withdraw\` drops what waits
+`),
+    );
+    toy.rings = [changingRing()];
+    toy.withdrawn = { withdrawn: [enters ?? {}, nodes ?? {}] };
+    assert.deepEqual(
+      await kvlab("ring", "withdraw"),
+      done("withdrawn: zdata4 enters\nwithdrawn: 128 virtual nodes a group, at most 9 keys a second\n"),
+    );
+    toy.withdrawn = { withdrawn: [nodes ?? {}], queue: [enters ?? {}] };
+    assert.deepEqual(JSON.parse((await kvlab("ring", "withdraw", "2", "--json")).stdout), {
+      withdrawn: [{ virtualNodes: 128, rate: 9 }],
+      queue: [{ add: "zdata4" }],
+    });
+    assert.deepEqual(
+      toy.withdrawals.map(({ request }) => request?.change),
+      [undefined, { case: "virtualNodes", value: 128 }],
+    );
+    const { exitCode, stderr } = await kvlab("ring", "withdraw", "3");
+    assert.deepEqual(
+      [exitCode, stderr],
+      [4, "kvlab: ring withdraw: there is no change at place 3: 2 changes wait\n"],
+    );
   });
 
   it("end with 4 when the router refuses", { timeout }, async () => {

@@ -10,6 +10,8 @@ import {
   GroupPlace,
   type ListAgentsResponseSchema,
   type PaceRingRequest,
+  type WithdrawRingRequest,
+  type WithdrawRingResponseSchema,
 } from "../../gen/kvlab/v1/admin_pb.ts";
 import { MoveStage } from "../../gen/kvlab/v1/data_pb.ts";
 import { listen } from "../../src/rpc/port/listener.ts";
@@ -24,10 +26,12 @@ export interface ToyAdmin {
   aborted: MessageInitShape<typeof AbortRingResponseSchema>;
   /** What it answers about the agents, one after another; the last one again and again. Undefined: it is unavailable. */
   agents: (MessageInitShape<typeof ListAgentsResponseSchema> | undefined)[];
+  withdrawn: MessageInitShape<typeof WithdrawRingResponseSchema>;
   /** What it was asked to do. */
   readonly changes: ChangeRingRequest[];
   readonly paces: PaceRingRequest[];
   readonly removed: string[];
+  readonly withdrawals: WithdrawRingRequest[];
   close(): Promise<void>;
 }
 
@@ -37,9 +41,11 @@ export async function startToyAdmin(): Promise<ToyAdmin> {
     change: {},
     aborted: {},
     agents: [{}] as ToyAdmin["agents"],
+    withdrawn: {},
     changes: [] as ChangeRingRequest[],
     paces: [] as PaceRingRequest[],
     removed: [] as string[],
+    withdrawals: [] as WithdrawRingRequest[],
   };
   const listener = await listen({
     host: "127.0.0.1",
@@ -60,6 +66,10 @@ export async function startToyAdmin(): Promise<ToyAdmin> {
           const answer = toy.agents.length > 1 ? toy.agents.shift() : toy.agents[0];
           if (answer !== undefined) return answer;
           throw new ConnectError("this router has no connection to ZooKeeper", Code.Unavailable);
+        },
+        withdrawRing(request) {
+          toy.withdrawals.push(request);
+          return toy.withdrawn;
         },
         removeGroup({ group }) {
           if (group === "zdata1")

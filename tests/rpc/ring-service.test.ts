@@ -75,6 +75,15 @@ test("operators see the ring, the keys of each group, and a change of the ring f
 
   const aborted = await admin.abortRing({});
   assert.equal(aborted.aborted, begun.change);
+  // Nothing had moved, or what had goes back first.
+  const waits = aborted.begun === 0n ? aborted.queue : [];
+  assert.deepEqual(
+    waits.map(({ change }) => change),
+    aborted.begun === 0n ? [{ case: "drain", value: "zdata2" }] : [],
+  );
+  const withdrawing = admin.withdrawRing({ request: { change: { case: "drain", value: "zdata2" } } });
+  if (aborted.begun === 0n) assert.equal((await withdrawing).withdrawn.length, 1);
+  else assert.equal((await failing(withdrawing)).code, Code.FailedPrecondition);
 });
 
 test("requests that cannot be met fail with the documented codes, and say why", {

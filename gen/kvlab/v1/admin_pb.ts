@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file kvlab/v1/admin.proto.
  */
 export const file_kvlab_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChRrdmxhYi92MS9hZG1pbi5wcm90bxIIa3ZsYWIudjEiMAoPVHJhbnNmZXJSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg4KBm51bWJlchgCIAEoDSIhChBUcmFuc2ZlclJlc3BvbnNlEg0KBWVwb2NoGAEgASgEIjkKDlJlY292ZXJSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEhgKEGFjY2VwdF9kYXRhX2xvc3MYAiABKAgiPgoPUmVjb3ZlclJlc3BvbnNlEg4KBm51bWJlchgBIAEoDRINCgVlcG9jaBgCIAEoBBIMCgRsb3NzGAMgASgJIhAKDkdldFJpbmdSZXF1ZXN0Iq4BCg9HZXRSaW5nUmVzcG9uc2USJAoIdG9wb2xvZ3kYASABKAsyEi5rdmxhYi52MS5Ub3BvbG9neRIjCgZncm91cHMYAiADKAsyEy5rdmxhYi52MS5SaW5nR3JvdXASKgoIcHJvZ3Jlc3MYAyABKAsyGC5rdmxhYi52MS5DaGFuZ2VQcm9ncmVzcxIkCgVxdWV1ZRgEIAMoCzIVLmt2bGFiLnYxLlJpbmdSZXF1ZXN0IqsBCglSaW5nR3JvdXASDAoEbmFtZRgBIAEoCRIjCgVwbGFjZRgCIAEoDjIULmt2bGFiLnYxLkdyb3VwUGxhY2USDgoGcG9pbnRzGAMgASgNEg0KBXNoYXJlGAQgASgBEhIKCm5leHRfc2hhcmUYBSABKAESEQoEa2V5cxgGIAEoBEgAiAEBEhIKBWJ5dGVzGAcgASgESAGIAQFCBwoFX2tleXNCCAoGX2J5dGVzIlEKDkNoYW5nZVByb2dyZXNzEg4KBnBhdXNlZBgBIAEoCBIMCgRyYXRlGAIgASgEEiEKBW1vdmVzGAMgAygLMhIua3ZsYWIudjEuUmluZ01vdmUipQEKCFJpbmdNb3ZlEgwKBGZyb20YASABKAkSCgoCdG8YAiABKAkSDQoFc2hhcmUYAyABKAESDAoEZG9uZRgEIAEoCBIoCghwcm9ncmVzcxgFIAEoCzIWLmt2bGFiLnYxLk1vdmVQcm9ncmVzcxIRCgRrZXlzGAYgASgESACIAQESEgoFYnl0ZXMYByABKARIAYgBAUIHCgVfa2V5c0IICgZfYnl0ZXMiXgoLUmluZ1JlcXVlc3QSDQoDYWRkGAEgASgJSAASDwoFZHJhaW4YAiABKAlIABIXCg12aXJ0dWFsX25vZGVzGAMgASgNSAASDAoEcmF0ZRgEIAEoBEIICgZjaGFuZ2UiTAoRQ2hhbmdlUmluZ1JlcXVlc3QSJgoHcmVxdWVzdBgBIAEoCzIVLmt2bGFiLnYxLlJpbmdSZXF1ZXN0Eg8KB2RyeV9ydW4YAiABKAgifgoSQ2hhbmdlUmluZ1Jlc3BvbnNlEiYKB291dGNvbWUYASABKA4yFS5rdmxhYi52MS5SaW5nT3V0Y29tZRIOCgZjaGFuZ2UYAiABKAQSIQoFbW92ZXMYAyADKAsyEi5rdmxhYi52MS5SaW5nTW92ZRINCgVhaGVhZBgEIAEoDSI9Cg9QYWNlUmluZ1JlcXVlc3QSDgoGcGF1c2VkGAEgASgIEhEKBHJhdGUYAiABKARIAIgBAUIHCgVfcmF0ZSIwChBQYWNlUmluZ1Jlc3BvbnNlEg4KBmNoYW5nZRgBIAEoBBIMCgRyYXRlGAIgASgEIhIKEEFib3J0UmluZ1JlcXVlc3QiVwoRQWJvcnRSaW5nUmVzcG9uc2USDwoHYWJvcnRlZBgBIAEoBBIOCgZjaGFuZ2UYAiABKAQSIQoFbW92ZXMYAyADKAsyEi5rdmxhYi52MS5SaW5nTW92ZSIjChJSZW1vdmVHcm91cFJlcXVlc3QSDQoFZ3JvdXAYASABKAkiFQoTUmVtb3ZlR3JvdXBSZXNwb25zZSITChFMaXN0QWdlbnRzUmVxdWVzdCJGChJMaXN0QWdlbnRzUmVzcG9uc2USHwoGYWdlbnRzGAEgAygLMg8ua3ZsYWIudjEuQWdlbnQSDwoHb21pdHRlZBgCIAEoDSLSBAoFQWdlbnQSDQoFem5vZGUYASABKAkSDwoHcHJvYmxlbRgCIAEoCRIKCgJpZBgDIAEoCRIMCgRyb2xlGAQgASgJEgwKBG5hbWUYBSABKAkSDwoHYWRkcmVzcxgGIAEoCRIRCglzZXJ2ZXJfaXAYByABKAkSDAoEaG9zdBgIIAEoCRIQCgNwaWQYCSABKARIAIgBARIWCgl0b3RhbF9jcHUYCiABKAFIAYgBARIWCgljcHVfdXNhZ2UYCyABKAFIAogBARIVCg1sb2FkX2F2ZXJhZ2VzGAwgAygBEhkKDHRvdGFsX21lbW9yeRgNIAEoBEgDiAEBEhkKEXRvdGFsX21lbW9yeV9kZXNjGA4gASgJEhkKDG1lbW9yeV91c2FnZRgPIAEoBEgEiAEBEhsKDnByb2Nlc3NfbWVtb3J5GBAgASgESAWIAQESFwoKZGlza190b3RhbBgRIAEoBEgGiAEBEhYKCWRpc2tfdXNlZBgSIAEoBEgHiAEBEg8KB3J1bnRpbWUYEyABKAkSFwoPcnVudGltZV92ZXJzaW9uGBQgASgJEg8KB3ZlcnNpb24YFSABKAkSEgoKc3RhcnRlZF9hdBgWIAEoCRISCgp3cml0dGVuX2F0GBcgASgJQgYKBF9waWRCDAoKX3RvdGFsX2NwdUIMCgpfY3B1X3VzYWdlQg8KDV90b3RhbF9tZW1vcnlCDwoNX21lbW9yeV91c2FnZUIRCg9fcHJvY2Vzc19tZW1vcnlCDQoLX2Rpc2tfdG90YWxCDAoKX2Rpc2tfdXNlZCq7AQoKR3JvdXBQbGFjZRIbChdHUk9VUF9QTEFDRV9VTlNQRUNJRklFRBAAEhIKDkdST1VQX1BMQUNFX0lOEAESGAoUR1JPVVBfUExBQ0VfRU5URVJJTkcQAhIXChNHUk9VUF9QTEFDRV9MRUFWSU5HEAMSFgoSR1JPVVBfUExBQ0VfUVVFVUVEEAQSHAoYR1JPVVBfUExBQ0VfS0VQVF9PVVRTSURFEAUSEwoPR1JPVVBfUExBQ0VfTkVXEAYqjwEKC1JpbmdPdXRjb21lEhwKGFJJTkdfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhUKEVJJTkdfT1VUQ09NRV9ET05FEAESFgoSUklOR19PVVRDT01FX0JFR1VOEAISFwoTUklOR19PVVRDT01FX1FVRVVFRBADEhoKFlJJTkdfT1VUQ09NRV9XSVRIRFJBV04QBDLCBAoMQWRtaW5TZXJ2aWNlEkEKCFRyYW5zZmVyEhkua3ZsYWIudjEuVHJhbnNmZXJSZXF1ZXN0Ghoua3ZsYWIudjEuVHJhbnNmZXJSZXNwb25zZRI+CgdSZWNvdmVyEhgua3ZsYWIudjEuUmVjb3ZlclJlcXVlc3QaGS5rdmxhYi52MS5SZWNvdmVyUmVzcG9uc2USQwoHR2V0UmluZxIYLmt2bGFiLnYxLkdldFJpbmdSZXF1ZXN0Ghkua3ZsYWIudjEuR2V0UmluZ1Jlc3BvbnNlIgOQAgESRwoKQ2hhbmdlUmluZxIbLmt2bGFiLnYxLkNoYW5nZVJpbmdSZXF1ZXN0Ghwua3ZsYWIudjEuQ2hhbmdlUmluZ1Jlc3BvbnNlEkEKCFBhY2VSaW5nEhkua3ZsYWIudjEuUGFjZVJpbmdSZXF1ZXN0Ghoua3ZsYWIudjEuUGFjZVJpbmdSZXNwb25zZRJECglBYm9ydFJpbmcSGi5rdmxhYi52MS5BYm9ydFJpbmdSZXF1ZXN0Ghsua3ZsYWIudjEuQWJvcnRSaW5nUmVzcG9uc2USSgoLUmVtb3ZlR3JvdXASHC5rdmxhYi52MS5SZW1vdmVHcm91cFJlcXVlc3QaHS5rdmxhYi52MS5SZW1vdmVHcm91cFJlc3BvbnNlEkwKCkxpc3RBZ2VudHMSGy5rdmxhYi52MS5MaXN0QWdlbnRzUmVxdWVzdBocLmt2bGFiLnYxLkxpc3RBZ2VudHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_kvlab_v1_data, file_kvlab_v1_topology]);
+  fileDesc("ChRrdmxhYi92MS9hZG1pbi5wcm90bxIIa3ZsYWIudjEiMAoPVHJhbnNmZXJSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEg4KBm51bWJlchgCIAEoDSIhChBUcmFuc2ZlclJlc3BvbnNlEg0KBWVwb2NoGAEgASgEIjkKDlJlY292ZXJSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEhgKEGFjY2VwdF9kYXRhX2xvc3MYAiABKAgiPgoPUmVjb3ZlclJlc3BvbnNlEg4KBm51bWJlchgBIAEoDRINCgVlcG9jaBgCIAEoBBIMCgRsb3NzGAMgASgJIhAKDkdldFJpbmdSZXF1ZXN0Iq4BCg9HZXRSaW5nUmVzcG9uc2USJAoIdG9wb2xvZ3kYASABKAsyEi5rdmxhYi52MS5Ub3BvbG9neRIjCgZncm91cHMYAiADKAsyEy5rdmxhYi52MS5SaW5nR3JvdXASKgoIcHJvZ3Jlc3MYAyABKAsyGC5rdmxhYi52MS5DaGFuZ2VQcm9ncmVzcxIkCgVxdWV1ZRgEIAMoCzIVLmt2bGFiLnYxLlJpbmdSZXF1ZXN0IqsBCglSaW5nR3JvdXASDAoEbmFtZRgBIAEoCRIjCgVwbGFjZRgCIAEoDjIULmt2bGFiLnYxLkdyb3VwUGxhY2USDgoGcG9pbnRzGAMgASgNEg0KBXNoYXJlGAQgASgBEhIKCm5leHRfc2hhcmUYBSABKAESEQoEa2V5cxgGIAEoBEgAiAEBEhIKBWJ5dGVzGAcgASgESAGIAQFCBwoFX2tleXNCCAoGX2J5dGVzIlEKDkNoYW5nZVByb2dyZXNzEg4KBnBhdXNlZBgBIAEoCBIMCgRyYXRlGAIgASgEEiEKBW1vdmVzGAMgAygLMhIua3ZsYWIudjEuUmluZ01vdmUipQEKCFJpbmdNb3ZlEgwKBGZyb20YASABKAkSCgoCdG8YAiABKAkSDQoFc2hhcmUYAyABKAESDAoEZG9uZRgEIAEoCBIoCghwcm9ncmVzcxgFIAEoCzIWLmt2bGFiLnYxLk1vdmVQcm9ncmVzcxIRCgRrZXlzGAYgASgESACIAQESEgoFYnl0ZXMYByABKARIAYgBAUIHCgVfa2V5c0IICgZfYnl0ZXMiXgoLUmluZ1JlcXVlc3QSDQoDYWRkGAEgASgJSAASDwoFZHJhaW4YAiABKAlIABIXCg12aXJ0dWFsX25vZGVzGAMgASgNSAASDAoEcmF0ZRgEIAEoBEIICgZjaGFuZ2UiTAoRQ2hhbmdlUmluZ1JlcXVlc3QSJgoHcmVxdWVzdBgBIAEoCzIVLmt2bGFiLnYxLlJpbmdSZXF1ZXN0Eg8KB2RyeV9ydW4YAiABKAgifgoSQ2hhbmdlUmluZ1Jlc3BvbnNlEiYKB291dGNvbWUYASABKA4yFS5rdmxhYi52MS5SaW5nT3V0Y29tZRIOCgZjaGFuZ2UYAiABKAQSIQoFbW92ZXMYAyADKAsyEi5rdmxhYi52MS5SaW5nTW92ZRINCgVhaGVhZBgEIAEoDSI9Cg9QYWNlUmluZ1JlcXVlc3QSDgoGcGF1c2VkGAEgASgIEhEKBHJhdGUYAiABKARIAIgBAUIHCgVfcmF0ZSIwChBQYWNlUmluZ1Jlc3BvbnNlEg4KBmNoYW5nZRgBIAEoBBIMCgRyYXRlGAIgASgEIhIKEEFib3J0UmluZ1JlcXVlc3QijAEKEUFib3J0UmluZ1Jlc3BvbnNlEg8KB2Fib3J0ZWQYASABKAQSDgoGY2hhbmdlGAIgASgEEiEKBW1vdmVzGAMgAygLMhIua3ZsYWIudjEuUmluZ01vdmUSDQoFYmVndW4YBCABKAQSJAoFcXVldWUYBSADKAsyFS5rdmxhYi52MS5SaW5nUmVxdWVzdCI9ChNXaXRoZHJhd1JpbmdSZXF1ZXN0EiYKB3JlcXVlc3QYASABKAsyFS5rdmxhYi52MS5SaW5nUmVxdWVzdCJmChRXaXRoZHJhd1JpbmdSZXNwb25zZRIoCgl3aXRoZHJhd24YASADKAsyFS5rdmxhYi52MS5SaW5nUmVxdWVzdBIkCgVxdWV1ZRgCIAMoCzIVLmt2bGFiLnYxLlJpbmdSZXF1ZXN0IiMKElJlbW92ZUdyb3VwUmVxdWVzdBINCgVncm91cBgBIAEoCSIVChNSZW1vdmVHcm91cFJlc3BvbnNlIhMKEUxpc3RBZ2VudHNSZXF1ZXN0IkYKEkxpc3RBZ2VudHNSZXNwb25zZRIfCgZhZ2VudHMYASADKAsyDy5rdmxhYi52MS5BZ2VudBIPCgdvbWl0dGVkGAIgASgNItIECgVBZ2VudBINCgV6bm9kZRgBIAEoCRIPCgdwcm9ibGVtGAIgASgJEgoKAmlkGAMgASgJEgwKBHJvbGUYBCABKAkSDAoEbmFtZRgFIAEoCRIPCgdhZGRyZXNzGAYgASgJEhEKCXNlcnZlcl9pcBgHIAEoCRIMCgRob3N0GAggASgJEhAKA3BpZBgJIAEoBEgAiAEBEhYKCXRvdGFsX2NwdRgKIAEoAUgBiAEBEhYKCWNwdV91c2FnZRgLIAEoAUgCiAEBEhUKDWxvYWRfYXZlcmFnZXMYDCADKAESGQoMdG90YWxfbWVtb3J5GA0gASgESAOIAQESGQoRdG90YWxfbWVtb3J5X2Rlc2MYDiABKAkSGQoMbWVtb3J5X3VzYWdlGA8gASgESASIAQESGwoOcHJvY2Vzc19tZW1vcnkYECABKARIBYgBARIXCgpkaXNrX3RvdGFsGBEgASgESAaIAQESFgoJZGlza191c2VkGBIgASgESAeIAQESDwoHcnVudGltZRgTIAEoCRIXCg9ydW50aW1lX3ZlcnNpb24YFCABKAkSDwoHdmVyc2lvbhgVIAEoCRISCgpzdGFydGVkX2F0GBYgASgJEhIKCndyaXR0ZW5fYXQYFyABKAlCBgoEX3BpZEIMCgpfdG90YWxfY3B1QgwKCl9jcHVfdXNhZ2VCDwoNX3RvdGFsX21lbW9yeUIPCg1fbWVtb3J5X3VzYWdlQhEKD19wcm9jZXNzX21lbW9yeUINCgtfZGlza190b3RhbEIMCgpfZGlza191c2VkKrsBCgpHcm91cFBsYWNlEhsKF0dST1VQX1BMQUNFX1VOU1BFQ0lGSUVEEAASEgoOR1JPVVBfUExBQ0VfSU4QARIYChRHUk9VUF9QTEFDRV9FTlRFUklORxACEhcKE0dST1VQX1BMQUNFX0xFQVZJTkcQAxIWChJHUk9VUF9QTEFDRV9RVUVVRUQQBBIcChhHUk9VUF9QTEFDRV9LRVBUX09VVFNJREUQBRITCg9HUk9VUF9QTEFDRV9ORVcQBiqPAQoLUmluZ091dGNvbWUSHAoYUklOR19PVVRDT01FX1VOU1BFQ0lGSUVEEAASFQoRUklOR19PVVRDT01FX0RPTkUQARIWChJSSU5HX09VVENPTUVfQkVHVU4QAhIXChNSSU5HX09VVENPTUVfUVVFVUVEEAMSGgoWUklOR19PVVRDT01FX1dJVEhEUkFXThAEMpEFCgxBZG1pblNlcnZpY2USQQoIVHJhbnNmZXISGS5rdmxhYi52MS5UcmFuc2ZlclJlcXVlc3QaGi5rdmxhYi52MS5UcmFuc2ZlclJlc3BvbnNlEj4KB1JlY292ZXISGC5rdmxhYi52MS5SZWNvdmVyUmVxdWVzdBoZLmt2bGFiLnYxLlJlY292ZXJSZXNwb25zZRJDCgdHZXRSaW5nEhgua3ZsYWIudjEuR2V0UmluZ1JlcXVlc3QaGS5rdmxhYi52MS5HZXRSaW5nUmVzcG9uc2UiA5ACARJHCgpDaGFuZ2VSaW5nEhsua3ZsYWIudjEuQ2hhbmdlUmluZ1JlcXVlc3QaHC5rdmxhYi52MS5DaGFuZ2VSaW5nUmVzcG9uc2USQQoIUGFjZVJpbmcSGS5rdmxhYi52MS5QYWNlUmluZ1JlcXVlc3QaGi5rdmxhYi52MS5QYWNlUmluZ1Jlc3BvbnNlEkQKCUFib3J0UmluZxIaLmt2bGFiLnYxLkFib3J0UmluZ1JlcXVlc3QaGy5rdmxhYi52MS5BYm9ydFJpbmdSZXNwb25zZRJNCgxXaXRoZHJhd1JpbmcSHS5rdmxhYi52MS5XaXRoZHJhd1JpbmdSZXF1ZXN0Gh4ua3ZsYWIudjEuV2l0aGRyYXdSaW5nUmVzcG9uc2USSgoLUmVtb3ZlR3JvdXASHC5rdmxhYi52MS5SZW1vdmVHcm91cFJlcXVlc3QaHS5rdmxhYi52MS5SZW1vdmVHcm91cFJlc3BvbnNlEkwKCkxpc3RBZ2VudHMSGy5rdmxhYi52MS5MaXN0QWdlbnRzUmVxdWVzdBocLmt2bGFiLnYxLkxpc3RBZ2VudHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_kvlab_v1_data, file_kvlab_v1_topology]);
 
 /**
  * Request of Transfer.
@@ -565,6 +565,20 @@ export type AbortRingResponse = Message<"kvlab.v1.AbortRingResponse"> & {
    * @generated from field: repeated kvlab.v1.RingMove moves = 3;
    */
   moves: RingMove[];
+
+  /**
+   * Id of a change that waited and has begun in the same step, since nothing had moved. 0: none has.
+   *
+   * @generated from field: uint64 begun = 4;
+   */
+  begun: bigint;
+
+  /**
+   * Changes that wait, in their order.
+   *
+   * @generated from field: repeated kvlab.v1.RingRequest queue = 5;
+   */
+  queue: RingRequest[];
 };
 
 /**
@@ -573,6 +587,56 @@ export type AbortRingResponse = Message<"kvlab.v1.AbortRingResponse"> & {
  */
 export const AbortRingResponseSchema: GenMessage<AbortRingResponse> = /*@__PURE__*/
   messageDesc(file_kvlab_v1_admin, 15);
+
+/**
+ * Request of WithdrawRing.
+ *
+ * @generated from message kvlab.v1.WithdrawRingRequest
+ */
+export type WithdrawRingRequest = Message<"kvlab.v1.WithdrawRingRequest"> & {
+  /**
+   * The change that is not to be carried out; of several of the same, the last one. Its rate is no matter. Absent: all that
+   * wait.
+   *
+   * @generated from field: kvlab.v1.RingRequest request = 1;
+   */
+  request?: RingRequest | undefined;
+};
+
+/**
+ * Describes the message kvlab.v1.WithdrawRingRequest.
+ * Use `create(WithdrawRingRequestSchema)` to create a new message.
+ */
+export const WithdrawRingRequestSchema: GenMessage<WithdrawRingRequest> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 16);
+
+/**
+ * Answer of WithdrawRing.
+ *
+ * @generated from message kvlab.v1.WithdrawRingResponse
+ */
+export type WithdrawRingResponse = Message<"kvlab.v1.WithdrawRingResponse"> & {
+  /**
+   * Those that are not carried out.
+   *
+   * @generated from field: repeated kvlab.v1.RingRequest withdrawn = 1;
+   */
+  withdrawn: RingRequest[];
+
+  /**
+   * Those that wait still.
+   *
+   * @generated from field: repeated kvlab.v1.RingRequest queue = 2;
+   */
+  queue: RingRequest[];
+};
+
+/**
+ * Describes the message kvlab.v1.WithdrawRingResponse.
+ * Use `create(WithdrawRingResponseSchema)` to create a new message.
+ */
+export const WithdrawRingResponseSchema: GenMessage<WithdrawRingResponse> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_admin, 17);
 
 /**
  * Request of RemoveGroup.
@@ -593,7 +657,7 @@ export type RemoveGroupRequest = Message<"kvlab.v1.RemoveGroupRequest"> & {
  * Use `create(RemoveGroupRequestSchema)` to create a new message.
  */
 export const RemoveGroupRequestSchema: GenMessage<RemoveGroupRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_admin, 16);
+  messageDesc(file_kvlab_v1_admin, 18);
 
 /**
  * Answer of RemoveGroup.
@@ -608,7 +672,7 @@ export type RemoveGroupResponse = Message<"kvlab.v1.RemoveGroupResponse"> & {
  * Use `create(RemoveGroupResponseSchema)` to create a new message.
  */
 export const RemoveGroupResponseSchema: GenMessage<RemoveGroupResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_admin, 17);
+  messageDesc(file_kvlab_v1_admin, 19);
 
 /**
  * Request of ListAgents.
@@ -623,7 +687,7 @@ export type ListAgentsRequest = Message<"kvlab.v1.ListAgentsRequest"> & {
  * Use `create(ListAgentsRequestSchema)` to create a new message.
  */
 export const ListAgentsRequestSchema: GenMessage<ListAgentsRequest> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_admin, 18);
+  messageDesc(file_kvlab_v1_admin, 20);
 
 /**
  * Answer of ListAgents.
@@ -651,7 +715,7 @@ export type ListAgentsResponse = Message<"kvlab.v1.ListAgentsResponse"> & {
  * Use `create(ListAgentsResponseSchema)` to create a new message.
  */
 export const ListAgentsResponseSchema: GenMessage<ListAgentsResponse> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_admin, 19);
+  messageDesc(file_kvlab_v1_admin, 21);
 
 /**
  * An agent. Fields that it does not report are absent or empty: it may run another version, or be another program.
@@ -826,7 +890,7 @@ export type Agent = Message<"kvlab.v1.Agent"> & {
  * Use `create(AgentSchema)` to create a new message.
  */
 export const AgentSchema: GenMessage<Agent> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_admin, 20);
+  messageDesc(file_kvlab_v1_admin, 22);
 
 /**
  * Where a group is, as far as the ring is concerned.
@@ -1027,7 +1091,8 @@ export const AdminService: GenService<{
   },
   /**
    * Aborts the change under way: what has moved goes back. That is a change of its own, which can be paused, and aborted
-   * too: then everything goes forward again. A group that was to enter stays outside. Changes that wait then begin.
+   * too: then everything goes forward again. A group that was to enter stays outside. Changes that wait begin all the
+   * same, one after another: see WithdrawRing.
    * Errors: FAILED_PRECONDITION (no change is under way), UNAVAILABLE (ZooKeeper cannot be reached), UNKNOWN (it may or
    * may not have been done).
    *
@@ -1037,6 +1102,19 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof AbortRingRequestSchema;
     output: typeof AbortRingResponseSchema;
+  },
+  /**
+   * Takes changes that wait out of the queue: all of them, or one. The one under way goes on. A group that was to enter
+   * stays outside.
+   * Errors: INVALID_ARGUMENT (the change), FAILED_PRECONDITION (no change waits, or not this one), UNAVAILABLE (ZooKeeper
+   * cannot be reached), UNKNOWN (it may or may not have been done).
+   *
+   * @generated from rpc kvlab.v1.AdminService.WithdrawRing
+   */
+  withdrawRing: {
+    methodKind: "unary";
+    input: typeof WithdrawRingRequestSchema;
+    output: typeof WithdrawRingResponseSchema;
   },
   /**
    * Removes a group that is outside the ring, and whose nodes have been stopped, from the cluster. The files of its nodes

@@ -2,9 +2,11 @@ import process from "node:process";
 import { print } from "../../settings/run-main.ts";
 import { number, optional, text, toggle, withDefault } from "../../settings/setting.ts";
 import { routerCommand } from "../command.ts";
-import { describeOutcome, describeRing, type Terminal } from "../ring/describe.ts";
+import { describeRing, type Terminal } from "../ring/describe.ts";
+import { describeAbort, describeOutcome, describeWithdrawal } from "../ring/describe-outcome.ts";
 import { followRing } from "../ring/follow.ts";
-import { type AskedChange, askChange, readRing } from "../ring-report.ts";
+import { readRing } from "../ring-report.ts";
+import { type AskedChange, askAbort, askChange, askWithdrawal } from "../ring-requests.ts";
 import { jsonSetting } from "../router-settings.ts";
 import type { Session } from "../session.ts";
 
@@ -158,24 +160,42 @@ export const ringAbortCommand = routerCommand(
   {
     command: "kvlab ring abort",
     summary:
-      "Aborts the change of the ring that is under way: what has moved goes back. A group that was to enter stays outside until it is added again. Aborted once more, everything goes forward again.",
+      "Aborts the change of the ring that is under way: what has moved goes back. A group that was to enter stays outside until it is added again. Aborted once more, everything goes forward again. Changes that wait begin all the same: kvlab ring withdraw drops them.",
     settings: { watch, json: jsonSetting },
     examples: ["kvlab ring abort --watch"],
   },
   async ({ watch, json }, session) => {
-    const answer = await session.ask({
-      what: "ring abort",
-      kind: "write",
-      call: ({ admin }, options) => admin.abortRing({}, options),
-    });
-    const [aborted, change] = [Number(answer.aborted), Number(answer.change)];
-    const back = change === 0 ? "nothing had moved" : `what has moved goes back with change ${change}`;
-    await print(
-      json
-        ? `${JSON.stringify({ aborted, ...(change > 0 && { change }) })}\n`
-        : `change ${aborted} is aborted: ${back}\n`,
-    );
+    const outcome = await askAbort(session.ask);
+    await print(json ? `${JSON.stringify(outcome)}\n` : describeAbort(outcome));
     return watch ? await followRing(session, json) : 0;
+  },
+);
+
+export const ringWithdrawCommand = routerCommand(
+  {
+    command: "kvlab ring withdraw",
+    summary:
+      "Drops changes of the ring that wait behind the one under way: all of them, or one. A group that waited to enter stays outside until it is added again.",
+    settings: {
+      place: optional(
+        number({
+          meaning:
+            "Only the change at this place of those that wait, as `kvlab ring` shows them. 1: the next.",
+          placeholder: "PLACE",
+          source: "operand",
+          min: 1,
+          // The router says how many can wait.
+          max: 2 ** 32 - 1,
+        }),
+      ),
+      json: jsonSetting,
+    },
+    examples: ["kvlab ring withdraw", "kvlab ring withdraw 1"],
+  },
+  async ({ place, json }, { ask }) => {
+    const outcome = await askWithdrawal(ask, place);
+    await print(json ? `${JSON.stringify(outcome)}\n` : describeWithdrawal(outcome));
+    return 0;
   },
 );
 

@@ -1,7 +1,6 @@
 import { percent } from "../cluster-status.ts";
 import { counted } from "../plural.ts";
 import type {
-  ChangeOutcome,
   ChangeReport,
   GroupReport,
   LookAt,
@@ -130,45 +129,4 @@ export function describeRequest({ add, drain, virtualNodes, rate }: RequestRepor
   if (add !== undefined) return `${add} enters${limit}`;
   if (drain !== undefined) return `${drain} leaves${limit}`;
   return `${counted(virtualNodes ?? 0, "virtual node")} a group${limit}`;
-}
-
-/** What has become of a request, or would with a dry run. */
-export function describeOutcome({ outcome, change, ahead, moves }: ChangeOutcome, dryRun: boolean): string {
-  const [verb, be] = dryRun ? ["would ", "be "] : ["", ""];
-  switch (outcome) {
-    case "done":
-      return dryRun
-        ? "the ring would be changed at once: no keys have to move\n"
-        : "done: no keys had to move\n";
-    case "withdrawn":
-      return `the group ${dryRun ? "would no longer wait" : "no longer waits"} to enter\n`;
-    case "queued":
-      return `it ${verb}${dryRun ? "wait" : "waits"} for ${counted(ahead, "other change")}; then keys move:\n${plan(moves)}`;
-    default:
-      return dryRun
-        ? `keys ${verb}${be}moved:\n${plan(moves)}`
-        : `change ${change} has begun; \`kvlab ring --watch\` shows how it goes\n${plan(moves)}`;
-  }
-}
-
-function plan(moves: ChangeOutcome["moves"]): string {
-  const isCounted = moves.every(({ keys }) => keys !== undefined);
-  const rows = moves.map(({ from, to, share, keys = 0, bytes: size = 0 }) => [
-    from,
-    to,
-    percent(share),
-    ...(isCounted ? [grouped(keys), bytes(size)] : []),
-  ]);
-  if (isCounted && moves.length > 1) {
-    const sum = (of: (move: ChangeOutcome["moves"][number]) => number) =>
-      moves.reduce((total, move) => total + of(move), 0);
-    rows.push([
-      "all",
-      "",
-      percent(sum(({ share }) => share)),
-      grouped(sum(({ keys = 0 }) => keys)),
-      bytes(sum(({ bytes: size = 0 }) => size)),
-    ]);
-  }
-  return table(["FROM", "TO", "SHARE", ...(isCounted ? ["KEYS", "SIZE"] : [])], rows);
 }

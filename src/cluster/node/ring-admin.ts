@@ -9,7 +9,7 @@ import type { TopologySource } from "../metadata/topology.ts";
 import type { MisplacedKeys, PeerAt } from "../replication/peer.ts";
 import type { MoveShare } from "../ring/changing-ring.ts";
 import { noPrimaryReason, placementOf, placeOfGroup, primaryOf } from "../ring/placement.ts";
-import { aborted, paced, requested, shapeAfter, shapeAfterQueue } from "../ring/ring-change.ts";
+import { aborted, paced, requested, shapeAfter, shapeAfterQueue, withdrawn } from "../ring/ring-change.ts";
 import { type RingUpdate, untilRingSeen, updateRing } from "../ring/update-ring.ts";
 import { type AskReport, allMoves, movesBetween, type RingStatus, ringStatus } from "./ring-status.ts";
 
@@ -54,6 +54,17 @@ export interface AbortedChange {
   /** Id of the change that brings back what has moved. Undefined when nothing had. */
   readonly change: number | undefined;
   readonly moves: readonly MoveShare[];
+  /** Id of a change that waited and has begun in the same step, since nothing had moved. */
+  readonly begun: number | undefined;
+  /** Changes that wait, in their order. */
+  readonly queue: readonly RingRequest[];
+}
+
+/** Changes that waited. */
+export interface WithdrawnChanges {
+  readonly withdrawn: readonly RingRequest[];
+  /** Those that wait still. */
+  readonly queue: readonly RingRequest[];
 }
 
 /** What operators ask of the ring. Each change is a compare-and-set. The master carries it out. */
@@ -119,7 +130,18 @@ export class RingAdmin {
       aborted: id,
       change: isWayBack ? after.change?.id : undefined,
       moves: isWayBack ? placementOf(after).moves() : [],
+      begun: isWayBack ? undefined : after.change?.id,
+      queue: after.queue ?? [],
     };
+  }
+
+  /** Takes a request out of those that wait, or all of them. Errors: invalid, refused, unavailable, outcome-unknown. */
+  async withdraw(request: RingRequest | undefined, signal: AbortSignal): Promise<WithdrawnChanges> {
+    const { before, after } = await this.#update((ring) => withdrawn(ring, request), signal);
+    const { queue = [] } = after;
+    const gone = (before.queue ?? []).filter((waiting) => !queue.includes(waiting));
+    this.#options.log(`on an operator's word, this is not done: ${gone.map(shown).join("; ")}`);
+    return { withdrawn: gone, queue };
   }
 
   /** Errors: not-found, refused, unavailable. */

@@ -18,7 +18,7 @@ import { groupRegister } from "../replication/group-register.ts";
 import { type PeerAt, type SilenceReport, withinCluster } from "../replication/peer.ts";
 import { noPrimaryReason, primaryOf } from "../ring/placement.ts";
 import { removeGroup } from "./remove-group.ts";
-import { type AbortedChange, type RequestedChange, RingAdmin } from "./ring-admin.ts";
+import { type AbortedChange, type RequestedChange, RingAdmin, type WithdrawnChanges } from "./ring-admin.ts";
 import type { AskReport, RingStatus } from "./ring-status.ts";
 
 export interface RouterNodeOptions {
@@ -191,6 +191,11 @@ export class RouterNode {
   /** Aborts the change under way: what has moved goes back. Errors: refused, unavailable, outcome-unknown. */
   abortRing(signal: AbortSignal): Promise<AbortedChange> {
     return this.#ring.abort(signal);
+  }
+
+  /** Takes a request out of those that wait, or all of them. Errors: invalid, refused, unavailable, outcome-unknown. */
+  withdrawRing(request: RingRequest | undefined, signal: AbortSignal): Promise<WithdrawnChanges> {
+    return this.#ring.withdraw(request, signal);
   }
 
   /** Removes a group that is outside the ring: see `removeGroup`. Errors: not-found, refused, unavailable. */

@@ -75,6 +75,32 @@ export function aborted(ring: RingState): RingState {
   return ended(withOutside(started, change.groups));
 }
 
+/**
+ * The ring without a request that waits, of several of the same without the last one; or without all of them. Errors: invalid,
+ * refused.
+ */
+export function withdrawn(ring: RingState, request?: RingRequest): RingState {
+  if (request !== undefined) checkRequest(request);
+  const queue = ring.queue ?? [];
+  const index = queue.findLastIndex((waiting) => request !== undefined && isSameRequest(waiting, request));
+  const left = request === undefined ? [] : queue.filter((_, each) => each !== index);
+  if (left.length === queue.length) {
+    throw new OperationError(
+      "refused",
+      queue.length === 0 ? "no ring change waits" : "no such ring change waits",
+    );
+  }
+  const gone = queue.filter((waiting) => !left.includes(waiting));
+  // Otherwise the master would let them in by itself.
+  const groups = gone.flatMap((waiting) => (waiting.kind === "add" ? [waiting.group] : []));
+  return withOutside(withQueue(raised(ring), left), groups);
+}
+
+function isSameRequest(a: RingRequest, b: RingRequest): boolean {
+  if (a.kind === "virtual-nodes") return b.kind === a.kind && a.virtualNodes === b.virtualNodes;
+  return a.kind === b.kind && a.group === b.group;
+}
+
 /** The ring with its change paused or resumed. `rate`: keys a second; 0: no limit; undefined: as before. Errors: refused. */
 export function paced(
   ring: RingState,

@@ -104,10 +104,23 @@ test("a change begins, the next one waits, and each can be paced and aborted", a
   assert.equal(ring().change?.paused, true);
   await clock.settled(router.paceRing({ paused: false, rate: 0 }, never));
   assert.equal(ring().change?.rate, undefined);
+  await clock.settled(router.changeRing({ kind: "drain", group: "zdata1" }, {}, never));
   const aborted = await clock.settled(router.abortRing(never));
   // Nothing had moved, so what waited has begun.
-  assert.deepEqual(aborted, { aborted: begun.change, change: undefined, moves: [] });
+  const next = ring().change?.id;
+  assert.deepEqual(aborted, {
+    aborted: begun.change,
+    change: undefined,
+    moves: [],
+    begun: next,
+    queue: [{ kind: "drain", group: "zdata1" }],
+  });
   assert.equal(ring().change?.virtualNodes, 64);
+  assert.deepEqual(await clock.settled(router.withdrawRing(undefined, never)), {
+    withdrawn: [{ kind: "drain", group: "zdata1" }],
+    queue: [],
+  });
+  assert.deepEqual([ring().queue, ring().change?.id], [undefined, next]);
   assert.equal(placeOfGroup(ring(), "zdata3"), "kept-outside");
   assert.match(waitingReason(router.topology.current ?? assert.fail(), "zdata3") ?? "", /operator/);
   const { moves } = await clock.settled(router.ring(never));

@@ -15,6 +15,7 @@ import {
   removed,
   removedGroupsMax,
   requested,
+  withdrawn,
 } from "../../../src/cluster/ring/ring-change.ts";
 
 const keys = Array.from({ length: 100 }, (_, index) => `key ${index}`);
@@ -206,6 +207,30 @@ describe("a ring change", () => {
     }
     refuses("refused", /16 ring changes wait already/, () => requested(ring, { kind: "add", group: "e" }));
     assert.equal(settled(ring).groups.length, 3 + queuedRequestsMax);
+  });
+
+  it("drops one of the requests that wait, or all; a group that was to enter stays outside", () => {
+    const changing = requested(written, addC);
+    const waiting: RingRequest[] = [
+      { kind: "add", group: "d", rate: 5 },
+      { kind: "virtual-nodes", virtualNodes: 8 },
+      { kind: "drain", group: "a" },
+    ];
+    const ring = waiting.reduce(requested, changing);
+    const one = withdrawn(ring, { kind: "add", group: "d" });
+    assert.deepEqual([one.queue, one.outside], [waiting.slice(1), ["d"]]);
+    assert.deepEqual([one.change, one.version], [ring.change, ring.version + 1]);
+    const all = withdrawn(one);
+    assert.deepEqual([all.queue, all.outside, all.change], [undefined, ["d"], ring.change]);
+    refuses("refused", /^no such ring change waits$/, () => withdrawn(ring, { kind: "drain", group: "d" }));
+    refuses("refused", /^no ring change waits$/, () => withdrawn(all));
+    refuses("invalid", /^group "a b"; allowed: /, () => withdrawn(ring, { kind: "add", group: "a b" }));
+  });
+
+  it("drops the last of the same requests", () => {
+    const nodes = [8, 16, 8].map((virtualNodes) => ({ kind: "virtual-nodes", virtualNodes }) as const);
+    const ring = nodes.reduce<RingState>(requested, requested(written, addC));
+    assert.deepEqual(withdrawn(ring, { kind: "virtual-nodes", virtualNodes: 8 }).queue, nodes.slice(0, 2));
   });
 
   it("refuses a change of more moves than /ring has room for", () => {

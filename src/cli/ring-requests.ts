@@ -1,0 +1,133 @@
+import { type ChangeRingResponse, RingOutcome } from "../../gen/kvlab/v1/admin_pb.ts";
+import { REFUSED } from "../settings/exit-codes.ts";
+import { ExitError } from "../settings/run-main.ts";
+import { type RequestReport, requestReport } from "./ring-report.ts";
+import type { Routers } from "./routers.ts";
+
+type Ask = Routers["ask"];
+
+/** A change of the ring that an operator asks for. */
+export interface AskedChange {
+  /** For errors, e.g. `ring add zdata3`. */
+  readonly what: string;
+  readonly request:
+    | { readonly case: "add" | "drain"; readonly value: string }
+    | { readonly case: "virtualNodes"; readonly value: number };
+  /** 0: no limit. */
+  readonly rate: number;
+  readonly dryRun: boolean;
+}
+
+/** What becomes of it, or would with a dry run. */
+export interface ChangeOutcome {
+  /** `done` at once, `begun`, `queued`, or `withdrawn`: a group that waited to enter no longer does. */
+  readonly outcome: string;
+  /** Id of the change that has begun. */
+  readonly change?: number;
+  /** Changes that come before it. */
+  readonly ahead: number;
+  readonly moves: readonly PlannedMove[];
+}
+
+export interface PlannedMove {
+  readonly from: string;
+  readonly to: string;
+  readonly share: number;
+  /** With a dry run, if they could be counted. */
+  readonly keys?: number;
+  readonly bytes?: number;
+}
+
+/** Errors: ExitError. */
+export async function askChange(ask: Ask, asked: AskedChange): Promise<ChangeOutcome> {
+  const { what, request, rate, dryRun } = asked;
+  const answer = await ask({
+    what,
+    kind: dryRun ? "read" : "write",
+    call: ({ admin }, options) =>
+      admin.changeRing({ request: { change: request, rate: BigInt(rate) }, dryRun }, options),
+  });
+  return outcomeOf(answer);
+}
+
+const outcomes: ReadonlyMap<RingOutcome, string> = new Map([
+  [RingOutcome.DONE, "done"],
+  [RingOutcome.BEGUN, "begun"],
+  [RingOutcome.QUEUED, "queued"],
+  [RingOutcome.WITHDRAWN, "withdrawn"],
+]);
+
+function outcomeOf({ outcome, change, ahead, moves }: ChangeRingResponse): ChangeOutcome {
+  return {
+    outcome: outcomes.get(outcome) ?? "unknown",
+    ...(change > 0n && { change: Number(change) }),
+    ahead,
+    moves: moves.map(({ from, to, share, keys, bytes }) => ({
+      from,
+      to,
+      share,
+      ...(keys !== undefined && { keys: Number(keys) }),
+      ...(bytes !== undefined && { bytes: Number(bytes) }),
+    })),
+  };
+}
+
+/** What becomes of the ring when a change is aborted. */
+export interface AbortOutcome {
+  /** Id of the change that is aborted. */
+  readonly aborted: number;
+  /** Id of the change that brings back what has moved. Absent when nothing had. */
+  readonly change?: number;
+  /** Id of a change that waited and has begun. */
+  readonly begun?: number;
+  /** Changes that wait. */
+  readonly queue: readonly RequestReport[];
+}
+
+/** Errors: ExitError. */
+export async function askAbort(ask: Ask): Promise<AbortOutcome> {
+  const { aborted, change, begun, queue } = await ask({
+    what: "ring abort",
+    kind: "write",
+    call: ({ admin }, options) => admin.abortRing({}, options),
+  });
+  return {
+    aborted: Number(aborted),
+    ...(change > 0n && { change: Number(change) }),
+    ...(begun > 0n && { begun: Number(begun) }),
+    queue: queue.map(requestReport),
+  };
+}
+
+/** Changes that no longer wait, and those that do still. */
+export interface WithdrawalOutcome {
+  readonly withdrawn: readonly RequestReport[];
+  readonly queue: readonly RequestReport[];
+}
+
+/**
+ * Drops the change at a place of those that wait, from 1 on, or all of them. The change is named, and not its place: another
+ * one may have come there meanwhile. Errors: ExitError.
+ */
+export async function askWithdrawal(ask: Ask, place: number | undefined): Promise<WithdrawalOutcome> {
+  const what = "ring withdraw";
+  const request = place === undefined ? undefined : await requestAt(ask, what, place);
+  const { withdrawn, queue } = await ask({
+    what,
+    kind: "write",
+    call: ({ admin }, options) => admin.withdrawRing(request === undefined ? {} : { request }, options),
+  });
+  return { withdrawn: withdrawn.map(requestReport), queue: queue.map(requestReport) };
+}
+
+async function requestAt(ask: Ask, what: string, place: number) {
+  const { queue } = await ask({
+    what,
+    kind: "read",
+    call: ({ admin }, options) => admin.getRing({}, options),
+  });
+  const request = queue[place - 1];
+  if (request !== undefined) return request;
+  const waiting = queue.length === 1 ? "1 change waits" : `${queue.length} changes wait`;
+  throw new ExitError(REFUSED, `${what}: there is no change at place ${place}: ${waiting}`);
+}
