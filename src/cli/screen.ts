@@ -11,6 +11,12 @@ export class Screen {
     this.#isTerminal = isTerminal;
   }
 
+  /** Shows a line that stays, in place of the text. */
+  async keep(line: string): Promise<void> {
+    await this.show(line);
+    this.#lines = 0;
+  }
+
   async show(text: string): Promise<void> {
     if (!this.#isTerminal) return await print(`${text}\n`);
     // Up to the first line of the last text, and clear everything below (ECMA-48: CUU, ED).

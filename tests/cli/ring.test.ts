@@ -121,10 +121,10 @@ then: 128 virtual nodes a group, at most 9 keys a second
     const { exitCode, stdout } = await kvlab("ring", "--watch");
     assert.equal(exitCode, 0);
     const lines = stdout.trimEnd().split("\n");
-    assert.equal(lines.length, 3);
+    assert.equal(lines.length, 4);
     assert.match(lines[0] ?? "", /^change 8: zdata3 enters; 1 of 2 moves done; .*; 7[45] % {2}500 keys /);
     assert.match(lines[1] ?? "", / 91 % {2}1,500 keys {2}\d{3}\/s {2}0:0\d left$/);
-    assert.equal(lines[2], "ring version 7: nothing changes any more");
+    assert.deepEqual(lines.slice(2), ["change 8 is over", "ring version 7: nothing changes any more"]);
   });
 
   it("shows a change in place on a terminal", { timeout }, async () => {
@@ -138,8 +138,10 @@ then: 128 virtual nodes a group, at most 9 keys a second
     // Deno first clears the line.
     assert.match(first, /\[#+-+\] {2}7[45] % {2}500 keys .*\r\nchange 8: zdata3 enters/);
     assert.match(second, /^\[#+-+\] {2}91 % {2}1,500 keys {2}[\d,]+\/s {2}0:0\d left\r\n/);
-    assert.equal(last, "ring version 7: nothing changes any more\r\n");
+    assert.match(second, /\r\nzdata2 {2}zdata3 {2}10\.0 % {2}1,500 of 2,000 {2}copy, 75 %\r\n/);
+    assert.equal(last, "change 8 is over\r\nring version 7: nothing changes any more\r\n");
     for (const each of second.split("\r\n")) assert.ok(each.length < 70, each);
+    assert.match(second, /\r\nchange 8: .*; at most 5,000 keys a sec.*…\r\n/);
   });
 
   it("follows a change in JSON, one report a line", { timeout }, async () => {

@@ -29,7 +29,7 @@ export function describeRing(report: RingReport, lookAt: LookAt, terminal: Termi
     headline(report),
     colouredTable(report, names, terminal.colored),
   ];
-  if (change !== undefined) sections.push(describeChange(report, change));
+  if (change !== undefined) sections.push(describeChange(report, change, true));
   if (queue.length > 0) sections.push(queue.map((request) => `then: ${describeRequest(request)}\n`).join(""));
   if (warnings.length > 0) sections.push(warnings.map((warning) => `warning: ${warning}\n`).join(""));
   return sections.join("\n");
@@ -74,10 +74,10 @@ function groupRow(group: GroupReport, index: number, isChanging: boolean): strin
   ];
 }
 
-/** The change under way, with each of its moves. */
-export function describeChange(report: RingReport, change: ChangeReport): string {
-  const { moves } = change;
-  return `${changeLine(report, change)}\n${table(["FROM", "TO", "SHARE", "KEYS", "STATE"], moves.map(moveRow))}`;
+/** The change under way, with each of its moves. `paced`: with rate and time left of the one under way. */
+export function describeChange(report: RingReport, change: ChangeReport, paced: boolean): string {
+  const rows = change.moves.map((move) => moveRow(move, paced));
+  return `${changeLine(report, change)}\n${table(["FROM", "TO", "SHARE", "KEYS", "STATE"], rows)}`;
 }
 
 /** The change under way, in one line. */
@@ -103,19 +103,20 @@ function whatChanges({ groups, virtualNodes }: RingReport, change: ChangeReport)
   return facts.join(", ");
 }
 
-function moveRow({ from, to, share, state, keys, keysTotal, elapsedMs }: MoveReport): string[] {
+function moveRow(move: MoveReport, paced: boolean): string[] {
+  const { from, to, share, state, keys, keysTotal } = move;
   const of = keysTotal ? ` of ${grouped(Math.max(keysTotal, keys ?? 0))}` : "";
   return [
     from,
     to,
     percent(share),
     keys === undefined ? "-" : `${grouped(keys)}${of}`,
-    [state === "waiting" ? "to come" : state, ...paceOf(keys, keysTotal, elapsedMs)].join(", "),
+    [state === "waiting" ? "to come" : state, ...paceOf(move).slice(0, paced ? 3 : 1)].join(", "),
   ];
 }
 
 /** Percentage, rate and time left, as far as they are known. */
-function paceOf(keys = 0, keysTotal = 0, elapsedMs = 0): string[] {
+function paceOf({ keys = 0, keysTotal = 0, elapsedMs = 0 }: MoveReport): string[] {
   if (keys === 0 || keysTotal === 0 || elapsedMs === 0) return [];
   const part = Math.min(1, keys / keysTotal);
   const perSecond = (keys / elapsedMs) * 1000;

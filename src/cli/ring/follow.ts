@@ -30,6 +30,7 @@ export async function followRing({ ask, interruption }: Session, json: boolean):
   const screen = new Screen(isTerminal);
   let answeredMs = performance.now();
   let told = "";
+  let shownId: number | undefined;
   for (;;) {
     let report: RingReport | undefined;
     try {
@@ -44,6 +45,10 @@ export async function followRing({ ask, interruption }: Session, json: boolean):
       const text = json
         ? JSON.stringify(report)
         : textOf(report, meter, isTerminal ? stdout.columns || 80 : undefined);
+      // Another one may follow at once: one that has waited, or the way back of an aborted one.
+      if (shownId !== undefined && shownId !== change?.id && !json)
+        await screen.keep(`change ${shownId} is over`);
+      shownId = change?.id;
       if (isTerminal || text !== told || change === undefined) await screen.show(text);
       told = text;
       if (change === undefined) return 0;
@@ -60,9 +65,15 @@ function textOf(report: RingReport, meter: Meter, columns: number | undefined): 
   const progress = describe(meter.add(report), "keys", columns);
   // A line for each step, for logs.
   if (columns === undefined) return `${changeLine(report, change)}; ${progress}`;
-  const lines = [progress, ...describeChange(report, change).trimEnd().split("\n")];
+  // How fast it goes stands above, measured over the last seconds.
+  const lines = [progress, ...describeChange(report, change, false).trimEnd().split("\n")];
   lines.push(...queue.map((request) => `then: ${describeRequest(request)}`));
-  return lines.map((line) => line.slice(0, columns - 1)).join("\n");
+  return lines.map((line) => cut(line, columns - 1)).join("\n");
+}
+
+/** A number that was cut would be read as another one. */
+function cut(line: string, lengthMax: number): string {
+  return line.length <= lengthMax ? line : `${line.slice(0, lengthMax - 1)}…`;
 }
 
 /** Measures how fast a change goes. */

@@ -150,7 +150,7 @@ class Attempt {
     await this.#accept(end);
     tell("release", this.#keys, this.#keys);
     await this.#step({ kind: "release" });
-    log(`group "${move.from}" has given ${this.#keys} records to this group`);
+    log(`group "${move.from}" has given ${this.#keys} values of keys to this group`);
     await this.#complete();
   }
 
@@ -192,7 +192,8 @@ class Attempt {
     log.admit();
     const copies = records.filter((record) => !this.#isKnown(record));
     if (copies.length === 0) return;
-    this.#keys += copies.length;
+    // Not those that only name requests: of these nobody knows how many there will be.
+    for (const { changes } of copies) this.#keys += changes.length;
     const last = log.proposeAll(copies.map(({ changes, requestId, move }) => ({ changes, requestId, move })));
     await log.committed(last, primary.ended);
   }
