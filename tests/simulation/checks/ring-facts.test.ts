@@ -101,6 +101,26 @@ describe("the check of keys that move", () => {
     }
   });
 
+  it("finds revisions that a group gives twice, or that its keys may have had before they came", () => {
+    const other = keys.find((each) => placementOf(adding).owner(each) === "g" && each !== key) ?? "";
+    const twice = new Moving();
+    assert.match(
+      twice.commit("g", { changes: [put(other, "a")] }, 1) ?? "",
+      /gives revision 1 .* was given before/,
+    );
+    const late = new Moving();
+    const mine = keys.find((each) => each !== key && placementOf(done).owner(each) === "h") ?? "";
+    late.copy([put(key, "a")]);
+    late.mark("h", { kind: "accept", change: 2, from: "g", revision: 7, ahead: 1, requestsAfter: 0 });
+    late.release();
+    late.end();
+    assert.match(
+      late.commit("h", { changes: [put(mine, "a")] }, 7) ?? "",
+      /gives revision 7 .* came with keys/,
+    );
+    assert.equal(late.commit("h", { changes: [put(mine, "a")] }, 8), undefined);
+  });
+
   it("finds a ring that gives keys away by no move", () => {
     const jump = { ...first, version: 3, groups: ["h"] };
     assert.match(new Moving().end(jump) ?? "", /by no move that has ended/);

@@ -34,6 +34,8 @@ interface GroupKeys {
   /** By ring change and the other group. */
   readonly released: Set<string>;
   readonly accepted: Set<string>;
+  /** The highest revision that the group has given, or that keys may have which it has accepted. */
+  revision: number;
   readonly releases: { readonly seq: number; readonly order: number }[];
 }
 
@@ -155,6 +157,7 @@ export class RingFacts {
         problem ??= `request ${requestId} was carried out twice: in ${earlier.group} with revision ${earlier.revision}, and in ${group} with ${revision}`;
       this.#requests.set(requestId, { group, record, revision });
     }
+    problem ??= this.#problemWithRevision(group, record, revision);
     return this.isExact ? problem : undefined;
   }
 
@@ -215,6 +218,21 @@ export class RingFacts {
     return undefined;
   }
 
+  /** A group gives each revision once, and none that its keys may have had before they came. */
+  #problemWithRevision(
+    group: string,
+    { seq, move, changes }: LogRecord,
+    revision: number,
+  ): string | undefined {
+    const facts = this.#groupOf(group);
+    const before = facts.revision;
+    if (move?.kind === "accept") facts.revision = Math.max(before, move.revision);
+    if (move !== undefined || changes.length === 0) return undefined;
+    facts.revision = Math.max(before, revision);
+    if (revision > before) return undefined;
+    return `group ${group} gives revision ${revision} to record ${seq}, and ${before} was given before or came with keys`;
+  }
+
   #problemWithCopy(group: string, { move, changes }: LogRecord): string | undefined {
     if (move?.kind !== "copy") return undefined;
     for (const change of changes) {
@@ -270,7 +288,7 @@ export class RingFacts {
   #groupOf(name: string): GroupKeys {
     let group = this.#groups.get(name);
     if (group === undefined) {
-      group = { held: new Map(), released: new Set(), accepted: new Set(), releases: [] };
+      group = { held: new Map(), released: new Set(), accepted: new Set(), revision: 0, releases: [] };
       this.#groups.set(name, group);
     }
     return group;
