@@ -80,6 +80,18 @@ describe("the check of keys that move", () => {
     assert.match(new Moving().copy([{ ...put(key, "a"), expiresMs: 1 }]) ?? "", /as another/);
   });
 
+  it("finds a source that gives away what is not committed", () => {
+    const copy = (revision: number): LogRecord => {
+      return { epoch: 1, seq: 1, changes: [put(key, "a")], move: { kind: "copy", revision } };
+    };
+    const { facts } = new Moving();
+    assert.equal(facts.giving("h", [copy(1)]), undefined);
+    assert.match(
+      facts.giving("h", [copy(1), copy(2)]) ?? "",
+      /of revision 2, which is not committed anywhere/,
+    );
+  });
+
   it("finds who writes a key of another group, or forgets its own", () => {
     const moving = new Moving();
     assert.match(moving.commit("h", { changes: [put(key, "b")] }, 9) ?? "", /the ring gives the key to g/);

@@ -161,6 +161,16 @@ export class RingFacts {
     return this.isExact ? problem : undefined;
   }
 
+  /** A source gives these copies to a group: of what is committed, already now. */
+  giving(to: string, copies: readonly LogRecord[]): string | undefined {
+    if (!this.isExact) return undefined;
+    for (const copy of copies) {
+      const problem = this.#problemWithCopy(to, copy);
+      if (problem !== undefined) return problem;
+    }
+    return undefined;
+  }
+
   /** A primary shows a client a key: no two groups may at once. */
   reading(group: string, key: string): string | undefined {
     if (this.ring?.written !== true) return undefined;

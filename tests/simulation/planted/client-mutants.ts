@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.ts";
 const attempts = "client/attempts.ts";
 const mergedScan = "client/merged-scan.ts";
 const mergedWatch = "client/merged-watch.ts";
+const removedGroups = "client/removed-groups.ts";
 const forwarder = "rpc/forwarding/forwarder.ts";
 
 /** Bugs in how clients and routers send calls again, go on with streams, and believe what they are told. */
@@ -104,6 +105,13 @@ export const clientMutants: readonly Mutant[] = [
         "        this.#positions = after(this.#positions, group, position);\n        await this.#answers.put({ group, answer });",
       ],
     ],
+  },
+  {
+    name: "a removed group counts as told",
+    promise: "a watch after a token misses nothing that a removed group had to tell",
+    withinSeeds: 60,
+    focus: ["ring remove", "ring drain"],
+    edits: [[removedGroups, "told.revision >= revision && isOfHistory", "isOfHistory"]],
   },
   {
     name: "a watch through a router goes on from where it began",

@@ -35,6 +35,20 @@ export const moveMutants: readonly Mutant[] = [
     edits: [[source, "revision: mark?.revision ?? store.revisionOf(seq) }", "revision: seq }"]],
   },
   {
+    name: "keys are accepted without skipping ahead",
+    promise: "a key's revision only rises, also when it moves to a group with a shorter log",
+    withinSeeds: 60,
+    edits: [
+      [destination, "Math.max(store.revisionOf(seq) + 1, revision) - seq", "store.revisionOf(seq) + 1 - seq"],
+    ],
+  },
+  {
+    name: "uncommitted records are copied",
+    promise: "what is copied was committed",
+    withinSeeds: 60,
+    edits: [[source, "records.filter(({ seq }) => seq <= store.visible.seq)", "records"]],
+  },
+  {
     name: "a copy loses its time to live",
     promise: "a key keeps its time to live when it moves",
     withinSeeds: 60,

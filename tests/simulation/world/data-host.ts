@@ -214,11 +214,14 @@ export class DataHost extends Host {
     const disorder = new Disorder(this.world, process);
     moveRoutes(routes, {
       moveIn: (request) => node.peers.moveIn(request),
-      moveOut: (request, signal) => {
+      moveOut: async (request, signal) => {
         const { ring } = invariants;
         if (ring !== undefined) ring.lastMove = { from: request.group, to: request.to };
         invariants.moment(request.step.kind, group);
-        return node.peers.moveOut(request, signal);
+        const answer = await node.peers.moveOut(request, signal);
+        const problem = ring?.giving(request.to, answer.chunk?.records ?? []);
+        if (problem !== undefined) invariants.violated(problem);
+        return answer;
       },
     });
     replicationRoutes(routes, {
