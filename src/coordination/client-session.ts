@@ -1,6 +1,7 @@
+import { Listeners } from "../common/listeners.ts";
+import { checkPath } from "./check-path.ts";
 import { CoordinationError, type CoordinationErrorCode, type SessionState } from "./coordination.ts";
-import { checkPath } from "./paths.ts";
-import { callListener, WatchTable } from "./watches.ts";
+import { WatchTable } from "./watches.ts";
 
 /** The error of an operation in a state that allows none. */
 const REFUSALS: Record<Exclude<SessionState, "connected">, [CoordinationErrorCode, string]> = {
@@ -10,14 +11,12 @@ const REFUSALS: Record<Exclude<SessionState, "connected">, [CoordinationErrorCod
 };
 
 /**
- * The client's side of a session, the same for all drivers: its state and the state's listeners, its watches, and the
+ * The client's side of a session, the same for the drivers that have no session of their own: its state and the state's listeners, its watches, and the
  * operations without an answer. It starts connected.
  */
 export class ClientSession {
   readonly watches = new WatchTable();
-  readonly #listeners = new Set<(state: SessionState) => void>();
-  /** State changes that the listeners have not been told of. */
-  readonly #untold: SessionState[] = [];
+  readonly #listeners = new Listeners<SessionState>();
   /** The function that fails each operation. */
   readonly #pending = new Set<(code: CoordinationErrorCode, message: string) => void>();
   #state: SessionState = "connected";
@@ -32,9 +31,7 @@ export class ClientSession {
   }
 
   onState(listener: (state: SessionState) => void): () => void {
-    const entry = (state: SessionState) => listener(state);
-    this.#listeners.add(entry);
-    return () => this.#listeners.delete(entry);
+    return this.#listeners.add(listener);
   }
 
   /**
@@ -94,16 +91,7 @@ export class ClientSession {
 
   #enter(state: SessionState): void {
     this.#state = state;
-    this.#untold.push(state);
-    // When a listener changes the state, later listeners still see the earlier change first.
-    if (this.#untold.length > 1) return;
-    for (let [next] = this.#untold; next !== undefined; [next] = this.#untold) {
-      const told = next;
-      for (const listener of [...this.#listeners]) {
-        if (this.#listeners.has(listener)) callListener(() => listener(told));
-      }
-      this.#untold.shift();
-    }
+    this.#listeners.tell(state);
   }
 
   #failPending(code: CoordinationErrorCode, message: string): void {

@@ -5,7 +5,7 @@ import { defaultReplicationSettings, type ReplicationSettings } from "../cluster
 import { virtualNodesMax } from "../cluster/ring/hash-ring.ts";
 import type { Address } from "../common/address.ts";
 import { defaultValueBytesMax, valueBytesLimit } from "../common/key-limits.ts";
-import { parseConnectString } from "../coordination/wire/connect-string.ts";
+import { parseConnectString } from "../zookeeper/wire/connect-string.ts";
 import { firstOuterAddress } from "./announced.ts";
 import {
   address,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Coordination, CoordinationError } from "../../src/coordination/coordination.ts";
-import { JuteWriter } from "../../src/coordination/wire/jute.ts";
 import { openWire } from "../../src/coordination/wire/open-wire.ts";
+import { JuteWriter } from "../../src/zookeeper/wire/jute.ts";
 import { reached, recordingWatcher, rejectsWith } from "../support/conformance/service.ts";
 import { type FakeClient, startFakeZooKeeper } from "../support/fake-zookeeper.ts";
 

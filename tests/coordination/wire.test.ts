@@ -5,8 +5,7 @@ import { createInterface } from "node:readline";
 import { after, describe, it } from "node:test";
 import type { SessionState } from "../../src/coordination/coordination.ts";
 import { openWire } from "../../src/coordination/wire/open-wire.ts";
-import { WireCoordination } from "../../src/coordination/wire/wire-coordination.ts";
-import { bytes, gone, reached, recordingWatcher, rejectsWith, text } from "../support/conformance/service.ts";
+import { gone, reached, recordingWatcher } from "../support/conformance/service.ts";
 import { commandFor, runProgram } from "../support/run-program.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { withSession } from "../support/with-session.ts";
@@ -119,33 +118,4 @@ describe("a session", { timeout: 60_000 }, () => {
     const finished = await runProgram(program, [zookeeper.connectString, "/left", "20000", "close"]);
     assert.deepEqual(finished, { exitCode: 0, stdout: "made\nclosed\n", stderr: "" });
   });
-
-  it("carries out several operations together or not at all", { timeout: 30_000 }, () =>
-    withSession(openAt(`${zookeeper.connectString}/multi`), async (session) => {
-      assert.ok(session instanceof WireCoordination);
-      await session.create("/counter", bytes("0"), "persistent");
-      const results = await session.multi([
-        { type: "check", path: "/counter", version: 0 },
-        { type: "create", path: "/n-", data: bytes("new"), mode: "ephemeral-sequential" },
-        { type: "set", path: "/counter", data: bytes("1"), version: 0 },
-        { type: "create", path: "/gone", data: nothing, mode: "persistent" },
-        { type: "delete", path: "/gone", version: 0 },
-      ]);
-      const made = results[1]?.path ?? "";
-      assert.match(made, /^\/n-\d{10}$/);
-      assert.equal(text((await session.get(made)).data), "new");
-      assert.equal(results[2]?.stat?.version, 1);
-
-      const failing = session.multi([
-        { type: "create", path: "/other", data: nothing, mode: "persistent" },
-        { type: "set", path: "/counter", data: bytes("2"), version: 0 },
-        { type: "delete", path: made, version: 0 },
-      ]);
-      await assert.rejects(failing, { code: "BAD_VERSION", path: "/counter" });
-      assert.deepEqual((await session.children("/")).toSorted(), ["counter", made.slice(1)]);
-      assert.equal(text((await session.get("/counter")).data), "1");
-      assert.deepEqual(await session.multi([]), []);
-      await rejectsWith(session.multi([{ type: "delete", path: "/", version: 0 }]), "BAD_ARGUMENTS");
-    }),
-  );
 });

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
-import { FrameReader } from "../../src/coordination/wire/frame-reader.ts";
-import { JuteReader, JuteWriter } from "../../src/coordination/wire/jute.ts";
+import { FrameReader } from "../../src/zookeeper/wire/frame-reader.ts";
+import { JuteReader, JuteWriter } from "../../src/zookeeper/wire/jute.ts";
 
 /** A client of the fake, as its script sees it. */
 export interface FakeClient {

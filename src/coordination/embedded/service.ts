@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../../common/clock.ts";
+import { checkPath } from "../check-path.ts";
 import { type Coordination, CoordinationError, type OpenSession } from "../coordination.ts";
 import { makePath } from "../make-path.ts";
-import { checkPath } from "../paths.ts";
 import { Server } from "./server.ts";
 import { EmbeddedSession } from "./session.ts";
 import { StateFile } from "./state-file.ts";

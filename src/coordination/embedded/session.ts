@@ -1,3 +1,4 @@
+import { addChroot, stripChroot } from "../../zookeeper/paths.ts";
 import { ClientSession } from "../client-session.ts";
 import {
   type Access,
@@ -8,7 +9,6 @@ import {
   type Stat,
   type Watcher,
 } from "../coordination.ts";
-import { addChroot, stripChroot } from "../paths.ts";
 import type { WatchKind, ZnodeEvent } from "../watches.ts";
 import { missedEvents } from "./missed-events.ts";
 import type { ServedSession, Server } from "./server.ts";

@@ -1,6 +1,6 @@
+import { isNoNode } from "../../zookeeper/wire/error-codes.ts";
 import { CoordinationError } from "../coordination.ts";
 import type { MissedEvent, WatchKind } from "../watches.ts";
-import { isNoNode } from "../wire/protocol.ts";
 import type { NativeStat } from "./addon.ts";
 import type { Handle } from "./handle.ts";
 

@@ -1,7 +1,7 @@
-import { lookup } from "node:dns/promises";
-import type { ServerAddress } from "../wire/connect-string.ts";
-import { createDiagnostics, type Failure } from "../wire/diagnostics.ts";
-import { HostProvider } from "../wire/host-provider.ts";
+import type { ServerAddress } from "../../zookeeper/wire/connect-string.ts";
+import { createDiagnostics, type Failure } from "../../zookeeper/wire/diagnostics.ts";
+import { type Endpoint, EndpointResolver, systemNames } from "../../zookeeper/wire/endpoints.ts";
+import { HostProvider } from "../../zookeeper/wire/host-provider.ts";
 import { EXPIRED, type NativeClientClass, STATE } from "./addon.ts";
 import { closeSoon, Handle, type SessionIdentity } from "./handle.ts";
 
@@ -24,8 +24,10 @@ export function makeConnect(
   client: NativeClientClass,
   { servers, sessionTimeoutMs, onDiagnostic }: ConnectorSettings,
 ): Connect {
-  const rounds = new HostProvider(servers, createDiagnostics(onDiagnostic));
-  let connected: { server: ServerAddress; sinceMs: number } | undefined;
+  // The C client could look up the names, but it blocks the process meanwhile.
+  const resolver = new EndpointResolver({ servers }, systemNames);
+  const rounds = new HostProvider(resolver, createDiagnostics(onDiagnostic));
+  let connected: { server: Endpoint; sinceMs: number } | undefined;
   return async (signal, identity) => {
     if (connected !== undefined) {
       const failure: Failure = { kind: "closed", detail: "the connection broke" };
@@ -33,11 +35,12 @@ export function makeConnect(
       connected = undefined;
     }
     for (;;) {
-      const { server, timeoutMs } = await rounds.next(sessionTimeoutMs, signal);
+      const next = await rounds.next(sessionTimeoutMs, signal);
       signal.throwIfAborted();
-      const result = await tryServer(server, timeoutMs, (address, attemptMs) =>
-        attempt(client, { address, attemptMs, sessionTimeoutMs, identity, signal }),
-      );
+      if (next === undefined) continue;
+      const { server, timeoutMs: attemptMs } = next;
+      const address = `${server.address}:${server.port}`;
+      const result = await attempt(client, { address, attemptMs, sessionTimeoutMs, identity, signal });
       if (signal.aborted && result instanceof Handle) await result.close();
       signal.throwIfAborted();
       if (result === "expired") return result;
@@ -51,25 +54,6 @@ export function makeConnect(
 }
 
 type Result = Handle | "expired" | Failure;
-
-/** Tries the addresses of a server. The C client could look up the name, but it blocks the process meanwhile. */
-async function tryServer(
-  { host, port }: ServerAddress,
-  timeoutMs: number,
-  tryAddress: (address: string, attemptMs: number) => Promise<Result>,
-): Promise<Result> {
-  try {
-    const found = await lookup(host, { all: true });
-    let result: Result = { kind: "unreachable", detail: `${host} has no address` };
-    for (const { address } of found) {
-      result = await tryAddress(`${address}:${port}`, timeoutMs / found.length);
-      if (result === "expired" || result instanceof Handle) break;
-    }
-    return result;
-  } catch (error) {
-    return { kind: "unreachable", detail: error instanceof Error ? error.message : String(error) };
-  }
-}
 
 interface AttemptSettings {
   /** `address:port`. */

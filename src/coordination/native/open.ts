@@ -1,5 +1,6 @@
+import { parseConnectString } from "../../zookeeper/wire/connect-string.ts";
 import { CoordinationError, type OpenSession } from "../coordination.ts";
-import { parseConnectString } from "../wire/connect-string.ts";
+import { translated } from "../zookeeper-errors.ts";
 import { loadNativeClient } from "./addon.ts";
 import { authenticate } from "./attach.ts";
 import { type Connect, makeConnect } from "./connector.ts";
@@ -27,7 +28,7 @@ export function openNative(settings: NativeSettings): OpenSession {
   const { connectString, sessionTimeoutMs, auth } = settings;
   return async ({ signal = new AbortController().signal, onDiagnostic = () => {} } = {}) => {
     signal.throwIfAborted();
-    const { servers, chroot } = parseConnectString(connectString);
+    const { servers, chroot } = await translated(() => parseConnectString(connectString));
     const connect = makeConnect(await loadNativeClient(), { servers, sessionTimeoutMs, onDiagnostic });
     for (;;) {
       const session = await tryOpen(connect, signal, auth, chroot);

@@ -1,4 +1,6 @@
 import { Buffer } from "node:buffer";
+import { addChroot, stripChroot } from "../../zookeeper/paths.ts";
+import { isNoNode } from "../../zookeeper/wire/error-codes.ts";
 import { ClientSession } from "../client-session.ts";
 import {
   type Access,
@@ -11,9 +13,8 @@ import {
 } from "../coordination.ts";
 import { checkData } from "../data-limit.ts";
 import { makePath } from "../make-path.ts";
-import { addChroot, stripChroot } from "../paths.ts";
 import type { WatchKind } from "../watches.ts";
-import { errorOf, isNoNode } from "../wire/protocol.ts";
+import { errorOf } from "../zookeeper-errors.ts";
 import { type Answer, CREATOR_WRITES, FLAG, type NativeClient, type NativeStat } from "./addon.ts";
 import { authenticate, restoreWatches } from "./attach.ts";
 import type { Connect } from "./connector.ts";

@@ -1,8 +1,12 @@
-import { type ConnectionOptions, createSecureContext } from "node:tls";
+import type { ConnectionOptions } from "node:tls";
+import { credentialsOf } from "../../zookeeper/open-session.ts";
+import { checkSessionTimeout, checkTls } from "../../zookeeper/options.ts";
+import { parseConnectString } from "../../zookeeper/wire/connect-string.ts";
+import { systemNames } from "../../zookeeper/wire/endpoints.ts";
+import { Session } from "../../zookeeper/wire/session.ts";
 import { CoordinationError, type OpenSession } from "../coordination.ts";
 import { makePath } from "../make-path.ts";
-import { parseConnectString } from "./connect-string.ts";
-import { Session } from "./session.ts";
+import { translated } from "../zookeeper-errors.ts";
 import { WireCoordination } from "./wire-coordination.ts";
 
 export interface WireSettings {
@@ -22,13 +26,12 @@ export interface WireSettings {
 /** Opens sessions with kvlab's own client for ZooKeeper 3.5 and later. */
 export function openWire(settings: WireSettings): OpenSession {
   return async ({ signal, onDiagnostic = () => {} } = {}) => {
-    const { servers, chroot } = parseConnectString(settings.connectString);
-    const { sessionTimeoutMs, auth: credentials, tls } = checked(settings);
+    const { chroot, hasCredentials, begin } = await prepared(settings);
     for (;;) {
       signal?.throwIfAborted();
-      const session = new Session({ servers, chroot, sessionTimeoutMs, credentials, tls, onDiagnostic });
+      const session = begin(onDiagnostic);
       try {
-        await orAborted(makeReady(session, chroot, credentials !== undefined), signal);
+        await orAborted(makeReady(session, chroot, hasCredentials), signal);
         return new WireCoordination(session, chroot);
       } catch (error) {
         session.close();
@@ -38,8 +41,23 @@ export function openWire(settings: WireSettings): OpenSession {
   };
 }
 
+/** Checks the settings. Errors: BAD_ARGUMENTS. */
+async function prepared({ connectString, sessionTimeoutMs, auth, tls }: WireSettings) {
+  return translated(async () => {
+    const { servers, chroot } = parseConnectString(connectString);
+    checkSessionTimeout(sessionTimeoutMs);
+    checkTls(tls);
+    const credentials = auth === undefined ? [] : [credentialsOf({ scheme: "digest", auth })];
+    const never = { readOnly: false, resume: undefined };
+    const common = { source: { servers }, chroot, sessionTimeoutMs, credentials, tls, names: systemNames };
+    const begin = (onDiagnostic: (message: string) => void) =>
+      new Session({ ...common, ...never, onDiagnostic });
+    return { chroot, hasCredentials: auth !== undefined, begin };
+  });
+}
+
 async function makeReady(session: Session, chroot: string, hasCredentials: boolean): Promise<void> {
-  await session.opened;
+  await translated(() => session.opened);
   if (chroot === "") return;
   const wholeTree = new WireCoordination(session, "");
   for (;;) {
@@ -55,9 +73,9 @@ async function makeReady(session: Session, chroot: string, hasCredentials: boole
 
 /** Resolves when a session without a connection has one again, or has ended. */
 function stateChange(session: Session): Promise<void> {
-  if (session.client.state !== "disconnected") return Promise.resolve();
+  if (session.states.now !== "disconnected") return Promise.resolve();
   return new Promise((resolve) => {
-    const stop = session.client.onState(() => {
+    const stop = session.states.listen(() => {
       stop();
       resolve();
     });
@@ -70,29 +88,4 @@ function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Pro
   const abort = () => reject(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
   return Promise.race([promise, aborted]).finally(() => signal.removeEventListener("abort", abort));
-}
-
-function checked(settings: WireSettings): WireSettings {
-  const { sessionTimeoutMs, auth, tls } = settings;
-  if (!Number.isInteger(sessionTimeoutMs) || sessionTimeoutMs < 1 || sessionTimeoutMs > 2 ** 31 - 1) {
-    const allowed = "a whole number of milliseconds from 1 to 2147483647";
-    throw new CoordinationError(
-      "BAD_ARGUMENTS",
-      `the session time-out is ${sessionTimeoutMs}; allowed: ${allowed}`,
-    );
-  }
-  if (auth !== undefined && !/^[^:]+:/.test(auth)) {
-    // Not shown: it may be a password.
-    throw new CoordinationError(
-      "BAD_ARGUMENTS",
-      "the ZooKeeper credentials are not of the form user:password",
-    );
-  }
-  try {
-    if (tls !== undefined) createSecureContext(tls);
-  } catch (cause) {
-    const message = "the certificates or the key for TLS with ZooKeeper cannot be used";
-    throw new CoordinationError("BAD_ARGUMENTS", message, { cause });
-  }
-  return settings;
 }

@@ -1,169 +1,119 @@
+import { type Acl, creatorAcl, openAcl, readAcl } from "../../zookeeper/acl.ts";
 import {
-  type Access,
-  type Coordination,
-  CoordinationError,
-  type CreateMode,
-  type SessionState,
-  type Stat,
-  type Watcher,
-} from "../coordination.ts";
-import { addChroot, checkPath, stripChroot } from "../paths.ts";
-import type { WatchKind } from "../watches.ts";
-import type { JuteReader, JuteWriter } from "./jute.ts";
-import { type MultiOperation, type MultiResult, readMulti, writeMulti } from "./multi.ts";
-import { OP, readStat, writeCreate } from "./protocol.ts";
-import type { Operation } from "./requests.ts";
-import type { Session } from "./session.ts";
+  childrenOperation,
+  existsOperation,
+  getOperation,
+  syncOperation,
+} from "../../zookeeper/operations/reads.ts";
+import { createOperation, deleteOperation, setOperation } from "../../zookeeper/operations/writes.ts";
+import { checkPath } from "../../zookeeper/paths.ts";
+import type { SessionState as ZooKeeperState } from "../../zookeeper/session-state.ts";
+import type { WatchListener } from "../../zookeeper/watch-event.ts";
+import type { Operation } from "../../zookeeper/wire/operation.ts";
+import type { Session } from "../../zookeeper/wire/session.ts";
+import { isSequential, type Stat as ZooKeeperStat } from "../../zookeeper/znode.ts";
+import type { Access, Coordination, CreateMode, SessionState, Stat, Watcher } from "../coordination.ts";
+import { translated } from "../zookeeper-errors.ts";
 
-/** The operations of a session, on paths below its chroot. */
+const ACLS: Readonly<Record<Access, readonly Acl[]>> = {
+  open: openAcl,
+  "creator-writes": [...readAcl, ...creatorAcl],
+};
+
+/** A session of the ZooKeeper client as kvlab's core uses it: operations fail at once when there is no connection. */
 export class WireCoordination implements Coordination {
   readonly #session: Session;
   readonly #chroot: string;
+  /** The same for the same watcher, which the session calls once for an event that concerns several of its watches. */
+  readonly #listeners = new WeakMap<Watcher, WatchListener>();
 
+  /** Paths are below `chroot`. */
   constructor(session: Session, chroot: string) {
     this.#session = session;
     this.#chroot = chroot;
   }
 
   get state(): SessionState {
-    return this.#session.client.state;
+    return stateOf(this.#session.states.now);
   }
 
   onState(listener: (state: SessionState) => void): () => void {
-    return this.#session.client.onState(listener);
+    return this.#session.states.listen((state) => listener(stateOf(state)));
   }
 
-  create(path: string, data: Uint8Array, mode: CreateMode, access: Access = "open"): Promise<string> {
-    const create: Operation<string> = {
-      type: OP.create,
-      name: "create",
-      path,
-      write: (writer) => writeCreate(writer, { path: addChroot(this.#chroot, path), data, mode, access }),
-      read: (reader) => stripChroot(this.#chroot, reader.string()),
-    };
-    return this.#session.perform(create, { sequential: isSequential(mode) });
+  async create(path: string, data: Uint8Array, mode: CreateMode, access: Access = "open"): Promise<string> {
+    const operation = () => createOperation(this.#chroot, path, { data, mode, acl: ACLS[access] });
+    return (await this.#perform(path, operation, isSequential(mode))).path;
   }
 
-  get(path: string, watcher?: Watcher): Promise<{ data: Uint8Array; stat: Stat }> {
-    return this.#session.perform({
-      type: OP.get,
-      name: "get",
-      path,
-      write: (writer) => this.#writeWatchable(writer, path, watcher),
-      read: (reader) => {
-        const found = { data: reader.bytes(), stat: this.#readStat(reader) };
-        this.#watch("data", path, watcher);
-        return found;
-      },
-    });
+  async get(path: string, watcher?: Watcher): Promise<{ data: Uint8Array; stat: Stat }> {
+    const { data, stat } = await this.#perform(path, () =>
+      getOperation(this.#chroot, path, this.#listener(watcher)),
+    );
+    return { data, stat: this.#statOf(stat) };
   }
 
-  exists(path: string, watcher?: Watcher): Promise<Stat | undefined> {
-    return this.#session.perform<Stat | undefined>({
-      type: OP.exists,
-      name: "exists",
-      path,
-      write: (writer) => this.#writeWatchable(writer, path, watcher),
-      read: (reader) => {
-        const stat = this.#readStat(reader);
-        this.#watch("data", path, watcher);
-        return stat;
-      },
-      whenMissing: () => {
-        this.#watch("exists", path, watcher);
-        return undefined;
-      },
-    });
+  async exists(path: string, watcher?: Watcher): Promise<Stat | undefined> {
+    const stat = await this.#perform(path, () =>
+      existsOperation(this.#chroot, path, this.#listener(watcher)),
+    );
+    return stat && this.#statOf(stat);
   }
 
-  children(path: string, watcher?: Watcher): Promise<string[]> {
-    return this.#session.perform({
-      type: OP.children,
-      name: "children",
-      path,
-      write: (writer) => this.#writeWatchable(writer, path, watcher),
-      read: (reader) => {
-        const names = reader.list(() => reader.string());
-        this.#watch("children", path, watcher);
-        return names;
-      },
-    });
+  async children(path: string, watcher?: Watcher): Promise<string[]> {
+    const { children } = await this.#perform(path, () =>
+      childrenOperation(this.#chroot, path, this.#listener(watcher)),
+    );
+    return children;
   }
 
-  set(path: string, data: Uint8Array, version: number): Promise<Stat> {
-    return this.#session.perform({
-      type: OP.set,
-      name: "set",
-      path,
-      write: (writer) => writer.string(addChroot(this.#chroot, path)).bytes(data).int(version),
-      read: (reader) => this.#readStat(reader),
-    });
+  async set(path: string, data: Uint8Array, version: number): Promise<Stat> {
+    return this.#statOf(await this.#perform(path, () => setOperation(this.#chroot, path, data, version)));
   }
 
   delete(path: string, version: number): Promise<void> {
-    if (path === "/") return Promise.reject(rootError());
-    return this.#session.perform({
-      type: OP.delete,
-      name: "delete",
-      path,
-      write: (writer) => writer.string(addChroot(this.#chroot, path)).int(version),
-      read: () => {},
-    });
+    return this.#perform(path, () => deleteOperation(this.#chroot, path, version));
   }
 
   sync(path: string): Promise<void> {
-    return this.#session.perform({
-      type: OP.sync,
-      name: "sync",
-      path,
-      write: (writer) => writer.string(addChroot(this.#chroot, path)),
-      read: () => {},
-    });
-  }
-
-  /**
-   * Carries out all of the operations or none. Errors: that of the first one that fails, with its path. Only this
-   * driver has it, so that code for all drivers must not need it.
-   */
-  async multi(operations: readonly MultiOperation[]): Promise<MultiResult[]> {
-    for (const operation of operations) {
-      checkPath(operation.path, operation.type === "create" && isSequential(operation.mode));
-      if (operation.type === "delete" && operation.path === "/") throw rootError();
-    }
-    return this.#session.perform({
-      type: OP.multi,
-      name: "multi",
-      path: "/",
-      write: (writer) => writeMulti(writer, operations, this.#chroot),
-      read: (reader) => readMulti(reader, operations, this.#chroot, this.#session.id),
-    });
+    return this.#perform(path, () => syncOperation(this.#chroot, path));
   }
 
   close(): Promise<void> {
     return this.#session.close();
   }
 
-  #writeWatchable(writer: JuteWriter, path: string, watcher: Watcher | undefined): void {
-    writer.string(addChroot(this.#chroot, path)).bool(watcher !== undefined);
+  #perform<T>(path: string, operation: () => Operation<T>, sequential = false): Promise<T> {
+    return translated(() => {
+      checkPath(path, sequential);
+      return this.#session.request(operation()).answer;
+    });
   }
 
-  #watch(kind: WatchKind, path: string, watcher: Watcher | undefined): void {
-    // A reply that comes while the session is being closed sets no watch: its caller has already got an error.
-    if (watcher !== undefined && this.state === "connected") {
-      this.#session.client.watches.add(kind, path, watcher);
-    }
+  #listener(watcher: Watcher | undefined): WatchListener | undefined {
+    if (watcher === undefined) return undefined;
+    const before = this.#listeners.get(watcher);
+    if (before !== undefined) return before;
+    const listener: WatchListener = ({ type, path }) => {
+      // The rest is only for watches that are removed or persistent, which nothing here is.
+      if (type !== "removed" && type !== "missed") watcher(type, path);
+    };
+    this.#listeners.set(watcher, listener);
+    return listener;
   }
 
-  #readStat(reader: JuteReader): Stat {
-    return readStat(reader, this.#session.id);
+  #statOf({ czxid, version, ephemeralOwner, numChildren }: ZooKeeperStat): Stat {
+    return {
+      czxid: `${czxid}`,
+      version,
+      ephemeral: ephemeralOwner !== 0n,
+      own: ephemeralOwner === this.#session.identity.sessionId,
+      childCount: numChildren,
+    };
   }
 }
 
-function isSequential(mode: CreateMode): boolean {
-  return mode.endsWith("sequential");
-}
-
-/** With a chroot, this would delete the chroot. */
-function rootError(): CoordinationError {
-  return new CoordinationError("BAD_ARGUMENTS", "delete /: the root cannot be deleted", { path: "/" });
+/** No server that only reads is accepted here. */
+function stateOf(state: ZooKeeperState): SessionState {
+  return state === "read-only" ? "disconnected" : state;
 }

@@ -1,5 +1,5 @@
 import { isIPv6 } from "node:net";
-import { CoordinationError } from "../coordination.ts";
+import { ZooKeeperError } from "../errors.ts";
 import { checkPath } from "../paths.ts";
 
 export interface ServerAddress {
@@ -13,6 +13,9 @@ export interface ConnectString {
   /** Path that is the clients' root, or "" for the root itself. */
   readonly chroot: string;
 }
+
+/** Where the servers are found: in a list, or by the SRV records of a service name. */
+export type ServerSource = { readonly servers: readonly ServerAddress[] } | { readonly service: string };
 
 const DEFAULT_PORT = 2181;
 const FORM = "host[:port][,host[:port]...][/chroot]";
@@ -44,6 +47,22 @@ export function parseConnectString(connectString: string): ConnectString {
   };
 }
 
+/**
+ * Parses what a client may be given: a connect string, or `srv:name[/chroot]` for servers that are found by SRV records.
+ * Errors: BAD_ARGUMENTS.
+ */
+export function parseServers(given: string): { readonly source: ServerSource; readonly chroot: string } {
+  const service = /^srv:([\w.-]+)(\/.*)?$/.exec(given);
+  if (service !== null) {
+    const [, name = "", path = ""] = service;
+    // The rest has the form of a connect string with one server.
+    const { chroot } = parseConnectString(`host${path}`);
+    return { source: { service: name }, chroot };
+  }
+  const { servers, chroot } = parseConnectString(given);
+  return { source: { servers }, chroot };
+}
+
 /** `host:port`, with brackets around IPv6, as in a connect string. */
 export function formatServer({ host, port }: ServerAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
@@ -66,7 +85,7 @@ function parseServer(server: string, connectString: string): ServerAddress {
   return { host, port: parsePort(port, wrong) };
 }
 
-function parsePort(port: string | undefined, wrong: (problem: string) => CoordinationError): number {
+function parsePort(port: string | undefined, wrong: (problem: string) => ZooKeeperError): number {
   if (port === undefined) return DEFAULT_PORT;
   const value = /^\d{1,5}$/.test(port) ? Number(port) : 0;
   if (value < 1 || value > 65_535) {
@@ -75,7 +94,7 @@ function parsePort(port: string | undefined, wrong: (problem: string) => Coordin
   return value;
 }
 
-function malformed(connectString: string, problem: string): CoordinationError {
+function malformed(connectString: string, problem: string): ZooKeeperError {
   const message = `the ZooKeeper address ${JSON.stringify(connectString)} is wrong: ${problem}; allowed: ${FORM}`;
-  return new CoordinationError("BAD_ARGUMENTS", message);
+  return new ZooKeeperError("BAD_ARGUMENTS", message);
 }

@@ -1,12 +1,13 @@
 import type { ConnectionOptions } from "node:tls";
-import type { ServerAddress } from "./connect-string.ts";
 import { Connection } from "./connection.ts";
 import type { Failure } from "./diagnostics.ts";
+import type { Endpoint } from "./endpoints.ts";
 import { JuteReader, ProtocolError } from "./jute.ts";
 import {
   authRequest,
   type ConnectRequest,
   type ConnectResponse,
+  type Credentials,
   connectRequest,
   OP,
   type ReplyHeader,
@@ -17,12 +18,11 @@ import {
 } from "./protocol.ts";
 
 export interface AttachmentSettings {
-  readonly server: ServerAddress;
+  readonly server: Endpoint;
   /** Time limit for attaching the session. */
   readonly timeoutMs: number;
   readonly session: ConnectRequest;
-  /** Digest credentials `user:password`. */
-  readonly credentials: string | undefined;
+  readonly credentials: readonly Credentials[];
   readonly tls: ConnectionOptions | undefined;
 }
 
@@ -32,7 +32,7 @@ export interface AttachmentEvents {
   /** The session has expired. */
   onExpired(): void;
   /** The server has accepted the credentials too: the session is attached. */
-  onReady(): void;
+  onReady(response: ConnectResponse): void;
   /** A reply to a request, or an event of a watch. */
   onReply(header: ReplyHeader, body: JuteReader): void;
   /** The attachment has ended. Nothing comes after this. */
@@ -47,6 +47,8 @@ export class Attachment {
   #phase: "handshake" | "credentials" | "ready" | "ended" = "handshake";
   /** The granted time-out: the server ends the session after so long without a packet from it. */
   #sessionTimeoutMs = 0;
+  /** What the answer to each of the credentials means, in the order in which they were sent. */
+  readonly #authentications: ((error: number) => void)[] = [];
   #timer: NodeJS.Timeout;
 
   constructor(settings: AttachmentSettings, events: AttachmentEvents) {
@@ -71,6 +73,12 @@ export class Attachment {
     this.#connection.send(packet);
   }
 
+  /** Sends credentials. `onAnswer` gets the number of the error, or 0, unless the attachment ends before. */
+  authenticate(credentials: Credentials, onAnswer: (error: number) => void): void {
+    this.#authentications.push(onAnswer);
+    this.send(authRequest(credentials));
+  }
+
   destroy(failure: Failure): void {
     this.#connection.destroy(failure);
   }
@@ -83,8 +91,7 @@ export class Attachment {
     const header = readReplyHeader(reader);
     if (header.xid === XID.ping) return;
     if (header.xid !== XID.auth) this.#events.onReply(header, reader);
-    else if (header.error === 0) this.#ready();
-    else this.destroy({ kind: "auth", detail: `error ${header.error}` });
+    else this.#authentications.shift()?.(header.error);
   }
 
   #accept(response: ConnectResponse): void {
@@ -94,18 +101,25 @@ export class Attachment {
       this.#events.onExpired();
       return;
     }
+    if (response.readOnly && !session.readOnly) throw new ProtocolError("a server that only reads");
     this.#sessionTimeoutMs = response.timeoutMs;
     this.#phase = "credentials";
-    if (credentials !== undefined) this.send(authRequest(credentials));
+    let left = credentials.length;
+    for (const each of credentials) {
+      this.authenticate(each, (error) => {
+        if (error !== 0) this.destroy({ kind: "auth", detail: `error ${error}` });
+        else if (--left === 0) this.#ready(response);
+      });
+    }
     this.#events.onAccepted(response);
-    if (credentials === undefined) this.#ready();
+    if (left === 0) this.#ready(response);
   }
 
-  #ready(): void {
+  #ready(response: ConnectResponse): void {
     this.#phase = "ready";
     clearTimeout(this.#timer);
     this.#watchOver();
-    this.#events.onReady();
+    this.#events.onReady(response);
   }
 
   /**

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { CoordinationError } from "../../src/coordination/coordination.ts";
-import { formatServer, parseConnectString } from "../../src/coordination/wire/connect-string.ts";
-import { openWire } from "../../src/coordination/wire/open-wire.ts";
-import { rejectsWith } from "../support/conformance/service.ts";
+import { CoordinationError } from "../../../src/coordination/coordination.ts";
+import { openWire } from "../../../src/coordination/wire/open-wire.ts";
+import { ZooKeeperError } from "../../../src/zookeeper/errors.ts";
+import { formatServer, parseConnectString } from "../../../src/zookeeper/wire/connect-string.ts";
+import { rejectsWith } from "../../support/conformance/service.ts";
 
 describe("connect string", () => {
   const good: [string, string[], string][] = [
@@ -60,7 +61,7 @@ describe("connect string", () => {
       assert.throws(
         () => parseConnectString(connectString),
         (error) => {
-          assert.ok(CoordinationError.is(error, "BAD_ARGUMENTS"));
+          assert.ok(ZooKeeperError.is(error, "BAD_ARGUMENTS"));
           assert.match(error.message, problem);
           assert.ok(error.message.includes(JSON.stringify(connectString)));
           return true;

@@ -50,7 +50,8 @@ export function createDiagnostics(onDiagnostic: (message: string) => void): Diag
       for (const [kind, failed] of byKind) {
         if (told.has(kind)) continue;
         told.add(kind);
-        const servers = failed.map(([server]) => formatServer(server)).join(", ");
+        // One name may have had several addresses.
+        const servers = [...new Set(failed.map(([server]) => formatServer(server)))].join(", ");
         onDiagnostic(`${WORDS[kind](servers, failed[0]?.[1].detail ?? "")}; trying again`);
       }
     },

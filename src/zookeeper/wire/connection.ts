@@ -1,7 +1,7 @@
 import { connect, isIP, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
-import type { ServerAddress } from "./connect-string.ts";
 import type { Failure } from "./diagnostics.ts";
+import type { Endpoint } from "./endpoints.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { ProtocolError } from "./jute.ts";
 import { XID } from "./protocol.ts";
@@ -30,12 +30,9 @@ export class Connection {
   #closing: Failure | undefined;
   #ended = false;
 
-  constructor(server: ServerAddress, tls: ConnectionOptions | undefined, events: ConnectionEvents) {
+  constructor(server: Endpoint, tls: ConnectionOptions | undefined, events: ConnectionEvents) {
     this.#events = events;
-    const { host, port } = server;
-    // A certificate is checked against this name; an IP address must not be sent as one (RFC 6066, section 3).
-    const serverName = isIP(host) === 0 ? { servername: host } : {};
-    this.#socket = tls ? connectTls({ host, port, ...serverName, ...tls }) : connect({ host, port });
+    this.#socket = openSocket(server, tls);
     this.#socket.setNoDelay(true);
     this.#socket.on("connect", () => {
       this.#progress = tls ? "reached" : "open";
@@ -122,6 +119,14 @@ export class Connection {
     this.#ended = true;
     this.#events.onEnd(failure);
   }
+}
+
+/** A socket to a server, with TLS if there are options for it. */
+export function openSocket({ host, address, port }: Endpoint, tls: ConnectionOptions | undefined): Socket {
+  if (tls === undefined) return connect({ host: address, port });
+  // A certificate is checked against this name; an IP address must not be sent as one (RFC 6066, section 3).
+  const serverName = isIP(host) === 0 ? { servername: host } : {};
+  return connectTls({ host: address, port, ...serverName, ...tls });
 }
 
 function isEvent(packet: Buffer): boolean {

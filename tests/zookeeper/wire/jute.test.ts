@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { FrameReader } from "../../src/coordination/wire/frame-reader.ts";
-import { JuteReader, JuteWriter, ProtocolError } from "../../src/coordination/wire/jute.ts";
+import { FrameReader } from "../../../src/zookeeper/wire/frame-reader.ts";
+import { JuteReader, JuteWriter, ProtocolError } from "../../../src/zookeeper/wire/jute.ts";
 
 const readerOf = (writer: JuteWriter) => new JuteReader(writer.packet().subarray(4));
 

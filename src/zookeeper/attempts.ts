@@ -1,0 +1,103 @@
+import { createBackoff } from "../common/backoff.ts";
+import { systemClock } from "../common/clock.ts";
+import { ZooKeeperError, type ZooKeeperErrorCode } from "./errors.ts";
+import type { RetryPolicy } from "./options.ts";
+import type { Operation } from "./wire/operation.ts";
+import type { Request } from "./wire/requests.ts";
+import type { Session } from "./wire/session.ts";
+
+/** Pauses before a call is repeated on a connection that is still there: the server itself is in trouble. */
+const [FIRST_PAUSE_MS, PAUSE_MS_MAX] = [20, 1000];
+
+/** The effects of calls that each policy repeats. */
+const REPEATED: Readonly<Record<RetryPolicy, readonly Operation<unknown>["effect"][]>> = {
+  nothing: [],
+  reads: ["read"],
+  conditional: ["read", "conditional"],
+};
+
+/** What a call sends, once or again. */
+export interface Call<T> extends Pick<Operation<T>, "name" | "path" | "effect"> {
+  start(): Request<T>;
+}
+
+/** The attempts of one call: each waits for a connection, and another one follows when its answer is lost. */
+export class Attempts<T> {
+  readonly #session: Session;
+  readonly #retry: RetryPolicy;
+  readonly #call: Call<T>;
+  readonly #backoff = createBackoff(systemClock, FIRST_PAUSE_MS, PAUSE_MS_MAX);
+  /** Aborted, with the error of the call, when it is stopped while nothing is under way. */
+  readonly #stopped = new AbortController();
+  #current: Request<T> | undefined;
+  /** Whether an attempt may have been carried out. */
+  #isUncertain = false;
+
+  constructor(session: Session, retry: RetryPolicy, call: Call<T>) {
+    this.#session = session;
+    this.#retry = retry;
+    this.#call = call;
+  }
+
+  /** Makes the first attempt at once if there is a connection, so that calls are sent in their order. */
+  async run(): Promise<T> {
+    for (;;) {
+      while (!this.#session.states.isAttached) await this.#stateChange();
+      this.#stopped.signal.throwIfAborted();
+      this.#current = this.#call.start();
+      try {
+        return await this.#current.answer;
+      } catch (error) {
+        this.#current = undefined;
+        if (!this.#repeats(error)) throw this.#complete(error);
+        this.#isUncertain ||= this.#call.effect !== "read";
+      }
+      if (this.#session.states.isAttached) await this.#backoff.wait(this.#stopped.signal);
+    }
+  }
+
+  /** Ends the call with an error, unless it has ended. */
+  stop(code: ZooKeeperErrorCode, problem: string, cause?: unknown): void {
+    if (this.#current !== undefined) {
+      this.#current.abandon(code, problem, cause);
+      return;
+    }
+    const { name, path } = this.#call;
+    const error = new ZooKeeperError(code, `${name} ${path}: ${problem}`, { path, cause });
+    this.#stopped.abort(this.#complete(error));
+  }
+
+  /** Resolves at a change of the session's state. Errors: that of a session that is over; that of `stop`. */
+  #stateChange(): Promise<void> {
+    const { states } = this.#session;
+    const { signal } = this.#stopped;
+    return new Promise((resolve, reject) => {
+      const { name, path } = this.#call;
+      if (states.isOver) return reject(this.#complete(states.refusal(name, path)));
+      if (signal.aborted) return reject(signal.reason);
+      const settle = () => {
+        stopListening();
+        signal.removeEventListener("abort", stop);
+        resolve();
+      };
+      const stop = () => {
+        settle();
+        reject(signal.reason);
+      };
+      const stopListening = states.listen(settle);
+      signal.addEventListener("abort", stop, { once: true });
+    });
+  }
+
+  #repeats(error: unknown): boolean {
+    return ZooKeeperError.is(error, "CONNECTION_LOSS") && REPEATED[this.#retry].includes(this.#call.effect);
+  }
+
+  /** An error of a later attempt, with what is not known of earlier ones. */
+  #complete(error: unknown): unknown {
+    if (!ZooKeeperError.is(error) || !this.#isUncertain || error.maybeApplied) return error;
+    const message = `${error.message}; an earlier attempt may have been carried out`;
+    const { path, cause } = error;
+    return new ZooKeeperError(error.code, message, { cause, maybeApplied: true, ...(path && { path }) });
+  }
+}

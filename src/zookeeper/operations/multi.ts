@@ -1,0 +1,118 @@
+import { type Acl, openAcl } from "../acl.ts";
+import { addChroot, checkPath, stripChroot } from "../paths.ts";
+import { serverError } from "../wire/error-codes.ts";
+import { type JuteReader, type JuteWriter, ProtocolError } from "../wire/jute.ts";
+import type { Operation } from "../wire/operation.ts";
+import { OP } from "../wire/protocol.ts";
+import { createType, readStat, writeCreate } from "../wire/records.ts";
+import { type CreateMode, isSequential, type Stat } from "../znode.ts";
+import { checkDeletable, checkTtl } from "./writes.ts";
+
+/** One of several operations that are carried out together or not at all. */
+export type MultiOperation =
+  | {
+      readonly type: "create";
+      readonly path: string;
+      readonly data?: Uint8Array;
+      /** Default: persistent. */
+      readonly mode?: CreateMode;
+      /** Default: `openAcl`. */
+      readonly acl?: readonly Acl[];
+      readonly ttlMs?: number;
+    }
+  /** Without a version, any will do. */
+  | { readonly type: "set"; readonly path: string; readonly data: Uint8Array; readonly version?: number }
+  | { readonly type: "delete"; readonly path: string; readonly version?: number }
+  /** Only checks that the znode exists, and its version. */
+  | { readonly type: "check"; readonly path: string; readonly version?: number };
+
+/** The result of an operation. */
+export type MultiResult =
+  | { readonly type: "create"; readonly path: string }
+  | { readonly type: "set"; readonly stat: Stat }
+  | { readonly type: "delete" }
+  | { readonly type: "check" };
+
+/** In a failed multi, the error of the operations after the failed one. */
+const NOT_TRIED = -2;
+
+/** Errors: BAD_ARGUMENTS, for a path or TTL. */
+export function multiOperation(
+  chroot: string,
+  operations: readonly MultiOperation[],
+): Operation<MultiResult[]> {
+  for (const operation of operations) check(operation);
+  return {
+    type: OP.multi,
+    name: "multi",
+    path: "/",
+    effect: operations.some(({ type }) => type !== "check") ? "write" : "read",
+    write: (writer) => writeMulti(writer, operations, chroot),
+    read: (reader) => readMulti(reader, operations, chroot),
+  };
+}
+
+function check(operation: MultiOperation): void {
+  const { type, path } = operation;
+  const mode = (type === "create" && operation.mode) || "persistent";
+  checkPath(path, isSequential(mode));
+  if (type === "delete") checkDeletable(path);
+  if (type === "create") checkTtl(path, { mode, ttlMs: operation.ttlMs });
+}
+
+/** MultiTransactionRecord.java: each operation has a header (type, whether it is the end, error) in front. */
+function writeMulti(writer: JuteWriter, operations: readonly MultiOperation[], chroot: string): void {
+  for (const operation of operations) {
+    writer.int(typeOf(operation)).bool(false).int(-1);
+    const path = addChroot(chroot, operation.path);
+    if (operation.type === "create") {
+      const { data = new Uint8Array(), mode = "persistent", acl = openAcl, ttlMs } = operation;
+      writeCreate(writer, { path, data, mode, acl, ttlMs });
+    } else {
+      const { version = -1 } = operation;
+      writer.string(path);
+      if (operation.type === "set") writer.bytes(operation.data);
+      writer.int(version);
+    }
+  }
+  writer.int(-1).bool(true).int(-1);
+}
+
+/** MultiResponse.java. Errors: a ZooKeeperError when the operations were not carried out. */
+function readMulti(reader: JuteReader, operations: readonly MultiOperation[], chroot: string): MultiResult[] {
+  const results: MultiResult[] = [];
+  for (const [index, operation] of operations.entries()) {
+    const { type, path } = operation;
+    const resultType = reader.int();
+    reader.bool();
+    reader.int();
+    if (resultType === OP.error) {
+      const error = reader.int();
+      // Those before the failed one have 0, as they were undone.
+      if (error === 0 || error === NOT_TRIED) continue;
+      throw serverError(error, `multi: operation ${index}, ${type}`, path, { index });
+    }
+    if (!isResultOf(operation, resultType)) {
+      throw new ProtocolError(`a result of type ${resultType} for ${type}`);
+    }
+    if (type === "create") {
+      results.push({ type, path: stripChroot(chroot, reader.string()) });
+      if (resultType !== OP.create) readStat(reader);
+    } else if (type === "set") results.push({ type, stat: readStat(reader) });
+    else results.push({ type });
+  }
+  return results;
+}
+
+function typeOf(operation: MultiOperation): number {
+  if (operation.type !== "create") return OP[operation.type];
+  const type = createType(operation.mode ?? "persistent");
+  // In a multi, servers answer no stat for it.
+  return type === OP.create2 ? OP.create : type;
+}
+
+/** Servers answer a container or a TTL as create2. */
+function isResultOf(operation: MultiOperation, resultType: number): boolean {
+  const type = typeOf(operation);
+  return resultType === type || (operation.type === "create" && resultType === OP.create2);
+}

@@ -1,0 +1,133 @@
+import { type ConnectionOptions, createSecureContext } from "node:tls";
+import { timerMsMax } from "../common/clock.ts";
+import type { Acl } from "./acl.ts";
+import { ZooKeeperError } from "./errors.ts";
+import type { WatchListener } from "./watch-event.ts";
+import type { PersistentKind, RemovedWatches } from "./watches/session-watches.ts";
+import type { SessionIdentity } from "./wire/session.ts";
+import type { CreateMode } from "./znode.ts";
+
+/** Options of every call. */
+export interface CallOptions {
+  /** Ends the call with ABORTED. `maybeApplied` of the error says whether the server may carry it out all the same. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Milliseconds that the call may take, with the wait for a connection and all that is repeated: above 0, or Infinity.
+   * Default: that of the client.
+   */
+  readonly deadlineMs?: number | undefined;
+}
+
+/** Options of a read that can set a watch. */
+export interface ReadOptions extends CallOptions {
+  /** Called once, at the next change. A read that fails sets no watch, but for `exists` of a missing znode. */
+  readonly watch?: WatchListener | undefined;
+}
+
+export interface CreateAllOptions extends CallOptions {
+  /** Of all znodes that are created. Default: `openAcl`. */
+  readonly acl?: readonly Acl[] | undefined;
+}
+
+/** Options of a write that can depend on the version. */
+export interface VersionOptions extends CallOptions {
+  /** Only if the version is this one. Default: any. */
+  readonly version?: number | undefined;
+}
+
+export interface CreateOptions extends CallOptions {
+  /** Default: persistent. */
+  readonly mode?: CreateMode | undefined;
+  /** Default: `openAcl`. */
+  readonly acl?: readonly Acl[] | undefined;
+  /** With the modes that have a TTL: how long it may have no change and no children. 1 to 2 ** 40 - 1. */
+  readonly ttlMs?: number | undefined;
+}
+
+export interface AddWatchOptions extends CallOptions {
+  /** `persistent`: as all one-shot watches of the path together. `persistent-recursive`: the path and all below it. */
+  readonly mode: PersistentKind;
+}
+
+export interface RemoveWatchesOptions extends CallOptions {
+  /** `data` (of `get` and `exists`), `children`, or `any`, which includes persistent ones. Default: any. */
+  readonly type?: RemovedWatches | undefined;
+}
+
+/**
+ * Which calls are sent again, until their deadline, when the connection was lost before the answer. `reads`, the
+ * default: those that change nothing. `conditional`: also `create` without a number, and `set`, `delete` and `setAcl`
+ * with a version. Such a call may be refused because its own first attempt was carried out: then its error, be it
+ * NODE_EXISTS, NO_NODE or BAD_VERSION, has `maybeApplied`. `nothing`: each fails with CONNECTION_LOSS. A call that has
+ * not been sent yet waits for a connection in any case.
+ */
+export type RetryPolicy = "nothing" | "reads" | "conditional";
+
+/** An identity to authenticate as. */
+export interface Auth {
+  /** `digest`, or another scheme that the servers have. */
+  readonly scheme: string;
+  /** For `digest`: `user:password`. */
+  readonly auth: string | Uint8Array;
+}
+
+export interface ZooKeeperOptions {
+  /**
+   * `host[:port][,host[:port]...][/chroot]`, or `srv:name[/chroot]` for servers that are found by the SRV records of a
+   * name, such as `srv:_zookeeper._tcp.example.org`. Names are resolved anew whenever a server is looked for. Paths of
+   * all calls are below the chroot, which is not created: `createAll("/")` does so.
+   */
+  readonly servers: string;
+  /**
+   * How long the session lives without its client, from 1 to 2147483647. Servers grant 2 to 20 of their ticks, 4 to 40 s
+   * by default: see `ZooKeeper.sessionTimeoutMs`. Default 10,000.
+   */
+  readonly sessionTimeoutMs?: number | undefined;
+  /** Identities of the session from the beginning on. */
+  readonly auth?: readonly Auth[] | undefined;
+  /** TLS, at a port of its own (secureClientPort). With `cert` and `key` the client has an identity of scheme x509. */
+  readonly tls?: ConnectionOptions | undefined;
+  /** Whether a server that has no majority will do for reading, until another one is found. Default: false. */
+  readonly readOnly?: boolean | undefined;
+  /** Milliseconds that calls may take that have no deadline of their own: above 0, or Infinity. Default 30,000. */
+  readonly deadlineMs?: number | undefined;
+  /** Default: reads. */
+  readonly retry?: RetryPolicy | undefined;
+  /** Gets a line that says what to check, once for each kind of failure and each outage. */
+  readonly onDiagnostic?: ((message: string) => void) | undefined;
+  /** Goes on with the session of an earlier process, with its ephemeral znodes. See `ZooKeeper.identity`. */
+  readonly resume?: SessionIdentity | undefined;
+}
+
+const SESSION_TIMEOUT_MS_MAX = timerMsMax;
+
+/** Errors: BAD_ARGUMENTS, unless it is above 0. */
+export function checkDeadline(deadlineMs: number): void {
+  if (deadlineMs > 0) return;
+  const message = `deadlineMs is ${deadlineMs}; allowed: a number of milliseconds above 0, or Infinity`;
+  throw new ZooKeeperError("BAD_ARGUMENTS", message);
+}
+
+/** Errors: BAD_ARGUMENTS, unless a session can have this time-out. */
+export function checkSessionTimeout(sessionTimeoutMs: number): void {
+  if (
+    Number.isInteger(sessionTimeoutMs) &&
+    sessionTimeoutMs >= 1 &&
+    sessionTimeoutMs <= SESSION_TIMEOUT_MS_MAX
+  ) {
+    return;
+  }
+  const allowed = `a whole number of milliseconds from 1 to ${SESSION_TIMEOUT_MS_MAX}`;
+  const message = `the session time-out is ${sessionTimeoutMs}; allowed: ${allowed}`;
+  throw new ZooKeeperError("BAD_ARGUMENTS", message);
+}
+
+/** Errors: BAD_ARGUMENTS, when the certificates or keys cannot be used. */
+export function checkTls(tls: ConnectionOptions | undefined): void {
+  try {
+    if (tls !== undefined) createSecureContext(tls);
+  } catch (cause) {
+    const message = "the certificates or the key for TLS with ZooKeeper cannot be used";
+    throw new ZooKeeperError("BAD_ARGUMENTS", message, { cause });
+  }
+}

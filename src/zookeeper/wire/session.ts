@@ -1,0 +1,291 @@
+import type { ConnectionOptions } from "node:tls";
+import { invariant } from "../../common/invariant.ts";
+import { ZooKeeperError } from "../errors.ts";
+import { SessionStates } from "../session-state.ts";
+import { SessionWatches, type Watch } from "../watches/session-watches.ts";
+import { Attachment } from "./attachment.ts";
+import { Authentications } from "./authentications.ts";
+import type { ServerSource } from "./connect-string.ts";
+import { createDiagnostics, type Failure } from "./diagnostics.ts";
+import { type Endpoint, EndpointResolver, type NameService } from "./endpoints.ts";
+import { type Attempt, HostProvider } from "./host-provider.ts";
+import type { JuteReader } from "./jute.ts";
+import type { Operation } from "./operation.ts";
+import { type ConnectResponse, type Credentials, OP, type ReplyHeader, readEvent, XID } from "./protocol.ts";
+import { findReadWrite } from "./read-write-search.ts";
+import { type Request, Requests } from "./requests.ts";
+import { setWatchesRequests } from "./set-watches.ts";
+
+/** How long `close` tries to reach a server. */
+const CLOSE_MS_MAX = 2000;
+
+/** What a server knows a session by. The password is a secret. */
+export interface SessionIdentity {
+  readonly sessionId: bigint;
+  /** 16 bytes. */
+  readonly password: Uint8Array;
+}
+
+export interface SessionSettings {
+  readonly source: ServerSource;
+  /** Path below which the session's watches are; "" when it is the root. */
+  readonly chroot: string;
+  /** The session time-out to ask for. Servers have limits of their own. */
+  readonly sessionTimeoutMs: number;
+  readonly credentials: readonly Credentials[];
+  readonly tls: ConnectionOptions | undefined;
+  /** Whether a server that has no majority will do for reading. */
+  readonly readOnly: boolean;
+  /** The session of an earlier process to go on with. */
+  readonly resume: SessionIdentity | undefined;
+  readonly names: NameService;
+  readonly onDiagnostic: (message: string) => void;
+}
+
+const NO_SESSION: SessionIdentity = { sessionId: 0n, password: new Uint8Array(16) };
+
+/**
+ * A session. It is attached to one server after another, and looks for the first one at once. When it loses a server it
+ * is `disconnected`, however long that takes: only a server can say that a session has expired.
+ */
+export class Session {
+  readonly states = new SessionStates();
+  readonly watches: SessionWatches;
+  readonly #settings: SessionSettings;
+  readonly #resolver: EndpointResolver;
+  readonly #hosts: HostProvider;
+  readonly #requests: Requests;
+  readonly #authentications: Authentications;
+  readonly #opened = Promise.withResolvers<void>();
+  #wasOpened = false;
+  /** Aborted when the session needs nothing any more. */
+  readonly #over = new AbortController();
+  #closed: Promise<void> | undefined;
+  #attachment: Attachment | undefined;
+  /** As granted by the last server. */
+  #sessionTimeoutMs: number;
+  #identity: SessionIdentity;
+  /** Whether the ensemble knows the session. A server that only reads makes up its own. */
+  #isKnown: boolean;
+  /** The newest transaction in any reply so far. */
+  #lastZxid = 0n;
+
+  constructor(settings: SessionSettings) {
+    this.#settings = settings;
+    this.#sessionTimeoutMs = settings.sessionTimeoutMs;
+    this.#identity = settings.resume ?? NO_SESSION;
+    this.#isKnown = settings.resume !== undefined;
+    this.watches = new SessionWatches(settings.chroot);
+    this.#requests = new Requests(this.watches);
+    this.#authentications = new Authentications(settings.credentials);
+    this.#resolver = new EndpointResolver(settings.source, settings.names);
+    this.#hosts = new HostProvider(this.#resolver, createDiagnostics(settings.onDiagnostic));
+    // Whoever opened the session may have given it up before.
+    this.#opened.promise.catch(() => {});
+    this.#run();
+  }
+
+  /** Resolves when the session is attached for the first time. Errors: AUTH_FAILED; SESSION_EXPIRED of a resumed one. */
+  get opened(): Promise<void> {
+    return this.#opened.promise;
+  }
+
+  get identity(): SessionIdentity {
+    return this.#identity;
+  }
+
+  get sessionTimeoutMs(): number {
+    return this.#sessionTimeoutMs;
+  }
+
+  /**
+   * Sends a request. Errors, thrown: CONNECTION_LOSS, SESSION_EXPIRED and CLOSED, when there is no server to send it to;
+   * BAD_ARGUMENTS, when it is too long. Errors of the answer: those of the operation; CONNECTION_LOSS and CLOSED.
+   */
+  request<T>(operation: Operation<T>): Request<T> {
+    const attachment = this.#attached(operation.name, operation.path);
+    return this.#requests.start(operation, (packet) => attachment.send(packet));
+  }
+
+  /** Gives the session an identity more, also after a reconnect. Errors: as `request`; of the answer: AUTH_FAILED. */
+  authenticate(credentials: Credentials): Request<void> {
+    return this.#authentications.start(credentials, this.#attached("addAuth", credentials.scheme));
+  }
+
+  /** Sets one-shot watches of a path on the server again. Those that have something to tell since fire at once. */
+  renewOneShotWatches(path: string): void {
+    this.#setWatches((kind) => (this.watches.hasOneShot(kind, path) ? [path] : []));
+  }
+
+  /**
+   * Ends the session, so that its ephemeral znodes are deleted at once, if a server can be reached within two seconds.
+   */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#over.signal.aborted) return;
+    const over = new Promise((resolve) => {
+      this.#over.signal.addEventListener("abort", resolve, { once: true });
+    });
+    const timer = setTimeout(() => this.#finish(), CLOSE_MS_MAX);
+    const wasAttached = this.states.isAttached;
+    this.#end("closed");
+    if (wasAttached) this.#sayGoodbye();
+    if (this.#identity.sessionId === 0n) this.#finish();
+    await over;
+    clearTimeout(timer);
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#over;
+    while (!signal.aborted) {
+      const attempt = await this.#hosts.next(this.#sessionTimeoutMs, signal);
+      if (attempt !== undefined) await this.#attach(attempt);
+    }
+  }
+
+  /** Resolves when the connection of this attempt has ended. */
+  #attach({ server, timeoutMs }: Attempt): Promise<void> {
+    const { sessionTimeoutMs, tls, readOnly } = this.#settings;
+    const identity = this.#isKnown ? this.#identity : NO_SESSION;
+    const session = { ...identity, lastZxid: this.#lastZxid, timeoutMs: sessionTimeoutMs, readOnly };
+    const { credentials } = this.#authentications;
+    const ended = new AbortController();
+    let readyMs: number | undefined;
+    return new Promise((resolve) => {
+      this.#attachment = new Attachment(
+        { server, timeoutMs, session, credentials, tls },
+        {
+          onAccepted: (response) => this.#accept(response),
+          onExpired: () => this.#expire(),
+          onReady: (response) => {
+            readyMs = performance.now();
+            if (response.readOnly) this.#searchReadWrite(ended.signal);
+            this.#ready(response);
+          },
+          onReply: (header, body) => this.#receive(header, body),
+          onEnd: (failure) => {
+            ended.abort();
+            this.#detach(server, failure, readyMs === undefined ? 0 : performance.now() - readyMs);
+            resolve();
+          },
+        },
+      );
+    });
+  }
+
+  #accept({ sessionId, password, timeoutMs, readOnly }: ConnectResponse): void {
+    this.#identity = { sessionId, password };
+    this.#isKnown ||= !readOnly;
+    this.#sessionTimeoutMs = timeoutMs;
+    this.#setWatches((kind) => this.watches.paths(kind));
+  }
+
+  #ready({ readOnly }: ConnectResponse): void {
+    if (this.states.isOver) {
+      this.#sayGoodbye();
+      return;
+    }
+    // Before the state, so that what its listeners read is newer.
+    if (this.#wasOpened) this.watches.missed();
+    this.#wasOpened = true;
+    this.#opened.resolve();
+    this.states.enter(readOnly ? "read-only" : "connected");
+  }
+
+  #receive(header: ReplyHeader, body: JuteReader): void {
+    if (header.xid === XID.event) {
+      const told = readEvent(body);
+      if (told !== undefined) this.watches.fire(told.type, told.path);
+    } else if (header.xid === XID.setWatches) {
+      if (header.error === 0) return;
+      this.#attachment?.destroy({
+        kind: "closed",
+        detail: `error ${header.error} when watches were set again`,
+      });
+    } else {
+      if (header.zxid > 0n) this.#lastZxid = header.zxid;
+      this.#requests.settle(header, body);
+    }
+  }
+
+  #detach(server: Endpoint, failure: Failure, attachedMs: number): void {
+    this.#attachment = undefined;
+    if (!this.#over.signal.aborted) {
+      if (!this.#wasOpened && failure.kind === "auth") {
+        this.#opened.reject(new ZooKeeperError("AUTH_FAILED", "ZooKeeper refuses the credentials"));
+        this.#finish();
+      } else this.#hosts.ended(server, failure, attachedMs);
+      this.states.enter("disconnected");
+    }
+    this.#abandonAll("CONNECTION_LOSS", "the connection was lost before the answer came");
+    this.#requests.forget();
+  }
+
+  #expire(): void {
+    if (!this.#wasOpened && this.#settings.resume === undefined) {
+      // Nobody has used it yet: the next server gives another one.
+      this.#isKnown = false;
+      this.#attachment?.destroy({ kind: "closed", detail: "the session expired before it was used" });
+      return;
+    }
+    this.#opened.reject(new ZooKeeperError("SESSION_EXPIRED", "the session to resume has expired"));
+    this.#finish();
+    this.#end("expired");
+  }
+
+  /** While the server only reads, looks for another one, and leaves this one for it. */
+  async #searchReadWrite(signal: AbortSignal): Promise<void> {
+    const found = await findReadWrite(this.#resolver, this.#settings.tls, signal);
+    if (found === undefined || signal.aborted) return;
+    this.#hosts.prefer(found);
+    this.#attachment?.destroy({ kind: "closed", detail: "a server with a majority was found" });
+  }
+
+  #setWatches(pathsOf: (kind: Watch["kind"]) => readonly string[]): void {
+    for (const packet of setWatchesRequests(this.#lastZxid, pathsOf)) this.#attachment?.send(packet);
+  }
+
+  #attached(name: string, path: string): Attachment {
+    const refusal = this.states.refusal(name, path);
+    if (refusal !== undefined) throw refusal;
+    invariant(this.#attachment !== undefined, "a session that is connected has no connection");
+    return this.#attachment;
+  }
+
+  /** If the connection breaks before the answer, the next server is told. */
+  #sayGoodbye(): void {
+    const operation: Operation<void> = {
+      type: OP.closeSession,
+      name: "close",
+      path: "/",
+      effect: "write",
+      write() {},
+      read: () => this.#finish(),
+    };
+    this.#requests.start(operation, (packet) => this.#attachment?.send(packet)).answer.catch(() => {});
+  }
+
+  /** Ends the session for its users. */
+  #end(state: "expired" | "closed"): void {
+    if (this.states.isOver) return;
+    this.states.enter(state);
+    if (state === "expired") this.#abandonAll("SESSION_EXPIRED", "the session has expired");
+    else this.#abandonAll("CLOSED", "the session was closed");
+    this.watches.lose();
+  }
+
+  #abandonAll(code: "CONNECTION_LOSS" | "SESSION_EXPIRED" | "CLOSED", problem: string): void {
+    this.#requests.abandonAll(code, problem);
+    this.#authentications.abandonAll(code, problem);
+  }
+
+  /** Ends all that is under way. */
+  #finish(): void {
+    this.#over.abort();
+    this.#attachment?.destroy({ kind: "closed", detail: "the session is over" });
+  }
+}
