@@ -35,8 +35,8 @@ export interface Stat {
   /** Number of changes to the ACL. */
   readonly aversion: number;
   /**
-   * Session that owns an ephemeral znode, as `ZooKeeper.sessionId`; 0 for a persistent one. Containers have
-   * -(2 ** 63), and with a TTL the first byte is 0xff and the rest has the TTL (EphemeralType.java).
+   * Session that owns an ephemeral znode, as `ZooKeeper.sessionId`; 0 for all others. What servers keep here of containers
+   * and TTLs they do not show.
    */
   readonly ephemeralOwner: bigint;
   /** Length of the data in bytes. */

@@ -20,7 +20,9 @@ interface MemberLayout {
   /** Shared by all members; each has a folder of its own in it. */
   readonly folder: string;
   readonly tickTimeMs: number;
-  readonly tls: boolean;
+  readonly tls: boolean | "mutual";
+  readonly config: Readonly<Record<string, string>>;
+  readonly properties: Readonly<Record<string, string>>;
 }
 
 /** One ZooKeeper server. */
@@ -28,8 +30,8 @@ export interface ZooKeeperMember {
   /** `host:port` for clients. */
   readonly address: string;
   readonly port: number;
-  /** `host:port` for clients that speak TLS, and the certificate in PEM that they have to trust. */
-  readonly tls: { readonly address: string; readonly certificate: string } | undefined;
+  /** `host:port` for clients that speak TLS, and the certificate in PEM that they have to trust, with its key. */
+  readonly tls: { readonly address: string; readonly certificate: string; readonly key: string } | undefined;
   /** Starts it if it does not run, and waits until it serves clients. */
   start(): Promise<void>;
   /** Starts it without waiting: a member of an ensemble serves only when a majority is there. */
@@ -64,7 +66,7 @@ export function makeMember(layout: MemberLayout): ZooKeeperMember {
   const folder = join(layout.folder, `${layout.index + 1}`);
   mkdirSync(folder);
   const tls = layout.tls
-    ? { address: `${HOST}:${ownPorts(layout).secure}`, certificate: makeCertificate(folder) }
+    ? { address: `${HOST}:${ownPorts(layout).secure}`, ...makeCertificate(folder) }
     : undefined;
   writeConfig(layout, folder);
   const port = ownPorts(layout).client;
@@ -84,7 +86,7 @@ export function makeMember(layout: MemberLayout): ZooKeeperMember {
   };
   const launch = () => {
     if (java !== undefined) return;
-    const child = runJava(folder, log, layout.tls);
+    const child = runJava(folder, log, layout);
     const stopGuarding = guard(child, layout.folder);
     child.once("exit", () => {
       stopGuarding();
@@ -128,6 +130,7 @@ function ownPorts({ ports, index }: MemberLayout): MemberPorts {
 function writeConfig(layout: MemberLayout, folder: string): void {
   const { client, secure } = ownPorts(layout);
   const settings: Record<string, string | number> = {
+    ...layout.config,
     dataDir: folder,
     tickTime: layout.tickTimeMs,
     // In ticks. Generous for the start, as machines that run tests are busy.
@@ -149,8 +152,8 @@ function writeConfig(layout: MemberLayout, folder: string): void {
     settings.secureClientPort = secure;
     settings.secureClientPortAddress = HOST;
     settings["ssl.keyStore.location"] = join(folder, "tls.pem");
-    settings["ssl.clientAuth"] = "none";
-    // ZooKeeper wants one although it asks clients for no certificate.
+    settings["ssl.clientAuth"] = layout.tls === "mutual" ? "need" : "none";
+    // ZooKeeper wants one even when it asks clients for no certificate.
     settings["ssl.trustStore.location"] = join(folder, "tls.pem");
   }
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
@@ -158,20 +161,20 @@ function writeConfig(layout: MemberLayout, folder: string): void {
   writeFileSync(join(folder, "myid"), `${layout.index + 1}\n`);
 }
 
-/** A self-signed certificate for 127.0.0.1 and its key, in one file as ZooKeeper takes them. Returns the certificate. */
-function makeCertificate(folder: string): string {
-  const [key, certificate] = [join(folder, "key.pem"), join(folder, "certificate.pem")];
+/** A self-signed certificate for 127.0.0.1 and its key, in one file as ZooKeeper takes them. */
+function makeCertificate(folder: string): { certificate: string; key: string } {
+  const [keyFile, certificateFile] = [join(folder, "key.pem"), join(folder, "certificate.pem")];
   execFileSync(
     "openssl",
     [
       ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"],
-      ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", certificate],
+      ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", keyFile, "-out", certificateFile],
     ].flat(),
     { stdio: "ignore" },
   );
-  const pem = readFileSync(certificate, "utf8");
-  writeFileSync(join(folder, "tls.pem"), readFileSync(key, "utf8") + pem);
-  return pem;
+  const [certificate, key] = [readFileSync(certificateFile, "utf8"), readFileSync(keyFile, "utf8")];
+  writeFileSync(join(folder, "tls.pem"), key + certificate);
+  return { certificate, key };
 }
 
 /**
@@ -181,7 +184,7 @@ function makeCertificate(folder: string): string {
 const closeInherited =
   'for fd in $(ls /proc/self/fd); do if [ "$fd" -gt 2 ]; then eval "exec $fd>&-"; fi; done';
 
-function runJava(folder: string, log: string, tls: boolean): ChildProcess {
+function runJava(folder: string, log: string, { tls, properties }: MemberLayout): ChildProcess {
   const output = openSync(log, "a");
   try {
     return spawn(
@@ -196,6 +199,7 @@ function runJava(folder: string, log: string, tls: boolean): ChildProcess {
         ["-Dzookeeper.fastleader.maxNotificationInterval=400"],
         ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"],
         tls ? [`-Dzookeeper.serverCnxnFactory=${NETTY}`] : [],
+        Object.entries(properties).map(([name, value]) => `-D${name}=${value}`),
         ["-cp", CLASS_PATH, "org.apache.zookeeper.server.quorum.QuorumPeerMain", join(folder, "zoo.cfg")],
       ].flat(),
       { stdio: ["ignore", output, output] },

@@ -15,8 +15,15 @@ export interface ZooKeeperSettings {
    * ten. 250 by default, so that what has to time out does so soon.
    */
   readonly tickTimeMs?: number;
-  /** Whether each member also has a port for TLS, with a self-signed certificate. Not by default. */
-  readonly tls?: boolean;
+  /**
+   * Whether each member also has a port for TLS, with a self-signed certificate. `mutual`: clients there need one that
+   * the member trusts, which its own is. Not by default.
+   */
+  readonly tls?: boolean | "mutual";
+  /** Lines of zoo.cfg besides, for what is switched off by default. */
+  readonly config?: Readonly<Record<string, string>>;
+  /** Properties of the JVM, for what has no line in zoo.cfg. */
+  readonly properties?: Readonly<Record<string, string>>;
 }
 
 /** Real ZooKeeper servers on 127.0.0.1, with their data in a temporary folder. */
@@ -55,14 +62,16 @@ export async function startZooKeeper(settings: ZooKeeperSettings = {}): Promise<
 }
 
 async function layOut(settings: ZooKeeperSettings): Promise<ZooKeeper> {
-  const { members: count = 1, tickTimeMs = 250, tls = false } = settings;
+  const { members: count = 1, tickTimeMs = 250, tls = false, config = {}, properties = {} } = settings;
   const folder = await mkdtemp(join(tmpdir(), "kvlab-zookeeper-"));
   const free = await freePorts(count * 4);
   const ports = Array.from({ length: count }, (_, index): MemberPorts => {
     const [client = 0, secure = 0, quorum = 0, election = 0] = free.slice(index * 4);
     return { client, secure, quorum, election };
   });
-  const members = ports.map((_, index) => makeMember({ index, ports, folder, tickTimeMs, tls }));
+  const members = ports.map((_, index) =>
+    makeMember({ index, ports, folder, tickTimeMs, tls, config, properties }),
+  );
   const quorum = Math.floor(count / 2);
   return {
     folder,

@@ -95,7 +95,7 @@ export function ephemeralsOperation(chroot: string, prefix: string): Operation<s
     write: (writer) => writer.string(addChroot(chroot, prefix)),
     read: (reader) => {
       const paths = reader.list(() => reader.string());
-      // For a server the prefix /app includes /application.
+      // A session that was resumed may have made others below another chroot.
       return paths.filter((path) => path.startsWith(`${chroot}/`)).map((path) => stripChroot(chroot, path));
     },
   };
