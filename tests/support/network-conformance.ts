@@ -3,26 +3,14 @@ import { after, describe, it } from "node:test";
 import type { Coordination, SessionState } from "../../src/coordination/coordination.ts";
 import { bytes, reached, recordingWatcher, rejectsWith, text } from "./conformance/service.ts";
 import type { NetworkedDriver } from "./networked-coordination.ts";
-import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
+import { type EnsembleView, viewOf } from "./ensemble-view.ts";
+import { startTcpProxy } from "./tcp-proxy.ts";
 import { until } from "./until.ts";
-import { startZooKeeper, type ZooKeeper, type ZooKeeperMember } from "./zookeeper.ts";
+import { startZooKeeper, type ZooKeeper } from "./zookeeper.ts";
 
 export interface NetworkPromises {
   /** Whether a session lives on when the member that it is attached to goes silent. Else it may end. */
   readonly outlivesSilence: boolean;
-}
-
-/** An ensemble as one client sees it: each member behind a proxy of its own. */
-interface View {
-  readonly ensemble: ZooKeeper;
-  readonly connectString: string;
-  /** Lets the client reach one member only, or all. */
-  admit(only?: ZooKeeperMember): void;
-  /** In front of the member that the client is attached to. */
-  proxy(): TcpProxy;
-  /** To which the client is attached. */
-  member(): ZooKeeperMember;
-  close(): Promise<void>;
 }
 
 /** What drivers that speak to ZooKeeper over a network promise besides, with an ensemble of three. */
@@ -37,7 +25,7 @@ export function networkConformance(name: string, driver: NetworkedDriver, promis
     after(async () => (await starting)?.close());
     const withSession = async (
       sessionTimeoutMs: number,
-      body: (session: Coordination, view: View) => Promise<void>,
+      body: (session: Coordination, view: EnsembleView) => Promise<void>,
       role?: "leader" | "follower",
     ) => {
       const ensemble = await started();
@@ -126,7 +114,7 @@ export function networkConformance(name: string, driver: NetworkedDriver, promis
     );
 
     const keeps = promises.outlivesSilence ? "keeps its session" : "does not pretend that all is well";
-    const checkSilence = (fallSilent: (view: View) => void, role?: "leader" | "follower") =>
+    const checkSilence = (fallSilent: (view: EnsembleView) => void, role?: "leader" | "follower") =>
       withSession(
         6000,
         async (session, view) => {
@@ -152,28 +140,4 @@ export function networkConformance(name: string, driver: NetworkedDriver, promis
       checkSilence((view) => view.proxy().setMode("silent")),
     );
   });
-}
-
-async function viewOf(ensemble: ZooKeeper): Promise<View> {
-  const { members } = ensemble;
-  const proxies = await Promise.all(members.map(({ address }) => startTcpProxy(address)));
-  const attached = <T>(of: readonly T[]): T => {
-    const found = of[proxies.findIndex(({ connections }) => connections > 0)];
-    if (found === undefined) throw new Error("the client is attached to no member");
-    return found;
-  };
-  return {
-    ensemble,
-    connectString: proxies.map(({ address }) => address).join(","),
-    admit(only) {
-      for (const [index, proxy] of proxies.entries()) {
-        proxy.setMode(only === undefined || only === members[index] ? "pass" : "cut");
-      }
-    },
-    proxy: () => attached(proxies),
-    member: () => attached(members),
-    async close() {
-      await Promise.all(proxies.map((proxy) => proxy.close()));
-    },
-  };
 }

@@ -22,14 +22,18 @@ export interface Reconfiguration {
 const ANY = -1n;
 
 export function reconfigOperation(given: Reconfiguration): Operation<DataAndStat> {
-  const { joining = [], leaving = [], members = [], fromConfig = ANY } = given;
+  const { joining, leaving, members, fromConfig = ANY } = given;
   return {
     type: OP.reconfig,
     name: "reconfig",
     path: CONFIG_PATH,
     effect: fromConfig === ANY ? "write" : "conditional",
     write: (writer) =>
-      writer.string(joining.join(",")).string(leaving.join(",")).string(members.join(",")).long(fromConfig),
+      writer
+        .string(joining?.join(","))
+        .string(leaving?.join(","))
+        .string(members?.join(","))
+        .long(fromConfig),
     read: readDataAndStat,
   };
 }

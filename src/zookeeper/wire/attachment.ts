@@ -17,6 +17,9 @@ import {
   XID,
 } from "./protocol.ts";
 
+/** The length of a reply that has only a header. */
+const REPLY_HEADER_BYTES = 16;
+
 export interface AttachmentSettings {
   readonly server: Endpoint;
   /** Time limit for attaching the session. */
@@ -85,13 +88,20 @@ export class Attachment {
 
   #receive(reader: JuteReader): void {
     if (this.#phase === "handshake") {
-      this.#accept(readConnectResponse(reader));
+      if (reader.remaining === REPLY_HEADER_BYTES) this.#refused(readReplyHeader(reader));
+      else this.#accept(readConnectResponse(reader));
       return;
     }
     const header = readReplyHeader(reader);
     if (header.xid === XID.ping) return;
     if (header.xid !== XID.auth) this.#events.onReply(header, reader);
     else this.#authentications.shift()?.(header.error);
+  }
+
+  /** Servers that have no majority answer a new session so, unless they have local sessions. */
+  #refused({ error }: ReplyHeader): void {
+    const detail = `it takes no new session: error ${error}; without a majority, it needs localSessionsEnabled`;
+    this.destroy({ kind: "closed", detail });
   }
 
   #accept(response: ConnectResponse): void {

@@ -38,7 +38,8 @@ export class JuteWriter {
     return this;
   }
 
-  string(value: string): this {
+  string(value: string | undefined): this {
+    if (value === undefined) return this.int(-1);
     const length = Buffer.byteLength(value);
     this.int(length);
     const at = this.#reserve(length);
