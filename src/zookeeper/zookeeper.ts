@@ -177,7 +177,7 @@ export class ZooKeeper implements AsyncDisposable {
     await deleteAll(this.#calls, this.#chroot, path, options);
   }
 
-  /** The ACL of a znode. Errors: NO_NODE. */
+  /** The ACL of a znode. Who has no permission `admin` sees `user:x` for an id of scheme digest. Errors: NO_NODE. */
   async getAcl(path: string, options?: CallOptions): Promise<{ acl: Acl[]; stat: Stat }> {
     checkPath(path);
     return this.#calls.perform(getAclOperation(this.#chroot, path), options);

@@ -19,6 +19,8 @@ export interface ExampleProcess {
   /** All that it has written. */
   output(): string;
   signal(name: NodeJS.Signals): void;
+  /** Writes a line to its standard input, or ends that. */
+  type(line?: string): void;
   /** Waits for its end: its exit code. */
   exited(): Promise<number | null>;
   /** Ends it, if it still runs. */
@@ -71,6 +73,10 @@ export function startExample(file: string, env: Record<string, string>, index = 
       }),
     output: () => output,
     signal,
+    type(line) {
+      if (line === undefined) child.stdin.end();
+      else child.stdin.write(`${line}\n`);
+    },
     exited: () => ended,
     async kill() {
       end();

@@ -61,33 +61,36 @@ describe("ZooKeeper client, an ensemble of three", { timeout: 180_000 }, () => {
     }),
   );
 
-  it("changes the members of the ensemble, and tells who watches the configuration", { timeout: 60_000 }, () =>
-    withEnsemble(async ({ connect }) => {
-      const client = await connect();
-      const follower = members.indexOf(await ensemble.follower()) + 1;
-      const config = async () => text((await client.getConfig()).data);
-      const before = await config();
-      const line = new RegExp(`^server\\.${follower}=.*$`, "m").exec(before)?.[0] ?? assert.fail(before);
-      const seen = recorder();
-      await client.getConfig({ watch: seen.listener });
-      const wrong = { leaving: [follower], fromConfig: 1n };
-      await failure(client.reconfig(wrong), "BAD_VERSION");
-      const after = text((await client.reconfig({ leaving: [follower] })).data);
-      assert.ok(!after.includes(line), after);
-      await seen.saw("changed /zookeeper/config");
-      assert.equal(await config(), after);
-      await until("it is there again", 30_000, async () => {
-        try {
-          // Which clients reach it is only in its own file until now.
-          return await client.reconfig({ joining: [`${line};${members[follower - 1]?.address}`] });
-        } catch (error) {
-          // It has not caught up yet.
-          if (ZooKeeperError.is(error, "NEW_CONFIG_NO_QUORUM", "RECONFIG_IN_PROGRESS")) return undefined;
-          throw error;
-        }
-      });
-      assert.ok((await config()).includes(line));
-    }),
+  it(
+    "changes the members of the ensemble, and tells who watches the configuration",
+    { timeout: 60_000 },
+    () =>
+      withEnsemble(async ({ connect }) => {
+        const client = await connect();
+        const follower = members.indexOf(await ensemble.follower()) + 1;
+        const config = async () => text((await client.getConfig()).data);
+        const before = await config();
+        const line = new RegExp(`^server\\.${follower}=.*$`, "m").exec(before)?.[0] ?? assert.fail(before);
+        const seen = recorder();
+        await client.getConfig({ watch: seen.listener });
+        const wrong = { leaving: [follower], fromConfig: 1n };
+        await failure(client.reconfig(wrong), "BAD_VERSION");
+        const after = text((await client.reconfig({ leaving: [follower] })).data);
+        assert.ok(!after.includes(line), after);
+        await seen.saw("changed /zookeeper/config");
+        assert.equal(await config(), after);
+        await until("it is there again", 30_000, async () => {
+          try {
+            // Which clients reach it is only in its own file until now.
+            return await client.reconfig({ joining: [`${line};${members[follower - 1]?.address}`] });
+          } catch (error) {
+            // It has not caught up yet.
+            if (ZooKeeperError.is(error, "NEW_CONFIG_NO_QUORUM", "RECONFIG_IN_PROGRESS")) return undefined;
+            throw error;
+          }
+        });
+        assert.ok((await config()).includes(line));
+      }),
   );
 
   // The last one: it leaves two members only.
