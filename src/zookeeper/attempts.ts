@@ -1,4 +1,4 @@
-import { createBackoff } from "../common/backoff.ts";
+import { type Backoff, createBackoff } from "../common/backoff.ts";
 import { systemClock } from "../common/clock.ts";
 import { ZooKeeperError, type ZooKeeperErrorCode } from "./errors.ts";
 import type { RetryPolicy } from "./options.ts";
@@ -26,9 +26,9 @@ export class Attempts<T> {
   readonly #session: Session;
   readonly #retry: RetryPolicy;
   readonly #call: Call<T>;
-  readonly #backoff = createBackoff(systemClock, FIRST_PAUSE_MS, PAUSE_MS_MAX);
-  /** Aborted, with the error of the call, when it is stopped while nothing is under way. */
-  readonly #stopped = new AbortController();
+  /** Aborted, with the error of the call, when it is stopped while nothing is under way. Most calls never need it. */
+  #stopped: AbortController | undefined;
+  #backoff: Backoff | undefined;
   #current: Request<T> | undefined;
   /** Whether an attempt may have been carried out. */
   #isUncertain = false;
@@ -43,7 +43,7 @@ export class Attempts<T> {
   async run(): Promise<T> {
     for (;;) {
       while (!this.#session.states.isAttached) await this.#stateChange();
-      this.#stopped.signal.throwIfAborted();
+      this.#stopped?.signal.throwIfAborted();
       this.#current = this.#call.start();
       try {
         return await this.#current.answer;
@@ -52,7 +52,8 @@ export class Attempts<T> {
         if (!this.#repeats(error)) throw this.#complete(error);
         this.#isUncertain ||= this.#call.effect !== "read";
       }
-      if (this.#session.states.isAttached) await this.#backoff.wait(this.#stopped.signal);
+      this.#backoff ??= createBackoff(systemClock, FIRST_PAUSE_MS, PAUSE_MS_MAX);
+      if (this.#session.states.isAttached) await this.#backoff.wait(this.#stopping().signal);
     }
   }
 
@@ -64,13 +65,13 @@ export class Attempts<T> {
     }
     const { name, path } = this.#call;
     const error = new ZooKeeperError(code, `${name} ${path}: ${problem}`, { path, cause });
-    this.#stopped.abort(this.#complete(error));
+    this.#stopping().abort(this.#complete(error));
   }
 
   /** Resolves at a change of the session's state. Errors: that of a session that is over; that of `stop`. */
   #stateChange(): Promise<void> {
     const { states } = this.#session;
-    const { signal } = this.#stopped;
+    const { signal } = this.#stopping();
     return new Promise((resolve, reject) => {
       const { name, path } = this.#call;
       if (states.isOver) return reject(this.#complete(states.refusal(name, path)));
@@ -87,6 +88,11 @@ export class Attempts<T> {
       const stopListening = states.listen(settle);
       signal.addEventListener("abort", stop, { once: true });
     });
+  }
+
+  #stopping(): AbortController {
+    this.#stopped ??= new AbortController();
+    return this.#stopped;
   }
 
   #repeats(error: unknown): boolean {

@@ -52,7 +52,8 @@ export function parseConnectString(connectString: string): ConnectString {
  * Errors: BAD_ARGUMENTS.
  */
 export function parseServers(given: string): { readonly source: ServerSource; readonly chroot: string } {
-  const service = /^srv:([\w.-]+)(\/.*)?$/.exec(given);
+  // The underscore tells it from a server that is named srv, with its port.
+  const service = /^srv:(_[\w.-]+)(\/.*)?$/.exec(given);
   if (service !== null) {
     const [, name = "", path = ""] = service;
     // The rest has the form of a connect string with one server.

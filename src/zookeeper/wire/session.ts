@@ -1,18 +1,15 @@
-import type { ConnectionOptions } from "node:tls";
+import { once } from "node:events";
 import { invariant } from "../../common/invariant.ts";
 import { ZooKeeperError } from "../errors.ts";
 import { SessionStates } from "../session-state.ts";
 import { SessionWatches, type Watch } from "../watches/session-watches.ts";
-import { Attachment } from "./attachment.ts";
+import type { Attachment } from "./attachment.ts";
+import { Attachments, type AttachmentsSettings, type Beginning } from "./attachments.ts";
 import { Authentications } from "./authentications.ts";
-import type { ServerSource } from "./connect-string.ts";
-import { createDiagnostics, type Failure } from "./diagnostics.ts";
-import { type Endpoint, EndpointResolver, type NameService } from "./endpoints.ts";
-import { type Attempt, HostProvider } from "./host-provider.ts";
+import type { Failure } from "./diagnostics.ts";
 import type { JuteReader } from "./jute.ts";
 import type { Operation } from "./operation.ts";
 import { type ConnectResponse, type Credentials, OP, type ReplyHeader, readEvent, XID } from "./protocol.ts";
-import { findReadWrite } from "./read-write-search.ts";
 import { type Request, Requests } from "./requests.ts";
 import { setWatchesRequests } from "./set-watches.ts";
 
@@ -26,20 +23,16 @@ export interface SessionIdentity {
   readonly password: Uint8Array;
 }
 
-export interface SessionSettings {
-  readonly source: ServerSource;
+export interface SessionSettings extends AttachmentsSettings {
   /** Path below which the session's watches are; "" when it is the root. */
   readonly chroot: string;
   /** The session time-out to ask for. Servers have limits of their own. */
   readonly sessionTimeoutMs: number;
   readonly credentials: readonly Credentials[];
-  readonly tls: ConnectionOptions | undefined;
   /** Whether a server that has no majority will do for reading. */
   readonly readOnly: boolean;
   /** The session of an earlier process to go on with. */
   readonly resume: SessionIdentity | undefined;
-  readonly names: NameService;
-  readonly onDiagnostic: (message: string) => void;
 }
 
 const NO_SESSION: SessionIdentity = { sessionId: 0n, password: new Uint8Array(16) };
@@ -52,16 +45,12 @@ export class Session {
   readonly states = new SessionStates();
   readonly watches: SessionWatches;
   readonly #settings: SessionSettings;
-  readonly #resolver: EndpointResolver;
-  readonly #hosts: HostProvider;
+  readonly #attachments: Attachments;
   readonly #requests: Requests;
   readonly #authentications: Authentications;
   readonly #opened = Promise.withResolvers<void>();
   #wasOpened = false;
-  /** Aborted when the session needs nothing any more. */
-  readonly #over = new AbortController();
   #closed: Promise<void> | undefined;
-  #attachment: Attachment | undefined;
   /** As granted by the last server. */
   #sessionTimeoutMs: number;
   #identity: SessionIdentity;
@@ -78,11 +67,16 @@ export class Session {
     this.watches = new SessionWatches(settings.chroot);
     this.#requests = new Requests(this.watches);
     this.#authentications = new Authentications(settings.credentials);
-    this.#resolver = new EndpointResolver(settings.source, settings.names);
-    this.#hosts = new HostProvider(this.#resolver, createDiagnostics(settings.onDiagnostic));
+    this.#attachments = new Attachments(settings, () => this.#begin(), {
+      onAccepted: (response) => this.#accept(response),
+      onExpired: () => this.#expire(),
+      onReady: (response) => this.#ready(response),
+      onReply: (header, body) => this.#receive(header, body),
+      onEnd: (failure) => this.#detach(failure),
+    });
     // Whoever opened the session may have given it up before.
     this.#opened.promise.catch(() => {});
-    this.#run();
+    this.#attachments.run();
   }
 
   /** Resolves when the session is attached for the first time. Errors: AUTH_FAILED; SESSION_EXPIRED of a resumed one. */
@@ -126,55 +120,26 @@ export class Session {
   }
 
   async #close(): Promise<void> {
-    if (this.#over.signal.aborted) return;
-    const over = new Promise((resolve) => {
-      this.#over.signal.addEventListener("abort", resolve, { once: true });
-    });
-    const timer = setTimeout(() => this.#finish(), CLOSE_MS_MAX);
+    const { over } = this.#attachments;
+    if (over.aborted) return;
+    const ended = once(over, "abort");
+    const timer = setTimeout(() => this.#attachments.end(), CLOSE_MS_MAX);
     const wasAttached = this.states.isAttached;
     this.#end("closed");
     if (wasAttached) this.#sayGoodbye();
-    if (this.#identity.sessionId === 0n) this.#finish();
-    await over;
+    if (this.#identity.sessionId === 0n) this.#attachments.end();
+    await ended;
     clearTimeout(timer);
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#over;
-    while (!signal.aborted) {
-      const attempt = await this.#hosts.next(this.#sessionTimeoutMs, signal);
-      if (attempt !== undefined) await this.#attach(attempt);
-    }
-  }
-
-  /** Resolves when the connection of this attempt has ended. */
-  #attach({ server, timeoutMs }: Attempt): Promise<void> {
-    const { sessionTimeoutMs, tls, readOnly } = this.#settings;
+  #begin(): Beginning {
+    const { sessionTimeoutMs: timeoutMs, readOnly } = this.#settings;
     const identity = this.#isKnown ? this.#identity : NO_SESSION;
-    const session = { ...identity, lastZxid: this.#lastZxid, timeoutMs: sessionTimeoutMs, readOnly };
-    const { credentials } = this.#authentications;
-    const ended = new AbortController();
-    let readyMs: number | undefined;
-    return new Promise((resolve) => {
-      this.#attachment = new Attachment(
-        { server, timeoutMs, session, credentials, tls },
-        {
-          onAccepted: (response) => this.#accept(response),
-          onExpired: () => this.#expire(),
-          onReady: (response) => {
-            readyMs = performance.now();
-            if (response.readOnly) this.#searchReadWrite(ended.signal);
-            this.#ready(response);
-          },
-          onReply: (header, body) => this.#receive(header, body),
-          onEnd: (failure) => {
-            ended.abort();
-            this.#detach(server, failure, readyMs === undefined ? 0 : performance.now() - readyMs);
-            resolve();
-          },
-        },
-      );
-    });
+    return {
+      session: { ...identity, lastZxid: this.#lastZxid, timeoutMs, readOnly },
+      credentials: this.#authentications.credentials,
+      grantedTimeoutMs: this.#sessionTimeoutMs,
+    };
   }
 
   #accept({ sessionId, password, timeoutMs, readOnly }: ConnectResponse): void {
@@ -202,7 +167,7 @@ export class Session {
       if (told !== undefined) this.watches.fire(told.type, told.path);
     } else if (header.xid === XID.setWatches) {
       if (header.error === 0) return;
-      this.#attachment?.destroy({
+      this.#attachments.current?.destroy({
         kind: "closed",
         detail: `error ${header.error} when watches were set again`,
       });
@@ -212,13 +177,12 @@ export class Session {
     }
   }
 
-  #detach(server: Endpoint, failure: Failure, attachedMs: number): void {
-    this.#attachment = undefined;
-    if (!this.#over.signal.aborted) {
+  #detach(failure: Failure): void {
+    if (!this.#attachments.over.aborted) {
       if (!this.#wasOpened && failure.kind === "auth") {
         this.#opened.reject(new ZooKeeperError("AUTH_FAILED", "ZooKeeper refuses the credentials"));
-        this.#finish();
-      } else this.#hosts.ended(server, failure, attachedMs);
+        this.#attachments.end();
+      }
       this.states.enter("disconnected");
     }
     this.#abandonAll("CONNECTION_LOSS", "the connection was lost before the answer came");
@@ -229,31 +193,27 @@ export class Session {
     if (!this.#wasOpened && this.#settings.resume === undefined) {
       // Nobody has used it yet: the next server gives another one.
       this.#isKnown = false;
-      this.#attachment?.destroy({ kind: "closed", detail: "the session expired before it was used" });
+      this.#attachments.current?.destroy({
+        kind: "closed",
+        detail: "the session expired before it was used",
+      });
       return;
     }
     this.#opened.reject(new ZooKeeperError("SESSION_EXPIRED", "the session to resume has expired"));
-    this.#finish();
+    this.#attachments.end();
     this.#end("expired");
   }
 
-  /** While the server only reads, looks for another one, and leaves this one for it. */
-  async #searchReadWrite(signal: AbortSignal): Promise<void> {
-    const found = await findReadWrite(this.#resolver, this.#settings.tls, signal);
-    if (found === undefined || signal.aborted) return;
-    this.#hosts.prefer(found);
-    this.#attachment?.destroy({ kind: "closed", detail: "a server with a majority was found" });
-  }
-
   #setWatches(pathsOf: (kind: Watch["kind"]) => readonly string[]): void {
-    for (const packet of setWatchesRequests(this.#lastZxid, pathsOf)) this.#attachment?.send(packet);
+    for (const packet of setWatchesRequests(this.#lastZxid, pathsOf)) this.#attachments.current?.send(packet);
   }
 
   #attached(name: string, path: string): Attachment {
     const refusal = this.states.refusal(name, path);
     if (refusal !== undefined) throw refusal;
-    invariant(this.#attachment !== undefined, "a session that is connected has no connection");
-    return this.#attachment;
+    const { current } = this.#attachments;
+    invariant(current !== undefined, "a session that is connected has no connection");
+    return current;
   }
 
   /** If the connection breaks before the answer, the next server is told. */
@@ -264,9 +224,11 @@ export class Session {
       path: "/",
       effect: "write",
       write() {},
-      read: () => this.#finish(),
+      read: () => this.#attachments.end(),
     };
-    this.#requests.start(operation, (packet) => this.#attachment?.send(packet)).answer.catch(() => {});
+    this.#requests
+      .start(operation, (packet) => this.#attachments.current?.send(packet))
+      .answer.catch(() => {});
   }
 
   /** Ends the session for its users. */
@@ -281,11 +243,5 @@ export class Session {
   #abandonAll(code: "CONNECTION_LOSS" | "SESSION_EXPIRED" | "CLOSED", problem: string): void {
     this.#requests.abandonAll(code, problem);
     this.#authentications.abandonAll(code, problem);
-  }
-
-  /** Ends all that is under way. */
-  #finish(): void {
-    this.#over.abort();
-    this.#attachment?.destroy({ kind: "closed", detail: "the session is over" });
   }
 }

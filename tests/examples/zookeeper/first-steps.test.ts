@@ -20,7 +20,7 @@ test("two processes see one configuration, and each other come and go", { timeou
     await Promise.all([alice.says(/version 1: two/), bob.says(/version 1: two/)]);
     bob.type();
     assert.equal(await bob.exited(), 0, bob.output());
-    await alice.says(/running: alice, bob\n[^]*running: alice$/m);
+    await alice.says(/running: alice, bob\n[\s\S]*running: alice$/m);
   } finally {
     await Promise.all([alice.kill(), bob.kill()]);
   }

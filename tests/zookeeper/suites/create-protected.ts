@@ -45,6 +45,19 @@ export function createProtectedTests(connectString: string): void {
     }),
   );
 
+  it("finds it when a repeated create has met the first one", { timeout: 20_000 }, () =>
+    withClients(connectString, async ({ connect, connectThroughProxy }) => {
+      const { client, proxy } = await connectThroughProxy({ retry: "conditional" });
+      const witness = await connect();
+      proxy.setMode("mute");
+      const creating = createProtected(client, "/leader", undefined, { mode: "ephemeral" });
+      const [name] = await whenThereAre(witness, 1);
+      proxy.setMode("cut");
+      proxy.setMode("pass");
+      assert.equal((await creating).path, `/${name}`);
+    }),
+  );
+
   it("leaves nothing behind when it is given up", { timeout: 20_000 }, () =>
     withClients(connectString, async ({ connect, connectThroughProxy }) => {
       const { client, proxy } = await connectThroughProxy();

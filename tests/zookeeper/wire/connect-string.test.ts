@@ -3,7 +3,11 @@ import { describe, it } from "node:test";
 import { CoordinationError } from "../../../src/coordination/coordination.ts";
 import { openWire } from "../../../src/coordination/wire/open-wire.ts";
 import { ZooKeeperError } from "../../../src/zookeeper/errors.ts";
-import { formatServer, parseConnectString } from "../../../src/zookeeper/wire/connect-string.ts";
+import {
+  formatServer,
+  parseConnectString,
+  parseServers,
+} from "../../../src/zookeeper/wire/connect-string.ts";
 import { rejectsWith } from "../../support/conformance/service.ts";
 
 describe("connect string", () => {
@@ -70,6 +74,15 @@ describe("connect string", () => {
       await rejectsWith(openWire({ connectString, sessionTimeoutMs: 1000 })(), "BAD_ARGUMENTS");
     });
   }
+
+  it("may name the SRV records that list the servers", () => {
+    const service = "_zookeeper._tcp.example.org";
+    assert.deepEqual(parseServers(`srv:${service}`), { source: { service }, chroot: "" });
+    assert.deepEqual(parseServers(`srv:${service}/app`), { source: { service }, chroot: "/app" });
+    assert.throws(() => parseServers(`srv:${service}/a/`), { code: "BAD_ARGUMENTS" });
+    const servers = [{ host: "srv", port: 2181 }];
+    assert.deepEqual(parseServers("srv:2181/app"), { source: { servers }, chroot: "/app" });
+  });
 
   it("is checked before anything is tried, like the other settings", async () => {
     const connectString = "localhost";
