@@ -24,6 +24,20 @@ export class Calls {
     this.#retry = retry;
   }
 
+  /**
+   * The options of each of several calls that have one deadline together: a function to be called before each. Errors, of
+   * that: DEADLINE_EXCEEDED.
+   */
+  together({ signal, deadlineMs = this.#deadlineMs }: CallOptions): () => CallOptions {
+    checkDeadline(deadlineMs);
+    const dueMs = systemClock.monotonicMs() + deadlineMs;
+    return () => {
+      const leftMs = dueMs - systemClock.monotonicMs();
+      if (leftMs > 0) return { signal, deadlineMs: leftMs };
+      throw new ZooKeeperError("DEADLINE_EXCEEDED", `it was not complete within ${deadlineMs} ms`);
+    };
+  }
+
   /** Errors: those of the operation and of `run`. */
   perform<T>(operation: Operation<T>, options?: CallOptions): Promise<T> {
     const { name, path, effect } = operation;

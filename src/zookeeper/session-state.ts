@@ -4,7 +4,8 @@ import { ZooKeeperError, type ZooKeeperErrorCode } from "./errors.ts";
 /**
  * `connected`: calls go to a server. `read-only`: they go to a server that has no majority, and can only read what may be
  * old. `disconnected`: the session may come back with its ephemeral znodes and watches; only a server can say that it has
- * expired. `expired` and `closed` are final: the ephemeral znodes are or will be deleted, and the watches have been told
+ * expired. So it stays disconnected for as long as no server takes it, also when all of them have lost their data: who
+ * does not want to wait closes it, and connects anew. `expired` and `closed` are final: the ephemeral znodes are or will be deleted, and the watches have been told
  * `session-lost`.
  */
 export type SessionState = "connected" | "read-only" | "disconnected" | "expired" | "closed";

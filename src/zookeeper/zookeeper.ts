@@ -127,7 +127,7 @@ export class ZooKeeper implements AsyncDisposable {
 
   /**
    * Creates the missing znodes down to `path`, persistent and empty, and with a chroot that one too. Those that exist stay
-   * as they are. The options hold for each of the calls that this takes.
+   * as they are.
    */
   async createAll(path: string, { acl = openAcl, ...options }: CreateAllOptions = {}): Promise<void> {
     checkPath(path);
@@ -170,7 +170,8 @@ export class ZooKeeper implements AsyncDisposable {
 
   /**
    * Deletes a znode and all below it, children first, in several transactions. What others create there meanwhile is
-   * deleted too; a znode that does not exist is no error. The options hold for each of the calls that this takes.
+   * deleted too; a znode that does not exist is no error. Whoever creates there faster than this deletes keeps it from
+   * ending before its deadline.
    */
   async deleteAll(path: string, options: CallOptions = {}): Promise<void> {
     checkPath(path);
