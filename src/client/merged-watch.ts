@@ -208,6 +208,7 @@ export class MergedWatch implements WatchSource {
         missed = "fromNow" in position && position.fromNow ? this.#missed(answer.taken) : undefined;
         if (missed !== undefined) break;
         const { revision, epoch, given, taken } = answer;
+        const begun = position;
         position = { revision, epoch };
         const isFirst = this.#unanswered.delete(group);
         if (isFirst && !this.#positions.groups.has(group))
@@ -217,7 +218,9 @@ export class MergedWatch implements WatchSource {
         // A token needs the position of every group. So no event is delivered before all groups have answered.
         if (this.#settings.from === undefined) await this.#ready.promise;
         if (given !== undefined) await lifetime.race(this.#given(given));
-        for (const other of taken) await lifetime.race(this.#takenUpTo(other));
+        for (const other of taken) {
+          if (this.#mayComeFirst(other, begun)) await lifetime.race(this.#takenUpTo(other));
+        }
         await this.#answers.put({ group, answer });
         if (answer.hasLeft) return this.#leave(group);
       }
@@ -254,6 +257,15 @@ export class MergedWatch implements WatchSource {
     });
     const [first] = missed.map(({ afterRevision = 0n }) => afterRevision).sort((a, b) => (a < b ? -1 : 1));
     return first === undefined ? undefined : { revision: first, epoch: 0n };
+  }
+
+  /**
+   * Whether there may be changes in another group that come before those of a stream from `begun`. Of keys that were taken
+   * before that place, only if the watch is not as far there: a token of a scan has seen its groups at different times.
+   */
+  #mayComeFirst({ from: group, afterRevision }: KeysTaken, begun: Start): boolean {
+    const isBefore = afterRevision !== undefined && "epoch" in begun;
+    return !isBefore || this.#positions.groups.has(group);
   }
 
   /** Resolves when the reader has taken all changes of a group up to a revision. */

@@ -29,6 +29,8 @@ export class ToyLog implements ToyPrimary {
   #isDue = false;
   /** Fails the next step of a watch. */
   fault: ConnectError | undefined;
+  /** What a watch after a revision is told first. */
+  accepted: WatchAnswer["taken"];
   open = 0;
   readonly #epoch: bigint;
 
@@ -66,7 +68,8 @@ export class ToyLog implements ToyPrimary {
     };
     this.open++;
     signal.addEventListener("abort", () => this.open--);
-    yield { events: [], revision: at, epoch: this.#epoch };
+    const taken = request.afterRevision === undefined ? [] : (this.accepted ?? []);
+    yield { events: [], revision: at, epoch: this.#epoch, taken };
     this.#isDue ||= at < this.#last;
     while (!signal.aborted) {
       await new Promise<void>((resolve) => {

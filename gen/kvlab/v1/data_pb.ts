@@ -729,8 +729,8 @@ export type WatchRequest = Message<"kvlab.v1.WatchRequest"> & {
   afterRingChange?: bigint | undefined;
 
   /**
-   * With after_ring_change: only changes from now on all the same. The first answer names the groups that keys were taken
-   * from in this ring change or later ones.
+   * With after_ring_change: only changes from now on all the same. The first answer names only the groups that keys were
+   * taken from in this ring change or later ones.
    *
    * @generated from field: bool from_now = 9;
    */
@@ -766,8 +766,8 @@ export type KeysTaken = Message<"kvlab.v1.KeysTaken"> & {
   revision: bigint;
 
   /**
-   * Set in the first answer after `from_now`: a watch of this group after this revision has all changes that were made of
-   * these keys here.
+   * Set in the first answer, of keys that were taken before the watch begins: a watch of this group after this revision has
+   * all changes that were made of them here.
    *
    * @generated from field: optional uint64 after_revision = 3;
    */

@@ -96,11 +96,11 @@ export class MoveHistory {
     return start && start.firstSeq - 1;
   }
 
-  /** What was accepted in this ring change or later ones; from each group what was last. */
-  acceptedSince(change: number): readonly Accepted[] {
+  /** What was accepted in this ring change or later ones, by records up to `seq`; from each group what was last. */
+  acceptedSince(change: number, seq: number): readonly Accepted[] {
     const accepted = new Map<string, Accepted>();
     for (const { firstSeq, moves } of this.#starts) {
-      if (moves.change < change) continue;
+      if (moves.change < change || firstSeq > seq) continue;
       for (const [from, revision] of moves.accepted) {
         if (accepted.get(from)?.revision !== revision)
           accepted.set(from, { from, revision, change: moves.change, afterSeq: firstSeq - 1 });

@@ -99,8 +99,8 @@ export class Store implements LogStore {
     return this.#state.positions.moves.beforeAccept(change);
   }
 
-  acceptedSince(change: number): readonly Accepted[] {
-    return this.#state.positions.moves.acceptedSince(change);
+  acceptedSince(change: number, seq: number): readonly Accepted[] {
+    return this.#state.positions.moves.acceptedSince(change, seq);
   }
 
   get hasCopies(): boolean {

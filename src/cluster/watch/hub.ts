@@ -7,7 +7,7 @@ import type { LogRecord, Position } from "../storage/model.ts";
 import { Budget } from "./budget.ts";
 import { previousLater } from "./previous.ts";
 import { ScopeIndex } from "./scope.ts";
-import { ringMarkOf, type StepInLog, type WatchStep } from "./step.ts";
+import { type AcceptedKeys, ringMarkOf, type StepInLog, type WatchStep } from "./step.ts";
 import { type BeforeAccept, hasEvents, type Offer, Watcher, type WatchOptions } from "./watcher.ts";
 
 /** Maximum number of watches of one node. */
@@ -69,13 +69,7 @@ export class WatchHub {
     signal.addEventListener("abort", wake);
     this.#watchers++;
     try {
-      const { after } = options;
-      const accepted =
-        after !== undefined && "acceptedSince" in after
-          ? this.#store.acceptedSince(after.acceptedSince).map(({ from, revision, change, afterSeq }) => {
-              return { from, revision, change, after: this.#store.revisionOf(afterSeq) };
-            })
-          : undefined;
+      const accepted = this.#acceptedBefore(options.after, at);
       yield this.#told({ events: [], at, ...(accepted && { accepted }) });
       while (!signal.aborted) {
         let offer = await this.#offer(watcher, signal);
@@ -131,6 +125,15 @@ export class WatchHub {
     const seq = store.beforeAccept(change) ?? (store.moves.change === 0 ? 0 : visible.seq);
     if (seq < base.seq) throw this.#lost(store.revisionOf(Math.max(0, seq)), "has been compacted away");
     return seq < visible.seq ? { epoch: epochAt(epochs, seq), seq } : visible;
+  }
+
+  /** What was accepted before the watch begins, and is not told as a mark. */
+  #acceptedBefore(token: WatchOptions["after"], at: Position): AcceptedKeys[] | undefined {
+    if (token === undefined || "change" in token) return undefined;
+    const since = "acceptedSince" in token ? token.acceptedSince : 0;
+    return this.#store.acceptedSince(since, at.seq).map(({ from, revision, change, afterSeq }) => {
+      return { from, revision, change, after: this.#store.revisionOf(afterSeq) };
+    });
   }
 
   #told(step: StepInLog): WatchStep {

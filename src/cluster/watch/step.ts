@@ -45,7 +45,7 @@ export interface WatchStep extends StepInLog {
 
 /** A step, as the log knows it. */
 export interface StepInLog {
-  /** With the first step of a watch from now on: see `Now`. */
+  /** With the first step: what was accepted before the watch begins. */
   readonly accepted?: readonly AcceptedKeys[] | undefined;
   /** Whether there was no more to send when the step was made. */
   readonly isCurrent?: boolean | undefined;

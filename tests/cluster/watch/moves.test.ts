@@ -109,3 +109,15 @@ test("a watch from now on is told first from which groups keys came in the chang
   assert.deepEqual(await acceptedSince(5), [["g", 20, 12]]);
   assert.deepEqual(await acceptedSince(9), []);
 });
+
+test("a watch after a revision is told first what was accepted before that", async () => {
+  const { write, watch } = await watchedLog();
+  await write(accept(1, 5, 10), put(1, 2, "a", "1"), accept(3, 8, 20), put(1, 4, "a", "2"));
+  const acceptedBefore = async (revision: number) => {
+    const { accepted } = await stepOf(watch({ after: { epoch: 0, revision } }));
+    return accepted?.map((keys) => [keys.from, keys.revision, keys.change, keys.after]);
+  };
+  assert.deepEqual(await acceptedBefore(24), [["g", 20, 8, 12]]);
+  assert.deepEqual(await acceptedBefore(12), [["g", 10, 5, 0]]);
+  assert.deepEqual(await acceptedBefore(0), []);
+});

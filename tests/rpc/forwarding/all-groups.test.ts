@@ -99,6 +99,35 @@ test("changes of keys that have come from another group wait until all those of 
   );
 });
 
+test("after the token of a scan, which saw one group before and one after keys moved, changes come in order", async () => {
+  const { groups, clock, g, h } = twoLogs();
+  h.accepted = [
+    { from: "g", revision: 12n, afterRevision: 19n, ringChange: 1n },
+    { from: "long gone", revision: 5n, afterRevision: 3n, ringChange: 1n },
+  ];
+  h.append(event("a", 22n));
+  const afterToken = tokenOf({
+    cluster: "c1",
+    ring: { version: 1n, change: 1n },
+    groups: new Map([
+      ["g", { revision: 10n, epoch: 1n }],
+      ["h", { revision: 20n, epoch: 1n }],
+    ]),
+  });
+  const watch = routerOf(groups, clock).watch({ afterToken });
+  const telling = watch.events();
+  await clock.pass(100);
+  g.append(event("a", 11n), event("a", 12n));
+  const told = [await telling, await watch.events()];
+  assert.deepEqual(
+    told.map((answer) => [answer.group, shown(answer)]),
+    [
+      ["g", ["a11", "a12"]],
+      ["h", ["a22"]],
+    ],
+  );
+});
+
 test("a group that keys are given to is watched from before it has taken them, and is named in the next token", async () => {
   const { router, clock, groups, g } = twoLogs();
   const watch = router.watch();

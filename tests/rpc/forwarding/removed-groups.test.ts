@@ -93,6 +93,14 @@ test("a watch that is told all of a group goes on when that is removed, and so d
   assert.deepEqual(shown(await next.events()), ["a24"]);
 });
 
+test("after the token of a scan that saw less of a removed group than of the one with its keys, the history is lost", async () => {
+  const { router, groups, h } = twoLogs();
+  groups.remove(7, "g", ["h"]);
+  h.accepted = taken.map((keys) => ({ ...keys, afterRevision: 19n }));
+  const watch = router.watch({ afterToken: tokenAt({ g: at(10n), h: at(20n) }) });
+  assert.ok(isLost(await watch.failure()));
+});
+
 test("an answer that waits for changes of a group does not wait for ever when that is removed", async () => {
   const { router, groups, clock, g, h } = twoLogs();
   const watch = router.watch();
