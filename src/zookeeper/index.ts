@@ -20,6 +20,7 @@ export type {
   ZooKeeperOptions,
 } from "./options.ts";
 export type { PersistentWatch } from "./persistent-watches.ts";
+export * from "./recipes/index.ts";
 export type { SessionState } from "./session-state.ts";
 export type { WatchEvent, WatchListener, ZnodeEventType } from "./watch-event.ts";
 export type { PersistentKind, RemovedWatches } from "./watches/session-watches.ts";
