@@ -1,7 +1,7 @@
 import type { CallOptions } from "../options.ts";
-import { childOf } from "../paths.ts";
 import type { ZooKeeper } from "../zookeeper.ts";
-import { childrenOf, unlessMissing } from "./missing.ts";
+import { childrenOf } from "./missing.ts";
+import { readAll, type ZnodeRead } from "./read-all.ts";
 
 /** What a contender for a lock wants: `write` any lock or write lock, `read` one that it shares with other readers. */
 export type ContenderKind = "write" | "read";
@@ -50,19 +50,22 @@ export function compareSequences(a: number, b: number): number {
   return (a - b) | 0;
 }
 
-/** Those who have a lock or wait for it, in order, also those of kazoo. Errors: those of `get`, but NO_NODE. */
-export async function contenders(
+/** What is known of a contender once its znode was read. */
+export function contenderOf({ kind }: Queued, { path, data, stat }: ZnodeRead): Contender {
+  return { path, kind, identifier: Buffer.from(data).toString(), fencingToken: stat.czxid };
+}
+
+/** Those who have a lock or wait for it, in order, also those of kazoo. */
+export async function lockContenders(
   client: ZooKeeper,
   path: string,
   options: CallOptions = {},
 ): Promise<Contender[]> {
-  const found: Contender[] = [];
-  for (const { name, kind } of queueOf(await childrenOf(client, path, options))) {
-    const contenderPath = childOf(path, name);
-    const read = await unlessMissing(client.get(contenderPath, options));
-    if (read === undefined) continue;
-    const identifier = Buffer.from(read.data).toString();
-    found.push({ path: contenderPath, kind, identifier, fencingToken: read.stat.czxid });
-  }
-  return found;
+  const queue = queueOf(await childrenOf(client, path, options));
+  const byName = new Map(queue.map((queued) => [queued.name, queued]));
+  const found = await readAll(client, path, [...byName.keys()], options);
+  return found.flatMap((read) => {
+    const queued = byName.get(read.name);
+    return queued === undefined ? [] : [contenderOf(queued, read)];
+  });
 }

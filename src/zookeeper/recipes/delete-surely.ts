@@ -1,6 +1,7 @@
 import { ZooKeeperError } from "../errors.ts";
 import type { ZooKeeper } from "../zookeeper.ts";
 import { connected } from "./connected.ts";
+import { isPassing } from "./ensure.ts";
 
 /**
  * Deletes a znode that nobody creates again. Goes on, over lost connections, until it is gone or the session is over,
@@ -16,7 +17,7 @@ export async function deleteSurely(client: ZooKeeper, path: string): Promise<voi
       return;
     } catch (error) {
       if (ZooKeeperError.is(error, "NO_NODE", "SESSION_EXPIRED", "CLOSED")) return;
-      if (!ZooKeeperError.is(error, "CONNECTION_LOSS", "READ_ONLY")) throw error;
+      if (!isPassing(error)) throw error;
     }
   }
 }

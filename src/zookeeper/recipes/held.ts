@@ -40,6 +40,11 @@ export function hold(client: ZooKeeper, { path, stat }: Created, connected: Abor
   return connected.aborted ? undefined : new HeldZnode(client, path, stat.czxid, connected);
 }
 
+/** As `hold`, for one whose signal tells only what is certain: that the znode or the session has gone. */
+export function holdUntilGone(client: ZooKeeper, { path, stat }: Created): Held {
+  return new HeldZnode(client, path, stat.czxid, new AbortController().signal);
+}
+
 class HeldZnode implements Held {
   readonly path: string;
   readonly fencingToken: bigint;

@@ -1,4 +1,10 @@
-/** Recipes on ZooKeeper: what several programs do together, safe over lost connections and answers. */
-export { type Contender, type ContenderKind, contenders } from "./contenders.ts";
+/** Recipes: what several programs do together by ZooKeeper, safe over lost connections, answers and sessions. */
+export { liftBarrier, passBarrier, raiseBarrier } from "./barrier.ts";
+export { type Contender, type ContenderKind, lockContenders } from "./contenders.ts";
+export { Counter } from "./counter.ts";
+export { type DoubleBarrierOptions, enterDoubleBarrier, type Inside } from "./double-barrier.ts";
+export { campaign, currentLeader, watchLeader } from "./election.ts";
 export type { Held } from "./held.ts";
 export { type AcquireOptions, acquireLock, acquireReadLock, acquireWriteLock, tryLock } from "./lock.ts";
+export { type GroupOptions, groupMembers, type JoinOptions, joinGroup, watchGroup } from "./membership.ts";
+export { acquireLease, type SemaphoreOptions } from "./semaphore.ts";

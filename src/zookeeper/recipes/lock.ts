@@ -8,6 +8,7 @@ import { bounded, type EndlessCall } from "./bounded.ts";
 import { connected } from "./connected.ts";
 import { type ContenderKind, contenderNames, queueOf } from "./contenders.ts";
 import { deleteLater, deleteSurely } from "./delete-surely.ts";
+import { ensure, isPassing } from "./ensure.ts";
 import { type Held, hold } from "./held.ts";
 import { childrenOf } from "./missing.ts";
 import { waitUntil } from "./wait-until.ts";
@@ -144,16 +145,8 @@ async function enqueue(
       );
     } catch (error) {
       // Of a call that may have been carried out, the znode is deleted later.
-      if (!ZooKeeperError.is(error, "NO_NODE", "CONNECTION_LOSS")) throw error;
+      if (ZooKeeperError.is(error, "NO_NODE")) await ensure(client, path, call);
+      else if (!isPassing(error)) throw error;
     }
-    await ensure(client, path, call);
-  }
-}
-
-async function ensure(client: ZooKeeper, path: string, call: EndlessCall): Promise<void> {
-  try {
-    await client.createAll(path, call);
-  } catch (error) {
-    if (!ZooKeeperError.is(error, "CONNECTION_LOSS")) throw error;
   }
 }

@@ -3,6 +3,7 @@ import type { ChildrenAndStat, DataAndStat } from "../operations/reads.ts";
 import type { Stat } from "../znode.ts";
 import type { ZooKeeper } from "../zookeeper.ts";
 import { type EndlessCall, unlessAborted } from "./bounded.ts";
+import { unlessMissing } from "./missing.ts";
 import { type SharedWatching, shareWatch } from "./shared-watches.ts";
 
 /** One look at some znodes: what it reads is watched, so that another look follows a change. */
@@ -18,13 +19,10 @@ export class Look {
   }
 
   /** As `ZooKeeper.get`, with a watch; undefined, and without one, when the znode does not exist. */
-  async get(path: string): Promise<DataAndStat | undefined> {
-    try {
-      return await this.#read(`data ${path}`, (watch) => this.#client.get(path, { ...this.#call, watch }));
-    } catch (error) {
-      if (ZooKeeperError.is(error, "NO_NODE")) return undefined;
-      throw error;
-    }
+  get(path: string): Promise<DataAndStat | undefined> {
+    return unlessMissing(
+      this.#read(`data ${path}`, (watch) => this.#client.get(path, { ...this.#call, watch })),
+    );
   }
 
   /** As `ZooKeeper.exists`, with a watch also on what does not exist. */
@@ -32,9 +30,11 @@ export class Look {
     return this.#read(`exists ${path}`, (watch) => this.#client.exists(path, { ...this.#call, watch }));
   }
 
-  /** As `ZooKeeper.children`, with a watch. Errors: NO_NODE. */
-  children(path: string): Promise<ChildrenAndStat> {
-    return this.#read(`children ${path}`, (watch) => this.#client.children(path, { ...this.#call, watch }));
+  /** As `ZooKeeper.children`, with a watch; undefined, and without one, when the znode does not exist. */
+  children(path: string): Promise<ChildrenAndStat | undefined> {
+    return unlessMissing(
+      this.#read(`children ${path}`, (watch) => this.#client.children(path, { ...this.#call, watch })),
+    );
   }
 
   /** Another look is to follow at once. */

@@ -36,3 +36,16 @@ export async function leavesNothing({ observer }: Round, path: string): Promise<
     throw new Error(`${error.message}: ${left.join(", ")}`);
   });
 }
+
+/** Each client does something several times, next to the others; again when its session is over before it was done. */
+export async function inTurns(
+  { clients }: Round,
+  times: number,
+  work: (session: ZooKeeper, client: NemesisClient) => Promise<void>,
+): Promise<void> {
+  await Promise.all(
+    clients.map(async (client) => {
+      for (let time = 0; time < times; time++) await client.perform((session) => work(session, client));
+    }),
+  );
+}

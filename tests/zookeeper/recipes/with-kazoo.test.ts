@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { acquireLock, contenders, tryLock, ZooKeeper } from "../../../src/zookeeper/index.ts";
+import { acquireLock, lockContenders, tryLock, ZooKeeper } from "../../../src/zookeeper/index.ts";
 import { until } from "../../support/until.ts";
 import { startZooKeeper } from "../../support/zookeeper.ts";
 import { Kazoo } from "./kazoo.ts";
@@ -18,7 +18,7 @@ after(async () => {
 /** Waits until so many contend for a lock. */
 function queued(path: string, count: number) {
   return until(`${count} contend for ${path}`, 30_000, async () => {
-    const queue = await contenders(client, path);
+    const queue = await lockContenders(client, path);
     return queue.length === count && queue;
   });
 }
@@ -44,5 +44,5 @@ test("a lock of kazoo and ours are one, in the order in which they came", { time
   assert.ok(held.fencingToken > first.fencingToken);
   assert.equal(await theirs.call("acquire", false), false, "kazoo sees that it is taken");
   await held.release();
-  assert.deepEqual(await contenders(client, path), []);
+  assert.deepEqual(await lockContenders(client, path), []);
 });

@@ -1,5 +1,21 @@
 import type { Workload } from "../workload.ts";
+import { barrierWorkload } from "./barrier.ts";
+import { counterWorkload } from "./counter.ts";
+import { doubleBarrierWorkload } from "./double-barrier.ts";
+import { electionWorkload } from "./election.ts";
+import { groupWorkload } from "./group.ts";
 import { lockWorkload } from "./lock.ts";
+import { readWriteLockWorkload } from "./read-write-lock.ts";
+import { semaphoreWorkload } from "./semaphore.ts";
 
 /** The workload of each recipe. */
-export const workloads: readonly Workload[] = [lockWorkload];
+export const workloads: readonly Workload[] = [
+  lockWorkload,
+  readWriteLockWorkload,
+  semaphoreWorkload,
+  electionWorkload,
+  groupWorkload,
+  barrierWorkload,
+  doubleBarrierWorkload,
+  counterWorkload,
+];

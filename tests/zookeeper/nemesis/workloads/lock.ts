@@ -5,26 +5,18 @@ import {
   type ZooKeeper,
   ZooKeeperError,
 } from "../../../../src/zookeeper/index.ts";
-import { pause } from "../faults.ts";
-import { Holders } from "../holders.ts";
-import { leavesNothing, type Round, type Workload } from "../workload.ts";
+import { Holders, holdFor } from "../holders.ts";
+import { inTurns, leavesNothing, type Round, type Workload } from "../workload.ts";
 
 /** Never two holders with a live signal, no lock left behind, and each gets it who waits for it. */
 export const lockWorkload: Workload = {
   name: "lock",
   async run(round) {
     const holders = new Holders(1);
-    await Promise.all(
-      round.clients.map(async (client) => {
-        for (let time = 0; time < 3; time++) {
-          await client.perform(async (session) => {
-            const held = await take(session, round, client.name);
-            if (held === undefined) return;
-            await holdFor(held, holders, round.random() * 30);
-          });
-        }
-      }),
-    );
+    await inTurns(round, 3, async (session, client) => {
+      const held = await take(session, round, client.name);
+      if (held !== undefined) await holdFor(held, holders, round.random() * 30);
+    });
   },
   check: (round) => leavesNothing(round, round.path),
 };
@@ -40,16 +32,5 @@ async function take(session: ZooKeeper, round: Round, identifier: string): Promi
   } catch (error) {
     if (ZooKeeperError.is(error, "DEADLINE_EXCEEDED")) return undefined;
     throw error;
-  }
-}
-
-/** Is a holder for some time, and gives back what it has. */
-export async function holdFor(held: Held, holders: Holders, ms: number): Promise<void> {
-  try {
-    await holders.enter(held);
-    await pause(ms);
-    holders.leave(held);
-  } finally {
-    await held.release();
   }
 }

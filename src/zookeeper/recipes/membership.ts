@@ -1,0 +1,86 @@
+import type { CallOptions } from "../options.ts";
+import type { ZooKeeper } from "../zookeeper.ts";
+import { bounded, type EndlessCall } from "./bounded.ts";
+import { createOwn, uniqueName } from "./create-own.ts";
+import { type Held, holdUntilGone } from "./held.ts";
+import { childrenOf } from "./missing.ts";
+import { readAll } from "./read-all.ts";
+import { waitUntil } from "./wait-until.ts";
+
+export interface GroupOptions extends CallOptions {
+  /**
+   * Whether identifiers are in the names of the znodes, as in kazoo's `ShallowParty`: members are listed by one call, and
+   * an identifier can have no slash. Else they are in the data, as in its `Party`. The same for all members. Default:
+   * false.
+   */
+  readonly shallow?: boolean | undefined;
+}
+
+export interface JoinOptions extends GroupOptions {
+  /** Whom to show to the others. Default: empty. */
+  readonly identifier?: string | undefined;
+}
+
+/** The end of the names of kazoo's `Party`. */
+const NAME_END = "__party__";
+
+/**
+ * Becomes a member of a group until `release` or the end of the session. While the session is disconnected it stays a
+ * member for the others, and the signal is not aborted: only when the znode was deleted or the session is over. Errors:
+ * NO_AUTH, ABORTED, DEADLINE_EXCEEDED, SESSION_EXPIRED, CLOSED; BAD_ARGUMENTS, for an identifier that fits no name.
+ */
+export function joinGroup(client: ZooKeeper, path: string, options: JoinOptions = {}): Promise<Held> {
+  const { identifier = "", shallow = false } = options;
+  const name = uniqueName() + (shallow ? `-${identifier}` : NAME_END);
+  return bounded("joinGroup", path, options, async (call) =>
+    holdUntilGone(client, await createOwn(client, path, name, identifier, call)),
+  );
+}
+
+/** The identifiers of all members, in no order; several may have the same one. */
+export function groupMembers(client: ZooKeeper, path: string, options: GroupOptions = {}): Promise<string[]> {
+  const { shallow = false } = options;
+  return bounded("groupMembers", path, options, async (call) =>
+    identifiersOf(client, path, membersAmong(await childrenOf(client, path, call), shallow), shallow, call),
+  );
+}
+
+/**
+ * Yields the members, now and whenever that has changed. Of changes in quick succession only the last is seen. Ends with
+ * an error: ABORTED, SESSION_EXPIRED, CLOSED, NO_AUTH.
+ */
+export async function* watchGroup(
+  client: ZooKeeper,
+  path: string,
+  { shallow = false, signal = new AbortController().signal }: Omit<GroupOptions, "deadlineMs"> = {},
+): AsyncGenerator<string[], never> {
+  const call: EndlessCall = { signal, deadlineMs: Number.POSITIVE_INFINITY };
+  let last: string | undefined;
+  for (;;) {
+    const before = last;
+    const names = await waitUntil(client, path, call, async (look) => {
+      const found = (await look.exists(path)) && (await look.children(path));
+      const names = membersAmong(found?.children ?? [], shallow);
+      return names.join("/") === before ? undefined : names;
+    });
+    last = names.join("/");
+    yield await identifiersOf(client, path, names, shallow, call);
+  }
+}
+
+/** The names of members, in order. */
+function membersAmong(children: readonly string[], shallow: boolean): string[] {
+  return children.filter((name) => shallow || name.includes(NAME_END)).sort();
+}
+
+async function identifiersOf(
+  client: ZooKeeper,
+  path: string,
+  names: readonly string[],
+  shallow: boolean,
+  call: EndlessCall,
+): Promise<string[]> {
+  if (shallow) return names.map((name) => name.slice(name.indexOf("-") + 1));
+  const found = await readAll(client, path, names, call);
+  return found.map(({ data }) => Buffer.from(data).toString());
+}
