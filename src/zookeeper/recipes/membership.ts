@@ -1,3 +1,4 @@
+import { ZooKeeperError } from "../errors.ts";
 import type { CallOptions } from "../options.ts";
 import type { ZooKeeper } from "../zookeeper.ts";
 import { bounded, type EndlessCall } from "./bounded.ts";
@@ -29,8 +30,12 @@ const NAME_END = "__party__";
  * member for the others, and the signal is not aborted: only when the znode was deleted or the session is over. Errors:
  * NO_AUTH, ABORTED, DEADLINE_EXCEEDED, SESSION_EXPIRED, CLOSED; BAD_ARGUMENTS, for an identifier that fits no name.
  */
-export function joinGroup(client: ZooKeeper, path: string, options: JoinOptions = {}): Promise<Held> {
+export async function joinGroup(client: ZooKeeper, path: string, options: JoinOptions = {}): Promise<Held> {
   const { identifier = "", shallow = false } = options;
+  if (shallow && identifier.includes("/")) {
+    const message = `joinGroup ${path}: the identifier, ${JSON.stringify(identifier)}, has a slash; allowed: none in names`;
+    throw new ZooKeeperError("BAD_ARGUMENTS", message, { path });
+  }
   const name = uniqueName() + (shallow ? `-${identifier}` : NAME_END);
   return bounded("joinGroup", path, options, async (call) =>
     holdUntilGone(client, await createOwn(client, path, name, identifier, call)),

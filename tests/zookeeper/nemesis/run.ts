@@ -49,7 +49,11 @@ export async function runNemesis({
       try {
         await runRound(round, victims, observer, workloads, struck);
       } catch (error) {
-        const story = `round ${round}, with ${struck.join(" and ")}: ${describe(error)}`;
+        const left = await treeOf(
+          observer,
+          workloads.map(({ name }) => `/${name}/${round}`),
+        );
+        const story = `round ${round}, with ${struck.join(" and ")}: ${describe(error)}\n${left.join("\n")}`;
         return { rounds: round - 1, faults, violation: story };
       }
       for (const name of struck) faults.set(name, (faults.get(name) ?? 0) + 1);
@@ -107,6 +111,25 @@ async function named(workload: Workload, work: Promise<void>): Promise<void> {
   } catch (error) {
     throw new Error(workload.name, { cause: error });
   }
+}
+
+/** What there is at some paths and below, with the sessions that own it. */
+async function treeOf(observer: ZooKeeper, paths: readonly string[]): Promise<string[]> {
+  const lines: string[] = [];
+  for (const path of paths) {
+    const stat = await observer.exists(path);
+    if (stat === undefined) continue;
+    const { version, ephemeralOwner } = stat;
+    lines.push(`${path} version ${version} owner 0x${ephemeralOwner.toString(16)}`);
+    const { children } = await observer.children(path);
+    lines.push(
+      ...(await treeOf(
+        observer,
+        children.sort().map((name) => `${path}/${name}`),
+      )),
+    );
+  }
+  return lines;
 }
 
 /** An error and its causes. */
