@@ -229,8 +229,8 @@ function guard(child: ChildProcess, folder: string): () => void {
   };
 }
 
-/** See ZooKeeper's administrator's guide, "The Four Letter Words". */
-function fourLetterWord(port: number, word: string): Promise<string> {
+/** See ZooKeeper's administrator's guide, "The Four Letter Words". Empty when the server does not answer. */
+export function fourLetterWord(port: number, word: string): Promise<string> {
   return new Promise((resolve) => {
     let answer = "";
     const socket = connect({ host: HOST, port });

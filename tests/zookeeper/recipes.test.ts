@@ -23,7 +23,7 @@ after(async () => {
 });
 
 describe("recipes on ZooKeeper", { timeout: 180_000 }, () => {
-  describe("locks", () => lockTests(zookeeper));
+  describe("locks", () => lockTests(connectString));
   describe("locks that are lost", () => lostLockTests(connectString));
   describe("election", () => electionTests(connectString));
   describe("group", () => groupTests(connectString));

@@ -17,8 +17,8 @@ interface Fault {
   readonly weight: number;
   /** The longest that it lasts. */
   readonly msMax: number;
-  /** Begins it. Resolves with what heals it; undefined when it cannot be now. */
-  begin(victims: Victims): Promise<(() => void) | undefined>;
+  /** Begins it. Resolves with what heals it. */
+  begin(victims: Victims): Promise<() => void>;
 }
 
 const faults: readonly Fault[] = [
@@ -35,14 +35,13 @@ const faults: readonly Fault[] = [
 
 const byWeight = faults.flatMap((fault) => Array.from({ length: fault.weight }, () => fault));
 
-/** Lets one fault come and go. Resolves with its name when it is healed. */
-export async function strike(victims: Victims): Promise<string> {
+/** Lets one fault come and go. `onBegin` gets its name before. Resolves when it is healed. */
+export async function strike(victims: Victims, onBegin: (name: string) => void): Promise<void> {
   const fault = some(byWeight, victims.random);
+  onBegin(fault.name);
   const heal = await fault.begin(victims);
-  if (heal === undefined) return "no fault";
   await pause(victims.random() * fault.msMax);
   heal();
-  return fault.name;
 }
 
 export function pause(ms: number): Promise<void> {
@@ -80,23 +79,23 @@ async function expire(victims: Victims): Promise<() => void> {
   return () => {};
 }
 
-async function freeze(victims: Victims): Promise<(() => void) | undefined> {
+async function freeze(victims: Victims): Promise<() => void> {
   const member = await someMember(victims);
   member?.freeze();
-  return member && (() => member.thaw());
+  return () => member?.thaw();
 }
 
-async function kill(victims: Victims): Promise<(() => void) | undefined> {
+async function kill(victims: Victims): Promise<() => void> {
   const member = await someMember(victims);
   await member?.kill();
-  return member && (() => member.launch());
+  return () => member?.launch();
 }
 
 function someClient({ clients, random }: Victims): NemesisClient {
   return some(clients, random);
 }
 
-/** Undefined unless all members serve: a majority is to be left. */
+/** Undefined, so that nothing happens, unless all members serve: a majority is to be left. */
 async function someMember({ ensemble, random }: Victims): Promise<ZooKeeperMember | undefined> {
   const modes = await Promise.all(ensemble.members.map((member) => member.mode()));
   return modes.includes(undefined) ? undefined : some(ensemble.members, random);

@@ -101,7 +101,7 @@ async function strikeAll(victims: Victims, struck: string[]): Promise<void> {
   const count = 1 + Math.floor(victims.random() * FAULTS_MAX);
   for (let i = 0; i < count; i++) {
     await pause(victims.random() * 40);
-    struck.push(await strike(victims));
+    await strike(victims, (name) => struck.push(name));
   }
 }
 
