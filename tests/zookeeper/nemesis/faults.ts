@@ -23,11 +23,11 @@ interface Fault {
 
 const faults: readonly Fault[] = [
   { name: "no fault", weight: 1, msMax: 0, begin: async () => () => {} },
-  { name: "a cut connection", weight: 4, msMax: 300, begin: withProxies("cut") },
-  { name: "lost answers", weight: 6, msMax: 60, begin: loseAnswers },
-  { name: "a black hole", weight: 2, msMax: 2500, begin: withProxies("silent") },
-  { name: "requests that come late", weight: 2, msMax: 1800, begin: withProxies("hold-requests") },
-  { name: "answers that come late", weight: 2, msMax: 1800, begin: withProxies("hold-replies") },
+  { name: "a cut connection", weight: 4, msMax: 300, begin: delay("cut") },
+  { name: "lost answers", weight: 6, msMax: 60, begin: lose("mute") },
+  { name: "a black hole", weight: 2, msMax: 2500, begin: lose("silent") },
+  { name: "requests that come late", weight: 2, msMax: 1800, begin: delay("hold-requests") },
+  { name: "answers that come late", weight: 2, msMax: 1800, begin: delay("hold-replies") },
   { name: "an expired session", weight: 4, msMax: 0, begin: expire },
   { name: "a frozen member", weight: 2, msMax: 2000, begin: freeze },
   { name: "a killed member", weight: 1, msMax: 500, begin: kill },
@@ -48,7 +48,8 @@ export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-function withProxies(mode: "cut" | "silent" | "hold-requests" | "hold-replies"): Fault["begin"] {
+/** What comes late arrives when it is healed. */
+function delay(mode: "cut" | "hold-requests" | "hold-replies"): Fault["begin"] {
   return async (victims) => {
     const client = someClient(victims);
     client.setMode(mode);
@@ -56,13 +57,15 @@ function withProxies(mode: "cut" | "silent" | "hold-requests" | "hold-replies"):
   };
 }
 
-/** What is asked meanwhile is done, and nobody learns of it: the connection breaks. */
-async function loseAnswers(victims: Victims): Promise<() => void> {
-  const client = someClient(victims);
-  client.setMode("mute");
-  return () => {
-    client.setMode("cut");
-    client.setMode("pass");
+/** What is sent meanwhile gets lost, and so the connections are, as TCP loses nothing on one that goes on. */
+function lose(mode: "mute" | "silent"): Fault["begin"] {
+  return async (victims) => {
+    const client = someClient(victims);
+    client.setMode(mode);
+    return () => {
+      client.setMode("cut");
+      client.setMode("pass");
+    };
   };
 }
 
