@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import process from "node:process";
 import {
   type WatchEvent,
   type WatchListener,
@@ -29,7 +30,7 @@ export async function withClients(
   connectString: string,
   body: (bed: ClientBed) => Promise<void>,
 ): Promise<void> {
-  const root = `/bed-${++beds}`;
+  const root = `/bed-${process.pid}-${++beds}`;
   const clients: ZooKeeper[] = [];
   const proxies: TcpProxy[] = [];
   const connect = async (options: Partial<ZooKeeperOptions> = {}) => {

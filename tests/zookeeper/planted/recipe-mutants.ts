@@ -71,7 +71,10 @@ export const recipeMutants: readonly RecipeMutant[] = [
   {
     name: "those inside a double barrier count as waiting",
     test: "lets nobody in because of what an earlier use has left",
-    edits: [[`${recipes}/double-barrier.ts`, ".filter(({ stat }) => stat.version === 0)", ""]],
+    edits: [
+      [`${recipes}/double-barrier.ts`, ".filter(({ stat }) => stat.version === 0)", ""],
+      [`${recipes}/double-barrier.ts`, "version: 0 })", "version: -1 })"],
+    ],
   },
   {
     name: "who was disconnected when a double barrier opened is not let in",

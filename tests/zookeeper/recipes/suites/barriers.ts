@@ -64,15 +64,18 @@ export function barrierTests(connectString: string): void {
         await client.createAll("/double/ready");
         const enter = () => enterDoubleBarrier(client, "/double", { members: 2 });
         await failure(
-          enterDoubleBarrier(client, "/double", { members: 2, deadlineMs: 100 }),
+          enterDoubleBarrier(client, "/double", { members: 2, deadlineMs: 300 }),
           "DEADLINE_EXCEEDED",
         );
         const [first, second] = await Promise.all([enter(), enter()]);
+        const late = enterDoubleBarrier(client, "/double", { members: 2, deadlineMs: 300 });
+        await failure(late, "DEADLINE_EXCEEDED");
         const third = enter();
         // The two inside, the third and `ready`.
         await hasChildren(client, "/double", 4);
         await Promise.all([first.leave(), second.leave()]);
-        const [, fourth] = [await hasChildren(client, "/double", 1), enter()];
+        await hasChildren(client, "/double", 1);
+        const fourth = enter();
         await Promise.all([(await third).leave(), (await fourth).leave()]);
         await hasChildren(client, "/double", 0);
       }),

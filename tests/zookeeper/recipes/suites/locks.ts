@@ -126,13 +126,13 @@ export function lockTests(connectString: string): void {
     withClients(connectString, async ({ connect }) => {
       const client = await connect();
       const readers = [await acquireReadLock(client, "/lock"), await acquireReadLock(client, "/lock")];
-      await failure(acquireWriteLock(client, "/lock", { deadlineMs: 50 }), "DEADLINE_EXCEEDED");
+      await failure(acquireWriteLock(client, "/lock", { deadlineMs: 300 }), "DEADLINE_EXCEEDED");
       const writing = acquireWriteLock(client, "/lock");
       await queued(client, "/lock", 3);
       const reading = acquireReadLock(client, "/lock");
       await queued(client, "/lock", 4);
       await readers[0]?.release();
-      await failure(acquireReadLock(client, "/lock", { deadlineMs: 50 }), "DEADLINE_EXCEEDED");
+      await failure(acquireReadLock(client, "/lock", { deadlineMs: 300 }), "DEADLINE_EXCEEDED");
       await readers[1]?.release();
       const writer = await writing;
       const kinds = (await lockContenders(client, "/lock")).map(({ kind }) => kind);
@@ -151,7 +151,7 @@ export function lockTests(connectString: string): void {
         await acquireLease(client, "/leases", options),
         await acquireLease(client, "/leases", options),
       ];
-      await failure(acquireLease(client, "/leases", { ...options, deadlineMs: 50 }), "DEADLINE_EXCEEDED");
+      await failure(acquireLease(client, "/leases", { ...options, deadlineMs: 300 }), "DEADLINE_EXCEEDED");
       await hasChildren(client, "/leases-__lock__", 0);
       const third = acquireLease(client, "/leases", options);
       await queued(client, "/leases-__lock__", 1);
