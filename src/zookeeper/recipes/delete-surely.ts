@@ -4,8 +4,8 @@ import { connected } from "./connected.ts";
 import { isPassing } from "./ensure.ts";
 
 /**
- * Deletes a znode that nobody creates again. Goes on, over lost connections, until it is gone or the session is over,
- * which ends an ephemeral one as well. Errors: any other of `delete`, such as NO_AUTH.
+ * Deletes a znode, over lost connections, until it is gone or the session is over, which ends its own ephemeral ones as
+ * well. When an answer is lost, it is deleted again, also when somebody has created it anew. Errors: NO_AUTH, NOT_EMPTY.
  */
 export async function deleteSurely(client: ZooKeeper, path: string): Promise<void> {
   const { signal } = new AbortController();

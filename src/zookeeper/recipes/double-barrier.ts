@@ -15,7 +15,10 @@ import { readAll } from "./read-all.ts";
 import { type Look, waitUntil } from "./wait-until.ts";
 
 export interface DoubleBarrierOptions extends CallOptions {
-  /** How many must have come before any goes on, from 1. The same for all. */
+  /**
+   * How many must have come before any goes on, from 1. The same for all. They are let in by one request, which servers
+   * take up to 1 MiB: some thousands.
+   */
   readonly members: number;
   /** Whom to show to others who look at the znodes. Default: empty. */
   readonly identifier?: string | undefined;
