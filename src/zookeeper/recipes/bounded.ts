@@ -1,6 +1,7 @@
 import { systemClock } from "../../common/clock.ts";
 import { ZooKeeperError } from "../errors.ts";
 import { type CallOptions, checkDeadline } from "../options.ts";
+import { checkPath } from "../paths.ts";
 
 /** The options of calls that go on until a signal ends them. */
 export interface EndlessCall extends CallOptions {
@@ -10,7 +11,8 @@ export interface EndlessCall extends CallOptions {
 
 /**
  * Runs what consists of several calls under one deadline, without one by default. `run` gets the options for each of its
- * calls. Errors: those of `run`; DEADLINE_EXCEEDED, in the name of `what`; BAD_ARGUMENTS, for the deadline.
+ * calls. Errors: those of `run`; DEADLINE_EXCEEDED, in the name of `what`; BAD_ARGUMENTS, for the path or the
+ * deadline.
  */
 export async function bounded<T>(
   what: string,
@@ -18,6 +20,7 @@ export async function bounded<T>(
   { signal, deadlineMs = Number.POSITIVE_INFINITY }: CallOptions,
   run: (call: EndlessCall) => Promise<T>,
 ): Promise<T> {
+  checkPath(path);
   checkDeadline(deadlineMs);
   const ending = new AbortController();
   const abort = () => ending.abort(signal?.reason);

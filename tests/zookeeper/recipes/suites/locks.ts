@@ -100,6 +100,8 @@ export function lockTests(connectString: string): void {
       giveUp.abort();
       await failure(waiting, "ABORTED");
       await failure(acquireLock(client, "/lock", { deadlineMs: 0 }), "BAD_ARGUMENTS");
+      const { message } = await failure(acquireLock(client, "/lock/"), "BAD_ARGUMENTS");
+      assert.match(message, /^"\/lock\/" is no znode path/);
       await hasChildren(client, "/lock", 1);
       await held.release();
     }),
