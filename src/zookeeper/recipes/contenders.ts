@@ -46,7 +46,7 @@ export function queueOf(children: readonly string[]): Queued[] {
  * Compares numbers that servers have given to sequential znodes. After 2147483647 comes -2147483648: of two numbers the
  * earlier one is less than half of all numbers away from the later one.
  */
-function compareSequences(a: number, b: number): number {
+export function compareSequences(a: number, b: number): number {
   return (a - b) | 0;
 }
 

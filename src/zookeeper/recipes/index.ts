@@ -8,3 +8,5 @@ export type { Held } from "./held.ts";
 export { type AcquireOptions, acquireLock, acquireReadLock, acquireWriteLock, tryLock } from "./lock.ts";
 export { type GroupOptions, groupMembers, type JoinOptions, joinGroup, watchGroup } from "./membership.ts";
 export { acquireLease, type SemaphoreOptions } from "./semaphore.ts";
+export { type PutOptions, Queue, type TakeOptions } from "./queue/queue.ts";
+export type { QueueItem } from "./queue/queue-item.ts";

@@ -1,0 +1,8 @@
+import { after, describe } from "node:test";
+import { startZooKeeper } from "../../support/zookeeper.ts";
+import { queueTests } from "./suites/queue.ts";
+
+const zookeeper = await startZooKeeper();
+after(() => zookeeper.close());
+
+describe("queue", () => queueTests(zookeeper.connectString));
