@@ -4,6 +4,10 @@ export { type Contender, type ContenderKind, lockContenders } from "./contenders
 export { Counter } from "./counter.ts";
 export { type DoubleBarrierOptions, enterDoubleBarrier, type Inside } from "./double-barrier.ts";
 export { campaign, currentLeader, watchLeader } from "./election.ts";
+/** Recipes on ZooKeeper: what several programs do together, safe over lost connections and answers. */
+export type { CachedZnode, ZnodeChange } from "./cache/cached-tree.ts";
+export { type CacheEvent, ZnodeCache, type ZnodeCacheOptions } from "./cache/znode-cache.ts";
+export { type Contender, type ContenderKind, contenders } from "./contenders.ts";
 export type { Held } from "./held.ts";
 export { type AcquireOptions, acquireLock, acquireReadLock, acquireWriteLock, tryLock } from "./lock.ts";
 export { type GroupOptions, groupMembers, type JoinOptions, joinGroup, watchGroup } from "./membership.ts";

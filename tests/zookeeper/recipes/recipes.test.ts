@@ -1,8 +1,10 @@
 import { after, describe } from "node:test";
 import { startZooKeeper } from "../../support/zookeeper.ts";
+import { cacheTests } from "./suites/cache.ts";
 import { queueTests } from "./suites/queue.ts";
 
 const zookeeper = await startZooKeeper();
 after(() => zookeeper.close());
 
 describe("queue", () => queueTests(zookeeper.connectString));
+describe("cache", () => cacheTests(zookeeper.connectString));
