@@ -14,3 +14,6 @@ export { type GroupOptions, groupMembers, type JoinOptions, joinGroup, watchGrou
 export { acquireLease, type SemaphoreOptions } from "./semaphore.ts";
 export { type PutOptions, Queue, type TakeOptions } from "./queue/queue.ts";
 export type { QueueItem } from "./queue/queue-item.ts";
+export { TransactionCoordinator, type TransactionRequest } from "./two-phase-commit/coordinator.ts";
+export { type TransactionHandlers, TransactionParticipant } from "./two-phase-commit/participant.ts";
+export type { Decision, Outcome, Participation, Transaction } from "./two-phase-commit/transaction.ts";

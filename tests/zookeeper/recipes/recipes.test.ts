@@ -2,9 +2,11 @@ import { after, describe } from "node:test";
 import { startZooKeeper } from "../../support/zookeeper.ts";
 import { cacheTests } from "./suites/cache.ts";
 import { queueTests } from "./suites/queue.ts";
+import { twoPhaseCommitTests } from "./suites/two-phase-commit.ts";
 
 const zookeeper = await startZooKeeper();
 after(() => zookeeper.close());
 
 describe("queue", () => queueTests(zookeeper.connectString));
 describe("cache", () => cacheTests(zookeeper.connectString));
+describe("two-phase commit", () => twoPhaseCommitTests(zookeeper.connectString));
