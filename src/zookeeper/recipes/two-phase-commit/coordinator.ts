@@ -5,9 +5,10 @@ import type { CallOptions } from "../../options.ts";
 import { checkPath, childOf } from "../../paths.ts";
 import type { ZooKeeper } from "../../zookeeper.ts";
 import { unlessAborted } from "../bounded.ts";
+import { checkName } from "../check-name.ts";
 import { untilAnswered } from "../lost-answers.ts";
 import { type Decision, decodeTransaction, encode, type Transaction, verdict } from "./transaction.ts";
-import { checkName, TransactionBoard } from "./transaction-board.ts";
+import { TransactionBoard } from "./transaction-board.ts";
 
 /** All of them begin and are removed in one request, which may have 1 MiB. */
 const PARTICIPANTS_MAX = 500;

@@ -2,9 +2,10 @@ import { systemClock } from "../../../common/clock.ts";
 import { ZooKeeperError } from "../../errors.ts";
 import { checkPath, childOf } from "../../paths.ts";
 import type { ZooKeeper } from "../../zookeeper.ts";
+import { checkName } from "../check-name.ts";
 import { untilAnswered } from "../lost-answers.ts";
 import { encode, type Participation, type Transaction, verdict } from "./transaction.ts";
-import { checkName, TransactionBoard, UNDECIDED } from "./transaction-board.ts";
+import { TransactionBoard, UNDECIDED } from "./transaction-board.ts";
 import { Wakeups } from "./wakeups.ts";
 
 /** Before `commit` or `abort` is called again after it has failed. */

@@ -1,6 +1,6 @@
 import { Listeners } from "../../../common/listeners.ts";
 import { ZooKeeperError } from "../../errors.ts";
-import { checkPath, childOf } from "../../paths.ts";
+import { childOf } from "../../paths.ts";
 import type { ZooKeeper } from "../../zookeeper.ts";
 import { ZnodeCache } from "../cache/znode-cache.ts";
 import { untilAnswered } from "../lost-answers.ts";
@@ -19,15 +19,6 @@ const UNTIL_SESSION_ENDS = { deadlineMs: Number.POSITIVE_INFINITY };
 
 /** The version of a transaction's data until it is decided, and of a participant's until it votes. */
 export const UNDECIDED = 0;
-
-/** A name of a transaction or participant, as that of a znode. Errors: BAD_ARGUMENTS. */
-export function checkName(what: string, name: string): void {
-  if (name.includes("/")) {
-    const message = `the ${what} is ${JSON.stringify(name)}; allowed: the name of a znode, without a slash`;
-    throw new ZooKeeperError("BAD_ARGUMENTS", message);
-  }
-  checkPath(`/${name}`);
-}
 
 /**
  * The transactions below a path: `[id]` has what is to be done, and later the decision; `[id]/[participant]` the vote.

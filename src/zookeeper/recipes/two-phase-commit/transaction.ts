@@ -1,3 +1,5 @@
+import { parseObject } from "../parse-object.ts";
+
 /** What becomes of a transaction: the same for all who take part. */
 export type Outcome = "committed" | "aborted";
 
@@ -65,16 +67,6 @@ export function decodeParticipant(data: Uint8Array): ParticipantData {
   return { ...((vote === "yes" || vote === "no") && { vote }), ...(done === true && { done }) };
 }
 
-/** The fields of an object in JSON. None when it is something else. */
-function parseObject(data: Uint8Array): Record<string, unknown> {
-  try {
-    const parsed: unknown = JSON.parse(new TextDecoder().decode(data));
-    return typeof parsed === "object" && parsed !== null ? { ...parsed } : {};
-  } catch {
-    return {};
-  }
-}
-
 function isString(value: unknown): value is string {
   return typeof value === "string";
 }
@@ -84,17 +76,22 @@ function isDecision(value: unknown): value is Decision {
   return value.outcome === "committed" || value.outcome === "aborted";
 }
 
-/** What the znodes of a transaction show. `read` finds that of a participant. */
+/**
+ * What the znodes of a transaction show. `read` finds that of a participant. Undefined when one is missing: all are created
+ * and removed together, so it is being removed, and what was read before is not true any more.
+ */
 export function toTransaction(
   id: string,
   { participants: names, timeoutMs, payload, decision }: TransactionData,
   beganMs: number,
   read: (participant: string) => ParticipantData | undefined,
-): Transaction {
-  const participants = names.map((name): Participation => {
-    const { vote, done = false } = read(name) ?? {};
-    return { name, vote, isDone: done };
-  });
+): Transaction | undefined {
+  const participants: Participation[] = [];
+  for (const name of names) {
+    const found = read(name);
+    if (found === undefined) return undefined;
+    participants.push({ name, vote: found.vote, isDone: found.done ?? false });
+  }
   const waitsFor = participants
     .filter(({ vote, isDone }) => (decision === undefined ? vote === undefined : !isDone))
     .map(({ name }) => name);
