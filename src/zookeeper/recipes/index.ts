@@ -8,6 +8,18 @@ export { campaign, currentLeader, watchLeader } from "./election.ts";
 export type { CachedZnode, ZnodeChange } from "./cache/cached-tree.ts";
 export { type CacheEvent, ZnodeCache, type ZnodeCacheOptions } from "./cache/znode-cache.ts";
 export { type Contender, type ContenderKind, contenders } from "./contenders.ts";
+export { type ChoiceStrategy, leastRecentlyFailed, randomChoice, roundRobin } from "./discovery/choice.ts";
+export type { HealthCheck } from "./discovery/health-check.ts";
+export type { ServiceRegistration } from "./discovery/registration.ts";
+export type { ServiceInstance } from "./discovery/service-instance.ts";
+export type { ServiceView } from "./discovery/service-view.ts";
+export {
+  type RegisterOptions,
+  type Service,
+  Services,
+  type WatchServiceOptions,
+} from "./discovery/services.ts";
+export type { SessionSource } from "./discovery/sessions.ts";
 export type { Held } from "./held.ts";
 export { type AcquireOptions, acquireLock, acquireReadLock, acquireWriteLock, tryLock } from "./lock.ts";
 export { type GroupOptions, groupMembers, type JoinOptions, joinGroup, watchGroup } from "./membership.ts";

@@ -1,0 +1,343 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { it } from "node:test";
+import {
+  leastRecentlyFailed,
+  randomChoice,
+  type ServiceInstance,
+  Services,
+  type ServiceView,
+  type ZooKeeper,
+} from "../../../../src/zookeeper/index.ts";
+import { loseAnswers } from "../../../support/lost-answers.ts";
+import { seededRandom } from "../../../support/seeded-random.ts";
+import { until } from "../../../support/until.ts";
+import {
+  bytes,
+  type ClientBed,
+  failure,
+  inState,
+  text,
+  withClients,
+} from "../../../support/zookeeper-clients.ts";
+
+const timeout = 30_000;
+const path = "/services";
+const web = { name: "web", address: "10.0.0.1", port: 8080 };
+
+/** What is open, and has to be closed after a test: it would outlive every session. */
+const open: (() => unknown)[] = [];
+
+/** The services of a program. What it registers and watches is closed after the test. */
+class TestedServices extends Services {
+  override async register(...args: Parameters<Services["register"]>) {
+    const registration = await super.register(...args);
+    open.push(() => registration.unregister());
+    return registration;
+  }
+
+  override async watch(...args: Parameters<Services["watch"]>) {
+    const view = await super.watch(...args);
+    open.push(() => view.close());
+    return view;
+  }
+}
+
+async function withServers(connectString: string, body: (bed: ClientBed) => Promise<void>): Promise<void> {
+  await withClients(connectString, async (bed) => {
+    try {
+      await body(bed);
+    } finally {
+      await Promise.all(open.splice(0).map((close) => close()));
+    }
+  });
+}
+
+const servicesOf = (client: ZooKeeper) => new TestedServices(async () => client, path);
+
+/** A program that opens a session when its last one is over, and the session that it has now. */
+function program({ connect }: ClientBed): { services: Services; session: () => Promise<ZooKeeper> } {
+  let current: Promise<ZooKeeper> | undefined;
+  const session = async () => {
+    const client = await current;
+    if (client === undefined || ["expired", "closed"].includes(client.state)) {
+      current = connect({ sessionTimeoutMs: 1000 });
+    }
+    return current ?? assert.fail();
+  };
+  return { services: new TestedServices(session, path), session };
+}
+
+/** As ZooKeeper's own tests do it: by another connection with the session's password. */
+async function expire({ connect }: ClientBed, client: ZooKeeper): Promise<void> {
+  const expired = inState(client, "expired");
+  const thief = await connect({ resume: client.identity });
+  await thief.close();
+  await expired;
+}
+
+/** Resolves when the view shows these ids. */
+function shows(view: ServiceView, ...ids: string[]): Promise<unknown> {
+  const shown = () => view.instances.map(({ id }) => id).join();
+  return until(`the view shows ${ids}`, 20_000, () => shown() === ids.join());
+}
+
+/** The registry of services, and views of it. */
+export function discoveryTests(connectString: string): void {
+  it(
+    "shows an instance from its registration until it is unregistered, or its session ends",
+    { timeout },
+    () =>
+      withServers(connectString, async ({ connect }) => {
+        const [client, other] = await Promise.all([connect(), connect()]);
+        const view = await servicesOf(await connect()).watch("web");
+        assert.deepEqual([view.instances, view.choose()], [[], undefined]);
+        const metadata = { zone: "a" };
+        const registration = await servicesOf(client).register({ ...web, id: "1", metadata });
+        await servicesOf(other).register({ ...web, id: "2", address: "::1" });
+        await shows(view, "1", "2");
+        const { registeredMs, ...rest } = view.instances[0] ?? assert.fail();
+        assert.ok(Math.abs(registeredMs - Date.now()) < 60_000);
+        assert.deepEqual(rest, { ...web, id: "1", metadata, hostPort: "10.0.0.1:8080", isHealthy: true });
+        assert.equal(view.instances[1]?.hostPort, "[::1]:8080");
+        await registration.unregister();
+        assert.equal(registration.ended.aborted, true);
+        await shows(view, "2");
+        await other.close();
+        await shows(view);
+        assert.deepEqual(await servicesOf(client).names(), ["web"]);
+      }),
+  );
+
+  it("tells those who watch what an instance says of itself now", { timeout }, () =>
+    withServers(connectString, async ({ connect }) => {
+      const view = await servicesOf(await connect()).watch("web");
+      const told: unknown[] = [];
+      view.listen((instances) => told.push(instances[0]?.metadata));
+      const registration = await servicesOf(await connect()).register({ ...web, metadata: 1 });
+      await until("it is there", 20_000, () => told.at(-1) === 1);
+      registration.update({ metadata: 2 });
+      await until("it has changed", 20_000, () => told.at(-1) === 2);
+    }),
+  );
+
+  it(
+    "leaves out what its own check finds unhealthy, late or failing, until it is well again",
+    { timeout },
+    () =>
+      withServers(connectString, async ({ connect }) => {
+        const view = await servicesOf(await connect()).watch("web");
+        let check: () => Promise<boolean> = async () => true;
+        const health = { check: () => check(), intervalMs: 20 };
+        await servicesOf(await connect()).register({ ...web, id: "1", health });
+        const chosen = (id: string | undefined) =>
+          until(`${id} is chosen`, 20_000, () => view.choose()?.id === id);
+        await chosen("1");
+        const hanging = Promise.withResolvers<boolean>();
+        const hang = () => hanging.promise;
+        for (const bad of [
+          async () => false,
+          async () => {
+            throw new Error("the database does not answer");
+          },
+          hang,
+        ]) {
+          check = bad;
+          await chosen(undefined);
+          assert.equal(view.instances.length, 1, "it is still registered");
+          check = async () => true;
+          if (bad === hang) hanging.resolve(true);
+          await chosen("1");
+        }
+      }),
+  );
+
+  it("is registered again after its session has expired, and stays in the views meanwhile", { timeout }, () =>
+    withServers(connectString, async (bed) => {
+      const [server, user] = [program(bed), program(bed)];
+      const view = await user.services.watch("web");
+      const registration = await server.services.register({ ...web, id: "1" });
+      await shows(view, "1");
+      const seen: (readonly ServiceInstance[])[] = [];
+      view.listen((instances) => seen.push(instances));
+      await expire(bed, await user.session());
+      assert.equal(view.choose()?.id, "1", "between two sessions it goes on with what it knows");
+      await expire(bed, await server.session());
+      const registry = await bed.connect();
+      await until("it is registered by the next session", 20_000, async () => {
+        const stat = await registry.exists(`${path}/web/1`);
+        return stat?.ephemeralOwner === (await server.session()).sessionId;
+      });
+      await shows(view, "1");
+      registration.update({ metadata: "seen" });
+      await until("the view goes on", 20_000, () => view.instances[0]?.metadata === "seen");
+      assert.equal(registration.ended.aborted, false);
+      await registration.unregister();
+      await shows(view);
+    }),
+  );
+
+  it("goes on with what it knows while there is no connection", { timeout }, () =>
+    withServers(connectString, async ({ connect, connectThroughProxy }) => {
+      const { client, proxy } = await connectThroughProxy();
+      const view = await servicesOf(client).watch("web");
+      const registration = await servicesOf(await connect()).register({ ...web, id: "1" });
+      await shows(view, "1");
+      proxy.setMode("cut");
+      await inState(client, "disconnected");
+      await registration.unregister();
+      await servicesOf(await connect()).register({ ...web, id: "2" });
+      assert.equal(view.choose()?.id, "1");
+      proxy.setMode("pass");
+      await shows(view, "2");
+    }),
+  );
+
+  it("takes the place of its earlier life, whose znode would go with that one's session", { timeout }, () =>
+    withServers(connectString, async ({ connect }) => {
+      const [before, now] = await Promise.all([connect(), connect()]);
+      const first = await servicesOf(before).register({ ...web, id: "1", port: 1 });
+      const ended = once(first.ended, "abort");
+      const second = await servicesOf(now).register({ ...web, id: "1", port: 2 });
+      await ended;
+      assert.equal(first.ended.reason.code, "NODE_EXISTS");
+      await first.unregister();
+      await before.close();
+      const stat = await now.exists(`${path}/web/1`);
+      assert.equal(stat?.ephemeralOwner, now.sessionId);
+      assert.equal(second.ended.aborted, false);
+    }),
+  );
+
+  it("comes back when somebody deletes its znode", { timeout }, () =>
+    withServers(connectString, async ({ connect }) => {
+      const [client, operator] = await Promise.all([connect(), connect()]);
+      await servicesOf(client).register({ ...web, id: "1" });
+      await operator.deleteAll(path);
+      await until("it is back", 20_000, () => operator.exists(`${path}/web/1`));
+    }),
+  );
+
+  for (const what of ["answers", "requests"] as const) {
+    it(`is registered, changed and unregistered once when ${what} are lost`, { timeout }, () =>
+      withServers(connectString, async ({ connect }) => {
+        const client = await connect();
+        const lost = (["create", "set", "delete"] as const).map((write) => loseAnswers(client, write, what));
+        const view = await servicesOf(client).watch("web");
+        const registration = await servicesOf(client).register({ ...web, id: "1" });
+        registration.update({ metadata: "new" });
+        await until("it has changed", 20_000, () => view.instances[0]?.metadata === "new");
+        await registration.unregister();
+        assert.deepEqual((await client.children(`${path}/web`)).children, []);
+        assert.deepEqual(
+          lost.map((count) => count()),
+          [1, 1, 1],
+        );
+      }),
+    );
+  }
+
+  it("leaves nothing registered when its caller gives up", { timeout }, () =>
+    withServers(connectString, async ({ connect }) => {
+      const client = await connect();
+      await client.createAll(`${path}/web`);
+      for (let turns = 0; turns < 20; turns++) {
+        const giveUp = new AbortController();
+        const registering = servicesOf(client).register(
+          { ...web, id: `${turns}` },
+          { signal: giveUp.signal },
+        );
+        for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+        giveUp.abort();
+        const registration = await registering.catch((error) => void assert.equal(error.code, "ABORTED"));
+        await registration?.unregister();
+      }
+      await until("nothing is left", 20_000, async () => {
+        return (await client.children(`${path}/web`)).children.length === 0;
+      });
+    }),
+  );
+
+  it("says why it cannot register or watch", { timeout }, () =>
+    withServers(connectString, async ({ connect }) => {
+      const client = await connect();
+      const services = servicesOf(client);
+      for (const [service, message] of [
+        [{ ...web, port: 0 }, /port is 0; allowed: 1 to 65535/],
+        [{ ...web, address: "" }, /address is empty/],
+        [{ ...web, name: "a/b" }, /"a\/b"; allowed: the name of a znode/],
+        [{ ...web, health: { check: async () => true, intervalMs: 1 } }, /intervalMs is 1; allowed: 10 to/],
+      ] as const) {
+        assert.match((await failure(services.register(service), "BAD_ARGUMENTS")).message, message);
+      }
+      await client.close();
+      await failure(services.register(web), "CLOSED");
+      await failure(services.watch("web"), "CLOSED");
+    }),
+  );
+
+  it("reads what Curator writes, and writes what Curator reads", { timeout }, () =>
+    withServers(connectString, async ({ connect }) => {
+      const client = await connect();
+      // As curator-x-discovery 5.4.0 writes it, which leaves `enabled` out unless it is told otherwise.
+      const theirs =
+        '{"name":"web","id":"theirs","address":"10.0.0.2","port":8081,"sslPort":null,"payload":{"@class":' +
+        '"java.util.LinkedHashMap","zone":"b"},"registrationTimeUTC":1700000000000,"serviceType":"DYNAMIC",' +
+        '"uriSpec":null}';
+      await client.createAll(`${path}/web`);
+      await client.create(`${path}/web/theirs`, bytes(theirs));
+      await client.create(`${path}/web/no-instance`, bytes("[]"));
+      const view = await servicesOf(client).watch("web");
+      assert.deepEqual(view.instances, [
+        {
+          ...{ name: "web", id: "theirs", address: "10.0.0.2", port: 8081, hostPort: "10.0.0.2:8081" },
+          metadata: { "@class": "java.util.LinkedHashMap", zone: "b" },
+          ...{ isHealthy: true, registeredMs: 1_700_000_000_000 },
+        },
+      ]);
+      await servicesOf(client).register({ ...web, id: "ours" });
+      const { registrationTimeUTC, ...ours } = JSON.parse(text((await client.get(`${path}/web/ours`)).data));
+      assert.equal(typeof registrationTimeUTC, "number");
+      assert.deepEqual(ours, {
+        ...{ name: "web", id: "ours", address: "10.0.0.1", port: 8080, sslPort: null, payload: null },
+        ...{ serviceType: "DYNAMIC", uriSpec: null, enabled: true },
+      });
+    }),
+  );
+
+  it("chooses the instances one after another, also while they come and go", { timeout }, () =>
+    withServers(connectString, async ({ connect }) => {
+      const services = servicesOf(await connect());
+      const view = await services.watch("web");
+      const registrations = new Map<string, { unregister(): Promise<void> }>();
+      for (const id of ["a", "b", "c"]) registrations.set(id, await services.register({ ...web, id }));
+      await shows(view, "a", "b", "c");
+      const chosen = Array.from({ length: 4 }, () => view.choose()?.id);
+      assert.deepEqual(chosen, ["a", "b", "c", "a"]);
+      await registrations.get("b")?.unregister();
+      await shows(view, "a", "c");
+      assert.deepEqual([view.choose()?.id, view.choose()?.id], ["c", "a"]);
+    }),
+  );
+
+  it("chooses at random, or those that have not failed lately", { timeout }, () =>
+    withServers(connectString, async ({ connect }) => {
+      const services = servicesOf(await connect());
+      for (const id of ["a", "b", "c"]) await services.register({ ...web, id });
+      const random = await services.watch("web", { strategy: randomChoice(seededRandom(1)) });
+      assert.deepEqual(
+        new Set(Array.from({ length: 50 }, () => random.choose()?.id)),
+        new Set(["a", "b", "c"]),
+      );
+      const careful = await services.watch("web", { strategy: leastRecentlyFailed() });
+      const fail = () => {
+        const instance = careful.choose() ?? assert.fail();
+        careful.failed(instance);
+        return instance.id;
+      };
+      assert.deepEqual([fail(), fail()], ["a", "b"]);
+      assert.deepEqual([careful.choose()?.id, careful.choose()?.id], ["c", "c"]);
+      assert.deepEqual([fail(), fail(), fail()], ["c", "a", "b"], "the longest time ago");
+    }),
+  );
+}
