@@ -7,7 +7,7 @@ import { until } from "./until.ts";
 type Contents = Map<string, string>;
 
 /** Reads the whole tree from ZooKeeper, at rest. */
-export async function contentsOf(client: ZooKeeper, path: string): Promise<Contents> {
+async function contentsOf(client: ZooKeeper, path: string): Promise<Contents> {
   await client.sync(path);
   const contents: Contents = new Map();
   const visit = async (at: string): Promise<void> => {

@@ -10,7 +10,7 @@ const HELP = `Uses the recipes for ZooKeeper on a real ensemble under faults, an
 Usage: npm run zookeeper-nemesis -- [--rounds N] [--recipe NAME] [--seed N]
 
   --rounds N     How often (default 500)
-  --recipe NAME  Only this one: ${names}
+  --recipe NAME  Only this one, or these when it is given several times: ${names}
   --seed N       Which faults come in which order; their effect is another every time
 
 Exits with 1 and tells the round when a promise was broken.
@@ -37,7 +37,12 @@ function readOptions() {
   try {
     const text = { type: "string" } as const;
     const { values } = parseArgs({
-      options: { rounds: text, recipe: text, seed: text, help: { type: "boolean", short: "h" } },
+      options: {
+        rounds: text,
+        recipe: { ...text, multiple: true },
+        seed: text,
+        help: { type: "boolean", short: "h" },
+      },
     });
     if (values.help) {
       console.log(HELP);
@@ -47,7 +52,7 @@ function readOptions() {
     if (!/^[1-9]\d{0,8}$/.test(rounds))
       throw new Error(`--rounds is ${rounds}; it must be a whole number from 1`);
     if (!/^\d{1,15}$/.test(seed)) throw new Error(`--seed is ${seed}; it must be a whole number`);
-    const chosen = workloads.filter(({ name }) => recipe === undefined || name === recipe);
+    const chosen = workloads.filter(({ name }) => recipe === undefined || recipe.includes(name));
     if (chosen.length === 0) throw new Error(`--recipe is ${recipe}; allowed: ${names}`);
     return { rounds: Number(rounds), seed: Number(seed), chosen };
   } catch (error) {

@@ -3,6 +3,7 @@ import type { CallOptions } from "../../options.ts";
 import { checkPath, childOf } from "../../paths.ts";
 import type { ZooKeeper } from "../../zookeeper.ts";
 import { unlessAborted } from "../bounded.ts";
+import { untilAnswered } from "../lost-answers.ts";
 import { Candidates } from "./candidates.ts";
 import { Claim } from "./claim.ts";
 import { type Entry, entryPrefix, PRIORITY_MAX } from "./entries.ts";
@@ -172,7 +173,9 @@ export class Queue {
     } catch (error) {
       if (!ZooKeeperError.is(error, "NO_NODE")) throw error;
     }
-    for (const path of [this.#takenPath, this.#entriesPath]) await this.#client.createAll(path, options);
+    for (const path of [this.#takenPath, this.#entriesPath]) {
+      await untilAnswered(() => this.#client.createAll(path, options));
+    }
     return call();
   }
 }

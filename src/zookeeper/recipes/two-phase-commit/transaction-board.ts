@@ -45,7 +45,7 @@ export class TransactionBoard {
 
   /** Creates the path, and begins to follow what is below it. */
   async start(signal: AbortSignal | undefined): Promise<void> {
-    await this.#client.createAll(this.#path, { signal });
+    await untilAnswered(() => this.#client.createAll(this.#path, { signal }));
     await this.#cache.start({ ...(signal && { signal }) });
   }
 
