@@ -88,4 +88,81 @@ export const recipeMutants: readonly RecipeMutant[] = [
       [`${recipes}/counter.ts`, "if (error.maybeApplied) return this.#settle(error, marker, call);", ""],
     ],
   },
+  {
+    name: "a taker does not look for its claim when the answer was lost",
+    test: "claims and removes each item once when answers are lost",
+    edits: [[`${recipes}/queue/claim.ts`, "if (isRepeated && (await this.#isHeld(options))) return;", ""]],
+  },
+  {
+    name: "who has released an item takes the claim of the next one away",
+    test: "never takes it back from them",
+    edits: [[`${recipes}/queue/claim.ts`, "if (await this.#isHeld(options)) await", "await"]],
+  },
+  {
+    name: "a taker that gives up keeps the claim that comes later",
+    test: "keeps no claim for a taker that gives up",
+    edits: [[`${recipes}/queue/queue.ts`, "giveBack(claiming);", "void giveBack;"]],
+  },
+  {
+    name: "a cache does not read again what it may have missed",
+    test: "makes up for what it has missed without a connection, by a persistent watch",
+    edits: [
+      [
+        `${recipes}/cache/znode-cache.ts`,
+        `(type === "missed") this.#read(this.#path, "all");`,
+        `(type === "missed") return;`,
+      ],
+    ],
+  },
+  {
+    name: "a znode that was created again counts as changed",
+    test: "makes up for what it has missed without a connection, by a persistent watch",
+    edits: [
+      [`${recipes}/cache/cached-tree.ts`, "if (stat.czxid > before.stat.czxid)", "if (stat.czxid < 0n)"],
+    ],
+  },
+  {
+    name: "an instance changes the znode of its earlier life, which goes with that one's session",
+    test: "takes the place of its earlier life",
+    edits: [
+      [
+        `${recipes}/discovery/registration.ts`,
+        "found.stat.ephemeralOwner !== client.sessionId",
+        "found.stat.version < 0",
+      ],
+    ],
+  },
+  {
+    name: "a view is empty until a new session has read everything",
+    test: "stays in the views meanwhile",
+    edits: [
+      [
+        `${recipes}/discovery/service-view.ts`,
+        "if (isInitialized) this.#tell",
+        "void isInitialized; this.#tell",
+      ],
+    ],
+  },
+  {
+    name: "a transaction is committed without all votes",
+    test: "is decided by the participants when its coordinator has died",
+    edits: [
+      [
+        `${recipes}/two-phase-commit/transaction.ts`,
+        `participants.every(({ vote }) => vote === "yes")`,
+        `participants.some(({ vote }) => vote === "yes")`,
+      ],
+    ],
+  },
+  {
+    name: "a later decision takes the place of the first one",
+    test: "has one outcome when one decides to abort while the last vote comes",
+    edits: [
+      [
+        `${recipes}/two-phase-commit/transaction-board.ts`,
+        "{ version: UNDECIDED, ...UNTIL_SESSION_ENDS }",
+        "UNTIL_SESSION_ENDS",
+      ],
+    ],
+  },
 ];

@@ -162,6 +162,14 @@ export function discoveryTests(connectString: string): void {
       view.listen((instances) => seen.push(instances));
       await expire(bed, await user.session());
       assert.equal(view.choose()?.id, "1", "between two sessions it goes on with what it knows");
+      registration.update({ metadata: "in the next session" });
+      await until("the next session is seen", 20_000, () => {
+        return view.instances[0]?.metadata === "in the next session";
+      });
+      assert.ok(
+        seen.every((instances) => instances.length === 1),
+        "it is never gone",
+      );
       await expire(bed, await server.session());
       const registry = await bed.connect();
       await until("it is registered by the next session", 20_000, async () => {
