@@ -13,6 +13,7 @@ import { kazooLockTests } from "./recipes/suites/kazoo-locks.ts";
 import { lockTests } from "./recipes/suites/locks.ts";
 import { lostLockTests } from "./recipes/suites/lost-locks.ts";
 import { queueTests } from "./recipes/suites/queue.ts";
+import { serviceChoiceTests } from "./recipes/suites/service-choice.ts";
 import { twoPhaseCommitTests } from "./recipes/suites/two-phase-commit.ts";
 
 // Not in a hook: Bun gives hooks five seconds, whatever they ask for.
@@ -36,6 +37,7 @@ describe("recipes on ZooKeeper", { timeout: 180_000 }, () => {
   describe("queue", () => queueTests(connectString));
   describe("cache", () => cacheTests(connectString));
   describe("service discovery", () => discoveryTests(connectString));
+  describe("choice of a service", () => serviceChoiceTests(connectString));
   describe("two-phase commit", () => twoPhaseCommitTests(connectString));
   describe("locks, with kazoo", () => kazooLockTests(client, kazoo));
   describe("groups, with kazoo", () => kazooGroupTests(client, kazoo));

@@ -1,86 +1,21 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { it } from "node:test";
-import {
-  leastRecentlyFailed,
-  randomChoice,
-  type ServiceInstance,
-  Services,
-  type ServiceView,
-  type ZooKeeper,
-} from "../../../../src/zookeeper/index.ts";
+import type { ServiceInstance } from "../../../../src/zookeeper/index.ts";
 import { loseAnswers } from "../../../support/lost-answers.ts";
-import { seededRandom } from "../../../support/seeded-random.ts";
-import { until } from "../../../support/until.ts";
 import {
-  bytes,
-  type ClientBed,
-  failure,
-  inState,
-  text,
-  withClients,
-} from "../../../support/zookeeper-clients.ts";
+  expire,
+  path,
+  program,
+  servicesOf,
+  shows,
+  web,
+  withServers,
+} from "../../../support/tested-services.ts";
+import { until } from "../../../support/until.ts";
+import { bytes, failure, inState, text } from "../../../support/zookeeper-clients.ts";
 
 const timeout = 30_000;
-const path = "/services";
-const web = { name: "web", address: "10.0.0.1", port: 8080 };
-
-/** What is open, and has to be closed after a test: it would outlive every session. */
-const open: (() => unknown)[] = [];
-
-/** The services of a program. What it registers and watches is closed after the test. */
-class TestedServices extends Services {
-  override async register(...args: Parameters<Services["register"]>) {
-    const registration = await super.register(...args);
-    open.push(() => registration.unregister());
-    return registration;
-  }
-
-  override async watch(...args: Parameters<Services["watch"]>) {
-    const view = await super.watch(...args);
-    open.push(() => view.close());
-    return view;
-  }
-}
-
-async function withServers(connectString: string, body: (bed: ClientBed) => Promise<void>): Promise<void> {
-  await withClients(connectString, async (bed) => {
-    try {
-      await body(bed);
-    } finally {
-      await Promise.all(open.splice(0).map((close) => close()));
-    }
-  });
-}
-
-const servicesOf = (client: ZooKeeper) => new TestedServices(async () => client, path);
-
-/** A program that opens a session when its last one is over, and the session that it has now. */
-function program({ connect }: ClientBed): { services: Services; session: () => Promise<ZooKeeper> } {
-  let current: Promise<ZooKeeper> | undefined;
-  const session = async () => {
-    const client = await current;
-    if (client === undefined || ["expired", "closed"].includes(client.state)) {
-      current = connect({ sessionTimeoutMs: 1000 });
-    }
-    return current ?? assert.fail();
-  };
-  return { services: new TestedServices(session, path), session };
-}
-
-/** As ZooKeeper's own tests do it: by another connection with the session's password. */
-async function expire({ connect }: ClientBed, client: ZooKeeper): Promise<void> {
-  const expired = inState(client, "expired");
-  const thief = await connect({ resume: client.identity });
-  await thief.close();
-  await expired;
-}
-
-/** Resolves when the view shows these ids. */
-function shows(view: ServiceView, ...ids: string[]): Promise<unknown> {
-  const shown = () => view.instances.map(({ id }) => id).join();
-  return until(`the view shows ${ids}`, 20_000, () => shown() === ids.join());
-}
 
 /** The registry of services, and views of it. */
 export function discoveryTests(connectString: string): void {
@@ -310,42 +245,6 @@ export function discoveryTests(connectString: string): void {
         ...{ name: "web", id: "ours", address: "10.0.0.1", port: 8080, sslPort: null, payload: null },
         ...{ serviceType: "DYNAMIC", uriSpec: null, enabled: true },
       });
-    }),
-  );
-
-  it("chooses the instances one after another, also while they come and go", { timeout }, () =>
-    withServers(connectString, async ({ connect }) => {
-      const services = servicesOf(await connect());
-      const view = await services.watch("web");
-      const registrations = new Map<string, { unregister(): Promise<void> }>();
-      for (const id of ["a", "b", "c"]) registrations.set(id, await services.register({ ...web, id }));
-      await shows(view, "a", "b", "c");
-      const chosen = Array.from({ length: 4 }, () => view.choose()?.id);
-      assert.deepEqual(chosen, ["a", "b", "c", "a"]);
-      await registrations.get("b")?.unregister();
-      await shows(view, "a", "c");
-      assert.deepEqual([view.choose()?.id, view.choose()?.id], ["c", "a"]);
-    }),
-  );
-
-  it("chooses at random, or those that have not failed lately", { timeout }, () =>
-    withServers(connectString, async ({ connect }) => {
-      const services = servicesOf(await connect());
-      for (const id of ["a", "b", "c"]) await services.register({ ...web, id });
-      const random = await services.watch("web", { strategy: randomChoice(seededRandom(1)) });
-      assert.deepEqual(
-        new Set(Array.from({ length: 50 }, () => random.choose()?.id)),
-        new Set(["a", "b", "c"]),
-      );
-      const careful = await services.watch("web", { strategy: leastRecentlyFailed() });
-      const fail = () => {
-        const instance = careful.choose() ?? assert.fail();
-        careful.failed(instance);
-        return instance.id;
-      };
-      assert.deepEqual([fail(), fail()], ["a", "b"]);
-      assert.deepEqual([careful.choose()?.id, careful.choose()?.id], ["c", "c"]);
-      assert.deepEqual([fail(), fail(), fail()], ["c", "a", "b"], "the longest time ago");
     }),
   );
 }
