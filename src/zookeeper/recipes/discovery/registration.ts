@@ -74,10 +74,15 @@ export class ServiceRegistration {
     await this.#running;
     const client = this.#client;
     if (client === undefined || isOver(client)) return;
-    await untilAnswered(async () => {
-      const stat = await client.exists(this.#path, options);
-      if (stat?.ephemeralOwner === client.sessionId) await client.delete(this.#path, options);
-    });
+    try {
+      await untilAnswered(async () => {
+        const stat = await client.exists(this.#path, options);
+        if (stat?.ephemeralOwner === client.sessionId) await client.delete(this.#path, options);
+      });
+    } catch (error) {
+      // Then it is gone as well.
+      if (!ZooKeeperError.is(error, "NO_NODE", "SESSION_EXPIRED", "CLOSED")) throw error;
+    }
   }
 
   /** Until the session is over. */
