@@ -26,10 +26,8 @@ export class Attempts<T> {
   readonly #session: Session;
   readonly #retry: RetryPolicy;
   readonly #call: Call<T>;
-  /** Why the call was stopped. */
-  #stop: { readonly code: ZooKeeperErrorCode; readonly problem: string; readonly cause: unknown } | undefined;
-  /** Ends a wait when the call is stopped. Most calls never need it. */
-  #waiting: AbortController | undefined;
+  /** Aborted, with the error of the call, when it is stopped while nothing is under way. Most calls never need it. */
+  #stopped: AbortController | undefined;
   #backoff: Backoff | undefined;
   #current: Request<T> | undefined;
   /** Whether an attempt may have been carried out. */
@@ -44,8 +42,8 @@ export class Attempts<T> {
   /** Makes the first attempt at once if there is a connection, so that calls are sent in their order. */
   async run(): Promise<T> {
     for (;;) {
-      while (!this.#session.states.isAttached && this.#stop === undefined) await this.#stateChange();
-      this.#throwIfStopped();
+      while (!this.#session.states.isAttached) await this.#stateChange();
+      this.#stopped?.signal.throwIfAborted();
       this.#current = this.#call.start();
       try {
         return await this.#current.answer;
@@ -54,48 +52,47 @@ export class Attempts<T> {
         if (!this.#repeats(error)) throw this.#complete(error);
         this.#isUncertain ||= this.#call.effect !== "read";
       }
-      // An answer may have been lost at the moment at which the call was stopped.
-      this.#throwIfStopped();
       this.#backoff ??= createBackoff(systemClock, FIRST_PAUSE_MS, PAUSE_MS_MAX);
-      if (this.#session.states.isAttached) await this.#backoff.wait(this.#wait());
+      if (this.#session.states.isAttached) await this.#backoff.wait(this.#stopping().signal);
     }
   }
 
   /** Ends the call with an error, unless it has ended. */
   stop(code: ZooKeeperErrorCode, problem: string, cause?: unknown): void {
-    this.#stop ??= { code, problem, cause };
-    this.#current?.abandon(code, problem, cause);
-    this.#waiting?.abort();
+    if (this.#current !== undefined) {
+      this.#current.abandon(code, problem, cause);
+      return;
+    }
+    const { name, path } = this.#call;
+    const error = new ZooKeeperError(code, `${name} ${path}: ${problem}`, { path, cause });
+    this.#stopping().abort(this.#complete(error));
   }
 
-  /** Resolves at a change of the session's state, or when the call is stopped. Errors: that of a session that is over. */
+  /** Resolves at a change of the session's state. Errors: that of a session that is over; that of `stop`. */
   #stateChange(): Promise<void> {
     const { states } = this.#session;
-    const { name, path } = this.#call;
-    if (states.isOver) throw this.#complete(states.refusal(name, path));
-    const stopped = this.#wait();
-    return new Promise((resolve) => {
+    const { signal } = this.#stopping();
+    return new Promise((resolve, reject) => {
+      const { name, path } = this.#call;
+      if (states.isOver) return reject(this.#complete(states.refusal(name, path)));
+      if (signal.aborted) return reject(signal.reason);
       const settle = () => {
         stopListening();
-        stopped.removeEventListener("abort", settle);
+        signal.removeEventListener("abort", stop);
         resolve();
       };
+      const stop = () => {
+        settle();
+        reject(signal.reason);
+      };
       const stopListening = states.listen(settle);
-      stopped.addEventListener("abort", settle, { once: true });
+      signal.addEventListener("abort", stop, { once: true });
     });
   }
 
-  #throwIfStopped(): void {
-    if (this.#stop === undefined) return;
-    const { name, path } = this.#call;
-    const { code, problem, cause } = this.#stop;
-    throw this.#complete(new ZooKeeperError(code, `${name} ${path}: ${problem}`, { path, cause }));
-  }
-
-  /** Aborted when the call is stopped, which it is not yet. */
-  #wait(): AbortSignal {
-    this.#waiting ??= new AbortController();
-    return this.#waiting.signal;
+  #stopping(): AbortController {
+    this.#stopped ??= new AbortController();
+    return this.#stopped;
   }
 
   #repeats(error: unknown): boolean {

@@ -1,10 +1,12 @@
 import { systemClock, withTimeout } from "../common/clock.ts";
 import { Calls } from "./calls.ts";
 import { ZooKeeperError } from "./errors.ts";
+import { followEnsemble } from "./follow-ensemble.ts";
 import {
   type Auth,
   type CallOptions,
   checkDeadline,
+  checkFollowing,
   checkSessionTimeout,
   checkTls,
   type ZooKeeperOptions,
@@ -30,9 +32,11 @@ export async function openSession(
 ): Promise<OpenSession> {
   const { source, chroot } = parseServers(options.servers);
   const { sessionTimeoutMs = 10_000, auth = [], tls, readOnly = false, resume } = options;
-  const { deadlineMs: callMs = 30_000, retry = "reads", onDiagnostic = () => {} } = options;
+  const { followEnsemble: follows = false, onDiagnostic = () => {} } = options;
+  const { deadlineMs: callMs = 30_000, retry = "reads" } = options;
   checkSessionTimeout(sessionTimeoutMs);
   checkTls(tls);
+  checkFollowing(follows, tls);
   checkDeadline(callMs);
   if (deadlineMs !== undefined) checkDeadline(deadlineMs);
   const credentials = auth.map(credentialsOf);
@@ -51,6 +55,7 @@ export async function openSession(
       onDiagnostic(message);
     },
   });
+  if (follows) followEnsemble(session);
   const limitMs = deadlineMs ?? callMs;
   const given = signal ?? new AbortController().signal;
   try {

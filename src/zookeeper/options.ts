@@ -89,6 +89,12 @@ export interface ZooKeeperOptions {
   readonly tls?: ConnectionOptions | undefined;
   /** Whether a server that has no majority will do for reading, until another one is found. Default: false. */
   readonly readOnly?: boolean | undefined;
+  /**
+   * Whether to follow changes of the ensemble's members (`reconfig`): the client then tries the members that the ensemble
+   * names before `servers`, which stay for when it reaches none of those. For ensembles whose configuration has addresses
+   * that this client can reach; it names no ports for TLS. Default: false.
+   */
+  readonly followEnsemble?: boolean | undefined;
   /** Milliseconds that calls may take that have no deadline of their own: above 0, or Infinity. Default 30,000. */
   readonly deadlineMs?: number | undefined;
   /** Default: reads. */
@@ -130,4 +136,11 @@ export function checkTls(tls: ConnectionOptions | undefined): void {
     const message = "the certificates or the key for TLS with ZooKeeper cannot be used";
     throw new ZooKeeperError("BAD_ARGUMENTS", message, { cause });
   }
+}
+
+/** Errors: BAD_ARGUMENTS, when a client is to follow its ensemble to ports for TLS. */
+export function checkFollowing(followEnsemble: boolean, tls: ConnectionOptions | undefined): void {
+  if (!followEnsemble || tls === undefined) return;
+  const problem = "an ensemble's configuration names no ports for TLS";
+  throw new ZooKeeperError("BAD_ARGUMENTS", `followEnsemble is true; allowed with tls: false, as ${problem}`);
 }

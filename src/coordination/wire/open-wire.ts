@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from "node:tls";
+import { followEnsemble } from "../../zookeeper/follow-ensemble.ts";
 import { credentialsOf } from "../../zookeeper/open-session.ts";
-import { checkSessionTimeout, checkTls } from "../../zookeeper/options.ts";
+import { checkFollowing, checkSessionTimeout, checkTls } from "../../zookeeper/options.ts";
 import { parseConnectString } from "../../zookeeper/wire/connect-string.ts";
 import { systemNames } from "../../zookeeper/wire/endpoints.ts";
 import { Session } from "../../zookeeper/wire/session.ts";
@@ -17,6 +18,8 @@ export interface WireSettings {
    * default.
    */
   readonly sessionTimeoutMs: number;
+  /** Whether to go where changes of the ensemble's members lead, see `ZooKeeperOptions`. Default: false. */
+  readonly followEnsemble?: boolean;
   /** Digest credentials `user:password`. */
   readonly auth?: string;
   /** TLS options. ZooKeeper has a separate port for TLS (secureClientPort). */
@@ -42,16 +45,26 @@ export function openWire(settings: WireSettings): OpenSession {
 }
 
 /** Checks the settings. Errors: BAD_ARGUMENTS. */
-async function prepared({ connectString, sessionTimeoutMs, auth, tls }: WireSettings) {
+async function prepared({
+  connectString,
+  sessionTimeoutMs,
+  followEnsemble: follows = false,
+  auth,
+  tls,
+}: WireSettings) {
   return translated(async () => {
     const { servers, chroot } = parseConnectString(connectString);
     checkSessionTimeout(sessionTimeoutMs);
     checkTls(tls);
+    checkFollowing(follows, tls);
     const credentials = auth === undefined ? [] : [credentialsOf({ scheme: "digest", auth })];
     const never = { readOnly: false, resume: undefined };
     const common = { source: { servers }, chroot, sessionTimeoutMs, credentials, tls, names: systemNames };
-    const begin = (onDiagnostic: (message: string) => void) =>
-      new Session({ ...common, ...never, onDiagnostic });
+    const begin = (onDiagnostic: (message: string) => void) => {
+      const session = new Session({ ...common, ...never, onDiagnostic });
+      if (follows) followEnsemble(session);
+      return session;
+    };
     return { chroot, hasCredentials: auth !== undefined, begin };
   });
 }

@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from "node:tls";
 import { Attachment, type AttachmentEvents, type AttachmentSettings } from "./attachment.ts";
-import type { ServerSource } from "./connect-string.ts";
+import type { ServerAddress, ServerSource } from "./connect-string.ts";
 import { createDiagnostics, type Failure } from "./diagnostics.ts";
 import { EndpointResolver, type NameService } from "./endpoints.ts";
 import { type Attempt, HostProvider } from "./host-provider.ts";
@@ -53,6 +53,11 @@ export class Attachments {
       const attempt = await this.#hosts.next(this.#begin().grantedTimeoutMs, this.over);
       if (attempt !== undefined) await this.#attach(attempt);
     }
+  }
+
+  /** From now on tries these members of the ensemble before the servers of the settings, see `EndpointResolver`. */
+  prefer(members: readonly ServerAddress[]): void {
+    this.#resolver.prefer(members);
   }
 
   /** Ends the attachment, and all that is under way. */

@@ -21,6 +21,9 @@ export const systemNames: NameService = {
   serversOf: (service) => resolveSrv(service),
 };
 
+/** Less than that of any SRV record, so that members of the ensemble come first. */
+const MEMBER_PRIORITY = -1;
+
 /** Longest wait for an answer about a name. */
 const RESOLVE_MS_MAX = 5000;
 
@@ -39,17 +42,30 @@ export class EndpointResolver {
   /** The last addresses of each host. Those that are not asked for any more are forgotten. */
   #known = new Map<string, readonly string[]>();
   #lastServers: readonly (ServerAddress & { readonly priority: number })[] = [];
+  #members: readonly ServerAddress[] = [];
 
   constructor(source: ServerSource, names: NameService) {
     this.#source = source;
     this.#names = names;
   }
 
+  /**
+   * From now on these members of the ensemble come before the servers of the source, which stay for when none of them can
+   * be reached. None at all changes nothing. A loopback address is meant for the member's own machine: unless the source
+   * has one too, it would lead to whatever ZooKeeper runs here.
+   */
+  prefer(members: readonly ServerAddress[]): void {
+    const isHere = "servers" in this.#source && this.#source.servers.some(({ host }) => isLoopback(host));
+    const reachable = isHere ? members : members.filter(({ host }) => !isLoopback(host));
+    if (reachable.length > 0) this.#members = reachable;
+  }
+
   /** Takes at most five seconds, or `timeoutMs` if that is less, for each kind of record. */
   async resolve(timeoutMs: number): Promise<Resolved> {
     const limitMs = Math.min(timeoutMs, RESOLVE_MS_MAX);
     const failures = new Map<ServerAddress, Failure>();
-    const servers = shuffled(await this.#servers(limitMs, failures));
+    const members = this.#members.map((member) => ({ ...member, priority: MEMBER_PRIORITY }));
+    const servers = shuffled([...members, ...(await this.#servers(limitMs, failures))]);
     const known = new Map<string, readonly string[]>();
     const found = await Promise.all(
       servers.map(async (server) => {
@@ -93,6 +109,10 @@ export class EndpointResolver {
 
 function keyOf({ address, port }: Endpoint): string {
   return `${address} ${port}`;
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.[\d.]+$/.test(host);
 }
 
 function failureOf(error: unknown): Failure {

@@ -6,6 +6,7 @@ import { SessionWatches, type Watch } from "../watches/session-watches.ts";
 import type { Attachment } from "./attachment.ts";
 import { Attachments, type AttachmentsSettings, type Beginning } from "./attachments.ts";
 import { Authentications } from "./authentications.ts";
+import type { ServerAddress } from "./connect-string.ts";
 import type { Failure } from "./diagnostics.ts";
 import type { JuteReader } from "./jute.ts";
 import type { Operation } from "./operation.ts";
@@ -104,6 +105,11 @@ export class Session {
   /** Gives the session an identity more, also after a reconnect. Errors: as `request`; of the answer: AUTH_FAILED. */
   authenticate(credentials: Credentials): Request<void> {
     return this.#authentications.start(credentials, this.#attached("addAuth", credentials.scheme));
+  }
+
+  /** From now on tries these members of the ensemble before the servers of the settings. None at all changes nothing. */
+  preferMembers(members: readonly ServerAddress[]): void {
+    this.#attachments.prefer(members);
   }
 
   /** Sets one-shot watches of a path on the server again. Those that have something to tell since fire at once. */

@@ -90,22 +90,6 @@ export function callTests(connectString: string): void {
     }),
   );
 
-  it("does not repeat a call that is aborted because another one has failed", { timeout: 20_000 }, () =>
-    withClients(connectString, async ({ connectThroughProxy }) => {
-      const { client, proxy } = await connectThroughProxy();
-      const abort = new AbortController();
-      proxy.setMode("mute");
-      // Both answers are lost in one turn of the event loop, that to the write first.
-      const writing = client.create("/a").catch((error) => {
-        abort.abort(error);
-        throw error;
-      });
-      const reading = client.get("/", { signal: abort.signal });
-      proxy.setMode("cut");
-      await Promise.all([failure(writing, "CONNECTION_LOSS"), failure(reading, "ABORTED")]);
-    }),
-  );
-
   it("repeats nothing if told so", { timeout: 20_000 }, () =>
     withClients(connectString, async ({ connectThroughProxy }) => {
       const { client, proxy } = await connectThroughProxy({ retry: "nothing" });
