@@ -15,12 +15,15 @@ export interface MemberPorts {
 
 interface MemberLayout {
   readonly index: number;
-  /** Of all members. */
+  /** Of all members, spare ones last. */
   readonly ports: readonly MemberPorts[];
+  /** How many of them are spare. When some are, the configuration says where clients reach each member. */
+  readonly spare: number;
   /** Shared by all members; each has a folder of its own in it. */
   readonly folder: string;
   readonly tickTimeMs: number;
   readonly tls: boolean | "mutual";
+  readonly heapMb: number;
   readonly config: Readonly<Record<string, string>>;
   readonly properties: Readonly<Record<string, string>>;
 }
@@ -30,6 +33,8 @@ export interface ZooKeeperMember {
   /** `host:port` for clients. */
   readonly address: string;
   readonly port: number;
+  /** Its line in the configuration of an ensemble: `server.<number>=...`, with where clients reach it. */
+  readonly definition: string;
   /** `host:port` for clients that speak TLS, and the certificate in PEM that they have to trust, with its key. */
   readonly tls: { readonly address: string; readonly certificate: string; readonly key: string } | undefined;
   /** Starts it if it does not run, and waits until it serves clients. */
@@ -105,6 +110,7 @@ export function makeMember(layout: MemberLayout): ZooKeeperMember {
   return {
     address: `${HOST}:${port}`,
     port,
+    definition: `server.${layout.index + 1}=${definitionOf(ownPorts(layout))}`,
     tls,
     async start() {
       launch();
@@ -127,6 +133,11 @@ function ownPorts({ ports, index }: MemberLayout): MemberPorts {
   return own;
 }
 
+/** See "Dynamic Reconfiguration" in ZooKeeper's guide. */
+function definitionOf({ quorum, election, client }: MemberPorts): string {
+  return `${HOST}:${quorum}:${election}:participant;${HOST}:${client}`;
+}
+
 function writeConfig(layout: MemberLayout, folder: string): void {
   const { client, secure } = ownPorts(layout);
   const settings: Record<string, string | number> = {
@@ -136,16 +147,21 @@ function writeConfig(layout: MemberLayout, folder: string): void {
     // In ticks. Generous for the start, as machines that run tests are busy.
     initLimit: Math.ceil(20_000 / layout.tickTimeMs),
     syncLimit: 10,
-    clientPort: client,
-    clientPortAddress: HOST,
+    // With spare members, it is in the definition of each.
+    ...(layout.spare === 0 && { clientPort: client, clientPortAddress: HOST }),
     maxClientCnxns: 0,
     maxSessionTimeout: 60_000,
     "admin.enableServer": "false",
     "4lw.commands.whitelist": "*",
   };
   if (layout.ports.length > 1) {
-    for (const [index, { quorum, election }] of layout.ports.entries()) {
-      settings[`server.${index + 1}`] = `${HOST}:${quorum}:${election}`;
+    const isSpare = (index: number) => index >= layout.ports.length - layout.spare;
+    for (const [index, ports] of layout.ports.entries()) {
+      // Spare members that knew each other could make an ensemble of their own.
+      if (isSpare(index) && index !== layout.index) continue;
+      const { quorum, election } = ports;
+      settings[`server.${index + 1}`] =
+        layout.spare > 0 ? definitionOf(ports) : `${HOST}:${quorum}:${election}`;
     }
   }
   if (layout.tls) {
@@ -184,7 +200,7 @@ function makeCertificate(folder: string): { certificate: string; key: string } {
 const closeInherited =
   'for fd in $(ls /proc/self/fd); do if [ "$fd" -gt 2 ]; then eval "exec $fd>&-"; fi; done';
 
-function runJava(folder: string, log: string, { tls, properties }: MemberLayout): ChildProcess {
+function runJava(folder: string, log: string, { tls, heapMb, properties }: MemberLayout): ChildProcess {
   const output = openSync(log, "a");
   try {
     return spawn(
@@ -192,7 +208,7 @@ function runJava(folder: string, log: string, { tls, properties }: MemberLayout)
       [
         ["-c", `${closeInherited}; exec "$@"`, "bash", "java"],
         // One small quick-starting process of a moment, not a server of years.
-        ["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"],
+        [`-Xmx${heapMb}m`, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"],
         // Nothing here outlives a crash of the machine, so nothing needs to wait for the disk.
         ["-Dzookeeper.forceSync=no", "-Dzookeeper.preAllocSize=1024"],
         // Elections repeat what was not heard of after this time, doubled up to a minute by default.

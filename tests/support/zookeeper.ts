@@ -11,6 +11,11 @@ export interface ZooKeeperSettings {
   /** One server that stands alone, or an ensemble of three. 1 by default. */
   readonly members?: 1 | 3;
   /**
+   * How many servers there are besides, which can join an ensemble of three by `reconfig`. With some, everybody may do
+   * so, and the configuration of the ensemble has addresses for clients. 0 by default.
+   */
+  readonly spare?: number;
+  /**
    * ZooKeeper's unit of time. SessionKeeper live for at least two ticks and expire on a tick; followers follow within
    * ten. 250 by default, so that what has to time out does so soon.
    */
@@ -20,6 +25,8 @@ export interface ZooKeeperSettings {
    * the member trusts, which its own is. Not by default.
    */
   readonly tls?: boolean | "mutual";
+  /** Memory for Java's heap, in megabytes. 192 by default. */
+  readonly heapMb?: number;
   /** Lines of zoo.cfg besides, for what is switched off by default. */
   readonly config?: Readonly<Record<string, string>>;
   /** Properties of the JVM, for what has no line in zoo.cfg. */
@@ -31,6 +38,8 @@ export interface ZooKeeper {
   /** With data and log of each member, until it is closed. */
   readonly folder: string;
   readonly members: readonly ZooKeeperMember[];
+  /** They have still to be started. */
+  readonly spare: readonly ZooKeeperMember[];
   /** `host:port` of all members, separated by commas. */
   readonly connectString: string;
   /** The member that leads (or stands alone), once there is one. */
@@ -62,20 +71,24 @@ export async function startZooKeeper(settings: ZooKeeperSettings = {}): Promise<
 }
 
 async function layOut(settings: ZooKeeperSettings): Promise<ZooKeeper> {
-  const { members: count = 1, tickTimeMs = 250, tls = false, config = {}, properties = {} } = settings;
+  const { members: count = 1, spare = 0, tickTimeMs = 250, tls = false, heapMb = 192 } = settings;
+  const config = { ...(spare > 0 && { reconfigEnabled: "true" }), ...settings.config };
+  const properties = { ...(spare > 0 && { "zookeeper.skipACL": "yes" }), ...settings.properties };
   const folder = await mkdtemp(join(tmpdir(), "kvlab-zookeeper-"));
-  const free = await freePorts(count * 4);
-  const ports = Array.from({ length: count }, (_, index): MemberPorts => {
+  const free = await freePorts((count + spare) * 4);
+  const ports = Array.from({ length: count + spare }, (_, index): MemberPorts => {
     const [client = 0, secure = 0, quorum = 0, election = 0] = free.slice(index * 4);
     return { client, secure, quorum, election };
   });
-  const members = ports.map((_, index) =>
-    makeMember({ index, ports, folder, tickTimeMs, tls, config, properties }),
+  const all = ports.map((_, index) =>
+    makeMember({ index, ports, spare, folder, tickTimeMs, tls, heapMb, config, properties }),
   );
+  const members = all.slice(0, count);
   const quorum = Math.floor(count / 2);
   return {
     folder,
     members,
+    spare: all.slice(count),
     connectString: members.map(({ address }) => address).join(","),
     leader: async () => (await led(members, quorum)).leader,
     follower: async () => (await led(members, quorum)).followers[0] ?? nobody(),
@@ -85,7 +98,7 @@ async function layOut(settings: ZooKeeperSettings): Promise<ZooKeeper> {
       await led(members, count - 1);
     },
     async close() {
-      await Promise.all(members.map((member) => member.kill()));
+      await Promise.all(all.map((member) => member.kill()));
       await rm(folder, { recursive: true, force: true });
     },
   };
