@@ -36,6 +36,11 @@ export const programs = {
     package: "zookeeper",
     present: () => existsSync("/usr/share/java/zookeeper.jar"),
   },
+  kazoo: {
+    what: "kazoo",
+    package: "python3-kazoo",
+    present: () => existsSync("/usr/lib/python3/dist-packages/kazoo"),
+  },
   etcd: { what: "etcd", package: "etcd-server", present: () => onPath("etcd") },
   redis: { what: "Redis", package: "redis-server", present: () => onPath("redis-server") },
   redisBenchmark: {
