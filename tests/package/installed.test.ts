@@ -7,12 +7,14 @@ import { build } from "esbuild";
 import { openPage } from "../support/chromium.ts";
 import { freeRange } from "../support/free-ports.ts";
 import { until } from "../support/until.ts";
+import { startZooKeeper } from "../support/zookeeper.ts";
 import { installPackage, oldestNode, root } from "./installed-package.ts";
 import { startCommand } from "./start-command.ts";
 
 const timeout = 180_000;
 const oldest = await oldestNode();
 const program = await installPackage();
+const zookeeper = await startZooKeeper();
 const [routerport, dataport] = [await freeRange(3), await freeRange(4)];
 // The command is a file of the package: on the oldest Node.js, as where Bun is unknown.
 const cluster = startCommand(
@@ -22,7 +24,7 @@ const cluster = startCommand(
   oldest,
 );
 after(async () => {
-  await cluster.end();
+  await Promise.all([cluster.end(), zookeeper.close()]);
   program.remove();
 });
 await cluster.says("kvlab is running.");
@@ -40,6 +42,8 @@ const ours = programOf("README.md", "ts")
 const prints = "hello, world\n{hall 1}/seat 7 taken\n{hall 1}/seat 8 taken\n";
 program.write("main.ts", ours);
 program.write("servers.ts", programOf("docs/package.md", "js"));
+const example = readFileSync(join(root, "examples/zookeeper/lock.ts"), "utf8");
+program.write("lock.ts", example.replaceAll("127.0.0.1:2181", zookeeper.connectString));
 
 for (const [name, command, args, path] of [
   ["the oldest Node.js that it allows", "node", [], oldest],
@@ -47,12 +51,13 @@ for (const [name, command, args, path] of [
   ["Bun", "bun", [], undefined],
   ["Deno", "deno", ["run", "-A"], undefined],
 ] as const) {
-  test(`the README's program, and that with servers, run with the installed package on ${name}`, {
+  test(`the README's program, that with servers and a lock on ZooKeeper run with the installed package on ${name}`, {
     timeout,
   }, async () => {
     const run = (file: string) => program.run(command, [...args, file], path);
     assert.equal((await run("main.ts")).stdout, prints);
     assert.equal((await run("servers.ts")).stdout, "hello\n");
+    assert.match((await run("lock.ts")).stdout, /\nsomebody has done step 3\nsomebody has given it back\n$/);
   });
 }
 
