@@ -15,8 +15,8 @@ export const clientMutants: readonly Mutant[] = [
     edits: [
       [
         attempts,
-        "sent ??= named(call, cluster.names.requestId(id, group));",
-        "sent = named(call, cluster.names.requestId(cluster.names.next(), group));",
+        "sent ??= named(call, cluster.names.requestId(id, group, toldRevision));",
+        "sent = named(call, cluster.names.requestId(cluster.names.next(), group, toldRevision));",
       ],
     ],
   },

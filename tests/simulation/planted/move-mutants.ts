@@ -90,7 +90,7 @@ export const moveMutants: readonly Mutant[] = [
   {
     name: "a destination serves keys before the ring says so",
     promise: "no two groups serve a key",
-    withinSeeds: 100,
+    withinSeeds: 200,
     edits: [
       [
         ownership,
