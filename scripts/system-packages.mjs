@@ -13,6 +13,11 @@ const needed = [
     package: "python3-grpcio",
     present: () => existsSync("/usr/lib/python3/dist-packages/grpc"),
   },
+  {
+    what: "kazoo",
+    package: "python3-kazoo",
+    present: () => existsSync("/usr/lib/python3/dist-packages/kazoo"),
+  },
   { what: "zsh", package: "zsh", present: () => onPath("zsh") },
   { what: "fish", package: "fish", present: () => onPath("fish") },
 ];
