@@ -1,6 +1,7 @@
 import type { KeysGiven, KeysTaken, WatchRequest, WatchResponse } from "../../gen/kvlab/v1/data_pb.ts";
 import { Deadline } from "./deadline.ts";
 import { KvError, ofGroup } from "./errors.ts";
+import { HeldAnswers } from "./held-answers.ts";
 import { after, type Position, type Positions, unknownRing } from "./positions.ts";
 import { RemovedGroups } from "./removed-groups.ts";
 import { RendezvousQueue } from "./rendezvous-queue.ts";
@@ -32,14 +33,6 @@ interface Followed {
   readonly ringVersion: bigint;
   /** Ends when the group is removed, and with the watch. */
   readonly lifetime: Deadline;
-}
-
-/** An answer that waits until the changes of another group up to a revision have been taken. */
-interface Held {
-  readonly group: string;
-  readonly revision: bigint;
-  readonly ringChange: bigint;
-  readonly release: () => void;
 }
 
 /** Changes of one group. */
@@ -78,7 +71,7 @@ export class MergedWatch implements WatchSource {
   /** Up to where all groups have been told. It moves when an answer is taken, so nothing before it is still on the way. */
   #positions: Positions;
   #isComplete = false;
-  readonly #held = new Set<Held>();
+  readonly #held = new HeldAnswers();
   /** Wait until a group has answered first. */
   readonly #answered = new Map<string, PromiseWithResolvers<void>>();
   #unwatch = () => {};
@@ -108,14 +101,14 @@ export class MergedWatch implements WatchSource {
     const before = this.#positions;
     // Also of a group that has left: what a token does not name is taken for one that had no keys since the watch began.
     this.#positions = after(before, group, answer);
-    for (const held of this.#held) {
-      if (held.group !== group || answer.revision < held.revision) continue;
-      // There may have been two groups of this name.
-      if (this.#removed.includes(group, answer) !== this.#removed.isRemovedSince(group, held.ringChange))
-        continue;
-      this.#held.delete(held);
-      held.release();
-    }
+    // There may have been two groups of this name.
+    const isOfRemoved = this.#removed.includes(group, answer);
+    this.#held.release(
+      (held) =>
+        held.group === group &&
+        answer.revision >= held.revision &&
+        this.#removed.isRemovedSince(group, held.ringChange) === isOfRemoved,
+    );
     return { group, answer, before, positions: this.#positions };
   }
 
@@ -276,7 +269,7 @@ export class MergedWatch implements WatchSource {
     if (!isOld && position !== undefined && position.revision >= revision) return;
     // A key may have been there for a while between two groups that are followed.
     this.#start(group, this.#placeOf(group));
-    await new Promise<void>((release) => this.#held.add({ group, revision, ringChange, release }));
+    await this.#held.untilReleased({ group, revision, ringChange });
   }
 
   /** Whether the group of a ring change was removed, and what has come of it has been handed on. */
@@ -300,7 +293,7 @@ export class MergedWatch implements WatchSource {
   /** Follows a group no longer that has no keys any more, and has told everything. */
   #leave(group: string): void {
     this.#followed.delete(group);
-    for (const held of this.#held) if (held.group === group) held.release();
+    this.#held.release((held) => held.group === group);
   }
 
   /** Follows a group no longer that was removed. Those that wait for it would wait for ever. */
@@ -308,12 +301,11 @@ export class MergedWatch implements WatchSource {
     this.#followed.delete(group);
     this.#unanswered.delete(group);
     this.#answered.get(group)?.resolve();
-    for (const held of this.#held) {
-      if (held.group !== group || !this.#removed.isRemovedSince(group, held.ringChange)) continue;
-      this.#held.delete(held);
-      this.#checkTold(group, held.revision);
-      held.release();
-    }
+    this.#held.release((held) => {
+      const isOver = held.group === group && this.#removed.isRemovedSince(group, held.ringChange);
+      if (isOver) this.#checkTold(group, held.revision);
+      return isOver;
+    });
     if (this.#unanswered.size === 0) this.#complete();
     if (this.#cluster.view?.groups.has(group)) this.#start(group, this.#placeOf(group));
   }
