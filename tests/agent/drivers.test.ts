@@ -65,30 +65,32 @@ for (const [driver, start] of drivers) {
       await session.close();
     });
 
-    it("is made once when the connection breaks before the answer to its creation has come", async (context) => {
-      const { open, mute, cut, mend } = await service();
-      if (mute === undefined)
-        return context.skip("no operation is under way here when the connection breaks");
-      const observer = await open();
-      const session = await open();
-      const made = Promise.withResolvers<void>();
-      await observer.children("/zk-agent", () => made.resolve());
-      const deaf = interceptedSession(session, async (call, perform) => {
-        if (call.name === "create") await mute(session);
-        return await perform();
+    // Of the embedded service no operation is under way when the connection breaks.
+    if (driver !== "embedded") {
+      it("is made once when the connection breaks before the answer to its creation has come", async () => {
+        const { open, mute, cut, mend } = await service();
+        assert.ok(mute !== undefined);
+        const observer = await open();
+        const session = await open();
+        const made = Promise.withResolvers<void>();
+        await observer.children("/zk-agent", () => made.resolve());
+        const deaf = interceptedSession(session, async (call, perform) => {
+          if (call.name === "create") await mute(session);
+          return await perform();
+        });
+        const registering = registerAgent(taskOf(deaf), id, bytes("1"));
+        await made.promise;
+        await cut(session);
+        await mend(session);
+        const path = await registering;
+        const names = await observer.children("/zk-agent");
+        assert.deepEqual(
+          names.filter((name) => name.startsWith(`agent-${id}-`)),
+          [path.slice("/zk-agent/".length)],
+        );
+        await Promise.all([observer.close(), session.close()]);
       });
-      const registering = registerAgent(taskOf(deaf), id, bytes("1"));
-      await made.promise;
-      await cut(session);
-      await mend(session);
-      const path = await registering;
-      const names = await observer.children("/zk-agent");
-      assert.deepEqual(
-        names.filter((name) => name.startsWith(`agent-${id}-`)),
-        [path.slice("/zk-agent/".length)],
-      );
-      await Promise.all([observer.close(), session.close()]);
-    });
+    }
 
     it("goes with its session, is then written no more, and is made anew under the next one", async () => {
       const { open, expire } = await service();
