@@ -20,7 +20,10 @@ const ACLS: Readonly<Record<Access, readonly Acl[]>> = {
   "creator-writes": [...readAcl, ...creatorAcl],
 };
 
-/** A session of the ZooKeeper client as kvlab's core uses it: operations fail at once when there is no connection. */
+/**
+ * A session of the ZooKeeper client as kvlab's core uses it: operations fail at once when there is no connection. Each takes
+ * its answer after one `await`, so that callers learn of answers that come together in the order of their calls.
+ */
 export class WireCoordination implements Coordination {
   readonly #session: Session;
   readonly #chroot: string;
@@ -71,12 +74,12 @@ export class WireCoordination implements Coordination {
     return this.#statOf(await this.#perform(path, () => setOperation(this.#chroot, path, data, version)));
   }
 
-  delete(path: string, version: number): Promise<void> {
-    return this.#perform(path, () => deleteOperation(this.#chroot, path, version));
+  async delete(path: string, version: number): Promise<void> {
+    await this.#perform(path, () => deleteOperation(this.#chroot, path, version));
   }
 
-  sync(path: string): Promise<void> {
-    return this.#perform(path, () => syncOperation(this.#chroot, path));
+  async sync(path: string): Promise<void> {
+    await this.#perform(path, () => syncOperation(this.#chroot, path));
   }
 
   close(): Promise<void> {

@@ -156,7 +156,7 @@ export const recipeMutants: readonly RecipeMutant[] = [
   },
   {
     name: "a later decision takes the place of the first one",
-    test: "has one outcome when one decides to abort while the last vote comes",
+    test: "keeps the first decision when another one comes later",
     edits: [
       [
         `${recipes}/two-phase-commit/transaction-board.ts`,

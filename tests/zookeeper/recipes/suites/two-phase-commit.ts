@@ -6,6 +6,7 @@ import {
   TransactionParticipant,
   type ZooKeeper,
 } from "../../../../src/zookeeper/index.ts";
+import { TransactionBoard } from "../../../../src/zookeeper/recipes/two-phase-commit/transaction-board.ts";
 import { loseAnswers } from "../../../support/lost-answers.ts";
 import { notingHandlers } from "../../../support/transaction-handlers.ts";
 import { until } from "../../../support/until.ts";
@@ -141,6 +142,25 @@ export function twoPhaseCommitTests(connectString: string): void {
       await coordinator.finish(id);
       assert.deepEqual(voter.notes, [`prepare ${id}`]);
       assert.deepEqual(a.notes, [`commit ${id}`], "its vote stands");
+    }),
+  );
+
+  it("keeps the first decision when another one comes later", { timeout }, () =>
+    withClients(connectString, async ({ connect }) => {
+      const client = await connect();
+      const coordinator = await coordinate(client);
+      // Nobody votes, so nobody else decides.
+      const id = await coordinator.begin({ participants: ["a"] });
+      const board = new TransactionBoard(await connect(), path, assert.fail);
+      const transaction = await board.read(id);
+      assert.ok(transaction !== undefined);
+      assert.deepEqual(await board.decide(transaction, { outcome: "aborted", reason: "too late" }), {
+        outcome: "aborted",
+        reason: "too late",
+      });
+      const decided = await board.decide(transaction, { outcome: "committed" });
+      assert.equal(decided?.outcome, "aborted");
+      assert.equal((await coordinator.outcome(id)).outcome, "aborted");
     }),
   );
 
