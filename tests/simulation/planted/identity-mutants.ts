@@ -23,7 +23,7 @@ export const identityMutants: readonly Mutant[] = [
   {
     name: "a log in doubt notes a life before it is judged",
     promise: "what tells an older copy stays until it is out of the set",
-    withinSeeds: 400,
+    withinSeeds: 800,
     focus: ["old log", "session expiry", "zookeeper cut"],
     edits: [[register, "  const doubt = doubtOf(", "  await settleLog(options);\n  const doubt = doubtOf("]],
   },
