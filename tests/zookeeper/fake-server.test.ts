@@ -141,6 +141,32 @@ describe("ZooKeeper client, a server on a script", { timeout: 60_000 }, () => {
     );
   });
 
+  it(
+    "goes to the next connection when a server passes a request over, which it never answers then",
+    {
+      timeout: 20_000,
+    },
+    () =>
+      against(
+        async (client, connection) => {
+          // So long that its silence does not end the connection first.
+        await client.welcome(3 * SESSION_TIMEOUT_MS);
+          if (connection > 0) return serve(client);
+          await client.request();
+          const { xid } = await client.request();
+          client.reply(xid, 0, (writer) => writeStat(writer.bytes(new Uint8Array())));
+          await serve(client);
+        },
+        async (client) => {
+          const passedOver = client.set("/a", new Uint8Array());
+          const next = client.get("/b");
+          const error = await failure(passedOver, "CONNECTION_LOSS");
+          assert.ok(error.maybeApplied);
+          assert.equal((await next).data.length, 0);
+        },
+      ),
+  );
+
   it("repeats what the server itself gave up, with a pause", { timeout: 20_000 }, () => {
     let left = 3;
     return against(

@@ -67,11 +67,18 @@ export class Requests {
     send(packet);
     return { answer, abandon: waiting.abandon };
   }
-  /** Takes a reply. Errors: ProtocolError when it belongs to no request or is malformed. */
+
+  /**
+   * Takes a reply. Servers answer in the order of the requests, so one that is passed over will never be answered. Errors:
+   * ProtocolError when it is not for the request that waits longest, or is malformed.
+   */
   settle(header: ReplyHeader, body: JuteReader): void {
-    const waiting = this.#waiting.get(header.xid);
-    if (waiting === undefined)
-      throw new ProtocolError(`a reply to request ${header.xid}, which was not sent`);
+    const [next] = this.#waiting.keys();
+    const waiting = header.xid === next ? this.#waiting.get(next) : undefined;
+    if (waiting === undefined) {
+      const expected = next === undefined ? "no request waits" : `request ${next} waits`;
+      throw new ProtocolError(`a reply to request ${header.xid}, while ${expected}`);
+    }
     // A malformed reply leaves it waiting, until the end of the connection that it causes.
     waiting.settle(header.error, body);
     this.#waiting.delete(header.xid);
