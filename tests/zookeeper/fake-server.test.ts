@@ -150,7 +150,7 @@ describe("ZooKeeper client, a server on a script", { timeout: 60_000 }, () => {
       against(
         async (client, connection) => {
           // So long that its silence does not end the connection first.
-        await client.welcome(3 * SESSION_TIMEOUT_MS);
+          await client.welcome(3 * SESSION_TIMEOUT_MS);
           if (connection > 0) return serve(client);
           await client.request();
           const { xid } = await client.request();
