@@ -25,7 +25,7 @@ export interface ReadOptions extends CallOptions {
 }
 
 export interface CreateAllOptions extends CallOptions {
-  /** Of all znodes that are created. Default: `openAcl`. */
+  /** Of all znodes that are created. Default: that of the client. */
   readonly acl?: readonly Acl[] | undefined;
 }
 
@@ -38,7 +38,7 @@ export interface VersionOptions extends CallOptions {
 export interface CreateOptions extends CallOptions {
   /** Default: persistent. */
   readonly mode?: CreateMode | undefined;
-  /** Default: `openAcl`. */
+  /** Default: that of the client. */
   readonly acl?: readonly Acl[] | undefined;
   /** With the modes that have a TTL: how long it may have no change and no children. 1 to 2 ** 40 - 1. */
   readonly ttlMs?: number | undefined;
@@ -85,6 +85,11 @@ export interface ZooKeeperOptions {
   readonly sessionTimeoutMs?: number | undefined;
   /** Identities of the session from the beginning on. */
   readonly auth?: readonly Auth[] | undefined;
+  /**
+   * The ACL of znodes that are created without one of their own, also by recipes. Whoever is to take part in a recipe
+   * needs all permissions but `admin` on its znodes. Default: `openAcl`.
+   */
+  readonly acl?: readonly Acl[] | undefined;
   /** TLS, at a port of its own (secureClientPort). With `cert` and `key` the client has an identity of scheme x509. */
   readonly tls?: ConnectionOptions | undefined;
   /** Whether a server that has no majority will do for reading, until another one is found. Default: false. */

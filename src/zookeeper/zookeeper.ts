@@ -1,7 +1,7 @@
 import { type Acl, openAcl } from "./acl.ts";
 import type { Calls } from "./calls.ts";
 import { ConnectedSignals } from "./connected-signal.ts";
-import { credentialsOf, openSession } from "./open-session.ts";
+import { credentialsOf, type OpenSession, openSession } from "./open-session.ts";
 import { type MultiOperation, type MultiResult, multiOperation } from "./operations/multi.ts";
 import { type MultiRead, type MultiReadResult, multiReadOperation } from "./operations/multi-read.ts";
 import {
@@ -57,13 +57,16 @@ export class ZooKeeper implements AsyncDisposable {
   readonly #session: Session;
   readonly #chroot: string;
   readonly #calls: Calls;
+  /** Of what is created without one of its own. */
+  readonly #acl: readonly Acl[];
   readonly #watches: PersistentWatches;
   readonly #connected: ConnectedSignals;
 
-  private constructor(session: Session, chroot: string, calls: Calls) {
+  private constructor({ session, chroot, calls }: OpenSession, acl: readonly Acl[]) {
     this.#session = session;
     this.#chroot = chroot;
     this.#calls = calls;
+    this.#acl = acl;
     this.#watches = new PersistentWatches(session, calls, chroot);
     this.#connected = new ConnectedSignals(session.states);
   }
@@ -73,8 +76,7 @@ export class ZooKeeper implements AsyncDisposable {
    * DEADLINE_EXCEEDED, with what the servers have in their way; ABORTED.
    */
   static async connect(options: ZooKeeperOptions, call: CallOptions = {}): Promise<ZooKeeper> {
-    const { session, chroot, calls } = await openSession(options, call);
-    return new ZooKeeper(session, chroot, calls);
+    return new ZooKeeper(await openSession(options, call), options.acl ?? openAcl);
   }
 
   get state(): SessionState {
@@ -119,7 +121,7 @@ export class ZooKeeper implements AsyncDisposable {
   async create(
     path: string,
     data: Uint8Array = new Uint8Array(),
-    { mode = "persistent", acl = openAcl, ttlMs, ...options }: CreateOptions = {},
+    { mode = "persistent", acl = this.#acl, ttlMs, ...options }: CreateOptions = {},
   ): Promise<Created> {
     checkPath(path, isSequential(mode));
     return this.#calls.perform(createOperation(this.#chroot, path, { data, mode, acl, ttlMs }), options);
@@ -129,7 +131,7 @@ export class ZooKeeper implements AsyncDisposable {
    * Creates the missing znodes down to `path`, persistent and empty, and with a chroot that one too. Those that exist stay
    * as they are.
    */
-  async createAll(path: string, { acl = openAcl, ...options }: CreateAllOptions = {}): Promise<void> {
+  async createAll(path: string, { acl = this.#acl, ...options }: CreateAllOptions = {}): Promise<void> {
     checkPath(path);
     await createAll(this.#calls, addChroot(this.#chroot, path), acl, options);
   }
@@ -211,7 +213,7 @@ export class ZooKeeper implements AsyncDisposable {
    * is.
    */
   async multi(operations: readonly MultiOperation[], options?: CallOptions): Promise<MultiResult[]> {
-    return this.#calls.perform(multiOperation(this.#chroot, operations), options);
+    return this.#calls.perform(multiOperation(this.#chroot, operations, this.#acl), options);
   }
 
   /** Several reads that show the same moment. ZooKeeper 3.6 and later. */

@@ -16,7 +16,7 @@ export type MultiOperation =
       readonly data?: Uint8Array;
       /** Default: persistent. */
       readonly mode?: CreateMode;
-      /** Default: `openAcl`. */
+      /** Default: that of the client. */
       readonly acl?: readonly Acl[];
       readonly ttlMs?: number;
     }
@@ -40,6 +40,7 @@ const NOT_TRIED = -2;
 export function multiOperation(
   chroot: string,
   operations: readonly MultiOperation[],
+  defaultAcl: readonly Acl[] = openAcl,
 ): Operation<MultiResult[]> {
   for (const operation of operations) check(operation);
   return {
@@ -47,7 +48,7 @@ export function multiOperation(
     name: "multi",
     path: "/",
     effect: operations.some(({ type }) => type !== "check") ? "write" : "read",
-    write: (writer) => writeMulti(writer, operations, chroot),
+    write: (writer) => writeMulti(writer, operations, chroot, defaultAcl),
     read: (reader) => readMulti(reader, operations, chroot),
   };
 }
@@ -61,12 +62,17 @@ function check(operation: MultiOperation): void {
 }
 
 /** MultiTransactionRecord.java: each operation has a header (type, whether it is the end, error) in front. */
-function writeMulti(writer: JuteWriter, operations: readonly MultiOperation[], chroot: string): void {
+function writeMulti(
+  writer: JuteWriter,
+  operations: readonly MultiOperation[],
+  chroot: string,
+  defaultAcl: readonly Acl[],
+): void {
   for (const operation of operations) {
     writer.int(typeOf(operation)).bool(false).int(-1);
     const path = addChroot(chroot, operation.path);
     if (operation.type === "create") {
-      const { data = new Uint8Array(), mode = "persistent", acl = openAcl, ttlMs } = operation;
+      const { data = new Uint8Array(), mode = "persistent", acl = defaultAcl, ttlMs } = operation;
       writeCreate(writer, { path, data, mode, acl, ttlMs });
     } else {
       const { version = -1 } = operation;

@@ -1,6 +1,20 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { creatorAcl, digestId, openAcl, readAcl, ZooKeeper } from "../../../src/zookeeper/index.ts";
+import {
+  acquireLease,
+  acquireLock,
+  Counter,
+  campaign,
+  creatorAcl,
+  digestId,
+  joinGroup,
+  openAcl,
+  Queue,
+  raiseBarrier,
+  readAcl,
+  TransactionCoordinator,
+  ZooKeeper,
+} from "../../../src/zookeeper/index.ts";
 import type { ZooKeeperMember } from "../../support/zookeeper.ts";
 import { bytes, failure, inState, withClients } from "../../support/zookeeper-clients.ts";
 
@@ -26,6 +40,52 @@ export function accessTests(connectString: string, member: ZooKeeperMember): voi
       await failure(owner.setAcl("/own", openAcl, { version: stat.aversion + 1 }), "BAD_VERSION");
       assert.equal((await owner.setAcl("/own", openAcl, { version: stat.aversion })).aversion, 1);
       await stranger.set("/own", bytes("1"));
+    }),
+  );
+
+  it("gives what it creates its own ACL, unless a call names another", { timeout: 20_000 }, () =>
+    withClients(connectString, async ({ connect }) => {
+      const auth = [{ scheme: "digest", auth: "alice:secret" }];
+      const client = await connect({ auth, acl: creatorAcl });
+      await client.create("/a");
+      await client.createAll("/b/c");
+      await client.multi([{ type: "create", path: "/d" }]);
+      await client.create("/e", undefined, { acl: readAcl });
+      await client.createAll("/f", { acl: readAcl });
+      await client.multi([{ type: "create", path: "/g", acl: readAcl }]);
+      for (const path of ["/a", "/b", "/b/c", "/d"])
+        assert.equal(await ownerOf(client, path), "digest", path);
+      for (const path of ["/e", "/f", "/g"]) assert.equal(await ownerOf(client, path), "world", path);
+    }),
+  );
+
+  it("keeps strangers out of recipes by the ACL of their client", { timeout: 20_000 }, () =>
+    withClients(connectString, async ({ connect }) => {
+      const auth = [{ scheme: "digest", auth: "alice:secret" }];
+      const [owner, friend, stranger] = await Promise.all([
+        connect({ auth, acl: creatorAcl }),
+        connect({ auth, acl: creatorAcl }),
+        connect(),
+      ]);
+      const lock = await acquireLock(owner, "/lock");
+      const next = acquireLock(friend, "/lock");
+      await acquireLease(owner, "/semaphore", { maxLeases: 2 });
+      await campaign(owner, "/election", () => {});
+      await joinGroup(owner, "/group");
+      await new Queue(owner, "/queue").put(bytes("1"));
+      await new Counter(owner, "/counter").add(1);
+      await raiseBarrier(owner, "/barrier");
+      const coordinator = await TransactionCoordinator.open(owner, "/transactions");
+      await coordinator.begin({ participants: ["a"], payload: {}, timeoutMs: 60_000 });
+      for (const path of await pathsBelow(owner, "/")) {
+        if (path !== "/") assert.equal(await ownerOf(owner, path), "digest", path);
+      }
+      await failure(acquireLock(stranger, "/lock"), "NO_AUTH");
+      await failure(new Queue(stranger, "/queue").put(bytes("2")), "NO_AUTH");
+      await failure(new Counter(stranger, "/counter").add(1), "NO_AUTH");
+      await lock.release();
+      await (await next).release();
+      coordinator.close();
     }),
   );
 
@@ -93,4 +153,17 @@ export function accessTests(connectString: string, member: ZooKeeperMember): voi
       "DEADLINE_EXCEEDED",
     );
   });
+}
+
+/** The scheme of a znode's only ACL entry. */
+async function ownerOf(client: ZooKeeper, path: string): Promise<string | undefined> {
+  const { acl } = await client.getAcl(path);
+  assert.equal(acl.length, 1);
+  return acl[0]?.scheme;
+}
+
+async function pathsBelow(client: ZooKeeper, path: string): Promise<string[]> {
+  const { children } = await client.children(path);
+  const below = children.map((name) => pathsBelow(client, `${path === "/" ? "" : path}/${name}`));
+  return [path, ...(await Promise.all(below)).flat()];
 }
