@@ -1,26 +1,30 @@
-// Nobody begins before all are there, and nobody goes on before all have ended. Start ZooKeeper, then this in two terminals:
+// Nobody begins while somebody prepares. Start ZooKeeper, then this in two terminals:
 //
-//   npx bun examples/zookeeper/barrier.ts alice
-//   npx node examples/zookeeper/barrier.ts bob     (the same on Node.js)
+//   npx bun examples/zookeeper/barrier.ts prepare
+//   npx node examples/zookeeper/barrier.ts work     (the same on Node.js; as many as you like)
 //
-// Guarantee: both were there at one moment before either begins. Each leaves when the other one has ended its work, or its
-// session is over. A third one would wait for a fourth.
+// Guarantee: who comes while the barrier is up waits until it is lifted. It is a persistent znode: when its maker dies, it
+// stays up, and `npx bun examples/zookeeper/barrier.ts prepare` puts it up and lifts it again.
 // ZK_SERVERS names the servers, 127.0.0.1:2181 if it is not set.
 
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { enterDoubleBarrier, ZooKeeper } from "kvlab/zookeeper";
+import { liftBarrier, passBarrier, raiseBarrier, ZooKeeper } from "kvlab/zookeeper";
 
-const identifier = process.argv[2] ?? "somebody";
+const path = "/examples/barrier";
 const client = await ZooKeeper.connect({ servers: process.env.ZK_SERVERS ?? "127.0.0.1:2181" });
 try {
-  console.log(`${identifier} is there`);
-  const inside = await enterDoubleBarrier(client, "/examples/barrier", { members: 2, identifier });
-  console.log(`${identifier} begins`);
-  await sleep(Math.random() * 1000);
-  console.log(`${identifier} has ended`);
-  await inside.leave();
-  console.log(`${identifier} goes on`);
+  if (process.argv[2] === "prepare") {
+    await raiseBarrier(client, path);
+    console.log("the barrier is up");
+    await sleep(2000);
+    await liftBarrier(client, path);
+    console.log("the barrier is lifted");
+  } else {
+    console.log("waits for the barrier");
+    await passBarrier(client, path);
+    console.log("has passed");
+  }
 } finally {
   await client.close();
 }

@@ -8,10 +8,11 @@ import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
 import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import { NodeRole } from "../../gen/kvlab/v1/topology_pb.ts";
 import { createTransports } from "../../src/client/transport/http2.ts";
-import { ZooKeeper, ZooKeeperError } from "../../src/zookeeper/index.ts";
+import { ZooKeeper } from "../../src/zookeeper/index.ts";
 import { freePorts } from "../support/free-ports.ts";
+import { reconfigured } from "../support/reconfigured.ts";
 import { ServerProcess } from "../support/server-process.ts";
-import { assertKept, writeSteadily } from "../support/steady-writes.ts";
+import { assertKept, writeSteadily, written } from "../support/steady-writes.ts";
 import { until } from "../support/until.ts";
 import { startZooKeeper } from "../support/zookeeper.ts";
 
@@ -52,23 +53,6 @@ async function registrations(client: ZooKeeper): Promise<Map<string, string>> {
   return found;
 }
 
-/**
- * Repeats a change of the ensemble until it is made: it is refused before those who join have caught up, and its answer is
- * lost when the leader leaves. Doing it twice does no harm.
- */
-function reconfigured(client: ZooKeeper, change: Parameters<ZooKeeper["reconfig"]>[0]) {
-  return until("the ensemble is changed", 60_000, async () => {
-    try {
-      return await client.reconfig(change);
-    } catch (error) {
-      if (ZooKeeperError.is(error, "NEW_CONFIG_NO_QUORUM", "RECONFIG_IN_PROGRESS", "CONNECTION_LOSS")) {
-        return undefined;
-      }
-      throw error;
-    }
-  });
-}
-
 /** Resolves when each session has read the configuration as it is now: then it watches for the next one. */
 async function learned(sessions: readonly string[]): Promise<void> {
   for (const { address } of oldMembers) {
@@ -107,14 +91,6 @@ function readSteadily(client: ZooKeeper) {
   };
 }
 
-/** Until every key has been written once more. */
-async function written({ acknowledged }: { acknowledged: ReadonlyMap<string, number> }): Promise<void> {
-  const before = new Map(acknowledged);
-  await until("all keys are written", 30_000, () =>
-    keys.every((key) => (acknowledged.get(key) ?? 0) > (before.get(key) ?? 0)),
-  );
-}
-
 const clientOf = (server: ServerProcess) => transports.transportTo(server.address);
 const routed = createClient(DataService, clientOf(router));
 
@@ -130,7 +106,7 @@ test("an ensemble moves to other servers under load: no call fails, and no sessi
   await using operator = await connect();
   const writes = writeSteadily(keys, { client: () => routed });
   const reads = readSteadily(client);
-  await written(writes);
+  await written(writes, keys);
   const before = await registrations(client);
   assert.equal(before.size, 3);
 
@@ -138,7 +114,7 @@ test("an ensemble moves to other servers under load: no call fails, and no sessi
   await reconfigured(operator, { joining: newMembers.map(({ definition }) => definition) });
   const sessions = [...before.values(), client.sessionId.toString(16)];
   await learned(sessions);
-  await written(writes);
+  await written(writes, keys);
   await reconfigured(operator, { leaving: [1, 2, 3] });
   await Promise.all(oldMembers.map((member) => member.stop()));
   await until("all sessions are with the new members", 60_000, async () => {
@@ -146,7 +122,7 @@ test("an ensemble moves to other servers under load: no call fails, and no sessi
     return sessions.every((id) => connections.includes(`sid=0x${id}`));
   });
   assert.deepEqual(await registrations(client), before);
-  await written(writes);
+  await written(writes, keys);
   await writes.end();
   assert.deepEqual(writes.errors.map(String), []);
   assert.ok((await reads.end()) > 0);
@@ -156,9 +132,9 @@ test("a primary that dies afterwards is replaced, as the new members say", { tim
   const { topology } = await createClient(RouterService, clientOf(router)).getTopology({});
   const primary = topology?.groups[0]?.nodes.find(({ role }) => role === NodeRole.PRIMARY);
   const writes = writeSteadily(keys, { client: () => routed });
-  await written(writes);
+  await written(writes, keys);
   await (nodes.find(({ address }) => address === primary?.address) ?? assert.fail()).kill();
-  await written(writes);
+  await written(writes, keys);
   await writes.end();
   await assertKept(routed, writes);
 });

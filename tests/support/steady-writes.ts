@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Client, ConnectError } from "@connectrpc/connect";
 import type { DataService } from "../../gen/kvlab/v1/data_pb.ts";
+import { until } from "./until.ts";
 
 /** Writers that put rising numbers, each to a key of its own, one after another until they are told to end. */
 export interface SteadyWrites {
@@ -43,6 +44,17 @@ export function writeSteadily(keys: readonly string[], options: SteadyWriteOptio
       await written;
     },
   };
+}
+
+/** Until every key has been written once more. */
+export async function written(
+  { acknowledged }: Pick<SteadyWrites, "acknowledged">,
+  keys: readonly string[],
+): Promise<void> {
+  const before = new Map(acknowledged);
+  await until("all keys are written", 30_000, () =>
+    keys.every((key) => (acknowledged.get(key) ?? 0) > (before.get(key) ?? 0)),
+  );
 }
 
 /** Whether every key has what was acknowledged last, or one of the numbers after it, whose outcome is unknown. */

@@ -27,7 +27,8 @@ for (const [name, last] of [
   ["lock", /has given it back/],
   ["read-write-lock", /has given the \w+ lock back/],
   ["semaphore", /has given it back/],
-  ["barrier", /goes on/],
+  ["barrier", /has passed|is lifted/],
+  ["double-barrier", /goes on/],
   ["counter", /now it is \d+/],
 ] as const) {
   test(`both commands of ${name}.ts do their work and end`, { timeout: 60_000 }, () =>
