@@ -10,6 +10,9 @@ import { childOf } from "./paths.ts";
 /** Most znodes to delete in one multi, and the length of their paths: a server takes 1 MiB in one request. */
 const [BATCH_MAX, BATCH_LENGTH_MAX] = [500, 128 * 1024];
 
+/** Listings that are under way at a time: one after another, each would cost the way to the server and back. */
+const LISTED_MAX = 100;
+
 const ANY_VERSION = -1;
 
 /** Creates the missing znodes down to `path` on the server: persistent, empty and with this ACL. */
@@ -51,7 +54,7 @@ class TreeDeletion {
   async run(path: string): Promise<void> {
     let batch: string[] = [];
     let length = 0;
-    for await (const found of this.#bottomUp(path)) {
+    for (const found of (await this.#topDown(path)).toReversed()) {
       if (batch.length === BATCH_MAX || length + found.length > BATCH_LENGTH_MAX) {
         await this.#deleteBatch(batch);
         [batch, length] = [[], 0];
@@ -62,13 +65,27 @@ class TreeDeletion {
     if (batch.length > 0) await this.#deleteBatch(batch);
   }
 
-  /** Yields what there is below `path`, children before their parents, and last the path itself. */
-  async *#bottomUp(path: string): AsyncGenerator<string> {
+  /** The path and all that is below it, level by level. */
+  async #topDown(path: string): Promise<string[]> {
+    const found: string[] = [];
+    const waiting = [path];
+    while (waiting.length > 0) {
+      const listed = waiting.splice(0, LISTED_MAX);
+      const listings = await Promise.all(listed.map((each) => this.#childrenOf(each)));
+      for (const [index, children] of listings.entries()) {
+        const each = listed[index];
+        if (each === undefined || children === undefined) continue;
+        found.push(each);
+        for (const name of children) waiting.push(childOf(each, name));
+      }
+    }
+    return found;
+  }
+
+  /** Undefined when there is no such znode. */
+  async #childrenOf(path: string): Promise<string[] | undefined> {
     const listing = this.#calls.perform(childrenOperation(this.#chroot, path), this.#next());
-    const found = await unless(listing, "NO_NODE");
-    if (found === undefined) return;
-    for (const name of found.children) yield* this.#bottomUp(childOf(path, name));
-    yield path;
+    return (await unless(listing, "NO_NODE"))?.children;
   }
 
   async #deleteBatch(paths: readonly string[]): Promise<void> {
