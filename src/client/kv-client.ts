@@ -1,5 +1,7 @@
 import { schemes } from "#transport";
+import type { Kinds } from "../common/option-kinds.ts";
 import { read, write } from "./attempts.ts";
+import { checkOptions } from "./check-options.ts";
 import { Cluster } from "./cluster.ts";
 import { Deadline } from "./deadline.ts";
 import { type Environment, systemEnvironment } from "./environment.ts";
@@ -12,7 +14,6 @@ import {
   clientKinds,
   type KvClientOptions,
 } from "./options.ts";
-import { checkOptions, type Kinds } from "./options-check.ts";
 import {
   type BatchStep,
   batchCall,

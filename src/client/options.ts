@@ -1,4 +1,12 @@
-import { abortSignal, anything, count, durationMs, type Kinds, text, yesOrNo } from "./options-check.ts";
+import {
+  abortSignal,
+  anything,
+  count,
+  durationMs,
+  type Kinds,
+  text,
+  yesOrNo,
+} from "../common/option-kinds.ts";
 
 /** Options of every call. */
 export interface CallOptions {

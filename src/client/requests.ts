@@ -12,8 +12,9 @@ import {
   type RequestId,
 } from "../../gen/kvlab/v1/data_pb.ts";
 import { batchOperationsMax, problemWithKeyLength } from "../common/key-limits.ts";
+import { anything, type Kinds, revision, wholeMs, yesOrNo } from "../common/option-kinds.ts";
+import { checkOptions } from "./check-options.ts";
 import { KvError } from "./errors.ts";
-import { anything, checkOptions, type Kinds, revision, wholeMs, yesOrNo } from "./options-check.ts";
 import { type KvValue, toWire } from "./values.ts";
 
 /** At most one of these. */

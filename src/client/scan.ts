@@ -1,11 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { type KeyValue, type ScanRequest, ScanRequestSchema } from "../../gen/kvlab/v1/data_pb.ts";
+import { count, type Kinds, text, yesOrNo } from "../common/option-kinds.ts";
 import type { Cluster } from "./cluster.ts";
 import { Deadline } from "./deadline.ts";
 import { KvError } from "./errors.ts";
 import { MergedScan, type ScanSource } from "./merged-scan.ts";
 import { type CallOptions, callKinds } from "./options.ts";
-import { count, type Kinds, text, yesOrNo } from "./options-check.ts";
 import { checkKey } from "./requests.ts";
 import { RoutedScan } from "./routed-scan.ts";
 import { fromOptional, fromWire, KvEntry, type KvKey } from "./values.ts";

@@ -1,10 +1,10 @@
 import type { WatchRequest } from "../../gen/kvlab/v1/data_pb.ts";
+import { durationMs, type Kinds, text, yesOrNo } from "../common/option-kinds.ts";
 import type { Cluster } from "./cluster.ts";
 import { Deadline } from "./deadline.ts";
 import { KvError } from "./errors.ts";
 import { MergedWatch, type WatchSource } from "./merged-watch.ts";
 import { type CallOptions, callKinds } from "./options.ts";
-import { durationMs, type Kinds, text, yesOrNo } from "./options-check.ts";
 import { type Positions, positionsOf, tokenOf } from "./positions.ts";
 import { checkKey } from "./requests.ts";
 import { RoutedWatch } from "./routed-watch.ts";

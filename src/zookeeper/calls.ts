@@ -2,7 +2,7 @@ import { systemClock } from "../common/clock.ts";
 import { Deadlines, type Expiring } from "../common/deadlines.ts";
 import { Attempts, type Call } from "./attempts.ts";
 import { ZooKeeperError } from "./errors.ts";
-import { type CallOptions, checkDeadline, type RetryPolicy } from "./options.ts";
+import type { CallOptions, RetryPolicy } from "./options.ts";
 import type { Operation } from "./wire/operation.ts";
 import type { Session } from "./wire/session.ts";
 
@@ -29,7 +29,6 @@ export class Calls {
    * that: DEADLINE_EXCEEDED.
    */
   together({ signal, deadlineMs = this.#deadlineMs }: CallOptions): () => CallOptions {
-    checkDeadline(deadlineMs);
     const dueMs = systemClock.monotonicMs() + deadlineMs;
     return () => {
       const leftMs = dueMs - systemClock.monotonicMs();
@@ -45,12 +44,11 @@ export class Calls {
   }
 
   /**
-   * Errors: those of the requests; BAD_ARGUMENTS, DEADLINE_EXCEEDED, ABORTED, OVERLOADED, CONNECTION_LOSS,
-   * SESSION_EXPIRED, CLOSED.
+   * Errors: those of the requests; DEADLINE_EXCEEDED, ABORTED, OVERLOADED, CONNECTION_LOSS, SESSION_EXPIRED,
+   * CLOSED.
    */
   async run<T>(call: Call<T>, { signal, deadlineMs = this.#deadlineMs }: CallOptions = {}): Promise<T> {
     const { name, path } = call;
-    checkDeadline(deadlineMs);
     if (this.#underWay === CALLS_MAX) {
       throw new ZooKeeperError("OVERLOADED", `${name} ${path}: ${CALLS_MAX} calls are under way`, { path });
     }

@@ -1,14 +1,16 @@
 import { systemClock, withTimeout } from "../common/clock.ts";
+import { text } from "../common/option-kinds.ts";
 import { Calls } from "./calls.ts";
+import { checkArgument, checkOptions } from "./check.ts";
 import { ZooKeeperError } from "./errors.ts";
 import { followEnsemble } from "./follow-ensemble.ts";
 import {
   type Auth,
   type CallOptions,
-  checkDeadline,
+  callKinds,
   checkFollowing,
-  checkSessionTimeout,
   checkTls,
+  clientKinds,
   type ZooKeeperOptions,
 } from "./options.ts";
 import { parseServers } from "./wire/connect-string.ts";
@@ -26,19 +28,18 @@ export interface OpenSession {
 }
 
 /** Opens the session of a client. Errors: BAD_ARGUMENTS, AUTH_FAILED, SESSION_EXPIRED, DEADLINE_EXCEEDED, ABORTED. */
-export async function openSession(
-  options: ZooKeeperOptions,
-  { signal, deadlineMs }: CallOptions,
-): Promise<OpenSession> {
+export async function openSession(options: ZooKeeperOptions, call: CallOptions): Promise<OpenSession> {
+  checkOptions("the client", options, clientKinds);
+  checkOptions("connect", call, callKinds);
+  // Also for those who leave it out.
+  checkArgument("servers", options.servers, text);
+  const { signal, deadlineMs } = call;
   const { source, chroot } = parseServers(options.servers);
   const { sessionTimeoutMs = 10_000, auth = [], tls, readOnly = false, resume } = options;
   const { followEnsemble: follows = false, onDiagnostic = () => {} } = options;
   const { deadlineMs: callMs = 30_000, retry = "reads" } = options;
-  checkSessionTimeout(sessionTimeoutMs);
   checkTls(tls);
   checkFollowing(follows, tls);
-  checkDeadline(callMs);
-  if (deadlineMs !== undefined) checkDeadline(deadlineMs);
   const credentials = auth.map(credentialsOf);
   let problem = "no server has been tried";
   const session = new Session({

@@ -1,11 +1,30 @@
 import { type ConnectionOptions, createSecureContext } from "node:tls";
 import { timerMsMax } from "../common/clock.ts";
-import type { Acl } from "./acl.ts";
+import {
+  abortSignal,
+  anything,
+  bytes,
+  callback,
+  durationMs,
+  type Kind,
+  type Kinds,
+  listOf,
+  oneOf,
+  text,
+  wholeNumber,
+  yesOrNo,
+} from "../common/option-kinds.ts";
+import { type Acl, aclKind } from "./acl.ts";
 import { ZooKeeperError } from "./errors.ts";
 import type { WatchListener } from "./watch-event.ts";
-import type { PersistentKind, RemovedWatches } from "./watches/session-watches.ts";
+import {
+  type PersistentKind,
+  persistentKinds,
+  type RemovedWatches,
+  removedWatches,
+} from "./watches/session-watches.ts";
 import type { SessionIdentity } from "./wire/session.ts";
-import type { CreateMode } from "./znode.ts";
+import { type CreateMode, createModes } from "./znode.ts";
 
 /** Options of every call. */
 export interface CallOptions {
@@ -110,29 +129,6 @@ export interface ZooKeeperOptions {
   readonly resume?: SessionIdentity | undefined;
 }
 
-const SESSION_TIMEOUT_MS_MAX = timerMsMax;
-
-/** Errors: BAD_ARGUMENTS, unless it is above 0. */
-export function checkDeadline(deadlineMs: number): void {
-  if (deadlineMs > 0) return;
-  const message = `deadlineMs is ${deadlineMs}; allowed: a number of milliseconds above 0, or Infinity`;
-  throw new ZooKeeperError("BAD_ARGUMENTS", message);
-}
-
-/** Errors: BAD_ARGUMENTS, unless a session can have this time-out. */
-export function checkSessionTimeout(sessionTimeoutMs: number): void {
-  if (
-    Number.isInteger(sessionTimeoutMs) &&
-    sessionTimeoutMs >= 1 &&
-    sessionTimeoutMs <= SESSION_TIMEOUT_MS_MAX
-  ) {
-    return;
-  }
-  const allowed = `a whole number of milliseconds from 1 to ${SESSION_TIMEOUT_MS_MAX}`;
-  const message = `the session time-out is ${sessionTimeoutMs}; allowed: ${allowed}`;
-  throw new ZooKeeperError("BAD_ARGUMENTS", message);
-}
-
 /** Errors: BAD_ARGUMENTS, when the certificates or keys cannot be used. */
 export function checkTls(tls: ConnectionOptions | undefined): void {
   try {
@@ -149,3 +145,64 @@ export function checkFollowing(followEnsemble: boolean, tls: ConnectionOptions |
   const problem = "an ensemble's configuration names no ports for TLS";
   throw new ZooKeeperError("BAD_ARGUMENTS", `followEnsemble is true; allowed with tls: false, as ${problem}`);
 }
+
+/** A version, or -1 for any. Servers count on with negative ones after the largest. */
+export const versionKind = wholeNumber(-(2 ** 31), 2 ** 31 - 1);
+
+/** Credentials and identities of sessions. */
+const isAuth = (given: unknown): boolean =>
+  typeof given === "object" &&
+  given !== null &&
+  "scheme" in given &&
+  text.accepts(given.scheme) &&
+  "auth" in given &&
+  authKind.accepts(given.auth);
+
+export const authKind: Kind = {
+  allowed: "a string or a Uint8Array",
+  accepts: (given) => text.accepts(given) || bytes.accepts(given),
+  isSecret: true,
+};
+
+const identityKind: Kind = {
+  allowed: "the `identity` of an earlier client",
+  accepts: (given) =>
+    typeof given === "object" &&
+    given !== null &&
+    "sessionId" in given &&
+    typeof given.sessionId === "bigint" &&
+    "password" in given &&
+    bytes.accepts(given.password),
+  isSecret: true,
+};
+
+export const callKinds: Kinds<CallOptions> = { signal: abortSignal, deadlineMs: durationMs };
+export const readKinds: Kinds<ReadOptions> = { ...callKinds, watch: callback };
+export const createAllKinds: Kinds<CreateAllOptions> = { ...callKinds, acl: aclKind };
+export const versionKinds: Kinds<VersionOptions> = { ...callKinds, version: versionKind };
+/** `createOperation` checks the TTL, as it depends on the mode. */
+export const createKinds: Kinds<CreateOptions> = {
+  ...callKinds,
+  mode: oneOf(createModes),
+  acl: aclKind,
+  ttlMs: anything,
+};
+export const addWatchKinds: Kinds<AddWatchOptions> = { ...callKinds, mode: oneOf(persistentKinds) };
+export const removeWatchesKinds: Kinds<RemoveWatchesOptions> = { ...callKinds, type: oneOf(removedWatches) };
+export const clientKinds: Kinds<ZooKeeperOptions> = {
+  servers: text,
+  sessionTimeoutMs: wholeNumber(1, timerMsMax),
+  auth: listOf({ allowed: "an object with scheme and auth", accepts: isAuth, isSecret: true }),
+  acl: aclKind,
+  tls: {
+    allowed: "the options of a TLS connection",
+    accepts: (given) => typeof given === "object",
+    isSecret: true,
+  },
+  readOnly: yesOrNo,
+  followEnsemble: yesOrNo,
+  deadlineMs: durationMs,
+  retry: oneOf(["nothing", "reads", "conditional"]),
+  onDiagnostic: callback,
+  resume: identityKind,
+};

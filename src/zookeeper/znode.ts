@@ -5,14 +5,17 @@
  * `with-ttl` is deleted some time after it has had no change and no children for `ttlMs`; servers need
  * `extendedTypesEnabled` for it.
  */
-export type CreateMode =
-  | "persistent"
-  | "persistent-sequential"
-  | "ephemeral"
-  | "ephemeral-sequential"
-  | "container"
-  | "persistent-with-ttl"
-  | "persistent-sequential-with-ttl";
+export type CreateMode = (typeof createModes)[number];
+
+export const createModes = [
+  "persistent",
+  "persistent-sequential",
+  "ephemeral",
+  "ephemeral-sequential",
+  "container",
+  "persistent-with-ttl",
+  "persistent-sequential-with-ttl",
+] as const;
 
 /** Whether the server appends a number to the name. */
 export function isSequential(mode: CreateMode): boolean {

@@ -1,5 +1,7 @@
-import { type Acl, openAcl } from "./acl.ts";
+import { aList, bytes, callback, type Kinds, text } from "../common/option-kinds.ts";
+import { type Acl, aclKind, openAcl } from "./acl.ts";
 import type { Calls } from "./calls.ts";
+import { checkArgument, checkOptions } from "./check.ts";
 import { ConnectedSignals } from "./connected-signal.ts";
 import { credentialsOf, type OpenSession, openSession } from "./open-session.ts";
 import { type MultiOperation, type MultiResult, multiOperation } from "./operations/multi.ts";
@@ -25,15 +27,23 @@ import {
   setAclOperation,
   setOperation,
 } from "./operations/writes.ts";
-import type {
-  AddWatchOptions,
-  CallOptions,
-  CreateAllOptions,
-  CreateOptions,
-  ReadOptions,
-  RemoveWatchesOptions,
-  VersionOptions,
-  ZooKeeperOptions,
+import {
+  type AddWatchOptions,
+  addWatchKinds,
+  authKind,
+  type CallOptions,
+  type CreateAllOptions,
+  type CreateOptions,
+  callKinds,
+  createAllKinds,
+  createKinds,
+  type ReadOptions,
+  type RemoveWatchesOptions,
+  readKinds,
+  removeWatchesKinds,
+  type VersionOptions,
+  versionKinds,
+  type ZooKeeperOptions,
 } from "./options.ts";
 import { addChroot, checkPath } from "./paths.ts";
 import { type PersistentWatch, PersistentWatches } from "./persistent-watches.ts";
@@ -121,53 +131,59 @@ export class ZooKeeper implements AsyncDisposable {
   async create(
     path: string,
     data: Uint8Array = new Uint8Array(),
-    { mode = "persistent", acl = this.#acl, ttlMs, ...options }: CreateOptions = {},
+    options: CreateOptions = {},
   ): Promise<Created> {
+    checkOptions(`create ${path}`, options, createKinds);
+    checkArgument("data", data, bytes);
+    const { mode = "persistent", acl = this.#acl, ttlMs, ...call } = options;
     checkPath(path, isSequential(mode));
-    return this.#calls.perform(createOperation(this.#chroot, path, { data, mode, acl, ttlMs }), options);
+    return this.#calls.perform(createOperation(this.#chroot, path, { data, mode, acl, ttlMs }), call);
   }
 
   /**
    * Creates the missing znodes down to `path`, persistent and empty, and with a chroot that one too. Those that exist stay
    * as they are.
    */
-  async createAll(path: string, { acl = this.#acl, ...options }: CreateAllOptions = {}): Promise<void> {
-    checkPath(path);
-    await createAll(this.#calls, addChroot(this.#chroot, path), acl, options);
+  async createAll(path: string, options: CreateAllOptions = {}): Promise<void> {
+    checkCall("createAll", path, options, createAllKinds);
+    const { acl = this.#acl, ...call } = options;
+    await createAll(this.#calls, addChroot(this.#chroot, path), acl, call);
   }
 
   /** Data and stat of a znode. Errors: NO_NODE. */
-  async get(path: string, { watch, ...options }: ReadOptions = {}): Promise<DataAndStat> {
-    checkPath(path);
-    return this.#calls.perform(getOperation(this.#chroot, path, watch), options);
+  async get(path: string, options: ReadOptions = {}): Promise<DataAndStat> {
+    checkCall("get", path, options, readKinds);
+    const { watch, ...call } = options;
+    return this.#calls.perform(getOperation(this.#chroot, path, watch), call);
   }
 
   /** Stat of a znode; undefined when it does not exist. The watch is set in both cases. */
-  async exists(path: string, { watch, ...options }: ReadOptions = {}): Promise<Stat | undefined> {
-    checkPath(path);
-    return this.#calls.perform(existsOperation(this.#chroot, path, watch), options);
+  async exists(path: string, options: ReadOptions = {}): Promise<Stat | undefined> {
+    checkCall("exists", path, options, readKinds);
+    const { watch, ...call } = options;
+    return this.#calls.perform(existsOperation(this.#chroot, path, watch), call);
   }
 
   /** Names (not paths) of a znode's children, in no order, and its own stat. Errors: NO_NODE. */
-  async children(path: string, { watch, ...options }: ReadOptions = {}): Promise<ChildrenAndStat> {
-    checkPath(path);
-    return this.#calls.perform(childrenOperation(this.#chroot, path, watch), options);
+  async children(path: string, options: ReadOptions = {}): Promise<ChildrenAndStat> {
+    checkCall("children", path, options, readKinds);
+    const { watch, ...call } = options;
+    return this.#calls.perform(childrenOperation(this.#chroot, path, watch), call);
   }
 
   /** Replaces the data. Errors: NO_NODE, BAD_VERSION, QUOTA_EXCEEDED. */
-  async set(
-    path: string,
-    data: Uint8Array,
-    { version = ANY_VERSION, ...options }: VersionOptions = {},
-  ): Promise<Stat> {
-    checkPath(path);
-    return this.#calls.perform(setOperation(this.#chroot, path, data, version), options);
+  async set(path: string, data: Uint8Array, options: VersionOptions = {}): Promise<Stat> {
+    checkCall("set", path, options, versionKinds);
+    checkArgument("data", data, bytes);
+    const { version = ANY_VERSION, ...call } = options;
+    return this.#calls.perform(setOperation(this.#chroot, path, data, version), call);
   }
 
   /** Deletes a znode that has no children. Errors: NO_NODE, BAD_VERSION, NOT_EMPTY. */
-  async delete(path: string, { version = ANY_VERSION, ...options }: VersionOptions = {}): Promise<void> {
-    checkPath(path);
-    return this.#calls.perform(deleteOperation(this.#chroot, path, version), options);
+  async delete(path: string, options: VersionOptions = {}): Promise<void> {
+    checkCall("delete", path, options, versionKinds);
+    const { version = ANY_VERSION, ...call } = options;
+    return this.#calls.perform(deleteOperation(this.#chroot, path, version), call);
   }
 
   /**
@@ -176,35 +192,37 @@ export class ZooKeeper implements AsyncDisposable {
    * ending before its deadline.
    */
   async deleteAll(path: string, options: CallOptions = {}): Promise<void> {
-    checkPath(path);
+    checkCall("deleteAll", path, options, callKinds);
     await deleteAll(this.#calls, this.#chroot, path, options);
   }
 
   /** The ACL of a znode. Who has no permission `admin` sees `user:x` for an id of scheme digest. Errors: NO_NODE. */
-  async getAcl(path: string, options?: CallOptions): Promise<{ acl: Acl[]; stat: Stat }> {
-    checkPath(path);
+  async getAcl(path: string, options: CallOptions = {}): Promise<{ acl: Acl[]; stat: Stat }> {
+    checkCall("getAcl", path, options, callKinds);
     return this.#calls.perform(getAclOperation(this.#chroot, path), options);
   }
 
   /** Replaces the ACL. `version` is that of the ACL, `Stat.aversion`. Errors: NO_NODE, BAD_VERSION, INVALID_ACL. */
-  async setAcl(
-    path: string,
-    acl: readonly Acl[],
-    { version = ANY_VERSION, ...options }: VersionOptions = {},
-  ): Promise<Stat> {
-    checkPath(path);
-    return this.#calls.perform(setAclOperation(this.#chroot, path, acl, version), options);
+  async setAcl(path: string, acl: readonly Acl[], options: VersionOptions = {}): Promise<Stat> {
+    checkCall("setAcl", path, options, versionKinds);
+    checkArgument("acl", acl, aclKind);
+    const { version = ANY_VERSION, ...call } = options;
+    return this.#calls.perform(setAclOperation(this.#chroot, path, acl, version), call);
   }
 
   /** Gives the session an identity more, also on later connections. Errors: AUTH_FAILED. */
-  async addAuth(scheme: string, auth: string | Uint8Array, options?: CallOptions): Promise<void> {
+  async addAuth(scheme: string, auth: string | Uint8Array, options: CallOptions = {}): Promise<void> {
+    checkOptions("addAuth", options, callKinds);
+    checkArgument("scheme", scheme, text);
+    checkArgument("auth", auth, authKind);
     const credentials = credentialsOf({ scheme, auth });
     const start = () => this.#session.authenticate(credentials);
     return this.#calls.run({ name: "addAuth", path: scheme, effect: "read", start }, options);
   }
 
   /** The identities that the server knows this session by. ZooKeeper 3.7 and later. */
-  async whoAmI(options?: CallOptions): Promise<Identity[]> {
+  async whoAmI(options: CallOptions = {}): Promise<Identity[]> {
+    checkOptions("whoAmI", options, callKinds);
     return this.#calls.perform(whoAmIOperation(), options);
   }
 
@@ -212,30 +230,34 @@ export class ZooKeeper implements AsyncDisposable {
    * Carries out all of the operations or none. Errors: that of the first one that fails, of which `index` says which it
    * is.
    */
-  async multi(operations: readonly MultiOperation[], options?: CallOptions): Promise<MultiResult[]> {
+  async multi(operations: readonly MultiOperation[], options: CallOptions = {}): Promise<MultiResult[]> {
+    checkOptions("multi", options, callKinds);
+    checkArgument("operations", operations, aList);
     return this.#calls.perform(multiOperation(this.#chroot, operations, this.#acl), options);
   }
 
   /** Several reads that show the same moment. ZooKeeper 3.6 and later. */
-  async multiRead(reads: readonly MultiRead[], options?: CallOptions): Promise<MultiReadResult[]> {
+  async multiRead(reads: readonly MultiRead[], options: CallOptions = {}): Promise<MultiReadResult[]> {
+    checkOptions("multiRead", options, callKinds);
+    checkArgument("reads", reads, aList);
     return this.#calls.perform(multiReadOperation(this.#chroot, reads), options);
   }
 
   /** Waits until later reads of this session see every write that was made anywhere before this call. */
-  async sync(path = "/", options?: CallOptions): Promise<void> {
-    checkPath(path);
+  async sync(path = "/", options: CallOptions = {}): Promise<void> {
+    checkCall("sync", path, options, callKinds);
     return this.#calls.perform(syncOperation(this.#chroot, path), options);
   }
 
   /** Paths of this session's ephemeral znodes that begin with `prefix`. ZooKeeper 3.6 and later. */
-  async ephemerals(prefix = "/", options?: CallOptions): Promise<string[]> {
-    checkPath(prefix);
+  async ephemerals(prefix = "/", options: CallOptions = {}): Promise<string[]> {
+    checkCall("ephemerals", prefix, options, callKinds);
     return this.#calls.perform(ephemeralsOperation(this.#chroot, prefix), options);
   }
 
   /** Number of znodes below a path, at all depths. ZooKeeper 3.6 and later. Errors: NO_NODE. */
-  async allChildrenCount(path: string, options?: CallOptions): Promise<number> {
-    checkPath(path);
+  async allChildrenCount(path: string, options: CallOptions = {}): Promise<number> {
+    checkCall("allChildrenCount", path, options, callKinds);
     return this.#calls.perform(allChildrenCountOperation(this.#chroot, path), options);
   }
 
@@ -244,19 +266,23 @@ export class ZooKeeper implements AsyncDisposable {
    * reconnect, which they are told of as `missed`. ZooKeeper 3.6 and later. Errors: UNIMPLEMENTED.
    */
   async addWatch(path: string, options: AddWatchOptions, listener: WatchListener): Promise<PersistentWatch> {
-    checkPath(path);
+    checkCall("addWatch", path, options, addWatchKinds);
+    checkArgument("mode", options.mode, addWatchKinds.mode);
+    checkArgument("listener", listener, callback);
     return this.#watches.add(path, options, listener);
   }
 
   /** Removes watches of this client on a path, and tells each `removed`. Errors: NO_WATCHER. */
   async removeWatches(path: string, options: RemoveWatchesOptions = {}): Promise<void> {
-    checkPath(path);
+    checkCall("removeWatches", path, options, removeWatchesKinds);
     return this.#watches.remove(path, options);
   }
 
   /** The configuration of the ensemble: a line for each member, and its version. It can be watched. */
-  async getConfig({ watch, ...options }: ReadOptions = {}): Promise<DataAndStat> {
-    return this.#calls.perform(getConfigOperation(watch), options);
+  async getConfig(options: ReadOptions = {}): Promise<DataAndStat> {
+    checkOptions("getConfig", options, readKinds);
+    const { watch, ...call } = options;
+    return this.#calls.perform(getConfigOperation(watch), call);
   }
 
   /**
@@ -264,7 +290,8 @@ export class ZooKeeper implements AsyncDisposable {
    * let only the super user do it. Errors: BAD_ARGUMENTS, BAD_VERSION, RECONFIG_DISABLED, RECONFIG_IN_PROGRESS,
    * NEW_CONFIG_NO_QUORUM; UNIMPLEMENTED, of a server that stands alone.
    */
-  async reconfig(change: Reconfiguration, options?: CallOptions): Promise<DataAndStat> {
+  async reconfig(change: Reconfiguration, options: CallOptions = {}): Promise<DataAndStat> {
+    checkOptions("reconfig", options, callKinds);
     return this.#calls.perform(reconfigOperation(change), options);
   }
 
@@ -280,4 +307,10 @@ export class ZooKeeper implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** Errors: BAD_ARGUMENTS, for the path or an option. */
+function checkCall(name: string, path: string, options: CallOptions, kinds: Kinds<CallOptions>): void {
+  checkPath(path);
+  checkOptions(`${name} ${path}`, options, kinds);
 }

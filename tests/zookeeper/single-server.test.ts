@@ -5,6 +5,7 @@ import { accessTests } from "./suites/access.ts";
 import { callTests } from "./suites/calls.ts";
 import { createProtectedTests } from "./suites/create-protected.ts";
 import { kazooTests } from "./suites/kazoo.ts";
+import { mistakeTests } from "./suites/mistakes.ts";
 import { persistentWatchTests } from "./suites/persistent-watches.ts";
 import { transactionTests } from "./suites/transactions.ts";
 import { watchTests } from "./suites/watches.ts";
@@ -25,6 +26,7 @@ describe("ZooKeeper client, one server", { timeout: 120_000 }, () => {
   describe("watches", () => watchTests(connectString));
   describe("persistent watches", () => persistentWatchTests(zookeeper));
   describe("calls", () => callTests(connectString));
+  describe("mistakes", () => mistakeTests(connectString));
   describe("beside kazoo", () => kazooTests(connectString));
   describe("protected creates", () => createProtectedTests(connectString));
 });

@@ -1,7 +1,8 @@
 import type { ConnectionOptions } from "node:tls";
+import { checkArgument } from "../../zookeeper/check.ts";
 import { followEnsemble } from "../../zookeeper/follow-ensemble.ts";
 import { credentialsOf } from "../../zookeeper/open-session.ts";
-import { checkFollowing, checkSessionTimeout, checkTls } from "../../zookeeper/options.ts";
+import { checkFollowing, checkTls, clientKinds } from "../../zookeeper/options.ts";
 import { parseConnectString } from "../../zookeeper/wire/connect-string.ts";
 import { systemNames } from "../../zookeeper/wire/endpoints.ts";
 import { Session } from "../../zookeeper/wire/session.ts";
@@ -54,7 +55,7 @@ async function prepared({
 }: WireSettings) {
   return translated(async () => {
     const { servers, chroot } = parseConnectString(connectString);
-    checkSessionTimeout(sessionTimeoutMs);
+    checkArgument("the session time-out", sessionTimeoutMs, clientKinds.sessionTimeoutMs);
     checkTls(tls);
     checkFollowing(follows, tls);
     const credentials = auth === undefined ? [] : [credentialsOf({ scheme: "digest", auth })];

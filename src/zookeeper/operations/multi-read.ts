@@ -1,3 +1,5 @@
+import { type Kinds, oneOf, text } from "../../common/option-kinds.ts";
+import { checkArgument, checkOptions } from "../check.ts";
 import type { ZooKeeperError } from "../errors.ts";
 import { addChroot, checkPath } from "../paths.ts";
 import { serverError } from "../wire/error-codes.ts";
@@ -19,12 +21,19 @@ export type MultiReadResult =
   | { readonly type: "children"; readonly children: string[] }
   | { readonly type: "error"; readonly error: ZooKeeperError };
 
-/** Errors: BAD_ARGUMENTS, for a path. */
+const readKinds: Kinds<MultiRead> = { type: oneOf(["get", "children"]), path: text };
+
+/** Errors: BAD_ARGUMENTS. */
 export function multiReadOperation(
   chroot: string,
   reads: readonly MultiRead[],
 ): Operation<MultiReadResult[]> {
-  for (const { path } of reads) checkPath(path);
+  for (const [index, read] of reads.entries()) {
+    const what = `read ${index} of multiRead`;
+    checkOptions(what, read, readKinds);
+    checkArgument(`the type of ${what}`, read.type, readKinds.type);
+    checkPath(read.path);
+  }
   return {
     type: OP.multiRead,
     name: "multiRead",

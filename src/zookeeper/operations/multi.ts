@@ -1,11 +1,14 @@
-import { type Acl, openAcl } from "../acl.ts";
+import { anObject, anything, bytes, type Kind, oneOf, text } from "../../common/option-kinds.ts";
+import { type Acl, aclKind, openAcl } from "../acl.ts";
+import { checkArgument, checkOptions } from "../check.ts";
+import { versionKind } from "../options.ts";
 import { addChroot, checkPath, stripChroot } from "../paths.ts";
 import { serverError } from "../wire/error-codes.ts";
 import { type JuteReader, type JuteWriter, ProtocolError } from "../wire/jute.ts";
 import type { Operation } from "../wire/operation.ts";
 import { OP } from "../wire/protocol.ts";
 import { createType, readStat, writeCreate } from "../wire/records.ts";
-import { type CreateMode, isSequential, type Stat } from "../znode.ts";
+import { type CreateMode, createModes, isSequential, type Stat } from "../znode.ts";
 import { checkDeletable, checkTtl } from "./writes.ts";
 
 /** One of several operations that are carried out together or not at all. */
@@ -36,13 +39,22 @@ export type MultiResult =
 /** In a failed multi, the error of the operations after the failed one. */
 const NOT_TRIED = -2;
 
-/** Errors: BAD_ARGUMENTS, for a path or TTL. */
+const OPERATION_KINDS: Readonly<Record<MultiOperation["type"], Readonly<Record<string, Kind>>>> = {
+  create: { type: text, path: text, data: bytes, mode: oneOf(createModes), acl: aclKind, ttlMs: anything },
+  set: { type: text, path: text, data: bytes, version: versionKind },
+  delete: { type: text, path: text, version: versionKind },
+  check: { type: text, path: text, version: versionKind },
+};
+
+const typeKind = oneOf(Object.keys(OPERATION_KINDS));
+
+/** Errors: BAD_ARGUMENTS. */
 export function multiOperation(
   chroot: string,
   operations: readonly MultiOperation[],
   defaultAcl: readonly Acl[] = openAcl,
 ): Operation<MultiResult[]> {
-  for (const operation of operations) check(operation);
+  for (const [index, operation] of operations.entries()) check(`operation ${index} of multi`, operation);
   return {
     type: OP.multi,
     name: "multi",
@@ -53,8 +65,12 @@ export function multiOperation(
   };
 }
 
-function check(operation: MultiOperation): void {
+function check(what: string, operation: MultiOperation): void {
+  checkArgument(what, operation, anObject);
   const { type, path } = operation;
+  checkArgument(`the type of ${what}`, type, typeKind);
+  checkOptions(what, operation, OPERATION_KINDS[type]);
+  if (type === "set") checkArgument(`the data of ${what}`, operation.data, bytes);
   const mode = (type === "create" && operation.mode) || "persistent";
   checkPath(path, isSequential(mode));
   if (type === "delete") checkDeletable(path);

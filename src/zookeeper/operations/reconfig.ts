@@ -1,3 +1,5 @@
+import { type Kinds, listOf, text, wholeNumber } from "../../common/option-kinds.ts";
+import { checkOptions } from "../check.ts";
 import type { WatchListener } from "../watch-event.ts";
 import type { Operation } from "../wire/operation.ts";
 import { OP } from "../wire/protocol.ts";
@@ -18,10 +20,19 @@ export interface Reconfiguration {
   readonly fromConfig?: bigint;
 }
 
+const changeKinds: Kinds<Reconfiguration> = {
+  joining: listOf(text),
+  leaving: listOf(wholeNumber(0)),
+  members: listOf(text),
+  fromConfig: { allowed: "a bigint", accepts: (given) => typeof given === "bigint" },
+};
+
 /** Any configuration. */
 const ANY = -1n;
 
+/** Errors: BAD_ARGUMENTS. */
 export function reconfigOperation(given: Reconfiguration): Operation<DataAndStat> {
+  checkOptions("reconfig", given, changeKinds);
   const { joining, leaving, members, fromConfig = ANY } = given;
   return {
     type: OP.reconfig,

@@ -1,6 +1,8 @@
 import { systemClock } from "../../common/clock.ts";
+import type { Kinds } from "../../common/option-kinds.ts";
+import { checkOptions } from "../check.ts";
 import { ZooKeeperError } from "../errors.ts";
-import { type CallOptions, checkDeadline } from "../options.ts";
+import { type CallOptions, callKinds } from "../options.ts";
 import { checkPath } from "../paths.ts";
 
 /** The options of calls that go on until a signal ends them. */
@@ -11,17 +13,19 @@ export interface EndlessCall extends CallOptions {
 
 /**
  * Runs what consists of several calls under one deadline, without one by default. `run` gets the options for each of its
- * calls. Errors: those of `run`; DEADLINE_EXCEEDED, in the name of `what`; BAD_ARGUMENTS, for the path or the
- * deadline.
+ * calls. Errors: those of `run`; DEADLINE_EXCEEDED, in the name of `what`; BAD_ARGUMENTS, for the path or an
+ * option; `kinds` are those of the options.
  */
 export async function bounded<T>(
   what: string,
   path: string,
-  { signal, deadlineMs = Number.POSITIVE_INFINITY }: CallOptions,
+  options: CallOptions,
   run: (call: EndlessCall) => Promise<T>,
+  kinds: Kinds<CallOptions> = callKinds,
 ): Promise<T> {
   checkPath(path);
-  checkDeadline(deadlineMs);
+  checkOptions(`${what} ${path}`, options, kinds);
+  const { signal, deadlineMs = Number.POSITIVE_INFINITY } = options;
   const ending = new AbortController();
   const abort = () => ending.abort(signal?.reason);
   let isLate = false;

@@ -1,7 +1,9 @@
+import { count, type Kinds, text } from "../../common/option-kinds.ts";
+import { checkArgument } from "../check.ts";
 import { ZooKeeperError } from "../errors.ts";
 import type { MultiOperation } from "../operations/multi.ts";
 import type { Created } from "../operations/writes.ts";
-import type { CallOptions } from "../options.ts";
+import { type CallOptions, callKinds } from "../options.ts";
 import { childOf } from "../paths.ts";
 import type { Stat } from "../znode.ts";
 import type { ZooKeeper } from "../zookeeper.ts";
@@ -23,6 +25,8 @@ export interface DoubleBarrierOptions extends CallOptions {
   /** Whom to show to others who look at the znodes. Default: empty. */
   readonly identifier?: string | undefined;
 }
+
+const barrierKinds: Kinds<DoubleBarrierOptions> = { ...callKinds, members: count, identifier: text };
 
 /** A place inside a double barrier. */
 export interface Inside extends AsyncDisposable {
@@ -48,25 +52,28 @@ export function enterDoubleBarrier(
   path: string,
   options: DoubleBarrierOptions,
 ): Promise<Inside> {
-  const { members, identifier = "" } = options;
-  return bounded("enterDoubleBarrier", path, options, async (call) => {
-    if (!Number.isSafeInteger(members) || members < 1) {
-      const message = `enterDoubleBarrier ${path}: members is ${members}; allowed: a whole number from 1`;
-      throw new ZooKeeperError("BAD_ARGUMENTS", message, { path });
-    }
-    for (;;) {
-      const own = await createOwn(client, path, uniqueName(), identifier, call);
-      try {
-        const found = await waitUntil(client, path, call, (look) =>
-          lookInside(client, path, own, members, call, look),
-        );
-        if (found !== "gone") return inside(client, own, found);
-      } catch (error) {
-        deleteLater(client, own.path);
-        throw error;
+  return bounded(
+    "enterDoubleBarrier",
+    path,
+    options,
+    async (call) => {
+      const { members, identifier = "" } = options;
+      checkArgument("members", members, barrierKinds.members);
+      for (;;) {
+        const own = await createOwn(client, path, uniqueName(), identifier, call);
+        try {
+          const found = await waitUntil(client, path, call, (look) =>
+            lookInside(client, path, own, members, call, look),
+          );
+          if (found !== "gone") return inside(client, own, found);
+        } catch (error) {
+          deleteLater(client, own.path);
+          throw error;
+        }
       }
-    }
-  });
+    },
+    barrierKinds,
+  );
 }
 
 function inside(client: ZooKeeper, own: Created, round: BarrierRound): Inside {

@@ -1,3 +1,5 @@
+import { callback } from "../../common/option-kinds.ts";
+import { checkArgument } from "../check.ts";
 import type { CallOptions } from "../options.ts";
 import { childOf } from "../paths.ts";
 import type { ZooKeeper } from "../zookeeper.ts";
@@ -21,6 +23,7 @@ export async function campaign<T>(
   lead: (leadership: Held) => T | Promise<T>,
   options: AcquireOptions = {},
 ): Promise<T> {
+  checkArgument("lead", lead, callback);
   const leadership = await acquireLock(client, path, options);
   try {
     return await lead(leadership);

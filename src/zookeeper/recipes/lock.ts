@@ -1,7 +1,8 @@
+import { type Kinds, text } from "../../common/option-kinds.ts";
 import { createProtected } from "../create-protected.ts";
 import { ZooKeeperError } from "../errors.ts";
 import type { Created } from "../operations/writes.ts";
-import type { CallOptions } from "../options.ts";
+import { type CallOptions, callKinds } from "../options.ts";
 import { childOf } from "../paths.ts";
 import type { ZooKeeper } from "../zookeeper.ts";
 import { bounded, type EndlessCall } from "./bounded.ts";
@@ -18,6 +19,8 @@ export interface AcquireOptions extends CallOptions {
   /** Whom to show to others as a contender. Default: empty. */
   readonly identifier?: string | undefined;
 }
+
+export const acquireKinds: Kinds<AcquireOptions> = { ...callKinds, identifier: text };
 
 /** How a lock is taken. */
 interface LockKind {
@@ -49,7 +52,13 @@ export function tryLock(
   path: string,
   options: AcquireOptions = {},
 ): Promise<Held | undefined> {
-  return bounded("tryLock", path, options, (call) => attempt(client, path, exclusive, options, call, false));
+  return bounded(
+    "tryLock",
+    path,
+    options,
+    (call) => attempt(client, path, exclusive, options, call, false),
+    acquireKinds,
+  );
 }
 
 /**
@@ -81,12 +90,18 @@ function acquire(
   what: string,
   options: AcquireOptions,
 ): Promise<Held> {
-  return bounded(what, path, options, async (call) => {
-    for (;;) {
-      const held = await attempt(client, path, lock, options, call, true);
-      if (held !== undefined) return held;
-    }
-  });
+  return bounded(
+    what,
+    path,
+    options,
+    async (call) => {
+      for (;;) {
+        const held = await attempt(client, path, lock, options, call, true);
+        if (held !== undefined) return held;
+      }
+    },
+    acquireKinds,
+  );
 }
 
 /** Undefined when the znode that it made was deleted, or, unless it waits, when it is not its turn. */

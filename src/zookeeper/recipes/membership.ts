@@ -1,5 +1,7 @@
+import { type Kinds, text, yesOrNo } from "../../common/option-kinds.ts";
+import { checkOptions } from "../check.ts";
 import { ZooKeeperError } from "../errors.ts";
-import type { CallOptions } from "../options.ts";
+import { type CallOptions, callKinds } from "../options.ts";
 import type { ZooKeeper } from "../zookeeper.ts";
 import { bounded, type EndlessCall } from "./bounded.ts";
 import { createOwn, uniqueName } from "./create-own.ts";
@@ -22,6 +24,9 @@ export interface JoinOptions extends GroupOptions {
   readonly identifier?: string | undefined;
 }
 
+const groupKinds: Kinds<GroupOptions> = { ...callKinds, shallow: yesOrNo };
+const joinKinds: Kinds<JoinOptions> = { ...groupKinds, identifier: text };
+
 /** The end of the names of kazoo's `Party`. */
 const NAME_END = "__party__";
 
@@ -31,22 +36,39 @@ const NAME_END = "__party__";
  * NO_AUTH, ABORTED, DEADLINE_EXCEEDED, SESSION_EXPIRED, CLOSED; BAD_ARGUMENTS, for an identifier that fits no name.
  */
 export async function joinGroup(client: ZooKeeper, path: string, options: JoinOptions = {}): Promise<Held> {
+  checkOptions(`joinGroup ${path}`, options, joinKinds);
   const { identifier = "", shallow = false } = options;
   if (shallow && identifier.includes("/")) {
     const message = `joinGroup ${path}: the identifier, ${JSON.stringify(identifier)}, has a slash; allowed: none in names`;
     throw new ZooKeeperError("BAD_ARGUMENTS", message, { path });
   }
   const name = uniqueName() + (shallow ? `-${identifier}` : NAME_END);
-  return bounded("joinGroup", path, options, async (call) =>
-    holdUntilGone(client, await createOwn(client, path, name, identifier, call)),
+  return bounded(
+    "joinGroup",
+    path,
+    options,
+    async (call) => holdUntilGone(client, await createOwn(client, path, name, identifier, call)),
+    joinKinds,
   );
 }
 
 /** The identifiers of all members, in no order; several may have the same one. */
 export function groupMembers(client: ZooKeeper, path: string, options: GroupOptions = {}): Promise<string[]> {
-  const { shallow = false } = options;
-  return bounded("groupMembers", path, options, async (call) =>
-    identifiersOf(client, path, membersAmong(await childrenOf(client, path, call), shallow), shallow, call),
+  return bounded(
+    "groupMembers",
+    path,
+    options,
+    async (call) => {
+      const { shallow = false } = options;
+      return identifiersOf(
+        client,
+        path,
+        membersAmong(await childrenOf(client, path, call), shallow),
+        shallow,
+        call,
+      );
+    },
+    groupKinds,
   );
 }
 

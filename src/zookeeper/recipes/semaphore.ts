@@ -1,3 +1,5 @@
+import { count, type Kinds } from "../../common/option-kinds.ts";
+import { checkArgument } from "../check.ts";
 import { ZooKeeperError } from "../errors.ts";
 import { childOf, parentOf } from "../paths.ts";
 import type { ZooKeeper } from "../zookeeper.ts";
@@ -7,13 +9,15 @@ import { uniqueName } from "./create-own.ts";
 import { deleteLater } from "./delete-surely.ts";
 import { ensure, isPassing } from "./ensure.ts";
 import { type Held, hold } from "./held.ts";
-import { type AcquireOptions, acquireLock } from "./lock.ts";
+import { type AcquireOptions, acquireKinds, acquireLock } from "./lock.ts";
 import { type Look, waitUntil } from "./wait-until.ts";
 
 export interface SemaphoreOptions extends AcquireOptions {
   /** How many may have a lease at once, from 1. It is kept in the znode, and must be the same for all. */
   readonly maxLeases: number;
 }
+
+const semaphoreKinds: Kinds<SemaphoreOptions> = { ...acquireKinds, maxLeases: count };
 
 /** Where its lease is to be made, and under which lock. */
 interface Place {
@@ -31,30 +35,33 @@ interface Place {
  * Errors: as `acquireLock`; BAD_ARGUMENTS, also when the znode has another number of leases.
  */
 export function acquireLease(client: ZooKeeper, path: string, options: SemaphoreOptions): Promise<Held> {
-  const { maxLeases, identifier = "" } = options;
-  return bounded("acquireLease", path, options, async (call) => {
-    if (!Number.isSafeInteger(maxLeases) || maxLeases < 1) {
-      const message = `acquireLease ${path}: maxLeases is ${maxLeases}; allowed: a whole number from 1`;
-      throw new ZooKeeperError("BAD_ARGUMENTS", message, { path });
-    }
-    const lease = childOf(path, uniqueName());
-    const data = Buffer.from(identifier);
-    for (;;) {
-      await agree(client, path, maxLeases, call);
-      const lock = await acquireLock(client, `${path}-__lock__`, { ...call, identifier });
-      try {
-        const place: Place = { path, lease, lockPath: lock.path, maxLeases, data };
-        const held = await waitUntil(client, path, call, (look) => takeLease(client, place, call, look));
-        if (held !== "gone") return held;
-      } catch (error) {
-        deleteLater(client, lease);
-        throw error;
-      } finally {
-        // The next one waits for this, and the holder of the lease need not.
-        deleteLater(client, lock.path);
+  return bounded(
+    "acquireLease",
+    path,
+    options,
+    async (call) => {
+      const { maxLeases, identifier = "" } = options;
+      checkArgument("maxLeases", maxLeases, semaphoreKinds.maxLeases);
+      const lease = childOf(path, uniqueName());
+      const data = Buffer.from(identifier);
+      for (;;) {
+        await agree(client, path, maxLeases, call);
+        const lock = await acquireLock(client, `${path}-__lock__`, { ...call, identifier });
+        try {
+          const place: Place = { path, lease, lockPath: lock.path, maxLeases, data };
+          const held = await waitUntil(client, path, call, (look) => takeLease(client, place, call, look));
+          if (held !== "gone") return held;
+        } catch (error) {
+          deleteLater(client, lease);
+          throw error;
+        } finally {
+          // The next one waits for this, and the holder of the lease need not.
+          deleteLater(client, lock.path);
+        }
       }
-    }
-  });
+    },
+    semaphoreKinds,
+  );
 }
 
 /** `gone`: the lock or the semaphore was deleted. */

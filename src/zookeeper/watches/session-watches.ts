@@ -5,9 +5,9 @@ import { type OneShotKind, OneShotWatches, oneShotKinds } from "./one-shot-watch
 import { PathListeners } from "./path-listeners.ts";
 
 /** Modes of `addWatch`. */
-export type PersistentKind = "persistent" | "persistent-recursive";
+export type PersistentKind = (typeof persistentKinds)[number];
 
-const persistentKinds: readonly PersistentKind[] = ["persistent", "persistent-recursive"];
+export const persistentKinds = ["persistent", "persistent-recursive"] as const;
 
 /** A watch of any kind. */
 export interface Watch {
@@ -18,7 +18,9 @@ export interface Watch {
 }
 
 /** Which watches of a path to remove (Watcher.WatcherType). */
-export type RemovedWatches = "data" | "children" | "any";
+export type RemovedWatches = (typeof removedWatches)[number];
+
+export const removedWatches = ["data", "children", "any"] as const;
 
 const KINDS_REMOVED: Readonly<Record<RemovedWatches, readonly OneShotKind[]>> = {
   data: ["data", "exists"],

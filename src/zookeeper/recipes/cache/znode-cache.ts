@@ -1,4 +1,6 @@
 import { Listeners } from "../../../common/listeners.ts";
+import { count, type Kinds, oneOf } from "../../../common/option-kinds.ts";
+import { checkOptions } from "../../check.ts";
 import { ZooKeeperError, type ZooKeeperErrorCode } from "../../errors.ts";
 import type { ChildrenAndStat } from "../../operations/reads.ts";
 import { checkPath, childOf } from "../../paths.ts";
@@ -27,6 +29,8 @@ export interface ZnodeCacheOptions {
   /** Most znodes that are kept: with more of them the cache ends. At least 1. Default: 100,000. */
   readonly nodesMax?: number | undefined;
 }
+
+const cacheKinds: Kinds<ZnodeCacheOptions> = { scope: oneOf(["node", "subtree"]), nodesMax: count };
 
 /**
  * `initialized`: all that was there at the beginning has been told. `ended`: the cache stays as it is, because its session
@@ -63,12 +67,9 @@ export class ZnodeCache {
 
   /** Reads nothing before `start`. Errors: BAD_ARGUMENTS. */
   constructor(client: ZooKeeper, path: string, options: ZnodeCacheOptions = {}) {
-    const { scope = "subtree", nodesMax = NODES_MAX_DEFAULT } = options;
     checkPath(path);
-    if (!Number.isInteger(nodesMax) || nodesMax < 1) {
-      const message = `cache ${path}: nodesMax is ${nodesMax}; allowed: a whole number from 1`;
-      throw new ZooKeeperError("BAD_ARGUMENTS", message, { path });
-    }
+    checkOptions(`the cache of ${path}`, options, cacheKinds);
+    const { scope = "subtree", nodesMax = NODES_MAX_DEFAULT } = options;
     this.#client = client;
     this.#path = path;
     this.#scope = scope;

@@ -1,5 +1,6 @@
 import { joinHostPort } from "../../../common/address.ts";
 import { parseObject } from "../parse-object.ts";
+import { toJson } from "../to-json.ts";
 
 /** One process that offers a service. */
 export interface ServiceInstance {
@@ -40,7 +41,7 @@ export function encodeInstance(instance: ServiceFields): Uint8Array {
     uriSpec: null,
     enabled: isHealthy,
   };
-  return new TextEncoder().encode(JSON.stringify(json));
+  return toJson("the instance", json);
 }
 
 /** Undefined when it is none of an instance that can be reached. Those of Curator may have only a port for TLS. */
@@ -62,6 +63,6 @@ export function decodeInstance(data: Uint8Array): ServiceInstance | undefined {
   };
 }
 
-export function isPort(port: unknown): port is number {
+function isPort(port: unknown): port is number {
   return typeof port === "number" && Number.isInteger(port) && port >= 1 && port <= 65_535;
 }

@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { systemClock, timerMsMax } from "../../../common/clock.ts";
-import { ZooKeeperError } from "../../errors.ts";
+import { abortSignal, anObject, callback, type Kinds, wholeNumber } from "../../../common/option-kinds.ts";
+import { checkArgument, checkOptions } from "../../check.ts";
 import { checkPath, childOf } from "../../paths.ts";
 import { checkName } from "../check-name.ts";
 import { childrenOf } from "../missing.ts";
 import type { ChoiceStrategy } from "./choice.ts";
 import { CHECK_INTERVAL_MS, checkHealth, type HealthCheck } from "./health-check.ts";
 import { ServiceRegistration } from "./registration.ts";
-import { isPort } from "./service-instance.ts";
 import { ServiceView } from "./service-view.ts";
 import type { SessionSource } from "./sessions.ts";
 
@@ -39,6 +39,9 @@ export interface WatchServiceOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const registerKinds: Kinds<RegisterOptions> = { signal: abortSignal };
+const watchKinds: Kinds<WatchServiceOptions> = { ...registerKinds, strategy: anObject };
+
 /**
  * A registry of services and their instances. An instance is an ephemeral znode `[path]/[name]/[id]` with the JSON of
  * Curator's service discovery, so that its programs see ours and the other way round.
@@ -62,6 +65,7 @@ export class Services {
    */
   async register(service: Service, options: RegisterOptions = {}): Promise<ServiceRegistration> {
     checkService(service);
+    checkOptions("register", options, registerKinds);
     const { signal = new AbortController().signal } = options;
     const { name, id = randomUUID(), address, port, metadata = null, health } = service;
     const isHealthy = health === undefined;
@@ -76,8 +80,10 @@ export class Services {
   }
 
   /** Follows the instances of a service, which need not exist. Errors: those of `source` and `ZnodeCache.start`; ABORTED. */
-  async watch(name: string, { strategy, signal }: WatchServiceOptions = {}): Promise<ServiceView> {
+  async watch(name: string, options: WatchServiceOptions = {}): Promise<ServiceView> {
     checkName("name of the service", name);
+    checkOptions("watch", options, watchKinds);
+    const { strategy, signal } = options;
     const view = new ServiceView(this.#source, childOf(this.#path, name), strategy);
     await view.start(signal ?? new AbortController().signal);
     return view;
@@ -85,21 +91,28 @@ export class Services {
 
   /** Names of all services that have or had an instance. */
   async names(options: RegisterOptions = {}): Promise<string[]> {
+    checkOptions("names", options, registerKinds);
     return childrenOf(await this.#source(), this.#path, options);
   }
 }
 
 /** Errors: BAD_ARGUMENTS. */
-function checkService({ name, id = "", address, port, health }: Service): void {
+function checkService(service: Service): void {
+  checkArgument("the service", service, anObject);
+  const { name, id = "", address, port, health } = service;
   checkName("name of the service", name);
   if (id !== "") checkName("id of the instance", id);
-  const { intervalMs = CHECK_INTERVAL_MS } = health ?? {};
-  const problem = !isPort(port)
-    ? `port is ${port}; allowed: 1 to 65535`
-    : address === ""
-      ? "address is empty; allowed: a host name or IP address"
-      : !(intervalMs >= 10 && intervalMs <= timerMsMax)
-        ? `intervalMs is ${intervalMs}; allowed: 10 to ${timerMsMax}`
-        : undefined;
-  if (problem !== undefined) throw new ZooKeeperError("BAD_ARGUMENTS", `service ${name}: ${problem}`);
+  checkArgument("address", address, { allowed: "a host name or IP address", accepts: isFilled });
+  checkArgument("port", port, wholeNumber(1, 65535));
+  if (health === undefined) return;
+  checkArgument("health", health, anObject);
+  checkArgument("check", health.check, callback);
+  checkArgument("intervalMs", health.intervalMs ?? CHECK_INTERVAL_MS, {
+    allowed: `a number from 10 to ${timerMsMax}`,
+    accepts: (given) => typeof given === "number" && given >= 10 && given <= timerMsMax,
+  });
+}
+
+function isFilled(given: unknown): boolean {
+  return typeof given === "string" && given !== "";
 }

@@ -1,5 +1,7 @@
+import { abortSignal, type Kinds, wholeNumber } from "../../../common/option-kinds.ts";
+import { checkOptions } from "../../check.ts";
 import { ZooKeeperError } from "../../errors.ts";
-import type { CallOptions } from "../../options.ts";
+import { type CallOptions, callKinds } from "../../options.ts";
 import { checkPath, childOf } from "../../paths.ts";
 import type { ZooKeeper } from "../../zookeeper.ts";
 import { unlessAborted } from "../bounded.ts";
@@ -19,10 +21,14 @@ export interface PutOptions extends CallOptions {
   readonly priority?: number | undefined;
 }
 
+const putKinds: Kinds<PutOptions> = { ...callKinds, priority: wholeNumber(0, PRIORITY_MAX) };
+
 export interface TakeOptions {
   /** Gives up waiting, with ABORTED. */
   readonly signal?: AbortSignal | undefined;
 }
+
+const takeKinds: Kinds<TakeOptions> = { signal: abortSignal };
 
 /**
  * A queue of which each item is handled at least once. Whoever takes an item claims it; it is removed when that one says
@@ -56,17 +62,12 @@ export class Queue {
    * Adds an item. After an error with `maybeApplied` it may be there: whoever puts it again then may have put it twice.
    * Errors: those of `create`; BAD_ARGUMENTS, for the priority.
    */
-  async put(data: Uint8Array, { priority = DEFAULT_PRIORITY, ...options }: PutOptions = {}): Promise<void> {
-    if (!Number.isInteger(priority) || priority < 0 || priority > PRIORITY_MAX) {
-      const allowed = `a whole number from 0 to ${PRIORITY_MAX}`;
-      throw new ZooKeeperError(
-        "BAD_ARGUMENTS",
-        `put ${this.#path}: priority is ${priority}; allowed: ${allowed}`,
-      );
-    }
+  async put(data: Uint8Array, options: PutOptions = {}): Promise<void> {
+    checkOptions(`put ${this.#path}`, options, putKinds);
+    const { priority = DEFAULT_PRIORITY, ...call } = options;
     const path = childOf(this.#entriesPath, entryPrefix(priority));
-    await this.#withFolders(options, () =>
-      this.#client.create(path, data, { ...options, mode: "persistent-sequential" }),
+    await this.#withFolders(call, () =>
+      this.#client.create(path, data, { ...call, mode: "persistent-sequential" }),
     );
   }
 
@@ -74,7 +75,9 @@ export class Queue {
    * Claims the first item that nobody has claimed, and waits until there is one, also without a connection. Errors:
    * ABORTED, after which no claim is kept; SESSION_EXPIRED, CLOSED; NO_AUTH, SYSTEM.
    */
-  async take({ signal = new AbortController().signal }: TakeOptions = {}): Promise<QueueItem> {
+  async take(options: TakeOptions = {}): Promise<QueueItem> {
+    checkOptions(`take ${this.#path}`, options, takeKinds);
+    const { signal = new AbortController().signal } = options;
     for (;;) {
       const entry = await this.#next(signal);
       const claiming = this.#claim(entry);

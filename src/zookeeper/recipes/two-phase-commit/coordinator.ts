@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { systemClock, timerMsMax } from "../../../common/clock.ts";
+import { anObject, listOf, text, wholeNumber } from "../../../common/option-kinds.ts";
+import { checkArgument } from "../../check.ts";
 import { ZooKeeperError } from "../../errors.ts";
 import type { CallOptions } from "../../options.ts";
 import { checkPath, childOf } from "../../paths.ts";
@@ -64,9 +66,12 @@ export class TransactionCoordinator {
    * NODE_EXISTS, when the id is that of another transaction; those of `multi`.
    */
   async begin(request: TransactionRequest, options?: CallOptions): Promise<string> {
+    checkArgument("the transaction", request, anObject);
     const { id = randomUUID(), participants, payload = null, timeoutMs = TIMEOUT_MS_DEFAULT } = request;
+    checkArgument("participants", participants, listOf(text));
+    checkArgument("timeoutMs", timeoutMs, wholeNumber(1, timerMsMax));
     const data = encode({ participants, timeoutMs, payload });
-    checkRequest(id, participants, timeoutMs, data);
+    checkRequest(id, participants, data);
     const path = this.#board.pathOf(id);
     const creations = [path, ...participants.map((name) => childOf(path, name))].map(
       (each) => ({ type: "create", path: each, data: each === path ? data : encode({}) }) as const,
@@ -175,23 +180,16 @@ export class TransactionCoordinator {
 }
 
 /** Errors: BAD_ARGUMENTS. */
-function checkRequest(
-  id: string,
-  participants: readonly string[],
-  timeoutMs: number,
-  data: Uint8Array,
-): void {
+function checkRequest(id: string, participants: readonly string[], data: Uint8Array): void {
   checkName("id of the transaction", id);
   for (const name of participants) checkName("name of a participant", name);
   const count = participants.length;
   const problem =
     count < 1 || count > PARTICIPANTS_MAX || new Set(participants).size < count
       ? `there are ${count} participants; allowed: 1 to ${PARTICIPANTS_MAX}, each once`
-      : !Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > timerMsMax
-        ? `timeoutMs is ${timeoutMs}; allowed: a whole number from 1 to ${timerMsMax}`
-        : data.length > DATA_BYTES_MAX
-          ? `names and payload have ${data.length} bytes as JSON; allowed: ${DATA_BYTES_MAX}`
-          : undefined;
+      : data.length > DATA_BYTES_MAX
+        ? `names and payload have ${data.length} bytes as JSON; allowed: ${DATA_BYTES_MAX}`
+        : undefined;
   if (problem !== undefined) {
     throw new ZooKeeperError("BAD_ARGUMENTS", `begin transaction ${id}: ${problem}`);
   }

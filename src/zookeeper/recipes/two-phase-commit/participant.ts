@@ -1,4 +1,6 @@
 import { systemClock } from "../../../common/clock.ts";
+import { anObject, callback } from "../../../common/option-kinds.ts";
+import { checkArgument } from "../../check.ts";
 import { ZooKeeperError } from "../../errors.ts";
 import { checkPath, childOf } from "../../paths.ts";
 import type { ZooKeeper } from "../../zookeeper.ts";
@@ -44,6 +46,8 @@ export class TransactionParticipant {
   private constructor(client: ZooKeeper, path: string, name: string, handlers: TransactionHandlers) {
     checkPath(path);
     checkName("name of a participant", name);
+    checkArgument("the handlers", handlers, anObject);
+    for (const each of ["prepare", "commit", "abort"] as const) checkArgument(each, handlers[each], callback);
     this.#client = client;
     this.#name = name;
     this.#handlers = handlers;

@@ -1,4 +1,5 @@
 import { parseObject } from "../parse-object.ts";
+import { toJson } from "../to-json.ts";
 
 /** What becomes of a transaction: the same for all who take part. */
 export type Outcome = "committed" | "aborted";
@@ -48,8 +49,9 @@ export interface ParticipantData {
   readonly done?: true;
 }
 
+/** Errors: BAD_ARGUMENTS, for a payload that JSON cannot have. */
 export function encode(data: TransactionData | ParticipantData): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(data));
+  return toJson("the transaction", data);
 }
 
 /** Undefined when it is none of a transaction. */

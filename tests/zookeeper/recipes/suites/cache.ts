@@ -202,7 +202,7 @@ export function cacheTests(connectString: string): void {
       for (const nodesMax of [0, 1.5, Number.NaN]) {
         assert.throws(
           () => new ZnodeCache(client, "/tree", { nodesMax }),
-          /nodesMax is .+; allowed: a whole number/,
+          /nodesMax is .+; it must be a whole number/,
         );
       }
     }));

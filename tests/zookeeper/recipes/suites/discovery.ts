@@ -206,10 +206,14 @@ export function discoveryTests(connectString: string): void {
       const client = await connect();
       const services = servicesOf(client);
       for (const [service, message] of [
-        [{ ...web, port: 0 }, /port is 0; allowed: 1 to 65535/],
-        [{ ...web, address: "" }, /address is empty/],
+        [{ ...web, port: 0 }, /port is 0; it must be a whole number from 1 to 65535/],
+        [{ ...web, address: "" }, /address is ""; it must be a host name/],
         [{ ...web, name: "a/b" }, /"a\/b"; allowed: the name of a znode/],
-        [{ ...web, health: { check: async () => true, intervalMs: 1 } }, /intervalMs is 1; allowed: 10 to/],
+        [{ ...web, metadata: { big: 1n } }, /the instance cannot be written as JSON/],
+        [
+          { ...web, health: { check: async () => true, intervalMs: 1 } },
+          /intervalMs is 1; it must be a number from 10 to/,
+        ],
       ] as const) {
         assert.match((await failure(services.register(service), "BAD_ARGUMENTS")).message, message);
       }

@@ -235,7 +235,7 @@ export function queueTests(connectString: string): void {
       const queue = new Queue(await connect(), "/queue");
       for (const priority of [-1, 1000, 1.5]) {
         const { message } = await failure(queue.put(bytes("one"), { priority }), "BAD_ARGUMENTS");
-        assert.match(message, new RegExp(`priority is ${priority}; allowed: a whole number from 0 to 999`));
+        assert.match(message, new RegExp(`priority is ${priority}; it must be a whole number from 0 to 999`));
       }
     }),
   );

@@ -269,7 +269,8 @@ export function twoPhaseCommitTests(connectString: string): void {
         [{ participants: ["a", "a"] }, /2 participants; allowed: 1 to 500, each once/],
         [{ participants: ["a/b"] }, /"a\/b"; allowed: the name of a znode/],
         [{ participants: ["."] }, /none of its names may be/],
-        [{ participants: ["a"], timeoutMs: 2 ** 31 }, /timeoutMs is 2147483648; allowed/],
+        [{ participants: ["a"], timeoutMs: 2 ** 31 }, /timeoutMs is 2147483648; it must be/],
+        [{ participants: ["a"], payload: { big: 1n } }, /the transaction cannot be written as JSON/],
         [{ participants: ["a"], payload: "x".repeat(600_000) }, /bytes as JSON; allowed: 524288/],
       ] as const) {
         assert.match((await failure(coordinator.begin(request), "BAD_ARGUMENTS")).message, message);
