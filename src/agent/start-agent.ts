@@ -1,5 +1,7 @@
 import { SessionKeeper } from "../cluster/metadata/session-keeper.ts";
+import { checkOptions } from "../common/check-options.ts";
 import { systemClock, timerMsMax } from "../common/clock.ts";
+import { callback, type Kinds, oneOf, text, wholeNumber } from "../common/option-kinds.ts";
 import { openCoordination } from "../coordination/open.ts";
 import { runAgent } from "./agent.ts";
 import { identityOf } from "./identity.ts";
@@ -29,6 +31,22 @@ export interface StartAgentOptions {
   readonly onDiagnostic?: (message: string) => void;
 }
 
+const agentKinds: Kinds<StartAgentOptions> = {
+  zooaddr: text,
+  zooauth: { ...text, isSecret: true },
+  zkdriver: oneOf(["wire", "native"]),
+  sessiontimeoutms: wholeNumber(1, timerMsMax),
+  serverIp: text,
+  name: text,
+  folder: text,
+  intervalMs: {
+    allowed: `a number from ${intervalMsMin} to ${timerMsMax}`,
+    accepts: (given) => typeof given === "number" && given >= intervalMsMin && given <= timerMsMax,
+  },
+  onRegistered: callback,
+  onDiagnostic: callback,
+};
+
 export interface RunningAgent {
   /** Rejects with a CoordinationError that no retry can fix: BAD_ARGUMENTS, AUTH_FAILED. Resolves after `stop`. */
   readonly done: Promise<void>;
@@ -36,15 +54,11 @@ export interface RunningAgent {
   stop(): Promise<void>;
 }
 
-/** Starts an agent in this program, with a session of its own: see `runAgent`. Errors: RangeError (`intervalMs`). */
+/** Starts an agent in this program, with a session of its own: see `runAgent`. Errors: RangeError (an option is not allowed). */
 export function startAgent(options: StartAgentOptions): RunningAgent {
+  checkOptions("the agent", options, agentKinds);
   const { zooaddr, zooauth, zkdriver = "wire", sessiontimeoutms = 10_000 } = options;
   const { serverIp, name, folder, intervalMs = defaultIntervalMs, onDiagnostic = () => {} } = options;
-  if (!(intervalMs >= intervalMsMin && intervalMs <= timerMsMax)) {
-    throw new RangeError(
-      `intervalMs is ${intervalMs}; allowed: a number from ${intervalMsMin} to ${timerMsMax}`,
-    );
-  }
   const clock = systemClock;
   const open = openCoordination({ zooaddr, zooauth, zkdriver, sessiontimeoutms });
   const sessions = new SessionKeeper({ open, clock, onDiagnostic });

@@ -6,8 +6,10 @@ import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
 import { NodeRole, type Topology } from "../../gen/kvlab/v1/topology_pb.ts";
 import { createTransports } from "../client/transport/http2.ts";
 import { defaultReplicationSettings } from "../cluster/replication/settings.ts";
+import { checkOptions } from "../common/check-options.ts";
 import { systemClock, withTimeout } from "../common/clock.ts";
 import { defaultValueBytesMax } from "../common/key-limits.ts";
+import { callback, type Kinds, text, wholeNumber } from "../common/option-kinds.ts";
 import { openEmbedded, startLocalCluster } from "./local-cluster.ts";
 import type { Server } from "./server.ts";
 import { type RunningServer, running } from "./start-server.ts";
@@ -26,6 +28,13 @@ export interface ClusterOptions {
   readonly log?: (message: string) => void;
 }
 
+const clusterKinds: Kinds<ClusterOptions> = {
+  groups: wholeNumber(1, 16),
+  replicas: wholeNumber(1, 5),
+  folder: text,
+  log: callback,
+};
+
 /** Longest time for a start. On one machine it takes a part of a second. */
 const startTimeoutMs = 30_000;
 
@@ -34,13 +43,12 @@ const historyBytes = 16 * 1024 * 1024;
 
 /**
  * Starts a whole cluster in this process: data nodes and a router on free ports of 127.0.0.1, without ZooKeeper. Resolves
- * when every group serves, with the router's URL for a `KvClient`. Errors: RangeError (a number is not allowed);
+ * when every group serves, with the router's URL for a `KvClient`. Errors: RangeError (an option is not allowed);
  * LogFileError and those of the file system (the folder cannot be used).
  */
 export async function startCluster(options: ClusterOptions = {}): Promise<RunningServer> {
+  checkOptions("the cluster", options, clusterKinds);
   const { groups = 1, replicas = 1, log = () => {} } = options;
-  checkCount("groups", groups, 16);
-  checkCount("replicas", replicas, 5);
   const servers: Server[] = [];
   const releases: (() => Promise<void>)[] = [];
   const stop = async () => {
@@ -70,11 +78,6 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Runnin
     await stop();
     throw error;
   }
-}
-
-function checkCount(name: string, count: number, max: number): void {
-  if (Number.isInteger(count) && count >= 1 && count <= max) return;
-  throw new RangeError(`${name} is ${count}; allowed: a whole number from 1 to ${max}`);
 }
 
 async function makeFolder(given: string | undefined, releases: (() => Promise<void>)[]): Promise<string> {

@@ -1,4 +1,6 @@
 import type { Address } from "../common/address.ts";
+import { checkOptions } from "../common/check-options.ts";
+import { abortSignal, callback, type Kinds } from "../common/option-kinds.ts";
 import { announcedAddress } from "../settings/announced.ts";
 import { dataProgram, routerProgram } from "../settings/programs.ts";
 import { readSettings, SettingError } from "../settings/read-settings.ts";
@@ -28,6 +30,8 @@ export interface StartOptions {
   readonly signal?: AbortSignal;
 }
 
+const startKinds: Kinds<StartOptions> = { log: callback, signal: abortSignal };
+
 /** Servers in this process. It is an `AsyncDisposable`. */
 export interface RunningServer extends AsyncDisposable {
   /** Where to call it, for a `KvClient`: `http://host:port`. */
@@ -40,12 +44,13 @@ export interface RunningServer extends AsyncDisposable {
 
 /**
  * Starts a router in this process. Resolves when it has joined the cluster. `serverport: 0` takes a free port. Errors:
- * SettingError (a setting is not allowed); the reason of the signal; what `failed` would reject with.
+ * SettingError (a setting is not allowed); RangeError (an option is not allowed); the reason of the signal; what `failed` would reject with.
  */
 export async function startRouter(
   settings: RouterSettings = {},
   options: StartOptions = {},
 ): Promise<RunningServer> {
+  checkOptions("the start", options, startKinds);
   const { log = () => {}, signal } = options;
   const given = read(routerProgram, settings);
   return await joined(await startRouterServer({ ...routerOptions(given), ...announced(given), log }), signal);
@@ -60,6 +65,7 @@ export async function startDataNode(
   settings: DataNodeSettings,
   options: StartOptions = {},
 ): Promise<RunningServer> {
+  checkOptions("the start", options, startKinds);
   const { log = () => {}, signal } = options;
   const given = read(dataProgram, settings);
   return await joined(await startDataServer({ ...dataOptions(given), ...announced(given), log }), signal);

@@ -210,7 +210,7 @@ describe("an agent", () => {
       const start = () => startAgent({ zooaddr: "127.0.0.1:1", serverIp: "127.0.0.1", intervalMs });
       assert.throws(start, {
         name: "RangeError",
-        message: /^intervalMs is \S+; allowed: a number from 1000 to /,
+        message: /^intervalMs is \S+; it must be a number from 1000 to /,
       });
     }
   });

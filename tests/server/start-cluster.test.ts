@@ -58,11 +58,13 @@ describe("a cluster inside a program", () => {
 
   it("is refused with a number of groups or replicas that is not allowed", async () => {
     for (const [options, message] of [
-      [{ groups: 0 }, "groups is 0; allowed: a whole number from 1 to 16"],
-      [{ groups: 1.5 }, "groups is 1.5; allowed: a whole number from 1 to 16"],
-      [{ replicas: 6 }, "replicas is 6; allowed: a whole number from 1 to 5"],
+      [{ groups: 0 }, "groups is 0; it must be a whole number from 1 to 16"],
+      [{ groups: 1.5 }, "groups is 1.5; it must be a whole number from 1 to 16"],
+      [{ replicas: 6 }, "replicas is 6; it must be a whole number from 1 to 5"],
     ] as const) {
       await assert.rejects(startCluster(options), { name: "RangeError", message });
     }
+    const misspelt: object = { group: 2 };
+    await assert.rejects(startCluster(misspelt), /the cluster has the option "group", which is not known/);
   });
 });
