@@ -58,7 +58,11 @@ export class GrowingRing {
     this.#transports = createTransports();
     const routers = cluster.routers.map(({ address }) => address);
     this.#readers = [true, false].map((direct) => new KvClient({ routers, direct }));
-    this.#clients = Array.from({ length: clients / 2 }, () => new KvClient({ routers }));
+    // Every third one only knows routers, as those in browsers.
+    this.#clients = Array.from(
+      { length: clients / 2 },
+      (_, n) => new KvClient({ routers, direct: n % 3 !== 2 }),
+    );
     const first = cluster.nodes[0]?.address ?? "";
     this.#redirected = this.#clients.map(() => new RedirectedCalls(this.#transports, first));
     const names = Array.from({ length: keys }, (_, n) => `${n % 6 === 0 ? "deleted" : "kept"}-${n}`);
