@@ -72,6 +72,23 @@ const original = {
   memoryUsage: 42n,
 };
 
+/** What `kvlab agents --watch` shows on a terminal until something is seen, when it is stopped as by Ctrl-C. */
+async function watchedOnTerminal(isSeen: (shown: string) => boolean): Promise<string> {
+  const [command, args] = commandFor(cli, ["agents", "--watch", "--router", `127.0.0.1:${toy.port}`]);
+  const words = [command, ...args].map((word) => `'${word}'`).join(" ");
+  const line = `stty cols 60 rows 20; exec ${words}`;
+  const child = spawn("script", ["-qec", line, "/dev/null"], { stdio: ["pipe", "pipe", "inherit"] });
+  let shown = "";
+  let isInterrupted = false;
+  for await (const chunk of child.stdout.setEncoding("utf8")) {
+    shown += chunk;
+    if (isInterrupted || !isSeen(shown)) continue;
+    isInterrupted = true;
+    child.stdin.write("\u0003");
+  }
+  return shown;
+}
+
 describe("kvlab agents", () => {
   it("shows the agents by role and name", { timeout }, async () => {
     toy.agents = [{ agents: [router, data, original] }];
@@ -169,19 +186,7 @@ router  -       10.0.0.1:1926  1.5   33 %  0.5   1.0 GiB  4.0 GiB   100.0 MiB  -
     timeout,
   }, async () => {
     toy.agents = [{ agents: [router, data] }, { agents: [router] }];
-    const [command, args] = commandFor(cli, ["agents", "--watch", "--router", `127.0.0.1:${toy.port}`]);
-    const words = [command, ...args].map((word) => `'${word}'`).join(" ");
-    const line = `stty cols 60 rows 20; exec ${words}`;
-    const child = spawn("script", ["-qec", line, "/dev/null"], { stdio: ["pipe", "pipe", "inherit"] });
-    let shown = "";
-    let isInterrupted = false;
-    for await (const chunk of child.stdout.setEncoding("utf8")) {
-      shown += chunk;
-      if (isInterrupted || !/ [1-9]\d* s +vm1/.test(shown)) continue;
-      isInterrupted = true;
-      // As Ctrl-C does.
-      child.stdin.write("\u0003");
-    }
+    const shown = await watchedOnTerminal((text) => / [1-9]\d* s +vm1/.test(text));
     const [first = "", second = ""] = shown.split(backToStart);
     assert.match(first, /ROLE .*\r\ndata .*\r\nrouter .*\r\n$/);
     assert.match(
@@ -189,6 +194,17 @@ router  -       10.0.0.1:1926  1.5   33 %  0.5   1.0 GiB  4.0 GiB   100.0 MiB  -
       /^ROLE .*\r\nrouter .*\r\n\r\nOFFLINE +NAME +ADDRESS +FOR +HOST\r\ndata +zdata1 +10\.0\.0\.2:1926 +0 s +vm1\r\n/,
     );
     for (const each of second.split("\r\n")) assert.ok(each.length < 60, each);
+  });
+
+  it("says on a terminal how long no router has answered, until one does", { timeout }, async () => {
+    toy.agents = [{ agents: [router] }, undefined, undefined, undefined, { agents: [data] }];
+    const shown = await watchedOnTerminal((text) => /no router[\s\S]*ROLE .*\r\ndata /.test(text));
+    const screens = shown.split(backToStart);
+    assert.ok(
+      screens.some((each) => /^ROLE .*\r\nrouter .*\r\nno router has answered for \d+ s\r\n$/.test(each)),
+    );
+    assert.match(screens.at(-1) ?? "", /^ROLE .*\r\ndata .*\r\n\r\nOFFLINE/);
+    assert.ok(!screens.at(-1)?.includes("no router"));
   });
 });
 

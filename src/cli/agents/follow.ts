@@ -1,8 +1,8 @@
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
-import { UNAVAILABLE } from "../../settings/exit-codes.ts";
-import { ExitError, print } from "../../settings/run-main.ts";
-import { type AgentsReport, readAgents } from "../agent-report.ts";
+import { print } from "../../settings/run-main.ts";
+import { readAgents } from "../agent-report.ts";
+import { patiently, silence } from "../patiently.ts";
 import { Screen } from "../screen.ts";
 import type { Session } from "../session.ts";
 import { type AgentChange, Departures } from "./departures.ts";
@@ -10,9 +10,6 @@ import { describeAgents, describeDeparted, span, whoIs } from "./describe.ts";
 
 /** Pause between two looks. A router answers from memory while nothing has changed. */
 const everyMs = 1000;
-
-/** No router answers for this long: then it is given up. */
-const patienceMs = 60_000;
 
 /**
  * Shows the agents until it is interrupted: on a terminal in place, with those that have gone; otherwise a line for each
@@ -23,36 +20,26 @@ export async function followAgents({ ask, interruption }: Session, json: boolean
   const signal = interruption();
   const screen = new Screen(isTerminal);
   const departures = new Departures();
-  let answeredMs = performance.now();
+  let shown = "";
+  const onSilence = (silentMs: number) => {
+    if (isTerminal) void screen.show(cut(silence(shown, silentMs)));
+  };
   while (!signal.aborted) {
-    const report = await look(ask, () => signal.aborted || performance.now() - answeredMs > patienceMs);
-    if (signal.aborted) break;
+    const report = await patiently(() => readAgents(ask), signal, onSilence);
+    if (report === undefined) break;
     const nowMs = performance.now();
-    if (report !== undefined) {
-      answeredMs = nowMs;
-      const changes = departures.look(report.agents, nowMs);
-      if (isTerminal) {
-        const departed = departures.departed(nowMs);
-        const parts = [describeAgents(report, Date.now()), describeDeparted(departed)];
-        await screen.show(cut(parts.filter((part) => part !== "").join("\n")));
-      } else {
-        for (const change of changes) await print(json ? `${JSON.stringify(change)}\n` : lineOf(change));
-      }
+    const changes = departures.look(report.agents, nowMs);
+    if (isTerminal) {
+      const departed = departures.departed(nowMs);
+      const parts = [describeAgents(report, Date.now()), describeDeparted(departed)];
+      shown = parts.filter((part) => part !== "").join("\n");
+      await screen.show(cut(shown));
+    } else {
+      for (const change of changes) await print(json ? `${JSON.stringify(change)}\n` : lineOf(change));
     }
     await delay(everyMs, undefined, { signal }).catch(() => {});
   }
   return 0;
-}
-
-/** The agents; undefined while no router knows them. Errors: ExitError, when it is given up. */
-async function look(ask: Session["ask"], isGivenUp: () => boolean): Promise<AgentsReport | undefined> {
-  try {
-    return await readAgents(ask);
-  } catch (reason) {
-    const isTried = reason instanceof ExitError && reason.exitCode === UNAVAILABLE;
-    if (!isTried || isGivenUp()) throw reason;
-    return undefined;
-  }
 }
 
 /** Tab-separated, as `kvlab watch` prints changes. */

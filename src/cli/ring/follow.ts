@@ -1,7 +1,7 @@
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
-import { INTERRUPTED, UNAVAILABLE } from "../../settings/exit-codes.ts";
-import { ExitError } from "../../settings/run-main.ts";
+import { INTERRUPTED } from "../../settings/exit-codes.ts";
+import { patiently, silence } from "../patiently.ts";
 import { type RingReport, readRing } from "../ring-report.ts";
 import { Screen } from "../screen.ts";
 import type { Session } from "../session.ts";
@@ -15,9 +15,6 @@ const linesEveryMs = 2000;
 /** The rate is measured over this time. */
 const rateMs = 10_000;
 
-/** No router answers for this long: then it is given up. */
-const patienceMs = 60_000;
-
 /**
  * Shows a change of the ring, and those that wait behind it, until they have ended: on a terminal in place, otherwise a line
  * at each step, with `json` a report. Returns the exit code. The change goes on when this is interrupted.
@@ -28,34 +25,27 @@ export async function followRing({ ask, interruption }: Session, json: boolean):
   const signal = interruption();
   const meter = new Meter();
   const screen = new Screen(isTerminal);
-  let answeredMs = performance.now();
   let told = "";
   let shownId: number | undefined;
+  const onSilence = (silentMs: number) => {
+    if (isTerminal) void screen.show(silence(told, silentMs));
+  };
   for (;;) {
-    let report: RingReport | undefined;
-    try {
-      ({ report } = await readRing(ask));
-      answeredMs = performance.now();
-    } catch (reason) {
-      const isTried = reason instanceof ExitError && reason.exitCode === UNAVAILABLE;
-      if (!isTried || signal.aborted || performance.now() - answeredMs > patienceMs) throw reason;
-    }
-    if (report !== undefined) {
-      const { change } = report;
-      const text = json
-        ? JSON.stringify(report)
-        : textOf(report, meter, isTerminal ? stdout.columns || 80 : undefined);
-      // Another one may follow at once: one that has waited, or the way back of an aborted one.
-      if (shownId !== undefined && shownId !== change?.id && !json)
-        await screen.keep(`change ${shownId} is over`);
-      shownId = change?.id;
-      if (isTerminal || text !== told || change === undefined) await screen.show(text);
-      told = text;
-      if (change === undefined) return 0;
-    }
-    if (signal.aborted) return INTERRUPTED;
+    const read = await patiently(() => readRing(ask), signal, onSilence);
+    if (read === undefined) return INTERRUPTED;
+    const { report } = read;
+    const { change } = report;
+    const text = json
+      ? JSON.stringify(report)
+      : textOf(report, meter, isTerminal ? stdout.columns || 80 : undefined);
+    // Another one may follow at once: one that has waited, or the way back of an aborted one.
+    if (shownId !== undefined && shownId !== change?.id && !json)
+      await screen.keep(`change ${shownId} is over`);
+    shownId = change?.id;
+    if (isTerminal || text !== told || change === undefined) await screen.show(text);
+    told = text;
+    if (change === undefined) return 0;
     await delay(isTerminal ? terminalEveryMs : linesEveryMs, undefined, { signal }).catch(() => {});
-    if (signal.aborted) return INTERRUPTED;
   }
 }
 
