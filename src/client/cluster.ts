@@ -82,6 +82,9 @@ export class Cluster implements StreamCluster {
 
   /** The group of a key. */
   groupOf(key: string, deadline: Deadline): string | Promise<string> {
+    // Nearly always known: then nothing is made for the search.
+    const known = this.view?.ring.owner(key);
+    if (known !== undefined) return known;
     return this.topology.find({
       look: ({ ring }) => ring.owner(key),
       missing: ({ empty }) => empty,
@@ -96,8 +99,10 @@ export class Cluster implements StreamCluster {
   serverOf(group: string, deadline: Deadline, redirected?: string): ServerLink | Promise<ServerLink> {
     if (!this.direct) return this.routerLink();
     if (redirected !== undefined) return this.#servers.at(redirected);
+    const known = this.view && primaryOf(this.view, group);
+    if (known !== undefined) return this.#servers.at(known);
     const address = this.topology.find({
-      look: ({ groups, outside }) => (groups.get(group) ?? outside.get(group))?.primary,
+      look: (view) => primaryOf(view, group),
       missing: ({ groups }) => groups.get(group)?.unavailable || `group "${group}" has no primary now`,
       deadline,
     });
@@ -134,4 +139,8 @@ export class Cluster implements StreamCluster {
 
 function closed(): KvError {
   return new KvError("closed", "the client is closed");
+}
+
+function primaryOf({ groups, outside }: ClusterView, group: string): string | undefined {
+  return (groups.get(group) ?? outside.get(group))?.primary;
 }

@@ -14,7 +14,9 @@ export class Deadline implements Expiring {
   readonly #deadlines: Deadlines;
   readonly #limitMs: number;
   readonly #signal: AbortSignal | undefined;
-  readonly #listeners = new Set<DeadlineListener>();
+  /** Nearly always one at most, and made for each call: so no set before there are two. */
+  #listener: DeadlineListener | undefined;
+  #others: Set<DeadlineListener> | undefined;
   readonly #onAbort: (() => void) | undefined;
   #ended: KvError | undefined;
 
@@ -59,11 +61,16 @@ export class Deadline implements Expiring {
 
   /** Must not have ended. */
   addListener(listener: DeadlineListener): void {
-    this.#listeners.add(listener);
+    if (this.#listener === undefined) this.#listener = listener;
+    else {
+      this.#others ??= new Set();
+      this.#others.add(listener);
+    }
   }
 
   removeListener(listener: DeadlineListener): void {
-    this.#listeners.delete(listener);
+    if (this.#listener === listener) this.#listener = undefined;
+    else this.#others?.delete(listener);
   }
 
   /** Settles as `promise` does. Rejects with the reason if the deadline ends first. */
@@ -84,8 +91,10 @@ export class Deadline implements Expiring {
     if (this.#ended !== undefined) return;
     this.#ended = reason;
     this.release();
-    for (const listener of [...this.#listeners]) listener.ended(reason);
-    this.#listeners.clear();
+    const listeners = [this.#listener, ...(this.#others ?? [])];
+    this.#listener = undefined;
+    this.#others = undefined;
+    for (const listener of listeners) listener?.ended(reason);
   }
 
   /** Call it when nobody waits for the deadline any more. */

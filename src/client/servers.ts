@@ -53,12 +53,15 @@ export class Servers {
   readonly #options: ServersOptions;
   /** In order of last use. */
   readonly #links = new Map<string, ServerLink>();
+  /** The one that was used last: most calls go where the last one went. */
+  #last: ServerLink | undefined;
 
   constructor(options: ServersOptions) {
     this.#options = options;
   }
 
   at(address: string): ServerLink {
+    if (this.#last?.address === address) return this.#last;
     const link = this.#links.get(address) ?? new ServerLink(address, this.#options);
     // A Map keeps the order of insertion.
     this.#links.delete(address);
@@ -68,6 +71,7 @@ export class Servers {
       this.#links.delete(oldest);
       other.end("too many servers at once");
     }
+    this.#last = link;
     return link;
   }
 
@@ -79,6 +83,7 @@ export class Servers {
     const link = this.#links.get(address);
     if (link === undefined) return;
     this.#links.delete(address);
+    if (this.#last === link) this.#last = undefined;
     this.#options.clock.timer(replacedGraceMs, () =>
       link.end("another server has taken its place, and it has not answered"),
     );
@@ -87,5 +92,6 @@ export class Servers {
   close(): void {
     for (const link of this.#links.values()) link.end("the client is closed");
     this.#links.clear();
+    this.#last = undefined;
   }
 }
