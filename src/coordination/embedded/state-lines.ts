@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import crc32 from "crc-32";
+import { asBuffer } from "../../common/as-buffer.ts";
 import { CoordinationError } from "../coordination.ts";
 import { type Change, Tree, type Znode } from "./tree.ts";
 
@@ -166,7 +167,7 @@ function changeFrom(entry: ChangeEntry, zxid: number): Change {
 }
 
 function base64(data: Uint8Array): string {
-  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("base64");
+  return asBuffer(data).toString("base64");
 }
 
 function fromBase64(text: string): Uint8Array {

@@ -1,4 +1,5 @@
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
+import { asBuffer } from "../../common/as-buffer.ts";
 import { addChroot, stripChroot } from "../../zookeeper/paths.ts";
 import { isNoNode } from "../../zookeeper/wire/error-codes.ts";
 import { ClientSession } from "../client-session.ts";
@@ -278,5 +279,5 @@ export class NativeSession implements Coordination {
 function toSend(native: NativeClient, path: string, data: Uint8Array): Buffer {
   checkData(path, data);
   if (data.length > LARGE_BYTES) native.a_exists("/", false, () => {});
-  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return asBuffer(data);
 }

@@ -24,6 +24,7 @@ import type { KeyRange, StoredValue } from "../../cluster/storage/key-view.ts";
 import type { WatchScope } from "../../cluster/watch/scope.ts";
 import type { WatchEvent, WatchStep } from "../../cluster/watch/step.ts";
 import type { WatchOptions } from "../../cluster/watch/watcher.ts";
+import { asBuffer } from "../../common/as-buffer.ts";
 
 /** Converts the messages of `kvlab.v1.DataService` to and from types of the core, whose numbers are below 2^53. */
 
@@ -42,10 +43,7 @@ export function fromValue(value: ValueMessage): Uint8Array {
 
 export function toValue({ value, text }: Pick<StoredValue, "value" | "text">) {
   return text
-    ? {
-        case: "text" as const,
-        value: Buffer.from(value.buffer, value.byteOffset, value.length).toString(),
-      }
+    ? { case: "text" as const, value: asBuffer(value).toString() }
     : { case: "bytes" as const, value };
 }
 

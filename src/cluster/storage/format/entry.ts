@@ -1,3 +1,4 @@
+import { asBuffer } from "../../../common/as-buffer.ts";
 import type { Change, MoveMark, Position } from "../model.ts";
 import { decodeBase64, decodeText, isBase64 } from "./base64.ts";
 import {
@@ -70,8 +71,7 @@ export function encodeEntry(entry: Entry, into: Buffer, start: number): number {
   if (change !== undefined) end += into.write(Buffer.from(change.key).toString("base64"), end, "latin1");
   into[end++] = 10;
   if (change?.kind === "put") {
-    const { buffer, byteOffset, byteLength } = change.value;
-    end += into.write(Buffer.from(buffer, byteOffset, byteLength).toString("base64"), end, "latin1");
+    end += into.write(asBuffer(change.value).toString("base64"), end, "latin1");
   } else {
     into[end++] = minus;
   }

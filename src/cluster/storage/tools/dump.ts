@@ -1,3 +1,4 @@
+import { asBuffer } from "../../../common/as-buffer.ts";
 import type { Disk } from "../disk/disk.ts";
 import { LogFileError } from "../errors.ts";
 import { IntegrityChecker } from "../format/integrity.ts";
@@ -66,7 +67,7 @@ function dumpRecord(record: LogRecord): DumpedChange[] {
   return changes.map(({ kind, key, value, text, expiresMs, previous }, index) => ({
     kind,
     key,
-    value: kind === "put" ? encode(value) : null,
+    value: kind === "put" ? asBuffer(value).toString("base64") : null,
     text,
     epoch,
     seq,
@@ -81,8 +82,4 @@ function dumpRecord(record: LogRecord): DumpedChange[] {
 function kindOf({ requestId, move }: LogRecord): DumpedChange["kind"] {
   if (move?.kind === "release" || move?.kind === "accept") return move.kind;
   return requestId === undefined ? "epoch" : "done";
-}
-
-function encode(value: Uint8Array): string {
-  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64");
 }
