@@ -1,20 +1,13 @@
-type Cells = Float64Array | Uint32Array;
+import { invariant } from "../../../common/invariant.ts";
 
 /** A growing column gets chunks of so many cells, and never copies what it has. */
 const chunkBits = 13;
 const cellMask = (1 << chunkBits) - 1;
 
-/** Numbers by slot: 0 where nothing was set. */
-export class Column {
-  readonly #makeCells: (cells: number) => Cells;
+/** Whole numbers below 2^32 by slot: 0 where nothing was set. */
+export class SmallColumn {
   /** Only where something else than 0 was set. */
-  #chunks: (Cells | undefined)[] = [];
-
-  /** Of any numbers, or of whole ones below 2^32 in half the room. */
-  constructor(kind: "numbers" | "small numbers") {
-    this.#makeCells =
-      kind === "numbers" ? (cells) => new Float64Array(cells) : (cells) => new Uint32Array(cells);
-  }
+  #chunks: (Uint32Array | undefined)[] = [];
 
   /** Whether nothing but 0 was ever set. */
   get isEmpty(): boolean {
@@ -31,14 +24,47 @@ export class Column {
     if (chunk === undefined) {
       if (value === 0) return;
       while (this.#chunks.length < at) this.#chunks.push(undefined);
-      chunk = this.#makeCells(1 << chunkBits);
+      chunk = new Uint32Array(1 << chunkBits);
       this.#chunks[at] = chunk;
     }
     chunk[slot & cellMask] = value;
   }
 
-  /** Takes over what another column of this kind has. */
-  copyFrom(other: Column): void {
-    this.#chunks = other.#chunks.map((chunk) => chunk?.slice());
+  copy(): SmallColumn {
+    const copy = new SmallColumn();
+    copy.#chunks = this.#chunks.map((chunk) => chunk?.slice());
+    return copy;
+  }
+}
+
+/** 2^32 */
+const highUnit = 0x1_0000_0000;
+
+/** Whole numbers from 0 to 2^53 by slot: 0 where nothing was set. Small ones take half the room. */
+export class Column {
+  #low = new SmallColumn();
+  #high = new SmallColumn();
+
+  /** Whether nothing but 0 was ever set. */
+  get isEmpty(): boolean {
+    return this.#low.isEmpty && this.#high.isEmpty;
+  }
+
+  get(slot: number): number {
+    const low = this.#low.get(slot);
+    return this.#high.isEmpty ? low : this.#high.get(slot) * highUnit + low;
+  }
+
+  set(slot: number, value: number): void {
+    invariant(value >= 0, "a column has no room for a number below 0");
+    this.#low.set(slot, value >>> 0);
+    this.#high.set(slot, Math.floor(value / highUnit));
+  }
+
+  copy(): Column {
+    const copy = new Column();
+    copy.#low = this.#low.copy();
+    copy.#high = this.#high.copy();
+    return copy;
   }
 }

@@ -1,9 +1,9 @@
-import { Column } from "./column.ts";
+import { Column, SmallColumn } from "./column.ts";
 
 /** Offsets and lengths of entries in one file, by slot. */
 export class FilePlaces {
-  readonly #offsets = new Column("numbers");
-  readonly #bytes = new Column("small numbers");
+  #offsets = new Column();
+  #bytes = new SmallColumn();
   #liveBytes = 0;
 
   /** Of all entries together. */
@@ -24,8 +24,8 @@ export class FilePlaces {
 
   copy(): FilePlaces {
     const copy = new FilePlaces();
-    copy.#offsets.copyFrom(this.#offsets);
-    copy.#bytes.copyFrom(this.#bytes);
+    copy.#offsets = this.#offsets.copy();
+    copy.#bytes = this.#bytes.copy();
     copy.#liveBytes = this.#liveBytes;
     return copy;
   }

@@ -1,5 +1,5 @@
 import { invariant } from "../../../common/invariant.ts";
-import { Column } from "./column.ts";
+import { SmallColumn } from "./column.ts";
 import { type Bytes, KeyBytes } from "./key-bytes.ts";
 import { type HashSeed, hashKey } from "./key-hash.ts";
 
@@ -20,9 +20,9 @@ const seed = randomSeed();
 export class KeySlots {
   readonly #bytes = new KeyBytes();
   /** Addresses in `#bytes`; 0: the slot is free. */
-  readonly #addresses = new Column("small numbers");
+  readonly #addresses = new SmallColumn();
   /** So that a table grows, and most keys are told apart, without a look at the keys. */
-  readonly #hashes = new Column("small numbers");
+  readonly #hashes = new SmallColumn();
   readonly #freeSlots: number[] = [];
   /** Of each slot its number plus 1, at the hash of its key or behind (linear probing); 0: nothing. */
   readonly #tables: (Uint32Array | undefined)[] = new Array(1 << tableBits).fill(undefined);
