@@ -62,6 +62,13 @@ export class KeyBytes {
     else free.push(address);
   }
 
+  /** With the same keys at the same addresses, to be read only. */
+  copy(): Pick<KeyBytes, "textAt"> {
+    const copy = new KeyBytes();
+    for (const { units } of this.#chunks) copy.#chunks.push(chunkOf(units.slice()));
+    return copy;
+  }
+
   /** Where a key stands, until one is added or removed. */
   at(address: number): Bytes {
     const { bytes, units } = this.#chunkAt(address);
@@ -104,8 +111,8 @@ export class KeyBytes {
     if (this.#usedUnits + units > 1 << chunkUnitBits) {
       // The address 0 is that of no key.
       this.#usedUnits = this.#chunks.length === 0 ? 1 : 0;
-      const { buffer } = new Uint32Array(Math.max(1 << chunkUnitBits, this.#usedUnits + units));
-      this.#chunks.push({ bytes: Buffer.from(buffer), units: new Uint32Array(buffer) });
+      const size = Math.max(1 << chunkUnitBits, this.#usedUnits + units);
+      this.#chunks.push(chunkOf(new Uint32Array(size)));
     }
     const address = (((this.#chunks.length - 1) << chunkUnitBits) | this.#usedUnits) >>> 0;
     this.#usedUnits += units;
@@ -117,6 +124,10 @@ export class KeyBytes {
     if (chunk === undefined) throw new RangeError(`no key is at ${address}`);
     return chunk;
   }
+}
+
+function chunkOf(units: Uint32Array<ArrayBuffer>): Chunk {
+  return { bytes: Buffer.from(units.buffer), units };
 }
 
 function unitsOf(length: number): number {

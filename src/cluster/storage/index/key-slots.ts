@@ -101,6 +101,13 @@ export class KeySlots {
     return this.#bytes.textAt(this.#addresses.get(slot));
   }
 
+  /** The key of a slot as it is now, whatever becomes of it later. */
+  keysNow(): (slot: number) => string {
+    const bytes = this.#bytes.copy();
+    const addresses = this.#addresses.copy();
+    return (slot) => bytes.textAt(addresses.get(slot));
+  }
+
   /** Valid until a key is added or deleted. */
   bytesAt(slot: number): Bytes {
     return this.#bytes.at(this.#addresses.get(slot));

@@ -1,5 +1,8 @@
 import type { LogRecord, MoveSummary } from "../model.ts";
 import { copiedRevisionOf, type MoveHistory } from "../move-history.ts";
+import { Column, SmallColumn } from "./column.ts";
+import { encodeKey } from "./key-bytes.ts";
+import { KeySlots } from "./key-slots.ts";
 
 export interface Answered {
   readonly id: string;
@@ -40,6 +43,12 @@ export function summaryAt(
   return { requestsAfter: forgotten.requestsAfter, moves: isPlain ? undefined : upTo.summary(forgotten) };
 }
 
+/** Some requests in the order of their seqs, as an array of them would be. */
+export interface AnsweredList {
+  readonly length: number;
+  slice(from: number, to: number): Answered[];
+}
+
 /**
  * The newest requests that records answer, by their id. Those of records up to some seq are forgotten, own ones and those
  * of copies alike.
@@ -47,19 +56,30 @@ export function summaryAt(
  * A request that nobody remembers must not be taken for a new one, so whoever asks for it names a revision before it. What
  * is forgotten of copies counts for that only as far as an `accept` record has come: before that nobody asks this group for
  * it, and its revisions may be above all of the group's own, so that no request at all could be taken.
+ *
+ * Nothing of it is an object for each request: those of 100,000 would be most of what the garbage collector has to look at
+ * on a primary with few keys.
  */
 export class RequestTable {
   readonly #max: number;
-  readonly #byId = new Map<string, Answered>();
-  /** In the order of their seqs. Those before the head have been forgotten; the array is made shorter from time to time. */
-  #answered: Answered[] = [];
-  #head = 0;
+  readonly #ids = new KeySlots();
+  /** By slot of an id: the number of the last request with it. */
+  readonly #newest = new Column();
+  /** Requests have numbers from 1 on, in the order of their seqs. Those before the first have been forgotten. */
+  #first = 1;
+  #end = 1;
+  /** By number modulo `#max`, as all that follow, the slot of the id. */
+  readonly #slots = new SmallColumn();
+  readonly #seqs = new Column();
+  readonly #copiedRevisions = new Column();
+  /** The number of the request before with the same id; 0: there was none. */
+  readonly #before = new Column();
   #forgottenSeq = 0;
   #copiedAfter = 0;
   /** What else is forgotten, as a revision. */
   #after = 0;
 
-  /** Remembers at most `max`. */
+  /** Remembers at most `max`, which is 1 or more. */
   constructor(max: number) {
     this.#max = max;
   }
@@ -75,14 +95,35 @@ export class RequestTable {
     };
   }
 
-  find(id: string): Answered | undefined {
-    return this.#byId.get(id);
+  find(id: string): Omit<Answered, "id"> | undefined {
+    const slot = this.#ids.find(encodeKey(id));
+    if (slot === undefined) return undefined;
+    const at = this.#newest.get(slot) % this.#max;
+    return { seq: this.#seqs.get(at), copiedRevision: this.#copiedRevisions.get(at) };
   }
 
-  /** Those that are known, up to `seq`, in their order. */
-  upTo(seq: number): Answered[] {
-    const later = this.#answered.findLastIndex((answered) => answered.seq <= seq) + 1;
-    return this.#answered.slice(this.#head, later);
+  /** Those that are known now, up to `seq`, whatever becomes of the table. */
+  upTo(seq: number): AnsweredList {
+    const first = this.#first;
+    let end = this.#end;
+    while (end > first && this.#seqOf(end - 1) > seq) end--;
+    const keyAt = this.#ids.keysNow();
+    const [slots, seqs, copiedRevisions] = [
+      this.#slots.copy(),
+      this.#seqs.copy(),
+      this.#copiedRevisions.copy(),
+    ];
+    const answered = (number: number): Answered => {
+      const at = number % this.#max;
+      return { id: keyAt(slots.get(at)), seq: seqs.get(at), copiedRevision: copiedRevisions.get(at) };
+    };
+    return {
+      length: end - first,
+      slice: (from, to) => {
+        const length = Math.max(0, Math.min(first + to, end) - (first + from));
+        return Array.from({ length }, (_, index) => answered(first + from + index));
+      },
+    };
   }
 
   /** Takes note of the record `seq`; these must come with rising seqs. */
@@ -92,17 +133,22 @@ export class RequestTable {
   }
 
   /** Adds a request with a higher seq than those before. */
-  add(answered: Answered): void {
-    if (answered.seq <= this.#forgottenSeq) return;
-    this.#byId.set(answered.id, answered);
-    this.#answered.push(answered);
-    while (this.#answered.length - this.#head > this.#max) this.#forgetOldest();
+  add({ id, seq, copiedRevision }: Answered): void {
+    if (seq <= this.#forgottenSeq) return;
+    if (this.#end - this.#first === this.#max) this.#forgetOldest();
+    const at = this.#end % this.#max;
+    const slot = this.#ids.obtain(encodeKey(id));
+    this.#slots.set(at, slot);
+    this.#seqs.set(at, seq);
+    this.#copiedRevisions.set(at, copiedRevision);
+    this.#before.set(at, this.#newest.get(slot));
+    this.#newest.set(slot, this.#end);
+    this.#end++;
   }
 
   /** Forgets what another has forgotten that began with the same records. */
   forget({ requestsAfter, forgottenSeq, copiedAfter }: ForgottenRequests): void {
-    while ((this.#answered[this.#head]?.seq ?? Number.POSITIVE_INFINITY) <= forgottenSeq)
-      this.#forgetOldest();
+    while (this.#first < this.#end && this.#seqOf(this.#first) <= forgottenSeq) this.#forgetOldest();
     this.#forgottenSeq = Math.max(this.#forgottenSeq, forgottenSeq);
     this.#copiedAfter = Math.max(this.#copiedAfter, copiedAfter);
     this.#after = Math.max(this.#after, requestsAfter);
@@ -110,33 +156,36 @@ export class RequestTable {
 
   /** Drops those after `seq`, which has this revision. */
   truncate(seq: number, revision: number): void {
-    for (
-      let last = this.#answered.at(-1);
-      last !== undefined && last.seq > seq;
-      last = this.#answered.at(-1)
-    ) {
-      if (this.#answered.length === this.#head) break;
-      this.#drop(last);
-      this.#answered.pop();
-    }
+    while (this.#first < this.#end && this.#seqOf(this.#end - 1) > seq) this.#dropNewest();
     this.#forgottenSeq = Math.min(this.#forgottenSeq, seq);
     this.#after = Math.min(this.#after, revision);
   }
 
-  #forgetOldest(): void {
-    const oldest = this.#answered[this.#head];
-    if (oldest === undefined) return;
-    this.#drop(oldest);
-    this.#forgottenSeq = oldest.seq;
-    this.#copiedAfter = Math.max(this.#copiedAfter, oldest.copiedRevision);
-    this.#head++;
-    if (this.#head < 1024 || this.#head * 2 < this.#answered.length) return;
-    this.#answered = this.#answered.slice(this.#head);
-    this.#head = 0;
+  #seqOf(number: number): number {
+    return this.#seqs.get(number % this.#max);
   }
 
-  /** An id that has come twice belongs to the later record. */
-  #drop(answered: Answered): void {
-    if (this.#byId.get(answered.id) === answered) this.#byId.delete(answered.id);
+  #forgetOldest(): void {
+    const at = this.#first % this.#max;
+    const slot = this.#slots.get(at);
+    // An id that has come twice belongs to the later request.
+    if (this.#newest.get(slot) === this.#first) this.#remove(slot);
+    this.#forgottenSeq = this.#seqs.get(at);
+    this.#copiedAfter = Math.max(this.#copiedAfter, this.#copiedRevisions.get(at));
+    this.#first++;
+  }
+
+  #dropNewest(): void {
+    this.#end--;
+    const at = this.#end % this.#max;
+    const slot = this.#slots.get(at);
+    const before = this.#before.get(at);
+    if (before >= this.#first) this.#newest.set(slot, before);
+    else this.#remove(slot);
+  }
+
+  #remove(slot: number): void {
+    this.#newest.set(slot, 0);
+    this.#ids.delete(slot);
   }
 }

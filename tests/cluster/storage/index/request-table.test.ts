@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { RequestTable } from "../../../../src/cluster/storage/index/request-table.ts";
 import type { LogStore } from "../../../../src/cluster/storage/log-store.ts";
 import type { LogRecord } from "../../../../src/cluster/storage/model.ts";
 import { verifyLog } from "../../../../src/cluster/storage/tools/index.ts";
@@ -158,5 +159,40 @@ describe("the request of a record", () => {
     assert.equal(store.requestsAfter, 35_000);
     assert.deepEqual(known(store, 40_000), range(35_001, 40_000));
     await store.close();
+  });
+});
+
+describe("a request table", () => {
+  const answered = (id: string, seq: number) => ({ id, seq, copiedRevision: 0 });
+
+  it("has for an id that has come twice the later record, and the earlier one when that is dropped", () => {
+    const table = new RequestTable(10);
+    for (const [index, id] of ["a", "b", "a", "c"].entries()) table.add(answered(id, index + 1));
+    assert.equal(table.find("a")?.seq, 3);
+    table.truncate(2, 2);
+    assert.deepEqual([table.find("a")?.seq, table.find("c")], [1, undefined]);
+    table.truncate(0, 0);
+    assert.deepEqual([table.find("a"), table.upTo(9).length], [undefined, 0]);
+  });
+
+  it("does not forget the later record of an id with the earlier one, and forgets it with its own", () => {
+    const table = new RequestTable(2);
+    for (const [index, id] of ["a", "a", "b"].entries()) table.add(answered(id, index + 1));
+    assert.deepEqual([table.find("a")?.seq, table.find("b")?.seq], [2, 3]);
+    table.truncate(1, 1);
+    assert.equal(table.find("a"), undefined);
+    for (const [index, id] of ["a", "b", "c"].entries()) table.add(answered(id, index + 2));
+    assert.deepEqual([table.find("a"), table.find("b")?.seq, table.find("c")?.seq], [undefined, 3, 4]);
+  });
+
+  it("lists those that are known, whatever becomes of them later", () => {
+    const table = new RequestTable(3);
+    for (let seq = 1; seq <= 5; seq++) table.add({ id: `r${seq}`, seq, copiedRevision: seq * 10 });
+    const list = table.upTo(4);
+    table.truncate(3, 3);
+    for (let seq = 4; seq <= 8; seq++) table.add(answered(`other ${seq}`, seq));
+    assert.equal(list.length, 2);
+    assert.deepEqual(list.slice(0, 1), [{ id: "r3", seq: 3, copiedRevision: 30 }]);
+    assert.deepEqual(list.slice(1, 5), [{ id: "r4", seq: 4, copiedRevision: 40 }]);
   });
 });
