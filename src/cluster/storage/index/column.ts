@@ -30,9 +30,21 @@ export class SmallColumn {
     chunk[slot & cellMask] = value;
   }
 
+  get chunkCount(): number {
+    return this.#chunks.length;
+  }
+
+  /** Takes over one chunk, of those from 0 on, from another column. */
+  copyChunk(other: SmallColumn, at: number): void {
+    const chunk = other.#chunks[at];
+    if (chunk === undefined) return;
+    while (this.#chunks.length < at) this.#chunks.push(undefined);
+    this.#chunks[at] = chunk.slice();
+  }
+
   copy(): SmallColumn {
     const copy = new SmallColumn();
-    copy.#chunks = this.#chunks.map((chunk) => chunk?.slice());
+    for (let at = 0; at < this.chunkCount; at++) copy.copyChunk(this, at);
     return copy;
   }
 }
@@ -42,8 +54,8 @@ const highUnit = 0x1_0000_0000;
 
 /** Whole numbers from 0 to 2^53 by slot: 0 where nothing was set. Small ones take half the room. */
 export class Column {
-  #low = new SmallColumn();
-  #high = new SmallColumn();
+  readonly #low = new SmallColumn();
+  readonly #high = new SmallColumn();
 
   /** Whether nothing but 0 was ever set. */
   get isEmpty(): boolean {
@@ -61,10 +73,19 @@ export class Column {
     this.#high.set(slot, Math.floor(value / highUnit));
   }
 
+  get chunkCount(): number {
+    return Math.max(this.#low.chunkCount, this.#high.chunkCount);
+  }
+
+  /** As that of a `SmallColumn`. */
+  copyChunk(other: Column, at: number): void {
+    this.#low.copyChunk(other.#low, at);
+    this.#high.copyChunk(other.#high, at);
+  }
+
   copy(): Column {
     const copy = new Column();
-    copy.#low = this.#low.copy();
-    copy.#high = this.#high.copy();
+    for (let at = 0; at < this.chunkCount; at++) copy.copyChunk(this, at);
     return copy;
   }
 }

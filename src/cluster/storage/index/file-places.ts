@@ -2,8 +2,8 @@ import { Column, SmallColumn } from "./column.ts";
 
 /** Offsets and lengths of entries in one file, by slot. */
 export class FilePlaces {
-  #offsets = new Column();
-  #bytes = new SmallColumn();
+  readonly #offsets = new Column();
+  readonly #bytes = new SmallColumn();
   #liveBytes = 0;
 
   /** Of all entries together. */
@@ -22,11 +22,16 @@ export class FilePlaces {
     this.#bytes.set(slot, bytes);
   }
 
-  copy(): FilePlaces {
-    const copy = new FilePlaces();
-    copy.#offsets = this.#offsets.copy();
-    copy.#bytes = this.#bytes.copy();
-    copy.#liveBytes = this.#liveBytes;
-    return copy;
+  /**
+   * Takes over what `other` has, with a `yield` between two parts of it: to do it at once would hold up everything else for long.
+   * What is set in `other` meanwhile must be set here, too.
+   */
+  *copyFrom(other: FilePlaces): Generator<void, void, void> {
+    for (let at = 0; at < other.#bytes.chunkCount; at++) {
+      if (at > 0) yield;
+      this.#offsets.copyChunk(other.#offsets, at);
+      this.#bytes.copyChunk(other.#bytes, at);
+    }
+    this.#liveBytes = other.#liveBytes;
   }
 }

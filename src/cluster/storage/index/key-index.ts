@@ -1,3 +1,4 @@
+import { invariant } from "../../../common/invariant.ts";
 import { Column } from "./column.ts";
 import { FilePlaces } from "./file-places.ts";
 import { type Bytes, encodeKey } from "./key-bytes.ts";
@@ -146,14 +147,21 @@ export class KeyIndex implements KeyItems<number> {
 
   /** Prepares for another file with the same records; an earlier move that has not been finished is given up. */
   beginMove(): IndexMove {
-    const next = this.#places.copy();
+    const next = new FilePlaces();
     this.#nextPlaces = next;
+    const copying = next.copyFrom(this.#places);
+    let isPrepared = false;
     return {
+      prepare: () => {
+        isPrepared ||= copying.next().done === true;
+        return isPrepared;
+      },
       place: (key, { seq, offset, bytes }) => {
         const slot = this.#find(key);
         if (slot !== undefined && this.#seqs.get(slot) === seq) next.set(slot, offset, bytes);
       },
       finish: (afterSeq, shift) => {
+        invariant(isPrepared, "an index has not been told of all entries of a file before it is the file's");
         this.#places = next;
         this.#nextPlaces = undefined;
         this.#shift += shift;
@@ -176,6 +184,8 @@ export class KeyIndex implements KeyItems<number> {
 
 /** While it lasts the index takes care of both files, so that its end is one step, however many keys there are. */
 export interface IndexMove {
+  /** Takes over a part of what the index says now. To be called, before anything else, until it returns true. */
+  prepare(): boolean;
   /** Notes where an entry stands in the other file; does nothing when the index does not name it. */
   place(key: string, place: FilePlace): void;
   /**

@@ -27,7 +27,7 @@ export interface RewriteOptions {
   readonly keeps: (key: string, seq: number) => boolean;
   /** Throws when the rewrite is to be given up. Asked after every chunk. */
   readonly check?: () => void;
-  /** Waits between two chunks, so that others get most of the time. Not waited for when the log grows faster. */
+  /** Waits between two steps, so that others get most of the time. Not waited for when the log grows faster. */
   readonly rest?: () => Promise<void>;
 }
 
@@ -76,7 +76,11 @@ export class Rewrite {
 
   /** Writes the header and the snapshot part. */
   async copySnapshot(): Promise<void> {
-    const { horizon } = this.#options;
+    const { horizon, check, rest } = this.#options;
+    while (!this.#move.prepare()) {
+      await rest?.();
+      check?.();
+    }
     const { epochs, moves, promisedOnDisk } = this.#state.positions;
     const snapshot = horizon.seq > 0;
     this.#buffer.addLine(await headerOfDraft(this.#state, { ...this.#header, snapshot }));

@@ -48,6 +48,30 @@ describe("the index of keys", () => {
     );
   });
 
+  it("knows after a move what it knew before, whatever is set and deleted while that is prepared", () => {
+    const index = new KeyIndex();
+    const nameOf = (n: number) => `key ${n}`;
+    for (let n = 0; n < 20_000; n++) index.set(nameOf(n), { ...somewhere, seq: n, offset: n }, undefined);
+    const move = index.beginMove();
+    let steps = 0;
+    while (!move.prepare()) {
+      // Where it has been, and where it comes yet.
+      for (const n of [steps, 15_000 + steps]) {
+        index.set(nameOf(n), { ...somewhere, seq: 30_000, offset: 30_000, bytes: 50 }, undefined);
+        index.delete(nameOf(n + 10));
+        index.set(`new ${n}`, { ...somewhere, seq: 30_001, offset: 30_001 }, undefined);
+      }
+      steps++;
+    }
+    assert.ok(steps > 1, `${steps} steps`);
+    const before = [...index.keys()].map((key) => index.placeOf(key));
+    const { liveBytes } = index;
+    move.finish(0, 0);
+    const after = [...index.keys()].map((key) => index.placeOf(key));
+    assert.deepEqual(after, before);
+    assert.equal(index.liveBytes, liveBytes);
+  });
+
   it("gives the room of what was deleted to what comes, so that it does not grow by changes", () => {
     const index = new KeyIndex();
     const before = process.memoryUsage().arrayBuffers;
