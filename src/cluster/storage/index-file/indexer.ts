@@ -1,5 +1,5 @@
 import type { LogFile } from "../log-file.ts";
-import { rest } from "../rewrite/beside-calls.ts";
+import { pace } from "../rewrite/beside-calls.ts";
 import type { RewriteSlot } from "../rewrite/rewrite-slot.ts";
 import type { LogState } from "../state.ts";
 import { indexPaths } from "./contents.ts";
@@ -74,7 +74,7 @@ export class Indexer {
         check: () => {
           if (isGivenUp) throw new GivenUp();
         },
-        rest: () => rest(this.#state.options.clock),
+        rest: pace(this.#state),
       });
     } finally {
       free();

@@ -2,7 +2,7 @@ import { isNoRoom } from "../../../common/no-room.ts";
 import type { Turn } from "../../../common/serial-queue.ts";
 import { LogFileError, LogStoreError } from "../errors.ts";
 import type { LogState } from "../state.ts";
-import { rest } from "./beside-calls.ts";
+import { pace } from "./beside-calls.ts";
 import { Rewrite } from "./rewrite.ts";
 import type { RewriteSlot } from "./rewrite-slot.ts";
 
@@ -109,6 +109,11 @@ export class Compactor {
     const seq = Math.max(Math.min(committedSeq, durable.seq, beforeHistory(state)), state.file.legacySeq);
     // Nothing that is certain to stay has come since the last time.
     if (seq <= base.seq) return true;
+    const pause = pace(state);
+    const rest = async () => {
+      // On a full disk writes wait for it.
+      if (state.health.full === undefined) await pause();
+    };
     const rewrite = await Rewrite.begin(state, {
       horizon: positions.at(seq),
       // What has been overwritten since, for good, need not be kept for its old place.
@@ -117,14 +122,11 @@ export class Compactor {
         state.health.checkOpen();
         if (isGivenUp()) throw new GivenUp();
       },
-      // On a full disk writes wait for it.
-      rest: async () => {
-        if (state.health.full === undefined) await rest(state.options.clock);
-      },
+      rest,
     });
     try {
       await rewrite.copySnapshot();
-      await this.#catchUp(rewrite);
+      await this.#catchUp(rewrite, rest);
       await state.inTurn((turn) => this.#finish(rewrite, turn));
       return true;
     } catch (error) {
@@ -139,9 +141,9 @@ export class Compactor {
     }
   }
 
-  async #catchUp(rewrite: Rewrite): Promise<void> {
+  async #catchUp(rewrite: Rewrite, rest: () => Promise<void>): Promise<void> {
     for (let round = 0; round < roundsMax; round++) {
-      await rewrite.copyTail(this.#state.file.endBytes);
+      await rewrite.copyTail(this.#state.file.endBytes, rest);
       await rewrite.sync();
       if (rewrite.behind(this.#state.file.endBytes) < lastStepBytes) return;
     }

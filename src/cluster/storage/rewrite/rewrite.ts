@@ -15,8 +15,11 @@ import { WriteBuffer } from "../write/write-buffer.ts";
 import { unsyncedBytesMax } from "./beside-calls.ts";
 import { headerOfDraft, replaceLog } from "./draft.ts";
 
-/** For what is copied as it stands: large, since nobody waits for it, and it must outrun the appends. */
-const tailChunkBytes = 1024 * 1024;
+/** For what is copied as it stands. */
+const tailChunkBytes = 256 * 1024;
+
+/** Waits, so that others get most of the time. Not waited for when the log grows faster than it is rewritten. */
+type Rest = () => Promise<void>;
 
 export interface RewriteOptions {
   /** What the header says instead of what it says now. */
@@ -27,8 +30,8 @@ export interface RewriteOptions {
   readonly keeps: (key: string, seq: number) => boolean;
   /** Throws when the rewrite is to be given up. Asked after every chunk. */
   readonly check?: () => void;
-  /** Waits between two steps, so that others get most of the time. Not waited for when the log grows faster. */
-  readonly rest?: () => Promise<void>;
+  /** Between two steps, other than of what is copied as it stands. */
+  readonly rest?: Rest;
 }
 
 /**
@@ -157,7 +160,9 @@ export class Rewrite {
    * Takes over what stands in the present file up to `end`, unread: at the end of the file it is compared with what was
    * written, by its checksum, so that damage does not come to be a part of a file that is taken for good.
    */
-  async copyTail(end: number): Promise<void> {
+  async copyTail(end: number, rest?: Rest): Promise<void> {
+    const from = this.#copiedBytes;
+    const begunBytes = this.#source.endBytes;
     const chunk = Buffer.allocUnsafe(Math.max(0, Math.min(tailChunkBytes, this.behind(end))));
     let position = this.#buffer.end;
     this.#options.check?.();
@@ -172,6 +177,8 @@ export class Rewrite {
       position += part.length;
       this.#buffer.moveTo(this.target, position, extendChecksum(this.#buffer.checksum, part));
       await this.#syncSome();
+      const grownBytes = this.#source.endBytes - begunBytes;
+      if (this.#copiedBytes < end && grownBytes < this.#copiedBytes - from) await rest?.();
       this.#options.check?.();
     }
     if (this.behind(this.#source.endBytes) === 0 && this.#copiedChecksum !== this.#source.checksum) {

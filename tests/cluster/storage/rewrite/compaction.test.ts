@@ -190,6 +190,25 @@ describe("compaction", () => {
     await store.close();
   });
 
+  it("rests also while it catches up with what is not folded", async () => {
+    const clock = new VirtualClock();
+    const store = await openOn(new SimulatedDisk(), { clock });
+    await store.adopt({ cluster: "c1", group: "zdata1", number: 1 });
+    const value = "x".repeat(500_000);
+    for (let seq = 1; seq <= 5; seq++) await store.append([put(1, seq, "key", value)]);
+    store.commit(1);
+    let rests = 0;
+    const timer = clock.timer.bind(clock);
+    clock.timer = (...given) => {
+      rests++;
+      return timer(...given);
+    };
+    await clock.settled(store.compact());
+    // Four records of more than two chunks each; the last chunk may be small.
+    assert.ok(rests >= 8, `${rests} rests`);
+    await store.close();
+  });
+
   it("holds nobody up while the system frees the file that it has replaced", async () => {
     const { disk, store } = await logWith(someRecords(300));
     store.commit(300);
