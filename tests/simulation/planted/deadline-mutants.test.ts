@@ -4,10 +4,11 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { deadlineMutants, type UnitMutant } from "./deadline-mutants.ts";
 import { planted } from "./plant.ts";
 
-const parts = ["package.json", "src", "gen", "tests/common", "tests/rpc", "tests/client", "tests/support"];
+const tests = fileURLToPath(new URL("../..", import.meta.url));
 
 test("each bug planted in the deadlines of calls is caught by their tests", {
   timeout: 120_000,
@@ -23,12 +24,11 @@ test("each bug planted in the deadlines of calls is caught by their tests", {
 
 /** Of the test of a mutant. */
 function exitCodeOf(mutant: UnitMutant): Promise<number | null> {
-  return planted(mutant.edits, parts, (folder) => {
-    const child = spawn(process.execPath, ["test", join(folder, "tests", mutant.test)], {
-      cwd: folder,
-      stdio: "ignore",
-      timeout: 60_000,
-    });
-    return new Promise((resolve) => child.once("close", resolve));
+  const { options, env } = planted(mutant.edits);
+  const child = spawn(process.execPath, ["test", ...options, join(tests, mutant.test)], {
+    env: { ...process.env, ...env },
+    stdio: "ignore",
+    timeout: 60_000,
   });
+  return new Promise((resolve) => child.once("close", resolve));
 }

@@ -1,11 +1,10 @@
 import { spawn } from "node:child_process";
-import { join } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import type { Mutant } from "./mutant.ts";
 import { planted } from "./plant.ts";
 
-/** What the simulation needs of this project. */
-const parts = ["package.json", "src", "gen", "tests/simulation", "tests/support", "tests/checker"];
+const program = fileURLToPath(new URL("hunt-program.ts", import.meta.url));
 
 /**
  * Most hunts end with their first seed. Until then JavaScriptCore's last compiler takes more time than what it compiles
@@ -27,20 +26,12 @@ export interface HuntOptions {
   readonly hint: number | undefined;
 }
 
-/** Makes a copy of the project with the bug, and runs seeds there. Errors: an edit does not fit the source. */
-export function hunt(mutant: Mutant, options: HuntOptions): Promise<Catch> {
-  return planted(mutant.edits, parts, (folder) => runProgram(folder, mutant, options));
-}
-
-async function runProgram(
-  folder: string,
-  mutant: Mutant,
-  { limitMs, hint = 0 }: HuntOptions,
-): Promise<Catch> {
-  const { withinSeeds, focus = [] } = mutant;
-  const program = join(folder, "tests/simulation/planted/hunt-program.ts");
-  const child = spawn(process.execPath, [program, String(withinSeeds), String(hint), ...focus], {
-    env: { ...process.env, ...quickStart },
+/** Runs seeds of the project with the bug in it. Errors: an edit does not fit the source. */
+export async function hunt(mutant: Mutant, { limitMs, hint = 0 }: HuntOptions): Promise<Catch> {
+  const { edits, withinSeeds, focus = [] } = mutant;
+  const { options, env } = planted(edits);
+  const child = spawn(process.execPath, [...options, program, String(withinSeeds), String(hint), ...focus], {
+    env: { ...process.env, ...quickStart, ...env },
     stdio: ["ignore", "pipe", "inherit"],
     timeout: limitMs,
     killSignal: "SIGKILL",

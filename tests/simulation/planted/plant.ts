@@ -1,32 +1,31 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Mutant } from "./mutant.ts";
 
-const root = fileURLToPath(new URL("../../..", import.meta.url));
+const source = fileURLToPath(new URL("../../../src", import.meta.url));
+const program = fileURLToPath(new URL("plant-program.ts", import.meta.url));
 
-/** Makes a copy of these parts of the project with a bug in it, for `run`. Errors: an edit does not fit the source. */
-export async function planted<T>(
-  edits: Mutant["edits"],
-  parts: readonly string[],
-  run: (folder: string) => Promise<T>,
-): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), "kvlab-mutant-"));
-  try {
-    for (const part of parts) cpSync(join(root, part), join(folder, part), { recursive: true });
-    symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
-    for (const [file, text, replacement] of edits) edit(join(folder, "src", file), text, replacement);
-    return await run(folder);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+/**
+ * How Bun is started to run this project with a bug in it: its first options, and what is added to its environment.
+ * Errors: an edit does not fit the source.
+ */
+export function planted(edits: Mutant["edits"]): { options: string[]; env: { PLANTED_EDITS: string } } {
+  // Here, since a process that ends at its start would look like one that has found the bug.
+  editedFiles(edits);
+  return { options: ["--preload", program], env: { PLANTED_EDITS: JSON.stringify(edits) } };
 }
 
-function edit(path: string, text: string, replacement: string): void {
-  const [before, after, ...more] = readFileSync(path, "utf8").split(text);
-  if (before === undefined || after === undefined || more.length > 0) {
-    throw new Error(`${path} must have this once: ${text}`);
+/** What the edits make of the files that they change, by path. Errors: an edit does not fit the source. */
+export function editedFiles(edits: Mutant["edits"]): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const [file, text, replacement] of edits) {
+    const path = join(source, file);
+    const [before, after, ...more] = (files.get(path) ?? readFileSync(path, "utf8")).split(text);
+    if (before === undefined || after === undefined || more.length > 0) {
+      throw new Error(`${path} must have this once: ${text}`);
+    }
+    files.set(path, before + replacement + after);
   }
-  writeFileSync(path, before + replacement + after);
+  return files;
 }

@@ -1,9 +1,9 @@
 // runtimes: bun
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { join } from "node:path";
 import process from "node:process";
 import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { planted } from "../../simulation/planted/plant.ts";
 import { programEnvironment } from "../../support/run-program.ts";
 import { startZooKeeper } from "../../support/zookeeper.ts";
@@ -12,8 +12,7 @@ import { type RecipeMutant, recipeMutants } from "./recipe-mutants.ts";
 const zookeeper = await startZooKeeper();
 after(() => zookeeper.close());
 
-const parts = ["package.json", "src", "tests/support", "tests/zookeeper"];
-const program = "tests/zookeeper/planted/suites-program.ts";
+const program = fileURLToPath(new URL("suites-program.ts", import.meta.url));
 /** Bugs that make a test wait for ever need not be waited for. */
 const HANGING_MS = 10_000;
 const AT_ONCE = 4;
@@ -33,14 +32,12 @@ test("each bug planted in the recipes is caught by their tests", { timeout: 240_
 
 /** Of the tests with these titles; null when they took too long. */
 function exitCode(edits: RecipeMutant["edits"], titles: string, limitMs: number): Promise<number | null> {
-  return planted(edits, parts, (folder) => {
-    const child = spawn(process.execPath, ["test", join(folder, program), "-t", titles], {
-      cwd: folder,
-      env: { ...programEnvironment(), TEST_ZOOKEEPER: zookeeper.connectString },
-      stdio: "ignore",
-      timeout: limitMs,
-      killSignal: "SIGKILL",
-    });
-    return new Promise((resolve) => child.once("close", resolve));
+  const { options, env } = planted(edits);
+  const child = spawn(process.execPath, ["test", ...options, program, "-t", titles], {
+    env: { ...programEnvironment(), ...env, TEST_ZOOKEEPER: zookeeper.connectString },
+    stdio: "ignore",
+    timeout: limitMs,
+    killSignal: "SIGKILL",
   });
+  return new Promise((resolve) => child.once("close", resolve));
 }
