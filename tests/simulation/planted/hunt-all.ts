@@ -11,16 +11,18 @@ interface Hunted extends Catch {
 export interface HuntAllOptions {
   /** Of one hunt: a mutant may hang. Default 120,000. */
   readonly limitMs?: number;
+  /** See `HuntOptions.seedsMin`. Default 1: the first failure is as good as any. */
+  readonly seedsMin?: number;
   readonly onCatch?: (hunted: Hunted) => void;
 }
 
 /** Hunts one mutant after another: a hunt keeps a core busy. */
 export async function huntEach(mutants: Iterable<Mutant>, options: HuntAllOptions = {}): Promise<Hunted[]> {
-  const { limitMs = 120_000, onCatch } = options;
+  const { limitMs = 120_000, seedsMin = 1, onCatch } = options;
   const hints = readHints();
   const hunted: Hunted[] = [];
   for (const mutant of mutants) {
-    const each = { mutant, ...(await hunt(mutant, { limitMs, hint: hints[mutant.name] })) };
+    const each = { mutant, ...(await hunt(mutant, { limitMs, seedsMin, hint: hints[mutant.name] })) };
     hunted.push(each);
     onCatch?.(each);
   }

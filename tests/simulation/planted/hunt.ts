@@ -24,13 +24,16 @@ export interface HuntOptions {
   readonly limitMs: number;
   /** The seed to try first. */
   readonly hint: number | undefined;
+  /** How many seeds to try at least, of which the failure with the fewest events is taken: it is found soonest. */
+  readonly seedsMin: number;
 }
 
 /** Runs seeds of the project with the bug in it. Errors: an edit does not fit the source. */
-export async function hunt(mutant: Mutant, { limitMs, hint = 0 }: HuntOptions): Promise<Catch> {
+export async function hunt(mutant: Mutant, { limitMs, hint = 0, seedsMin }: HuntOptions): Promise<Catch> {
   const { edits, withinSeeds, focus = [] } = mutant;
   const { options, env } = planted(edits);
-  const child = spawn(process.execPath, [...options, program, String(withinSeeds), String(hint), ...focus], {
+  const numbers = [withinSeeds, hint, seedsMin].map(String);
+  const child = spawn(process.execPath, [...options, program, ...numbers, ...focus], {
     env: { ...process.env, ...quickStart, ...env },
     stdio: ["ignore", "pipe", "inherit"],
     timeout: limitMs,
