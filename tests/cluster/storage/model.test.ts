@@ -1,3 +1,5 @@
+// runtimes: bun, node
+// On a simulated disk the log's own code decides, and what an engine makes of it; Deno's engine is that of Node.js.
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import fc from "fast-check";
