@@ -2,7 +2,7 @@ import { SerialQueue } from "../../common/serial-queue.ts";
 import { explain } from "../metadata/diagnostics.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import type { MoveChunk, MoveOutAnswer, MoveOutRequest } from "../replication/peer.ts";
-import { type ChangingRing, isSameMove, type Move } from "../ring/changing-ring.ts";
+import { isSameMove, type Move } from "../ring/changing-ring.ts";
 import { placementOf } from "../ring/placement.ts";
 import { untilRingSeen } from "../ring/update-ring.ts";
 import type { LogRecord } from "../storage/model.ts";
@@ -26,7 +26,7 @@ interface Attempt {
   readonly name: string;
   readonly change: number;
   readonly move: Move;
-  readonly placement: ChangingRing;
+  readonly isMoved: (key: string) => boolean;
   /** The requests of all records after this revision are in the chunks. */
   readonly requestsAfter: number;
   /** Undefined when the snapshot has been read. */
@@ -128,13 +128,17 @@ export class MoveSource {
     await this.#end();
     // Of what is on disk, only what is committed may be copied. What follows is in the tail.
     const { seq: tailSeq } = store.visible;
-    const snapshot = await store.openSnapshot();
+    const isMoved = (key: string) => {
+      const other = placement.moveOf(key);
+      return other !== undefined && isSameMove(other, move);
+    };
+    const snapshot = await store.openSnapshot(isMoved);
     const { requestsAfter } = snapshot;
     this.#attempt = {
       name,
       change,
       move,
-      placement,
+      isMoved,
       requestsAfter,
       snapshot,
       tailSeq,
@@ -163,13 +167,12 @@ export class MoveSource {
   async #read(attempt: Attempt, signal: AbortSignal): Promise<MoveChunk> {
     if (attempt.snapshot !== undefined) {
       const records = await attempt.snapshot.next(chunkBytesMax);
-      if (records.length === 0) {
+      if (attempt.snapshot.isAtEnd) {
         await attempt.snapshot.close();
         attempt.snapshot = undefined;
       }
       return {
         records: this.#copies(
-          attempt,
           records
             .filter(({ seq }) => seq <= attempt.tailSeq)
             .map((record) => this.#withoutReplaced(record))
@@ -185,7 +188,7 @@ export class MoveSource {
     const visible = records.filter(({ seq }) => seq <= store.visible.seq);
     attempt.tailSeq = visible.at(-1)?.seq ?? attempt.tailSeq;
     const chunk = {
-      records: this.#copies(attempt, visible),
+      records: this.#copies(visible.flatMap((record) => partOf(record, attempt.isMoved) ?? [])),
       behind: store.visible.seq - attempt.tailSeq,
     };
     if (seal === undefined || attempt.tailSeq < seal.seq) return chunk;
@@ -200,7 +203,7 @@ export class MoveSource {
    */
   #withoutReplaced(record: LogRecord): LogRecord {
     const { store } = this.#options;
-    const changes = record.changes.filter(({ key }) => store.valueLater(key)?.seq === record.seq);
+    const changes = record.changes.filter(({ key }) => store.seqOf(key) === record.seq);
     return changes.length === record.changes.length ? record : { ...record, changes };
   }
 
@@ -211,25 +214,23 @@ export class MoveSource {
     return known !== undefined && known.seq > seq && known.seq <= tailSeq;
   }
 
-  #copies({ placement, move }: Attempt, records: readonly LogRecord[]): LogRecord[] {
+  /** The copies to send of records that have no changes but of keys that move. */
+  #copies(records: readonly LogRecord[]): LogRecord[] {
     const { store } = this.#options;
-    const isMoved = (key: string) => {
-      const other = placement.moveOf(key);
-      return other !== undefined && isSameMove(other, move);
-    };
     const copies: LogRecord[] = [];
     for (const { epoch, seq, changes, requestId, move: mark } of records) {
       if (mark !== undefined && mark.kind !== "copy") continue;
-      const moved = changes.filter(({ key }) => isMoved(key));
-      // A record without changes answers a request whose changes have all been replaced: of whatever keys.
-      if (moved.length === 0 && (requestId === undefined || changes.length > 0)) continue;
+      if (changes.length === 0 && requestId === undefined) continue;
       copies.push({
         epoch,
         seq,
         // For the destination it is no matter why a key was removed: the watches here were told.
-        changes: moved.map((change) => ({
-          ...change,
-          kind: change.kind === "put" ? ("put" as const) : ("delete" as const),
+        changes: changes.map(({ kind, key, value, text, expiresMs }) => ({
+          kind: kind === "put" ? ("put" as const) : ("delete" as const),
+          key,
+          value,
+          text,
+          expiresMs,
           previous: 0,
         })),
         requestId,
@@ -290,6 +291,16 @@ export class MoveSource {
     attempt?.seal?.lifted.resolve();
     await attempt?.snapshot?.close();
   }
+}
+
+/**
+ * What a record has of the keys that move. Undefined: nothing. One without changes answers a request whose changes have all
+ * been replaced: of whatever keys.
+ */
+function partOf(record: LogRecord, isMoved: (key: string) => boolean): LogRecord | undefined {
+  const changes = record.changes.filter(({ key }) => isMoved(key));
+  if (changes.length === record.changes.length) return record;
+  return changes.length === 0 ? undefined : { ...record, changes };
 }
 
 function refused(message: string): OperationError {

@@ -52,6 +52,9 @@ export interface KeyView extends LogHistory {
   /** As `get`, at once. "on disk": only `get` can read the value, since it may have to wait for the disk. */
   getNow(key: string): StoredValue | "no value" | "on disk";
 
+  /** `seq` of the record that put the visible value of a key. Undefined when it has none. */
+  seqOf(key: string): number | undefined;
+
   /** The value that is visible now, to be read when it may have been replaced. Undefined when the key has no value. */
   valueLater(key: string): LaterValue | undefined;
 

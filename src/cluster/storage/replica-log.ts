@@ -55,8 +55,11 @@ export interface ReplicaLog extends LogHistory {
   /** Tells `listener` of every move of the log's end that no call has asked for. Returns how to end that. */
   onEnd(listener: LogEndListener): () => void;
 
-  /** Opens a reader over everything that is on disk now; compaction waits for it. Every reader must be closed. */
-  openSnapshot(): Promise<SnapshotReader>;
+  /**
+   * Opens a reader over everything that is on disk now; compaction waits for it. Every reader must be closed. `isWanted`:
+   * leaves out the changes of other keys, and records that only have such. Then a read may find nothing before the end.
+   */
+  openSnapshot(isWanted?: (key: string) => boolean): Promise<SnapshotReader>;
 
   /**
    * Begins to replace the whole log by a snapshot. The log stays as it is until the snapshot is finished; one that never
@@ -85,6 +88,8 @@ export interface SnapshotHead {
 }
 
 export interface SnapshotReader extends SnapshotHead {
+  /** Whether everything was read. */
+  readonly isAtEnd: boolean;
   /** The next live records with rising seq, about `maxBytes` together; none at the end. */
   next(maxBytes: number): Promise<LogRecord[]>;
   close(): Promise<void>;

@@ -206,6 +206,10 @@ export class Store implements LogStore {
     return this.#state.keys.index.keys();
   }
 
+  seqOf(key: string): number | undefined {
+    return this.#state.keys.index.seqOf(key);
+  }
+
   entryBytes(key: string): number {
     return this.#state.keys.index.placeOf(key)?.bytes ?? 0;
   }
@@ -231,9 +235,9 @@ export class Store implements LogStore {
     });
   }
 
-  async openSnapshot(): Promise<SnapshotReader> {
+  async openSnapshot(isWanted?: (key: string) => boolean): Promise<SnapshotReader> {
     this.#state.health.checkWritable();
-    return openSnapshot(this.#state, this.#compactor.hold());
+    return openSnapshot(this.#state, this.#compactor.hold(), isWanted);
   }
 
   async beginSnapshot(head: SnapshotHead): Promise<SnapshotWriter> {

@@ -10,9 +10,16 @@ import type { EpochStart, LogRecord, MoveSummary, Position } from "../model.ts";
 import type { SnapshotReader } from "../replica-log.ts";
 import type { LogState } from "../state.ts";
 
-/** A reader of the live records up to what is on disk now. `onClose` is called once. */
-export function openSnapshot(state: LogState, onClose: () => void): SnapshotReader {
-  return new Reader(state, onClose);
+/** Bytes of the log that one read for wanted keys looks through, about: however few these are, it takes milliseconds. */
+const lookedBytesMax = 512 * 1024;
+
+/** See `ReplicaLog.openSnapshot`. `onClose` is called once. */
+export function openSnapshot(
+  state: LogState,
+  onClose: () => void,
+  isWanted?: (key: string) => boolean,
+): SnapshotReader {
+  return new Reader(state, onClose, isWanted);
 }
 
 class Reader implements SnapshotReader {
@@ -31,11 +38,17 @@ class Reader implements SnapshotReader {
   readonly #order = new RecordOrder();
   readonly #forgetDeletions: () => void;
   readonly #onClose: () => void;
+  readonly #isWanted: ((key: string) => boolean) | undefined;
   #tokens: Token[] = [];
   #tokensTaken = 0;
+  #isAtEnd = false;
   #isClosed = false;
 
-  constructor({ file, positions, keys, forgottenRequests, options }: LogState, onClose: () => void) {
+  constructor(
+    { file, positions, keys, forgottenRequests, options }: LogState,
+    onClose: () => void,
+    isWanted: ((key: string) => boolean) | undefined,
+  ) {
     const { durable, epochs, visible } = positions;
     const { requestsAfter, moves } = summaryAt(durable.seq, positions.moves, forgottenRequests);
     this.base = durable;
@@ -48,14 +61,20 @@ class Reader implements SnapshotReader {
     this.#keys = keys;
     this.#horizonSeq = visible.seq;
     this.#onClose = onClose;
+    this.#isWanted = isWanted;
     this.#forgetDeletions = keys.keepDeletions(visible.seq);
     file.use();
     this.#chunks = readTokens(file.file, { ...wholeFile(file.endBytes), chunkBytes: smallChunkBytes });
   }
 
+  get isAtEnd(): boolean {
+    return this.#isAtEnd;
+  }
+
   async next(maxBytes: number): Promise<LogRecord[]> {
     const records: LogRecord[] = [];
     let bytes = 0;
+    let lookedBytes = 0;
     for (;;) {
       if (this.#isClosed) throw new LogStoreError("closed", "the reader of the snapshot is closed");
       while (this.#tokensTaken < this.#tokens.length) {
@@ -66,10 +85,15 @@ class Reader implements SnapshotReader {
         bytes += contentBytes(record);
         if (bytes >= maxBytes) return records;
       }
+      if (this.#isWanted !== undefined && lookedBytes >= lookedBytesMax) return records;
       const { value, done } = await this.#chunks.next();
-      if (done) return records;
+      if (done) {
+        this.#isAtEnd = true;
+        return records;
+      }
       this.#tokens = value;
       this.#tokensTaken = 0;
+      lookedBytes += smallChunkBytes;
     }
   }
 
@@ -90,7 +114,10 @@ class Reader implements SnapshotReader {
     if (token.kind !== "record") return undefined;
     const { last } = this.#order;
     const { record, window } = token;
-    const kept = record.changes.filter(
+    const isWanted = this.#isWanted;
+    const wanted = isWanted ? record.changes.filter(({ key }) => isWanted(key)) : record.changes;
+    if (wanted.length === 0 && record.changes.length > 0) return undefined;
+    const kept = wanted.filter(
       ({ key }) => last.seq > this.#horizonSeq || this.#keys.mayBeLive(key, last.seq, this.#horizonSeq),
     );
     const isRemembered = record.requestId !== undefined && last.seq > this.#forgottenSeq;
