@@ -9,7 +9,7 @@ import type {
 } from "../../../gen/kvlab/internal/v1/move_pb.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { MoveOutAnswer, MoveOutRequest, MoveStep } from "../../cluster/replication/peer.ts";
-import { fromRecord, toRecord } from "./replication-messages.ts";
+import { fromCopies, toCopies } from "./move-copies.ts";
 
 export function toMoveOutRequest(request: MoveOutRequest): MessageInitShape<typeof MoveOutRequestSchema> {
   const { group, to, change, attempt, cluster = "", step } = request;
@@ -51,18 +51,18 @@ export function toMoveOutResponse(answer: MoveOutAnswer): MessageInitShape<typeo
   if (chunk === undefined) return { released, keys: BigInt(keys) };
   const { records, behind, end } = chunk;
   return {
-    records: records.map(toRecord),
+    copies: toCopies(records),
     ...(behind !== undefined && { behind: BigInt(behind) }),
     ...(end && { end: { revision: BigInt(end.revision), requestsAfter: BigInt(end.requestsAfter) } }),
   };
 }
 
 export function fromMoveOutResponse(message: MoveOutResponseMessage, step: MoveStep): MoveOutAnswer {
-  const { released, keys, records, behind, end } = message;
+  const { released, keys, copies, behind, end } = message;
   if (step.kind !== "next") return { released, keys: Number(keys) };
   return {
     chunk: {
-      records: records.map(fromRecord),
+      records: copies === undefined ? [] : fromCopies(copies),
       ...(behind !== undefined && { behind: Number(behind) }),
       ...(end && { end: { revision: Number(end.revision), requestsAfter: Number(end.requestsAfter) } }),
     },

@@ -29,7 +29,7 @@ export function fromEpochs(messages: readonly EpochStartMessage[]): EpochStart[]
   return messages.map(({ epoch, firstSeq }) => ({ epoch: Number(epoch), firstSeq: Number(firstSeq) }));
 }
 
-const kinds = { put: ChangeKind.PUT, delete: ChangeKind.DELETE, expire: ChangeKind.EXPIRE } as const;
+export const kinds = { put: ChangeKind.PUT, delete: ChangeKind.DELETE, expire: ChangeKind.EXPIRE } as const;
 
 export function toRecord(record: LogRecord): MessageInitShape<typeof RecordSchema> {
   const { epoch, seq, changes, requestId, move } = record;
@@ -76,7 +76,7 @@ function fromChange({ kind, key, value, text, expiresMs, previous }: ChangeMessa
   };
 }
 
-function fromKind(kind: ChangeKind): Change["kind"] {
+export function fromKind(kind: ChangeKind): Change["kind"] {
   switch (kind) {
     case ChangeKind.PUT:
       return "put";

@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Record } from "./replication_pb.ts";
+import type { ChangeKind } from "./replication_pb.ts";
 import { file_kvlab_internal_v1_replication } from "./replication_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file kvlab/internal/v1/move.proto.
  */
 export const file_kvlab_internal_v1_move: GenFile = /*@__PURE__*/
-  fileDesc("ChxrdmxhYi9pbnRlcm5hbC92MS9tb3ZlLnByb3RvEhFrdmxhYi5pbnRlcm5hbC52MSJNCg1Nb3ZlSW5SZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEgwKBGZyb20YAiABKAkSDgoGY2hhbmdlGAMgASgEEg8KB2NsdXN0ZXIYBCABKAkiEAoOTW92ZUluUmVzcG9uc2UihAIKDk1vdmVPdXRSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEgoKAnRvGAIgASgJEg4KBmNoYW5nZRgDIAEoBBIPCgdhdHRlbXB0GAQgASgJEg8KB2NsdXN0ZXIYBSABKAkSLQoFYmVnaW4YBiABKAsyHC5rdmxhYi5pbnRlcm5hbC52MS5Nb3ZlQmVnaW5IABIOCgRuZXh0GAcgASgESAASKwoEc2VhbBgIIAEoCzIbLmt2bGFiLmludGVybmFsLnYxLk1vdmVTZWFsSAASMQoHcmVsZWFzZRgJIAEoCzIeLmt2bGFiLmludGVybmFsLnYxLk1vdmVSZWxlYXNlSABCBgoEc3RlcCILCglNb3ZlQmVnaW4iCgoITW92ZVNlYWwiDQoLTW92ZVJlbGVhc2UipgEKD01vdmVPdXRSZXNwb25zZRIQCghyZWxlYXNlZBgBIAEoCBIMCgRrZXlzGAIgASgEEioKB3JlY29yZHMYAyADKAsyGS5rdmxhYi5pbnRlcm5hbC52MS5SZWNvcmQSEwoGYmVoaW5kGAQgASgESACIAQESJwoDZW5kGAUgASgLMhoua3ZsYWIuaW50ZXJuYWwudjEuTW92ZUVuZEIJCgdfYmVoaW5kIjMKB01vdmVFbmQSEAoIcmV2aXNpb24YASABKAQSFgoOcmVxdWVzdHNfYWZ0ZXIYAiABKAQyrgEKC01vdmVTZXJ2aWNlEk0KBk1vdmVJbhIgLmt2bGFiLmludGVybmFsLnYxLk1vdmVJblJlcXVlc3QaIS5rdmxhYi5pbnRlcm5hbC52MS5Nb3ZlSW5SZXNwb25zZRJQCgdNb3ZlT3V0EiEua3ZsYWIuaW50ZXJuYWwudjEuTW92ZU91dFJlcXVlc3QaIi5rdmxhYi5pbnRlcm5hbC52MS5Nb3ZlT3V0UmVzcG9uc2ViBnByb3RvMw", [file_kvlab_internal_v1_replication]);
+  fileDesc("ChxrdmxhYi9pbnRlcm5hbC92MS9tb3ZlLnByb3RvEhFrdmxhYi5pbnRlcm5hbC52MSJNCg1Nb3ZlSW5SZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEgwKBGZyb20YAiABKAkSDgoGY2hhbmdlGAMgASgEEg8KB2NsdXN0ZXIYBCABKAkiEAoOTW92ZUluUmVzcG9uc2UiigIKDk1vdmVPdXRSZXF1ZXN0Eg0KBWdyb3VwGAEgASgJEgoKAnRvGAIgASgJEg4KBmNoYW5nZRgDIAEoBBIPCgdhdHRlbXB0GAQgASgJEg8KB2NsdXN0ZXIYBSABKAkSLQoFYmVnaW4YBiABKAsyHC5rdmxhYi5pbnRlcm5hbC52MS5Nb3ZlQmVnaW5IABIOCgRuZXh0GAogASgESAASKwoEc2VhbBgIIAEoCzIbLmt2bGFiLmludGVybmFsLnYxLk1vdmVTZWFsSAASMQoHcmVsZWFzZRgJIAEoCzIeLmt2bGFiLmludGVybmFsLnYxLk1vdmVSZWxlYXNlSABCBgoEc3RlcEoECAcQCCILCglNb3ZlQmVnaW4iCgoITW92ZVNlYWwiDQoLTW92ZVJlbGVhc2UirwEKD01vdmVPdXRSZXNwb25zZRIQCghyZWxlYXNlZBgBIAEoCBIMCgRrZXlzGAIgASgEEi0KBmNvcGllcxgGIAEoCzIdLmt2bGFiLmludGVybmFsLnYxLk1vdmVDb3BpZXMSEwoGYmVoaW5kGAQgASgESACIAQESJwoDZW5kGAUgASgLMhoua3ZsYWIuaW50ZXJuYWwudjEuTW92ZUVuZEIJCgdfYmVoaW5kSgQIAxAEIroBCgpNb3ZlQ29waWVzEhEKCXJldmlzaW9ucxgBIAMoBBITCgtyZXF1ZXN0X2lkcxgCIAMoCRIVCg1jaGFuZ2VfY291bnRzGAMgAygNEgwKBGtleXMYBCADKAkSDgoGdmFsdWVzGAUgAygMEiwKBWtpbmRzGAYgAygOMh0ua3ZsYWIuaW50ZXJuYWwudjEuQ2hhbmdlS2luZBINCgV0ZXh0cxgHIAMoCBISCgpleHBpcmVzX21zGAggAygEIjMKB01vdmVFbmQSEAoIcmV2aXNpb24YASABKAQSFgoOcmVxdWVzdHNfYWZ0ZXIYAiABKAQyrgEKC01vdmVTZXJ2aWNlEk0KBk1vdmVJbhIgLmt2bGFiLmludGVybmFsLnYxLk1vdmVJblJlcXVlc3QaIS5rdmxhYi5pbnRlcm5hbC52MS5Nb3ZlSW5SZXNwb25zZRJQCgdNb3ZlT3V0EiEua3ZsYWIuaW50ZXJuYWwudjEuTW92ZU91dFJlcXVlc3QaIi5rdmxhYi5pbnRlcm5hbC52MS5Nb3ZlT3V0UmVzcG9uc2ViBnByb3RvMw", [file_kvlab_internal_v1_replication]);
 
 /**
  * Request of MoveIn.
@@ -129,7 +129,7 @@ export type MoveOutRequest = Message<"kvlab.internal.v1.MoveOutRequest"> & {
     /**
      * Asks for the chunk of this number, from 0. The last one can be asked for again.
      *
-     * @generated from field: uint64 next = 7;
+     * @generated from field: uint64 next = 10;
      */
     value: bigint;
     case: "next";
@@ -225,11 +225,11 @@ export type MoveOutResponse = Message<"kvlab.internal.v1.MoveOutResponse"> & {
   keys: bigint;
 
   /**
-   * Of next: the copies, in their order, each marked with its revision in the source.
+   * Of next: the copies.
    *
-   * @generated from field: repeated kvlab.internal.v1.Record records = 3;
+   * @generated from field: kvlab.internal.v1.MoveCopies copies = 6;
    */
-  records: Record[];
+  copies?: MoveCopies | undefined;
 
   /**
    * Of next: about how many records of the source's log are still to be looked through, once that is known.
@@ -252,6 +252,77 @@ export type MoveOutResponse = Message<"kvlab.internal.v1.MoveOutResponse"> & {
  */
 export const MoveOutResponseSchema: GenMessage<MoveOutResponse> = /*@__PURE__*/
   messageDesc(file_kvlab_internal_v1_move, 6);
+
+/**
+ * Records of the source, in their order, with what they do to the keys that move. By columns, because a message for each record
+ * and each change would take more time than all the rest. All columns of records have the same length, and all of changes.
+ *
+ * @generated from message kvlab.internal.v1.MoveCopies
+ */
+export type MoveCopies = Message<"kvlab.internal.v1.MoveCopies"> & {
+  /**
+   * Of each record: its revision in the source.
+   *
+   * @generated from field: repeated uint64 revisions = 1;
+   */
+  revisions: bigint[];
+
+  /**
+   * Of each record: the request that it answers; empty: none.
+   *
+   * @generated from field: repeated string request_ids = 2;
+   */
+  requestIds: string[];
+
+  /**
+   * Of each record: how many changes it has. The changes of all records stand one behind the other.
+   *
+   * @generated from field: repeated uint32 change_counts = 3;
+   */
+  changeCounts: number[];
+
+  /**
+   * Of each change: its key.
+   *
+   * @generated from field: repeated string keys = 4;
+   */
+  keys: string[];
+
+  /**
+   * Of each change: the value of a put; empty for other changes.
+   *
+   * @generated from field: repeated bytes values = 5;
+   */
+  values: Uint8Array[];
+
+  /**
+   * Of each change: what it does, PUT or DELETE.
+   *
+   * @generated from field: repeated kvlab.internal.v1.ChangeKind kinds = 6;
+   */
+  kinds: ChangeKind[];
+
+  /**
+   * Of each change: whether the value was put as text.
+   *
+   * @generated from field: repeated bool texts = 7;
+   */
+  texts: boolean[];
+
+  /**
+   * Of each change: when the key expires, in milliseconds since 1970. 0: never.
+   *
+   * @generated from field: repeated uint64 expires_ms = 8;
+   */
+  expiresMs: bigint[];
+};
+
+/**
+ * Describes the message kvlab.internal.v1.MoveCopies.
+ * Use `create(MoveCopiesSchema)` to create a new message.
+ */
+export const MoveCopiesSchema: GenMessage<MoveCopies> = /*@__PURE__*/
+  messageDesc(file_kvlab_internal_v1_move, 7);
 
 /**
  * Where the source stood when it took no more writes.
@@ -279,7 +350,7 @@ export type MoveEnd = Message<"kvlab.internal.v1.MoveEnd"> & {
  * Use `create(MoveEndSchema)` to create a new message.
  */
 export const MoveEndSchema: GenMessage<MoveEnd> = /*@__PURE__*/
-  messageDesc(file_kvlab_internal_v1_move, 7);
+  messageDesc(file_kvlab_internal_v1_move, 8);
 
 /**
  * Moves of keys between groups while the ring changes: see docs/ring.md. Not for clients.
