@@ -63,7 +63,10 @@ export interface Commit {
 /** No version writes a longer commit line. */
 const commitBytesMax = 4096;
 
-const commitPattern = /^[#+] (\d{1,16})\.(\d{1,16}) ([0-9a-f]{8})((?: [^ ]+)*)$/;
+/** Of `# ` or `+ `. */
+const markLength = 2;
+const checksumLength = 8;
+const checksumPattern = /^[0-9a-f]{8}$/;
 
 const requestIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -103,18 +106,28 @@ export function entryChecksum(covered: Uint8Array, options: string): number {
 export function parseCommit(bytes: Buffer, { start, valueEnd, commitEnd }: EntryLines): Commit | ParseError {
   const commitStart = valueEnd + 1;
   if (commitEnd - commitStart > commitBytesMax) return parseError("its commit line is malformed");
-  const match = commitPattern.exec(bytes.toString("latin1", commitStart, commitEnd));
-  if (match === null) return parseError("its commit line is malformed");
-  const [, epochText = "", seqText = "", checksum = "", optionsText = ""] = match;
-  const coveredEnd = commitStart + "# .".length + epochText.length + seqText.length;
-  if (entryChecksum(bytes.subarray(start, coveredEnd), optionsText) !== Number.parseInt(checksum, 16)) {
+  const text = bytes.toString("latin1", commitStart, commitEnd);
+  const dot = text.indexOf(".");
+  const positionEnd = text.indexOf(" ", markLength);
+  const checksumEnd = positionEnd + " ".length + checksumLength;
+  const epoch = parseCount(text.slice(markLength, dot));
+  const seq = parseCount(text.slice(dot + 1, positionEnd));
+  const checksum = text.slice(positionEnd + 1, checksumEnd);
+  const optionsText = text.slice(checksumEnd);
+  const parts = optionsText.split(" ");
+  // The first of the parts stands before the first space.
+  const isWellFormed =
+    (text.startsWith("# ") || text.startsWith("+ ")) &&
+    checksumPattern.test(checksum) &&
+    parts.every((part, index) => (part === "") === (index === 0));
+  if (!isWellFormed || dot < 0 || epoch === undefined || seq === undefined || seq === 0) {
+    return parseError("its commit line is malformed");
+  }
+  const covered = bytes.subarray(start, commitStart + positionEnd);
+  if (entryChecksum(covered, optionsText) !== Number.parseInt(checksum, 16)) {
     return parseError("its checksum does not match");
   }
-  const epoch = parseCount(epochText);
-  const seq = parseCount(seqText);
-  if (epoch === undefined || seq === undefined || seq === 0)
-    return parseError("its commit line is malformed");
-  const options = optionsText === "" ? noOptions : parseOptions(optionsText.slice(1).split(" "));
+  const options = optionsText === "" ? noOptions : parseOptions(parts.slice(1));
   return "reason" in options ? options : { kind: "commit", position: { epoch, seq }, options };
 }
 

@@ -1,6 +1,5 @@
-import { asBuffer } from "../../../common/as-buffer.ts";
 import type { Change, MoveMark, Position } from "../model.ts";
-import { decodeBase64, decodeText, isBase64 } from "./base64.ts";
+import { decodeBase64, decodeText, encodeBase64, encodeText, isBase64 } from "./base64.ts";
 import {
   type Commit,
   type CommitOptions,
@@ -68,10 +67,10 @@ const minus = 45; // "-"
 export function encodeEntry(entry: Entry, into: Buffer, start: number): number {
   const { position, change, ends } = entry;
   let end = start;
-  if (change !== undefined) end += into.write(Buffer.from(change.key).toString("base64"), end, "latin1");
+  if (change !== undefined) end = encodeText(change.key, into, end);
   into[end++] = 10;
   if (change?.kind === "put") {
-    end += into.write(asBuffer(change.value).toString("base64"), end, "latin1");
+    end = encodeBase64(change.value, into, end);
   } else {
     into[end++] = minus;
   }
@@ -83,12 +82,14 @@ export function encodeEntry(entry: Entry, into: Buffer, start: number): number {
 }
 
 function optionsOf({ change, requestId, move, ends: batch, back }: Entry): CommitOptions {
-  const ofRecord = { ...noOptions, ...optionsOfMove(move), requestId, batch, back };
+  const ofMove = optionsOfMove(move);
   if (change === undefined) {
-    return { ...ofRecord, kind: ofRecord.kind ?? (requestId === undefined ? "epoch" : "done") };
+    const kind = ofMove.kind ?? (requestId === undefined ? "epoch" : "done");
+    return { ...noOptions, ...ofMove, kind, requestId, batch, back };
   }
-  const { kind, text, expiresMs, previous } = change;
-  return { ...ofRecord, kind: kind === "expire" ? kind : undefined, text, expiresMs, previous };
+  const { text, expiresMs, previous } = change;
+  const kind = change.kind === "expire" ? change.kind : undefined;
+  return { ...noOptions, ...ofMove, kind, text, expiresMs, previous, requestId, batch, back };
 }
 
 /** Parses an entry. Entries of the original program, which have no checksum, are accepted if `legacyAllowed`. */

@@ -1,7 +1,14 @@
+const zero = 48; // "0"
+
 /** Parses a whole number in the only notation that the format allows: decimal, without leading zeros. */
 export function parseCount(text: string | undefined): number | undefined {
-  if (text === undefined || !/^(0|[1-9]\d{0,15})$/.test(text)) return undefined;
-  const number = Number(text);
+  if (text === undefined || text === "" || text.length > 16) return undefined;
+  let number = 0;
+  for (let index = 0; index < text.length; index++) {
+    const digit = text.charCodeAt(index) - zero;
+    if (digit < 0 || digit > 9 || (digit === 0 && index === 0 && text.length > 1)) return undefined;
+    number = 10 * number + digit;
+  }
   return Number.isSafeInteger(number) ? number : undefined;
 }
 

@@ -27,14 +27,15 @@ export function checkRecord(record: LogRecord): void {
 
 function checkChange({ key, previous, expiresMs = 0 }: Change): void {
   if (!key.isWellFormed()) throw new RangeError(`key ${JSON.stringify(key)} has no UTF-8 form`);
-  checkNumbers({ previous, expiresMs });
+  checkNumber("previous", previous);
+  checkNumber("expiresMs", expiresMs);
 }
 
 function checkMove({ seq, changes, requestId }: LogRecord, move: MoveMark): void {
   const isWithoutAll = changes.length === 0 && requestId === undefined;
   switch (move.kind) {
     case "copy":
-      checkNumbers({ revision: move.revision }, 1);
+      checkNumber("revision", move.revision, 1);
       if (isWithoutAll) throw new RangeError(`record ${seq}, a copy, has neither changes nor a request`);
       return;
     case "forget":
@@ -42,13 +43,14 @@ function checkMove({ seq, changes, requestId }: LogRecord, move: MoveMark): void
         return;
       throw new RangeError(`record ${seq} is to forget keys; allowed are deletes, and no request`);
     case "release":
-      checkNumbers({ change: move.change }, 1);
+      checkNumber("change", move.change, 1);
       checkGroup(move.to);
       break;
     case "accept": {
       const { change, from, revision, ahead, requestsAfter } = move;
-      checkNumbers({ change }, 1);
-      checkNumbers({ revision, ahead, requestsAfter });
+      checkNumber("change", change, 1);
+      for (const [name, number] of Object.entries({ revision, ahead, requestsAfter }))
+        checkNumber(name, number);
       checkGroup(from);
       if (seq + ahead <= revision || requestsAfter > revision || !Number.isSafeInteger(seq + ahead)) {
         throw new RangeError(
@@ -67,9 +69,7 @@ function checkGroup(name: string): void {
     throw new RangeError(`group ${JSON.stringify(name)}; allowed are up to ${groupBytesMax} bytes`);
 }
 
-function checkNumbers(numbers: Readonly<Record<string, number>>, min = 0): void {
-  for (const [name, value] of Object.entries(numbers)) {
-    if (Number.isSafeInteger(value) && value >= min) continue;
-    throw new RangeError(`${name} ${value}; allowed are whole numbers from ${min} on`);
-  }
+function checkNumber(name: string, value: number, min = 0): void {
+  if (Number.isSafeInteger(value) && value >= min) return;
+  throw new RangeError(`${name} ${value}; allowed are whole numbers from ${min} on`);
 }
