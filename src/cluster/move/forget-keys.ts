@@ -3,12 +3,13 @@ import type { Primary } from "../replication/primary.ts";
 import { keysInSteps } from "../storage/keys-in-steps.ts";
 import type { LogStore } from "../storage/log-store.ts";
 import type { Change } from "../storage/model.ts";
+import { Pacer } from "./pacer.ts";
 
-/** Keys that are looked at in one turn, and that one record forgets at most. */
-const keysMax = 1000;
+/** Keys that are looked at in one turn, and that one record forgets at most: some milliseconds. */
+const keysMax = 250;
 
-/** Between two turns, so that calls have most of the time. */
-const restMs = 2;
+/** Between two turns, so that calls come in between, also those that the pacer does not count. */
+const restMs = 1;
 
 /**
  * Whether a log may have keys that moves have left in it. One that was never part of a move has none, whatever its keys:
@@ -22,6 +23,7 @@ export interface ForgetOptions {
   readonly primary: Pick<Primary, "log">;
   readonly store: LogStore;
   readonly clock: Clock;
+  readonly callCount: () => number;
   /** Whether this group is to have the key no longer. Asked in the turn in which the key is forgotten. */
   readonly isForgotten: (key: string) => boolean;
   readonly signal: AbortSignal;
@@ -31,28 +33,30 @@ export interface ForgetOptions {
  * Removes keys that belong to another group, by records that are no events for watches. Returns how many they were.
  * Errors: unavailable, exhausted, outcome-unknown.
  */
-export async function forgetKeys({
-  primary,
-  store,
-  clock,
-  isForgotten,
-  signal,
-}: ForgetOptions): Promise<number> {
-  const { log } = primary;
+export async function forgetKeys(options: ForgetOptions): Promise<number> {
+  const { store, clock, signal } = options;
+  const pacer = new Pacer(options);
   let count = 0;
-  for await (const step of keysInSteps(store, keysMax)) {
+  for await (const keys of keysInSteps(store, keysMax)) {
     if (signal.aborted) break;
-    while (log.isHeld) await log.untilReleased(signal);
-    log.admit();
-    const forgotten = step.filter((key) => isForgotten(key) && store.pendingFacts(key) !== undefined);
-    if (forgotten.length > 0) {
-      const seq = log.propose(forgotten.map(forgetting), { move: { kind: "forget" } });
-      count += forgotten.length;
-      await log.committed(seq, signal);
-    }
+    count += await pacer.run(() => forgetSome(keys, options));
     await sleep(clock, restMs, signal);
   }
   return count;
+}
+
+async function forgetSome(
+  keys: readonly string[],
+  { primary, store, isForgotten, signal }: ForgetOptions,
+): Promise<number> {
+  const { log } = primary;
+  while (log.isHeld) await log.untilReleased(signal);
+  log.admit();
+  const forgotten = keys.filter((key) => isForgotten(key) && store.pendingFacts(key) !== undefined);
+  if (forgotten.length === 0) return 0;
+  const seq = log.propose(forgotten.map(forgetting), { move: { kind: "forget" } });
+  await log.committed(seq, signal);
+  return forgotten.length;
 }
 
 function forgetting(key: string): Change {

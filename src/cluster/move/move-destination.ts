@@ -11,6 +11,7 @@ import { untilRingSeen, updateRing } from "../ring/update-ring.ts";
 import type { LogRecord } from "../storage/model.ts";
 import { forgetKeys, mayHaveStrays } from "./forget-keys.ts";
 import type { MoveOptions } from "./options.ts";
+import { Pacer } from "./pacer.ts";
 
 /** Longest wait for the answer to a step. */
 const stepTimeoutMs = 10_000;
@@ -156,6 +157,7 @@ class Attempt {
 
   async #copy(tellCopied: () => void, tell: Tell): Promise<MoveEnd> {
     const { primary } = this.#options;
+    const pacer = new Pacer({ ...this.#options, signal: primary.ended });
     let isSealed = false;
     let appended = Promise.resolve();
     for (let index = 0; ; index++) {
@@ -164,15 +166,16 @@ class Attempt {
       // One chunk is fetched while the one before is being committed: there are never more than two.
       await appended;
       this.#checkUnderWay();
-      appended = this.#append(chunk);
+      // What is written meanwhile comes at the pace of its writers, and after the seal they wait.
+      const isPaced = chunk.behind === undefined;
+      appended = isPaced ? pacer.run(() => this.#append(chunk)) : this.#append(chunk);
       appended.catch(() => {});
       tellCopied();
       if (chunk.end !== undefined) {
         await appended;
         return chunk.end;
       }
-      // What is written meanwhile comes at the pace of its writers, and after the seal they wait.
-      if (chunk.behind === undefined) await this.#pace(chunk, index);
+      if (isPaced) await this.#pace(chunk, index);
       if (isSealed || (chunk.behind ?? Number.POSITIVE_INFINITY) > behindMax) continue;
       await appended;
       primary.log.admit();

@@ -8,6 +8,7 @@ import { untilRingSeen } from "../ring/update-ring.ts";
 import type { LogRecord } from "../storage/model.ts";
 import type { SnapshotReader } from "../storage/replica-log.ts";
 import type { MoveOptions } from "./options.ts";
+import { Pacer } from "./pacer.ts";
 
 /** Content of the records of one chunk: little, so that no turn gets long. A single record may be longer. */
 const chunkBytesMax = 128 * 1024;
@@ -55,6 +56,7 @@ interface Seal {
 export class MoveSource {
   readonly #options: MoveOptions;
   readonly #steps = new SerialQueue();
+  readonly #pacer: Pacer;
   #attempt: Attempt | undefined;
   /** Names of the last attempts that have begun. */
   readonly #begun = new Set<string>();
@@ -62,6 +64,7 @@ export class MoveSource {
 
   constructor(options: MoveOptions) {
     this.#options = options;
+    this.#pacer = new Pacer({ ...options, signal: options.primary.ended });
     options.primary.ended.addEventListener("abort", () => this.#giveUp(), { once: true });
   }
 
@@ -165,21 +168,8 @@ export class MoveSource {
   }
 
   async #read(attempt: Attempt, signal: AbortSignal): Promise<MoveChunk> {
-    if (attempt.snapshot !== undefined) {
-      const records = await attempt.snapshot.next(chunkBytesMax);
-      if (attempt.snapshot.isAtEnd) {
-        await attempt.snapshot.close();
-        attempt.snapshot = undefined;
-      }
-      return {
-        records: this.#copies(
-          records
-            .filter(({ seq }) => seq <= attempt.tailSeq)
-            .map((record) => this.#withoutReplaced(record))
-            .filter((record) => !this.#comesAgain(attempt, record)),
-        ),
-      };
-    }
+    const { snapshot } = attempt;
+    if (snapshot !== undefined) return await this.#pacer.run(() => this.#readSnapshot(attempt, snapshot));
     const { primary, store } = this.#options;
     const { seal } = attempt;
     if (seal !== undefined) await primary.log.committed(seal.seq, signal);
@@ -195,6 +185,19 @@ export class MoveSource {
     // Also of a request that is forgotten: a revision that is told to its sender must be higher.
     const revision = Math.max(seal.revision, attempt.requestsAfter);
     return { ...chunk, end: { revision, requestsAfter: attempt.requestsAfter } };
+  }
+
+  async #readSnapshot(attempt: Attempt, snapshot: SnapshotReader): Promise<MoveChunk> {
+    const records = await snapshot.next(chunkBytesMax);
+    if (snapshot.isAtEnd) {
+      await snapshot.close();
+      attempt.snapshot = undefined;
+    }
+    const current = records
+      .filter(({ seq }) => seq <= attempt.tailSeq)
+      .map((record) => this.#withoutReplaced(record))
+      .filter((record) => !this.#comesAgain(attempt, record));
+    return { records: this.#copies(current) };
   }
 
   /**

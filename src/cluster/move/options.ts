@@ -16,5 +16,7 @@ export interface MoveOptions {
   readonly ring: CasRegister<RingState>;
   readonly clock: Clock;
   readonly peerAt: PeerAt;
+  /** How many calls of clients this node has taken so far: moves give way to them. */
+  readonly callCount: () => number;
   readonly log: (message: string) => void;
 }

@@ -122,7 +122,9 @@ export class DataNode {
       logs: this.#logs,
       reportSilence: (epoch, reporter) => this.#reportSilence({ group, epoch, reporter }),
       onPrimary: (primary) => {
-        this.#moves = primary && new GroupMoves({ ...this.#options, primary, topology: this.topology, ring });
+        const callCount = () => this.calls.count;
+        this.#moves =
+          primary && new GroupMoves({ ...this.#options, primary, topology: this.topology, ring, callCount });
         this.#machine =
           primary &&
           new KvStateMachine({ primary, keys: store, watches, guard: ownership, clock, expiryTickMs });

@@ -27,20 +27,28 @@ export interface Put extends PutOptions {
 export class KeyService {
   readonly #ownership: Ownership;
   readonly #valueBytesMax: number;
+  #count = 0;
 
   constructor(ownership: Ownership, valueBytesMax: number) {
     this.#ownership = ownership;
     this.#valueBytesMax = valueBytesMax;
   }
 
+  /** How many calls there were. A get that `getNow` cannot answer counts twice, and a watch does not count. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** Errors: those of `kvlab.v1.DataService.Get`. */
   async get(key: string, signal: AbortSignal): Promise<StoredValue> {
+    this.#count++;
     checkKey(key);
     return await this.#ownership.ofKey(key).read(key, signal);
   }
 
   /** As `get`, if the value is at hand in this turn; undefined if something has to be waited for. */
   getNow(key: string): StoredValue | undefined {
+    this.#count++;
     checkKey(key);
     return this.#ownership.ofKey(key).readNow(key);
   }
@@ -66,6 +74,7 @@ export class KeyService {
 
   /** Returns the revision. Errors: those of `kvlab.v1.DataService.Batch`. */
   async write(request: WriteRequest, signal: AbortSignal): Promise<number> {
+    this.#count++;
     const { compares, operations, requestId } = request;
     const keys = [...compares, ...operations].map(({ key }) => key);
     for (const key of keys) checkKey(key);
@@ -78,6 +87,7 @@ export class KeyService {
 
   /** Opens a scan of this node's group. It must be closed. Errors: those of `kvlab.v1.DataService.Scan`. */
   async scan(range: KeyRange, signal: AbortSignal): Promise<GroupScan> {
+    this.#count++;
     for (const key of [range.prefix, range.start, range.end, range.after]) checkKey(key ?? "");
     return await this.#ownership.ofGroup().scan(range, signal);
   }
