@@ -83,6 +83,34 @@ describe("a copy", () => {
     await store.close();
   });
 
+  it("of some keys has no changes of others, and ends after reads that find nothing", async () => {
+    const records = Array.from({ length: 500 }, (_, index) =>
+      put(1, index + 1, `other-${index}`, "x".repeat(3000)),
+    );
+    const batch = {
+      epoch: 1,
+      seq: records.length + 1,
+      changes: [putting("other-1", "2"), putting("wanted", "1"), deleting("other-2")],
+      requestId: "r",
+    };
+    const answer = {
+      epoch: 1,
+      seq: batch.seq + 1,
+      changes: [putting("other-3", "2")],
+      requestId: "of-others",
+    };
+    const { store } = await logWith([...records, batch, answer]);
+    store.commit(answer.seq);
+    const reader = await store.openSnapshot((key) => key === "wanted");
+    const found: LogRecord[] = [];
+    let reads = 0;
+    for (; !reader.isAtEnd; reads++) found.push(...(await reader.next(100)));
+    assert.deepEqual(plain(found), plain([{ ...batch, changes: [putting("wanted", "1")] }]));
+    assert.ok(reads > 2, `a log of ${store.fileBytes} bytes was looked through in ${reads} reads`);
+    await reader.close();
+    await store.close();
+  });
+
   it("that another one replaces, or that is given up, leaves the log as it was", async () => {
     const { disk, store } = await logWith([put(1, 1, "a", "1")]);
     store.commit(1);
