@@ -5,8 +5,11 @@ import type { LogStore } from "../storage/log-store.ts";
 import type { Change } from "../storage/model.ts";
 import { Pacer } from "./pacer.ts";
 
-/** Keys that are looked at in one turn, and that one record forgets at most: some milliseconds. */
-const keysMax = 250;
+/** Keys that are looked at in one turn. */
+const keysMax = 1000;
+
+/** Keys that one record forgets at most: that takes some milliseconds. */
+const recordKeysMax = 250;
 
 /** Between two turns, so that calls come in between, also those that the pacer does not count. */
 const restMs = 1;
@@ -39,7 +42,10 @@ export async function forgetKeys(options: ForgetOptions): Promise<number> {
   let count = 0;
   for await (const keys of keysInSteps(store, keysMax)) {
     if (signal.aborted) break;
-    count += await pacer.run(() => forgetSome(keys, options));
+    for (let from = 0; from < keys.length; from += recordKeysMax) {
+      const some = keys.slice(from, from + recordKeysMax);
+      count += await pacer.run(() => forgetSome(some, options));
+    }
     await sleep(clock, restMs, signal);
   }
   return count;
