@@ -47,8 +47,7 @@ function isDigit(byte: number | undefined): boolean {
 /** Writes data into `into`, which must have room, and returns where it ends. */
 export function encodeBase64(data: Uint8Array, into: Buffer, start: number): number {
   if (data.length < nativeBytesMin) return encodeShort(data, data.length, into, start);
-  const { buffer, byteOffset, byteLength } = data;
-  return start + into.write(Buffer.from(buffer, byteOffset, byteLength).toString("base64"), start, "latin1");
+  return start + into.write(asBuffer(data).toString("base64"), start, "latin1");
 }
 
 /** As `encodeBase64`, for the UTF-8 form of a text. */
