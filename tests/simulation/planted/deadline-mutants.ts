@@ -79,11 +79,17 @@ export const deadlineMutants: readonly UnitMutant[] = [
   {
     name: "a deadline of the client tells who has left",
     test: "client/deadline.test.ts",
-    edits: [[client, "this.#listeners.delete(listener);", "void listener;"]],
+    edits: [
+      [
+        client,
+        "if (this.#listener === listener) this.#listener = undefined;",
+        "if (this.#others === undefined) return;",
+      ],
+    ],
   },
   {
     name: "a deadline of the client tells nobody",
     test: "client/deadline.test.ts",
-    edits: [[client, "for (const listener of [...this.#listeners]) listener.ended(reason);", ""]],
+    edits: [[client, "for (const listener of listeners) listener?.ended(reason);", "void listeners;"]],
   },
 ];
