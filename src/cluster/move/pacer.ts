@@ -15,8 +15,8 @@ export interface PacerOptions {
 
 /**
  * Makes work in the background give way to the calls of clients: between its steps it rests, for longer the longer they take,
- * while there are calls, and not at all while there are none. The share is bounded, as that of elastic work in CockroachDB's
- * admission control, but not ruled by how long others had to wait: that would need to be measured first.
+ * while there are calls, and not at all while there are none. How long the calls wait does not count: that would need to be
+ * measured first.
  */
 export class Pacer {
   readonly #options: PacerOptions;
