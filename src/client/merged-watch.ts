@@ -138,7 +138,9 @@ export class MergedWatch implements WatchSource {
       for (const [name, followed] of this.#followed)
         if (this.#removed.isRemovedSince(name, followed.ringVersion))
           followed.lifetime.end(this.#removed.lost(name));
-      for (const name of this.#groupsIn(view)) this.#start(name, this.#placeOf(name));
+      // A watch from now on has not begun before all groups have answered: what is in one that is new to it by then is old.
+      const fromNow = from === undefined && !this.#isComplete;
+      for (const name of this.#groupsIn(view)) this.#start(name, this.#placeOf(name, fromNow));
       if (this.#unanswered.size === 0) this.#complete();
     });
   }
@@ -166,8 +168,8 @@ export class MergedWatch implements WatchSource {
   }
 
   /** Where a group is to be followed from that was not there when the watch began, or has left since. */
-  #placeOf(group: string): Start {
-    return this.#positions.groups.get(group) ?? { ringChange: this.#positions.ring.change };
+  #placeOf(group: string, fromNow = false): Start {
+    return this.#positions.groups.get(group) ?? { ringChange: this.#positions.ring.change, fromNow };
   }
 
   /** Follows a group, unless the watch follows it already, or it was removed. */

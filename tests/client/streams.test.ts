@@ -9,6 +9,7 @@ import {
   type WatchRequest,
 } from "../../gen/kvlab/v1/data_pb.ts";
 import { HistoryLostSchema } from "../../gen/kvlab/v1/errors_pb.ts";
+import { until } from "../support/until.ts";
 import { never, startToyServer, type ToyServer, topologyOf } from "./toy-cluster.ts";
 
 const timeout = 30_000;
@@ -189,6 +190,26 @@ describe("a watch", () => {
         ["g", 10n],
         ["new", 1n],
       ]);
+    }),
+  );
+
+  it("begins now also in a group that it hears of before all have answered", { timeout }, () =>
+    withServer(async (kv, server) => {
+      const requests = new Map<string, WatchRequest>();
+      const slow = Promise.withResolvers<void>();
+      server.watch = async function* (request, signal) {
+        requests.set(request.group, request);
+        if (request.group === "g") await slow.promise;
+        yield { revision: 10n, epoch: 1n };
+        await never(signal);
+      };
+      const watch = kv.watch();
+      await until("the first group is asked", timeout, () => requests.has("g"));
+      server.tell(topologyOf({ g: server.address, late: server.address }));
+      await until("the other group is asked", timeout, () => requests.has("late"));
+      assert.equal(requests.get("late")?.fromNow, true);
+      slow.resolve();
+      await watch.ready();
     }),
   );
 
