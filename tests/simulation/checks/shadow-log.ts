@@ -44,6 +44,7 @@ export class ShadowLog {
   origin: ShadowLog = this;
   #number: number | undefined;
   #durableSeq = 0;
+  #compactedSeq = 0;
   #epochs: readonly EpochStart[] = [];
   #pending: Pending;
 
@@ -92,6 +93,11 @@ export class ShadowLog {
 
   get durableSeq(): number {
     return this.store?.durable.seq ?? this.#durableSeq;
+  }
+
+  /** Highest record up to which this log was ever compacted, also before an older one took its place. */
+  get compactedSeq(): number {
+    return Math.max(this.#compactedSeq, this.store?.base.seq ?? 0);
   }
 
   /** Its epochs; those that it had when it was last open. */
@@ -152,6 +158,7 @@ export class ShadowLog {
     // Asked for once more: the store says it no longer.
     void this.number;
     this.#durableSeq = this.durableSeq;
+    this.#compactedSeq = this.compactedSeq;
     this.#epochs = this.epochs;
     this.store = undefined;
   }

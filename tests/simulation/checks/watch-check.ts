@@ -60,13 +60,16 @@ export function problemWithStep(log: CommittedLog, watched: Watched, step: ToldS
   return extra && `has come to ${at.seq}, and tells of ${shown(extra)}`;
 }
 
-/** Whether what comes after a position may be gone: from some node of the group at least. */
+/**
+ * Whether what comes after a position may be gone, from some node of the group at least. A slow reader hears of it late: the
+ * node may have another log by then.
+ */
 export function isLostRightly(committed: Committed, replicas: Iterable<ShadowLog>, after: Position): boolean {
   const epoch = committed[after.seq - 1]?.epoch;
   // Otherwise a recovery has given up the place.
   const isThere = after.seq <= committed.length && (epoch === undefined || epoch === after.epoch);
   if (!isThere) return true;
-  return [...replicas].some(({ store }) => store === undefined || store.base.seq > after.seq);
+  return [...replicas].some(({ store, compactedSeq }) => store === undefined || compactedSeq > after.seq);
 }
 
 function problemWithPrevious(
