@@ -96,7 +96,7 @@ export class MoveSource {
     const { step } = request;
     if (step.kind === "begin") return await this.#begin(request, signal);
     const attempt = this.#attempt;
-    if (attempt?.name !== request.attempt) throw refused("the attempt is over");
+    if (attempt?.name !== nameOf(request)) throw refused("the attempt is over");
     switch (step.kind) {
       case "next":
         return { chunk: await this.#next(attempt, step.index, signal) };
@@ -109,7 +109,9 @@ export class MoveSource {
     }
   }
 
-  async #begin({ to, change, attempt: name }: MoveOutRequest, signal: AbortSignal): Promise<MoveOutAnswer> {
+  async #begin(request: MoveOutRequest, signal: AbortSignal): Promise<MoveOutAnswer> {
+    const { to, change } = request;
+    const name = nameOf(request);
     const { group, primary, store, topology } = this.#options;
     primary.log.checkServing();
     // A release that is not committed yet may still be withdrawn.
@@ -294,6 +296,11 @@ export class MoveSource {
     attempt?.seal?.lifted.resolve();
     await attempt?.snapshot?.close();
   }
+}
+
+/** Groups name their attempts without regard to each other. */
+function nameOf({ to, attempt }: MoveOutRequest): string {
+  return `${attempt} of ${to}`;
 }
 
 /**
