@@ -88,7 +88,7 @@ export class WatchHub {
           if (offer === undefined) continue;
           this.#checkCommitted(offer.step);
           offer.take();
-          watcher.toldMs = this.#clock.monotonicMs();
+          watcher.told(this.#clock.monotonicMs());
           const { step } = offer;
           // While the step waits to be taken, the events that it was made of are not kept.
           offer = undefined;
@@ -180,7 +180,7 @@ export class WatchHub {
     }
     // No event waits in this turn, so everything visible was sent.
     const isDue = this.#clock.monotonicMs() - watcher.toldMs >= progressMs;
-    return this.#live.has(watcher) && isDue ? watcher.offerProgress(this.#store.visible) : undefined;
+    return this.#live.has(watcher) && isDue ? watcher.offerProgress(this.#store.visible, true) : undefined;
   }
 
   #isBehind(watcher: Watcher): boolean {
@@ -209,6 +209,9 @@ export class WatchHub {
     const [first] = records;
     const mark = first && ringMarkOf(first);
     if (first !== undefined && mark !== undefined) {
+      // Whoever merges groups holds an accept until the other group has come far enough, and that one perhaps one of its own
+      // until this group has come to here.
+      if (mark.kind === "accept" && watcher.isUntold) return watcher.offerProgress(watcher.at, false);
       return watcher.offerMark(mark, { epoch: first.epoch, seq: first.seq });
     }
     const offer = await watcher.offerOf(marked < 0 ? records : records.slice(0, marked), store);

@@ -61,8 +61,10 @@ export class Watcher {
   at: Position;
   /** Number of events of the next record that were already sent. */
   #partial = 0;
-  /** Monotonic. */
-  toldMs: number;
+  /** When it was last told something. Monotonic. */
+  #toldMs: number;
+  /** Up to where it knows that it was told everything. */
+  #toldSeq: number;
   readonly #queued: Queued;
   #queue: ComingEvent[] = [];
   #queueBytes = 0;
@@ -72,8 +74,24 @@ export class Watcher {
     this.scope = scope;
     this.wantsPrevious = previous;
     this.at = at;
-    this.toldMs = nowMs;
+    this.#toldMs = nowMs;
+    this.#toldSeq = at.seq;
     this.#queued = queued;
+  }
+
+  get toldMs(): number {
+    return this.#toldMs;
+  }
+
+  /** Whether everything up to `at` was sent, and it does not know that yet, as nothing of it was in scope. */
+  get isUntold(): boolean {
+    return this.#toldSeq < this.at.seq;
+  }
+
+  /** Notes that it was sent a step that tells how far it has come. */
+  told(nowMs: number): void {
+    this.#toldMs = nowMs;
+    this.#toldSeq = this.at.seq;
   }
 
   /** Queues an event. False when there is no room in this queue, or in `bytesLeft`, which all watchers share. */
@@ -142,8 +160,8 @@ export class Watcher {
   }
 
   /** A step without events, because nothing in scope has changed up to `at`. */
-  offerProgress(at: Position): Offer {
-    const step = { events: [], at, isCurrent: true };
+  offerProgress(at: Position, isCurrent: boolean): Offer {
+    const step = { events: [], at, isCurrent };
     return { step, bytes: 0, take: () => this.#tell([], step) };
   }
 

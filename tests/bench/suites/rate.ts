@@ -90,7 +90,7 @@ function compacting(side: Side, client: LoadClient): Side {
       const before = await sizeOfLog(await addressIn(side.peer));
       const load = await side.measure(seconds);
       // No write has come since, so what ends now has begun in that time.
-      await until("the compaction has ended", 60_000, async () => {
+      await until("the compaction has ended", 300_000, async () => {
         return (await sizeOfLog(await addressIn(side.peer))).logBytes < before.logBytes;
       });
       return load;

@@ -23,7 +23,7 @@ test("a change that would be told before its commit ends the process, and is not
 });
 
 test("the position of a watch never falls", () => {
-  assert.throws(() => watcherAt(5).offerProgress({ epoch: 1, seq: 4 }).take(), broken);
+  assert.throws(() => watcherAt(5).offerProgress({ epoch: 1, seq: 4 }, true).take(), broken);
 });
 
 test("a change that was told is not told again", async () => {

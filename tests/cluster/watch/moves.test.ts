@@ -27,13 +27,30 @@ test("copies are no events; that keys are accepted is told between what came bef
   const before = stepOf(watching);
   await write(put(1, 1, "own", "1"));
   assert.equal((await before).events.length, 1);
-  const marked = stepOf(watching);
+  const progress = stepOf(watching);
   await write(copyOf(2, "a", 90), copyOf(3, "b", 91), accept(4, 7, 100));
-  const { mark, events, at, revision } = await marked;
+  assert.deepEqual([(await progress).events, (await progress).at.seq], [[], 3]);
+  const { mark, events, at, revision } = await stepOf(watching);
   assert.deepEqual([mark?.kind, events, at.seq, revision], ["accept", [], 4, 104]);
   const next = eventsOf(watching, 2);
   await write(put(1, 5, "a", "2"), put(1, 6, "own", "3"));
   assert.deepEqual(await next, ["105 put a 2", "106 put own 3"]);
+});
+
+test("a watch learns how far it has come before it learns that keys are accepted, which its reader may have to hold", async () => {
+  const { write, watch } = await watchedLog();
+  await write(put(1, 1, "other", "1"), put(1, 2, "other", "2"), accept(3, 7, 10));
+  const watching = watch({ scope: { kind: "key", key: "own" }, after: { epoch: 0, revision: 0 } });
+  const told: unknown[] = [];
+  for (let steps = 0; steps < 3; steps++) {
+    const { at, mark, isCurrent } = await stepOf(watching);
+    told.push([at.seq, mark?.kind, isCurrent]);
+  }
+  assert.deepEqual(told, [
+    [0, undefined, undefined],
+    [2, undefined, false],
+    [3, "accept", undefined],
+  ]);
 });
 
 test("a watch that reads the log finds the marks where they are", async () => {
