@@ -184,6 +184,8 @@ export class MoveSource {
       behind: store.visible.seq - attempt.tailSeq,
     };
     if (seal === undefined || attempt.tailSeq < seal.seq) return chunk;
+    // Watches of the destination wait for those of here, which learn of a release, but of no seal whose attempt fails then.
+    this.#options.tellProgress();
     // Also of a request that is forgotten: a revision that is told to its sender must be higher.
     const revision = Math.max(seal.revision, attempt.requestsAfter);
     return { ...chunk, end: { revision, requestsAfter: attempt.requestsAfter } };

@@ -18,5 +18,7 @@ export interface MoveOptions {
   readonly peerAt: PeerAt;
   /** How many calls of clients this node has taken so far: moves give way to them. */
   readonly callCount: () => number;
+  /** Tells all watches of this group how far they have come: those of another group may wait for it. */
+  readonly tellProgress: () => void;
   readonly log: (message: string) => void;
 }

@@ -123,8 +123,17 @@ export class DataNode {
       reportSilence: (epoch, reporter) => this.#reportSilence({ group, epoch, reporter }),
       onPrimary: (primary) => {
         const callCount = () => this.calls.count;
+        const tellProgress = () => watches.tellProgress();
         this.#moves =
-          primary && new GroupMoves({ ...this.#options, primary, topology: this.topology, ring, callCount });
+          primary &&
+          new GroupMoves({
+            ...this.#options,
+            primary,
+            topology: this.topology,
+            ring,
+            callCount,
+            tellProgress,
+          });
         this.#machine =
           primary &&
           new KvStateMachine({ primary, keys: store, watches, guard: ownership, clock, expiryTickMs });

@@ -43,6 +43,8 @@ export class WatchHub {
   readonly #held: Budget;
   readonly #reading: Budget;
   #watchers = 0;
+  /** When all watchers were last to be told how far they have come. Monotonic. */
+  #progressMs = Number.NEGATIVE_INFINITY;
   #isTicking = false;
 
   /** `onFailure` is told of a broken invariant: the process must end. */
@@ -107,6 +109,12 @@ export class WatchHub {
     }
   }
 
+  /** Tells all watchers how far they have come. Those that are behind learn it when they have caught up. */
+  tellProgress(): void {
+    this.#progressMs = this.#clock.monotonicMs();
+    for (const watcher of this.#live) watcher.wake();
+  }
+
   #begin(token: WatchOptions["after"]): Position {
     const { visible, base, epochs } = this.#store;
     if (token === undefined || "acceptedSince" in token) return visible;
@@ -169,6 +177,7 @@ export class WatchHub {
   async #offer(watcher: Watcher, signal: AbortSignal): Promise<Offer | undefined> {
     if (!this.#live.has(watcher)) {
       if (this.#isBehind(watcher)) return await this.#reads(signal, () => this.#readOn(watcher));
+      if (watcher.isUntold) return watcher.offerProgress(watcher.at, true);
       this.#live.add(watcher);
       this.#scopes.add(watcher.scope, watcher);
       this.#tick();
@@ -179,7 +188,8 @@ export class WatchHub {
       return watcher.wantsPrevious ? await this.#reads(signal, () => watcher.offer()) : await watcher.offer();
     }
     // No event waits in this turn, so everything visible was sent.
-    const isDue = this.#clock.monotonicMs() - watcher.toldMs >= progressMs;
+    const isDue =
+      watcher.toldMs <= this.#progressMs || this.#clock.monotonicMs() - watcher.toldMs >= progressMs;
     return this.#live.has(watcher) && isDue ? watcher.offerProgress(this.#store.visible, true) : undefined;
   }
 

@@ -128,6 +128,27 @@ test("a watcher that is told nothing learns from time to time how far it has com
   });
 });
 
+test("a watcher that has read the log learns how far it has come, also when nothing there was in its scope", async () => {
+  const { write, watch } = await watchedLog();
+  await write(put(1, 1, "b", "1"), put(1, 2, "b", "2"));
+  const watching = watch({ scope: { kind: "key", key: "a" }, after: { epoch: 1, revision: 1 } });
+  assert.equal((await stepOf(watching)).revision, 1);
+  const { events, revision, isCurrent } = await stepOf(watching);
+  assert.deepEqual([events, revision, isCurrent], [[], 2, true]);
+});
+
+test("all watchers learn how far they have come when they are to be told", async () => {
+  const { clock, hub, write, watch } = await watchedLog();
+  const watching = watch({ scope: { kind: "key", key: "a" } });
+  await stepOf(watching);
+  const next = stepOf(watching);
+  await write(put(1, 1, "b", "1"));
+  const atMs = clock.monotonicMs();
+  hub.tellProgress();
+  assert.equal((await next).revision, 1);
+  assert.equal(clock.monotonicMs(), atMs);
+});
+
 test("an aborted watch ends, and its place is free again", async () => {
   const { watch, end } = await watchedLog();
   const watching = watch();

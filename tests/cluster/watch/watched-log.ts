@@ -20,7 +20,7 @@ export async function watchedLog({ historyBytes = 1e9 } = {}) {
   };
   const end = new AbortController();
   const watch = (options: Partial<WatchOptions> = {}) => hub.watch({ ...all, ...options }, end.signal);
-  return { store, clock, write, watch, end, failures };
+  return { store, clock, hub, write, watch, end, failures };
 }
 
 type Watch = AsyncGenerator<WatchStep, void, void>;
