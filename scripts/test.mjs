@@ -17,10 +17,9 @@ The last line counts: N passed, N failed. A check counts as one test, a test onc
 With CI=true a skipped test counts as failed.
 `;
 
-// One computes, which keeps a core busy. The files of the others wait for other processes, or for time-outs, for more than
-// half of their time, so that three of them are enough for the second core of the smallest machine that we care for. More
-// would finish no sooner, and disturb each other.
-const WORKERS = 4;
+// One more than the smallest machine that we care for has cores: many files wait for other processes, or for time-outs,
+// for half of their time. More would disturb them.
+const WORKERS = 3;
 
 const options = readOptions();
 prepare();
