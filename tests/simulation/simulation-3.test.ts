@@ -5,7 +5,7 @@ import { holdSeeds } from "./hold-seeds.ts";
 test(
   "clusters under faults lose nothing, answer nothing stale, and recover: seeds 251 to 375",
   {
-    timeout: 170_000,
+    timeout: 300_000,
   },
   () => holdSeeds(251, 125),
 );

@@ -5,7 +5,7 @@ import { holdSeeds } from "./hold-seeds.ts";
 test(
   "clusters under faults lose nothing, answer nothing stale, and recover: seeds 376 to 500",
   {
-    timeout: 170_000,
+    timeout: 300_000,
   },
   () => holdSeeds(376, 125),
 );
