@@ -10,30 +10,40 @@ const everyMs = 1000;
 
 /**
  * Asks until a router answers; undefined when `signal` is aborted before. `onSilence` is called every second while none
- * does, with the milliseconds since the question. Errors: those of `ask`, of which `UNAVAILABLE` only after a minute.
+ * does, with the milliseconds since the question. Errors: those of `onSilence` and of `ask`, of which `UNAVAILABLE` only
+ * after a minute.
  */
 export async function patiently<T>(
   ask: () => Promise<T>,
   signal: AbortSignal,
-  onSilence: (silentMs: number) => void,
+  onSilence: (silentMs: number) => Promise<void>,
 ): Promise<T | undefined> {
   const askedMs = performance.now();
-  const telling = setInterval(() => onSilence(performance.now() - askedMs), everyMs);
-  try {
-    while (!signal.aborted) {
-      try {
-        return await ask();
-      } catch (reason) {
-        if (signal.aborted) break;
-        const isTried = reason instanceof ExitError && reason.exitCode === UNAVAILABLE;
-        if (!isTried || performance.now() - askedMs > patienceMs) throw reason;
-      }
-      await delay(everyMs, undefined, { signal }).catch(() => {});
-    }
-    return undefined;
-  } finally {
-    clearInterval(telling);
+  const answer = untilAnswered(ask, signal, askedMs + patienceMs);
+  const isOver = answer.then(() => true);
+  // What is asked keeps the process running.
+  while (!(await Promise.race([isOver, delay(everyMs, false, { ref: false })]))) {
+    await onSilence(performance.now() - askedMs);
   }
+  return await answer;
+}
+
+async function untilAnswered<T>(
+  ask: () => Promise<T>,
+  signal: AbortSignal,
+  endMs: number,
+): Promise<T | undefined> {
+  while (!signal.aborted) {
+    try {
+      return await ask();
+    } catch (reason) {
+      if (signal.aborted) break;
+      const isTried = reason instanceof ExitError && reason.exitCode === UNAVAILABLE;
+      if (!isTried || performance.now() > endMs) throw reason;
+    }
+    await delay(everyMs, undefined, { signal }).catch(() => {});
+  }
+  return undefined;
 }
 
 /** What to show meanwhile: the last answer, if there was one, and how old it is. */

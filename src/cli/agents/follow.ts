@@ -21,8 +21,8 @@ export async function followAgents({ ask, interruption }: Session, json: boolean
   const screen = new Screen(isTerminal);
   const departures = new Departures();
   let shown = "";
-  const onSilence = (silentMs: number) => {
-    if (isTerminal) void screen.show(cut(silence(shown, silentMs)));
+  const onSilence = async (silentMs: number) => {
+    if (isTerminal) await screen.show(cut(silence(shown, silentMs)));
   };
   while (!signal.aborted) {
     const report = await patiently(() => readAgents(ask), signal, onSilence);

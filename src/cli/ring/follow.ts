@@ -27,8 +27,8 @@ export async function followRing({ ask, interruption }: Session, json: boolean):
   const screen = new Screen(isTerminal);
   let told = "";
   let shownId: number | undefined;
-  const onSilence = (silentMs: number) => {
-    if (isTerminal) void screen.show(silence(told, silentMs));
+  const onSilence = async (silentMs: number) => {
+    if (isTerminal) await screen.show(silence(told, silentMs));
   };
   for (;;) {
     const read = await patiently(() => readRing(ask), signal, onSilence);
