@@ -60,9 +60,11 @@ export function toMoveOutResponse(answer: MoveOutAnswer): MessageInitShape<typeo
 export function fromMoveOutResponse(message: MoveOutResponseMessage, step: MoveStep): MoveOutAnswer {
   const { released, keys, copies, behind, end } = message;
   if (step.kind !== "next") return { released, keys: Number(keys) };
+  // Taken for none, they would be lost with the release.
+  if (copies === undefined) throw new Error("a chunk has been received without its copies");
   return {
     chunk: {
-      records: copies === undefined ? [] : fromCopies(copies),
+      records: fromCopies(copies),
       ...(behind !== undefined && { behind: Number(behind) }),
       ...(end && { end: { revision: Number(end.revision), requestsAfter: Number(end.requestsAfter) } }),
     },

@@ -67,6 +67,12 @@ test("a chunk whose columns do not fit each other is refused", () => {
   }
 });
 
+test("a chunk that has no copies, as one of another version may be, is not taken for an empty one", () => {
+  const broken = sent(toMoveOutResponse({ chunk }));
+  broken.copies = undefined;
+  assert.throws(() => fromMoveOutResponse(broken, next), /without its copies/);
+});
+
 test("what is no copy is not sent as one", () => {
   const record: LogRecord = { epoch: 1, seq: 1, changes: [putting("a", "1")] };
   assert.throws(() => toMoveOutResponse({ chunk: { records: [record] } }), /sent as a copy/);
