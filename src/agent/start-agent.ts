@@ -1,7 +1,7 @@
 import { SessionKeeper } from "../cluster/metadata/session-keeper.ts";
 import { checkOptions } from "../common/check-options.ts";
 import { systemClock, timerMsMax } from "../common/clock.ts";
-import { callback, type Kinds, oneOf, text, wholeNumber } from "../common/option-kinds.ts";
+import { callback, type Kinds, numberFrom, oneOf, text, wholeNumber } from "../common/option-kinds.ts";
 import { openCoordination } from "../coordination/open.ts";
 import { runAgent } from "./agent.ts";
 import { identityOf } from "./identity.ts";
@@ -39,10 +39,7 @@ const agentKinds: Kinds<StartAgentOptions> = {
   serverIp: text,
   name: text,
   folder: text,
-  intervalMs: {
-    allowed: `a number from ${intervalMsMin} to ${timerMsMax}`,
-    accepts: (given) => typeof given === "number" && given >= intervalMsMin && given <= timerMsMax,
-  },
+  intervalMs: numberFrom(intervalMsMin, timerMsMax),
   onRegistered: callback,
   onDiagnostic: callback,
 };
@@ -54,7 +51,10 @@ export interface RunningAgent {
   stop(): Promise<void>;
 }
 
-/** Starts an agent in this program, with a session of its own: see `runAgent`. Errors: RangeError (an option is not allowed). */
+/**
+ * Starts an agent in this program, with a session of its own: see `runAgent`. Errors: RangeError (an option is not
+ * allowed).
+ */
 export function startAgent(options: StartAgentOptions): RunningAgent {
   checkOptions("the agent", options, agentKinds);
   const { zooaddr, zooauth, zkdriver = "wire", sessiontimeoutms = 10_000 } = options;

@@ -11,6 +11,8 @@ export interface Kind {
 /** The kind of each option. */
 export type Kinds<Options> = { readonly [Name in keyof Options]-?: Kind };
 
+const isCount = wholeNumber(1).accepts;
+
 export const yesOrNo: Kind = { allowed: "true or false", accepts: (given) => typeof given === "boolean" };
 export const bytes: Kind = {
   allowed: "a Uint8Array",
@@ -21,6 +23,7 @@ export const anObject: Kind = {
   accepts: (given) => typeof given === "object" && given !== null,
 };
 export const aList: Kind = { allowed: "a list", accepts: Array.isArray };
+export const bigInteger: Kind = { allowed: "a bigint", accepts: (given) => typeof given === "bigint" };
 export const callback: Kind = { allowed: "a function", accepts: (given) => typeof given === "function" };
 export const text: Kind = { allowed: "a string", accepts: (given) => typeof given === "string" };
 export const count: Kind = { allowed: "a whole number, at least 1", accepts: isCount };
@@ -43,6 +46,13 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): Kind
     accepts: (given) => Number.isSafeInteger(given) && Number(given) >= least && Number(given) <= most,
   };
 }
+/** Any number from `least` to `most`. */
+export function numberFrom(least: number, most: number): Kind {
+  return {
+    allowed: `a number from ${least} to ${most}`,
+    accepts: (given) => typeof given === "number" && given >= least && given <= most,
+  };
+}
 export function oneOf(values: readonly string[]): Kind {
   return {
     allowed: `one of ${values.join(", ")}`,
@@ -54,6 +64,16 @@ export function listOf(kind: Kind): Kind {
     ...kind,
     allowed: `a list, of which each is ${kind.allowed}`,
     accepts: (given) => Array.isArray(given) && given.every((each) => kind.accepts(each)),
+  };
+}
+/** An object that has all of these; what else it has does not matter. */
+export function objectWith(kinds: Readonly<Record<string, Kind>>): Kind {
+  return {
+    allowed: `an object with ${Object.keys(kinds).join(", ")}`,
+    accepts: (given) =>
+      typeof given === "object" &&
+      given !== null &&
+      Object.entries(kinds).every(([name, kind]) => kind.accepts(Reflect.get(given, name))),
   };
 }
 /** For options that are checked elsewhere. */
@@ -88,10 +108,6 @@ export function problemWithOptions(
 export function problemWith(name: string, value: unknown, kind: Kind): string | undefined {
   if (kind.accepts(value)) return undefined;
   return `${name} is ${kind.isSecret ? "not shown" : shown(value)}; it must be ${kind.allowed}`;
-}
-
-function isCount(given: unknown): boolean {
-  return Number.isSafeInteger(given) && Number(given) >= 1;
 }
 
 /** A value for an error message, on one line. */

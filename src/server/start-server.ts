@@ -44,7 +44,8 @@ export interface RunningServer extends AsyncDisposable {
 
 /**
  * Starts a router in this process. Resolves when it has joined the cluster. `serverport: 0` takes a free port. Errors:
- * SettingError (a setting is not allowed); RangeError (an option is not allowed); the reason of the signal; what `failed` would reject with.
+ * SettingError (a setting is not allowed); RangeError (an option is not allowed); the reason of the signal; what `failed`
+ * would reject with.
  */
 export async function startRouter(
   settings: RouterSettings = {},
@@ -58,8 +59,8 @@ export async function startRouter(
 
 /**
  * Starts a data node in this process. Resolves when it has joined the cluster. `serverport: 0` takes a free port. Errors:
- * SettingError (a setting is not allowed); LogFileError, ForeignLog (its log cannot be used); the reason of the signal;
- * what `failed` would reject with.
+ * SettingError (a setting is not allowed); RangeError (an option is not allowed); LogFileError, ForeignLog (its log cannot
+ * be used); the reason of the signal; what `failed` would reject with.
  */
 export async function startDataNode(
   settings: DataNodeSettings,

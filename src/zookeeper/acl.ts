@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { listOf, oneOf } from "../common/option-kinds.ts";
+import { listOf, objectWith, oneOf, text } from "../common/option-kinds.ts";
 
 /** What an ACL entry allows (ZooDefs.Perms). `delete` and `create` are about children; `admin` is setting the ACL. */
 export type Permission = "read" | "write" | "create" | "delete" | "admin";
@@ -31,16 +31,8 @@ export function digestId(user: string, password: string): string {
   return `${user}:${createHash("sha1").update(`${user}:${password}`).digest("base64")}`;
 }
 
-const permissionsKind = listOf(oneOf(allPermissions));
-
-function isAcl(given: unknown): given is Acl {
-  if (typeof given !== "object" || given === null) return false;
-  const { scheme, id, permissions }: Partial<Record<keyof Acl, unknown>> = given;
-  return typeof scheme === "string" && typeof id === "string" && permissionsKind.accepts(permissions);
-}
-
 /** A list of ACL entries. */
 export const aclKind = listOf({
+  ...objectWith({ scheme: text, id: text, permissions: listOf(oneOf(allPermissions)) }),
   allowed: `an object with scheme, id, and permissions, of which each is one of ${allPermissions.join(", ")}`,
-  accepts: isAcl,
 });

@@ -43,10 +43,7 @@ export class Calls {
     return this.run({ name, path, effect, start: () => this.#session.request(operation) }, options);
   }
 
-  /**
-   * Errors: those of the requests; DEADLINE_EXCEEDED, ABORTED, OVERLOADED, CONNECTION_LOSS, SESSION_EXPIRED,
-   * CLOSED.
-   */
+  /** Errors: those of the requests; DEADLINE_EXCEEDED, ABORTED, OVERLOADED, CONNECTION_LOSS, SESSION_EXPIRED, CLOSED. */
   async run<T>(call: Call<T>, { signal, deadlineMs = this.#deadlineMs }: CallOptions = {}): Promise<T> {
     const { name, path } = call;
     if (this.#underWay === CALLS_MAX) {

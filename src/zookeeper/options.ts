@@ -2,13 +2,16 @@ import { type ConnectionOptions, createSecureContext } from "node:tls";
 import { timerMsMax } from "../common/clock.ts";
 import {
   abortSignal,
+  anObject,
   anything,
+  bigInteger,
   bytes,
   callback,
   durationMs,
   type Kind,
   type Kinds,
   listOf,
+  objectWith,
   oneOf,
   text,
   wholeNumber,
@@ -149,30 +152,9 @@ export function checkFollowing(followEnsemble: boolean, tls: ConnectionOptions |
 /** A version, or -1 for any. Servers count on with negative ones after the largest. */
 export const versionKind = wholeNumber(-(2 ** 31), 2 ** 31 - 1);
 
-/** Credentials and identities of sessions. */
-const isAuth = (given: unknown): boolean =>
-  typeof given === "object" &&
-  given !== null &&
-  "scheme" in given &&
-  text.accepts(given.scheme) &&
-  "auth" in given &&
-  authKind.accepts(given.auth);
-
 export const authKind: Kind = {
   allowed: "a string or a Uint8Array",
   accepts: (given) => text.accepts(given) || bytes.accepts(given),
-  isSecret: true,
-};
-
-const identityKind: Kind = {
-  allowed: "the `identity` of an earlier client",
-  accepts: (given) =>
-    typeof given === "object" &&
-    given !== null &&
-    "sessionId" in given &&
-    typeof given.sessionId === "bigint" &&
-    "password" in given &&
-    bytes.accepts(given.password),
   isSecret: true,
 };
 
@@ -192,17 +174,17 @@ export const removeWatchesKinds: Kinds<RemoveWatchesOptions> = { ...callKinds, t
 export const clientKinds: Kinds<ZooKeeperOptions> = {
   servers: text,
   sessionTimeoutMs: wholeNumber(1, timerMsMax),
-  auth: listOf({ allowed: "an object with scheme and auth", accepts: isAuth, isSecret: true }),
+  auth: listOf({ ...objectWith({ scheme: text, auth: authKind }), isSecret: true }),
   acl: aclKind,
-  tls: {
-    allowed: "the options of a TLS connection",
-    accepts: (given) => typeof given === "object",
-    isSecret: true,
-  },
+  tls: { ...anObject, isSecret: true },
   readOnly: yesOrNo,
   followEnsemble: yesOrNo,
   deadlineMs: durationMs,
   retry: oneOf(["nothing", "reads", "conditional"]),
   onDiagnostic: callback,
-  resume: identityKind,
+  resume: {
+    ...objectWith({ sessionId: bigInteger, password: bytes }),
+    allowed: "the `identity` of an earlier client",
+    isSecret: true,
+  },
 };

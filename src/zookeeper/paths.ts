@@ -1,3 +1,4 @@
+import { problemWith, text } from "../common/option-kinds.ts";
 import { ZooKeeperError } from "./errors.ts";
 
 /**
@@ -12,7 +13,8 @@ const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\ud800-\uf8ff\ufff0-\uffff]/;
  * znode may end with a slash, because its number follows.
  */
 export function pathProblem(path: string, sequential = false): string | undefined {
-  if (typeof path !== "string") return `the path is ${typeof path}; it must be a string`;
+  const wrongKind = problemWith("the path", path, text);
+  if (wrongKind !== undefined) return wrongKind;
   const complete = sequential ? `${path}0` : path;
   const problem = !complete.startsWith("/")
     ? "it does not begin with a slash"

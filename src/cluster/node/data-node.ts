@@ -122,8 +122,6 @@ export class DataNode {
       logs: this.#logs,
       reportSilence: (epoch, reporter) => this.#reportSilence({ group, epoch, reporter }),
       onPrimary: (primary) => {
-        const callCount = () => this.calls.count;
-        const tellProgress = () => watches.tellProgress();
         this.#moves =
           primary &&
           new GroupMoves({
@@ -131,8 +129,8 @@ export class DataNode {
             primary,
             topology: this.topology,
             ring,
-            callCount,
-            tellProgress,
+            callCount: () => this.calls.count,
+            tellProgress: () => watches.tellProgress(),
           });
         this.#machine =
           primary &&

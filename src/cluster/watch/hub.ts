@@ -44,7 +44,7 @@ export class WatchHub {
   readonly #reading: Budget;
   #watchers = 0;
   /** When all watchers were last to be told how far they have come. Monotonic. */
-  #progressMs = Number.NEGATIVE_INFINITY;
+  #askedMs = Number.NEGATIVE_INFINITY;
   #isTicking = false;
 
   /** `onFailure` is told of a broken invariant: the process must end. */
@@ -111,7 +111,7 @@ export class WatchHub {
 
   /** Tells all watchers how far they have come. Those that are behind learn it when they have caught up. */
   tellProgress(): void {
-    this.#progressMs = this.#clock.monotonicMs();
+    this.#askedMs = this.#clock.monotonicMs();
     for (const watcher of this.#live) watcher.wake();
   }
 
@@ -188,8 +188,7 @@ export class WatchHub {
       return watcher.wantsPrevious ? await this.#reads(signal, () => watcher.offer()) : await watcher.offer();
     }
     // No event waits in this turn, so everything visible was sent.
-    const isDue =
-      watcher.toldMs <= this.#progressMs || this.#clock.monotonicMs() - watcher.toldMs >= progressMs;
+    const isDue = watcher.toldMs <= this.#askedMs || this.#clock.monotonicMs() - watcher.toldMs >= progressMs;
     return this.#live.has(watcher) && isDue ? watcher.offerProgress(this.#store.visible, true) : undefined;
   }
 

@@ -1,4 +1,4 @@
-import { type Kinds, listOf, text, wholeNumber } from "../../common/option-kinds.ts";
+import { bigInteger, type Kinds, listOf, text, wholeNumber } from "../../common/option-kinds.ts";
 import { checkOptions } from "../check.ts";
 import type { WatchListener } from "../watch-event.ts";
 import type { Operation } from "../wire/operation.ts";
@@ -24,7 +24,7 @@ const changeKinds: Kinds<Reconfiguration> = {
   joining: listOf(text),
   leaving: listOf(wholeNumber(0)),
   members: listOf(text),
-  fromConfig: { allowed: "a bigint", accepts: (given) => typeof given === "bigint" },
+  fromConfig: bigInteger,
 };
 
 /** Any configuration. */

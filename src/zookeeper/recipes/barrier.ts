@@ -1,5 +1,5 @@
 import { ZooKeeperError } from "../errors.ts";
-import type { CallOptions } from "../options.ts";
+import { type CallOptions, callKinds } from "../options.ts";
 import type { ZooKeeper } from "../zookeeper.ts";
 import { bounded } from "./bounded.ts";
 import { connected } from "./connected.ts";
@@ -10,7 +10,7 @@ import { waitUntil } from "./wait-until.ts";
 
 /** Puts a barrier up. One that is up already is no error. Errors: those of `ZooKeeper.createAll`. */
 export function raiseBarrier(client: ZooKeeper, path: string, options: CallOptions = {}): Promise<void> {
-  return bounded("raiseBarrier", path, options, (call) => ensure(client, path, call));
+  return bounded("raiseBarrier", path, options, callKinds, (call) => ensure(client, path, call));
 }
 
 /**
@@ -18,7 +18,7 @@ export function raiseBarrier(client: ZooKeeper, path: string, options: CallOptio
  * away again. Errors: those of `ZooKeeper.delete`, but NO_NODE.
  */
 export function liftBarrier(client: ZooKeeper, path: string, options: CallOptions = {}): Promise<void> {
-  return bounded("liftBarrier", path, options, async (call) => {
+  return bounded("liftBarrier", path, options, callKinds, async (call) => {
     for (;;) {
       try {
         await connected(client, path, call.signal);
@@ -36,7 +36,7 @@ export function liftBarrier(client: ZooKeeper, path: string, options: CallOption
  * client has put up just before holds it. Errors: ABORTED, DEADLINE_EXCEEDED, SESSION_EXPIRED, CLOSED, NO_AUTH.
  */
 export function passBarrier(client: ZooKeeper, path: string, options: CallOptions = {}): Promise<void> {
-  return bounded("passBarrier", path, options, async (call) => {
+  return bounded("passBarrier", path, options, callKinds, async (call) => {
     await waitUntil(client, path, call, async (look) => {
       // This server may not have seen yet that it was put up.
       await client.sync(path, call);

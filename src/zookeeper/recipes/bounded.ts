@@ -2,7 +2,7 @@ import { systemClock } from "../../common/clock.ts";
 import type { Kinds } from "../../common/option-kinds.ts";
 import { checkOptions } from "../check.ts";
 import { ZooKeeperError } from "../errors.ts";
-import { type CallOptions, callKinds } from "../options.ts";
+import type { CallOptions } from "../options.ts";
 import { checkPath } from "../paths.ts";
 
 /** The options of calls that go on until a signal ends them. */
@@ -20,8 +20,8 @@ export async function bounded<T>(
   what: string,
   path: string,
   options: CallOptions,
+  kinds: Kinds<CallOptions>,
   run: (call: EndlessCall) => Promise<T>,
-  kinds: Kinds<CallOptions> = callKinds,
 ): Promise<T> {
   checkPath(path);
   checkOptions(`${what} ${path}`, options, kinds);

@@ -1,7 +1,7 @@
 import { createBackoff } from "../../common/backoff.ts";
 import { systemClock } from "../../common/clock.ts";
 import { ZooKeeperError } from "../errors.ts";
-import type { CallOptions } from "../options.ts";
+import { type CallOptions, callKinds } from "../options.ts";
 import type { ZooKeeper } from "../zookeeper.ts";
 import { bounded, type EndlessCall, unlessAborted } from "./bounded.ts";
 import { connected } from "./connected.ts";
@@ -43,7 +43,7 @@ export class Counter {
 
   /** The value, which may have changed when the caller gets it. Errors: those of `get`; BAD_ARGUMENTS, for other data. */
   value(options: CallOptions = {}): Promise<number> {
-    return bounded("value", this.#path, options, async (call) => (await this.#read(call)).value);
+    return bounded("value", this.#path, options, callKinds, async (call) => (await this.#read(call)).value);
   }
 
   /**
@@ -55,7 +55,7 @@ export class Counter {
     const ended = Promise.withResolvers<void>();
     this.#last = before.then(() => ended.promise);
     try {
-      return await bounded("add", this.#path, options, async (call) => {
+      return await bounded("add", this.#path, options, callKinds, async (call) => {
         await unlessAborted(this.#path, call.signal, before);
         return this.#addOnce(amount, call);
       });

@@ -52,34 +52,28 @@ export function enterDoubleBarrier(
   path: string,
   options: DoubleBarrierOptions,
 ): Promise<Inside> {
-  return bounded(
-    "enterDoubleBarrier",
-    path,
-    options,
-    async (call) => {
-      const { members, identifier = "" } = options;
-      checkArgument("members", members, barrierKinds.members);
-      for (;;) {
-        const own = await createOwn(client, path, uniqueName(), identifier, call);
-        try {
-          const found = await waitUntil(client, path, call, (look) =>
-            lookInside(client, path, own, members, call, look),
-          );
-          if (found !== "gone") return inside(client, own, found);
-        } catch (error) {
-          deleteLater(client, own.path);
-          throw error;
-        }
+  return bounded("enterDoubleBarrier", path, options, barrierKinds, async (call) => {
+    const { members, identifier = "" } = options;
+    checkArgument("members", members, barrierKinds.members);
+    for (;;) {
+      const own = await createOwn(client, path, uniqueName(), identifier, call);
+      try {
+        const found = await waitUntil(client, path, call, (look) =>
+          lookInside(client, path, own, members, call, look),
+        );
+        if (found !== "gone") return inside(client, own, found);
+      } catch (error) {
+        deleteLater(client, own.path);
+        throw error;
       }
-    },
-    barrierKinds,
-  );
+    }
+  });
 }
 
 function inside(client: ZooKeeper, own: Created, round: BarrierRound): Inside {
   const held = holdUntilGone(client, own);
   const leave = (options: CallOptions = {}) =>
-    bounded("leave", round.path, options, async (call) => {
+    bounded("leave", round.path, options, callKinds, async (call) => {
       try {
         await leaveRound(client, round, call);
       } finally {

@@ -1,6 +1,6 @@
 import { callback } from "../../common/option-kinds.ts";
 import { checkArgument } from "../check.ts";
-import type { CallOptions } from "../options.ts";
+import { type CallOptions, callKinds } from "../options.ts";
 import { childOf } from "../paths.ts";
 import type { ZooKeeper } from "../zookeeper.ts";
 import { bounded, type EndlessCall } from "./bounded.ts";
@@ -38,7 +38,7 @@ export function currentLeader(
   path: string,
   options: CallOptions = {},
 ): Promise<Contender | undefined> {
-  return bounded("currentLeader", path, options, async (call) => {
+  return bounded("currentLeader", path, options, callKinds, async (call) => {
     for (;;) {
       const [first] = queueOf(await childrenOf(client, path, call));
       if (first === undefined) return undefined;

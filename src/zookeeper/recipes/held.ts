@@ -1,6 +1,6 @@
 import { ZooKeeperError } from "../errors.ts";
 import type { Created } from "../operations/writes.ts";
-import type { CallOptions } from "../options.ts";
+import { type CallOptions, callKinds } from "../options.ts";
 import type { ZooKeeper } from "../zookeeper.ts";
 import { bounded, unlessAborted } from "./bounded.ts";
 import { deleteSurely } from "./delete-surely.ts";
@@ -75,7 +75,7 @@ class HeldZnode implements Held {
     const deletion = this.#deletion;
     // It goes on when the caller does not wait for it any more.
     deletion.catch(() => {});
-    return bounded("release", path, { signal, deadlineMs }, (call) =>
+    return bounded("release", path, { signal, deadlineMs }, callKinds, (call) =>
       unlessAborted(path, call.signal, deletion),
     );
   }

@@ -52,12 +52,8 @@ export function tryLock(
   path: string,
   options: AcquireOptions = {},
 ): Promise<Held | undefined> {
-  return bounded(
-    "tryLock",
-    path,
-    options,
-    (call) => attempt(client, path, exclusive, options, call, false),
-    acquireKinds,
+  return bounded("tryLock", path, options, acquireKinds, (call) =>
+    attempt(client, path, exclusive, options, call, false),
   );
 }
 
@@ -90,18 +86,12 @@ function acquire(
   what: string,
   options: AcquireOptions,
 ): Promise<Held> {
-  return bounded(
-    what,
-    path,
-    options,
-    async (call) => {
-      for (;;) {
-        const held = await attempt(client, path, lock, options, call, true);
-        if (held !== undefined) return held;
-      }
-    },
-    acquireKinds,
-  );
+  return bounded(what, path, options, acquireKinds, async (call) => {
+    for (;;) {
+      const held = await attempt(client, path, lock, options, call, true);
+      if (held !== undefined) return held;
+    }
+  });
 }
 
 /** Undefined when the znode that it made was deleted, or, unless it waits, when it is not its turn. */

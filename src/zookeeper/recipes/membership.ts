@@ -1,5 +1,4 @@
 import { type Kinds, text, yesOrNo } from "../../common/option-kinds.ts";
-import { checkOptions } from "../check.ts";
 import { ZooKeeperError } from "../errors.ts";
 import { type CallOptions, callKinds } from "../options.ts";
 import type { ZooKeeper } from "../zookeeper.ts";
@@ -35,41 +34,30 @@ const NAME_END = "__party__";
  * member for the others, and the signal is not aborted: only when the znode was deleted or the session is over. Errors:
  * NO_AUTH, ABORTED, DEADLINE_EXCEEDED, SESSION_EXPIRED, CLOSED; BAD_ARGUMENTS, for an identifier that fits no name.
  */
-export async function joinGroup(client: ZooKeeper, path: string, options: JoinOptions = {}): Promise<Held> {
-  checkOptions(`joinGroup ${path}`, options, joinKinds);
-  const { identifier = "", shallow = false } = options;
-  if (shallow && identifier.includes("/")) {
-    const message = `joinGroup ${path}: the identifier, ${JSON.stringify(identifier)}, has a slash; allowed: none in names`;
-    throw new ZooKeeperError("BAD_ARGUMENTS", message, { path });
-  }
-  const name = uniqueName() + (shallow ? `-${identifier}` : NAME_END);
-  return bounded(
-    "joinGroup",
-    path,
-    options,
-    async (call) => holdUntilGone(client, await createOwn(client, path, name, identifier, call)),
-    joinKinds,
-  );
+export function joinGroup(client: ZooKeeper, path: string, options: JoinOptions = {}): Promise<Held> {
+  return bounded("joinGroup", path, options, joinKinds, async (call) => {
+    const { identifier = "", shallow = false } = options;
+    if (shallow && identifier.includes("/")) {
+      const message = `joinGroup ${path}: the identifier, ${JSON.stringify(identifier)}, has a slash; allowed: none in names`;
+      throw new ZooKeeperError("BAD_ARGUMENTS", message, { path });
+    }
+    const name = uniqueName() + (shallow ? `-${identifier}` : NAME_END);
+    return holdUntilGone(client, await createOwn(client, path, name, identifier, call));
+  });
 }
 
 /** The identifiers of all members, in no order; several may have the same one. */
 export function groupMembers(client: ZooKeeper, path: string, options: GroupOptions = {}): Promise<string[]> {
-  return bounded(
-    "groupMembers",
-    path,
-    options,
-    async (call) => {
-      const { shallow = false } = options;
-      return identifiersOf(
-        client,
-        path,
-        membersAmong(await childrenOf(client, path, call), shallow),
-        shallow,
-        call,
-      );
-    },
-    groupKinds,
-  );
+  return bounded("groupMembers", path, options, groupKinds, async (call) => {
+    const { shallow = false } = options;
+    return identifiersOf(
+      client,
+      path,
+      membersAmong(await childrenOf(client, path, call), shallow),
+      shallow,
+      call,
+    );
+  });
 }
 
 /**

@@ -35,33 +35,27 @@ interface Place {
  * Errors: as `acquireLock`; BAD_ARGUMENTS, also when the znode has another number of leases.
  */
 export function acquireLease(client: ZooKeeper, path: string, options: SemaphoreOptions): Promise<Held> {
-  return bounded(
-    "acquireLease",
-    path,
-    options,
-    async (call) => {
-      const { maxLeases, identifier = "" } = options;
-      checkArgument("maxLeases", maxLeases, semaphoreKinds.maxLeases);
-      const lease = childOf(path, uniqueName());
-      const data = Buffer.from(identifier);
-      for (;;) {
-        await agree(client, path, maxLeases, call);
-        const lock = await acquireLock(client, `${path}-__lock__`, { ...call, identifier });
-        try {
-          const place: Place = { path, lease, lockPath: lock.path, maxLeases, data };
-          const held = await waitUntil(client, path, call, (look) => takeLease(client, place, call, look));
-          if (held !== "gone") return held;
-        } catch (error) {
-          deleteLater(client, lease);
-          throw error;
-        } finally {
-          // The next one waits for this, and the holder of the lease need not.
-          deleteLater(client, lock.path);
-        }
+  return bounded("acquireLease", path, options, semaphoreKinds, async (call) => {
+    const { maxLeases, identifier = "" } = options;
+    checkArgument("maxLeases", maxLeases, semaphoreKinds.maxLeases);
+    const lease = childOf(path, uniqueName());
+    const data = Buffer.from(identifier);
+    for (;;) {
+      await agree(client, path, maxLeases, call);
+      const lock = await acquireLock(client, `${path}-__lock__`, { ...call, identifier });
+      try {
+        const place: Place = { path, lease, lockPath: lock.path, maxLeases, data };
+        const held = await waitUntil(client, path, call, (look) => takeLease(client, place, call, look));
+        if (held !== "gone") return held;
+      } catch (error) {
+        deleteLater(client, lease);
+        throw error;
+      } finally {
+        // The next one waits for this, and the holder of the lease need not.
+        deleteLater(client, lock.path);
       }
-    },
-    semaphoreKinds,
-  );
+    }
+  });
 }
 
 /** `gone`: the lock or the semaphore was deleted. */

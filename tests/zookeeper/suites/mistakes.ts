@@ -26,7 +26,7 @@ type Untyped = any;
 
 const calls: readonly Mistake[] = [
   [(client) => client.get(), /the path is undefined; it must be a string/],
-  [(client) => client.get(5), /the path is number; it must be a string/],
+  [(client) => client.get(5), /the path is 5; it must be a string/],
   [(client) => client.get("/a", null), /the options of get \/a are null; they must be an object/],
   [(client) => client.get("/a", { watch: true }), /watch is true; it must be a function/],
   [

@@ -23,8 +23,8 @@ export class FilePlaces {
   }
 
   /**
-   * Takes over what `other` has, with a `yield` between two parts of it: to do it at once would hold up everything else for long.
-   * What is set in `other` meanwhile must be set here, too.
+   * Takes over what `other` has, with a `yield` between two parts of it: to do it at once would hold up everything else for
+   * long. What is set in `other` meanwhile must be set here, too.
    */
   *copyFrom(other: FilePlaces): Generator<void, void, void> {
     for (let at = 0; at < other.#bytes.chunkCount; at++) {

@@ -1,6 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { systemClock, timerMsMax } from "../../../common/clock.ts";
-import { abortSignal, anObject, callback, type Kinds, wholeNumber } from "../../../common/option-kinds.ts";
+import {
+  abortSignal,
+  anObject,
+  callback,
+  type Kinds,
+  numberFrom,
+  wholeNumber,
+} from "../../../common/option-kinds.ts";
 import { checkArgument, checkOptions } from "../../check.ts";
 import { checkPath, childOf } from "../../paths.ts";
 import { checkName } from "../check-name.ts";
@@ -107,10 +114,7 @@ function checkService(service: Service): void {
   if (health === undefined) return;
   checkArgument("health", health, anObject);
   checkArgument("check", health.check, callback);
-  checkArgument("intervalMs", health.intervalMs ?? CHECK_INTERVAL_MS, {
-    allowed: `a number from 10 to ${timerMsMax}`,
-    accepts: (given) => typeof given === "number" && given >= 10 && given <= timerMsMax,
-  });
+  checkArgument("intervalMs", health.intervalMs ?? CHECK_INTERVAL_MS, numberFrom(10, timerMsMax));
 }
 
 function isFilled(given: unknown): boolean {
