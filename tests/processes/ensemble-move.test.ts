@@ -1,43 +1,18 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, test } from "node:test";
-import { createClient } from "@connectrpc/connect";
-import { DataService } from "../../gen/kvlab/v1/data_pb.ts";
-import { RouterService } from "../../gen/kvlab/v1/router_pb.ts";
-import { NodeRole } from "../../gen/kvlab/v1/topology_pb.ts";
-import { createTransports } from "../../src/client/transport/http2.ts";
 import { ZooKeeper } from "../../src/zookeeper/index.ts";
-import { freePorts } from "../support/free-ports.ts";
 import { reconfigured } from "../support/reconfigured.ts";
-import { ServerProcess } from "../support/server-process.ts";
 import { assertKept, writeSteadily, written } from "../support/steady-writes.ts";
+import { makeStoreOnEnsemble, sessionTimeoutMs } from "../support/store-on-ensemble.ts";
 import { until } from "../support/until.ts";
-import { startZooKeeper } from "../support/zookeeper.ts";
 
-/** So long that no session ends just because the machine is busy. */
-const sessionTimeoutMs = 10_000;
 const keys = Array.from({ length: 8 }, (_, index) => `key-${index}`);
 
 // Not in a hook: Bun gives hooks five seconds, whatever they ask for.
-const zookeeper = await startZooKeeper({ members: 3, spare: 3 });
-const folder = await mkdtemp(join(tmpdir(), "kvlab-ensemble-move-"));
-const transports = createTransports({ connectTimeoutMs: 1000 });
+const store = await makeStoreOnEnsemble(3);
+after(() => store.close());
+const { zookeeper, routed } = store;
 const { members: oldMembers, spare: newMembers } = zookeeper;
-const [routerPort = 0, ...dataPorts] = await freePorts(3);
-const common = { zooaddr: zookeeper.connectString, sessiontimeoutms: `${sessionTimeoutMs}` };
-const router = new ServerProcess("router", "router", routerPort, common);
-const nodes = dataPorts.map((port, index) => {
-  const files = { dbfile: join(folder, `${index}.db`), rbfile: join(folder, `${index}.rb`) };
-  return new ServerProcess(`data ${index}`, "data", port, { ...common, ...files, name: "zdata1" });
-});
-after(async () => {
-  await Promise.all([router, ...nodes].map((server) => server.kill()));
-  transports.close();
-  await zookeeper.close();
-  await rm(folder, { recursive: true, force: true });
-});
 
 /** Path and session of each ephemeral znode of the router and the nodes. */
 async function registrations(client: ZooKeeper): Promise<Map<string, string>> {
@@ -91,15 +66,12 @@ function readSteadily(client: ZooKeeper) {
   };
 }
 
-const clientOf = (server: ServerProcess) => transports.transportTo(server.address);
-const routed = createClient(DataService, clientOf(router));
-
 // One test continues where the one before has ended.
 
 test("an ensemble moves to other servers under load: no call fails, and no session is lost", {
   timeout: 120_000,
 }, async () => {
-  await Promise.all([...nodes, router].map((server) => server.start()));
+  await store.start();
   const connect = () =>
     ZooKeeper.connect({ servers: zookeeper.connectString, sessionTimeoutMs, followEnsemble: true });
   await using client = await connect();
@@ -129,11 +101,9 @@ test("an ensemble moves to other servers under load: no call fails, and no sessi
 });
 
 test("a primary that dies afterwards is replaced, as the new members say", { timeout: 60_000 }, async () => {
-  const { topology } = await createClient(RouterService, clientOf(router)).getTopology({});
-  const primary = topology?.groups[0]?.nodes.find(({ role }) => role === NodeRole.PRIMARY);
   const writes = writeSteadily(keys, { client: () => routed });
   await written(writes, keys);
-  await (nodes.find(({ address }) => address === primary?.address) ?? assert.fail()).kill();
+  await store.killPrimary();
   await written(writes, keys);
   await writes.end();
   await assertKept(routed, writes);
