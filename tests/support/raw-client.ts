@@ -19,18 +19,21 @@ export async function dial(port: number): Promise<RawClient> {
   socket.on("data", (chunk: Buffer) => {
     received += chunk.toString("latin1");
   });
-  // A reset is one way to hang up.
-  socket.on("error", () => {});
-  const closed = once(socket, "close").then(() => received);
   await once(socket, "connect");
+  // A reset is one way to hang up, and so is a write that comes after it. `once` would reject for either.
+  socket.on("error", () => {});
+  const closed = new Promise<string>((resolve) => {
+    socket.once("close", () => resolve(received));
+  });
   return {
     socket,
     send: (data) => void socket.write(data),
     received: () => received,
     async receives(pattern) {
       while (!pattern.test(received)) {
-        const more = await Promise.race([once(socket, "data"), closed.then(() => "closed")]);
-        if (more === "closed" && !pattern.test(received)) {
+        const came = new Promise<void>((resolve) => void socket.once("data", () => resolve()));
+        await Promise.race([came, closed]);
+        if (socket.closed && !pattern.test(received)) {
           throw new Error(`closed before ${pattern} came; came: ${JSON.stringify(received)}`);
         }
       }

@@ -23,9 +23,11 @@ export class NemesisClient {
   /** The session that it has now, or the next one. */
   async session(): Promise<ZooKeeper> {
     this.#session ??= this.#connect();
-    const session = await this.#session;
+    const current = this.#session;
+    const session = await current;
     if (session.state !== "expired" && session.state !== "closed") return session;
-    if ((await this.#session) === session) this.#session = undefined;
+    // The next one may be there already: others wait for a session too.
+    if (this.#session === current) this.#session = undefined;
     return this.session();
   }
 
