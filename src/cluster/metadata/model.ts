@@ -124,7 +124,7 @@ export interface Topology {
   readonly cluster: string | undefined;
   /** Undefined until the ring is created. */
   readonly ring: Versioned<RingState> | undefined;
-  /** By name. */
+  /** Those that have registered and those of the ring, by name. */
   readonly groups: ReadonlyMap<string, GroupView>;
   /** By number. Number 0 is the master. */
   readonly routers: readonly { readonly number: number; readonly address: Address }[];

@@ -94,12 +94,15 @@ export class TopologyReader {
   #tell(): void {
     const { session, onRead } = this.#options;
     if (this.#unread.size > 0 || session.state !== "connected") return;
-    const groups = new Map<string, GroupView>();
-    for (const [name, { value }] of this.#groups) if (value !== undefined) groups.set(name, value);
+    const ring = this.#ring.value;
+    // The ring may be read before the list of groups: what leaves out a group of it would be taken for another ring.
+    const names = new Set([...this.#groups.keys(), ...(ring?.value.groups ?? [])]);
+    for (const name of ring?.value.change?.groups ?? []) names.add(name);
+    const viewOf = (name: string) => this.#groups.get(name)?.value ?? { name, state: undefined, nodes: [] };
     onRead({
       cluster: this.#cluster.value?.value,
-      ring: this.#ring.value,
-      groups,
+      ring,
+      groups: new Map([...names].sort().map((name) => [name, viewOf(name)])),
       routers: this.#routers.value ?? [],
       staleSinceMs: undefined,
     });

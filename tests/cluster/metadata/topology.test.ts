@@ -70,6 +70,26 @@ describe("the watched topology", () => {
     assert.deepEqual(diagnostics, []);
   });
 
+  it("has each group of the ring, also one whose znodes were not seen yet", async () => {
+    const members = await Members.start();
+    const { source } = watch(members);
+    members.node("g", "a:1");
+    const change = { id: 1, virtualNodes: 2, groups: ["g", "h", "f"], done: [], paused: false };
+    await members.observer.create(
+      "/ring",
+      formatRingState({ ...ring, groups: ["g", "h"], change }),
+      "persistent",
+    );
+    await members.idle();
+    const none = { nodes: {}, epoch: undefined };
+    assert.deepEqual(plain(source.current).groups, {
+      f: none,
+      g: { nodes: { 1: "a:1" }, epoch: undefined },
+      h: none,
+    });
+    assert.deepEqual([...(source.current?.groups.keys() ?? [])], ["f", "g", "h"]);
+  });
+
   it("sees a node that has registered afresh as another incarnation", async () => {
     const members = await Members.start();
     const { source } = watch(members);
