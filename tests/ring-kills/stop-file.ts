@@ -1,4 +1,4 @@
-import { readdir, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ServerProcess } from "../support/server-process.ts";
 import { until } from "../support/until.ts";
@@ -25,9 +25,16 @@ export class StopFile {
     return await until("a data node has stopped", timeoutMs, async () => {
       const found = (await readdir(this.#folder)).find((each) => each.startsWith(`${name}.`));
       if (found === undefined) return undefined;
-      await rm(join(this.#folder, found));
       const pid = Number(found.slice(name.length + 1));
+      // A SIGCONT that came before its SIGSTOP would be lost.
+      if (!(await isStopped(pid))) return undefined;
+      await rm(join(this.#folder, found));
       return nodes.find((node) => node.isRunning && node.pid === pid);
     });
   }
+}
+
+async function isStopped(pid: number): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+  return /^State:\s+T/m.test(status);
 }
