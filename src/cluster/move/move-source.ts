@@ -86,8 +86,9 @@ export class MoveSource {
       try {
         return await this.#take(request, signal);
       } finally {
-        this.#cancelIdle =
-          this.#attempt === undefined ? () => {} : this.#options.clock.timer(idleMsMax, () => this.#giveUp());
+        if (this.#options.primary.ended.aborted) this.#giveUp();
+        else if (this.#attempt !== undefined)
+          this.#cancelIdle = this.#options.clock.timer(idleMsMax, () => this.#giveUp());
       }
     });
   }
@@ -294,6 +295,7 @@ export class MoveSource {
   async #end(): Promise<void> {
     const attempt = this.#attempt;
     this.#attempt = undefined;
+    this.#cancelIdle();
     attempt?.seal?.cancelTimer();
     attempt?.seal?.lifted.resolve();
     await attempt?.snapshot?.close();

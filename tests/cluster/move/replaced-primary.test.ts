@@ -33,3 +33,25 @@ test("a move that ends because its destination is no longer the primary is unava
   await clock.settled(destination.leave());
   await clock.settled(rejected);
 });
+
+test("nodes that stop in the middle of a move leave nothing that keeps their process", async () => {
+  const cluster = await NodeCluster.start();
+  const { clock } = cluster;
+  const router = await cluster.router("r:1", { newGroups: "wait" });
+  const source = await cluster.data("zdata1", "zdata1:1");
+  await cluster.sees(router, "the ring", ({ ring }) => ring !== undefined);
+  await clock.until("it serves", () => source.status().unavailable === undefined);
+  for (let key = 0; key < 200; key++) await cluster.put(source, `key-${key}`, "value");
+  const destination = await cluster.data("zdata2", "zdata2:1");
+  const session = await clock.settled(cluster.session());
+  const ring = router.topology.current?.ring ?? assert.fail("there is no ring");
+  const next = requested(ring.value, { kind: "add", group: "zdata2", rate: 10 });
+  await clock.settled(session.set(ringPath, formatRingState(next), ring.version));
+  await clock.until("some copies", () => destination.status().keys > 0);
+
+  await clock.settled(Promise.all([router, destination, source].map((node) => node.leave())));
+  await clock.settled(session.close());
+  // What comes at intervals ends with the next one.
+  await clock.pass(1000);
+  assert.equal(clock.timerCount, 0);
+});

@@ -144,6 +144,17 @@ export const recipeMutants: readonly RecipeMutant[] = [
     ],
   },
   {
+    name: "a transaction that a server has still to hear of was not begun",
+    test: "knows a transaction that its server has still to hear of",
+    edits: [
+      [
+        `${recipes}/two-phase-commit/transaction-board.ts`,
+        "await this.#client.sync(this.pathOf(id), UNTIL_SESSION_ENDS);",
+        "",
+      ],
+    ],
+  },
+  {
     name: "a transaction is committed without all votes",
     test: "is decided by the participants when its coordinator has died",
     edits: [

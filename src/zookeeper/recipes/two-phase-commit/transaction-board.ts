@@ -78,6 +78,14 @@ export class TransactionBoard {
 
   /** Reads a transaction. Undefined when there is none. Errors: those of the session. */
   async read(id: string): Promise<Transaction | undefined> {
+    const found = await this.#readHere(id);
+    if (found !== undefined) return found;
+    // This server may not have seen yet that another client began it.
+    await this.#client.sync(this.pathOf(id), UNTIL_SESSION_ENDS);
+    return this.#readHere(id);
+  }
+
+  async #readHere(id: string): Promise<Transaction | undefined> {
     const path = this.pathOf(id);
     const found = await unlessMissing(this.#client.get(path, UNTIL_SESSION_ENDS));
     if (found === undefined) return undefined;

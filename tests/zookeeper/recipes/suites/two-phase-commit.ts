@@ -5,6 +5,7 @@ import {
   type TransactionHandlers,
   TransactionParticipant,
   type ZooKeeper,
+  ZooKeeperError,
 } from "../../../../src/zookeeper/index.ts";
 import { TransactionBoard } from "../../../../src/zookeeper/recipes/two-phase-commit/transaction-board.ts";
 import { loseAnswers } from "../../../support/lost-answers.ts";
@@ -43,6 +44,17 @@ export function twoPhaseCommitTests(connectString: string): void {
       assert.deepEqual(seen, [payload]);
       assert.deepEqual((await client.children(path)).children, []);
       await failure(coordinator.outcome(id), "NO_NODE");
+    }),
+  );
+
+  it("knows a transaction that its server has still to hear of", { timeout }, () =>
+    withClients(connectString, async ({ connect }) => {
+      await takePart(await connect(), "a", notingHandlers());
+      const beginner = await coordinate(await connect());
+      const id = await beginner.begin({ participants: ["a"] });
+      const other = await coordinate(lagging(await connect()));
+      assert.deepEqual(await other.outcome(id), { outcome: "committed" });
+      await other.finish(id);
     }),
   );
 
@@ -277,4 +289,19 @@ export function twoPhaseCommitTests(connectString: string): void {
       }
     }),
   );
+}
+
+/** A client whose server finds nothing before it has caught up. */
+function lagging(client: ZooKeeper): ZooKeeper {
+  let hasCaughtUp = false;
+  return new Proxy(client, {
+    get(target, name: keyof ZooKeeper) {
+      const found = target[name];
+      if (typeof found !== "function") return found;
+      if (name === "get" && !hasCaughtUp)
+        return async () => Promise.reject(new ZooKeeperError("NO_NODE", "it lags"));
+      hasCaughtUp ||= name === "sync";
+      return found.bind(target);
+    },
+  });
 }
