@@ -124,8 +124,11 @@ export class Cluster {
 
   /** The node that the group's state names as its primary. */
   primaryOf(group: string): DataHost | undefined {
-    const number = this.world.invariants.group(group).state?.primary?.number;
-    return this.nodes.find((node) => node.group === group && node.replica.number === number);
+    const facts = this.world.invariants.group(group);
+    const primary = facts.state?.primary;
+    // Not by its number, which a copied log has as well.
+    const log = primary && facts.logOf(primary);
+    return log && this.nodes.find((node) => node.group === group && node.replica === log);
   }
 
   /** Whether all nodes of the group are in sync. */
