@@ -6,7 +6,7 @@ import { type FakeClient, startFakeZooKeeper } from "../support/fake-zookeeper.t
 import { failure, inState, recorder } from "../support/zookeeper-clients.ts";
 
 const [GET, MULTI_READ, ADD_WATCH, SET_WATCHES, SET_WATCHES_2, CLOSE] = [4, 22, 106, 101, 105, -11];
-const [UNIMPLEMENTED, OPERATION_TIMEOUT] = [-6, -7];
+const [UNIMPLEMENTED, OPERATION_TIMEOUT, SESSION_EXPIRED] = [-6, -7, -112];
 const SESSION_TIMEOUT_MS = 20_000;
 
 const writeStat = (writer: JuteWriter) => {
@@ -73,6 +73,28 @@ describe("ZooKeeper client, a server on a script", { timeout: 60_000 }, () => {
         await client.get("/a");
       },
     ),
+  );
+
+  it(
+    "takes a refused write for the end of its session, also when reads and pings are still answered",
+    {
+      timeout: 20_000,
+    },
+    () =>
+      against(
+        async (client) => {
+          await client.welcome(SESSION_TIMEOUT_MS);
+          await serve(client, (type) => (type === GET ? 0 : SESSION_EXPIRED));
+        },
+        async (client) => {
+          const held = client.connectedSignal();
+          await client.get("/a");
+          await failure(client.create("/b"), "SESSION_EXPIRED");
+          assert.equal(client.state, "expired");
+          assert.ok(held.aborted);
+          await failure(client.get("/a"), "SESSION_EXPIRED");
+        },
+      ),
   );
 
   it("sends an old server no packet that it does not know, as long as no persistent watch asks for it", {

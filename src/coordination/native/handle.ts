@@ -69,7 +69,10 @@ export class Handle {
     const request = {};
     this.#unanswered.add(request);
     const refusal = send(this.#native, (code, _, ...values) => {
-      if (this.#unanswered.delete(request)) answered(code, ...values);
+      if (!this.#unanswered.delete(request)) return;
+      answered(code, ...values);
+      // A follower goes on answering pings and reads: nothing but a write may ever tell that the session is over.
+      if (code === EXPIRED) void this.#abandon();
     });
     if (refusal !== 0) this.#unanswered.delete(request);
     return refusal;
@@ -83,7 +86,7 @@ export class Handle {
   }
 
   /**
-   * The connection broke. The C client has closed its socket, but its package still polls the file descriptor. Until it
+   * When the connection broke, the C client has closed its socket, but its package still polls the file descriptor. Until it
    * stops, the loss must not be reported: its receiver could open something that gets the same descriptor.
    */
   async #abandon(): Promise<void> {

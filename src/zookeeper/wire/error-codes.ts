@@ -1,6 +1,7 @@
 import { ZooKeeperError, type ZooKeeperErrorCode, type ZooKeeperErrorOptions } from "../errors.ts";
 
 const NO_NODE = -101;
+const SESSION_EXPIRED = -112;
 
 /** The numbers in replies (KeeperException.java). */
 const ERRORS: Readonly<Record<number, readonly [ZooKeeperErrorCode, string]>> = {
@@ -16,7 +17,7 @@ const ERRORS: Readonly<Record<number, readonly [ZooKeeperErrorCode, string]>> = 
   [-108]: ["NO_CHILDREN_FOR_EPHEMERALS", "an ephemeral znode has no children"],
   [-110]: ["NODE_EXISTS", "there is such a znode"],
   [-111]: ["NOT_EMPTY", "it has children"],
-  [-112]: ["SESSION_EXPIRED", "the session has expired"],
+  [SESSION_EXPIRED]: ["SESSION_EXPIRED", "the session has expired"],
   [-114]: ["INVALID_ACL", "its ACL is malformed, or of a session that has no credentials"],
   [-115]: ["AUTH_FAILED", "the credentials are refused"],
   [-118]: ["CONNECTION_LOSS", "the session has moved to another server"],
@@ -41,3 +42,5 @@ export function serverError(
 }
 
 export const isNoNode = (number: number): boolean => number === NO_NODE;
+
+export const isSessionExpired = (number: number): boolean => number === SESSION_EXPIRED;

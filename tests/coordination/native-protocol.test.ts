@@ -1,0 +1,41 @@
+// runtimes: node
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { openNative } from "../../src/coordination/native/open.ts";
+import { JuteWriter } from "../../src/zookeeper/wire/jute.ts";
+import { reached, rejectsWith } from "../support/conformance/service.ts";
+import { startFakeZooKeeper } from "../support/fake-zookeeper.ts";
+
+/** Long enough that silence, as the fake leaves pings unanswered, shows nothing before the test is over. */
+const SESSION_TIMEOUT_MS = 60_000;
+const EXISTS = 3;
+const [NO_NODE, SESSION_EXPIRED] = [-101, -112];
+
+it("the native driver takes a refused write for the end of its session, also when reads are still answered", {
+  timeout: 20_000,
+}, async () => {
+  const fake = await startFakeZooKeeper(async (client, connection) => {
+    if (connection > 0) {
+      await client.packet();
+      const expired = new JuteWriter().int(0).int(0).long(0n).bytes(new Uint8Array(16)).bool(false);
+      return client.send(expired.packet());
+    }
+    await client.welcome(SESSION_TIMEOUT_MS);
+    for (;;) {
+      const { xid, type } = await client.request();
+      client.reply(xid, type === EXISTS ? NO_NODE : SESSION_EXPIRED);
+    }
+  });
+  try {
+    const session = await openNative({
+      connectString: fake.address,
+      sessionTimeoutMs: SESSION_TIMEOUT_MS,
+    })();
+    assert.equal(await session.exists("/a"), undefined);
+    await rejectsWith(session.create("/a", new Uint8Array(), "ephemeral"), "SESSION_EXPIRED");
+    await reached(session, "expired");
+    await session.close();
+  } finally {
+    await fake.close();
+  }
+});
