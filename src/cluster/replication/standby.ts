@@ -170,6 +170,9 @@ export class Standby {
   async #takeSnapshot(request: AppendRequest, chunk: SnapshotChunk): Promise<"ok" | "mismatch"> {
     if (chunk.index === 0) {
       await this.#snapshot?.writer.abort();
+      this.#snapshot = undefined;
+      // It was sent on a stream that has broken since, and comes late: what this log has got meanwhile is not in it.
+      if (!this.#needsSnapshot && holds(this.#store, chunk.base)) return "mismatch";
       const writer = await this.#store.beginSnapshot(chunk);
       this.#snapshot = {
         epoch: request.epoch,

@@ -159,14 +159,23 @@ test("what was committed gives way to another history only while this replica is
   Object.assign(seen, { epoch: 2, primary: 1 });
   const { result, needsSnapshot } = await standby.append(other);
   assert.deepEqual([result, needsSnapshot], ["mismatch", true]);
-  const head = { base: { epoch: 2, seq: 1 }, epochs: [{ epoch: 2, firstSeq: 1 }], requestsAfter: 0 };
-  const chunk = { snapshotId: 1, index: 0, last: true, ...head };
-  const snapshot = await standby.append({ ...other, previous: head.base, snapshot: chunk });
-  assert.deepEqual([snapshot.result, snapshot.needsSnapshot], ["ok", false]);
-  assert.deepEqual([store.last, standby.committedSeq], [head.base, 1]);
+  const { result: taken, needsSnapshot: needed } = await standby.append(snapshotOf(2, 1, other.records));
+  assert.deepEqual([taken, needed], ["ok", false]);
+  assert.deepEqual([store.last, standby.committedSeq], [{ epoch: 2, seq: 1 }, 1]);
   const next = { ...message(2, 1, "c"), committedSeq: 2 };
   assert.equal((await standby.append(next)).result, "ok");
   assert.equal(standby.committedSeq, 2);
+});
+
+test("a snapshot that comes late, on a stream that has broken, takes nothing away that has come since", async () => {
+  const { store } = await newLog();
+  const standby = standbyOf(store);
+  const snapshot = snapshotOf(1, 1, []);
+  assert.equal((await standby.append(snapshot)).result, "ok");
+  assert.equal((await standby.append({ ...message(1, 1, "a"), committedSeq: 2 })).result, "ok");
+  const late = await standby.append(snapshot);
+  assert.deepEqual([late.result, late.last], ["mismatch", { epoch: 1, seq: 2 }]);
+  assert.deepEqual([store.last, standby.committedSeq], [{ epoch: 1, seq: 2 }, 2]);
 });
 
 function standbyOf(store: ReplicaLog, isOutside: StandbyOptions["isOutside"] = () => false): Standby {
@@ -185,4 +194,11 @@ function message(epoch: number, previousSeq: number, key: string): AppendRequest
     committedSeq: 0,
     leaseMs: 500,
   };
+}
+
+/** A snapshot in one message of a log that ends with the record `seq`, all of one epoch. */
+function snapshotOf(epoch: number, seq: number, records: AppendRequest["records"]): AppendRequest {
+  const head = { base: { epoch, seq }, epochs: [{ epoch, firstSeq: 1 }], requestsAfter: 0 };
+  const snapshot = { snapshotId: 1, index: 0, last: true, ...head };
+  return { ...message(epoch, seq, ""), previous: head.base, records, snapshot };
 }
