@@ -40,10 +40,17 @@ export async function assertPlaced(
   for (const key of keys) expected.get(ring.owner(key) ?? "")?.push(key);
   for (const [group, own] of expected) {
     const primary = await cluster.primaryOf(group, router);
-    const found: string[] = [];
-    for await (const { items } of cluster.clientOf(primary).data.scan({ group, keysOnly: true })) {
-      found.push(...items.map(({ key }) => key));
-    }
+    // It may be told of the ring a little later than the router.
+    const found = await until(`${primary.name} knows the ring`, removedWithinMs, async () => {
+      const keys: string[] = [];
+      for await (const { items, ringVersion } of cluster
+        .clientOf(primary)
+        .data.scan({ group, keysOnly: true })) {
+        if (ringVersion < topology.ringVersion) return undefined;
+        keys.push(...items.map(({ key }) => key));
+      }
+      return keys;
+    });
     assert.deepEqual(found, own.sort(), `the keys that ${group} shows`);
     // A scan leaves out what belongs to others.
     for (const node of cluster.groups.get(group) ?? []) {
