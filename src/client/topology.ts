@@ -65,7 +65,7 @@ export function viewOf(message: Topology, known?: ClusterView): ClusterView {
   const empty = `no group is in the ring yet: ${why}`;
   const { ringVersion } = message;
   const clusterId = message.clusterId || (before?.clusterId ?? "");
-  // A group may be missing in a message, while its router cannot read its znodes.
+  // Routers of earlier versions leave out a group whose znodes they have still to read.
   const isSameRing = before?.ringVersion === ringVersion && sameKeys(before.groups, groups);
   const ring = isSameRing ? before.ring : ringOf(message);
   const nextChange = change?.id ?? ringVersion + 1n;

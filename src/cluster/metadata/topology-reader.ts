@@ -96,8 +96,8 @@ export class TopologyReader {
     if (this.#unread.size > 0 || session.state !== "connected") return;
     const ring = this.#ring.value;
     // The ring may be read before the list of groups: what leaves out a group of it would be taken for another ring.
-    const names = new Set([...this.#groups.keys(), ...(ring?.value.groups ?? [])]);
-    for (const name of ring?.value.change?.groups ?? []) names.add(name);
+    const { groups: present = [], change } = ring?.value ?? {};
+    const names = new Set([...this.#groups.keys(), ...present, ...(change?.groups ?? [])]);
     const viewOf = (name: string) => this.#groups.get(name)?.value ?? { name, state: undefined, nodes: [] };
     onRead({
       cluster: this.#cluster.value?.value,
