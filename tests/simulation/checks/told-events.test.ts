@@ -49,6 +49,13 @@ describe("the check of what a watch tells over a recovery", () => {
     assert.equal(told.isCurrent(["g"]), true);
   });
 
+  it("takes what goes on in a later history, over one in between that lacked it", () => {
+    const told = watchAfter(0n, 1n, [before, groupOf(), after]);
+    assert.equal(told.take(event("a", 1)), undefined);
+    assert.equal(told.take(event("d", 3)), undefined);
+    assert.equal(told.isCurrent(["g"]), true);
+  });
+
   it("finds a watch that goes on after what was given up", () => {
     const told = watchAfter(0n);
     for (const [revision, value] of ["a", "b"].entries()) told.take(event(value, revision + 1));

@@ -74,9 +74,7 @@ export class ToldEvents {
     return groups.every((group) => {
       const logs = this.#told.logsOf(group);
       return this.#cursorsOf(group).some((cursor) => {
-        for (let era = cursor.era; era < logs.length - 1; era++) {
-          if (!isBoth(cursor, logs[era], logs[era + 1])) return false;
-        }
+        if (!goesOnIn(cursor, logs, logs.length - 1)) return false;
         const [first, ...rest] = logs.at(-1)?.committed.slice(cursor.seq) ?? [];
         if (first !== undefined && this.#changesOf(first).length > cursor.count) return false;
         return rest.every((record) => record === undefined || this.#changesOf(record).length === 0);
@@ -97,11 +95,11 @@ export class ToldEvents {
     let problem: string | undefined;
     for (const known of this.#cursorsOf(group)) {
       for (let era = known.era; era < logs.length; era++) {
+        if (!goesOnIn(known, logs, era)) continue;
         const cursor = { ...known, era };
         const found = problemIn(cursor, logs[era] ?? { committed: [], aheads: [] });
         if (found === undefined) moved.set(era, cursor);
         problem ??= found;
-        if (!isBoth(known, logs[era], logs[era + 1])) break;
       }
     }
     if (moved.size === 0) return problem;
@@ -197,6 +195,11 @@ function mayHave({ committed }: CommittedLog, { seq, epoch }: { seq: number; epo
   if (seq > committed.length) return false;
   const known = committed[seq - 1]?.epoch;
   return epoch === 0 || known === undefined || known === epoch;
+}
+
+/** Whether a watch may go on in an era. It may have missed one in between, which lacked what the next one has again. */
+function goesOnIn(cursor: Cursor, logs: readonly CommittedLog[], era: number): boolean {
+  return era === cursor.era || isBoth(cursor, logs[cursor.era], logs[era]);
 }
 
 /** Whether a cursor stands where both logs are the same still. */
