@@ -6,7 +6,8 @@ import { ringPath } from "../../../src/cluster/metadata/paths.ts";
 import { requested } from "../../../src/cluster/ring/ring-change.ts";
 import { NodeCluster } from "../../support/node-cluster.ts";
 
-test("a move that ends because its destination is no longer the primary is unavailable, and says why", async () => {
+/** A slow move of keys from zdata1 to zdata2, of which some copies have come. */
+async function moveUnderWay() {
   const cluster = await NodeCluster.start();
   const { clock } = cluster;
   const router = await cluster.router("r:1", { newGroups: "wait" });
@@ -22,8 +23,12 @@ test("a move that ends because its destination is no longer the primary is unava
   const session = await clock.settled(cluster.session());
   await clock.settled(session.set(ringPath, formatRingState(next), ring.version));
   await clock.until("some copies", () => destination.status().keys > 0);
+  return { clock, router, source, destination, session, change: next.change?.id ?? 0 };
+}
 
-  const move = destination.peers.moveIn({ group: "zdata2", from: "zdata1", change: next.change?.id ?? 0 });
+test("a move that ends because its destination is no longer the primary is unavailable, and says why", async () => {
+  const { clock, destination, change } = await moveUnderWay();
+  const move = destination.peers.moveIn({ group: "zdata2", from: "zdata1", change });
   const rejected = assert.rejects(move, (error) => {
     assert.ok(error instanceof OperationError, String(error));
     assert.equal(error.code, "unavailable");
@@ -35,20 +40,7 @@ test("a move that ends because its destination is no longer the primary is unava
 });
 
 test("nodes that stop in the middle of a move leave nothing that keeps their process", async () => {
-  const cluster = await NodeCluster.start();
-  const { clock } = cluster;
-  const router = await cluster.router("r:1", { newGroups: "wait" });
-  const source = await cluster.data("zdata1", "zdata1:1");
-  await cluster.sees(router, "the ring", ({ ring }) => ring !== undefined);
-  await clock.until("it serves", () => source.status().unavailable === undefined);
-  for (let key = 0; key < 200; key++) await cluster.put(source, `key-${key}`, "value");
-  const destination = await cluster.data("zdata2", "zdata2:1");
-  const session = await clock.settled(cluster.session());
-  const ring = router.topology.current?.ring ?? assert.fail("there is no ring");
-  const next = requested(ring.value, { kind: "add", group: "zdata2", rate: 10 });
-  await clock.settled(session.set(ringPath, formatRingState(next), ring.version));
-  await clock.until("some copies", () => destination.status().keys > 0);
-
+  const { clock, router, source, destination, session } = await moveUnderWay();
   await clock.settled(Promise.all([router, destination, source].map((node) => node.leave())));
   await clock.settled(session.close());
   // What comes at intervals ends with the next one.
