@@ -86,8 +86,8 @@ export class TransactionCoordinator {
   }
 
   /**
-   * Waits for the decision, and makes it when it can be made. Errors: NO_NODE, when the transaction was not begun or is
-   * finished; ABORTED; SESSION_EXPIRED, CLOSED.
+   * Waits for the decision, and makes it when it can be made. Errors: BAD_ARGUMENTS; NO_NODE, when the transaction was not
+   * begun or is finished; ABORTED; SESSION_EXPIRED, CLOSED.
    */
   async outcome(id: string, { signal }: { signal?: AbortSignal } = {}): Promise<Decision> {
     return this.#wait(id, signal, async (transaction) => {
@@ -145,6 +145,7 @@ export class TransactionCoordinator {
     signal: AbortSignal | undefined,
     look: (transaction: Transaction) => Promise<T | undefined>,
   ): Promise<T> {
+    checkId(id);
     const path = this.#board.pathOf(id);
     const ending = AbortSignal.any([this.#ended.signal, ...(signal ? [signal] : [])]);
     let woken = Promise.withResolvers<void>();
@@ -180,8 +181,13 @@ export class TransactionCoordinator {
 }
 
 /** Errors: BAD_ARGUMENTS. */
-function checkRequest(id: string, participants: readonly string[], data: Uint8Array): void {
+function checkId(id: string): void {
   checkName("id of the transaction", id);
+}
+
+/** Errors: BAD_ARGUMENTS. */
+function checkRequest(id: string, participants: readonly string[], data: Uint8Array): void {
+  checkId(id);
   for (const name of participants) checkName("name of a participant", name);
   const count = participants.length;
   const problem =

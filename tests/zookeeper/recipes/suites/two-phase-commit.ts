@@ -287,6 +287,14 @@ export function twoPhaseCommitTests(connectString: string): void {
       ] as const) {
         assert.match((await failure(coordinator.begin(request), "BAD_ARGUMENTS")).message, message);
       }
+      for (const [id, message] of [
+        ["a/b", /id of the transaction is "a\/b"; allowed: the name of a znode/],
+        [7 as unknown as string, /id of the transaction is 7/],
+        ["", /none of its names may be/],
+      ] as const) {
+        for (const call of [coordinator.outcome(id), coordinator.finish(id)])
+          assert.match((await failure(call, "BAD_ARGUMENTS")).message, message);
+      }
     }),
   );
 }
