@@ -59,8 +59,9 @@ export class StreamEnd {
     }
   }
 
-  /** Sends the end of what this side has to say. */
+  /** Sends the end of what this side has to say. Over a connection that broke nothing can be sent. */
   end(error?: WireError): void {
+    if (this.#failure !== undefined) return;
     this.#transmit({ kind: "end", error });
   }
 
@@ -191,7 +192,10 @@ export function openStream<Service>(
       endpoint.resets.delete(reset);
       stop();
     });
-    const stop = guard(process, () => end.fail(false));
+    const stop = guard(process, () => {
+      end.fail(false);
+      reset();
+    });
     server = end;
     end.attach(
       (frame) => toClient.send(frame),
