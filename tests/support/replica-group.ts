@@ -95,15 +95,7 @@ export class ReplicaGroup {
     const node = this.#node(number);
     const store = await node.open({ clock: this.clock, requestsMax: this.#requestsMax });
     if (store.identity === undefined) await store.adopt({ cluster: "c1", group, number });
-    const incarnation = String(++this.#incarnations);
-    await rejoinGroup({
-      group,
-      self: { number, incarnation },
-      store,
-      state: this.#groupRegister(number),
-      logs: this.#logsRegister(number),
-      removedEpoch: async () => 0,
-    });
+    const incarnation = await this.#rejoin(number, store);
     const replica = new Replica({
       group,
       store,
@@ -126,6 +118,31 @@ export class ReplicaGroup {
     node.view = { number, incarnation, address: addressOf(`host:${number}`) };
     replica.registered({ number, incarnation });
     this.tell();
+  }
+
+  /** A node whose session has expired registers again, as its process goes on. */
+  async registerAgain(number: number): Promise<void> {
+    const node = this.#node(number);
+    const { replica, store } = node;
+    if (replica === undefined || store === undefined) throw new Error(`node ${number} is down`);
+    const incarnation = await this.#rejoin(number, store);
+    node.view = { number, incarnation, address: addressOf(`host:${number}`) };
+    replica.registered({ number, incarnation });
+    this.tell();
+  }
+
+  /** Returns the incarnation of the new registration. */
+  async #rejoin(number: number, store: LogStore): Promise<string> {
+    const incarnation = String(++this.#incarnations);
+    await rejoinGroup({
+      group,
+      self: { number, incarnation },
+      store,
+      state: this.#groupRegister(number),
+      logs: this.#logsRegister(number),
+      removedEpoch: async () => 0,
+    });
+    return incarnation;
   }
 
   /** The process ends at once; what its disk had not yet is lost. Its registration goes when `forget` is called. */

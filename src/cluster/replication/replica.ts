@@ -255,8 +255,9 @@ export class Replica {
     if (!(await this.#promise(epoch))) return;
     const state = this.#view?.state;
     if (this.#stopped.signal.aborted) return;
-    // A later epoch may have begun meanwhile.
-    if (store.promisedEpoch !== epoch || state?.value.epoch !== epoch || this.#self === undefined) return;
+    // A later epoch may have begun meanwhile, or this node may have registered again, which ends its term.
+    if (store.promisedEpoch !== epoch || state?.value.epoch !== epoch) return;
+    if (this.#self === undefined || !this.#isNamed) return;
     log(`becoming primary of epoch ${epoch}`);
     const primary: Primary = new Primary({
       ...options,

@@ -104,3 +104,23 @@ test("a new primary without room begins its epoch when there is some", async () 
   await group.clock.until("node 2 serves", () => group.isPrimary(2) && group.serves(2));
   assert.equal(await group.get(2, "a"), "1");
 });
+
+test("a new primary that finds room only after it was registered again begins nothing: it is not named in this life", async () => {
+  const group = await groupOf([1, 2]);
+  group.disk(2).isFull = true;
+  group.crash(1);
+  group.forget(1);
+  group.promote();
+  await group.clock.pass(5000);
+  group.disk(2).isFull = false;
+  await group.registerAgain(2);
+  assert.equal(group.state?.value.primary, undefined);
+  await group.clock.pass(5000);
+  assert.equal(group.isPrimary(2), false);
+  await group.start(1);
+  group.promote();
+  await group.clock.until("a primary serves", () => group.serves(1) || group.serves(2));
+  await group.clock.until("both are in sync", () => group.inSync.length === 2);
+  assert.equal(group.state?.value.epoch, 3);
+  assert.deepEqual(group.failures, []);
+});
