@@ -1,7 +1,7 @@
-import { formatServer, type ServerAddress } from "./connect-string.ts";
-
 /** Why a server cannot be used. */
 export type FailureKind =
+  /** The SRV records of a service name no server. */
+  | "unlisted"
   /** No connection. */
   | "unreachable"
   /** A connection, but no TLS on it. */
@@ -21,6 +21,8 @@ export interface Failure {
 }
 
 const WORDS: Readonly<Record<FailureKind, (servers: string, detail: string) => string>> = {
+  unlisted: (service, detail) =>
+    `no SRV record of ${service} names a server (${detail}): check the name, and the name service`,
   unreachable: (servers, detail) =>
     `cannot reach ZooKeeper at ${servers} (${detail}): check that it runs and that the address is right`,
   tls: (servers, detail) =>
@@ -35,9 +37,12 @@ const WORDS: Readonly<Record<FailureKind, (servers: string, detail: string) => s
   auth: (servers, detail) => `ZooKeeper at ${servers} refuses the credentials (${detail}): check them`,
 };
 
+/** Why each of the servers that were tried cannot be used: by `host:port`, or by the name of the service. */
+export type Failures = ReadonlyMap<string, Failure>;
+
 export interface Diagnostics {
   /** Reports that each server was tried and failed, unless it was reported since the last recovery. */
-  tell(failures: ReadonlyMap<ServerAddress, Failure>): void;
+  tell(failures: Failures): void;
   recovered(): void;
 }
 
@@ -50,8 +55,7 @@ export function createDiagnostics(onDiagnostic: (message: string) => void): Diag
       for (const [kind, failed] of byKind) {
         if (told.has(kind)) continue;
         told.add(kind);
-        // One name may have had several addresses.
-        const servers = [...new Set(failed.map(([server]) => formatServer(server)))].join(", ");
+        const servers = failed.map(([server]) => server).join(", ");
         onDiagnostic(`${WORDS[kind](servers, failed[0]?.[1].detail ?? "")}; trying again`);
       }
     },

@@ -1,7 +1,7 @@
 import { lookup, resolveSrv } from "node:dns/promises";
 import { isIP } from "node:net";
-import type { ServerAddress, ServerSource } from "./connect-string.ts";
-import type { Failure } from "./diagnostics.ts";
+import { formatServer, type ServerAddress, type ServerSource } from "./connect-string.ts";
+import type { Failure, FailureKind, Failures } from "./diagnostics.ts";
 
 /** An address of a server, as its name was resolved. */
 export interface Endpoint extends ServerAddress {
@@ -30,7 +30,7 @@ const RESOLVE_MS_MAX = 5000;
 /** Endpoints in an order that differs between clients, and the servers whose names cannot be resolved. */
 export interface Resolved {
   readonly endpoints: readonly Endpoint[];
-  readonly failures: ReadonlyMap<ServerAddress, Failure>;
+  readonly failures: Failures;
 }
 
 /**
@@ -63,7 +63,7 @@ export class EndpointResolver {
   /** Takes at most five seconds, or `timeoutMs` if that is less, for each kind of record. */
   async resolve(timeoutMs: number): Promise<Resolved> {
     const limitMs = Math.min(timeoutMs, RESOLVE_MS_MAX);
-    const failures = new Map<ServerAddress, Failure>();
+    const failures = new Map<string, Failure>();
     const members = this.#members.map((member) => ({ ...member, priority: MEMBER_PRIORITY }));
     const servers = shuffled([...members, ...(await this.#servers(limitMs, failures))]);
     const known = new Map<string, readonly string[]>();
@@ -79,14 +79,17 @@ export class EndpointResolver {
     return { endpoints: [...new Map(endpoints.map((each) => [keyOf(each), each])).values()], failures };
   }
 
-  async #servers(limitMs: number, failures: Map<ServerAddress, Failure>) {
+  async #servers(limitMs: number, failures: Map<string, Failure>) {
     if ("servers" in this.#source) return this.#source.servers.map((server) => ({ ...server, priority: 0 }));
     const { service } = this.#source;
     try {
       const records = await within(limitMs, this.#names.serversOf(service));
-      this.#lastServers = records.map(({ name, port, priority }) => ({ host: name, port, priority }));
+      this.#lastServers = records
+        .filter(({ name }) => !isNowhere(name))
+        .map(({ name, port, priority }) => ({ host: name, port, priority }));
+      if (this.#lastServers.length === 0) throw new Error("the service is not offered there");
     } catch (error) {
-      if (this.#lastServers.length === 0) failures.set({ host: service, port: 0 }, failureOf(error));
+      if (this.#lastServers.length === 0) failures.set(service, failureOf("unlisted", error));
     }
     return this.#lastServers;
   }
@@ -94,14 +97,14 @@ export class EndpointResolver {
   async #addresses(
     server: ServerAddress,
     limitMs: number,
-    failures: Map<ServerAddress, Failure>,
+    failures: Map<string, Failure>,
   ): Promise<readonly string[]> {
     if (isIP(server.host) !== 0) return [server.host];
     try {
       return await within(limitMs, this.#names.addressesOf(server.host));
     } catch (error) {
       const before = this.#known.get(server.host) ?? [];
-      if (before.length === 0) failures.set(server, failureOf(error));
+      if (before.length === 0) failures.set(formatServer(server), failureOf("unreachable", error));
       return before;
     }
   }
@@ -115,8 +118,13 @@ function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.[\d.]+$/.test(host);
 }
 
-function failureOf(error: unknown): Failure {
-  return { kind: "unreachable", detail: error instanceof Error ? error.message : String(error) };
+/** A record with this target says that there is no such service (RFC 2782). Resolvers leave the last dot out. */
+function isNowhere(target: string): boolean {
+  return target === "" || target === ".";
+}
+
+function failureOf(kind: FailureKind, error: unknown): Failure {
+  return { kind, detail: error instanceof Error ? error.message : String(error) };
 }
 
 async function within<T>(limitMs: number, answer: Promise<T>): Promise<T> {

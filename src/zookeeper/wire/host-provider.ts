@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ServerAddress } from "./connect-string.ts";
+import { formatServer } from "./connect-string.ts";
 import type { Diagnostics, Failure } from "./diagnostics.ts";
 import type { Endpoint, EndpointResolver } from "./endpoints.ts";
 
@@ -28,7 +28,7 @@ export class HostProvider {
   #queue: Endpoint[] = [];
   #roundSize = 1;
   /** Failures of this round. */
-  readonly #failures = new Map<ServerAddress, Failure>();
+  readonly #failures = new Map<string, Failure>();
   #roundsInVain = 0;
   /** The address that was lost last is the last to be tried again. */
   #lost: string | undefined;
@@ -59,7 +59,7 @@ export class HostProvider {
       this.#diagnostics.recovered();
       return;
     }
-    this.#failures.set(server, failure);
+    this.#failures.set(formatServer(server), failure);
     if (this.#queue.length === 0) this.#endRound();
   }
 

@@ -62,8 +62,7 @@ describe("endpoints", () => {
       endpoints.map(({ host }) => host),
       ["a"],
     );
-    const told = [...failures].map(([{ host }, { kind, detail }]) => [host, kind, detail]);
-    assert.deepEqual(told, [["b", "unreachable", "no b"]]);
+    assert.deepEqual([...failures], [["b:1", { kind: "unreachable", detail: "no b" }]]);
   });
 
   it("are those of SRV records, in the order of their priorities", async () => {
@@ -78,6 +77,26 @@ describe("endpoints", () => {
     assert.deepEqual(await addresses(resolver), ["10.0.0.2:2000"]);
     known["_zookeeper._tcp.example.org"] = new Error("no answer");
     assert.deepEqual(await addresses(resolver), ["10.0.0.2:2000"]);
+  });
+
+  it("are none where SRV records say that there is no such service, or cannot be read", async () => {
+    const service = "_zookeeper._tcp.example.org";
+    const known: Record<string, readonly string[] | Error> = { [service]: [""] };
+    const told: string[] = [];
+    const hosts = new HostProvider(
+      new EndpointResolver({ service }, names(known)),
+      createDiagnostics((message) => told.push(message)),
+    );
+    await hosts.next(60, AbortSignal.timeout(50));
+    const [message, ...more] = told;
+    assert.match(
+      message ?? "",
+      /^no SRV record of _zookeeper\._tcp\.example\.org names a server \(the service/,
+    );
+    assert.deepEqual(more, []);
+    known[service] = new Error("querySrv ENOTFOUND");
+    const { failures } = await new EndpointResolver({ service }, names(known)).resolve(1000);
+    assert.deepEqual([...failures], [[service, { kind: "unlisted", detail: "querySrv ENOTFOUND" }]]);
   });
 
   it("do not wait for a name service that does not answer", { timeout: 10_000 }, async () => {
