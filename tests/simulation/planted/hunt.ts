@@ -43,7 +43,10 @@ export async function hunt(mutant: Mutant, { limitMs, hint = 0, seedsMin }: Hunt
   child.stdout.on("data", (data) => {
     output += data;
   });
-  const code = await new Promise((resolve) => child.once("close", resolve));
-  if (code !== 0) throw new Error(`the simulation has ended with exit code ${code}`);
+  const end = await new Promise((resolve) => {
+    child.once("close", (code, signal) => resolve(signal === null ? `exit code ${code}` : `${signal}`));
+  });
+  if (end === "SIGKILL") throw new Error(`"${mutant.name}" was not caught within ${limitMs} ms`);
+  if (end !== "exit code 0") throw new Error(`"${mutant.name}": the simulation has ended with ${end}`);
   return JSON.parse(output);
 }
