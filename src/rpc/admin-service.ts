@@ -1,6 +1,7 @@
 import { ConnectError, type ConnectRouter } from "@connectrpc/connect";
-import { AdminService } from "../../gen/kvlab/v1/admin_pb.ts";
+import { AdminService, type RecoverRequest } from "../../gen/kvlab/v1/admin_pb.ts";
 import { AgentList } from "../agent/agent-list.ts";
+import type { Consent } from "../cluster/election/recovery.ts";
 import type { RouterNode } from "../cluster/node/router-node.ts";
 import type { Clock } from "../common/clock.ts";
 import { toAgentListing } from "./agent-messages.ts";
@@ -26,9 +27,9 @@ export function adminRoutes(router: ConnectRouter, node: RouterNode, clock: Cloc
           throw error instanceof ConnectError ? relayed(error) : error;
         }
       }),
-    recover: ({ group, acceptDataLoss }, { signal }) =>
+    recover: (request, { signal }) =>
       answering(async () => {
-        const { primary, epoch, loss } = await node.recover(group, acceptDataLoss, signal);
+        const { primary, epoch, loss } = await node.recover(request.group, consentOf(request), signal);
         return { number: primary.number, epoch: BigInt(epoch), loss };
       }),
     getRing: (_request, { signal }) =>
@@ -62,4 +63,11 @@ export function adminRoutes(router: ConnectRouter, node: RouterNode, clock: Cloc
       }),
     listAgents: (_request, { signal }) => answering(async () => toAgentListing(await agents.read(signal))),
   });
+}
+
+function consentOf({ acceptDataLoss, accepted }: RecoverRequest): Consent {
+  if (!acceptDataLoss) return "none";
+  if (accepted === undefined) return "any";
+  const { epoch, lastEpoch, lastSeq } = accepted;
+  return { epoch: Number(epoch), last: { epoch: Number(lastEpoch), seq: Number(lastSeq) } };
 }

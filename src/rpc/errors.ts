@@ -1,13 +1,18 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
   ConditionFailedSchema,
+  DataLossSchema,
   HistoryLostSchema,
   NotAppliedSchema,
   OutcomeUnknownSchema,
   RequestForgottenSchema,
   WrongNodeSchema,
 } from "../../gen/kvlab/v1/errors_pb.ts";
-import { OperationError, type OperationErrorCode } from "../cluster/metadata/operation-error.ts";
+import {
+  type DataLoss,
+  OperationError,
+  type OperationErrorCode,
+} from "../cluster/metadata/operation-error.ts";
 
 const codes: Record<OperationErrorCode, Code> = {
   "not-found": Code.NotFound,
@@ -19,6 +24,7 @@ const codes: Record<OperationErrorCode, Code> = {
   "request-forgotten": Code.FailedPrecondition,
   "history-lost": Code.OutOfRange,
   "scan-overrun": Code.Aborted,
+  "data-loss": Code.FailedPrecondition,
   invalid: Code.InvalidArgument,
   refused: Code.FailedPrecondition,
 };
@@ -31,7 +37,10 @@ export function toConnectError(error: unknown, group = ""): ConnectError {
   return new ConnectError(error.message, codes[error.code], undefined, detailsOf(error, group), error);
 }
 
-function detailsOf({ code, owner, key = "", revision = 0 }: OperationError, group: string): OutgoingDetail[] {
+function detailsOf(
+  { code, owner, key = "", revision = 0, loss }: OperationError,
+  group: string,
+): OutgoingDetail[] {
   switch (code) {
     case "wrong-node":
       return [
@@ -55,9 +64,15 @@ function detailsOf({ code, owner, key = "", revision = 0 }: OperationError, grou
       return [{ desc: RequestForgottenSchema, value: { revision: BigInt(revision), group } }];
     case "history-lost":
       return [{ desc: HistoryLostSchema, value: { oldestRevision: BigInt(revision) } }];
+    case "data-loss":
+      return loss === undefined ? [] : [{ desc: DataLossSchema, value: toDataLoss(loss) }];
     default:
       return [];
   }
+}
+
+function toDataLoss({ epoch, last, loss }: DataLoss) {
+  return { epoch: BigInt(epoch), lastEpoch: BigInt(last.epoch), lastSeq: BigInt(last.seq), loss };
 }
 
 /** Runs `call`, and turns errors of the core into those of the protocol. */

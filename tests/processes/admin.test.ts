@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { AdminService } from "../../gen/kvlab/v1/admin_pb.ts";
+import { DataLossSchema } from "../../gen/kvlab/v1/errors_pb.ts";
 import { createTransports } from "../../src/client/transport/http2.ts";
 import { isWhole, makeProcessCluster } from "../support/process-cluster.ts";
 import { runProgram } from "../support/run-program.ts";
@@ -17,9 +18,14 @@ after(async () => {
 });
 
 function kvlab(...args: string[]) {
+  return typing("", ...args);
+}
+
+/** As `kvlab`, with what a person types. */
+function typing(stdin: string, ...args: string[]) {
   const [router = assert.fail()] = cluster.routers;
   const cli = new URL("../../src/cli.ts", import.meta.url);
-  return runProgram(cli, [...args, "--router", `http://${router.address}`]);
+  return runProgram(cli, [...args, "--router", `http://${router.address}`], { stdin });
 }
 
 async function keyOf(group: string): Promise<string> {
@@ -96,8 +102,22 @@ test("kvlab recover gives a group whose in-sync node is gone its other node, on 
     /every write that was acknowledged after that is on node \d+ alone, and is lost/,
   );
 
-  const done = await kvlab("recover", "zdata2", "--accept-data-loss", "--yes");
-  assert.equal(done.stderr, "");
+  const unconfirmed = await typing("no\n", "recover", "zdata2", "--accept-data-loss");
+  assert.equal(unconfirmed.exitCode, 4);
+  assert.match(unconfirmed.stderr, /may be lost: node \d+ has the log .* is on node \d+ alone, and is lost/);
+  assert.match(unconfirmed.stderr, /not confirmed, nothing was done/);
+  const stale = createClient(AdminService, transports.transportTo(`http://${router.address}`)).recover({
+    group: "zdata2",
+    acceptDataLoss: true,
+    accepted: { epoch: 0n },
+  });
+  await assert.rejects(stale, (error) => {
+    assert.ok(error instanceof ConnectError && error.code === Code.FailedPrecondition);
+    return error.findDetails(DataLossSchema)[0]?.loss.includes("alone, and is lost") === true;
+  });
+
+  const done = await typing("zdata2\n", "recover", "zdata2", "--accept-data-loss");
+  assert.equal(done.exitCode, 0, done.stderr);
   const { value } = await data.get({ key }, { timeoutMs: 20_000 });
   assert.equal(value.value, "on both nodes");
   assert.match(cluster.routers.map(({ output }) => output).join(""), /recovered with data loss/);

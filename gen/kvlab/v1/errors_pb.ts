@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file kvlab/v1/errors.proto.
  */
 export const file_kvlab_v1_errors: GenFile = /*@__PURE__*/
-  fileDesc("ChVrdmxhYi92MS9lcnJvcnMucHJvdG8SCGt2bGFiLnYxIkEKCVdyb25nTm9kZRINCgVncm91cBgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEhQKDHJpbmdfdmVyc2lvbhgDIAEoBCIfCg5PdXRjb21lVW5rbm93bhINCgVncm91cBgBIAEoCSIMCgpOb3RBcHBsaWVkIjAKD0NvbmRpdGlvbkZhaWxlZBILCgNrZXkYASABKAkSEAoIcmV2aXNpb24YAiABKAQiMwoQUmVxdWVzdEZvcmdvdHRlbhIQCghyZXZpc2lvbhgBIAEoBBINCgVncm91cBgCIAEoCSImCgtIaXN0b3J5TG9zdBIXCg9vbGRlc3RfcmV2aXNpb24YASABKARiBnByb3RvMw");
+  fileDesc("ChVrdmxhYi92MS9lcnJvcnMucHJvdG8SCGt2bGFiLnYxIkEKCVdyb25nTm9kZRINCgVncm91cBgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEhQKDHJpbmdfdmVyc2lvbhgDIAEoBCIfCg5PdXRjb21lVW5rbm93bhINCgVncm91cBgBIAEoCSIMCgpOb3RBcHBsaWVkIjAKD0NvbmRpdGlvbkZhaWxlZBILCgNrZXkYASABKAkSEAoIcmV2aXNpb24YAiABKAQiMwoQUmVxdWVzdEZvcmdvdHRlbhIQCghyZXZpc2lvbhgBIAEoBBINCgVncm91cBgCIAEoCSJNCghEYXRhTG9zcxINCgVlcG9jaBgBIAEoBBISCgpsYXN0X2Vwb2NoGAIgASgEEhAKCGxhc3Rfc2VxGAMgASgEEgwKBGxvc3MYBCABKAkiJgoLSGlzdG9yeUxvc3QSFwoPb2xkZXN0X3JldmlzaW9uGAEgASgEYgZwcm90bzM");
 
 /**
  * Detail of FAILED_PRECONDITION: the key is served by another node.
@@ -144,6 +144,48 @@ export const RequestForgottenSchema: GenMessage<RequestForgotten> = /*@__PURE__*
   messageDesc(file_kvlab_v1_errors, 4);
 
 /**
+ * Detail of FAILED_PRECONDITION: recovering the group would lose data, and this loss was not accepted. Nothing was changed.
+ *
+ * @generated from message kvlab.v1.DataLoss
+ */
+export type DataLoss = Message<"kvlab.v1.DataLoss"> & {
+  /**
+   * Epoch of the group now.
+   *
+   * @generated from field: uint64 epoch = 1;
+   */
+  epoch: bigint;
+
+  /**
+   * Epoch of the last record that the recovered group would have.
+   *
+   * @generated from field: uint64 last_epoch = 2;
+   */
+  lastEpoch: bigint;
+
+  /**
+   * Sequence number of that record.
+   *
+   * @generated from field: uint64 last_seq = 3;
+   */
+  lastSeq: bigint;
+
+  /**
+   * What would be lost, in words.
+   *
+   * @generated from field: string loss = 4;
+   */
+  loss: string;
+};
+
+/**
+ * Describes the message kvlab.v1.DataLoss.
+ * Use `create(DataLossSchema)` to create a new message.
+ */
+export const DataLossSchema: GenMessage<DataLoss> = /*@__PURE__*/
+  messageDesc(file_kvlab_v1_errors, 5);
+
+/**
  * Detail of OUT_OF_RANGE, and of INVALID_ARGUMENT for a token of another cluster: a watch cannot continue without missing
  * changes.
  *
@@ -163,5 +205,5 @@ export type HistoryLost = Message<"kvlab.v1.HistoryLost"> & {
  * Use `create(HistoryLostSchema)` to create a new message.
  */
 export const HistoryLostSchema: GenMessage<HistoryLost> = /*@__PURE__*/
-  messageDesc(file_kvlab_v1_errors, 5);
+  messageDesc(file_kvlab_v1_errors, 6);
 

@@ -4,6 +4,7 @@ import { REFUSED } from "../../settings/exit-codes.ts";
 import { ExitError, print } from "../../settings/run-main.ts";
 import { number, text, toggle } from "../../settings/setting.ts";
 import { routerCommand } from "../command.ts";
+import { type Consent, lossOf } from "../data-loss.ts";
 import { jsonSetting } from "../router-settings.ts";
 
 const group = text({
@@ -62,12 +63,16 @@ export const recoverCommand = routerCommand(
     examples: ["kvlab recover zdata1", "kvlab recover zdata1 --accept-data-loss"],
   },
   async ({ group, "accept-data-loss": acceptDataLoss, yes, json }, { ask }) => {
-    if (acceptDataLoss && !yes) await confirm(group);
-    const { number, epoch, loss } = await ask({
-      what: `recover ${group}`,
-      kind: "write",
-      call: ({ admin }, options) => admin.recover({ group, acceptDataLoss }, options),
-    });
+    const recover = (consent: Consent) =>
+      ask({
+        what: `recover ${group}`,
+        kind: "write",
+        call: ({ admin }, options) => admin.recover({ group, ...consent }, options),
+      });
+    // Accepted is the loss that was told, and no other: the request may arrive when the group has gone on and was lost again.
+    const told = acceptDataLoss ? await lossOf(recover({})) : undefined;
+    if (told !== undefined && !yes) await confirm(group, told.words);
+    const { number, epoch, loss } = await recover(told?.consent ?? {});
     await print(
       json
         ? `${JSON.stringify({ group, number, epoch: Number(epoch), loss })}\n`
@@ -78,11 +83,11 @@ export const recoverCommand = routerCommand(
 );
 
 /** Goes on only if a person types the group's name. */
-async function confirm(group: string): Promise<void> {
+async function confirm(group: string, loss: string): Promise<void> {
   const reader = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const typed = await reader.question(
-      `Acknowledged writes of group ${group} may be lost. Type its name to go on: `,
+      `Acknowledged writes of group ${group} may be lost: ${loss}.\nType its name to go on: `,
     );
     if (typed.trim() !== group)
       throw new ExitError(REFUSED, `recover ${group}: not confirmed, nothing was done`);

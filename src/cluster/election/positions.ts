@@ -15,10 +15,10 @@ export async function positionsOf(
 ): Promise<Map<number, Position>> {
   const positions = new Map<number, Position>();
   await Promise.all(
-    nodes.map(async ({ number, address }) => {
+    nodes.map(async ({ number, incarnation, address }) => {
       try {
         const position = await withTimeout(clock, timeoutMs, signal, (given) =>
-          peerAt(address).position({ group }, given),
+          peerAt(address).position({ group, number, incarnation }, given),
         );
         if (position !== undefined) positions.set(number, position);
       } catch {

@@ -1,7 +1,7 @@
 import type { Clock } from "../../common/clock.ts";
 import type { CasRegister } from "../metadata/cas-register.ts";
 import type { GroupLogs, GroupView, Member } from "../metadata/model.ts";
-import { OperationError } from "../metadata/operation-error.ts";
+import { type DataLoss, OperationError } from "../metadata/operation-error.ts";
 import type { GroupRegister } from "../replication/group-register.ts";
 import type { PeerAt } from "../replication/peer.ts";
 import { comparePositions } from "../storage/format/history.ts";
@@ -29,29 +29,35 @@ export interface Recovery extends RecoveryPlan {
   readonly epoch: number;
 }
 
+/**
+ * Whether an operator accepts that records are lost which only the in-sync replicas had: those that were told of, or, for
+ * requests of earlier versions, whatever there is to lose.
+ */
+export type Consent = "none" | "any" | Pick<DataLoss, "epoch" | "last">;
+
 export interface RecoveryOptions {
   readonly group: GroupView;
   readonly register: GroupRegister;
   readonly logs: CasRegister<GroupLogs>;
   readonly peerAt: PeerAt;
   readonly clock: Clock;
-  /** Whether an operator accepts that records which only the in-sync replicas had are lost. */
-  readonly acceptDataLoss: boolean;
+  readonly consent: Consent;
   readonly signal: AbortSignal;
 }
 
 /**
- * Gives a group whose in-sync replicas are gone another primary, if data loss is accepted. Otherwise the error says what
- * would be lost. Errors: refused, unavailable.
+ * Gives a group whose in-sync replicas are gone another primary, if the loss of data is accepted. Otherwise the error says
+ * what would be lost. Errors: data-loss, refused, unavailable.
  */
 export async function recoverGroup(options: RecoveryOptions): Promise<Recovery> {
-  const { group, register, logs, acceptDataLoss } = options;
+  const { group, register, logs, consent } = options;
   const survivors = await survivorsOf(options);
   const known = await logs.read().catch((error) => {
     throw new OperationError("unavailable", "ZooKeeper cannot be asked now", { cause: error });
   });
   const plan = planRecovery(group, survivors, known?.value.floor ?? { epoch: 0, seq: 0 });
-  if (!acceptDataLoss) throw new OperationError("refused", `${plan.loss}; set accept_data_loss to go on`);
+  const epoch = group.state?.value.epoch ?? 0;
+  checkConsent(consent, { epoch, last: plan.primary.position, loss: plan.loss });
   if (!register.connected) {
     throw new OperationError("unavailable", "there is no connection to ZooKeeper now");
   }
@@ -62,7 +68,7 @@ export async function recoverGroup(options: RecoveryOptions): Promise<Recovery> 
     throw new OperationError("unavailable", message, { cause });
   };
   // Before the change: a place in what is given up must never be taken for one in the next history.
-  const firstEpoch = (group.state?.value.epoch ?? 0) + 1;
+  const firstEpoch = epoch + 1;
   const noted =
     known && (await logs.compareAndSet({ ...known.value, firstEpoch }, known.version).catch(failed));
   const { value } = await register.change(group.state, transition).catch(failed);
@@ -71,6 +77,23 @@ export async function recoverGroup(options: RecoveryOptions): Promise<Recovery> 
     await logs.compareAndSet({ ...noted.value, floor }, noted.version).catch(() => {});
   }
   return { ...plan, epoch: value.epoch };
+}
+
+/**
+ * A consent is to what was told: a message may be late, and find that somebody else has recovered the group, and that it has
+ * gone on and was lost again; or the best of the replicas that were there is gone.
+ */
+function checkConsent(consent: Consent, loss: DataLoss): void {
+  if (consent === "any") return;
+  const reason =
+    consent === "none"
+      ? "set accept_data_loss to go on"
+      : consent.epoch !== loss.epoch
+        ? `the group had epoch ${consent.epoch} when a loss was accepted, and has epoch ${loss.epoch} now`
+        : comparePositions(loss.last, consent.last) < 0
+          ? `accepted was a log up to record ${consent.last.seq} of epoch ${consent.last.epoch}`
+          : undefined;
+  if (reason !== undefined) throw new OperationError("data-loss", `${loss.loss}; ${reason}`, { loss });
 }
 
 async function survivorsOf({ group, signal, ...options }: RecoveryOptions): Promise<Survivor[]> {

@@ -20,6 +20,8 @@ export type OperationErrorCode =
   | "history-lost"
   /** Too much was written during a scan to keep its snapshot. A new scan can continue. */
   | "scan-overrun"
+  /** A recovery would lose data, and this loss was not accepted. `loss` says which. Not done. */
+  | "data-loss"
   /** The request is invalid. */
   | "invalid"
   /** Not done. A retry would be refused too, until something changes. */
@@ -33,6 +35,16 @@ export interface Owner {
   readonly ringVersion: number;
 }
 
+/** What a group would lose if it were recovered now. */
+export interface DataLoss {
+  /** Epoch of the group now. */
+  readonly epoch: number;
+  /** The last record that the recovered group would have. */
+  readonly last: { readonly epoch: number; readonly seq: number };
+  /** What would be lost, in words. */
+  readonly loss: string;
+}
+
 export class OperationError extends Error {
   override readonly name = "OperationError";
   readonly code: OperationErrorCode;
@@ -42,16 +54,19 @@ export class OperationError extends Error {
   readonly key: string | undefined;
   /** See the codes. 0 for a key that does not exist. */
   readonly revision: number | undefined;
+  /** Set with `data-loss`. */
+  readonly loss: DataLoss | undefined;
 
   constructor(
     code: OperationErrorCode,
     message: string,
-    options: { owner?: Owner; key?: string; revision?: number; cause?: unknown } = {},
+    options: { owner?: Owner; key?: string; revision?: number; loss?: DataLoss; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.owner = options.owner;
     this.key = options.key;
     this.revision = options.revision;
+    this.loss = options.loss;
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from "../../common/clock.ts";
 import { checkCaller } from "../metadata/cluster-id.ts";
+import { isSameMember } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import type { GroupMoves } from "../move/group-moves.ts";
 import type {
@@ -100,10 +101,14 @@ export class PeerService {
   }
 
   /** As `Peer.position`. Errors: refused. */
-  position({ cluster, group }: PositionRequest): Position | undefined {
+  position({ cluster, group, number = 0, incarnation = "" }: PositionRequest): Position | undefined {
     checkCaller(this.#options.cluster(), cluster);
-    const { store, settings, group: own } = this.#options;
+    const { store, settings, replica, group: own } = this.#options;
     if (group !== own) throw new OperationError("refused", `this node belongs to group "${own}"`);
+    const { self } = replica;
+    if (number !== 0 && (self === undefined || !isSameMember(self, { number, incarnation }))) {
+      throw new OperationError("refused", `this node is not node ${number} (${incarnation}) now`);
+    }
     const { condition, durable, stalledMs } = store;
     // A node whose disk hangs would be of no use as primary.
     const isStalled = stalledMs >= settings.standbyTimeoutMs;

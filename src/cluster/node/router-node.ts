@@ -2,7 +2,7 @@ import type { Address } from "../../common/address.ts";
 import type { Clock } from "../../common/clock.ts";
 import type { Access, OpenSession } from "../../coordination/coordination.ts";
 import { Master } from "../election/master.ts";
-import { type Recovery, recoverGroup } from "../election/recovery.ts";
+import { type Consent, type Recovery, recoverGroup } from "../election/recovery.ts";
 import type { NewGroups } from "../election/ring-admission.ts";
 import type { AskWhoAnswers } from "../membership/registration.ts";
 import { isMaster, RegistrationKeeper } from "../membership/registration-keeper.ts";
@@ -141,10 +141,10 @@ export class RouterNode {
   }
 
   /**
-   * Gives a group whose in-sync replicas are gone another primary, if `acceptDataLoss` is set. Otherwise the error says
-   * what would be lost. Errors: not-found, refused, unavailable.
+   * Gives a group whose in-sync replicas are gone another primary, with the consent of an operator. Otherwise the error
+   * says what would be lost. Errors: not-found, data-loss, refused, unavailable.
    */
-  async recover(group: string, acceptDataLoss: boolean, signal: AbortSignal): Promise<Recovery> {
+  async recover(group: string, consent: Consent, signal: AbortSignal): Promise<Recovery> {
     const view = this.#groupOf(group);
     const session = () => this.#sessions.current;
     const { access, onFailure, log } = this.#options;
@@ -153,7 +153,7 @@ export class RouterNode {
       group: view,
       register: groupRegister({ session, access, group, onFailure }),
       logs: groupLogsRegister({ session, access, group }),
-      acceptDataLoss,
+      consent,
       signal,
     });
     log(`recovered with data loss, on an operator's word: ${recovery.loss}`);

@@ -11,7 +11,7 @@ export interface Peer {
   countMisplaced(request: CountMisplacedRequest, signal: AbortSignal): Promise<MisplacedKeys>;
   /** Asks a primary to transfer its leadership to an in-sync standby. Returns the new epoch. */
   transferLeadership(request: TransferRequest, signal: AbortSignal): Promise<number>;
-  /** Returns where a replica's log ends on disk. Undefined when it is damaged. */
+  /** Returns where a replica's log ends on disk. Undefined when it is damaged. Rejects when it is another replica's. */
   position(request: PositionRequest, signal: AbortSignal): Promise<Position | undefined>;
   /**
    * Reports to the master that a primary is silent. Returns whether the reporter has replaced it. Rejects when the peer
@@ -80,8 +80,12 @@ export interface TransferRequest extends PeerRequest {
   readonly number: number;
 }
 
+/** To one incarnation of a replica: another process may be at its address by now, with another log. */
 export interface PositionRequest extends PeerRequest {
   readonly group: string;
+  /** Absent, or 0, in requests of earlier versions. */
+  readonly number?: number;
+  readonly incarnation?: string;
 }
 
 export interface AppendRequest extends PeerRequest {

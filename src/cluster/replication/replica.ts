@@ -35,7 +35,6 @@ export interface ReplicaOptions {
 export class Replica {
   readonly #options: ReplicaOptions;
   readonly #standby: Standby;
-  /** The current registration. Undefined while not registered. */
   #self: Member | undefined;
   #view: GroupView | undefined;
   #primary: Primary | undefined;
@@ -86,6 +85,11 @@ export class Replica {
       this.#primary?.beat();
       this.#beat();
     });
+  }
+
+  /** The current registration. Undefined while not registered. */
+  get self(): Member | undefined {
+    return this.#self;
   }
 
   /** Set while this node is the primary, as far as it knows. */

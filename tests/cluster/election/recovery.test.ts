@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { planRecovery, recoverGroup } from "../../../src/cluster/election/recovery.ts";
+import { type Consent, planRecovery, recoverGroup } from "../../../src/cluster/election/recovery.ts";
 import type {
   GroupLogs,
   GroupState,
@@ -8,6 +8,7 @@ import type {
   NodeView,
   Versioned,
 } from "../../../src/cluster/metadata/model.ts";
+import { OperationError } from "../../../src/cluster/metadata/operation-error.ts";
 import { GroupRegister } from "../../../src/cluster/replication/group-register.ts";
 import type { Peer } from "../../../src/cluster/replication/peer.ts";
 import { addressOf } from "../../support/address.ts";
@@ -58,7 +59,8 @@ test("nothing is recovered without a survivor, or for a group that has no state"
   assert.throws(() => planRecovery({ ...groupWith(), state: undefined }, [], floor), { code: "refused" });
 });
 
-test("the next history is noted before it begins, and the floor is lowered after that", async () => {
+/** Recovers group zdata1 of epoch 7, whose node 2 has 900 records of epoch 6. Returns what was changed, in order. */
+async function recover(consent: Consent): Promise<{ changes: string[]; logs: GroupLogs | undefined }> {
   const group = groupWith(node(2));
   let logs: Versioned<GroupLogs> | undefined = { version: 3, value: { floor, stores: new Map([[2, "s"]]) } };
   let state: Versioned<GroupState> | undefined = group.state;
@@ -97,9 +99,38 @@ test("the next history is noted before it begins, and the floor is lowered after
       moveOut: unused,
     }),
     clock: new VirtualClock(),
-    acceptDataLoss: true,
+    consent,
     signal: new AbortController().signal,
+  }).catch((error) => {
+    assert.deepEqual(changes, [], "a refusal changes nothing");
+    throw error;
   });
+  return { changes, logs: logs.value };
+}
+
+test("the next history is noted before it begins, and the floor is lowered after that", async () => {
+  const { changes, logs } = await recover("any");
   assert.deepEqual(changes, ["first epoch 8, floor 41", "epoch 8", "first epoch 8, floor 900"]);
-  assert.deepEqual(logs.value.stores, new Map([[2, "s"]]));
+  assert.deepEqual(logs?.stores, new Map([[2, "s"]]));
+});
+
+test("a recovery needs consent to its loss: in this epoch, and with no less of the log than was told", async () => {
+  const told = { epoch: 7, last: { epoch: 6, seq: 900 } };
+  const refused = (consent: Consent, why: RegExp) =>
+    assert.rejects(recover(consent), (error) => {
+      assert.ok(error instanceof OperationError);
+      assert.equal(error.code, "data-loss");
+      assert.match(error.message, why);
+      assert.deepEqual({ epoch: error.loss?.epoch, last: error.loss?.last }, told);
+      return true;
+    });
+  await refused("none", /set accept_data_loss to go on/);
+  // A request that comes when the group has gone on and was lost again; one to a router that is behind.
+  await refused({ ...told, epoch: 6 }, /had epoch 6 when a loss was accepted, and has epoch 7 now/);
+  await refused({ ...told, epoch: 8 }, /had epoch 8 when a loss was accepted, and has epoch 7 now/);
+  await refused({ ...told, last: { epoch: 6, seq: 901 } }, /accepted was a log up to record 901 of epoch 6/);
+  await refused({ ...told, last: { epoch: 7, seq: 1 } }, /accepted was a log up to record 1 of epoch 7/);
+  for (const last of [told.last, { epoch: 6, seq: 1 }, { epoch: 5, seq: 1000 }]) {
+    assert.equal((await recover({ epoch: 7, last })).changes.length, 3);
+  }
 });

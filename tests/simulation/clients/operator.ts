@@ -50,7 +50,7 @@ export class Operator {
     if (acceptDataLoss) facts.givenUp = facts.state;
     try {
       const { number, epoch, loss } = await this.#admin(router).recover(
-        { group, acceptDataLoss },
+        { group, acceptDataLoss, accepted: { epoch: BigInt(facts.state?.epoch ?? 0) } },
         { timeoutMs: 10_000 },
       );
       this.#process.log(`group ${group} was recovered with node ${number}, epoch ${epoch}: ${loss}`);

@@ -62,7 +62,7 @@ export const recoveryMutants: readonly Mutant[] = [
     name: "a request that comes after a revision that was given up is carried out",
     promise: "a write is applied once at most, though its sender has seen what was given up",
     withinSeeds: 100,
-    focus: ["lost group"],
+    focus: ["lost group", "answer lost", "kill"],
     edits: [["cluster/kv/write-plan.ts", " && afterRevision <= store.lastRevision;", ";"]],
   },
   {
@@ -77,5 +77,19 @@ export const recoveryMutants: readonly Mutant[] = [
         "if (before < 0 && this.#isOutside(epoch, primary)) {",
       ],
     ],
+  },
+  {
+    name: "consent to a loss counts for every later one",
+    promise: "an operator gives up what the operator was told of, and nothing that was acknowledged since",
+    withinSeeds: 400,
+    focus: ["lost group", "pause", "partition"],
+    edits: [[recovery, "consent.epoch !== loss.epoch", "consent.epoch > loss.epoch"]],
+  },
+  {
+    name: "whoever has the address of a replica tells where its log ends",
+    promise: "the replica with most of the log is chosen",
+    withinSeeds: 300,
+    focus: ["lost group", "kill", "partition"],
+    edits: [["cluster/node/peer-service.ts", "if (number !== 0 && (self", "if (number < 0 && (self"]],
   },
 ];

@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { NodeCluster } from "../../support/node-cluster.ts";
+
+test("where a log ends is told of this registration of this replica alone, and to callers of earlier versions", async () => {
+  const cluster = await NodeCluster.start();
+  const router = await cluster.router("r:1");
+  const node = await cluster.data("g", "a:1");
+  const { groups } = await cluster.sees(
+    router,
+    "the node is registered",
+    (topology) => topology.groups.get("g")?.nodes.length === 1,
+  );
+  const { number = 0, incarnation = "" } = groups.get("g")?.nodes[0] ?? {};
+  const asked = { group: "g", number, incarnation };
+  assert.deepEqual(node.peers.position(asked), node.peers.position({ group: "g" }));
+  const other = { code: "refused", message: /this node is not node \d+ \(\d+\) now/ };
+  assert.throws(() => node.peers.position({ ...asked, number: number + 1 }), other);
+  assert.throws(() => node.peers.position({ ...asked, incarnation: `${incarnation}0` }), other);
+});
