@@ -49,12 +49,18 @@ export class NodeCluster {
 
   /** `log`: a log that was there before. */
   async data(group: string, address: string, log?: LogStore): Promise<DataNode> {
-    const settings = defaultReplicationSettings;
     const store = log ?? (await openOn(new SimulatedDisk(), { clock: this.clock }));
+    const { node, joined } = this.start(group, address, store);
+    await this.clock.settled(joined);
+    return node;
+  }
+
+  /** As `data`, without waiting until the node has joined. */
+  start(group: string, address: string, store: LogStore): { node: DataNode; joined: Promise<void> } {
+    const settings = defaultReplicationSettings;
     const node = new DataNode({ ...this.#common(), group, store, settings, valueBytesMax: 1000 });
     this.#data.set(address, node);
-    await this.clock.settled(node.join(addressOf(address)));
-    return node;
+    return { node, joined: node.join(addressOf(address)) };
   }
 
   /** A session of somebody else, to look at the znodes. */

@@ -153,6 +153,7 @@ export class DataNode {
       replica: this.#replica,
       settings,
       clock,
+      self: () => this.#joining.named,
       moves: () => this.#moves,
       cluster,
     });

@@ -1,6 +1,6 @@
 import type { Clock } from "../../common/clock.ts";
 import { checkCaller } from "../metadata/cluster-id.ts";
-import { isSameMember } from "../metadata/model.ts";
+import { isSameMember, type Member } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import type { GroupMoves } from "../move/group-moves.ts";
 import type {
@@ -26,6 +26,8 @@ export interface PeerServiceOptions {
   readonly store: LogStore;
   readonly replica: Replica;
   readonly settings: ReplicationSettings;
+  /** The current registration, once the log has its number. */
+  readonly self: () => Member | undefined;
   /** Undefined while this node is not the primary. */
   readonly moves: () => GroupMoves | undefined;
   readonly clock: Clock;
@@ -103,9 +105,9 @@ export class PeerService {
   /** As `Peer.position`. Errors: refused. */
   position({ cluster, group, number = 0, incarnation = "" }: PositionRequest): Position | undefined {
     checkCaller(this.#options.cluster(), cluster);
-    const { store, settings, replica, group: own } = this.#options;
+    const { store, settings, group: own } = this.#options;
     if (group !== own) throw new OperationError("refused", `this node belongs to group "${own}"`);
-    const { self } = replica;
+    const self = this.#options.self();
     if (number !== 0 && (self === undefined || !isSameMember(self, { number, incarnation }))) {
       throw new OperationError("refused", `this node is not node ${number} (${incarnation}) now`);
     }

@@ -35,6 +35,7 @@ export interface ReplicaOptions {
 export class Replica {
   readonly #options: ReplicaOptions;
   readonly #standby: Standby;
+  /** The current registration. Undefined while not registered. */
   #self: Member | undefined;
   #view: GroupView | undefined;
   #primary: Primary | undefined;
@@ -85,11 +86,6 @@ export class Replica {
       this.#primary?.beat();
       this.#beat();
     });
-  }
-
-  /** The current registration. Undefined while not registered. */
-  get self(): Member | undefined {
-    return this.#self;
   }
 
   /** Set while this node is the primary, as far as it knows. */
