@@ -49,13 +49,15 @@ export const recoveryMutants: readonly Mutant[] = [
     promise: "acknowledged writes are given up by an operator alone",
     withinSeeds: 10,
     focus: ["lost group"],
-    edits: [[recovery, "if (!acceptDataLoss) throw", "if (!acceptDataLoss && !register.connected) throw"]],
+    edits: [
+      [recovery, 'if (consent === "any") return;', 'if (consent === "any" || consent === "none") return;'],
+    ],
   },
   {
     name: "a replica that was recovered in its earlier life does not rejoin",
     promise: "a group whose primary's machine is well is served",
-    withinSeeds: 40,
-    focus: ["lost group"],
+    withinSeeds: 300,
+    focus: ["lost group", "pause", "partition", "session expiry"],
     edits: [["cluster/node/data-node.ts", "this.#joining.observe(view);", ""]],
   },
   {
@@ -69,7 +71,7 @@ export const recoveryMutants: readonly Mutant[] = [
     name: "a replica that was not in sync keeps what the group has given up",
     promise: "a recovered group becomes whole again",
     withinSeeds: 300,
-    focus: ["lost group", "pause", "partition"],
+    focus: ["lost group", "partition", "session expiry", "compaction"],
     edits: [
       [
         "cluster/replication/standby.ts",
