@@ -79,21 +79,25 @@ export async function recoverGroup(options: RecoveryOptions): Promise<Recovery> 
   return { ...plan, epoch: value.epoch };
 }
 
-/**
- * A consent is to what was told: a message may be late, and find that somebody else has recovered the group, and that it has
- * gone on and was lost again; or the best of the replicas that were there is gone.
- */
 function checkConsent(consent: Consent, loss: DataLoss): void {
-  if (consent === "any") return;
-  const reason =
-    consent === "none"
-      ? "set accept_data_loss to go on"
-      : consent.epoch !== loss.epoch
-        ? `the group had epoch ${consent.epoch} when a loss was accepted, and has epoch ${loss.epoch} now`
-        : comparePositions(loss.last, consent.last) < 0
-          ? `accepted was a log up to record ${consent.last.seq} of epoch ${consent.last.epoch}`
-          : undefined;
+  const reason = refusalOf(consent, loss);
   if (reason !== undefined) throw new OperationError("data-loss", `${loss.loss}; ${reason}`, { loss });
+}
+
+/**
+ * Why a consent does not count. It is to what was told: the request may be late, when somebody else has recovered the group,
+ * and it has gone on and was lost again; or the best of the replicas that were there is gone.
+ */
+function refusalOf(consent: Consent, { epoch, last }: DataLoss): string | undefined {
+  if (consent === "any") return undefined;
+  if (consent === "none") return "set accept_data_loss to go on";
+  if (consent.epoch !== epoch) {
+    return `the group had epoch ${consent.epoch} when a loss was accepted, and has epoch ${epoch} now`;
+  }
+  const isMore = comparePositions(last, consent.last) < 0;
+  return isMore
+    ? `accepted was a log up to record ${consent.last.seq} of epoch ${consent.last.epoch}`
+    : undefined;
 }
 
 async function survivorsOf({ group, signal, ...options }: RecoveryOptions): Promise<Survivor[]> {

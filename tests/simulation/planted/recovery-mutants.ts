@@ -50,7 +50,11 @@ export const recoveryMutants: readonly Mutant[] = [
     withinSeeds: 10,
     focus: ["lost group"],
     edits: [
-      [recovery, 'if (consent === "any") return;', 'if (consent === "any" || consent === "none") return;'],
+      [
+        recovery,
+        'if (consent === "any") return undefined;',
+        'if (consent === "any" || consent === "none") return undefined;',
+      ],
     ],
   },
   {
@@ -85,7 +89,7 @@ export const recoveryMutants: readonly Mutant[] = [
     promise: "an operator gives up what the operator was told of, and nothing that was acknowledged since",
     withinSeeds: 400,
     focus: ["lost group", "pause", "partition"],
-    edits: [[recovery, "consent.epoch !== loss.epoch", "consent.epoch > loss.epoch"]],
+    edits: [[recovery, "if (consent.epoch !== epoch) {", "if (consent.epoch > epoch) {"]],
   },
   {
     name: "whoever has the address of a replica tells where its log ends",
