@@ -48,7 +48,6 @@ export class Joining {
   #cluster: string | undefined;
   /** The current registration. */
   #self: Member | undefined;
-  #named: Member | undefined;
   /** Aborted when the registration ends. */
   #registered = new AbortController();
   /** Version of the group's state that has this life of the node, or has the node not in sync at all. */
@@ -67,7 +66,7 @@ export class Joining {
    * wait for its place in the group, or for an operator.
    */
   get named(): Member | undefined {
-    return this.#named;
+    return this.#self?.number === this.#options.store.identity?.number ? this.#self : undefined;
   }
 
   /** Id of the cluster. Undefined before the node has entered it for the first time. */
@@ -127,7 +126,6 @@ export class Joining {
     this.#registered = new AbortController();
     this.#state = registration === undefined ? "outside" : "rejoining";
     this.#self = undefined;
-    this.#named = undefined;
     if (registration === undefined) return false;
     const self = { number: registration.number, incarnation: registration.incarnation };
     this.#self = self;
@@ -139,7 +137,6 @@ export class Joining {
     const { store, group, state, logs, ring, clock, onPlace, log } = this.#options;
     const removedEpoch = async () => lastEpochOf((await ring.read())?.value, group);
     await this.#adopt(self.number);
-    if (!signal.aborted) this.#named = self;
     const tell = withoutRepetition(log);
     const pause = createBackoff(clock, 50, 2000);
     while (!signal.aborted) {

@@ -87,7 +87,8 @@ export class EndpointResolver {
       this.#lastServers = records
         .filter(({ name }) => !isNowhere(name))
         .map(({ name, port, priority }) => ({ host: name, port, priority }));
-      if (this.#lastServers.length === 0) throw new Error("the service is not offered there");
+      const nowhere = { kind: "unlisted", detail: "the service is not offered there" } as const;
+      if (this.#lastServers.length === 0) failures.set(service, nowhere);
     } catch (error) {
       if (this.#lastServers.length === 0) failures.set(service, failureOf("unlisted", error));
     }

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { Mutant } from "./mutant.ts";
@@ -43,10 +44,8 @@ export async function hunt(mutant: Mutant, { limitMs, hint = 0, seedsMin }: Hunt
   child.stdout.on("data", (data) => {
     output += data;
   });
-  const end = await new Promise((resolve) => {
-    child.once("close", (code, signal) => resolve(signal === null ? `exit code ${code}` : `${signal}`));
-  });
-  if (end === "SIGKILL") throw new Error(`"${mutant.name}" was not caught within ${limitMs} ms`);
-  if (end !== "exit code 0") throw new Error(`"${mutant.name}": the simulation has ended with ${end}`);
+  const [code, signal] = await once(child, "close");
+  if (signal === "SIGKILL") throw new Error(`"${mutant.name}" was not caught within ${limitMs} ms`);
+  if (code !== 0) throw new Error(`"${mutant.name}": the simulation has ended with exit code ${code}`);
   return JSON.parse(output);
 }
