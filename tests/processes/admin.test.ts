@@ -102,10 +102,16 @@ test("kvlab recover gives a group whose in-sync node is gone its other node, on 
     /every write that was acknowledged after that is on node \d+ alone, and is lost/,
   );
 
-  const unconfirmed = await typing("no\n", "recover", "zdata2", "--accept-data-loss");
-  assert.equal(unconfirmed.exitCode, 4);
-  assert.match(unconfirmed.stderr, /may be lost: node \d+ has the log .* is on node \d+ alone, and is lost/);
-  assert.match(unconfirmed.stderr, /not confirmed, nothing was done/);
+  // Another word, an input that ends at once, and one that ends within the word.
+  for (const typed of ["no\n", "", "zdata"]) {
+    const unconfirmed = await typing(typed, "recover", "zdata2", "--accept-data-loss");
+    assert.equal(unconfirmed.exitCode, 4);
+    assert.match(
+      unconfirmed.stderr,
+      /may be lost: node \d+ has the log .* is on node \d+ alone, and is lost/,
+    );
+    assert.match(unconfirmed.stderr, /not confirmed, nothing was done/);
+  }
   const stale = createClient(AdminService, transports.transportTo(`http://${router.address}`)).recover({
     group: "zdata2",
     acceptDataLoss: true,

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
 import { REFUSED } from "../../settings/exit-codes.ts";
@@ -86,9 +87,9 @@ export const recoverCommand = routerCommand(
 async function confirm(group: string, loss: string): Promise<void> {
   const reader = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const typed = await reader.question(
-      `Acknowledged writes of group ${group} may be lost: ${loss}.\nType its name to go on: `,
-    );
+    const asked = `Acknowledged writes of group ${group} may be lost: ${loss}.\nType its name to go on: `;
+    // Where nobody types, the input ends, and the question would wait for ever.
+    const typed = await Promise.race([reader.question(asked), once(reader, "close").then(() => "")]);
     if (typed.trim() !== group)
       throw new ExitError(REFUSED, `recover ${group}: not confirmed, nothing was done`);
   } finally {
