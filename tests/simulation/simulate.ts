@@ -18,7 +18,7 @@ Usage: npm run simulate -- [--seeds N] [--from N] [--seed N]
 
 /** As many as the smallest machine that we care for has cores. */
 const WORKERS = 2;
-/** Seeds that one process runs at most: what a run leaves behind in memory goes with it. */
+/** Seeds that one process runs at most, so that all end at about the same time. */
 const SHARE_MAX = 250;
 /** Of more failures only the seed and the violation are told. */
 const STORIES_MAX = 3;

@@ -45,6 +45,7 @@ export function guard(onBreach: (what: string) => void): () => void {
       throw breach(`${owner}.${name}`);
     });
   }
+  replace(AbortSignal, "any", anyOf);
   replace(
     globalThis,
     "Date",
@@ -65,4 +66,17 @@ export function guard(onBreach: (what: string) => void): () => void {
   return () => {
     for (const end of ends.reverse()) end();
   };
+}
+
+/**
+ * As AbortSignal.any. The runtime's own keeps each signal that has a listener until it is aborted, and all of a cluster
+ * with it: those of a killed process, or of a run that has ended, never are.
+ */
+function anyOf(signals: readonly AbortSignal[]): AbortSignal {
+  const any = new AbortController();
+  for (const signal of signals) {
+    if (signal.aborted) any.abort(signal.reason);
+    else signal.addEventListener("abort", () => any.abort(signal.reason), { once: true });
+  }
+  return any.signal;
 }
