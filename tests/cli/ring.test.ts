@@ -248,8 +248,9 @@ all             30.0 %  1,300  5.0 KiB
     assert.equal(missing.exitCode, 2);
     assert.match(
       missing.stderr,
-      /virtual-nodes must be given \(as --virtual-nodes\); allowed: a whole number/,
+      /virtual-nodes must be given \(as --virtual-nodes\); allowed: a whole number from 0 to 10000\n$/,
     );
+    assert.equal((await kvlab("ring", "set", "--virtual-nodes", "10001")).exitCode, 2);
     assert.equal((await kvlab("ring", "add")).exitCode, 2);
     assert.equal((await kvlab("ring", "add", "zdata3", "--rate", "fast")).exitCode, 2);
     assert.deepEqual(toy.changes, []);

@@ -1,4 +1,5 @@
 import process from "node:process";
+import { virtualNodesMax } from "../../cluster/ring/hash-ring.ts";
 import { print } from "../../settings/run-main.ts";
 import { number, optional, text, toggle, withDefault } from "../../settings/setting.ts";
 import { routerCommand } from "../command.ts";
@@ -97,8 +98,7 @@ export const ringSetCommand = routerCommand(
         placeholder: "COUNT",
         source: "flag",
         min: 0,
-        // The router says how many are allowed.
-        max: 2 ** 32 - 1,
+        max: virtualNodesMax,
       }),
       ...changeSettings,
     },
