@@ -4,7 +4,6 @@ import crc32 from "crc-32";
 export const virtualNodesMax = 10_000;
 
 const hashCount = 2 ** 32;
-const utf8 = new TextEncoder();
 
 /**
  * Which group a key belongs to. Each group has 1 + `virtualNodes` points, at `crc32(i + name)` for i = 0, 1, …; a key
@@ -99,8 +98,9 @@ export function hashOfKey(key: string): number {
   return hashOf(hashedPart(key));
 }
 
+/** CRC-32 of the text's UTF-8 bytes. */
 function hashOf(text: string): number {
-  return crc32.buf(utf8.encode(text)) >>> 0;
+  return crc32.str(text.toWellFormed()) >>> 0;
 }
 
 /** The key, or the non-empty text between its first `{` and the first `}` after that (Redis Cluster's hash tags). */

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
+import crc32 from "crc-32";
 import fc from "fast-check";
-import { HashRing, virtualNodesMax } from "../../../src/cluster/ring/hash-ring.ts";
+import { HashRing, hashOfKey, virtualNodesMax } from "../../../src/cluster/ring/hash-ring.ts";
 
 interface Vectors {
   sets: {
@@ -30,6 +31,20 @@ describe("HashRing", () => {
       assert.deepEqual(Object.fromEntries(ring.shares()), set.share);
     });
   }
+
+  it("places a key by the CRC-32 of its UTF-8 bytes, in which a lone surrogate is U+FFFD", () => {
+    const text = fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.array(fc.integer({ max: 0xffff, min: 0 })).map(ofUnits),
+    );
+    fc.assert(
+      fc.property(text, (key) => {
+        fc.pre(!key.includes("{"));
+        assert.equal(hashOfKey(key), crc32.buf(new TextEncoder().encode(key)) >>> 0);
+      }),
+      { examples: [["\ud800"], ["a\udc00b"], ["\ud83dx"], ["x\ud83d😀"], ["é日😀"]] },
+    );
+  });
 
   it("has no owner for any key, and no shares, without groups", () => {
     const ring = new HashRing([]);
@@ -130,3 +145,7 @@ describe("HashRing", () => {
     }
   });
 });
+
+function ofUnits(units: readonly number[]): string {
+  return String.fromCharCode(...units);
+}
