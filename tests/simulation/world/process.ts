@@ -15,8 +15,10 @@ const wallStartMs = 1_700_000_000_000;
 
 export type ProcessState = "running" | "paused" | "dead";
 
+type Kind = "timer" | "message";
+
 interface Held {
-  readonly kind: "timer" | "message";
+  readonly kind: Kind;
   readonly what: string;
   run: (() => void) | undefined;
 }
@@ -37,7 +39,8 @@ export class SimProcess {
   #wallOffsetMs: number;
   /** What the wall clock showed just before and after each of its jumps. */
   readonly #turnsMs: number[] = [];
-  #held: Held[] = [];
+  /** What came during a pause and what has come behind it, in its order. */
+  readonly #held: Readonly<Record<Kind, Held[]>> = { timer: [], message: [] };
   readonly #deathListeners = new Set<() => void>();
 
   /** `life` tells the lives of one name apart. */
@@ -97,19 +100,13 @@ export class SimProcess {
   resume(): void {
     if (this.#state !== "paused") return;
     this.#state = "running";
-    const held = this.#held.splice(0);
-    const delaysMs = { timer: this.#random.between(0, 0.5), message: this.#random.between(0, 0.5) };
-    for (const event of held) {
-      delaysMs[event.kind] += this.#random.between(0, 0.01);
-      this.#scheduler.after(delaysMs[event.kind], `${this.name} ${event.what}`, () => this.#run(event));
-    }
+    for (const kind of ["timer", "message"] as const) this.#release(kind, this.#random.between(0, 0.5));
   }
 
   /** Like SIGKILL. */
   kill(): void {
     if (this.#state === "dead") return;
     this.#state = "dead";
-    this.#held = [];
     for (const listener of this.#deathListeners) listener();
   }
 
@@ -126,7 +123,7 @@ export class SimProcess {
     return () => [firstMs, ...this.#turnsMs.slice(turns), this.clock.wallMs()];
   }
 
-  #schedule(kind: Held["kind"], delayMs: number, what: string, run: () => void): () => void {
+  #schedule(kind: Kind, delayMs: number, what: string, run: () => void): () => void {
     const event: Held = { kind, what, run };
     const cancel = this.#scheduler.after(delayMs, `${this.name} ${what}`, () => this.#run(event));
     return () => {
@@ -136,7 +133,19 @@ export class SimProcess {
   }
 
   #run(event: Held): void {
-    if (this.#state === "paused") this.#held.push(event);
+    const held = this.#held[event.kind];
+    if (this.#state === "paused" || held.length > 0) held.push(event);
     else if (this.#state === "running") event.run?.();
+  }
+
+  /** Handles what is held, one after another, unless the process is paused before. */
+  #release(kind: Kind, delayMs: number): void {
+    const [first] = this.#held[kind];
+    if (first === undefined) return;
+    this.#scheduler.after(delayMs, `${this.name} ${first.what}`, () => {
+      if (this.#state !== "running") return;
+      this.#held[kind].shift()?.run?.();
+      this.#release(kind, this.#random.between(0, 0.01));
+    });
   }
 }
