@@ -1,7 +1,7 @@
 import { type ChangeRingResponse, RingOutcome } from "../../gen/kvlab/v1/admin_pb.ts";
 import { REFUSED } from "../settings/exit-codes.ts";
 import { ExitError } from "../settings/run-main.ts";
-import { type RequestReport, requestReport } from "./ring-report.ts";
+import { type RequestReport, readRing, requestReport } from "./ring-report.ts";
 import type { Routers } from "./routers.ts";
 
 type Ask = Routers["ask"];
@@ -84,12 +84,16 @@ export interface AbortOutcome {
   readonly queue: readonly RequestReport[];
 }
 
-/** Errors: ExitError. */
-export async function askAbort(ask: Ask): Promise<AbortOutcome> {
+/**
+ * Aborts the change with this id. Undefined: the one that is under way, by its id: a second request that came late would let
+ * everything go forward again. Errors: ExitError.
+ */
+export async function askAbort(ask: Ask, id: number | undefined): Promise<AbortOutcome> {
+  const named = id ?? (await changeUnderWay(ask, "ring abort"));
   const { aborted, change, begun, queue } = await ask({
-    what: "ring abort",
+    what: `ring abort ${named}`,
     kind: "write",
-    call: ({ admin }, options) => admin.abortRing({}, options),
+    call: ({ admin }, options) => admin.abortRing({ change: BigInt(named) }, options),
   });
   return {
     aborted: Number(aborted),
@@ -97,6 +101,46 @@ export async function askAbort(ask: Ask): Promise<AbortOutcome> {
     ...(begun > 0n && { begun: Number(begun) }),
     queue: queue.map(requestReport),
   };
+}
+
+/** How an operator wants a change to go on. */
+export interface AskedPace {
+  /** For errors, without the change: e.g. `ring pause`. */
+  readonly what: string;
+  /** As in `askAbort`. */
+  readonly change: number | undefined;
+  readonly paused: boolean;
+  /** Undefined: as before. */
+  readonly rate?: number | undefined;
+}
+
+export interface PaceOutcome {
+  readonly change: number;
+  readonly paused: boolean;
+  /** Most keys a second. Absent: no limit. */
+  readonly rate?: number;
+}
+
+/** Errors: ExitError. */
+export async function askPace(ask: Ask, { what, change, paused, rate }: AskedPace): Promise<PaceOutcome> {
+  const id = change ?? (await changeUnderWay(ask, what));
+  const request = { change: BigInt(id), paused, ...(rate !== undefined && { rate: BigInt(rate) }) };
+  const answer = await ask({
+    what: `${what} ${id}`,
+    kind: "write",
+    call: ({ admin }, options) => admin.paceRing(request, options),
+  });
+  return {
+    change: Number(answer.change),
+    paused,
+    ...(answer.rate > 0n && { rate: Number(answer.rate) }),
+  };
+}
+
+async function changeUnderWay(ask: Ask, what: string): Promise<number> {
+  const { report } = await readRing(ask);
+  if (report.change !== undefined) return report.change.id;
+  throw new ExitError(REFUSED, `${what}: no ring change is under way`);
 }
 
 /** Changes that no longer wait, and those that do still. */

@@ -8,6 +8,7 @@ import { toAgentListing } from "./agent-messages.ts";
 import { answering, relayed } from "./errors.ts";
 import { firstTopology } from "./first-topology.ts";
 import {
+  fromChangeId,
   fromRate,
   fromRequest,
   toAbortedChange,
@@ -41,15 +42,15 @@ export function adminRoutes(router: ConnectRouter, node: RouterNode, clock: Cloc
       answering(async () => {
         return toRequestedChange(await node.changeRing(fromRequest(request), { dryRun }, signal));
       }),
-    paceRing: ({ paused, rate }, { signal }) =>
+    paceRing: ({ paused, rate, change }, { signal }) =>
       answering(async () => {
         const limit = rate === undefined ? undefined : fromRate(rate);
-        const change = await node.paceRing({ paused, rate: limit }, signal);
-        return { change: BigInt(change.id), rate: BigInt(change.rate ?? 0) };
+        const paced = await node.paceRing({ paused, rate: limit }, fromChangeId(change), signal);
+        return { change: BigInt(paced.id), rate: BigInt(paced.rate ?? 0) };
       }),
-    abortRing: (_request, { signal }) =>
+    abortRing: ({ change }, { signal }) =>
       answering(async () => {
-        return toAbortedChange(await node.abortRing(signal));
+        return toAbortedChange(await node.abortRing(fromChangeId(change), signal));
       }),
     withdrawRing: ({ request }, { signal }) =>
       answering(async () => {

@@ -111,11 +111,23 @@ export function toRequest(request: RingRequest): MessageInitShape<typeof RingReq
   }
 }
 
-/** Checked before it is rounded, so that the error says what was sent. Errors: OperationError (invalid). */
+/** Errors: OperationError (invalid). */
 export function fromRate(rate: bigint): number {
-  if (rate <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(rate);
-  const allowed = `a whole number of keys a second, at most ${Number.MAX_SAFE_INTEGER}`;
-  throw new OperationError("invalid", `rate ${rate}; allowed: ${allowed}`);
+  return checked("rate", rate, "a whole number of keys a second");
+}
+
+/** Undefined: whichever is under way. Errors: OperationError (invalid). */
+export function fromChangeId(id: bigint): number | undefined {
+  return id === 0n ? undefined : checked("change", id, "the id of a ring change");
+}
+
+/** Checked before it is rounded, so that the error says what was sent. */
+function checked(name: string, value: bigint, allowed: string): number {
+  if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);
+  throw new OperationError(
+    "invalid",
+    `${name} ${value}; allowed: ${allowed}, at most ${Number.MAX_SAFE_INTEGER}`,
+  );
 }
 
 /** Errors: OperationError (invalid). */

@@ -24,6 +24,7 @@ beforeEach(() => {
   toy.change = {};
   toy.changes.length = 0;
   toy.paces.length = 0;
+  toy.aborts.length = 0;
   toy.removed.length = 0;
   toy.withdrawals.length = 0;
 });
@@ -259,6 +260,7 @@ all             30.0 %  1,300  5.0 KiB
 
 describe("kvlab ring pause, resume, abort and remove", () => {
   it("do so, and say it", { timeout }, async () => {
+    toy.rings = [changingRing()];
     assert.deepEqual(await kvlab("ring", "pause"), done("change 8 is paused\n"));
     assert.deepEqual(await kvlab("ring", "resume"), done("change 8 goes on, at most 7 keys a second\n"));
     assert.deepEqual(await kvlab("ring", "resume", "--rate=0"), done("change 8 goes on\n"));
@@ -282,8 +284,27 @@ describe("kvlab ring pause, resume, abort and remove", () => {
     assert.deepEqual(toy.removed, ["zdata3"]);
   });
 
+  it("name the change: the one that is under way, or the one that is given", { timeout }, async () => {
+    for (const command of ["pause", "resume", "abort"]) {
+      const { exitCode, stderr } = await kvlab("ring", command);
+      assert.deepEqual([exitCode, stderr], [4, `kvlab: ring ${command}: no ring change is under way\n`]);
+    }
+    toy.rings = [changingRing()];
+    for (const operands of [[], ["7"]]) {
+      for (const command of ["pause", "resume", "abort"])
+        assert.equal((await kvlab("ring", command, ...operands)).exitCode, 0);
+    }
+    assert.deepEqual(
+      toy.paces.map(({ change }) => change),
+      [8n, 8n, 7n, 7n],
+    );
+    assert.deepEqual(toy.aborts, [8n, 7n]);
+    assert.equal((await kvlab("ring", "abort", "0")).exitCode, 2);
+  });
+
   it("says which changes wait still after an abort, and drops them when asked to", { timeout }, async () => {
     const [enters, nodes] = changingRing().queue;
+    toy.rings = [changingRing()];
     toy.aborted = { aborted: 8n, begun: 12n, queue: changingRing().queue };
     assert.deepEqual(
       await kvlab("ring", "abort"),
@@ -294,7 +315,6 @@ then: 128 virtual nodes a group, at most 9 keys a second
 \`kvlab ring withdraw\` drops what waits
 `),
     );
-    toy.rings = [changingRing()];
     toy.withdrawn = { withdrawn: [enters ?? {}, nodes ?? {}] };
     assert.deepEqual(
       await kvlab("ring", "withdraw"),

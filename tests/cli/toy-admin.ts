@@ -30,6 +30,8 @@ export interface ToyAdmin {
   /** What it was asked to do. */
   readonly changes: ChangeRingRequest[];
   readonly paces: PaceRingRequest[];
+  /** Ids of changes to abort. */
+  readonly aborts: bigint[];
   readonly removed: string[];
   readonly withdrawals: WithdrawRingRequest[];
   close(): Promise<void>;
@@ -44,6 +46,7 @@ export async function startToyAdmin(): Promise<ToyAdmin> {
     withdrawn: {},
     changes: [] as ChangeRingRequest[],
     paces: [] as PaceRingRequest[],
+    aborts: [] as bigint[],
     removed: [] as string[],
     withdrawals: [] as WithdrawRingRequest[],
   };
@@ -61,7 +64,10 @@ export async function startToyAdmin(): Promise<ToyAdmin> {
           toy.paces.push(request);
           return { change: 8n, rate: request.rate ?? 7n };
         },
-        abortRing: () => toy.aborted,
+        abortRing({ change }) {
+          toy.aborts.push(change);
+          return toy.aborted;
+        },
         listAgents() {
           const answer = toy.agents.length > 1 ? toy.agents.shift() : toy.agents[0];
           if (answer !== undefined) return answer;

@@ -73,7 +73,10 @@ test("operators see the ring, the keys of each group, and a change of the ring f
   assert.equal((await admin.getRing({})).progress?.paused, true);
   assert.deepEqual((await admin.paceRing({ paused: false, rate: 0n })).rate, 0n);
 
-  const aborted = await admin.abortRing({});
+  const late = { change: begun.change + 1n };
+  assert.equal((await failing(admin.paceRing({ ...late, paused: true }))).code, Code.FailedPrecondition);
+  assert.equal((await failing(admin.abortRing(late))).code, Code.FailedPrecondition);
+  const aborted = await admin.abortRing({ change: begun.change });
   assert.equal(aborted.aborted, begun.change);
   // Nothing had moved, or what had goes back first.
   const waits = aborted.begun === 0n ? aborted.queue : [];
@@ -102,6 +105,10 @@ test("requests that cannot be met fail with the documented codes, and say why", 
     /^rate 18446744073709551615; allowed: /,
   );
   assert.equal((await failing(admin.paceRing({ rate: 2n ** 64n - 1n }))).code, Code.InvalidArgument);
+  assert.match(
+    (await failing(admin.abortRing({ change: 2n ** 64n - 1n }))).rawMessage,
+    /^change 18446744073709551615; allowed: /,
+  );
   const twice = await failing(admin.changeRing({ request: { change: { case: "add", value: "zdata1" } } }));
   assert.equal(twice.code, Code.FailedPrecondition);
   const many = await failing(admin.changeRing({ request: { change: { case: "virtualNodes", value: 1e6 } } }));

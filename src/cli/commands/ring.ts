@@ -4,10 +4,22 @@ import { print } from "../../settings/run-main.ts";
 import { number, optional, text, toggle, withDefault } from "../../settings/setting.ts";
 import { routerCommand } from "../command.ts";
 import { describeRing, type Terminal } from "../ring/describe.ts";
-import { describeAbort, describeOutcome, describeWithdrawal } from "../ring/describe-outcome.ts";
+import {
+  describeAbort,
+  describeOutcome,
+  describePace,
+  describeWithdrawal,
+} from "../ring/describe-outcome.ts";
 import { followRing } from "../ring/follow.ts";
 import { readRing } from "../ring-report.ts";
-import { type AskedChange, askAbort, askChange, askWithdrawal } from "../ring-requests.ts";
+import {
+  type AskedChange,
+  type AskedPace,
+  askAbort,
+  askChange,
+  askPace,
+  askWithdrawal,
+} from "../ring-requests.ts";
 import { jsonSetting } from "../router-settings.ts";
 import type { Session } from "../session.ts";
 
@@ -25,6 +37,16 @@ const rate = number({
   min: 0,
   max: 1_000_000_000,
 });
+
+const change = optional(
+  number({
+    meaning: "Only the change with this id, as `kvlab ring` shows it. Without it, the one that is under way.",
+    placeholder: "CHANGE",
+    source: "operand",
+    min: 1,
+    max: Number.MAX_SAFE_INTEGER,
+  }),
+);
 
 const watch = toggle(
   "Then show the progress until nothing changes any more. Ctrl-C ends that, and not the change.",
@@ -134,9 +156,10 @@ export const ringPauseCommand = routerCommand(
   {
     command: "kvlab ring pause",
     summary: "Pauses the change of the ring that is under way. All keys stay available.",
-    settings: { json: jsonSetting },
+    settings: { change, json: jsonSetting },
+    examples: ["kvlab ring pause"],
   },
-  ({ json }, session) => paceRing(session, { what: "ring pause", paused: true, json }),
+  ({ change, json }, session) => paceRing(session, { what: "ring pause", change, paused: true }, json),
 );
 
 export const ringResumeCommand = routerCommand(
@@ -144,14 +167,15 @@ export const ringResumeCommand = routerCommand(
     command: "kvlab ring resume",
     summary: "Lets a paused change of the ring go on, or changes the rate of one that is under way.",
     settings: {
+      change,
       rate: optional({ ...rate, meaning: `${rate.meaning} Without it, the rate stays as it was.` }),
       watch,
       json: jsonSetting,
     },
     examples: ["kvlab ring resume", "kvlab ring resume --rate 20000"],
   },
-  async ({ rate, watch, json }, session) => {
-    const exitCode = await paceRing(session, { what: "ring resume", paused: false, rate, json });
+  async ({ change, rate, watch, json }, session) => {
+    const exitCode = await paceRing(session, { what: "ring resume", change, paused: false, rate }, json);
     return watch ? await followRing(session, json) : exitCode;
   },
 );
@@ -161,11 +185,11 @@ export const ringAbortCommand = routerCommand(
     command: "kvlab ring abort",
     summary:
       "Aborts the change of the ring that is under way: what has moved goes back. A group that was to enter stays outside until it is added again. Aborted once more, everything goes forward again. Changes that wait begin all the same: kvlab ring withdraw drops them.",
-    settings: { watch, json: jsonSetting },
-    examples: ["kvlab ring abort --watch"],
+    settings: { change, watch, json: jsonSetting },
+    examples: ["kvlab ring abort --watch", "kvlab ring abort 8"],
   },
-  async ({ watch, json }, session) => {
-    const outcome = await askAbort(session.ask);
+  async ({ change, watch, json }, session) => {
+    const outcome = await askAbort(session.ask, change);
     await print(json ? `${JSON.stringify(outcome)}\n` : describeAbort(outcome));
     return watch ? await followRing(session, json) : 0;
   },
@@ -209,27 +233,9 @@ async function changeRing(
   return watch && !dryRun ? await followRing(session, json) : 0;
 }
 
-interface Pace {
-  readonly what: string;
-  readonly paused: boolean;
-  readonly rate?: number | undefined;
-  readonly json: boolean;
-}
-
-async function paceRing({ ask }: Session, { what, paused, rate, json }: Pace): Promise<number> {
-  const answer = await ask({
-    what,
-    kind: "write",
-    call: ({ admin }, options) =>
-      admin.paceRing({ paused, ...(rate !== undefined && { rate: BigInt(rate) }) }, options),
-  });
-  const [change, limit] = [Number(answer.change), Number(answer.rate)];
-  const shown = limit > 0 ? `, at most ${limit} keys a second` : "";
-  await print(
-    json
-      ? `${JSON.stringify({ change, paused, ...(limit > 0 && { rate: limit }) })}\n`
-      : `change ${change} ${paused ? "is paused" : `goes on${shown}`}\n`,
-  );
+async function paceRing({ ask }: Session, asked: AskedPace, json: boolean): Promise<number> {
+  const outcome = await askPace(ask, asked);
+  await print(json ? `${JSON.stringify(outcome)}\n` : describePace(outcome));
   return 0;
 }
 

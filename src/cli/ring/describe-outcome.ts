@@ -1,7 +1,7 @@
 import { percent } from "../cluster-status.ts";
 import { counted } from "../plural.ts";
 import type { RequestReport } from "../ring-report.ts";
-import type { AbortOutcome, ChangeOutcome, WithdrawalOutcome } from "../ring-requests.ts";
+import type { AbortOutcome, ChangeOutcome, PaceOutcome, WithdrawalOutcome } from "../ring-requests.ts";
 import { bytes, table } from "../table.ts";
 import { grouped } from "../transfer/progress.ts";
 import { describeRequest } from "./describe.ts";
@@ -45,6 +45,11 @@ function plan(moves: ChangeOutcome["moves"]): string {
     ]);
   }
   return table(["FROM", "TO", "SHARE", ...(isCounted ? ["KEYS", "SIZE"] : [])], rows);
+}
+
+export function describePace({ change, paused, rate }: PaceOutcome): string {
+  const limit = rate === undefined ? "" : `, at most ${rate} keys a second`;
+  return `change ${change} ${paused ? "is paused" : `goes on${limit}`}\n`;
 }
 
 /** What an abort does, and what it leaves standing. */

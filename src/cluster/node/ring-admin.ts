@@ -9,7 +9,15 @@ import type { TopologySource } from "../metadata/topology.ts";
 import type { MisplacedKeys, PeerAt } from "../replication/peer.ts";
 import type { MoveShare } from "../ring/changing-ring.ts";
 import { noPrimaryReason, placementOf, placeOfGroup, primaryOf } from "../ring/placement.ts";
-import { aborted, paced, requested, shapeAfter, shapeAfterQueue, withdrawn } from "../ring/ring-change.ts";
+import {
+  aborted,
+  type Pace,
+  paced,
+  requested,
+  shapeAfter,
+  shapeAfterQueue,
+  withdrawn,
+} from "../ring/ring-change.ts";
 import { type RingUpdate, untilRingSeen, updateRing } from "../ring/update-ring.ts";
 import { type AskReport, allMoves, movesBetween, type RingStatus, ringStatus } from "./ring-status.ts";
 
@@ -46,6 +54,13 @@ export interface RequestedChange {
   readonly moves: readonly PlannedMove[];
   /** Changes that come before it. */
   readonly ahead: number;
+}
+
+/** A change that was paused, or goes on. */
+export interface PacedChange {
+  readonly id: number;
+  /** Most keys a second. Undefined: no limit. */
+  readonly rate: number | undefined;
 }
 
 export interface AbortedChange {
@@ -105,12 +120,9 @@ export class RingAdmin {
     };
   }
 
-  /** Returns the change. Errors: invalid, refused, unavailable, outcome-unknown. */
-  async pace(
-    pace: { readonly paused: boolean; readonly rate?: number | undefined },
-    signal: AbortSignal,
-  ): Promise<{ readonly id: number; readonly rate: number | undefined }> {
-    const { after } = await this.#update((ring) => paced(ring, pace), signal);
+  /** `change`: its id; undefined: whichever is under way. Errors: invalid, refused, unavailable, outcome-unknown. */
+  async pace(pace: Pace, change: number | undefined, signal: AbortSignal): Promise<PacedChange> {
+    const { after } = await this.#update((ring) => paced(ring, pace, change), signal);
     const { id = 0, rate } = after.change ?? {};
     const limit = rate === undefined ? "" : `, at most ${rate} keys a second`;
     this.#options.log(
@@ -119,9 +131,9 @@ export class RingAdmin {
     return { id, rate };
   }
 
-  /** Errors: refused, unavailable, outcome-unknown. */
-  async abort(signal: AbortSignal): Promise<AbortedChange> {
-    const { before, after } = await this.#update(aborted, signal);
+  /** `change`: as in `pace`. Errors: refused, unavailable, outcome-unknown. */
+  async abort(change: number | undefined, signal: AbortSignal): Promise<AbortedChange> {
+    const { before, after } = await this.#update((ring) => aborted(ring, change), signal);
     const id = before.change?.id ?? 0;
     this.#options.log(`ring change ${id} is aborted, on an operator's word`);
     // Behind it, another change may have begun in the same step.

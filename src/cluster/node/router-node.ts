@@ -17,8 +17,15 @@ import { type TopologySource, WatchedTopology } from "../metadata/topology.ts";
 import { groupRegister } from "../replication/group-register.ts";
 import { type PeerAt, type SilenceReport, withinCluster } from "../replication/peer.ts";
 import { noPrimaryReason, primaryOf } from "../ring/placement.ts";
+import type { Pace } from "../ring/ring-change.ts";
 import { removeGroup } from "./remove-group.ts";
-import { type AbortedChange, type RequestedChange, RingAdmin, type WithdrawnChanges } from "./ring-admin.ts";
+import {
+  type AbortedChange,
+  type PacedChange,
+  type RequestedChange,
+  RingAdmin,
+  type WithdrawnChanges,
+} from "./ring-admin.ts";
 import type { AskReport, RingStatus } from "./ring-status.ts";
 
 export interface RouterNodeOptions {
@@ -178,19 +185,19 @@ export class RouterNode {
   }
 
   /**
-   * Pauses the change under way or lets it go on. `rate`: keys a second; 0: no limit; undefined: as before. Errors: invalid,
-   * refused, unavailable, outcome-unknown.
+   * Pauses the change under way or lets it go on. `change`: its id; undefined: whichever it is. Errors: invalid, refused,
+   * unavailable, outcome-unknown.
    */
-  paceRing(
-    pace: { readonly paused: boolean; readonly rate?: number | undefined },
-    signal: AbortSignal,
-  ): Promise<{ readonly id: number; readonly rate: number | undefined }> {
-    return this.#ring.pace(pace, signal);
+  paceRing(pace: Pace, change: number | undefined, signal: AbortSignal): Promise<PacedChange> {
+    return this.#ring.pace(pace, change, signal);
   }
 
-  /** Aborts the change under way: what has moved goes back. Errors: refused, unavailable, outcome-unknown. */
-  abortRing(signal: AbortSignal): Promise<AbortedChange> {
-    return this.#ring.abort(signal);
+  /**
+   * Aborts the change under way: what has moved goes back. `change`: as in `paceRing`. Errors: refused, unavailable,
+   * outcome-unknown.
+   */
+  abortRing(change: number | undefined, signal: AbortSignal): Promise<AbortedChange> {
+    return this.#ring.abort(change, signal);
   }
 
   /** Takes a request out of those that wait, or all of them. Errors: invalid, refused, unavailable, outcome-unknown. */

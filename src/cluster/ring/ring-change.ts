@@ -61,9 +61,11 @@ export function moved(ring: RingState, move: Move, id: number): RingState {
   return ended({ ...raised(ring), change: { ...change, done: [...change.done, { from, to }] } });
 }
 
-/** The ring while what has moved goes back. Aborted once more, it goes forward again. Errors: refused. */
-export function aborted(ring: RingState): RingState {
-  const change = changeOf(ring);
+/**
+ * The ring while what has moved goes back. Aborted once more, it goes forward again. `id`: see `changeOf`. Errors: refused.
+ */
+export function aborted(ring: RingState, id?: number): RingState {
+  const change = changeOf(ring, id);
   const next = raised(ring);
   const { virtualNodes, groups } = ring;
   // What has not moved counts as moved back already.
@@ -101,12 +103,16 @@ function isSameRequest(a: RingRequest, b: RingRequest): boolean {
   return a.kind === b.kind && a.group === b.group;
 }
 
-/** The ring with its change paused or resumed. `rate`: keys a second; 0: no limit; undefined: as before. Errors: refused. */
-export function paced(
-  ring: RingState,
-  { paused, rate }: { readonly paused: boolean; readonly rate?: number | undefined },
-): RingState {
-  const { rate: before, ...change } = changeOf(ring);
+/** How an operator wants a change to go on. */
+export interface Pace {
+  readonly paused: boolean;
+  /** Keys a second. 0: no limit. Undefined: as before. */
+  readonly rate?: number | undefined;
+}
+
+/** The ring with its change paused or resumed. `id`: see `changeOf`. Errors: refused. */
+export function paced(ring: RingState, { paused, rate }: Pace, id?: number): RingState {
+  const { rate: before, ...change } = changeOf(ring, id);
   const next = rate ?? before ?? 0;
   checkRate(next === 0 ? undefined : next);
   return { ...raised(ring), change: { ...change, paused, ...(next > 0 && { rate: next }) } };
@@ -185,8 +191,15 @@ function tried(shape: RingShape, request: RingRequest): RingShape | undefined {
   }
 }
 
-function changeOf({ change }: RingState): RingChange {
+/** The change under way. `id`: of the one that is meant; undefined: whichever. Errors: refused. */
+function changeOf({ change }: RingState, id: number | undefined): RingChange {
   if (change === undefined) throw new OperationError("refused", "no ring change is under way");
+  if (id !== undefined && id !== change.id) {
+    throw new OperationError(
+      "refused",
+      `ring change ${id} is not under way any more, or was not yet: ring change ${change.id} is`,
+    );
+  }
   return change;
 }
 

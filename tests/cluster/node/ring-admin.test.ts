@@ -97,15 +97,15 @@ test("a change begins, the next one waits, and each can be paced and aborted", a
   );
   assert.deepEqual([queued.outcome, queued.change, queued.ahead], ["queued", undefined, 1]);
   assert.ok(queued.moves.length >= 4);
-  assert.deepEqual(await clock.settled(router.paceRing({ paused: true }, never)), {
+  assert.deepEqual(await clock.settled(router.paceRing({ paused: true }, undefined, never)), {
     id: begun.change,
     rate: 1,
   });
   assert.equal(ring().change?.paused, true);
-  await clock.settled(router.paceRing({ paused: false, rate: 0 }, never));
+  await clock.settled(router.paceRing({ paused: false, rate: 0 }, undefined, never));
   assert.equal(ring().change?.rate, undefined);
   await clock.settled(router.changeRing({ kind: "drain", group: "zdata1" }, {}, never));
-  const aborted = await clock.settled(router.abortRing(never));
+  const aborted = await clock.settled(router.abortRing(undefined, never));
   // Nothing had moved, so what waited has begun.
   const next = ring().change?.id;
   assert.deepEqual(aborted, {
@@ -139,8 +139,12 @@ test("what cannot be done is refused, by name", async () => {
   await refused(change({ kind: "drain", group: "zdata3" }, true), "refused", /"zdata3" is not in the ring/);
   await refused(change({ kind: "virtual-nodes", virtualNodes: 2 }), "refused", /has 2 virtual nodes/);
   await refused(change({ kind: "virtual-nodes", virtualNodes: 1e6 }), "invalid", /virtual nodes 1000000/);
-  await refused(router.paceRing({ paused: true }, never), "refused", /no ring change is under way/);
-  await refused(router.abortRing(never), "refused", /no ring change is under way/);
+  await refused(
+    router.paceRing({ paused: true }, undefined, never),
+    "refused",
+    /no ring change is under way/,
+  );
+  await refused(router.abortRing(undefined, never), "refused", /no ring change is under way/);
 });
 
 test("a group without a primary is not let in, nor drained", async () => {
@@ -220,7 +224,7 @@ test("a group is removed only when it is outside the ring and its nodes are stop
     code: "refused",
     message: /enters the ring with change \d+; "kvlab ring abort"/,
   });
-  await clock.settled(router.abortRing(never));
+  await clock.settled(router.abortRing(undefined, never));
   await nodes.get("zdata3")?.leave();
   await cluster.sees(router, "its node is gone", ({ groups }) => groups.get("zdata3")?.nodes.length === 0);
   const lastEpoch = router.topology.current?.groups.get("zdata3")?.state?.value.epoch ?? assert.fail();

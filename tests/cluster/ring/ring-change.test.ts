@@ -131,6 +131,18 @@ describe("a ring change", () => {
     assert.equal(paced(paused, { paused: false, rate: 0 }).change?.paused, false);
   });
 
+  it("is paused, resumed and aborted only if it is the one that is meant: a second abort would go forward again", () => {
+    const ring = requested(written, { kind: "virtual-nodes", virtualNodes: 6 });
+    const id = ring.change?.id ?? 0;
+    assert.deepEqual(aborted(ring, id), aborted(ring));
+    assert.deepEqual(paced(ring, { paused: true }, id), paced(ring, { paused: true }));
+    const back = aborted(movedOne(ring), id);
+    assert.notEqual(back.change?.id, id);
+    const other = new RegExp(`ring change ${id} is not under way .*: ring change ${back.change?.id} is`);
+    refuses("refused", other, () => aborted(back, id));
+    refuses("refused", other, () => paced(back, { paused: true }, id));
+  });
+
   it("aborted before a move has ended is over at once; the new group stays outside, and what waits begins", () => {
     const ring = requested(requested(written, addC), { kind: "virtual-nodes", virtualNodes: 6 });
     const back = aborted(ring);
