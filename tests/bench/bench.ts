@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
 import process from "node:process";
+import { progress } from "../support/progress.ts";
 import { describeMachine } from "./machine.ts";
 import { commandLine, readOptions } from "./options.ts";
-import { progress } from "./progress.ts";
 import { type Report, writeJson } from "./report/json.ts";
 import { svgOf } from "./report/svg.ts";
 import { reportOf } from "./report/table.ts";

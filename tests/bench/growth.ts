@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import process from "node:process";
+import { progress } from "../support/progress.ts";
 import { CommandLine } from "./command-line.ts";
 import { measureCompaction, steadyPutsPerSecond } from "./growth/compaction.ts";
 import type { Growth } from "./growth/growth.ts";
@@ -9,7 +10,6 @@ import { startStore } from "./growth/store.ts";
 import { type GrowthClient, measureWork, startClient } from "./growth/work.ts";
 import { startAll } from "./load-suite.ts";
 import { describeMachine } from "./machine.ts";
-import { progress } from "./progress.ts";
 import { versionOf } from "./runtimes.ts";
 
 const HELP = `Measures how the store grows with its number of keys: of 20 bytes, with values of 100.

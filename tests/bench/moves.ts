@@ -3,12 +3,12 @@ import { createClient } from "@connectrpc/connect";
 import { AdminService, type GetRingResponse, type RingRequest } from "../../gen/kvlab/v1/admin_pb.ts";
 import { KvClient } from "../../src/client/index.ts";
 import { createTransports } from "../../src/client/transport/http2.ts";
+import { progress } from "../support/progress.ts";
 import { until } from "../support/until.ts";
 import { CommandLine } from "./command-line.ts";
 import { Latencies } from "./latencies.ts";
 import { type Kvlab, patienceMs, startKvlab } from "./peers/kvlab.ts";
 import { cpuSecondsOf } from "./peers/process-stats.ts";
-import { progress } from "./progress.ts";
 import type { Runtime } from "./runtimes.ts";
 import { tableOf } from "./statistics.ts";
 

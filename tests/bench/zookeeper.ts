@@ -1,9 +1,9 @@
 import process from "node:process";
 import { ZooKeeper } from "../../src/zookeeper/index.ts";
+import { progress } from "../support/progress.ts";
 import { until } from "../support/until.ts";
 import { startZooKeeper } from "../support/zookeeper.ts";
 import { CommandLine } from "./command-line.ts";
-import { progress } from "./progress.ts";
 import type { Runtime } from "./runtimes.ts";
 import { tableOf } from "./statistics.ts";
 import { SteadyChanges } from "./zookeeper/steady-changes.ts";

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { progress } from "../support/progress.ts";
 import { type ChaosResult, runChaos } from "./run.ts";
 
 const HELP = `Runs a cluster of processes on a real ZooKeeper ensemble under faults, while its ring changes, and checks all that it
@@ -105,9 +106,4 @@ function seconds(ms: number): string {
 function runtimeName(): string {
   if ("Bun" in globalThis) return "Bun";
   return "Deno" in globalThis ? "Deno" : "Node.js";
-}
-
-/** One line that is written over, on a terminal only. */
-function progress(text: string): void {
-  if (process.stdout.isTTY) process.stdout.write(`\r\u001b[K${text}`);
 }

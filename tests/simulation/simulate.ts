@@ -3,6 +3,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { progress } from "../support/progress.ts";
 import { type RunResult, runSeed } from "./run.ts";
 import { shrink } from "./shrink.ts";
 import { tellStory } from "./story.ts";
@@ -138,11 +139,6 @@ function startWorker(
       resolve(code);
     }),
   );
-}
-
-/** One line that is written over, on a terminal only. */
-function progress(text: string): void {
-  if (process.stdout.isTTY) process.stdout.write(`\r\u001b[K${text}`);
 }
 
 /** Says whether the seed fails, and how. */

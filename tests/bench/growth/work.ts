@@ -1,7 +1,7 @@
+import { progress } from "../../support/progress.ts";
 import { type LoadClient, startLoadClient } from "../clients/load-client.ts";
 import type { Round } from "../load.ts";
 import { measureLoad } from "../measure.ts";
-import { progress } from "../progress.ts";
 import type { GrowthStore } from "./store.ts";
 
 /** Puts come last: they alone change a log. */
