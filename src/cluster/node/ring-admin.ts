@@ -218,12 +218,19 @@ export class RingAdmin {
     return await countMisplaced(options, this.#topology(), group, shape).catch(() => undefined);
   }
 
-  /** Changes the ring, and waits until this router sees that. */
+  /**
+   * Changes the ring, and waits until this router sees that. Not for a caller who has gone: the request may have waited in a
+   * paused process for hours, and who sent it has done something else since.
+   */
   async #update(
     change: (ring: RingState) => RingState | Promise<RingState>,
     signal: AbortSignal,
   ): Promise<RingUpdate> {
-    const update = await updateRing(this.#register, change);
+    const update = await updateRing(this.#register, async (ring) => {
+      const next = await change(ring);
+      signal.throwIfAborted();
+      return next;
+    });
     await untilRingSeen(this.#options, update.after.version, signal, seenTimeoutMs).catch(() => {});
     return update;
   }

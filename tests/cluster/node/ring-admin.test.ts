@@ -127,6 +127,22 @@ test("a change begins, the next one waits, and each can be paced and aborted", a
   assert.ok(moves.every(({ done, progress }) => !done && progress === undefined));
 });
 
+test("nothing is done for a caller who has gone", async () => {
+  const { cluster, router } = await written();
+  const { clock } = cluster;
+  await clock.settled(router.changeRing({ ...addThird, rate: 1 }, {}, never));
+  const before = router.topology.current?.ring?.value;
+  const gone = AbortSignal.abort(new Error("the caller has gone"));
+  const calls: (() => Promise<unknown>)[] = [
+    () => router.changeRing({ kind: "virtual-nodes", virtualNodes: 64 }, {}, gone),
+    () => router.paceRing({ paused: true }, undefined, gone),
+    () => router.abortRing(undefined, gone),
+  ];
+  for (const call of calls) await assert.rejects(clock.settled(call()), /the caller has gone/);
+  const { ring } = await clock.settled(router.ring(never));
+  assert.deepEqual([ring.change, ring.queue], [before?.change, undefined]);
+});
+
 test("what cannot be done is refused, by name", async () => {
   const { cluster, router } = await written();
   const refused = async (call: Promise<unknown>, code: string, message: RegExp) => {
