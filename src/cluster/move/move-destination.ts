@@ -25,6 +25,13 @@ const burstSeconds = 1;
 /** How often a move that is slow on purpose looks whether it still is to be. */
 const paceMsMax = 500;
 
+/**
+ * Revisions that are skipped beyond those of the source. It goes on with its other keys, and a caller who does not know of the
+ * end of the move yet names a write after what it has reached by then. What names a revision that this group has not reached
+ * is refused: such a write might then never be repeated. As many take the source some fifty seconds at least.
+ */
+const skippedRevisions = 1_000_000;
+
 /** How often it asks the source again for what it has had last: more often than the source gives up an attempt. */
 const keepAliveMs = 10_000;
 
@@ -219,7 +226,7 @@ class Attempt {
     log.admit();
     const { seq } = store.last;
     // Always raised: what is forgotten of the requests that were copied counts up to the last raise.
-    const ahead = Math.max(store.revisionOf(seq) + 1, revision) - seq;
+    const ahead = Math.max(store.revisionOf(seq) + 1, revision + skippedRevisions) - seq;
     const accepted = log.propose([], {
       move: { kind: "accept", change, from: move.from, revision, ahead, requestsAfter },
     });

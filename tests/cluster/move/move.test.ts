@@ -176,6 +176,24 @@ test("a request that was answered before its key moved is answered the same afte
   }
 });
 
+test("a write that was named after a later revision of the former group is carried out", async () => {
+  const groups = await Groups.start(["zdata1", "zdata2"]);
+  for (const key of keys) await groups.put(key, "before");
+  const former = new Map(keys.map((key) => [key, groups.ownerOf(key)]));
+  await groups.add("zdata3");
+  await groups.change((ring) => requested(ring, { kind: "add", group: "zdata3" }));
+  await groups.untilMoved();
+  const moved = keys.find((key) => groups.ownerOf(key) === groups.node("zdata3")) ?? assert.fail();
+  const left = keys.find((key) => groups.ownerOf(key) === former.get(moved)) ?? assert.fail();
+  // The group goes on with its other keys, and a caller who has not seen the end of the move sends it a write of the moved one.
+  let afterRevision = 0;
+  for (let count = 0; count < 500; count++) afterRevision = await groups.put(left, `${count}`);
+  const requestId = { id: "id", afterRevision };
+  const revision = await groups.put(moved, "after", { requestId });
+  assert.equal(await groups.put(moved, "after", { requestId }), revision);
+  assert.equal((await groups.get(moved)).text, "after");
+});
+
 test("requests do not multiply when their keys go back and forth, and are still known", async () => {
   const groups = await Groups.start(["zdata1", "zdata2"]);
   const placed = new Map<string, number>();

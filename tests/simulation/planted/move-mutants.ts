@@ -39,7 +39,11 @@ export const moveMutants: readonly Mutant[] = [
     promise: "a key's revision only rises, also when it moves to a group with a shorter log",
     withinSeeds: 60,
     edits: [
-      [destination, "Math.max(store.revisionOf(seq) + 1, revision) - seq", "store.revisionOf(seq) + 1 - seq"],
+      [
+        destination,
+        "Math.max(store.revisionOf(seq) + 1, revision + skippedRevisions) - seq",
+        "store.revisionOf(seq) + 1 - seq",
+      ],
     ],
   },
   {
