@@ -52,7 +52,9 @@ export function twoPhaseCommitTests(connectString: string): void {
       await takePart(await connect(), "a", notingHandlers());
       const beginner = await coordinate(await connect());
       const id = await beginner.begin({ participants: ["a"] });
-      const other = await coordinate(lagging(await connect()));
+      const { client, lag } = lagging(await connect());
+      const other = await coordinate(client);
+      lag();
       assert.deepEqual(await other.outcome(id), { outcome: "committed" });
       await other.finish(id);
     }),
@@ -299,17 +301,23 @@ export function twoPhaseCommitTests(connectString: string): void {
   );
 }
 
-/** A client whose server finds nothing before it has caught up. */
-function lagging(client: ZooKeeper): ZooKeeper {
-  let hasCaughtUp = false;
-  return new Proxy(client, {
-    get(target, name: keyof ZooKeeper) {
+/**
+ * A client whose server finds nothing from `lag` on until it has caught up. To be called just before a read: the events of a
+ * real server come in order with what it has, so those that a cache follows must not come meanwhile.
+ */
+function lagging(target: ZooKeeper): { client: ZooKeeper; lag: () => void } {
+  let lags = false;
+  const client = new Proxy(target, {
+    get(_, name: keyof ZooKeeper) {
       const found = target[name];
       if (typeof found !== "function") return found;
-      if (name === "get" && !hasCaughtUp)
-        return async () => Promise.reject(new ZooKeeperError("NO_NODE", "it lags"));
-      hasCaughtUp ||= name === "sync";
+      if (name === "get" && lags) return async () => Promise.reject(new ZooKeeperError("NO_NODE", "it lags"));
+      if (name === "sync") lags = false;
       return found.bind(target);
     },
   });
+  const lag = () => {
+    lags = true;
+  };
+  return { client, lag };
 }
