@@ -68,6 +68,8 @@ export class MergedWatch implements WatchSource {
   readonly #removed: RemovedGroups;
   /** Groups that have not answered yet. */
   readonly #unanswered = new Set<string>();
+  /** Of a watch from now on that has not begun: which keys each group that has answered had taken by then. */
+  readonly #takenBefore = new Map<string, readonly KeysTaken[]>();
   /** Up to where all groups have been told. It moves when an answer is taken, so nothing before it is still on the way. */
   #positions: Positions;
   #isComplete = false;
@@ -197,14 +199,13 @@ export class MergedWatch implements WatchSource {
   async #follow(group: string, from: Start, life: Deadline): Promise<void> {
     const { lifetime } = this.#settings;
     let position = from;
-    let missed: Position | undefined;
     try {
       for await (const answer of this.#answersOf(group, () => position, life)) {
-        missed = "fromNow" in position && position.fromNow ? this.#missed(answer.taken) : undefined;
-        if (missed !== undefined) break;
         const { revision, epoch, given, taken } = answer;
         const begun = position;
         position = { revision, epoch };
+        const isFromNow = "fromNow" in begun && begun.fromNow;
+        if (isFromNow) this.#takenBefore.set(group, taken);
         const isFirst = this.#unanswered.delete(group);
         if (isFirst && !this.#positions.groups.has(group))
           this.#positions = after(this.#positions, group, position);
@@ -212,6 +213,9 @@ export class MergedWatch implements WatchSource {
         if (this.#unanswered.size === 0) this.#complete();
         // A token needs the position of every group. So no event is delivered before all groups have answered.
         if (this.#settings.from === undefined) await this.#ready.promise;
+        const place = this.#positions.groups.get(group);
+        if (isFromNow && place !== undefined && place.revision < revision)
+          return await this.#follow(group, place, life);
         if (given !== undefined) await lifetime.race(this.#given(given));
         for (const other of taken) {
           if (this.#mayComeFirst(other, begun)) await lifetime.race(this.#takenUpTo(other));
@@ -219,7 +223,6 @@ export class MergedWatch implements WatchSource {
         await this.#answers.put({ group, answer });
         if (answer.hasLeft) return this.#leave(group);
       }
-      if (missed !== undefined) await this.#follow(group, missed, life);
     } catch (reason) {
       if (life.ended !== undefined && lifetime.ended === undefined) this.#depart(group);
       else lifetime.end(ofGroup(group, reason));
@@ -242,16 +245,30 @@ export class MergedWatch implements WatchSource {
   }
 
   /**
-   * Where a group that answers late must begin, so that changes are told which were made there while the watch began: of keys
-   * that another group had when that answered. Undefined: nothing is missed.
+   * Moves the beginnings of a watch from now on, so that it has no gap: groups answer at different times, and a group may
+   * have changed keys before it answered that another one had not yet given away when that answered.
    */
-  #missed(taken: readonly KeysTaken[]): Position | undefined {
+  #closeGaps(): void {
+    for (let isClosed = false; !isClosed; ) {
+      isClosed = true;
+      for (const [group, taken] of this.#takenBefore) {
+        const begun = this.#positions.groups.get(group);
+        const revision = this.#firstMissed(taken);
+        if (begun === undefined || revision === undefined || begun.revision <= revision) continue;
+        this.#positions = after(this.#positions, group, { revision, epoch: 0n });
+        isClosed = false;
+      }
+    }
+    this.#takenBefore.clear();
+  }
+
+  /** After which revision a group has changed keys that another one still had where the watch of that begins. */
+  #firstMissed(taken: readonly KeysTaken[]): bigint | undefined {
     const missed = taken.filter(({ from, revision }) => {
       const position = this.#positions.groups.get(from);
       return position !== undefined && position.revision < revision;
     });
-    const [first] = missed.map(({ afterRevision = 0n }) => afterRevision).sort((a, b) => (a < b ? -1 : 1));
-    return first === undefined ? undefined : { revision: first, epoch: 0n };
+    return missed.map(({ afterRevision = 0n }) => afterRevision).sort((a, b) => (a < b ? -1 : 1))[0];
   }
 
   /**
@@ -313,6 +330,7 @@ export class MergedWatch implements WatchSource {
   }
 
   #complete(): void {
+    this.#closeGaps();
     this.#isComplete = true;
     this.#ready.resolve();
   }

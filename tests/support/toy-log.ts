@@ -29,7 +29,7 @@ export class ToyLog implements ToyPrimary {
   #isDue = false;
   /** Fails the next step of a watch. */
   fault: ConnectError | undefined;
-  /** What a watch after a revision is told first. */
+  /** What a watch after a revision, or from now on, is told first. */
   accepted: WatchAnswer["taken"];
   open = 0;
   readonly #epoch: bigint;
@@ -68,7 +68,8 @@ export class ToyLog implements ToyPrimary {
     };
     this.open++;
     signal.addEventListener("abort", () => this.open--);
-    const taken = request.afterRevision === undefined ? [] : (this.accepted ?? []);
+    const isTold = request.afterRevision !== undefined || request.fromNow;
+    const taken = isTold ? (this.accepted ?? []) : [];
     yield { events: [], revision: at, epoch: this.#epoch, taken };
     this.#isDue ||= at < this.#last;
     while (!signal.aborted) {

@@ -4,13 +4,26 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { ScanResponse } from "../../../gen/kvlab/v1/data_pb.ts";
 import { HistoryLostSchema, NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import { positionsOf, tokenOf } from "../../../src/client/positions.ts";
-import { keyValue, scanned } from "../../support/toy-groups.ts";
+import { sleep } from "../../../src/common/clock.ts";
+import { keyValue, scanned, type ToyPrimary } from "../../support/toy-groups.ts";
 import { event, shown, ToyLog } from "../../support/toy-log.ts";
 import { routerOf, started, twoLogs } from "../../support/toy-router.ts";
 import type { VirtualClock } from "../../support/virtual-clock.ts";
 
 function never(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+}
+
+/** A log whose watches say only after this time where they begin. */
+function answeringLate(log: ToyLog, clock: VirtualClock, afterMs: number): ToyPrimary {
+  return {
+    async *watch(request, signal) {
+      for await (const answer of log.watch(request, signal)) {
+        if (answer.events?.length === 0) await sleep(clock, afterMs);
+        yield answer;
+      }
+    },
+  };
 }
 
 test("a watch without a group first says where all groups are, and then tells the changes of all", async () => {
@@ -98,6 +111,27 @@ test("changes of keys that have come from another group wait until all those of 
     ],
   );
 });
+
+for (const first of ["g", "h"]) {
+  test(`keys that move while a watch begins are told of at both groups, and the answer of ${first} comes first`, async () => {
+    const { router, groups, clock, g, h } = twoLogs();
+    // What g says is from before it gave the keys, and what h says from after a change there.
+    h.append(event("a", 21n), event("b", 22n));
+    h.accepted = [{ from: "g", revision: 12n, afterRevision: 20n, ringChange: 2n }];
+    groups.primaries.g = answeringLate(g, clock, first === "g" ? 100 : 200);
+    groups.primaries.h = answeringLate(h, clock, first === "h" ? 100 : 200);
+    const watch = router.watch();
+    const { token } = await watch.next();
+    const begun = positionsOf(token).groups;
+    assert.deepEqual([begun.get("g")?.revision, begun.get("h")?.revision], [10n, 20n]);
+    g.append(event("a", 11n), event("b", 12n));
+    const told = [await watch.events(), await watch.events()];
+    assert.deepEqual(told.map(shown), [
+      ["a11", "b12"],
+      ["a21", "b22"],
+    ]);
+  });
+}
 
 test("after the token of a scan, which saw one group before and one after keys moved, changes come in order", async () => {
   const { groups, clock, g, h } = twoLogs();
