@@ -189,9 +189,11 @@ export class WatchClient {
   #begin(positions: Positions, begun: ReadonlyMap<string, Begun>, told: KvEvent | KvProgress): void {
     if (told.type !== "progress") this.#violated("is told of changes before it knows where it begins");
     this.#told.begin(positions);
+    const ring = this.#world.invariants.ring?.rings.get(Number(positions.ring.version));
     for (const [group, { firstEpoch, seq }] of begun) {
       if (this.#facts(group).firstEpoch !== firstEpoch) continue;
-      // Of a group that is not known yet, all will be told.
+      // With an old view of the ring: of a group that has entered it since, or is not known yet, all will be told.
+      if (ring !== undefined && !ring.groups.includes(group)) continue;
       const { revision } = positions.groups.get(group) ?? {};
       if (revision !== undefined && seqAt(this.#facts(group), Number(revision)) < seq)
         this.#violated(`begins at ${revision} of ${group}, and ${seq} was committed already`);
