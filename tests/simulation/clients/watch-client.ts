@@ -37,6 +37,7 @@ export class WatchClient {
   readonly #openMs = new Map<string, number>();
   /** After each event, about: who is slow gets behind, and is told from the log. */
   #pauseMs: number;
+  #isHurried = false;
   /** What came last, the newest last; nothing before the first watch, and when the history was lost. */
   #last: { readonly token: string }[] = [];
   /** Recoveries of its groups before the present watch. */
@@ -108,8 +109,9 @@ export class WatchClient {
     return Math.max(...this.groups.map((group) => this.#openMs.get(group) ?? Number.POSITIVE_INFINITY));
   }
 
-  /** From now on it is not slow. */
+  /** From now on it is not slow, and waits for nothing. */
   hurry(): void {
+    this.#isHurried = true;
     this.#pauseMs = 0;
   }
 
@@ -166,12 +168,24 @@ export class WatchClient {
   /** Where to begin; undefined: now. */
   async #token(): Promise<string | undefined> {
     const random = this.#random;
+    if (this.#world.profile.changesRing && !this.#isHurried && random.chance(0.2)) {
+      await this.#untilSealed();
+      this.#last = [];
+    }
     const last = this.#last.at(-1)?.token;
     if (last === undefined) return random.chance(0.3) ? await this.#scanned() : undefined;
     if (random.chance(0.1)) await this.#tryForeign(positionsOf(last));
     const { token } = random.chance(0.2) ? random.pick(this.#last) : { token: last };
     this.#last = [{ token }];
     return token;
+  }
+
+  /** Waits a while for keys that are about to change hands: a watch or scan that begins then must have no gap. */
+  async #untilSealed(): Promise<void> {
+    const { clock } = this.#process;
+    const { counts } = this.#world.invariants;
+    const before = counts.seal ?? 0;
+    for (let i = 0; i < 100 && (counts.seal ?? 0) === before; i++) await sleep(clock, 20);
   }
 
   /** The token of a scan: a watch after it misses nothing. */

@@ -83,6 +83,13 @@ export const clientMutants: readonly Mutant[] = [
     ],
   },
   {
+    name: "a watch from now on has a gap where keys move while it begins",
+    promise: "a watch misses nothing in the middle",
+    withinSeeds: 250,
+    focus: ["ring virtual nodes"],
+    edits: [[mergedWatch, "    this.#closeGaps();\n", ""]],
+  },
+  {
     name: "a token has the position of another group",
     promise: "a watch after a token tells what comes after it, of all groups",
     withinSeeds: 20,
