@@ -38,9 +38,11 @@ async function exchange(
   const left = operations.values();
   const carryOut = async () => {
     for (const operation of left) {
-      const isFull = operation.call.case === "get" && bytes >= answerBytesMax;
+      const isGet = operation.call.case === "get";
+      const isFull = isGet && bytes >= answerBytesMax;
       const answer = isFull ? noRoom(operation) : await answerAlone(calls, deadlines, operation);
-      const fits = bytes === 0 || bytes + bytesOf(answer) <= answerBytesMax;
+      // A write may have been applied, so that its answer must not be lost. It is short.
+      const fits = !isGet || bytes === 0 || bytes + bytesOf(answer) <= answerBytesMax;
       if (fits) bytes += bytesOf(answer);
       answers.push(fits ? answer : noRoom(operation));
     }

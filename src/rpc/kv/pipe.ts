@@ -136,7 +136,8 @@ export class Pipe implements DuplexCall<PipeRequest, Message> {
   #add(given: Answer, isGet: boolean): void {
     const bytes = bytesOf(given);
     if (isGet) this.#getBytes = Math.max(bytes, getBytesLeast, (this.#getBytes ?? 0) * 0.9);
-    const fits = this.#answerBytes === 0 || this.#answerBytes + bytes <= heldBytesMax;
+    // A write may have been applied, so that its answer must not be lost. It is short.
+    const fits = !isGet || this.#answerBytes === 0 || this.#answerBytes + bytes <= heldBytesMax;
     const answer = fits ? given : noRoom(given);
     this.#answers.push(answer);
     this.#answerBytes += fits ? bytes : bytesOf(answer);

@@ -5,6 +5,8 @@ import { create } from "@bufbuild/protobuf";
 import { createContextValues, createHandlerContext } from "@connectrpc/connect";
 import {
   DataService,
+  ExchangeRequestSchema,
+  type OperationSchema,
   type PipeRequest,
   PipeRequestSchema,
   type PipeResponseSchema,
@@ -93,4 +95,53 @@ test("of a caller that does not read so much is kept, and what does not fit is t
   const kept = sizes.filter((bytes) => bytes === MiB).length;
   assert.ok(kept >= 63 && kept <= 64, `${kept} MiB were kept`);
   assert.equal(sizes.filter((bytes) => bytes === -1).length, long - kept);
+});
+
+test("a write is told its outcome, however long the answers of the reads beside it are", {
+  timeout: 60_000,
+}, async () => {
+  let bytes = 2 * MiB;
+  let finish = () => {};
+  const calls: Pick<UnaryCalls, "get" | "put"> = {
+    async get() {
+      return { value: { case: "bytes", value: longest.subarray(0, bytes) }, revision: 1n };
+    },
+    put: () =>
+      new Promise((resolve) => {
+        finish = () => resolve({ revision: 2n });
+      }),
+  };
+  const { pipe, exchange } = pipeHandlers(calls as UnaryCalls, systemClock);
+  const get = { id: 1, call: { case: "get", value: { key: "a" } } } as const;
+  const put = { id: 2, call: { case: "put", value: { key: "b" } } } as const;
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+  const exchanging = exchange(create(ExchangeRequestSchema, { operations: [get, put] }));
+  await turn();
+  finish();
+  const { answers } = await exchanging;
+  assert.deepEqual(
+    answers.map(({ answer }) => answer?.case),
+    ["get", "put"],
+  );
+
+  const call = pipe.open({ onOutput: () => {}, onRoom: () => {} });
+  const begin = async (...operations: MessageInitShape<typeof OperationSchema>[]) => {
+    assert.ok(call.accept(create(PipeRequestSchema, { operations })));
+    await turn();
+  };
+  bytes = 1;
+  await begin(get);
+  call.take();
+  // With the 64 bytes that count for each answer, so that there is no room at all for another.
+  bytes = MiB - 64;
+  await begin(...Array.from({ length: 80 }, () => get), put);
+  finish();
+  await turn();
+  const told = new Map<string | undefined, number>();
+  for (let message = call.take(); message !== undefined; message = call.take()) {
+    for (const { answer } of message.answers ?? []) told.set(answer?.case, (told.get(answer?.case) ?? 0) + 1);
+  }
+  assert.equal(told.get("put"), 1, JSON.stringify([...told]));
+  assert.ok((told.get("failure") ?? 0) > 0, JSON.stringify([...told]));
 });
