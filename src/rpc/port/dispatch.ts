@@ -181,15 +181,17 @@ const strictJson: Partial<JsonReadOptions> & { textDecoder: TextDecoder } = {
 };
 
 /**
- * A malformed message is the caller's error, but Connect reports INTERNAL for the binary format. In all three protocols
- * its handlers abort the call's signal with the error before they write the error down.
+ * A malformed message is the caller's error, but Connect reports INTERNAL for the binary format. And what it says about JSON
+ * may repeat half a surrogate pair, which cannot be written in gRPC: the call would end without an answer. In all three
+ * protocols its handlers abort the call's signal with the error before they write the error down.
  */
 function blameSenderForMalformedMessages({ signal }: HandlerContext): void {
   signal.addEventListener("abort", () => {
     const error: unknown = signal.reason;
-    if (error instanceof ConnectError && error.rawMessage.startsWith("parse binary: ")) {
-      Object.assign(error, { code: Code.InvalidArgument });
-    }
+    if (!(error instanceof ConnectError)) return;
+    const { rawMessage } = error;
+    if (rawMessage.startsWith("parse binary: ")) Object.assign(error, { code: Code.InvalidArgument });
+    if (!rawMessage.isWellFormed()) Object.assign(error, { rawMessage: rawMessage.toWellFormed() });
   });
 }
 

@@ -97,6 +97,9 @@ describe("a malformed message is INVALID_ARGUMENT", () => {
     ["JSON of another shape", Buffer.from('{"key": {"a": 1}}'), "json"],
     ["JSON that is not UTF-8", Buffer.from('{"key": "\xff\xfe"}', "latin1"), "json"],
     ["JSON with half a surrogate pair", Buffer.from('{"key": "\\ud800"}'), "json"],
+    ["JSON with half a surrogate pair in the name of a field", Buffer.from('{"\\ud800": 1}'), "json"],
+    ["JSON with half a surrogate pair for a number", Buffer.from('{"ttlMs": "\\ud800"}'), "json"],
+    ["JSON with a surrogate pair outside of strings", Buffer.from('{"key": 😀}'), "json"],
   ];
   for (const [what, body, format] of bodies) {
     it(`: ${what}`, async () => {
