@@ -1,4 +1,5 @@
 import type { Clock } from "../../common/clock.ts";
+import { shownKey } from "../../common/shown-key.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import { unlessAborted } from "../metadata/retry-on-connection-loss.ts";
 import type { Primary } from "../replication/primary.ts";
@@ -222,7 +223,7 @@ async function waitOn(handedOver: Promise<void>, signal: AbortSignal): Promise<v
 }
 
 function noSuchKey(key: string): OperationError {
-  return new OperationError("not-found", `key ${JSON.stringify(key)} does not exist`);
+  return new OperationError("not-found", `key ${shownKey(key)} does not exist`);
 }
 
 /** Opens a scan. Errors: exhausted, unavailable (the node is stopping), those of the disk. */
@@ -254,5 +255,5 @@ function sizeOf({ operations }: WriteRequest): number {
 }
 
 function refusal(key: string, revision: number): string {
-  return `key ${JSON.stringify(key)} ${revision === 0 ? "does not exist" : `has revision ${revision}`}`;
+  return `key ${shownKey(key)} ${revision === 0 ? "does not exist" : `has revision ${revision}`}`;
 }

@@ -1,4 +1,5 @@
 import { batchOperationsMax, problemWithKeyLength } from "../../common/key-limits.ts";
+import { shownKey } from "../../common/shown-key.ts";
 import type { Compare, WriteOperation } from "../kv/write-plan.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 
@@ -46,7 +47,7 @@ export function checkBatch(
     if (keys.has(key)) {
       throw new OperationError(
         "invalid",
-        `the batch writes key ${JSON.stringify(key)} twice; each key may be once`,
+        `the batch writes key ${shownKey(key)} twice; each key may be once`,
       );
     }
     keys.add(key);

@@ -1,4 +1,5 @@
 import { type Clock, withTimeout } from "../../common/clock.ts";
+import { shownKey } from "../../common/shown-key.ts";
 import type { KeyGuard, KeyUse, ServedKeys } from "../kv/key-guard.ts";
 import type { KvStateMachine } from "../kv/kv-state-machine.ts";
 import type { RingState } from "../metadata/model.ts";
@@ -182,7 +183,7 @@ export class Ownership implements KeyGuard {
     if (served === undefined) return elsewhere(key, owner);
     return new OperationError(
       "invalid",
-      `keys ${shown(served)} and ${shown(key)} belong to the groups "${this.#options.group}" and "${owner.group}"; ` +
+      `keys ${shownKey(served)} and ${shownKey(key)} belong to the groups "${this.#options.group}" and "${owner.group}"; ` +
         "the keys of a batch must have the same {tag}",
     );
   }
@@ -194,13 +195,11 @@ export class Ownership implements KeyGuard {
 }
 
 function elsewhere(key: string, owner: Owner): OperationError {
-  return new OperationError("wrong-node", `key ${shown(key)} belongs to group "${owner.group}"`, { owner });
+  return new OperationError("wrong-node", `key ${shownKey(key)} belongs to group "${owner.group}"`, {
+    owner,
+  });
 }
 
 function notYet(): OperationError {
   return new OperationError("unavailable", "this node has not seen a ring with groups yet");
-}
-
-function shown(key: string): string {
-  return JSON.stringify(key.length > 64 ? `${key.slice(0, 64)}…` : key);
 }

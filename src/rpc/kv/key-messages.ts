@@ -25,6 +25,7 @@ import type { WatchScope } from "../../cluster/watch/scope.ts";
 import type { WatchEvent, WatchStep } from "../../cluster/watch/step.ts";
 import type { WatchOptions } from "../../cluster/watch/watcher.ts";
 import { asBuffer } from "../../common/as-buffer.ts";
+import { shownKey } from "../../common/shown-key.ts";
 
 /** Converts the messages of `kvlab.v1.DataService` to and from types of the core, whose numbers are below 2^53. */
 
@@ -106,7 +107,7 @@ function fromCompare({ key, condition }: CompareMessage): Compare {
   if (compared === undefined) {
     throw new OperationError(
       "invalid",
-      `a compare of the batch, of key ${JSON.stringify(key)}, has no condition; one of if_revision, if_absent, ` +
+      `a compare of the batch, of key ${shownKey(key)}, has no condition; one of if_revision, if_absent, ` +
         "if_present is needed",
     );
   }

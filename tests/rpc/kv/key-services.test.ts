@@ -1,10 +1,20 @@
 import assert from "node:assert/strict";
+import * as http2 from "node:http2";
 import { after, test } from "node:test";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { DataService, EventKind, type WatchResponse } from "../../../gen/kvlab/v1/data_pb.ts";
+import {
+  DataService,
+  EventKind,
+  GetRequestSchema,
+  PutRequestSchema,
+  type WatchResponse,
+} from "../../../gen/kvlab/v1/data_pb.ts";
 import { ConditionFailedSchema, HistoryLostSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import { RouterService } from "../../../gen/kvlab/v1/router_pb.ts";
+import { enveloped } from "../../../src/common/envelopes.ts";
 import { startEmbeddedCluster } from "../../support/embedded-cluster.ts";
+import { rawExchange } from "../../support/raw-exchange.ts";
 
 // Conditions, batches, request ids, expiry, scans and watches as a caller of the services sees them.
 
@@ -44,6 +54,32 @@ test("a refused condition is FAILED_PRECONDITION with the key and its revision",
   const absent = await failureOf(data.delete({ key: "c2", condition: { case: "ifPresent", value: true } }));
   assert.equal(absent.findDetails(ConditionFailedSchema)[0]?.revision, 0n);
   await data.delete({ key: "c", condition: { case: "ifRevision", value: revision } });
+});
+
+test("an error about a key of any length fits into the header fields that gRPC clients accept by default", async () => {
+  const session = http2.connect(`http://${address}`);
+  try {
+    const call = async (method: string, message: Uint8Array) => {
+      const headers = { ":path": `/kvlab.v1.DataService/${method}`, "content-type": "application/grpc" };
+      const { head, trailers } = await rawExchange(session, { headers, chunks: [enveloped(0, message)] });
+      // As RFC 9113, 6.5.2, counts them.
+      const sizes = Object.entries(trailers).map(([name, field]) => name.length + String(field).length + 32);
+      assert.equal(head[":status"], 200);
+      assert.ok(sizes.reduce((sum, size) => sum + size, 0) < 8192, `${method}: ${sizes}`);
+      return Number(trailers["grpc-status"]);
+    };
+    for (const character of ["a", '"', "\u0001", "ä", "中", "😀"]) {
+      const key = character.repeat(Math.floor(4096 / Buffer.byteLength(character)));
+      const condition = { case: "ifAbsent", value: true } as const;
+      const put = toBinary(PutRequestSchema, create(PutRequestSchema, { key, value: text(""), condition }));
+      const get = toBinary(GetRequestSchema, create(GetRequestSchema, { key }));
+      assert.equal(await call("Get", get), Code.NotFound);
+      assert.equal(await call("Put", put), 0);
+      assert.equal(await call("Put", put), Code.FailedPrecondition);
+    }
+  } finally {
+    session.destroy();
+  }
 });
 
 test("a batch is done as a whole, and its keys must be of one group", async () => {
