@@ -272,3 +272,30 @@ describe("a compression", () => {
     assert.equal(JSON.parse(stream.text.slice(5)).error.code, "unimplemented");
   });
 });
+
+describe("a client that sends its body only once it is told to (RFC 9110, 10.1.1)", () => {
+  it("is told so in HTTP/1.1", async () => {
+    const client = await dial(node.port);
+    const fields = `Host: a\r\nContent-Type: application/json\r\nContent-Length: ${json.length}\r\n`;
+    client.send(`POST ${put} HTTP/1.1\r\n${fields}Expect: 100-continue\r\nConnection: close\r\n\r\n`);
+    await client.receives(/^HTTP\/1\.1 100 /);
+    client.send(json);
+    assert.match(await client.closed, /HTTP\/1\.1 200 /);
+  });
+
+  for (const type of ["application/json", "application/proto", "application/grpc"]) {
+    it(`is told so in HTTP/2, with ${type}`, async () => {
+      const client = await dial(node.port);
+      const answer = () => framesIn(client.received()).filter(({ stream }) => stream === 1);
+      client.send(http2Hello);
+      client.send(headersFrame(1, { ...callHeaders(put, type), expect: "100-continue" }, false));
+      await until("it may go on", 5_000, () =>
+        answer().some(({ type: frameType }) => frameType === "HEADERS"),
+      );
+      const bodies = { "application/json": Buffer.from(json), "application/grpc": Buffer.from(enveloped) };
+      client.send(frame(0x0, endStream, 1, Reflect.get(bodies, type) ?? message));
+      await until("it is answered", 5_000, () => answer().some(({ flags }) => (flags & endStream) !== 0));
+      client.socket.destroy();
+    });
+  }
+});

@@ -120,11 +120,12 @@ function timeoutIn(
 }
 
 function isUnusual(headers: IncomingHttpHeaders, { encodingField }: FastFields): boolean {
-  const { ":method": verb, ":authority": authority, origin } = headers;
+  const { ":method": verb, ":authority": authority, origin, expect } = headers;
   const encoding = headers[encodingField];
   return (
     verb !== "POST" ||
     origin !== undefined ||
+    expect !== undefined ||
     (encoding !== undefined && encoding !== "identity") ||
     authority === undefined ||
     !isHost(authority)
