@@ -1,5 +1,6 @@
 /** Whether a method accepts the form of a request: verb, HTTP version, content type, compression. */
 
+import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { timerMsMax } from "../../common/clock.ts";
@@ -27,7 +28,8 @@ export function negotiate(request: Request, handler: UniversalHandler, query: st
 
 /** A GET says everything in its query: https://connectrpc.com/docs/protocol/#unary-get-request */
 function negotiateGet(query: string, handler: UniversalHandler): Rewrite | Refusal {
-  const encoding = new URLSearchParams(query).get("encoding") ?? "";
+  const parameters = new URLSearchParams(query);
+  const encoding = parameters.get("encoding") ?? "";
   if (encoding !== "json" && encoding !== "proto") {
     return {
       status: 400,
@@ -35,11 +37,28 @@ function negotiateGet(query: string, handler: UniversalHandler): Rewrite | Refus
       message: `encoding ${quoted(encoding)} in the query of a GET: allowed are json and proto, as in ?encoding=json&message={}`,
     };
   }
+  // Connect would answer INTERNAL.
+  if (parameters.get("base64") === "1" && !isBase64(parameters.get("message") ?? "")) {
+    return {
+      status: 400,
+      code: Code.InvalidArgument,
+      message: "the message in the query of a GET is not base64, as base64=1 says",
+    };
+  }
   return (header) => {
     // Has no meaning for a request without a body, but some clients always send it.
     header.delete("content-type");
     limitCall(header, handler, "connect");
   };
+}
+
+function isBase64(text: string): boolean {
+  try {
+    base64Decode(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function negotiatePost({ headers, httpVersion }: Request, handler: UniversalHandler): Rewrite | Refusal {

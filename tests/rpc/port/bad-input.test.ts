@@ -130,6 +130,16 @@ describe("a malformed message is INVALID_ARGUMENT", () => {
     assert.equal((await response.json()).code, "invalid_argument");
   });
 
+  it(": a GET whose message is not base64 although it says so", async () => {
+    const url = `${node.baseUrl}/kvlab.v1.DataService/Get?encoding=proto&base64=1&message=`;
+    const wrong = await fetch(`${url}%21%21`);
+    assert.deepEqual([wrong.status, (await wrong.json()).code], [400, "invalid_argument"]);
+    // Field 1, the key, is "??>": in both alphabets, with and without padding.
+    for (const message of ["CgM_Pz4", "CgM%2FPz4%3D", "CgM_Pz4%3D"]) {
+      assert.equal((await (await fetch(url + message)).json()).code, "not_found", message);
+    }
+  });
+
   it(": a message that was compressed with something else", async () => {
     const unknown = await post(put, "application/proto", Uint8Array.of(1, 2, 3), "zstd");
     assert.equal(JSON.parse(unknown.text).code, "unimplemented");
