@@ -38,6 +38,8 @@ export async function beginSnapshot(options: BeginSnapshotOptions): Promise<Snap
 interface OpenSnapshot {
   readonly file: DiskFile;
   readonly buffer: WriteBuffer;
+  /** The life that its header has. */
+  readonly life: bigint | undefined;
   readonly freeSlot: () => void;
 }
 
@@ -86,7 +88,7 @@ class Writer implements SnapshotWriter {
         const { life } = before;
         buffer.addLine(await headerOfDraft(this.#state, { identity: this.#identity, life, snapshot: true }));
         this.#headerBytes = buffer.end;
-        this.#open = { file, buffer, freeSlot };
+        this.#open = { file, buffer, life, freeSlot };
       } catch (error) {
         freeSlot();
         throw this.#reasonOf(error);
@@ -124,17 +126,18 @@ class Writer implements SnapshotWriter {
   }
 
   finish(): Promise<void> {
-    return this.#step(async ({ buffer, file }) => {
-      await buffer.flush();
+    return this.#step(async (open) => {
+      await open.buffer.flush();
       // Most of it before the log's turn, so that whoever waits for that does not wait for long.
-      await file.datasync();
-      await this.#state.inTurn((turn) => this.#replace(turn, file, buffer));
+      await open.file.datasync();
+      await this.#state.inTurn((turn) => this.#replace(turn, open));
       this.#end();
     });
   }
 
-  async #replace(turn: Turn, target: DiskFile, buffer: WriteBuffer): Promise<void> {
+  async #replace(turn: Turn, { file: target, buffer, life: headerLife }: OpenSnapshot): Promise<void> {
     const state = this.#state;
+    const { life } = state.file;
     const { base, epochs } = this.#head;
     const { requestsAfter, moves } = summaryAt(base.seq, this.#moves, this.#requests.forgotten(this.#moves));
     const promisedEpoch = Math.max(state.positions.promisedEpoch, base.epoch);
@@ -143,6 +146,9 @@ class Writer implements SnapshotWriter {
     buffer.addLine(
       formatControlLine({ kind: "base", base, records, epochs, promisedEpoch, requestsAfter, moves }),
     );
+    const frameBytes = this.#headerBytes + buffer.end - snapshotEnd;
+    // One that has begun since the header was written. Otherwise this log would look like an older copy at the next start.
+    if (life !== undefined && life !== headerLife) buffer.addLine(formatControlLine({ kind: "life", life }));
     await buffer.flush();
     await target.datasync();
     await keepReplaced(state, this.#head);
@@ -150,11 +156,11 @@ class Writer implements SnapshotWriter {
       endBytes: buffer.end,
       checksum: buffer.checksum,
       identity: this.#identity,
-      life: state.file.life,
+      life,
       isCopy: false,
       hasLostHeader: false,
       damage: undefined,
-      frameBytes: this.#headerBytes + buffer.end - snapshotEnd,
+      frameBytes,
       legacySeq: 0,
       offsets: new OffsetIndex(),
     });

@@ -155,3 +155,18 @@ it("a repaired log says so, and a snapshot ends that", async () => {
   assert.notEqual(again.identity?.repaired, true);
   await again.close();
 });
+
+it("a life that begins while a snapshot comes is the snapshot's, too", async () => {
+  const disk = await withLog();
+  const store = await openOn(disk);
+  const copy = await store.beginSnapshot({ base: { epoch: 9, seq: 30 }, epochs: [], requestsAfter: 0 });
+  await store.beginLife("12");
+  await copy.finish();
+  assert.equal(store.life, "12");
+  await store.close();
+  const again = await openOn(disk);
+  assert.equal(again.life, "12");
+  assert.equal(again.condition.kind, "intact");
+  assert.deepEqual(again.last, { epoch: 9, seq: 30 });
+  await again.close();
+});
