@@ -57,6 +57,8 @@ export class ReplicaGroup {
   logs: Versioned<GroupLogs> | undefined;
   /** Nodes that do not reach ZooKeeper, and hear of changes only by `tell` with their number. */
   readonly apart = new Set<number>();
+  /** Whether a key that is in the logs belongs to another group. */
+  isForeign: (key: string) => boolean = () => false;
   /** Whether there is a master that acts on reports of silence. */
   replacesSilent = false;
   readonly #nodes = new Map<number, ReplicaNode>();
@@ -110,7 +112,7 @@ export class ReplicaGroup {
       },
       log: (message) => this.log.push(`${number}: ${message}`),
       onPrimary: (primary) => {
-        node.keys = primary && node.keysOf(primary, this.clock, this.settings);
+        node.keys = primary && node.keysOf(primary, this.clock, this.settings, (key) => this.isForeign(key));
       },
       onFailure: (error) => this.failures.push(`${number}: ${error}`),
     });

@@ -49,8 +49,13 @@ export class ReplicaNode {
     return this.disk.records.flatMap(({ changes }) => changes.map(shown));
   }
 
-  /** The keys of its log, on top of a primary. */
-  keysOf(primary: Primary, clock: Clock, settings: ReplicationSettings): KvStateMachine {
+  /** The keys of its log, on top of a primary. `isForeign`: of another group's keys that are in the log. */
+  keysOf(
+    primary: Primary,
+    clock: Clock,
+    settings: ReplicationSettings,
+    isForeign: (key: string) => boolean,
+  ): KvStateMachine {
     const { store } = this;
     if (store === undefined) throw new Error(`node ${this.number} was never started`);
     const watches = new WatchHub(store, clock, (error) => {
@@ -60,20 +65,22 @@ export class ReplicaNode {
       primary,
       keys: store,
       watches,
-      guard: allKeys,
+      guard: allKeysBut(isForeign),
       clock,
       expiryTickMs: heartbeatMs(settings),
     });
   }
 }
 
-/** One group has all keys, for good. */
-const allKeys: KeyGuard = {
-  check: () => undefined,
-  hasLeft: false,
-  takesWrites: () => true,
-  served: () => ({ ringVersion: 1, has: () => true }),
-};
+/** One group has all other keys, for good. */
+function allKeysBut(isForeign: (key: string) => boolean): KeyGuard {
+  return {
+    check: () => undefined,
+    hasLeft: false,
+    takesWrites: (key) => !isForeign(key),
+    served: () => ({ ringVersion: 1, has: (key) => !isForeign(key) }),
+  };
+}
 
 function shown({ kind, key, value }: Change): string {
   return kind === "put"

@@ -68,9 +68,9 @@ export class Expiry {
       const due = keys.expired(wallMs, expiredKeysMax, { after });
       this.#lookedTo = due.length < expiredKeysMax ? undefined : due.at(-1);
       try {
-        const hasEnded = this.end(due, wallMs);
-        // What has expired but belongs to another group by now stays due.
-        if (!hasEnded && this.#lookedTo === undefined && after === undefined) break;
+        // What has expired but belongs to another group by now stays due. With only such keys there is no commit that would
+        // let other calls run before the next turn.
+        if (!this.end(due, wallMs)) break;
         await log.committed(keys.last.seq, primary.ended);
       } catch (error) {
         if (!(error instanceof OperationError)) throw error;

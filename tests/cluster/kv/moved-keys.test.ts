@@ -108,3 +108,23 @@ test("keys that are forgotten are gone", async () => {
   await clock.settled(group.put(1, "b", "1"));
   await assert.rejects(clock.settled(group.get(1, "a")), { code: "not-found" });
 });
+
+test("calls go on while many keys have expired that this group may not end, since they are another's", async () => {
+  const { group, clock, store, append } = await withCopies();
+  group.isForeign = (key) => key.startsWith("theirs");
+  const expiresMs = clock.wallMs() + 10;
+  const changes = Array.from({ length: 1000 }, (_, index) => putting(`theirs ${index}`, "1", { expiresMs }));
+  await append({ changes, move: { kind: "copy", revision: 502 } });
+  await clock.settled(group.put(1, "b", "1"));
+  const expired = store.expired.bind(store);
+  let looks = 0;
+  store.expired = (...range) => {
+    looks++;
+    if (looks > 100) throw new Error("it does nothing but look for expired keys");
+    return expired(...range);
+  };
+  const operations = [putOf("a", "1", 100), putOf("z", "1", 100)];
+  await clock.settled(group.write(1, { operations }));
+  await clock.until("own keys before and behind these have ended", () => store.keyCount === 1002);
+  assert.ok(looks > 0);
+});
