@@ -9,7 +9,7 @@ import type { WatchHub } from "../watch/hub.ts";
 import type { WatchStep } from "../watch/step.ts";
 import type { WatchOptions } from "../watch/watcher.ts";
 import { Expiry, expiredKeysMax } from "./expiry.ts";
-import type { KeyGuard } from "./key-guard.ts";
+import type { KeyGuard, ServedKeys } from "./key-guard.ts";
 import { type GroupScan, ServedScan } from "./served-scan.ts";
 import { planWrite, type WritePlan, type WriteRequest } from "./write-plan.ts";
 
@@ -142,8 +142,7 @@ export class KvStateMachine {
       }
       // Keys that are committed during such a wait may have expired already. But keys that expire after the call are
       // shown: otherwise a scan might never begin where keys keep expiring.
-      const keys = this.#keys.expired(Math.min(calledMs, this.#clock.wallMs()), expiredKeysMax, range);
-      const expired = keys.filter((key) => served.has(key));
+      const expired = this.#expired(Math.min(calledMs, this.#clock.wallMs()), range, served);
       if (expired.length === 0)
         return new ServedScan(
           opening(() => this.#keys.openScan(range)),
@@ -164,6 +163,17 @@ export class KvStateMachine {
       yield step.isCurrent && this.#guard.hasLeft ? { ...step, hasLeft: true } : step;
     }
     if (!signal.aborted) throw new OperationError("unavailable", "the primary has been replaced");
+  }
+
+  /** Served keys of a range that have expired: some, if there are any. Those of other groups may be long in the log. */
+  #expired(nowMs: number, range: KeyRange, served: ServedKeys): string[] {
+    for (let { start } = range; ; ) {
+      const keys = this.#keys.expired(nowMs, expiredKeysMax, { ...range, start });
+      const expired = keys.filter((key) => served.has(key));
+      if (expired.length > 0 || keys.length < expiredKeysMax) return expired;
+      // The next string after the last key.
+      start = `${keys.at(-1)}\0`;
+    }
   }
 
   #hasExpired({ expiresMs }: StoredValue): boolean {

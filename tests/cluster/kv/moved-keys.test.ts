@@ -128,3 +128,21 @@ test("calls go on while many keys have expired that this group may not end, sinc
   await clock.until("own keys before and behind these have ended", () => store.keyCount === 1002);
   assert.ok(looks > 0);
 });
+
+test("a scan shows no key past its time, however many of another group have expired before it", async () => {
+  const { group, clock, append } = await withCopies();
+  group.isForeign = (key) => key.startsWith("theirs");
+  const expiresMs = clock.wallMs() + 50;
+  const changes = Array.from({ length: 1000 }, (_, index) => putting(`theirs ${index}`, "1", { expiresMs }));
+  await append({ changes, move: { kind: "copy", revision: 502 } });
+  await clock.settled(group.write(1, { operations: [putOf("x", "1"), putOf("z", "1", 50)] }));
+  for (const range of [{ start: "b" }, { after: "b" }, { start: "b", after: "zz", reverse: true }]) {
+    clock.wallOffsetMs += 50;
+    // Before any timer of the primary has noticed.
+    const reader = await clock.settled(group.keys(1).scan(range, never));
+    const shown = reader.nextKeys(10).map(({ key }) => key);
+    assert.deepEqual(shown, ["x"]);
+    await reader.close();
+    await clock.settled(group.write(1, { operations: [putOf("z", "1", 50)] }));
+  }
+});
