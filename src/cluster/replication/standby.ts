@@ -92,9 +92,13 @@ export class Standby {
     }
   }
 
-  /** Promises durably to follow no epoch below `epoch`, in order with the messages. */
+  /** Promises durably to follow no epoch below `epoch`, of which this node is to be the primary, in order with the messages. */
   promise(epoch: number): Promise<void> {
-    return this.#inTurn(() => this.#store.promise(epoch));
+    return this.#inTurn(async () => {
+      // Nobody will send the rest of a snapshot that `kvlab recover` has cut short.
+      await this.#endSnapshot();
+      await this.#store.promise(epoch);
+    });
   }
 
   #inTurn<T>(action: () => Promise<T>): Promise<T> {
@@ -111,9 +115,8 @@ export class Standby {
     this.#leasedUntilMs = Math.max(this.#leasedUntilMs, leasedUntilMs);
     await store.promise(request.epoch);
     if (request.snapshot !== undefined) return this.#now(await this.#takeSnapshot(request, request.snapshot));
-    // The primary has abandoned its snapshot. An open writer would keep the log from being compacted.
-    await this.#snapshot?.writer.abort();
-    this.#snapshot = undefined;
+    // The primary has abandoned its snapshot.
+    await this.#endSnapshot();
     if (this.#needsSnapshot || request.previous.seq < store.base.seq || !holds(store, request.previous)) {
       return this.#now("mismatch");
     }
@@ -169,8 +172,7 @@ export class Standby {
 
   async #takeSnapshot(request: AppendRequest, chunk: SnapshotChunk): Promise<"ok" | "mismatch"> {
     if (chunk.index === 0) {
-      await this.#snapshot?.writer.abort();
-      this.#snapshot = undefined;
+      await this.#endSnapshot();
       // It was sent on a stream that has broken since, and comes late: what this log has got meanwhile is not in it.
       if (!this.#needsSnapshot && holds(this.#store, chunk.base)) return "mismatch";
       const writer = await this.#store.beginSnapshot(chunk);
@@ -198,6 +200,12 @@ export class Standby {
       this.#committedSeq = chunk.base.seq;
     }
     return "ok";
+  }
+
+  /** An open writer would keep the log from being compacted. */
+  async #endSnapshot(): Promise<void> {
+    await this.#snapshot?.writer.abort();
+    this.#snapshot = undefined;
   }
 
   /** Whether records may be missing anywhere in the log. */

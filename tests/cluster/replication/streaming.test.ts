@@ -178,6 +178,19 @@ test("a snapshot that comes late, on a stream that has broken, takes nothing awa
   assert.deepEqual([store.last, standby.committedSeq], [{ epoch: 1, seq: 2 }, 2]);
 });
 
+test("a replica that becomes primary in the middle of a snapshot can compact its log", async () => {
+  const { store } = await newLog();
+  const standby = standbyOf(store);
+  for (const seq of [1, 2]) await standby.append({ ...message(1, seq - 1, "a"), committedSeq: seq });
+  const { snapshot, ...whole } = snapshotOf(1, 9, []);
+  assert.ok(snapshot !== undefined);
+  assert.equal((await standby.append({ ...whole, snapshot: { ...snapshot, last: false } })).result, "ok");
+  // As after `kvlab recover`.
+  await standby.promise(2);
+  await store.compact();
+  assert.deepEqual(store.base, { epoch: 1, seq: 2 });
+});
+
 function standbyOf(store: ReplicaLog, isOutside: StandbyOptions["isOutside"] = () => false): Standby {
   return new Standby({ store, clock: new VirtualClock(), leaseMs: 500, isOutside });
 }
