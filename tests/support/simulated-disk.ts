@@ -158,6 +158,14 @@ export class SimulatedDisk implements Disk {
     this.#syncNames();
   }
 
+  /**
+   * The disk takes nothing of what was written to a file and not synced. As on Linux one sync fails for that, which is the
+   * caller's; then ext4 and XFS count these pages as clean, show what is in them, and no later sync writes them.
+   */
+  giveUpWrites(path: string): void {
+    this.#find(path).giveUp();
+  }
+
   /** Takes a file away, synced, which `give` can put here or on another disk of the same machine. */
   take(path: string): SimulatedFile {
     const inode = this.#find(path);

@@ -31,6 +31,11 @@ export class Inode {
     this.#changes = [];
   }
 
+  /** What has been written is shown, but will not be on the disk by any later sync. */
+  giveUp(): void {
+    this.#changes = [];
+  }
+
   crash(keep: () => number): void {
     const changes = this.#changes;
     this.#changes = [];

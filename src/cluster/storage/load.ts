@@ -53,6 +53,8 @@ export interface LoadedLog extends LogContents {
   readonly facts: Omit<LogFileFacts, "isCopy">;
   /** The file that the header was written for: see `Header.fileId`. */
   readonly fileId: string | undefined;
+  /** Where the last write begins: everything before it had been synced when it was made. */
+  readonly lastWriteFrom: number;
 }
 
 /**
@@ -71,6 +73,7 @@ export async function loadLog(
   const tables = new LogTables(new RequestTable(requestsMax));
   const pending: PlacedRecord[] = [];
   let endBytes = 0;
+  let lastWriteFrom = 0;
   let checksum = 0;
   let line = 1;
 
@@ -88,6 +91,8 @@ export async function loadLog(
     for (const token of tokens) {
       line = token.line;
       if (!checker.take(token)) continue;
+      // A rewrite may have moved the records of the write, and removed others.
+      lastWriteFrom = Math.max(0, token.offset - token.back);
       if (token.kind === "control" && token.control.kind === "base") {
         tables.requests.forget(forgottenIn(token.control));
       }
@@ -109,6 +114,7 @@ export async function loadLog(
     requests: tables.requests,
     pending,
     fileId: order.fileId,
+    lastWriteFrom,
     facts: {
       endBytes: checker.isGood ? endBytes : fileBytes,
       checksum,

@@ -1,8 +1,9 @@
 import { basename, dirname, resolve } from "node:path";
-import type { Disk, FileLock } from "./disk/disk.ts";
+import type { Disk, DiskFile, FileLock } from "./disk/disk.ts";
 import { lockFile } from "./disk/lock-file.ts";
 import { clearRbfile } from "./disk/rbfile.ts";
 import { LogFileError } from "./errors.ts";
+import { smallChunkBytes } from "./format/log-reader.ts";
 import { indexPaths } from "./index-file/contents.ts";
 import { loadByIndex } from "./index-file/load-by-index.ts";
 import { loadLog } from "./load.ts";
@@ -140,6 +141,7 @@ async function openState(options: LogSettings): Promise<LogState> {
       await keepBeside(options, part, `at line ${condition.line}, which an interrupted write has left`);
       await file.truncate(from);
     }
+    await writeAgain(file, loaded.lastWriteFrom, facts.endBytes);
     // A process that was killed may have left what only the machine's memory has: it counts as durable from here on.
     await file.datasync();
     await disk.syncDirectory(dbfile);
@@ -147,5 +149,17 @@ async function openState(options: LogSettings): Promise<LogState> {
   } catch (error) {
     await file.close();
     throw error;
+  }
+}
+
+/**
+ * Writes a part of a log again, the last write. A sync may have failed for it. Then the machine's memory still has it, but
+ * takes it for being on the disk (so ext4 and XFS on Linux), and no sync would put it there.
+ */
+async function writeAgain(file: DiskFile, from: number, to: number): Promise<void> {
+  for (let at = from; at < to; at += smallChunkBytes) {
+    const part = Buffer.alloc(Math.min(smallChunkBytes, to - at));
+    if ((await file.read(part, at)) < part.length) throw new Error("the file has become shorter");
+    await file.write(part, at);
   }
 }

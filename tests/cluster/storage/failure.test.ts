@@ -56,6 +56,31 @@ describe("a failed write or sync", () => {
     });
   }
 
+  it("leaves nothing that the next process takes for being on the disk", async () => {
+    const { disk, store } = await newLog();
+    await store.append([put(1, 1, "a", "1")]);
+    disk.intercept = ({ kind, path }) => {
+      if (kind !== "datasync") return;
+      disk.giveUpWrites(path);
+      throw systemError("EIO", path);
+    };
+    await assert.rejects(store.append([put(1, 2, "b", "x".repeat(600)), put(1, 3, "c", "3")]), {
+      code: "failed",
+    });
+    disk.intercept = undefined;
+    disk.kill();
+    const next = await openOn(disk);
+    const { seq } = next.durable;
+    await next.append([put(1, seq + 1, "d", "4")]);
+    next.commit(seq + 1);
+    const contents = await contentsOf(next);
+    disk.crash(() => 0);
+    const last = await openOn(disk);
+    assert.deepEqual(last.condition, { kind: "intact" });
+    assert.deepEqual(await contentsOf(last), contents);
+    await last.close();
+  });
+
   it("in the replacement of the log is fatal too", async () => {
     for (const failing of ["rename", "sync-directory"]) {
       const { disk, fatal, store } = await newLog();

@@ -126,10 +126,14 @@ async function loadBehind(log: DiskFile, index: IndexContents): Promise<LoadedLo
     frameBytes: begin.frameBytes,
   });
   const range = { from: begin.from, to: endBytes, legacyAllowed: false, chunkBytes };
+  // What the index stands for had been synced when it was made.
+  let lastWriteFrom = end.logBytes;
   for await (const tokens of readTokens(log, range)) {
     for (const token of tokens) {
-      const problem = token.kind === "bad" ? token.reason : order.take(token);
-      if (problem !== undefined) throw new IndexFileError(`the log is not intact: ${problem}`);
+      if (token.kind === "bad") throw notIntact(token.reason);
+      const problem = order.take(token);
+      if (problem !== undefined) throw notIntact(problem);
+      if (token.offset >= end.logBytes) lastWriteFrom = token.offset - token.back;
       if (token.kind !== "record") continue;
       tables.note(token, order);
       tables.show(token, order);
@@ -143,6 +147,7 @@ async function loadBehind(log: DiskFile, index: IndexContents): Promise<LoadedLo
     requests: tables.requests,
     pending: [],
     fileId,
+    lastWriteFrom,
     facts: {
       endBytes,
       checksum,
@@ -156,6 +161,10 @@ async function loadBehind(log: DiskFile, index: IndexContents): Promise<LoadedLo
       indexed: { logBytes: end.logBytes, indexBytes },
     },
   };
+}
+
+function notIntact(problem: string): IndexFileError {
+  return new IndexFileError(`the log is not intact: ${problem}`);
 }
 
 /**
