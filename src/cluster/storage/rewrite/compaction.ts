@@ -1,6 +1,7 @@
 import { isNoRoom } from "../../../common/no-room.ts";
 import type { Turn } from "../../../common/serial-queue.ts";
 import { LogFileError, LogStoreError } from "../errors.ts";
+import type { LogFile } from "../log-file.ts";
 import type { LogState } from "../state.ts";
 import { pace } from "./beside-calls.ts";
 import { Rewrite } from "./rewrite.ts";
@@ -24,8 +25,8 @@ export class Compactor {
   readonly #state: LogState;
   readonly #slot: RewriteSlot;
   #run: Promise<void> | undefined;
-  /** A smaller log is not tried again: the last attempt has left it as it is. */
-  #nextBytes = fileBytesMin;
+  /** The file that the last attempt has left as it is: it is not tried again while it is smaller than that. */
+  #tried: { readonly file: LogFile; readonly nextBytes: number } | undefined;
   #endedMs = Number.NEGATIVE_INFINITY;
   #openSnapshots = 0;
   #snapshotsClosed: PromiseWithResolvers<void> | undefined;
@@ -41,7 +42,7 @@ export class Compactor {
       this.#run = undefined;
       const { file, options } = this.#state;
       this.#endedMs = options.clock.monotonicMs();
-      this.#nextBytes = file.endBytes + Math.max(fileBytesMin, file.endBytes / 4);
+      this.#tried = { file, nextBytes: file.endBytes + Math.max(fileBytesMin, file.endBytes / 4) };
     });
     return this.#run;
   }
@@ -63,7 +64,8 @@ export class Compactor {
     if (health.isDamaged || health.failure !== undefined || health.isClosed) return false;
     if (positions.committedSeq <= positions.base.seq) return false;
     if (health.full === undefined) {
-      return file.endBytes >= this.#nextBytes && garbageBytes * 2 >= file.endBytes;
+      const nextBytes = this.#tried?.file === file ? this.#tried.nextBytes : fileBytesMin;
+      return file.endBytes >= nextBytes && garbageBytes * 2 >= file.endBytes;
     }
     const restedMs = options.clock.monotonicMs() - this.#endedMs;
     return garbageBytes >= fullGarbageBytesMin && restedMs >= fullPauseMs;

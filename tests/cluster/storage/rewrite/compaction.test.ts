@@ -175,6 +175,26 @@ describe("compaction", () => {
     await store.close();
   });
 
+  it("begins by itself also in a short log that has taken the place of a long one", async () => {
+    const big = "x".repeat(1024 * 1024);
+    const { disk, store } = await logWith([1, 2, 3, 4].map((seq) => put(1, seq, `key ${seq}`, big)));
+    store.commit(4);
+    await store.compact();
+    const head = { base: { epoch: 1, seq: 5 }, epochs: [{ epoch: 1, firstSeq: 1 }], requestsAfter: 0 };
+    await (await store.beginSnapshot(head)).finish();
+    let hasBegun = false;
+    disk.intercept = ({ kind, path }) => {
+      hasBegun ||= kind === "create" && path === rbfile;
+    };
+    for (let seq = 6; seq < 9; seq++) {
+      await store.append([put(1, seq, "key", big)]);
+      store.commit(seq);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(hasBegun, `${store.fileBytes} bytes, ${store.garbageBytes} of them garbage`);
+    await store.close();
+  });
+
   it("rests between two parts of the log, so that calls have most of the time", async () => {
     const clock = new VirtualClock();
     const store = await openOn(new SimulatedDisk(), { clock });
