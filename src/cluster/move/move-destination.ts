@@ -95,7 +95,7 @@ export class MoveDestination {
     const { clock, primary } = this.#options;
     primary.log.checkServing();
     await untilRingSeen(this.#options, change, primary.ended);
-    const attempt = new Attempt({ ...this.#options, change, move, name: this.#nextName() });
+    const attempt = new Attempt({ ...this.#options, change, move, nextName: () => this.#nextName() });
     const startedMs = clock.monotonicMs();
     await attempt.run((stage, keys, keysTotal) => {
       const elapsedMs = Math.round(clock.monotonicMs() - startedMs);
@@ -115,12 +115,13 @@ interface AttemptOptions extends MoveOptions {
   readonly change: number;
   readonly move: Move;
   /** See `MoveOutRequest.attempt`. */
-  readonly name: string;
+  readonly nextName: () => string;
 }
 
 /** One attempt to get the keys of a move, from the first step to the last. */
 class Attempt {
   readonly #options: AttemptOptions;
+  #name = "";
   #keys = 0;
   #keysTotal = 0;
   /** How many keys may be copied at once, as of `#earnedMs`. Below 0 after more were copied. */
@@ -133,11 +134,11 @@ class Attempt {
   }
 
   async run(tell: Tell): Promise<void> {
-    const { store, change, move, primary, log } = this.#options;
+    const { store, change, move, log } = this.#options;
     // What was accepted may be released. Then nobody serves it until the ring says so, paused or not.
     const isAccepted = store.moves.change === change && store.moves.accepted.has(move.from);
     if (!isAccepted) this.#checkUnderWay();
-    const { released, keys = 0 } = await this.#step({ kind: "begin" });
+    const { released, keys = 0 } = await this.#begin();
     if (released) {
       if (!isAccepted) {
         throw refused(
@@ -149,17 +150,29 @@ class Attempt {
     this.#checkUnderWay();
     this.#keysTotal = keys;
     tell("erase", 0, keys);
-    // What an earlier attempt has left must not stay if the source has deleted it since.
-    await primary.log.settled(primary.ended);
-    if (mayHaveStrays(store)) {
-      await forgetKeys({ ...this.#options, isForgotten: (key) => this.#isMoved(key), signal: primary.ended });
-    }
+    await this.#erase();
     const end = await this.#copy(() => tell("copy", this.#keys, Math.max(this.#keysTotal, this.#keys)), tell);
     await this.#accept(end);
     tell("release", this.#keys, this.#keys);
     await this.#step({ kind: "release" });
     log(`group "${move.from}" has given ${this.#keys} values of keys to this group`);
     await this.#complete();
+  }
+
+  async #begin(): Promise<MoveOutAnswer> {
+    this.#name = this.#options.nextName();
+    return await this.#step({ kind: "begin" });
+  }
+
+  /** What an earlier attempt has left must not stay if the source has deleted it since. */
+  async #erase(): Promise<void> {
+    const { store, clock, primary } = this.#options;
+    const startedMs = clock.monotonicMs();
+    await primary.log.settled(primary.ended);
+    if (!mayHaveStrays(store)) return;
+    await forgetKeys({ ...this.#options, isForgotten: (key) => this.#isMoved(key), signal: primary.ended });
+    // To go through many keys takes long, and the source gives an attempt up that asks for nothing.
+    if (clock.monotonicMs() - startedMs > keepAliveMs) await this.#begin();
   }
 
   async #copy(tellCopied: () => void, tell: Tell): Promise<MoveEnd> {
@@ -288,11 +301,11 @@ class Attempt {
   }
 
   async #step(step: MoveStep): Promise<MoveOutAnswer> {
-    const { topology, clock, primary, peerAt, change, move, name } = this.#options;
+    const { topology, clock, primary, peerAt, change, move } = this.#options;
     const source = topology.current?.groups.get(move.from);
     const address = primaryOf(source)?.address;
     if (address === undefined) throw new OperationError("unavailable", noPrimaryReason(move.from, source));
-    const request = { group: move.from, to: move.to, change, attempt: name, step };
+    const request = { group: move.from, to: move.to, change, attempt: this.#name, step };
     return await withTimeout(clock, stepTimeoutMs, primary.ended, (given) =>
       peerAt(address).moveOut(request, given),
     );
