@@ -19,17 +19,19 @@ export class NodeCluster {
   /** What the nodes have told their operators. */
   readonly log: string[] = [];
   readonly service: EmbeddedCoordination;
+  readonly #valueBytesMax: number;
   readonly #data = new Map<string, DataNode>();
   readonly #routers = new Map<string, RouterNode>();
 
-  static async start(): Promise<NodeCluster> {
+  static async start({ valueBytesMax = 1000 } = {}): Promise<NodeCluster> {
     const clock = new VirtualClock();
-    return new NodeCluster(clock, await EmbeddedCoordination.start({ clock }));
+    return new NodeCluster(clock, await EmbeddedCoordination.start({ clock }), valueBytesMax);
   }
 
-  private constructor(clock: VirtualClock, service: EmbeddedCoordination) {
+  private constructor(clock: VirtualClock, service: EmbeddedCoordination, valueBytesMax: number) {
     this.clock = clock;
     this.service = service;
+    this.#valueBytesMax = valueBytesMax;
   }
 
   async router(address: string, options: Pick<RouterNodeOptions, "newGroups"> = {}): Promise<RouterNode> {
@@ -58,7 +60,8 @@ export class NodeCluster {
   /** As `data`, without waiting until the node has joined. */
   start(group: string, address: string, store: LogStore): { node: DataNode; joined: Promise<void> } {
     const settings = defaultReplicationSettings;
-    const node = new DataNode({ ...this.#common(), group, store, settings, valueBytesMax: 1000 });
+    const valueBytesMax = this.#valueBytesMax;
+    const node = new DataNode({ ...this.#common(), group, store, settings, valueBytesMax });
     this.#data.set(address, node);
     return { node, joined: node.join(addressOf(address)) };
   }

@@ -13,6 +13,12 @@ import { Pacer } from "./pacer.ts";
 /** Content of the records of one chunk: little, so that no turn gets long. A single record may be longer. */
 const chunkBytesMax = 128 * 1024;
 
+/**
+ * The destination seals once few records are left. Where fewer than these fit into a chunk, since they are long, those that are
+ * left count as so many more: each of them may take as long as many short ones, and its writers wait.
+ */
+const chunkRecordsMin = 250;
+
 /** Names of attempts that are remembered: a step comes late by seconds, and attempts half a second after each other. */
 const begunMax = 1000;
 
@@ -180,9 +186,10 @@ export class MoveSource {
     if (records === undefined) throw refused("a compaction has removed records that were still to be copied");
     const visible = records.filter(({ seq }) => seq <= store.visible.seq);
     attempt.tailSeq = visible.at(-1)?.seq ?? attempt.tailSeq;
+    const left = store.visible.seq - attempt.tailSeq;
     const chunk = {
       records: this.#copies(visible.flatMap((record) => partOf(record, attempt.isMoved) ?? [])),
-      behind: store.visible.seq - attempt.tailSeq,
+      behind: Math.ceil(left * Math.max(1, chunkRecordsMin / Math.max(1, visible.length))),
     };
     if (seal === undefined || attempt.tailSeq < seal.seq) return chunk;
     // Watches of the destination wait for those of here, which learn of a release, but of no seal whose attempt fails then.

@@ -207,7 +207,7 @@ export interface MoveOutAnswer {
 export interface MoveChunk {
   /** Copies, in their order: `move.revision` is the source's. `epoch` and `seq` say nothing. */
   readonly records: readonly LogRecord[];
-  /** About how many records of the source's log are still to be looked through. Undefined: not known yet. */
+  /** About how many records of the source's log are still to be looked through; long ones count more. Undefined: not known yet. */
   readonly behind?: number | undefined;
   /** Set in the last chunk, after the seal. */
   readonly end?: MoveEnd | undefined;

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formatRingState, parseRingState } from "../../../src/cluster/metadata/codec.ts";
+import { ringPath } from "../../../src/cluster/metadata/paths.ts";
+import type { DataNode } from "../../../src/cluster/node/data-node.ts";
+import { placementOf } from "../../../src/cluster/ring/placement.ts";
+import { requested } from "../../../src/cluster/ring/ring-change.ts";
+import { type Clock, sleep } from "../../../src/common/clock.ts";
+import { NodeCluster } from "../../support/node-cluster.ts";
+
+const never = new AbortController().signal;
+
+/** Two groups, of which one has a thousand keys with values of this length. */
+async function cluster(valueBytes: number) {
+  const cluster = await NodeCluster.start({ valueBytesMax: valueBytes });
+  const { clock } = cluster;
+  const router = await cluster.router("r:1");
+  const source = await cluster.data("zdata1", "zdata1:1");
+  const destination = await cluster.data("zdata2", "zdata2:1");
+  for (const node of [source, destination]) {
+    await clock.until("it serves", () => node.status().unavailable === undefined);
+    await cluster.sees(node, "both are in the ring", ({ ring }) => ring?.value.groups.length === 2);
+  }
+  const session = await clock.settled(cluster.session());
+  const ring = async () => {
+    const { data, stat } = await clock.settled(session.get(ringPath));
+    return { value: parseRingState(ringPath, data), version: stat.version };
+  };
+  const placement = placementOf((await ring()).value);
+  const keys = Array.from({ length: 8000 }, (_, index) => `key-${index}`)
+    .filter((key) => placement.owner(key) === "zdata1")
+    .slice(0, 1000);
+  const value = new Uint8Array(valueBytes);
+  const put = (index: number) =>
+    source.calls.put({ key: keys[index % keys.length] ?? "", value, text: false }, never);
+  for (const index of keys.keys()) await clock.settled(put(index));
+
+  /** Drains the group while its keys are written at this pace. Returns how many seconds that takes. */
+  const drain = async (writesPerSecond: number, rate: number | undefined): Promise<number> => {
+    const { value, version } = await ring();
+    const drained = requested(value, { kind: "drain", group: "zdata1", rate });
+    await clock.settled(session.set(ringPath, formatRingState(drained), version));
+    const startMs = clock.monotonicMs();
+    while (router.topology.current?.ring?.value.groups.length !== 1) {
+      for (let ms = 0; ms < 25; ms += 1000 / writesPerSecond)
+        put(Math.floor(clock.random() * 1000)).catch(() => {});
+      await clock.pass(25);
+      assert.ok(clock.monotonicMs() - startMs < 120_000, cluster.log.slice(-5).join("\n"));
+    }
+    return (clock.monotonicMs() - startMs) / 1000;
+  };
+  return { clock, source, log: cluster.log, drain };
+}
+
+/** Lets what moves from a node go through a connection that takes so many values a second. */
+function slowDown({ peers }: DataNode, valuesPerSecond: number, clock: Clock): void {
+  const moveOut = peers.moveOut.bind(peers);
+  peers.moveOut = async (request, signal) => {
+    const answer = await moveOut(request, signal);
+    await sleep(clock, ((answer.chunk?.records.length ?? 0) * 1000) / valuesPerSecond, signal);
+    return answer;
+  };
+}
+
+test("keys with long values move while they are written: no more of them is left for the seal than can be copied then", async () => {
+  const { clock, source, log, drain } = await cluster(8000);
+  slowDown(source, 80, clock);
+  await drain(40, undefined);
+  assert.deepEqual(
+    log.filter((line) => line.includes("cannot be moved")),
+    [],
+  );
+});
