@@ -36,8 +36,8 @@ interface Attempt {
   readonly isMoved: (key: string) => boolean;
   /** The requests of all records after this revision are in the chunks. */
   readonly requestsAfter: number;
-  /** Undefined when the snapshot has been read. */
-  snapshot: SnapshotReader | undefined;
+  /** Open until the attempt ends, so that no compaction removes what is still to be copied of the tail. */
+  readonly snapshot: SnapshotReader;
   /** The log has been looked through up to here, once the snapshot, which ends here, has been read. */
   tailSeq: number;
   /** The last chunk, and its number. */
@@ -178,7 +178,7 @@ export class MoveSource {
 
   async #read(attempt: Attempt, signal: AbortSignal): Promise<MoveChunk> {
     const { snapshot } = attempt;
-    if (snapshot !== undefined) return await this.#pacer.run(() => this.#readSnapshot(attempt, snapshot));
+    if (!snapshot.isAtEnd) return await this.#pacer.run(() => this.#readSnapshot(attempt));
     const { primary, store } = this.#options;
     const { seal } = attempt;
     if (seal !== undefined) await primary.log.committed(seal.seq, signal);
@@ -199,12 +199,8 @@ export class MoveSource {
     return { ...chunk, end: { revision, requestsAfter: attempt.requestsAfter } };
   }
 
-  async #readSnapshot(attempt: Attempt, snapshot: SnapshotReader): Promise<MoveChunk> {
-    const records = await snapshot.next(chunkBytesMax);
-    if (snapshot.isAtEnd) {
-      await snapshot.close();
-      attempt.snapshot = undefined;
-    }
+  async #readSnapshot(attempt: Attempt): Promise<MoveChunk> {
+    const records = await attempt.snapshot.next(chunkBytesMax);
     const current = records
       .filter(({ seq }) => seq <= attempt.tailSeq)
       .map((record) => this.#withoutReplaced(record))
@@ -279,12 +275,13 @@ export class MoveSource {
     // Only what has asked for everything can have it: a step may come late.
     const isWhole = attempt === this.#attempt && attempt.last?.chunk.end !== undefined;
     if (attempt.seal === undefined || !isWhole) throw refused("the attempt has not come to its end");
-    log.admit();
-    // From here on the mark in the log takes the place of the seal.
-    attempt.seal.cancelTimer();
     const { change, move } = attempt;
-    const seq = log.propose([], { move: { kind: "release", change, to: move.to } });
     try {
+      // On a full disk the attempt ends, too: a compaction may make room.
+      log.admit();
+      // From here on the mark in the log takes the place of the seal.
+      attempt.seal.cancelTimer();
+      const seq = log.propose([], { move: { kind: "release", change, to: move.to } });
       await log.committed(seq, signal);
     } finally {
       await this.#end();
@@ -305,7 +302,7 @@ export class MoveSource {
     this.#cancelIdle();
     attempt?.seal?.cancelTimer();
     attempt?.seal?.lifted.resolve();
-    await attempt?.snapshot?.close();
+    await attempt?.snapshot.close();
   }
 }
 

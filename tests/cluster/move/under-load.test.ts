@@ -71,3 +71,13 @@ test("keys with long values move while they are written: no more of them is left
     [],
   );
 });
+
+test("no compaction removes what was written while keys were copied slowly", async () => {
+  const { clock, source, log, drain } = await cluster(1000);
+  slowDown(source, 2000, clock);
+  await drain(200, 100);
+  assert.deepEqual(
+    log.filter((line) => line.includes("cannot be moved")),
+    [],
+  );
+});
