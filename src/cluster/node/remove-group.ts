@@ -47,11 +47,13 @@ export async function removeGroup(name: string, options: RemoveGroupOptions): Pr
       const found = await retryOnConnectionLoss(task, () => session.children(groupPath(name)));
       const numbers = found.filter((child) => parseNumber(child) !== undefined);
       if (numbers.length > 0) throw new OperationError("refused", stopFirst(name, numbers));
-      if (ring?.outside?.includes(name)) {
-        const epochs = await epochsOf(name, session, options);
-        await updateRing(ringRegister(options), (now) => {
+      if (ring !== undefined) {
+        // By the ring as it is now: this router may not have seen that the group has entered, or was removed by another one.
+        await updateRing(ringRegister(options), async (now) => {
           checkPlace(now, name);
-          return removed(now, name, epochs);
+          return now.outside?.includes(name)
+            ? removed(now, name, await epochsOf(name, session, options))
+            : now;
         });
       }
       for (const child of found) await remove(task, `${groupPath(name)}/${child}`);

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Topology } from "../../../src/cluster/metadata/model.ts";
 import type { DataNode } from "../../../src/cluster/node/data-node.ts";
+import { removeGroup } from "../../../src/cluster/node/remove-group.ts";
 import type { RouterNode } from "../../../src/cluster/node/router-node.ts";
 import { HashRing } from "../../../src/cluster/ring/hash-ring.ts";
 import { placeOfGroup, waitingReason } from "../../../src/cluster/ring/placement.ts";
@@ -260,6 +262,53 @@ test("a group is removed only when it is outside the ring and its nodes are stop
   await clock.pass(2000);
   const shown = await session.get("/data/zdata3/primary");
   assert.equal(new TextDecoder().decode(shown.data), "1");
+});
+
+/** Removes zdata3, which has no nodes any more, by a router that has seen nothing else since then. */
+async function removeThird(cluster: NodeCluster, before: Topology): Promise<void> {
+  const session = await cluster.clock.settled(cluster.session());
+  const groups = new Map(before.groups);
+  groups.set("zdata3", { name: "zdata3", state: before.groups.get("zdata3")?.state, nodes: [] });
+  const options = {
+    topology: { ...before, groups },
+    session: () => session,
+    clock: cluster.clock,
+    access: "open",
+    askReport: () => Promise.reject(new Error("nobody is there")),
+    log: () => {},
+    signal: never,
+  } as const;
+  await cluster.clock.settled(removeGroup("zdata3", options));
+}
+
+test("a group that has entered the ring is not removed by a router that does not know yet", async () => {
+  const { cluster, router, nodes } = await written();
+  const before = router.topology.current ?? assert.fail();
+  await cluster.clock.settled(router.changeRing(addThird, {}, never));
+  await cluster.sees(router, "it is in the ring", ({ ring }) => ring?.value.groups.length === 3);
+  await nodes.get("zdata3")?.leave();
+  await assert.rejects(removeThird(cluster, before), { code: "refused", message: /is in the ring/ });
+  assert.ok(router.topology.current?.groups.get("zdata3")?.state !== undefined);
+});
+
+test("what is remembered of a removed group stays when another router ends a removal that was cut off", async () => {
+  const { cluster, router, nodes } = await written();
+  const { clock } = cluster;
+  await clock.settled(router.changeRing({ ...addThird, rate: 1 }, {}, never));
+  await clock.settled(router.abortRing(undefined, never));
+  await nodes.get("zdata3")?.leave();
+  const before = await cluster.sees(router, "its node is gone", ({ groups }) => {
+    return groups.get("zdata3")?.nodes.length === 0;
+  });
+  const session = await clock.settled(cluster.session());
+  // The first router has come so far: the ring knows, and the state is deleted.
+  const top = await clock.settled(session.get("/data/zdata3/top"));
+  await clock.settled(router.removeGroup("zdata3", never));
+  const { ring } = await cluster.sees(router, "it is gone", ({ groups }) => !groups.has("zdata3"));
+  await clock.settled(session.create("/data/zdata3", new Uint8Array(), "persistent", "open"));
+  await clock.settled(session.create("/data/zdata3/top", top.data, "persistent", "open"));
+  await removeThird(cluster, before);
+  assert.deepEqual(router.topology.current?.ring?.value.removed, ring?.value.removed);
 });
 
 test("a group that still holds keys is not removed while its nodes are there", async () => {
