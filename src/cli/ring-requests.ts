@@ -171,7 +171,20 @@ async function requestAt(ask: Ask, what: string, place: number) {
     call: ({ admin }, options) => admin.getRing({}, options),
   });
   const request = queue[place - 1];
-  if (request !== undefined) return request;
-  const waiting = queue.length === 1 ? "1 change waits" : `${queue.length} changes wait`;
-  throw new ExitError(REFUSED, `${what}: there is no change at place ${place}: ${waiting}`);
+  if (request === undefined) {
+    const waiting = queue.length === 1 ? "1 change waits" : `${queue.length} changes wait`;
+    throw new ExitError(REFUSED, `${what}: there is no change at place ${place}: ${waiting}`);
+  }
+  const { change } = request;
+  const last = queue.findLastIndex((other) => {
+    return other.change.case === change.case && other.change.value === change.value;
+  });
+  // Of several of the same a router drops the last one: the changes between them would then come after this one.
+  if (last >= place) {
+    throw new ExitError(
+      REFUSED,
+      `${what}: the change at place ${place} waits again at place ${last + 1}, which has to be dropped before`,
+    );
+  }
+  return request;
 }

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { RingOutcome } from "../../gen/kvlab/v1/admin_pb.ts";
+import { create } from "@bufbuild/protobuf";
+import { RingOutcome, RingRequestSchema } from "../../gen/kvlab/v1/admin_pb.ts";
 import { drawRing } from "../../src/cli/ring/picture.ts";
 import { commandFor } from "../support/run-program.ts";
 import { cli, runKvlab } from "./run-kvlab.ts";
@@ -334,6 +335,28 @@ then: 128 virtual nodes a group, at most 9 keys a second
       [exitCode, stderr],
       [4, "kvlab: ring withdraw: there is no change at place 3: 2 changes wait\n"],
     );
+  });
+
+  it("drops no other change than the one at the place, also if the same waits twice", {
+    timeout,
+  }, async () => {
+    const [drain, add] = (["drain", "add"] as const).map((kind) =>
+      create(RingRequestSchema, { change: { case: kind, value: "zdata2" } }),
+    );
+    assert.ok(drain !== undefined && add !== undefined);
+    toy.rings = [{ ...changingRing(), queue: [drain, add, drain] }];
+    // The router would drop the last one, and zdata2 would be let in again.
+    const { exitCode, stderr } = await kvlab("ring", "withdraw", "1");
+    assert.deepEqual(
+      [exitCode, stderr],
+      [
+        4,
+        "kvlab: ring withdraw: the change at place 1 waits again at place 3, which has to be dropped before\n",
+      ],
+    );
+    assert.deepEqual(toy.withdrawals, []);
+    assert.equal((await kvlab("ring", "withdraw", "3")).exitCode, 0);
+    assert.equal(toy.withdrawals.length, 1);
   });
 
   it("end with 4 when the router refuses", { timeout }, async () => {
