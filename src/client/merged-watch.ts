@@ -199,6 +199,7 @@ export class MergedWatch implements WatchSource {
   async #follow(group: string, from: Start, life: Deadline): Promise<void> {
     const { lifetime } = this.#settings;
     let position = from;
+    let earlier: Position | undefined;
     try {
       for await (const answer of this.#answersOf(group, () => position, life)) {
         const { revision, epoch, given, taken } = answer;
@@ -214,8 +215,11 @@ export class MergedWatch implements WatchSource {
         // A token needs the position of every group. So no event is delivered before all groups have answered.
         if (this.#settings.from === undefined) await this.#ready.promise;
         const place = this.#positions.groups.get(group);
-        if (isFromNow && place !== undefined && place.revision < revision)
-          return await this.#follow(group, place, life);
+        if (isFromNow && place !== undefined && place.revision < revision) {
+          // The stream from here ends before the next one begins.
+          earlier = place;
+          break;
+        }
         if (given !== undefined) await lifetime.race(this.#given(given));
         for (const other of taken) {
           if (this.#mayComeFirst(other, begun)) await lifetime.race(this.#takenUpTo(other));
@@ -223,6 +227,7 @@ export class MergedWatch implements WatchSource {
         await this.#answers.put({ group, answer });
         if (answer.hasLeft) return this.#leave(group);
       }
+      if (earlier !== undefined) await this.#follow(group, earlier, life);
     } catch (reason) {
       if (life.ended !== undefined && lifetime.ended === undefined) this.#depart(group);
       else lifetime.end(ofGroup(group, reason));

@@ -130,6 +130,7 @@ for (const first of ["g", "h"]) {
       ["a11", "b12"],
       ["a21", "b22"],
     ]);
+    assert.deepEqual([g.open, h.open], [1, 1]);
   });
 }
 
