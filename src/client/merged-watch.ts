@@ -316,8 +316,13 @@ export class MergedWatch implements WatchSource {
 
   /** Follows a group no longer that has no keys any more, and has told everything. */
   #leave(group: string): void {
+    const { view } = this.#cluster;
+    const since = this.#followed.get(group)?.ringVersion ?? 0n;
     this.#followed.delete(group);
-    this.#held.release((held) => held.group === group);
+    // It may have come back before the reader came to this, and then there is more of it to wait for. A view that is older
+    // than that does not show that it has left.
+    if (view?.groups.has(group) && view.ringVersion > since) this.#start(group, this.#placeOf(group));
+    else this.#held.release((held) => held.group === group);
   }
 
   /** Follows a group no longer that was removed. Those that wait for it would wait for ever. */

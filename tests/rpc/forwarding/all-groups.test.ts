@@ -183,9 +183,10 @@ test("a group that keys are given to is watched from before it has taken them, a
 });
 
 test("a group that has left the ring, and has told everything, is watched no longer", async () => {
-  const { router, clock, g, h } = twoLogs();
+  const { router, groups, clock, g, h } = twoLogs();
   const watch = router.watch();
   await watch.next();
+  groups.ring(3, ["h"]);
   g.mark({ hasLeft: true });
   await clock.pass(100);
   h.append(event("c", 21n), event("c", 22n));
@@ -193,6 +194,40 @@ test("a group that has left the ring, and has told everything, is watched no lon
   await clock.until("its watch has ended", () => g.open === 0);
   h.append(event("c", 23n));
   assert.deepEqual(shown(await watch.events()), ["c23"]);
+});
+
+test("a group that comes back before it was read that it has left is watched on", async () => {
+  const { router, groups, clock, g, h } = twoLogs();
+  const watch = router.watch();
+  await watch.next();
+  h.append(event("c", 21n));
+  await clock.pass(100);
+  g.mark({ hasLeft: true });
+  groups.ring(3, ["h"]);
+  await clock.pass(100);
+  groups.ring(5, ["g", "h"]);
+  await clock.pass(100);
+  assert.deepEqual(shown(await watch.next()), ["c21"]);
+  g.append(event("a", 12n));
+  assert.deepEqual(shown(await watch.next()), ["a12"]);
+});
+
+test("a group that says that it has left is asked no more, also while the router does not know yet", async () => {
+  const { router, groups, clock, h } = twoLogs();
+  groups.primaries.g = {
+    async *watch() {
+      yield { events: [], revision: 10n, epoch: 1n };
+      yield { events: [], revision: 11n, epoch: 1n, hasLeft: true };
+    },
+  };
+  const watch = router.watch();
+  await watch.next();
+  h.append(event("c", 21n));
+  assert.deepEqual(shown(await watch.events()), ["c21"]);
+  await clock.pass(5000);
+  h.append(event("c", 22n));
+  assert.deepEqual(shown(await watch.events()), ["c22"]);
+  assert.equal(groups.watches.filter(({ group }) => group === "g").length, 1);
 });
 
 test("a group that enters the ring joins a watch from its beginning", async () => {
