@@ -130,11 +130,7 @@ export class MergedWatch implements WatchSource {
     // It stays: changes that a token has not come to yet may be of groups that later rings do not have.
     const ring = from?.ring ?? ringOf(this.#cluster.view);
     this.#positions = { ...this.#positions, cluster: clusterId || this.#positions.cluster, ring };
-    // A group that the token does not name had none of the keys then. From now on: groups answer at different times.
-    const since = { ringChange: ring.change, fromNow: from === undefined };
-    for (const name of new Set([...names, ...(from?.groups.keys() ?? [])])) {
-      this.#start(name, from?.groups.get(name) ?? since);
-    }
+    // Before the groups are followed: of one that was removed, the history may be lost, which ends the watch at once.
     this.#unwatch = this.#cluster.onView((view) => {
       if (isOtherCluster(view, this.#positions.cluster)) return lifetime.end(otherCluster());
       for (const [name, followed] of this.#followed)
@@ -145,6 +141,11 @@ export class MergedWatch implements WatchSource {
       for (const name of this.#groupsIn(view)) this.#start(name, this.#placeOf(name, fromNow));
       if (this.#unanswered.size === 0) this.#complete();
     });
+    // A group that the token does not name had none of the keys then. From now on: groups answer at different times.
+    const since = { ringChange: ring.change, fromNow: from === undefined };
+    for (const name of new Set([...names, ...(from?.groups.keys() ?? [])])) {
+      this.#start(name, from?.groups.get(name) ?? since);
+    }
   }
 
   /** The groups of the scope, as soon as they are known. */

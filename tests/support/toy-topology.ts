@@ -7,6 +7,11 @@ export class ToyTopology implements TopologySource {
   readonly unreadReason = "ZooKeeper has not been reached";
   readonly #listeners = new Set<(topology: Topology) => void>();
 
+  /** Listeners that were not removed. */
+  get listenerCount(): number {
+    return this.#listeners.size;
+  }
+
   tell(topology: Topology): void {
     this.current = topology;
     for (const listener of [...this.#listeners]) listener(topology);

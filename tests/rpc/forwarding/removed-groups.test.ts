@@ -72,6 +72,13 @@ test("what an operator has given up of a removed group is no place to go on from
   assert.ok(isLost(await router.watch({ afterToken: tokenAt({ g: at(90n, 4n), h: at(20n) }) }).failure()));
 });
 
+test("a watch whose history is lost as it begins listens to the ring no longer", async () => {
+  const { router, groups } = twoLogs();
+  groups.remove(7, "g", ["h"], [5, 6]);
+  await router.watch({ afterToken: tokenAt({ g: at(90n, 4n), h: at(20n) }) }).failure();
+  assert.equal(groups.listenerCount, 0);
+});
+
 test("a watch that is told all of a group goes on when that is removed, and so does one after its token", async () => {
   const { router, groups, clock, g, h } = twoLogs();
   const watch = router.watch();
