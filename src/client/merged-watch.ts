@@ -357,7 +357,8 @@ export class MergedWatch implements WatchSource {
         return data.watch({ group, scope, previous, ...placeOf(position()) }, call);
       },
       endless: true,
-      firstAnswerMs,
+      // What a group that comes later takes to answer is an outage like any other.
+      firstAnswerMs: this.#isComplete ? outageMs : firstAnswerMs,
       answerMs: outageMs,
       lifetime,
     });

@@ -193,6 +193,28 @@ describe("a watch", () => {
     }),
   );
 
+  it("has no deadline for the first answer of a group that is new", { timeout }, () =>
+    withServer(async (kv, server) => {
+      const isAsked = Promise.withResolvers<void>();
+      const slow = Promise.withResolvers<void>();
+      const deadlineMs = 300;
+      const watch = kv.watch({ deadlineMs });
+      await watch.ready();
+      server.watch = async function* (_request, signal) {
+        isAsked.resolve();
+        await slow.promise;
+        yield { events: [put("n", 1n)], revision: 1n, epoch: 1n };
+        await never(signal);
+      };
+      server.tell(topologyOf({ g: server.address, new: server.address }));
+      const telling = take(watch, 1);
+      await isAsked.promise;
+      setTimeout(slow.resolve, 2 * deadlineMs);
+      const [event] = await telling;
+      assert.equal(event?.key, "n");
+    }),
+  );
+
   it("begins now also in a group that it hears of before all have answered", { timeout }, () =>
     withServer(async (kv, server) => {
       const requests = new Map<string, WatchRequest>();
