@@ -7,7 +7,7 @@ import { RemovedGroups } from "./removed-groups.ts";
 import { RendezvousQueue } from "./rendezvous-queue.ts";
 import { resumed } from "./resumed.ts";
 import { SplitBatch } from "./split-batch.ts";
-import { type RingView, ringOf, type StreamCluster, someGroups } from "./stream-cluster.ts";
+import { type RingView, ringOf, ringOfKey, type StreamCluster, someGroups } from "./stream-cluster.ts";
 import { isOtherCluster } from "./topology.ts";
 
 export interface WatchSettings {
@@ -121,14 +121,15 @@ export class MergedWatch implements WatchSource {
   }
 
   async #begin(): Promise<void> {
-    const { from, lifetime } = this.#settings;
+    const { scope, from, lifetime } = this.#settings;
     const names = await this.#groupsNow();
     // It may have ended meanwhile.
     if (lifetime.ended !== undefined) return;
     const clusterId = this.#cluster.view?.clusterId ?? "";
     if (isOtherCluster({ clusterId }, this.#positions.cluster)) throw otherCluster();
     // It stays: changes that a token has not come to yet may be of groups that later rings do not have.
-    const ring = from?.ring ?? ringOf(this.#cluster.view);
+    const { view } = this.#cluster;
+    const ring = from?.ring ?? (scope.case === "key" ? ringOfKey(view, scope.value) : ringOf(view));
     this.#positions = { ...this.#positions, cluster: clusterId || this.#positions.cluster, ring };
     // Before the groups are followed: of one that was removed, the history may be lost, which ends the watch at once.
     this.#unwatch = this.#cluster.onView((view) => {
@@ -280,10 +281,12 @@ export class MergedWatch implements WatchSource {
   /**
    * Whether there may be changes in another group that come before those of a stream from `begun`. Of keys that were taken
    * before that place, only if the watch is not as far there: a token of a scan has seen its groups at different times.
+   * So with the ring change that was under way when the watch began: all groups are named that had keys of its scope.
    */
-  #mayComeFirst({ from: group, afterRevision }: KeysTaken, begun: Start): boolean {
+  #mayComeFirst({ from: group, afterRevision, ringChange }: KeysTaken, begun: Start): boolean {
     const isBefore = afterRevision !== undefined && "epoch" in begun;
-    return !isBefore || this.#positions.groups.has(group);
+    const isOfRing = ringChange > 0n && ringChange <= this.#positions.ring.version;
+    return !(isBefore || isOfRing) || this.#positions.groups.has(group);
   }
 
   /** Resolves when the reader has taken all changes of a group up to a revision. */

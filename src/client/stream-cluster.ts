@@ -11,7 +11,11 @@ export interface RingView {
   readonly ringVersion: bigint;
   /** See `RingMoment.change`. */
   readonly nextChange: bigint;
-  readonly ring: { owner(key: string): string | undefined };
+  readonly ring: {
+    owner(key: string): string | undefined;
+    /** Undefined when the key stays where it is until the change under way has ended. */
+    moveOf(key: string): object | undefined;
+  };
   /** The groups in the ring, by name. */
   readonly groups: { readonly size: number; has(name: string): boolean; keys(): Iterable<string> };
   /** Groups that were removed from the cluster, by name: as many of the last ones as are remembered. */
@@ -65,4 +69,13 @@ export function someGroups(view: RingView): readonly string[] | undefined {
 /** The moment of a view. */
 export function ringOf(view: RingView | undefined): RingMoment {
   return view === undefined ? unknownRing : { version: view.ringVersion, change: view.nextChange };
+}
+
+/** The moment of a view for one key. If the key has moved already in the change under way, that change is over for it. */
+export function ringOfKey(view: RingView | undefined, key: string): RingMoment {
+  const moment = ringOf(view);
+  // That of a change which is still to come is higher than the version.
+  const isUnderWay = moment.change <= moment.version;
+  const isOver = isUnderWay && view?.ring.moveOf(key) === undefined;
+  return isOver ? { ...moment, change: moment.change + 1n } : moment;
 }

@@ -64,7 +64,7 @@ function viewOf(topology: Topology): RingView {
     clusterId: topology.cluster ?? "",
     ringVersion: BigInt(state?.version ?? 0),
     nextChange: BigInt(state?.change?.id ?? (state?.version ?? 0) + 1),
-    ring: state === undefined ? { owner: () => undefined } : placementOf(state),
+    ring: state === undefined ? { owner: () => undefined, moveOf: () => undefined } : placementOf(state),
     groups: new Set([...(state?.groups ?? []), ...(state?.change?.groups ?? [])]),
     removed: new Map((state?.removed ?? []).map((group) => [group.group, removedOf(group)])),
     empty: noRingReason(topology),
