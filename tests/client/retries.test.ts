@@ -5,6 +5,7 @@ import { KvClient, KvError, type KvErrorCode } from "kvlab";
 import type { PutRequest } from "../../gen/kvlab/v1/data_pb.ts";
 import { ConditionFailedSchema } from "../../gen/kvlab/v1/errors_pb.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
+import { until } from "../support/until.ts";
 import { never, notApplied, requestForgotten, startToyServer, topologyOf, wrongNode } from "./toy-cluster.ts";
 
 const timeout = 30_000;
@@ -249,6 +250,19 @@ describe("a primary", () => {
     router.tell(topologyOf({ g: second.address }, 2n));
     const [{ revision }] = await calls;
     assert.equal(revision, 8);
+  });
+
+  it("that is replaced while it is silent is given up by large calls, too", { timeout }, async () => {
+    let asked = 0;
+    silence(() => asked++);
+    second.put = async () => ({ revision: 8n });
+    // More than are sent to one server at a time.
+    const calls = Array.from({ length: 10 }, (_, index) =>
+      kv.put(`a${index}`, "v".repeat(200_000), { deadlineMs: 5_000 }),
+    );
+    await until("calls are under way", timeout, () => asked > 0);
+    router.tell(topologyOf({ g: second.address }, 2n));
+    for (const { revision } of await Promise.all(calls)) assert.equal(revision, 8);
   });
 
   it("is waited for while its group has none", { timeout }, async () => {

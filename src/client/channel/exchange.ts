@@ -49,6 +49,7 @@ export class Exchange implements Channel {
   }
 
   close(reason: ConnectError): void {
+    this.#singles.close(reason);
     for (const ending of this.#underWay) ending.abort(reason);
     failAll(this.#queue, notSent(reason.rawMessage, reason));
   }

@@ -74,6 +74,7 @@ export class Pipe implements Channel {
   }
 
   close(reason: ConnectError): void {
+    this.#options.singles.close(reason);
     const stream = this.#stream;
     if (stream === undefined) return;
     stream.duplex.cancel();
