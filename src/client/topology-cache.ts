@@ -26,7 +26,7 @@ export interface TopologyCacheOptions {
   readonly clock: Clock;
   /** Whether to watch for changes. Otherwise the client polls. */
   readonly watch: boolean;
-  /** Called when the client leaves a router for another. */
+  /** Called when the client has left a router for another, which must know more if the one that was left still answers. */
   readonly onLeft: (router: string) => void;
   /** Aborted when the client closes. */
   readonly closing: AbortSignal;
@@ -50,6 +50,8 @@ const longestPauseMs = 2_000;
 
 type RouterClient = Client<typeof RouterService>;
 
+const outOfDate = new Error("the router is out of date");
+
 /** What the client knows about the cluster, from one router at a time. Sends nothing before the first call needs it. */
 export class TopologyCache {
   readonly #options: TopologyCacheOptions;
@@ -59,6 +61,8 @@ export class TopologyCache {
   #hasBegun = false;
   /** Why the last router could not answer. */
   #failure: unknown;
+  /** Routers that were left because they are out of date, as long as no other is known to be better. */
+  readonly #outOfDate = new Set<string>();
   #leaving = new AbortController();
 
   constructor(options: TopologyCacheOptions) {
@@ -113,7 +117,7 @@ export class TopologyCache {
     if (router !== this.router) return;
     this.#index++;
     this.#leaving.abort();
-    if (router !== this.router) this.#options.onLeft(router);
+    if (router !== this.router && !this.#outOfDate.has(router)) this.#options.onLeft(router);
   }
 
   #begin(): void {
@@ -127,13 +131,17 @@ export class TopologyCache {
     const backoff = createBackoff(clock, firstPauseMs, longestPauseMs);
     while (!closing.aborted) {
       const url = this.router;
+      this.#outOfDate.delete(url);
       this.#leaving = new AbortController();
       const stay = new AbortController();
       const signal = AbortSignal.any([closing, this.#leaving.signal, stay.signal]);
       const client = createClient(RouterService, connections.transportTo(url));
       const told = (topology: Topology | undefined) => {
-        backoff.reset();
         this.#accept(topology);
+        if (isOutOfDate(topology)) return;
+        backoff.reset();
+        for (const router of this.#outOfDate) this.#options.onLeft(router);
+        this.#outOfDate.clear();
       };
       const everyMs = watch ? checkMs : pollMs;
       try {
@@ -144,6 +152,7 @@ export class TopologyCache {
         ]);
       } catch (error) {
         this.#failure = error;
+        if (error === outOfDate) this.#outOfDate.add(url);
       }
       stay.abort();
       this.leave(url);
@@ -185,10 +194,14 @@ async function askRepeatedly({ client, clock, everyMs, others, told, signal }: A
   for (;;) {
     const { topology } = await client.getTopology({}, { signal, timeoutMs: answerMs });
     told(topology);
-    if (others && (topology?.ageMs ?? 0n) > ageMsMax) throw new Error("the router is out of date");
+    if (others && isOutOfDate(topology)) throw outOfDate;
     await sleep(clock, everyMs, signal);
     signal.throwIfAborted();
   }
+}
+
+function isOutOfDate(topology: Topology | undefined): boolean {
+  return (topology?.ageMs ?? 0n) > ageMsMax;
 }
 
 function unreached(routers: readonly string[], failure: unknown): KvError {

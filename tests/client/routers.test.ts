@@ -114,3 +114,28 @@ it("a router that is behind another does not bring back a replaced primary", { t
     assert.equal(asked, 20);
   }),
 );
+
+it("a router that lost ZooKeeper long ago is given up for one that has not", { timeout }, () =>
+  withRouters(false, async ({ kv, one, two }) => {
+    one.tell({ ...topologyOf({ first: two.address }), ageMs: 60_000n });
+    one.put = (_request, signal) => never(signal);
+    assert.ok(await kv.put("a", "1", { deadlineMs: 5_000 }));
+  }),
+);
+
+it("calls go on at routers that have all lost ZooKeeper long ago", { timeout }, () =>
+  withRouters(false, async ({ kv, one, two }) => {
+    let attempts = 0;
+    for (const router of [one, two]) {
+      router.tell({ ...topologyOf({ first: two.address }), ageMs: 60_000n });
+      router.put = async () => {
+        attempts++;
+        // Longer than calls have at a router that was given up.
+        await new Promise((resolve) => setTimeout(resolve, 3_000));
+        return { revision: 1n };
+      };
+    }
+    await kv.put("a", "1");
+    assert.equal(attempts, 1);
+  }),
+);
