@@ -25,8 +25,8 @@ export class Compactor {
   readonly #state: LogState;
   readonly #slot: RewriteSlot;
   #run: Promise<void> | undefined;
-  /** The file that the last attempt has left as it is: it is not tried again while it is smaller than that. */
-  #tried: { readonly file: LogFile; readonly nextBytes: number } | undefined;
+  /** What the last attempt has left as it is. */
+  #tried: { readonly file: LogFile; readonly endBytes: number; readonly garbageBytes: number } | undefined;
   #endedMs = Number.NEGATIVE_INFINITY;
   #openSnapshots = 0;
   #snapshotsClosed: PromiseWithResolvers<void> | undefined;
@@ -40,9 +40,9 @@ export class Compactor {
   compact(): Promise<void> {
     this.#run ??= this.#compact().finally(() => {
       this.#run = undefined;
-      const { file, options } = this.#state;
+      const { file, garbageBytes, options } = this.#state;
       this.#endedMs = options.clock.monotonicMs();
-      this.#tried = { file, nextBytes: file.endBytes + Math.max(fileBytesMin, file.endBytes / 4) };
+      this.#tried = { file, endBytes: file.endBytes, garbageBytes };
     });
     return this.#run;
   }
@@ -64,11 +64,19 @@ export class Compactor {
     if (health.isDamaged || health.failure !== undefined || health.isClosed) return false;
     if (positions.committedSeq <= positions.base.seq) return false;
     if (health.full === undefined) {
-      const nextBytes = this.#tried?.file === file ? this.#tried.nextBytes : fileBytesMin;
-      return file.endBytes >= nextBytes && garbageBytes * 2 >= file.endBytes;
+      return file.endBytes >= fileBytesMin && garbageBytes * 2 >= file.endBytes && this.#hasGrown;
     }
     const restedMs = options.clock.monotonicMs() - this.#endedMs;
     return garbageBytes >= fullGarbageBytesMin && restedMs >= fullPauseMs;
+  }
+
+  /** Whether so much has come since the last attempt, or has been deleted, that another one may gain something. */
+  get #hasGrown(): boolean {
+    const { file, garbageBytes } = this.#state;
+    const tried = this.#tried;
+    if (tried?.file !== file) return true;
+    const grownBytes = Math.max(file.endBytes - tried.endBytes, garbageBytes - tried.garbageBytes);
+    return grownBytes >= Math.max(fileBytesMin, tried.endBytes / 4);
   }
 
   /** Puts compaction off. Returns how to end that. */

@@ -195,6 +195,25 @@ describe("compaction", () => {
     await store.close();
   });
 
+  it("begins by itself when most of what the last one has left is deleted", async () => {
+    const value = "x".repeat(1024 * 1024);
+    const { disk, store } = await logWith([1, 2, 3, 4].map((seq) => put(1, seq, `key ${seq}`, value)));
+    store.commit(4);
+    await store.compact();
+    let hasBegun = false;
+    disk.intercept = ({ kind, path }) => {
+      hasBegun ||= kind === "create" && path === rbfile;
+    };
+    for (let number = 1; number <= 3; number++) {
+      await store.append([deletion(1, 4 + number, `key ${number}`)]);
+      store.commit(4 + number);
+      // Meanwhile the index file is written.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.ok(hasBegun, `${store.fileBytes} bytes, ${store.garbageBytes} of them garbage`);
+    await store.close();
+  });
+
   it("rests between two parts of the log, so that calls have most of the time", async () => {
     const clock = new VirtualClock();
     const store = await openOn(new SimulatedDisk(), { clock });
