@@ -1,3 +1,4 @@
+import { sleep } from "../../common/clock.ts";
 import { SerialQueue } from "../../common/serial-queue.ts";
 import { explain } from "../metadata/diagnostics.ts";
 import { OperationError } from "../metadata/operation-error.ts";
@@ -27,6 +28,9 @@ const sealMsMax = 5000;
 
 /** After so long without a step, an attempt is over: its snapshot keeps compaction from running. */
 const idleMsMax = 30_000;
+
+/** Between two attempts, for a compaction to begin: they may fail one after another for as long as a disk is full. */
+const betweenMs = 100;
 
 /** One attempt of a destination to get the keys of a move. */
 interface Attempt {
@@ -119,7 +123,7 @@ export class MoveSource {
   async #begin(request: MoveOutRequest, signal: AbortSignal): Promise<MoveOutAnswer> {
     const { to, change } = request;
     const name = nameOf(request);
-    const { group, primary, store, topology } = this.#options;
+    const { group, primary, store, topology, clock } = this.#options;
     primary.log.checkServing();
     // A release that is not committed yet may still be withdrawn.
     await primary.log.settled(signal);
@@ -137,7 +141,11 @@ export class MoveSource {
       if (this.#begun.size <= begunMax) break;
       this.#begun.delete(oldest);
     }
-    await this.#end();
+    if (this.#attempt !== undefined) {
+      await this.#end();
+      await sleep(clock, betweenMs, signal);
+      signal.throwIfAborted();
+    }
     // Of what is on disk, only what is committed may be copied. What follows is in the tail.
     const { seq: tailSeq } = store.visible;
     const isMoved = (key: string) => {
