@@ -147,6 +147,7 @@ export class KvStateMachine {
         return new ServedScan(
           opening(() => this.#keys.openScan(range)),
           served,
+          this.#clock,
         );
       await this.#untilExpired(expired, signal);
     }

@@ -1,11 +1,20 @@
+import { type Clock, sleep } from "../../common/clock.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import { LogStoreError } from "../storage/errors.ts";
 import type { ScannedEntry, ScannedKey, ScanReader, ScanStep } from "../storage/key-view.ts";
 import type { Position } from "../storage/model.ts";
 import type { ServedKeys } from "./key-guard.ts";
 
+/** Keys that are looked at in one turn: a group may have any number of copies of keys that are still another's. */
+const turnKeysMax = 1000;
+
+/** Between two turns. */
+const restMs = 1;
+
 /** A scan of the keys that a group serves. */
-export interface GroupScan extends ScanReader {
+export interface GroupScan extends Omit<ScanReader, "nextKeys"> {
+  /** As `ScanReader.nextKeys`. */
+  nextKeys(max: number): Promise<ScannedKey[]>;
   /** Version of the ring by which they are the group's. */
   readonly ringVersion: number;
 }
@@ -14,10 +23,12 @@ export interface GroupScan extends ScanReader {
 export class ServedScan implements GroupScan {
   readonly #reader: ScanReader;
   readonly #served: ServedKeys;
+  readonly #clock: Clock;
 
-  constructor(reader: ScanReader, served: ServedKeys) {
+  constructor(reader: ScanReader, served: ServedKeys, clock: Clock) {
     this.#reader = reader;
     this.#served = served;
+    this.#clock = clock;
   }
 
   get at(): Position {
@@ -32,23 +43,27 @@ export class ServedScan implements GroupScan {
     return this.#served.ringVersion;
   }
 
-  nextKeys(max: number): ScannedKey[] {
+  nextKeys(max: number): Promise<ScannedKey[]> {
+    return this.#next(() => this.#reader.nextKeys(max));
+  }
+
+  nextEntries(step: ScanStep): Promise<ScannedEntry[]> {
+    return this.#next(() => this.#reader.nextEntries(step));
+  }
+
+  async #next<T extends { readonly key: string }>(read: () => T[] | Promise<T[]>): Promise<T[]> {
     try {
-      for (;;) {
-        const keys = this.#reader.nextKeys(max);
+      for (let looked = 0; ; ) {
+        const keys = await read();
         const found = keys.filter(({ key }) => this.#served.has(key));
         if (found.length > 0 || keys.length === 0) return found;
+        looked += keys.length;
+        if (looked < turnKeysMax) continue;
+        looked = 0;
+        await sleep(this.#clock, restMs);
       }
     } catch (error) {
       return lostScan(error);
-    }
-  }
-
-  async nextEntries(step: ScanStep): Promise<ScannedEntry[]> {
-    for (;;) {
-      const entries = await this.#reader.nextEntries(step).catch(lostScan);
-      const found = entries.filter(({ key }) => this.#served.has(key));
-      if (found.length > 0 || entries.length === 0) return found;
     }
   }
 

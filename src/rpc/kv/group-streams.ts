@@ -6,9 +6,10 @@ import type {
   ScanResponseSchema,
   WatchRequest,
 } from "../../../gen/kvlab/v1/data_pb.ts";
+import type { GroupScan } from "../../cluster/kv/served-scan.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { KeyService } from "../../cluster/node/key-service.ts";
-import type { ScannedEntry, ScanReader } from "../../cluster/storage/key-view.ts";
+import type { ScannedEntry } from "../../cluster/storage/key-view.ts";
 import type { Clock } from "../../common/clock.ts";
 import { deadlineOf } from "../deadline.ts";
 import { toConnectError } from "../errors.ts";
@@ -77,14 +78,14 @@ async function* scan(
 }
 
 async function nextItems(
-  reader: ScanReader,
+  reader: GroupScan,
   keysMax: number,
   keysOnly: boolean,
   clock: Clock,
 ): Promise<KeyValueInit[]> {
   if (keysMax === 0) return [];
   const wallMs = clock.wallMs();
-  if (keysOnly) return reader.nextKeys(keysMax).map((key) => itemOf(key, wallMs));
+  if (keysOnly) return (await reader.nextKeys(keysMax)).map((key) => itemOf(key, wallMs));
   const entries = await reader.nextEntries({ ...scanAnswerMax, keysMax });
   return entries.map((entry) => ({ ...itemOf(entry, wallMs), value: toValue(entry) }));
 }
@@ -98,7 +99,7 @@ function itemOf(
 }
 
 /** Yields an answer. If the caller does not take it in time, the scan ends. The caller can continue with another. */
-function* awaited<T>(answer: T, reader: ScanReader, clock: Clock): Generator<T, void, void> {
+function* awaited<T>(answer: T, reader: GroupScan, clock: Clock): Generator<T, void, void> {
   let isLost = false;
   const cancel = clock.timer(idleMs, () => {
     isLost = true;

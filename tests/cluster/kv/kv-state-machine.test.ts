@@ -231,7 +231,7 @@ test("a scan does not show what gets visible while it waits for its lease, and w
   await clock.settled(group.put(1, "c", "1"));
   const reader = await clock.settled(scan);
   assert.deepEqual(
-    reader.nextKeys(10).map(({ key }) => key),
+    (await clock.settled(reader.nextKeys(10))).map(({ key }) => key),
     ["b", "c"],
   );
   await reader.close();
@@ -244,7 +244,7 @@ test("a scan begins although keys keep expiring", async () => {
   await clock.settled(group.write(1, { operations }));
   await clock.pass(1020);
   const reader = await clock.settled(group.keys(1).scan({}, never));
-  const shown = reader.nextKeys(operations.length);
+  const shown = await clock.settled(reader.nextKeys(operations.length));
   assert.ok(shown.length > 150 && shown.length < 200, `${shown.length} are shown`);
   await reader.close();
 });
@@ -266,7 +266,7 @@ test("a scan waits for what has expired in its range, and for nothing else", asy
   disk.resolve();
   const reader = await clock.settled(waiting);
   assert.deepEqual(
-    reader.nextKeys(10).map(({ key }) => key),
+    (await clock.settled(reader.nextKeys(10))).map(({ key }) => key),
     ["a2"],
   );
 });

@@ -88,13 +88,8 @@ class Groups {
     const shown = new Map<string, string[]>();
     for (const [name, node] of this.nodes) {
       const scan = await this.cluster.clock.settled(node.calls.scan({}, never));
-      shown.set(
-        name,
-        scan
-          .nextKeys(10_000)
-          .map(({ key }) => key)
-          .sort(),
-      );
+      const keys = await this.cluster.clock.settled(scan.nextKeys(10_000));
+      shown.set(name, keys.map(({ key }) => key).sort());
       await scan.close();
     }
     return shown;

@@ -20,7 +20,7 @@ async function scanOf(lengths: readonly number[], clock: VirtualClock) {
     at: reader.at,
     revision: reader.revision,
     ringVersion: 1,
-    nextKeys: (max) => reader.nextKeys(max),
+    nextKeys: async (max) => reader.nextKeys(max),
     nextEntries: (step) => reader.nextEntries(step),
     async close() {
       state.isOpen = false;
