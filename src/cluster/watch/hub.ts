@@ -83,9 +83,9 @@ export class WatchHub {
           const { bytes } = offer;
           offer = undefined;
           giveBack = await this.#held.take(bytes, signal);
-          offer = await this.#offer(watcher, signal);
         }
         try {
+          offer ??= await this.#offer(watcher, signal);
           if (signal.aborted) return;
           if (offer === undefined) continue;
           this.#checkCommitted(offer.step);

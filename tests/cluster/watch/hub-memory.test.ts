@@ -132,3 +132,29 @@ test("watchers that do not read hold so much together, and no more; who reads on
   for (const each of watching.slice(0, 10)) void each.next();
   await clock.settled(Promise.all(next));
 });
+
+test("a watch that fails when there is room for it again leaves that room to others", async () => {
+  const { clock, store, write, watch } = await watchedLog();
+  await write(overwriting(1, ["a"], "x".repeat(3.5 * MiB), 0));
+  /** Watches that have been told of the record, and what comes of the others. */
+  const fill = async () => {
+    const told: ReturnType<typeof watch>[] = [];
+    const others: Promise<unknown>[] = [];
+    for (const each of Array.from({ length: 80 }, () => watch({ after: { epoch: 0, revision: 0 } }))) {
+      await stepOf(each);
+      others.push(stepOf(each).then(() => told.push(each)));
+    }
+    await clock.pass(1000);
+    return { told, others: Promise.allSettled(others) };
+  };
+  const { told, others } = await fill();
+  assert.equal(told.length, 73);
+  const { read } = store;
+  store.read = async () => undefined;
+  const leaving = told.map((each) => each.return());
+  const failed = (await clock.settled(others)).filter(({ status }) => status === "rejected");
+  assert.equal(failed.length, 7);
+  await Promise.all(leaving);
+  store.read = read;
+  assert.equal((await fill()).told.length, 73);
+});
