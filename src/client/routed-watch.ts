@@ -7,7 +7,7 @@ import { RendezvousQueue } from "./rendezvous-queue.ts";
 import { resumed } from "./resumed.ts";
 import { SplitBatch } from "./split-batch.ts";
 
-/** Answers that are held before all groups have answered: whether they have is known although nobody reads the watch. */
+/** Answers that are held before all groups have answered. If nobody reads them, another stream shows when all have. */
 const earlyAnswersMax = 64;
 
 /** A watch of all groups in one stream, merged by a router. It begins at once, and holds one answer once it is ready. */
@@ -16,6 +16,8 @@ export class RoutedWatch implements WatchSource {
   readonly #settings: WatchSettings;
   readonly #answers = new RendezvousQueue<WatchAnswer>();
   readonly #ready = Promise.withResolvers<void>();
+  /** Whether every group has answered. */
+  #isComplete = false;
   /** By group. */
   readonly #batches = new Map<string, SplitBatch>();
 
@@ -39,13 +41,50 @@ export class RoutedWatch implements WatchSource {
   }
 
   async #follow(): Promise<void> {
-    const { scope, previous, from, firstAnswerMs, outageMs, lifetime } = this.#settings;
-    let token = from && tokenOf(from);
+    const { from } = this.#settings;
     let told: Positions | undefined = from;
+    const restart = () => {
+      for (const batch of this.#batches.values()) batch.restart();
+    };
+    let early = 0;
+    for await (const whole of this.#answersAfter(from && tokenOf(from), restart)) {
+      const { group, complete, token } = whole;
+      const positions = positionsOf(token);
+      if (complete) this.#complete();
+      const answer = { group, answer: this.#withoutDuplicates(whole), before: told ?? positions, positions };
+      told = positions;
+      const taken = this.#answers.put(answer);
+      if (this.#isComplete) await taken;
+      else if (++early < earlyAnswersMax) taken.catch(() => {});
+      else {
+        if (early === earlyAnswersMax) this.#lookAhead(token);
+        await taken;
+      }
+    }
+  }
+
+  /** Finds out when all groups have answered, however far the reader is. What has come by then comes again. */
+  #lookAhead(token: string): void {
+    const look = async () => {
+      for await (const { complete } of this.#answersAfter(token, () => {}))
+        if (complete) return this.#complete();
+    };
+    look().catch((reason) => this.#settings.lifetime.end(KvError.from(reason)));
+  }
+
+  #complete(): void {
+    this.#isComplete = true;
+    this.#ready.resolve();
+  }
+
+  /** What the router tells after a token. When the stream breaks, it starts again after what has come. */
+  async *#answersAfter(from: string | undefined, onStart: () => void): AsyncGenerator<WatchResponse> {
+    const { scope, previous, firstAnswerMs, outageMs, lifetime } = this.#settings;
+    let token = from;
     const answers = resumed(this.#cluster, {
       server: () => this.#cluster.routerLink(),
       open: (data, call) => {
-        for (const batch of this.#batches.values()) batch.restart();
+        onStart();
         return data.watch({ scope, previous, ...(token !== undefined && { afterToken: token }) }, call);
       },
       endless: true,
@@ -54,17 +93,9 @@ export class RoutedWatch implements WatchSource {
       answerMs: outageMs,
       lifetime,
     });
-    let early = 0;
     for await (const whole of answers) {
-      const { group, complete } = whole;
       token = whole.token;
-      const positions = positionsOf(token);
-      if (complete) this.#ready.resolve();
-      const answer = { group, answer: this.#withoutDuplicates(whole), before: told ?? positions, positions };
-      told = positions;
-      const taken = this.#answers.put(answer);
-      if (complete || ++early >= earlyAnswersMax) await taken;
-      else taken.catch(() => {});
+      yield whole;
     }
   }
 

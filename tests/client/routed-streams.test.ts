@@ -42,7 +42,7 @@ function tokenAt(g: bigint, h: bigint): string {
   return tokenOf({ cluster: "c1", ring: { version: 1n, change: 2n }, groups });
 }
 
-function reached(token: string): unknown {
+function reached(token: string): (bigint | undefined)[] {
   const { groups } = positionsOf(token);
   return [groups.get("g")?.revision, groups.get("h")?.revision];
 }
@@ -152,6 +152,29 @@ describe("a watch through routers", () => {
       await ready;
       await reader.return?.();
     }),
+  );
+
+  it(
+    "is ready when all groups have answered, however much has come before that nobody reads",
+    { timeout },
+    () =>
+      withRouter(async (kv, router) => {
+        const count = 200;
+        router.watch = async function* ({ afterToken = "" }, signal) {
+          let [g = 0n] = reached(afterToken);
+          const ofG = () => ({ group: "g", events: [event("a", g)], revision: g, epoch: 1n });
+          while (++g <= count) yield { ...ofG(), token: tokenAt(g, 20n), complete: false };
+          yield { ...ofG(), token: tokenAt(g, 20n), complete: true };
+          await never(signal);
+        };
+        const watch = kv.watch({ after: tokenAt(0n, 20n), deadlineMs: 5_000 });
+        await watch.ready();
+        const events = await take(watch, count + 1);
+        assert.deepEqual(
+          events.map(({ revision }) => revision),
+          Array.from({ length: count + 1 }, (_, index) => index + 1),
+        );
+      }),
   );
 
   it("fails after its outage when a group stays away, though others are told", { timeout }, () =>
