@@ -58,7 +58,11 @@ export async function* resumed<T>(cluster: ResumingCluster, stream: ResumedStrea
           if (done) throw new ConnectError("the server has ended the call", Code.Unavailable);
           redirected = undefined;
           if (!isWhole(value)) {
+            // The time that the reader takes for it does not count.
+            const leftMs = due.remainingMs() ?? Number.POSITIVE_INFINITY;
+            due.release();
             yield value;
+            due = new Deadline(deadlines, leftMs, lifetime);
             continue;
           }
           due.release();

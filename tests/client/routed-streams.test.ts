@@ -53,6 +53,28 @@ async function take(events: AsyncIterable<KvEvent>, count: number): Promise<KvEv
   return taken;
 }
 
+/** A router that tells so many changes of one group before the other one has answered. */
+function tellingG(count: number): ToyServer["watch"] {
+  return async function* ({ afterToken = "" }, signal) {
+    let [g = 0n] = reached(afterToken);
+    while (++g <= count) {
+      const events = [event("a", g)];
+      const complete = g === BigInt(count);
+      yield { group: "g", events, revision: g, epoch: 1n, token: tokenAt(g, 20n), complete };
+    }
+    await never(signal);
+  };
+}
+
+function revisionOf({ revision }: KvEvent): number {
+  return revision;
+}
+
+/** The numbers from 1. */
+function upTo(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index + 1);
+}
+
 describe("a watch through routers", () => {
   it("is one stream of all groups, whose events have tokens of all", { timeout }, () =>
     withRouter(async (kv, router) => {
@@ -160,21 +182,23 @@ describe("a watch through routers", () => {
     () =>
       withRouter(async (kv, router) => {
         const count = 200;
-        router.watch = async function* ({ afterToken = "" }, signal) {
-          let [g = 0n] = reached(afterToken);
-          const ofG = () => ({ group: "g", events: [event("a", g)], revision: g, epoch: 1n });
-          while (++g <= count) yield { ...ofG(), token: tokenAt(g, 20n), complete: false };
-          yield { ...ofG(), token: tokenAt(g, 20n), complete: true };
-          await never(signal);
-        };
+        router.watch = tellingG(count);
         const watch = kv.watch({ after: tokenAt(0n, 20n), deadlineMs: 5_000 });
         await watch.ready();
-        const events = await take(watch, count + 1);
-        assert.deepEqual(
-          events.map(({ revision }) => revision),
-          Array.from({ length: count + 1 }, (_, index) => index + 1),
-        );
+        assert.deepEqual((await take(watch, count)).map(revisionOf), upTo(count));
       }),
+  );
+
+  it("may be read later than all groups must have answered", { timeout }, () =>
+    withRouter(async (kv, router) => {
+      const count = 200;
+      router.watch = tellingG(count);
+      const deadlineMs = 1_000;
+      const watch = kv.watch({ after: tokenAt(0n, 20n), deadlineMs });
+      await watch.ready();
+      await new Promise((resolve) => setTimeout(resolve, 1.5 * deadlineMs));
+      assert.deepEqual((await take(watch, count)).map(revisionOf), upTo(count));
+    }),
   );
 
   it("fails after its outage when a group stays away, though others are told", { timeout }, () =>
