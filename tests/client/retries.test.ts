@@ -218,6 +218,15 @@ describe("a write", () => {
     }
   });
 
+  it("that finds no server fails at its deadline, whatever its length", { timeout }, async () => {
+    await kv.locate("a");
+    proxy.setMode("silent");
+    const begunMs = performance.now();
+    for (const value of ["1", "v".repeat(200_000)])
+      await assert.rejects(kv.put("a", value, { deadlineMs: 300 }), KvError);
+    assert.ok(performance.now() - begunMs < 2_000);
+  });
+
   it("that nobody answers has an unknown outcome, and a read has none", { timeout }, async () => {
     silence(() => {});
     await assert.rejects(kv.put("a", "1", { deadlineMs: 300 }), failsWith("outcome-unknown"));

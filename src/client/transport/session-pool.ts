@@ -54,12 +54,12 @@ export class SessionPool {
     this.#options = options;
   }
 
-  /** Begins a call. If it rejects, also because `signal` was aborted while it waited for room, nothing was sent. */
+  /** Begins a call. If it rejects, also because `signal` was aborted while it waited for room or a connection, nothing was sent. */
   async request({ method, path, headers, signal }: PooledRequest): Promise<Begun> {
     for (let attempt = 0; attempt < attemptsMax; ) {
       const session = await this.#take(signal);
       try {
-        if (await this.#isReady(session)) {
+        if (await unlessAborted(this.#isReady(session), signal)) {
           signal?.throwIfAborted();
           const target = { ":authority": this.#host, ":method": method, ":path": path };
           const stream = session.http2.request({ ...headers, ...target });
@@ -165,4 +165,15 @@ export class SessionPool {
     // The peer may accept fewer calls than were reserved before its settings came.
     return isUsable(session) && roomOf(session) >= 0;
   }
+}
+
+/** Settles as `promise` does, unless `signal` is aborted first. Then rejects with the reason of that. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort);
+  });
 }
