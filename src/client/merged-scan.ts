@@ -36,7 +36,8 @@ export interface ScanSource {
  *
  * Each key is shown once, and none is left out, also when keys move between groups meanwhile: all parts are of the same
  * version of the ring. If a part is of a newer one, because its group has changed its primary, the others begin again
- * after the last key that was returned, and so do the groups that the newer ring has in addition.
+ * after the last key that was returned, and so do the groups that the newer ring has in addition. So they do if a part
+ * breaks off whose group has left the ring.
  */
 export class MergedScan implements ScanSource {
   readonly #cluster: StreamCluster;
@@ -73,6 +74,10 @@ export class MergedScan implements ScanSource {
 
   async *runs(): AsyncGenerator<readonly KeyValue[], void, void> {
     await this.#open();
+    const unwatch = this.#cluster.onView(({ groups }) => {
+      for (const part of this.#parts) if (!groups.has(part.group)) part.leave();
+    });
+    this.#settings.lifetime.onEnd(unwatch);
     for (;;) {
       await this.#fill();
       this.#begun ??= this.#ring;
@@ -102,16 +107,18 @@ export class MergedScan implements ScanSource {
   }
 
   #begin(group: string): ScanPart {
-    return new ScanPart(group, this.#scan(group));
+    const inRing = new Deadline(this.#cluster.deadlines, Number.POSITIVE_INFINITY);
+    return new ScanPart(group, this.#scan(group, inRing), inRing);
   }
 
   /** Scans the keys of one group, from where the merge is. After a break it continues after the last key that has come. */
-  async *#scan(group: string): AsyncGenerator<ScanResponse> {
+  async *#scan(group: string, inRing: Deadline): AsyncGenerator<ScanResponse> {
     const { request, deadlineMs, lifetime, onRevision } = this.#settings;
     let after = this.#last ?? request.after;
     let left = this.#left;
     const answers = resumed(this.#cluster, {
-      server: (due, redirected) => this.#cluster.serverOf(group, due, redirected),
+      server: (due, redirected) =>
+        inRing.race(Promise.resolve(this.#cluster.serverOf(group, due, redirected))),
       open: (data, options) =>
         data.scan(
           {
@@ -229,6 +236,6 @@ function firstOf(parts: readonly ScanPart[], sign: number): KeyValue {
 }
 
 /** Servers of earlier versions do not say of which ring their keys are. */
-function isOfRing({ ringVersion }: ScanPart, expected: bigint): boolean {
-  return ringVersion === 0n || ringVersion === expected;
+function isOfRing({ ringVersion, hasLeft }: ScanPart, expected: bigint): boolean {
+  return !hasLeft && (ringVersion === 0n || ringVersion === expected);
 }

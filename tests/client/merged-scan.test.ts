@@ -163,6 +163,34 @@ test("a group that has left the ring is not waited for", async () => {
   assert.deepEqual([...positionsOf(scan.scan.token ?? "").groups.keys()], ["g"]);
 });
 
+for (const when of ["before", "after"]) {
+  test(`a group that is stopped ${when} it is known to have left the ring is not waited for`, async () => {
+    const { clock, groups } = started();
+    let version = 1;
+    groups.ring(1, ["g", "h"]);
+    const keys: Record<string, number> = { a: 1, e: 1 };
+    groups.primaries.g = scanned(
+      () => keys,
+      () => version,
+    );
+    const gone = new ConnectError("it was stopped", Code.Unavailable);
+    groups.primaries.h = scanned(
+      () => ({ b: 1, c: 1, d: 1 }),
+      () => 1,
+      [{ at: 1, failure: gone }],
+    );
+    const scan = scanOf(groups, clock);
+    assert.deepEqual(await scan.next(), ["a1", "b1", "c1"]);
+    // All keys of h move to g, and h is stopped.
+    Object.assign(keys, { b: 1, c: 1, d: 1 });
+    version = 2;
+    if (when === "before") groups.ring(1, ["g", "h"], ["h"]);
+    clock.timer(when === "before" ? 100 : 0, () => groups.ring(2, ["g"]));
+    if (when === "after") await clock.pass(1);
+    assert.deepEqual(await scan.rest(), ["a1", "b1", "c1", "d1", "e1"]);
+  });
+}
+
 test("a group that does not hear of the ring makes the scan fail in time, and is named", async () => {
   const { clock, groups } = started();
   groups.ring(3, ["g", "h"]);
