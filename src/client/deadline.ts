@@ -110,9 +110,17 @@ export class Deadline implements Expiring {
   }
 }
 
-/** A signal that is aborted when the deadline ends, for functions that take a signal. */
+const signals = new WeakMap<Deadline, AbortSignal>();
+
+/**
+ * The signal that is aborted when the deadline ends, for functions that take a signal. There is one: who waits again and
+ * again while a server is down must not add a listener each time.
+ */
 export function signalOf(deadline: Deadline): AbortSignal {
+  const known = signals.get(deadline);
+  if (known !== undefined) return known;
   const controller = new AbortController();
   deadline.onEnd((reason) => controller.abort(reason));
+  signals.set(deadline, controller.signal);
   return controller.signal;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { KvError } from "kvlab";
-import { Deadline } from "../../src/client/deadline.ts";
+import { Deadline, signalOf } from "../../src/client/deadline.ts";
 import { Deadlines } from "../../src/common/deadlines.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
@@ -34,6 +34,20 @@ describe("the deadline of a call", () => {
     leave();
     await clock.pass(101);
     assert.deepEqual(told, ["stayed: deadline"]);
+  });
+
+  it("has one listener for all who ask for a signal", async () => {
+    const { clock, deadline } = setUp(100);
+    let listeners = 0;
+    const { onEnd } = deadline;
+    deadline.onEnd = (listener) => {
+      listeners++;
+      return onEnd.call(deadline, listener);
+    };
+    const asked = Array.from({ length: 100 }, () => signalOf(deadline));
+    assert.equal(listeners, 1);
+    await clock.pass(101);
+    assert.ok(asked.every(({ aborted }) => aborted));
   });
 
   it("never ends once it is released, and leaves no timer", async () => {
