@@ -18,6 +18,8 @@ export async function firstTopology(
   try {
     return await withTimeout(clock, firstReadMs, signal, (given) => source.waitUntil(() => true, given));
   } catch (error) {
+    // It is the call's time that is over.
+    if (source.current !== undefined) return source.current;
     throw new OperationError("unavailable", source.unreadReason, { cause: error });
   }
 }

@@ -82,6 +82,19 @@ test("an error about a key of any length fits into the header fields that gRPC c
   }
 });
 
+test("a router says of a call without any time that its time is over, not that something is missing", async () => {
+  for (const method of ["Get", "Put"]) {
+    const answer = await fetch(`http://${address}/kvlab.v1.DataService/${method}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "connect-timeout-ms": "0" },
+      body: method === "Get" ? '{"key":"late"}' : '{"key":"late","text":""}',
+    });
+    const { code, message, details } = await answer.json();
+    assert.deepEqual([code, details[0].type], ["deadline_exceeded", "kvlab.v1.NotApplied"], message);
+  }
+  assert.equal((await failureOf(data.get({ key: "late" }))).code, Code.NotFound);
+});
+
 test("a batch is done as a whole, and its keys must be of one group", async () => {
   const put = (key: string, value: string) => ({
     operation: { case: "put" as const, value: { key, value: text(value) } },
