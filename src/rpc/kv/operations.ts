@@ -68,8 +68,10 @@ export function bytesOf({ answer }: Answer): number {
   switch (answer?.case) {
     case "get":
       return overheadBytes + (answer.value.value?.value?.length ?? 0);
-    case "failure":
-      return overheadBytes + (answer.value.message?.length ?? 0);
+    case "failure": {
+      const { message = "", details = [] } = answer.value;
+      return details.reduce((sum, { value }) => sum + (value?.length ?? 0), overheadBytes + message.length);
+    }
     default:
       return overheadBytes;
   }

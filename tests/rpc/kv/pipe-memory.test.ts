@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { createContextValues, createHandlerContext } from "@connectrpc/connect";
 import {
   DataService,
@@ -9,9 +9,11 @@ import {
   type OperationSchema,
   type PipeRequest,
   PipeRequestSchema,
-  type PipeResponseSchema,
+  PipeResponseSchema,
 } from "../../../gen/kvlab/v1/data_pb.ts";
+import { OperationError } from "../../../src/cluster/metadata/operation-error.ts";
 import { systemClock } from "../../../src/common/clock.ts";
+import { toConnectError } from "../../../src/rpc/errors.ts";
 import { pipeHandlers } from "../../../src/rpc/kv/pipe-service.ts";
 import type { UnaryCalls } from "../../../src/rpc/kv/unary-calls.ts";
 
@@ -144,4 +146,22 @@ test("a write is told its outcome, however long the answers of the reads beside 
   }
   assert.equal(told.get("put"), 1, JSON.stringify([...told]));
   assert.ok((told.get("failure") ?? 0) > 0, JSON.stringify([...told]));
+});
+
+test("no message is too long for its callers, also when many writes are refused whose keys are long", {
+  timeout: 60_000,
+}, async () => {
+  const refusal = new OperationError("condition-failed", "refused", { key: "k".repeat(4096), revision: 1 });
+  const calls: Pick<UnaryCalls, "put"> = { put: () => Promise.reject(toConnectError(refusal)) };
+  const call = pipeHandlers(calls as UnaryCalls, systemClock).pipe.open({
+    onOutput: () => {},
+    onRoom: () => {},
+  });
+  const put = { id: 1, call: { case: "put", value: { key: "b" } } } as const;
+  const message = create(PipeRequestSchema, { operations: Array.from({ length: 100 }, () => put) });
+  for (let sent = 0; sent < 100 && call.accept(message); sent++) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const { length } = toBinary(PipeResponseSchema, create(PipeResponseSchema, call.take()));
+  assert.ok(length > MiB / 2 && length < 2 * MiB, `${length} bytes`);
 });
