@@ -54,7 +54,6 @@ async function exchange(
 async function answerAlone(calls: UnaryCalls, deadlines: Deadlines, operation: Operation): Promise<Answer> {
   const { timeoutMs } = operation;
   const deadline = new SharedDeadline(deadlines, timeoutMs === 0 ? defaultDeadlineMs : timeoutMs);
-  deadline.hold();
   try {
     return await answerTo(calls, operation, deadline);
   } finally {

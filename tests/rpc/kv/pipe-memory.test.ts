@@ -16,6 +16,7 @@ import { systemClock } from "../../../src/common/clock.ts";
 import { toConnectError } from "../../../src/rpc/errors.ts";
 import { pipeHandlers } from "../../../src/rpc/kv/pipe-service.ts";
 import type { UnaryCalls } from "../../../src/rpc/kv/unary-calls.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
 
 const MiB = 1024 * 1024;
 const longest = new Uint8Array(4 * MiB);
@@ -164,4 +165,19 @@ test("no message is too long for its callers, also when many writes are refused 
   }
   const { length } = toBinary(PipeResponseSchema, create(PipeResponseSchema, call.take()));
   assert.ok(length > MiB / 2 && length < 2 * MiB, `${length} bytes`);
+});
+
+test("nothing is kept of the calls of an exchange once they have ended, however much time they had", async () => {
+  const clock = new VirtualClock();
+  const calls: Pick<UnaryCalls, "put"> = {
+    async put(_, { signal }) {
+      assert.ok(!signal.aborted);
+      return { revision: 1n };
+    },
+  };
+  const put = { id: 1, timeoutMs: 3_600_000, call: { case: "put", value: { key: "a" } } } as const;
+  const { exchange } = pipeHandlers(calls as UnaryCalls, clock);
+  const { answers } = await exchange(create(ExchangeRequestSchema, { operations: [put] }));
+  assert.equal(answers[0]?.answer?.case, "put");
+  assert.equal(clock.timerCount, 0);
 });
