@@ -2,12 +2,12 @@
 
 import { Http2ServerResponse, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { JsonReadOptions } from "@bufbuild/protobuf";
-import { create } from "@bufbuild/protobuf";
+import { create, createRegistry, type JsonWriteOptions } from "@bufbuild/protobuf";
 import type { ConnectRouter, HandlerContext, Interceptor } from "@connectrpc/connect";
 import { Code, ConnectError, createConnectRouter, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
-import { NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
+import { file_kvlab_v1_errors, NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import type { Deadlines } from "../../common/deadlines.ts";
 import { refusingUnknownFields } from "../unknown-fields.ts";
 import { bodyOf } from "./body.ts";
@@ -175,9 +175,11 @@ async function* restOf(
  * Unknown and repeated fields are refused. Connect's default ignores them, and with them a misspelt condition. JSON must
  * be UTF-8 (RFC 8259, 8.1). By default other bytes become U+FFFD, and so another key.
  */
-const strictJson: Partial<JsonReadOptions> & { textDecoder: TextDecoder } = {
+const strictJson: Partial<JsonReadOptions & JsonWriteOptions> & { textDecoder: TextDecoder } = {
   ignoreUnknownFields: false,
   textDecoder: new TextDecoder("utf-8", { fatal: true }),
+  // The details of failures that an answer may have.
+  registry: createRegistry(file_kvlab_v1_errors),
 };
 
 /**

@@ -74,6 +74,35 @@ test("an exchange is a message of a pipe as a call of its own", async () => {
   ]);
 });
 
+test("an exchange in JSON is answered in JSON, also where calls have failed, with the details", async () => {
+  const { address: primary } = await router.locate({ key: "{json}" });
+  const refused = { id: 2, put: { key: "{json}", text: "2", ifAbsent: true } };
+  for (const to of [address, primary]) {
+    const operations = [{ id: 1, put: { key: "{json}", text: "1" } }, refused, { id: 3 }];
+    const post = async (...body: object[]) => {
+      const response = await fetch(`http://${to}/kvlab.v1.DataService/Exchange`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ operations: body }),
+      });
+      return { status: response.status, ...(await response.json()) };
+    };
+    await post(...operations.slice(0, 1));
+    const { status, answers, message } = await post(...operations.slice(1));
+    assert.equal(status, 200, message);
+    const failures = new Map(answers.map(({ id = 0, failure = {} }) => [id, failure]));
+    assert.deepEqual(
+      [2, 3].map((id) => Reflect.get(failures.get(id) ?? {}, "code")),
+      [Code.FailedPrecondition, Code.InvalidArgument],
+    );
+    const [detail] = Reflect.get(failures.get(2) ?? {}, "details") ?? [];
+    assert.deepEqual(
+      [detail["@type"], detail.key],
+      ["type.googleapis.com/kvlab.v1.ConditionFailed", "{json}"],
+    );
+  }
+});
+
 test("an exchange answers as many reads as have room in a message, and says of the others that they can be made again", async () => {
   const value = { case: "bytes" as const, value: new Uint8Array(100_000) };
   await data.put({ key: "large", value });
