@@ -57,7 +57,8 @@ export class MergedScan implements ScanSource {
     this.#cluster = cluster;
     this.#settings = settings;
     const { limit } = settings.request;
-    this.#left = limit > 0n ? Number(limit) : Number.POSITIVE_INFINITY;
+    const isLimited = limit > 0n && limit <= Number.MAX_SAFE_INTEGER;
+    this.#left = isLimited ? Number(limit) : Number.POSITIVE_INFINITY;
   }
 
   get token(): string | undefined {

@@ -206,6 +206,20 @@ test("a scan gives the keys of a group in the order of their bytes, within bound
   }
 });
 
+test("a scan may have any limit, of one group and of all", async () => {
+  await data.put({ key: "{limit}", value: text("") });
+  const { group } = await router.locate({ key: "{limit}" });
+  for (const limit of [1n, 2n ** 53n + 1n, 2n ** 64n - 1n]) {
+    for (const asked of [group, ""]) {
+      const found: string[] = [];
+      for await (const { items } of data.scan({ group: asked, prefix: "{limit}", limit })) {
+        for (const { key } of items) found.push(key);
+      }
+      assert.deepEqual(found, ["{limit}"], `limit ${limit} of ${asked}`);
+    }
+  }
+});
+
 test("a scan shows one moment, however much is written while it is read", async () => {
   const key = (index: number) => `{moment}${String(index).padStart(3, "0")}`;
   const value = "x".repeat(10_000);
