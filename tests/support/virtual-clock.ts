@@ -42,6 +42,11 @@ export class VirtualClock implements Clock {
     this.#nowMs = endMs;
   }
 
+  /** All processes stand still for so long: what was to happen meanwhile happens when they go on. */
+  stop(durationMs: number): void {
+    this.#nowMs += durationMs;
+  }
+
   /** Lets time pass until `look` finds something, for `limitMs` at most. */
   async until<T>(what: string, look: () => T | undefined | false, limitMs = 60_000): Promise<T> {
     const startMs = this.#nowMs;

@@ -5,7 +5,7 @@ import { type InSyncSet, memberKey } from "./in-sync-set.ts";
 import type { Moment } from "./lease.ts";
 import type { ProgressState } from "./progress.ts";
 import type { Replicator } from "./replicator.ts";
-import type { ReplicationSettings } from "./settings.ts";
+import { heartbeatMs, type ReplicationSettings } from "./settings.ts";
 
 export interface StandbysOptions {
   /** Number of the primary itself. */
@@ -41,8 +41,10 @@ export interface StandbyProgress {
 export class Standbys {
   readonly #options: StandbysOptions;
   readonly #byMember = new Map<string, Replicator>();
-  /** The silence of a member that has never answered counts from here. */
+  /** Silence counts from here at the earliest. */
   #sinceMs = 0;
+  /** When silence was last looked for. */
+  #lookedMs = 0;
 
   constructor(options: StandbysOptions) {
     this.#options = options;
@@ -104,6 +106,7 @@ export class Standbys {
   /** Starts to count the silence of members. */
   listen(): void {
     this.#sinceMs = this.#options.clock.monotonicMs();
+    this.#lookedMs = this.#sinceMs;
   }
 
   /** Removes the former primary, which was replaced because it was gone or silent, unless it is back as a standby. */
@@ -117,7 +120,12 @@ export class Standbys {
   dropSilent(): void {
     const { inSync, clock, settings, store } = this.#options;
     const { standbyTimeoutMs } = settings;
-    const limitMs = clock.monotonicMs() - standbyTimeoutMs;
+    const nowMs = clock.monotonicMs();
+    // After a pause of this process the standbys are not to blame: it has asked nothing meanwhile.
+    const pauseMs = Math.max(standbyTimeoutMs / 2, 2 * heartbeatMs(settings));
+    if (nowMs - this.#lookedMs > pauseMs) this.#sinceMs = nowMs;
+    this.#lookedMs = nowMs;
+    const limitMs = nowMs - standbyTimeoutMs;
     const isOver = (sinceMs = 0) => Math.max(sinceMs, this.#sinceMs) < limitMs;
     for (const member of inSync.required) {
       const progress = this.#of(member)?.progress;

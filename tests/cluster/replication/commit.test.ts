@@ -112,3 +112,22 @@ test("a delete of a missing key is refused only once the deletes before it are c
   await group.clock.settled(Promise.all([first, second]));
   assert.deepEqual(order, ["deleted", "condition-failed"]);
 });
+
+test("a silent standby is removed also where the time for that is shorter than that between two heartbeats", async () => {
+  const group = await groupOf([1, 2], { leaseMs: 2000, standbyTimeoutMs: 300 });
+  group.cut.add("1>2");
+  await group.clock.settled(group.put(1, "b", "2"), 2000);
+  assert.deepEqual(group.inSync, [1]);
+});
+
+test("a primary that has stood still removes no standby that answers when it goes on", async () => {
+  const group = await groupOf([1, 2]);
+  const version = group.state?.version;
+  group.clock.stop(5 * group.settings.standbyTimeoutMs);
+  await group.clock.settled(group.put(1, "a", "1"));
+  await group.clock.pass(group.settings.standbyTimeoutMs / 2);
+  assert.deepEqual([group.inSync, group.state?.version], [[1, 2], version]);
+  group.cut.add("1>2");
+  await group.clock.settled(group.put(1, "b", "2"), 3 * group.settings.standbyTimeoutMs);
+  assert.deepEqual(group.inSync, [1]);
+});
