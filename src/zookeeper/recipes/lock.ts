@@ -5,7 +5,7 @@ import type { Created } from "../operations/writes.ts";
 import { type CallOptions, callKinds } from "../options.ts";
 import { childOf } from "../paths.ts";
 import type { ZooKeeper } from "../zookeeper.ts";
-import { bounded, type EndlessCall } from "./bounded.ts";
+import { bounded, type EndlessCall, unlessAborted } from "./bounded.ts";
 import { connected } from "./connected.ts";
 import { type ContenderKind, contenderNames, queueOf } from "./contenders.ts";
 import { deleteLater, deleteSurely } from "./delete-surely.ts";
@@ -121,7 +121,8 @@ async function attempt(
       if ((await look.get(childOf(path, before.name))) === undefined) look.again();
       return undefined;
     });
-    if (held === "taken") await deleteSurely(client, own.path);
+    // Over a lost connection it goes on when the caller does not wait for it any more.
+    if (held === "taken") await unlessAborted(path, call.signal, deleteSurely(client, own.path));
     return held === "taken" || held === "gone" ? undefined : held;
   } catch (error) {
     deleteLater(client, own.path);

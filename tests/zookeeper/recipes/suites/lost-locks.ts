@@ -159,4 +159,23 @@ export function lostLockTests(connectString: string): void {
       await next.release();
     }),
   );
+
+  it("does not wait past its deadline to take back an attempt that was in vain", { timeout: 30_000 }, () =>
+    withClients(connectString, async ({ connect, connectThroughProxy }) => {
+      const [other, { client, proxy }] = await Promise.all([connect(), connectThroughProxy()]);
+      const held = await acquireLock(other, "/lock");
+      const remove = client.delete.bind(client);
+      // The connection breaks as the contender is to be deleted.
+      const cutBefore = (...args: Parameters<typeof remove>) => {
+        proxy.setMode("cut");
+        return remove(...args);
+      };
+      Object.defineProperty(client, "delete", { value: cutBefore, configurable: true });
+      await failure(tryLock(client, "/lock", { deadlineMs: 300 }), "DEADLINE_EXCEEDED");
+      Object.defineProperty(client, "delete", { value: remove });
+      proxy.setMode("pass");
+      await queued(other, "/lock", 1);
+      await held.release();
+    }),
+  );
 }
