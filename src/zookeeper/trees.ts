@@ -3,7 +3,7 @@ import type { Calls } from "./calls.ts";
 import { ZooKeeperError } from "./errors.ts";
 import { multiOperation } from "./operations/multi.ts";
 import { childrenOperation, existsOperation } from "./operations/reads.ts";
-import { createOperation, deleteOperation } from "./operations/writes.ts";
+import { checkDeletable, createOperation, deleteOperation } from "./operations/writes.ts";
 import type { CallOptions } from "./options.ts";
 import { childOf } from "./paths.ts";
 
@@ -34,9 +34,18 @@ export async function createAll(
   }
 }
 
-/** Deletes a znode below `chroot` and all below it, whatever is created or deleted there meanwhile. */
-export function deleteAll(calls: Calls, chroot: string, path: string, options: CallOptions): Promise<void> {
-  return new TreeDeletion(calls, chroot, calls.together(options)).run(path);
+/**
+ * Deletes a znode below `chroot` and all below it, whatever is created or deleted there meanwhile. Errors, before anything
+ * is deleted: BAD_ARGUMENTS, for the root.
+ */
+export async function deleteAll(
+  calls: Calls,
+  chroot: string,
+  path: string,
+  options: CallOptions,
+): Promise<void> {
+  checkDeletable(path);
+  await new TreeDeletion(calls, chroot, calls.together(options)).run(path);
 }
 
 class TreeDeletion {
