@@ -10,6 +10,8 @@ export class Claim {
   readonly #entryPath: string;
   readonly #path: string;
   readonly #id = Buffer.from(randomUUID());
+  /** The end of the last release. */
+  #released: Promise<void> = Promise.resolve();
 
   /** `path` is that of the claim. */
   constructor(client: ZooKeeper, entryPath: string, path: string) {
@@ -53,7 +55,14 @@ export class Claim {
   }
 
   /** Deletes the claim, if it is still there. */
-  async release(options?: CallOptions): Promise<void> {
+  release(options?: CallOptions): Promise<void> {
+    // One after another: of two that have seen it, the second could delete that of the next taker.
+    const released = this.#released.then(() => this.#delete(options));
+    this.#released = released.catch(() => {});
+    return released;
+  }
+
+  async #delete(options?: CallOptions): Promise<void> {
     await untilAnswered(async () => {
       // Never that of somebody who has claimed the entry since.
       if (await this.#isHeld(options)) await this.#client.delete(this.#path, options);

@@ -94,6 +94,26 @@ export function queueTests(connectString: string): void {
     }),
   );
 
+  it("gives an item back once when it is released twice at a time", { timeout }, () =>
+    withClients(connectString, async ({ connect }) => {
+      const [taker, other] = await Promise.all([connect(), connect()]);
+      await new Queue(taker, "/queue").put(bytes("one"));
+      const item = await new Queue(taker, "/queue").take();
+      const taking = new Queue(other, "/queue").take();
+      const remove = taker.delete.bind(taker);
+      let deletions = 0;
+      // A second one would come late: when somebody else has the item.
+      const removeLater = async (...args: Parameters<typeof remove>) => {
+        if (++deletions > 1) await taking;
+        await remove(...args);
+      };
+      Object.defineProperty(taker, "delete", { value: removeLater });
+      await Promise.all([item.release(), item.release()]);
+      await taking;
+      assert.equal((await taker.children("/queue/taken")).children.length, 1, "the claim is still there");
+    }),
+  );
+
   it("keeps no claim for a taker that gives up, at whatever moment", { timeout }, () =>
     withClients(connectString, async ({ connect }) => {
       const [taker, other] = await Promise.all([connect(), connect()]);
