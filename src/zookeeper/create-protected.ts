@@ -3,6 +3,8 @@ import { ZooKeeperError } from "./errors.ts";
 import type { Created } from "./operations/writes.ts";
 import type { CallOptions, CreateOptions } from "./options.ts";
 import { childOf, parentOf } from "./paths.ts";
+import { connected } from "./recipes/connected.ts";
+import { isPassing } from "./recipes/ensure.ts";
 import type { ZooKeeper } from "./zookeeper.ts";
 
 /**
@@ -64,14 +66,17 @@ async function find(
 /** Deletes what was created for nobody, unless the session ends before. */
 async function removeLater(client: ZooKeeper, parent: string, prefix: string): Promise<void> {
   const options = { deadlineMs: Number.POSITIVE_INFINITY };
+  const { signal } = new AbortController();
   for (;;) {
     try {
+      // A server that only reads would refuse it.
+      await connected(client, parent, signal);
       const found = await find(client, parent, prefix, options);
       if (found !== undefined) await client.delete(found.path, options);
       return;
     } catch (error) {
       // Nobody waits for this, and of any other error nothing more can be made.
-      if (!ZooKeeperError.is(error, "CONNECTION_LOSS")) return;
+      if (!isPassing(error)) return;
     }
   }
 }

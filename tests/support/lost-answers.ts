@@ -1,4 +1,4 @@
-import { type ZooKeeper, ZooKeeperError } from "../../src/zookeeper/index.ts";
+import { type ZooKeeper, ZooKeeperError, type ZooKeeperErrorCode } from "../../src/zookeeper/index.ts";
 
 type Write = "multi" | "create" | "set" | "delete";
 
@@ -18,4 +18,17 @@ export function loseAnswers(client: ZooKeeper, write: Write, what: "answers" | "
   };
   Object.defineProperty(client, write, { value: losing });
   return () => lost;
+}
+
+type Read = "sync" | "get" | "exists";
+
+/** Fails so many of these reads of a client with this code. */
+export function failReads(client: ZooKeeper, read: Read, count: number, code: ZooKeeperErrorCode): void {
+  let left = count;
+  const original: (...args: never[]) => Promise<unknown> = client[read].bind(client);
+  const failing = async (...args: never[]): Promise<unknown> => {
+    if (left-- > 0) throw new ZooKeeperError(code, `${read}: failed in a test`);
+    return original(...args);
+  };
+  Object.defineProperty(client, read, { value: failing });
 }

@@ -8,6 +8,7 @@ import {
   ZooKeeper,
   ZooKeeperError,
 } from "../../../../src/zookeeper/index.ts";
+import { failReads, loseAnswers } from "../../../support/lost-answers.ts";
 import { failure, inState, withClients } from "../../../support/zookeeper-clients.ts";
 import { hasChildren, queued } from "../queued.ts";
 
@@ -157,6 +158,18 @@ export function lostLockTests(connectString: string): void {
       assert.equal(next.signal.aborted, false);
       assert.equal(await tryLock(other, "/lock"), undefined);
       await next.release();
+    }),
+  );
+
+  it("is one contender when the answer is lost and the next server only reads", { timeout: 30_000 }, () =>
+    withClients(connectString, async ({ connect }) => {
+      const [client, other] = await Promise.all([connect(), connect()]);
+      await other.createAll("/lock");
+      loseAnswers(client, "create", "answers");
+      failReads(client, "sync", 2, "READ_ONLY");
+      const held = await acquireLock(client, "/lock", { deadlineMs: 10_000 });
+      await queued(other, "/lock", 1);
+      await held.release();
     }),
   );
 
