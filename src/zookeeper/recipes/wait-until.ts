@@ -3,6 +3,7 @@ import type { ChildrenAndStat, DataAndStat } from "../operations/reads.ts";
 import type { Stat } from "../znode.ts";
 import type { ZooKeeper } from "../zookeeper.ts";
 import { type EndlessCall, unlessAborted } from "./bounded.ts";
+import { connected } from "./connected.ts";
 import { unlessMissing } from "./missing.ts";
 import { type SharedWatching, shareWatch } from "./shared-watches.ts";
 
@@ -62,7 +63,8 @@ export class Look {
 
 /**
  * Looks at some znodes whenever they may have changed, until `look` finds something. A lost connection makes it look
- * again on the next one. Errors: those of `look` but CONNECTION_LOSS; ABORTED, SESSION_EXPIRED, CLOSED.
+ * again on the next one, and a server that refuses what is no read on one that takes writes. Errors: those of `look` but
+ * CONNECTION_LOSS and READ_ONLY; ABORTED, SESSION_EXPIRED, CLOSED.
  */
 export async function waitUntil<T>(
   client: ZooKeeper,
@@ -78,7 +80,8 @@ export async function waitUntil<T>(
       await current.changed(path);
     } catch (error) {
       // The next call waits for a connection.
-      if (!ZooKeeperError.is(error, "CONNECTION_LOSS")) throw error;
+      if (ZooKeeperError.is(error, "READ_ONLY")) await connected(client, path, call.signal);
+      else if (!ZooKeeperError.is(error, "CONNECTION_LOSS")) throw error;
     } finally {
       current.end();
     }

@@ -6,6 +6,7 @@ import {
   passBarrier,
   raiseBarrier,
 } from "../../../../src/zookeeper/index.ts";
+import { failReads } from "../../../support/lost-answers.ts";
 import { failure, inState, withClients } from "../../../support/zookeeper-clients.ts";
 import { hasChildren } from "../queued.ts";
 
@@ -24,6 +25,17 @@ export function barrierTests(connectString: string): void {
       await liftBarrier(client, "/a/barrier");
       proxy.setMode("pass");
       await Promise.all(passing);
+    }),
+  );
+
+  it("waits on, where a server only reads", { timeout: 30_000 }, () =>
+    withClients(connectString, async ({ connect }) => {
+      const client = await connect();
+      await raiseBarrier(client, "/barrier");
+      failReads(client, "sync", 2, "READ_ONLY");
+      const passing = passBarrier(client, "/barrier");
+      await liftBarrier(client, "/barrier");
+      await passing;
     }),
   );
 
