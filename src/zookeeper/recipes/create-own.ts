@@ -30,15 +30,15 @@ export async function createOwn(
     for (;;) {
       try {
         await connected(client, path, call.signal);
+        // With this name, it can only be what an earlier attempt has created, whose answer was lost.
+        const stat = isUncertain ? await client.exists(path, call) : undefined;
+        if (stat !== undefined) return { path, stat };
         return await client.create(path, Buffer.from(data), { ...call, mode: "ephemeral" });
       } catch (error) {
         isUncertain ||= ZooKeeperError.is(error) && error.maybeApplied;
         if (ZooKeeperError.is(error, "NO_NODE")) await ensure(client, parent, call);
         else if (!ZooKeeperError.is(error, "NODE_EXISTS") && !isPassing(error)) throw error;
       }
-      // With this name, it can only be what an earlier attempt has created, whose answer was lost.
-      const stat = isUncertain ? await client.exists(path, call) : undefined;
-      if (stat !== undefined) return { path, stat };
     }
   } catch (error) {
     if (isUncertain) deleteLater(client, path);

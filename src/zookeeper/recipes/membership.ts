@@ -79,7 +79,8 @@ export async function* watchGroup(
       return names.join("/") === before ? undefined : names;
     });
     last = names.join("/");
-    yield await identifiersOf(client, path, names, shallow, call);
+    // Nothing of it is watched: it is read again after a lost connection.
+    yield await waitUntil(client, path, call, () => identifiersOf(client, path, names, shallow, call));
   }
 }
 

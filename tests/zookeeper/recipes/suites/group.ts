@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { it } from "node:test";
 import { groupMembers, joinGroup, watchGroup } from "../../../../src/zookeeper/index.ts";
+import { failReads, loseAnswers } from "../../../support/lost-answers.ts";
 import { failure, inState, withClients } from "../../../support/zookeeper-clients.ts";
 import { hasChildren } from "../queued.ts";
 
@@ -29,6 +30,21 @@ export function groupTests(connectString: string): void {
         assert.equal(member.signal.reason.code, "NO_NODE");
         await member.release();
       }),
+  );
+
+  it("outlives a lost connection, also of a client that repeats no call", { timeout: 30_000 }, () =>
+    withClients(connectString, async ({ connect }) => {
+      const client = await connect({ retry: "nothing" });
+      await client.createAll("/group");
+      const signal = AbortSignal.timeout(20_000);
+      const members = watchGroup(client, "/group", { signal });
+      assert.deepEqual((await members.next()).value, []);
+      loseAnswers(client, "create", "answers");
+      failReads(client, "exists", 1, "CONNECTION_LOSS");
+      await joinGroup(client, "/group", { identifier: "a" });
+      failReads(client, "get", 1, "CONNECTION_LOSS");
+      assert.deepEqual((await members.next()).value, ["a"]);
+    }),
   );
 
   it("is one member, whether or not the answer to its create is lost", { timeout: 30_000 }, () =>
