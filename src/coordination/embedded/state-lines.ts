@@ -82,7 +82,9 @@ export function parseState(bytes: Buffer, file: string): { tree: Tree; tornBytes
     for (const entry of content.changes) {
       const change = changeFrom(entry, tree.zxid + 1);
       if (change.kind === "create" && change.owner !== undefined) owners.add(change.owner);
-      tree.apply(change);
+      // An ephemeral znode of the time when the file was written is not in it: its later changes are of no more use.
+      if (change.kind !== "create" && tree.find(change.path) === undefined) tree.skipTo(change.zxid);
+      else tree.apply(change);
     }
   }
   for (const owner of owners) tree.endSession(owner);

@@ -229,6 +229,31 @@ describe("the state file of the embedded coordination service", () => {
     }),
   );
 
+  it("is read again when it was made smaller while there were ephemeral znodes", { timeout: 30_000 }, () =>
+    withFolder(async (file) => {
+      const before = await withService(file, async (session) => {
+        await session.create("/parent", nothing, "persistent");
+        for (const name of ["closed", "deleted", "set"]) {
+          await session.create(`/parent/${name}`, nothing, "ephemeral");
+        }
+        await session.create("/large", nothing, "persistent");
+        const large = new Uint8Array(500_000);
+        for (let version = 0; version < 4; version++) await session.set("/large", large, version);
+        assert.ok((await stat(file)).size < 2_000_000, "it has been made smaller");
+        await session.set("/parent/set", bytes("1"), 0);
+        await session.delete("/parent/deleted", 0);
+        await session.create("/last", nothing, "persistent");
+        return Number((await session.get("/last")).stat.czxid);
+      });
+      await withService(file, async (session) => {
+        assert.deepEqual((await session.children("/")).sort(), ["large", "last", "parent"]);
+        assert.deepEqual(await session.children("/parent"), []);
+        await session.create("/next", nothing, "persistent");
+        assert.ok(Number((await session.get("/next")).stat.czxid) > before);
+      });
+    }),
+  );
+
   it("ends the service when it cannot be written any more", () =>
     withFolder(async (file) => {
       await withService(file, async (session, service) => {
