@@ -115,7 +115,9 @@ export class EmbeddedSession implements Coordination, ServedSession {
 
   /** Fires the watches that `event` at `path` (on the server) concerns, if there is a connection. */
   notify(event: ZnodeEvent, path: string): void {
-    if (this.state !== "connected" || this.#ended || !path.startsWith(this.#chroot)) return;
+    if (this.state !== "connected" || this.#ended) return;
+    // With the slash: another znode's name may begin with that of the chroot.
+    if (!`${path}/`.startsWith(`${this.#chroot}/`)) return;
     this.#client.watches.fire(event, stripChroot(this.#chroot, path));
   }
 

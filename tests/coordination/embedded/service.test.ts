@@ -125,6 +125,17 @@ describe("the embedded coordination service", () => {
     assert.deepEqual((await session.get("/d")).data, bytes("before"));
   });
 
+  it("tells a session nothing of what lies beside its root, whatever that is named", async () => {
+    const { service, open } = await startService();
+    const [inside, beside] = [await service.opener({ chroot: "/kv" })(), await open()];
+    await beside.create("/kv2", nothing, "persistent");
+    const { watcher, told } = recordingWatcher();
+    await inside.exists("/kv2/x", watcher);
+    await beside.create("/kv2/x", nothing, "persistent");
+    assert.equal(await inside.exists("/kv2/x"), undefined);
+    assert.deepEqual(told, []);
+  });
+
   it("refuses data that no ZooKeeper takes", async () => {
     const { open } = await startService();
     const session = await open();
