@@ -86,15 +86,17 @@ function readCommandLine(program: Program<SettingsTable>, args: readonly string[
     allowPositionals: true,
     tokens: true,
   });
-  if (tokens.some((token) => token.kind === "option" && token.name === "help")) {
-    throw new HelpRequested(helpOf(program));
-  }
+  // In `put a -hello` the h begins a value, not a request for help: nothing is put, and that must not look like success.
+  const isHelp = (token: (typeof tokens)[number]) =>
+    token.kind === "option" && (token.rawName === "--help" || args[token.index] === "-h");
+  if (tokens.some(isHelp)) throw new HelpRequested(helpOf(program));
 
   const given = new Map<string, string>();
   for (const token of tokens) {
     if (token.kind === "option") {
       const setting = flags.find(([name]) => token.rawName === `--${name}`)?.[1];
-      if (!setting) throw unknownFlag(token.rawName, program);
+      if (!setting)
+        throw unknownFlag(token.rawName === "-h" ? `${args[token.index]}` : token.rawName, program);
       const value = flagValue(token, setting);
       const before = setting.repeatable ? given.get(token.name) : undefined;
       given.set(token.name, before === undefined ? value : `${before},${value}`);

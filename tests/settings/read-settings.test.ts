@@ -135,6 +135,12 @@ describe("reading settings", () => {
       refused("k -p 1"),
       `-p is not a known flag (after --, a dash begins no flag); allowed: ${known}`,
     );
+    for (const argument of ["-hello", "-hh"]) {
+      assert.equal(
+        refused(`k ${argument}`),
+        `${argument} is not a known flag (after --, a dash begins no flag); allowed: ${known}`,
+      );
+    }
     assert.equal(refused("k more"), '"more" is one argument too many; allowed: KEY and flags');
   });
 
