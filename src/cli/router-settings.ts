@@ -58,11 +58,17 @@ export type ReachSettings = SettingsOf<typeof routerSettings> & { readonly direc
 
 export const jsonSetting = toggle("Print JSON.");
 
-/** The URLs of the routers that the settings name. */
+/** The URLs of the routers that the settings name. Errors: SettingError (serverip has a zone). */
 export function routersOf(settings: ReachSettings): readonly string[] {
   const { router, serverip, serverport } = settings;
-  const authority = `${isIPv6(serverip) ? `[${serverip}]` : serverip}:${serverport}`;
-  return router ?? [`http://${authority}`];
+  if (router !== undefined) return router;
+  // A server may listen on such an address, but no URL has one.
+  if (serverip.includes("%")) {
+    throw new SettingError(
+      `serverip is ${JSON.stringify(serverip)}, which has a zone; allowed: an address without one, or --router`,
+    );
+  }
+  return [`http://${isIPv6(serverip) ? `[${serverip}]` : serverip}:${serverport}`];
 }
 
 /** Errors: SettingError, which names the URL and what is wrong with it. */

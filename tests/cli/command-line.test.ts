@@ -97,6 +97,10 @@ describe("the kvlab command line", () => {
       ],
     ];
     for (const [args, message] of usage) assert.deepEqual(await kvlab(args), failed(2, message));
+    // The runtimes differ in whether this is an address at all.
+    const zone = await kvlab(["get", "a", "--serverip", "fe80::1%lo"]);
+    assert.equal(zone.exitCode, 2);
+    assert.match(zone.stderr, /^kvlab: serverip is "fe80::1%lo"[^\n]*; allowed: [^\n]*\n$/);
     const { exitCode, stderr } = await kvlab(["steal"]);
     assert.equal(exitCode, 2);
     assert.match(stderr, /^kvlab: "steal" is not a command; allowed: put, get, [^\n]*\n$/);
