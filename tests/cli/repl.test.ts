@@ -119,6 +119,17 @@ ok, revision 4
     assert.equal(await text(child.stdout), "1\n");
   });
 
+  it("runs everything, and ends with 141, when nobody reads the output", { timeout }, async () => {
+    toy.values.set("large", { case: "text", value: "x".repeat(1_000_000) });
+    const [command, args] = commandFor(cli, ["repl", "--router", toy.url]);
+    const script = `"$@" | head -c 5; echo " \${PIPESTATUS[0]}"`;
+    const child = spawn("bash", ["-c", script, "bash", command, ...args], { stdio: "pipe" });
+    child.stdin.end("get large\nput late 1\nget late\n");
+    const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+    assert.deepEqual({ stdout, stderr }, { stdout: "xxxxx 141\n", stderr: "" });
+    assert.ok(toy.values.has("late"));
+  });
+
   it("edits and recalls lines on a terminal, and ends with Ctrl-D", { timeout }, async () => {
     const [command, args] = commandFor(cli, ["repl", "--router", toy.url]);
     const line = [command, ...args].map((word) => `'${word}'`).join(" ");

@@ -1,8 +1,8 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { NOT_ALLOWED } from "../../settings/exit-codes.ts";
+import { NOT_ALLOWED, NOT_READ } from "../../settings/exit-codes.ts";
 import { HelpRequested } from "../../settings/read-settings.ts";
-import { ExitError, print } from "../../settings/run-main.ts";
+import { ExitError, isNotRead, print } from "../../settings/run-main.ts";
 import { refuseUndecodable } from "../../settings/undecodable.ts";
 import { type ClusterCommand, keyCommand } from "../command.ts";
 import { splitWords } from "../completion/shell-words.ts";
@@ -81,6 +81,7 @@ async function tell(reason: unknown): Promise<number> {
     await print(reason.help);
     return 0;
   }
+  if (isNotRead(reason)) return NOT_READ;
   process.stderr.write(`error: ${reason instanceof Error ? reason.message : reason}\n`);
   return reason instanceof ExitError ? reason.exitCode : NOT_ALLOWED;
 }
