@@ -84,6 +84,16 @@ ok, revision 4
     assert.deepEqual(lengths, [characters, characters / 2, characters]);
   });
 
+  it("ends a line at a line feed only, with or without a carriage return", { timeout }, async () => {
+    const { exitCode, stderr } = await repl(
+      "put a 'x\u2028y\u2029z'\r\nput b \"x\ry\"\nput split x\u2028y\nput d 1",
+    );
+    assert.match(stderr, /^error: "y" is one argument too many; [^\n]*\n$/);
+    assert.equal(exitCode, 2);
+    const values = ["a", "b", "split", "d"].map((key) => toy.values.get(key)?.value);
+    assert.deepEqual(values, ["x\u2028y\u2029z", "x\ry", undefined, "1"]);
+  });
+
   it("refuses a line that is not UTF-8, and continues", { timeout }, async () => {
     const stdin = Buffer.concat([
       Buffer.from("put k"),

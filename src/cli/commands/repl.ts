@@ -8,6 +8,7 @@ import { type ClusterCommand, keyCommand } from "../command.ts";
 import { splitWords } from "../completion/shell-words.ts";
 import { lineOf, type Session } from "../session.ts";
 import { firstSentence } from "../summary.ts";
+import { readLines } from "../transfer/json-lines.ts";
 import { deleteCommand, getCommand, locateCommand, putCommand } from "./keys.ts";
 import { scanCommand } from "./scan.ts";
 import { statusCommand } from "./status.ts";
@@ -39,29 +40,20 @@ export const replCommand = keyCommand(
 /** Resolves to the exit code. */
 async function runRepl(session: Session): Promise<number> {
   const terminal = Boolean(process.stdin.isTTY && process.stdout.isTTY);
-  const lines = createInterface({
-    input: process.stdin,
-    ...(terminal && { output: process.stdout }),
-    terminal,
-    prompt: "kvlab> ",
-    historySize: 1000,
-    crlfDelay: Number.POSITIVE_INFINITY,
-  });
-  const prompt = () => {
-    if (terminal) lines.prompt();
-  };
+  const typed = terminal ? typedLines() : undefined;
+  const prompt = () => typed?.prompt();
   let underWay: AbortController | undefined;
   let exitCode = 0;
-  lines.on("SIGINT", () => {
+  typed?.on("SIGINT", () => {
     if (underWay) underWay.abort();
-    else if (lines.line !== "") lines.write(null, { ctrl: true, name: "u" });
-    else lines.close();
+    else if (typed.line !== "") typed.write(null, { ctrl: true, name: "u" });
+    else typed.close();
   });
 
   prompt();
-  for await (const line of lines) {
+  for await (const line of typed ?? writtenLines()) {
     if (line.trim() === "quit") {
-      lines.close();
+      typed?.close();
       return exitCode;
     }
     underWay = new AbortController();
@@ -73,6 +65,28 @@ async function runRepl(session: Session): Promise<number> {
   // At the end of input the cursor stands behind the prompt.
   if (terminal) await print("\n");
   return exitCode;
+}
+
+function typedLines() {
+  return createInterface({
+    input: process.stdin,
+    output: process.stdout,
+    terminal: true,
+    prompt: "kvlab> ",
+    historySize: 1000,
+    crlfDelay: Number.POSITIVE_INFINITY,
+  });
+}
+
+/** The lines of a file or of another program. `readline` would end a line also at U+2028, which may be in a value. */
+async function* writtenLines(): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  for await (const lines of readLines(process.stdin)) {
+    for (const { bytes, number, isTooLong } of lines) {
+      if (isTooLong) throw new ExitError(NOT_ALLOWED, `line ${number} is longer than any command`);
+      yield decoder.decode(bytes).replace(/\r$/, "");
+    }
+  }
 }
 
 /** The exit code that this error would give a command. */
