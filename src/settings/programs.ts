@@ -191,7 +191,12 @@ export const dataProgram = {
     serverport: settings.serverport,
     announce: settings.announce,
     dbfile: withDefault(
-      text({ meaning: "Log file with the keys and values.", placeholder: "FILE", allowed: "a path" }),
+      text({
+        meaning: "Log file with the keys and values.",
+        placeholder: "FILE",
+        completes: "files",
+        allowed: "a path",
+      }),
       "db.txt",
     ),
     rbfile: withDefault<string | undefined>(
@@ -199,6 +204,7 @@ export const dataProgram = {
         meaning:
           "File for the rewritten log, before it replaces the log. It must be on the same file system, and no other node may use it.",
         placeholder: "FILE",
+        completes: "files",
         allowed: "a path",
       }),
       undefined,
@@ -241,7 +247,12 @@ export const devProgram = {
       2000,
     ),
     datadir: withDefault(
-      text({ meaning: "Folder for all data.", placeholder: "DIR", allowed: "a path" }),
+      text({
+        meaning: "Folder for all data.",
+        placeholder: "DIR",
+        completes: "files",
+        allowed: "a path",
+      }),
       "data",
     ),
     virtualnodes: withDefault(settings.virtualnodes, 128),

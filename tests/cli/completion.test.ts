@@ -58,6 +58,9 @@ describe("kvlab completion", () => {
     assert.deepEqual(offered("help", "sc"), ["scan"]);
     assert.deepEqual(offered("import", "key"), ["keys of mine.jsonl"]);
     assert.deepEqual(offered("import", "--skip-bad", "key"), ["keys of mine.jsonl"]);
+    assert.deepEqual(offered("data", "--dbfile", "key"), ["keys of mine.jsonl"]);
+    assert.deepEqual(offered("data", "--rbfile", "key"), ["keys of mine.jsonl"]);
+    assert.deepEqual(offered("dev", "--datadir", "key"), ["keys of mine.jsonl"]);
     assert.deepEqual(offered("get", "key"), []);
   });
 
