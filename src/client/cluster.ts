@@ -94,26 +94,26 @@ export class Cluster implements StreamCluster {
 
   /**
    * The server to send a call for `group` to: a router, or the group's primary. Waits while the group has none.
-   * `redirected`: the address from another server's redirect.
+   * `redirected`: the address from another server's redirect. Errors: KvError `unavailable`, `closed`.
    */
   serverOf(group: string, deadline: Deadline, redirected?: string): ServerLink | Promise<ServerLink> {
     if (!this.direct) return this.routerLink();
-    if (redirected !== undefined) return this.#servers.at(redirected);
+    if (redirected !== undefined) return this.#serverAt(redirected);
     const known = this.view && primaryOf(this.view, group);
-    if (known !== undefined) return this.#servers.at(known);
+    if (known !== undefined) return this.#serverAt(known);
     const address = this.topology.find({
       look: (view) => primaryOf(view, group),
       missing: ({ groups }) => groups.get(group)?.unavailable || `group "${group}" has no primary now`,
       deadline,
     });
     return typeof address === "string"
-      ? this.#servers.at(address)
-      : address.then((found) => this.#servers.at(found));
+      ? this.#serverAt(address)
+      : address.then((found) => this.#serverAt(found));
   }
 
-  /** The router that the client uses now. */
+  /** The router that the client uses now. Errors: KvError `closed`. */
   routerLink(): ServerLink {
-    return this.#servers.at(this.topology.router);
+    return this.#serverAt(this.topology.router);
   }
 
   /** Notes that an attempt at this server failed without an answer from it. */
@@ -127,6 +127,12 @@ export class Cluster implements StreamCluster {
     this.#tracked.clear();
     this.#servers.close();
     this.#connections.close();
+  }
+
+  /** A server of a closed client would be connected to for nothing, and nobody would end the link. */
+  #serverAt(address: string): ServerLink {
+    if (this.#closing.signal.aborted) throw closed();
+    return this.#servers.at(address);
   }
 
   #retireReplaced(view: ClusterView, before: ClusterView | undefined): void {
