@@ -131,8 +131,8 @@ export class KvClient implements AsyncDisposable {
   batch(steps: readonly BatchStep[], options: BatchOptions = {}): Promise<KvWritten> {
     return this.#within(options, batchKinds, async (deadline) => {
       const call = batchCall(steps);
-      const key = await this.#keyOfOneGroup(keysOf(steps), deadline);
       const { requestId } = options;
+      const key = await this.#keyOfOneGroup(keysOf(steps), deadline);
       return written((await write(this.#cluster, { key, call, deadline, requestId })) ?? unasked());
     });
   }

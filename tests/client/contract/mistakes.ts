@@ -52,6 +52,13 @@ export const mistakeCases: readonly ContractCase[] = [
       options.ifAbsent = false;
       options.ttlMs = 1;
       await failure(refused, "condition-failed");
+      const naming = { requestId: "" };
+      const batches = ["1", "2"].map((number) => {
+        naming.requestId = `batch-${prefix.replace(/\W/g, "_")}-${number}`;
+        return kv.batch([{ put: `{${prefix}}${number}`, value: number }], naming);
+      });
+      await Promise.all(batches);
+      equal((await collect(kv.scan({ prefix: `{${prefix}}` }))).length, 2, "number of batches that were applied");
       const range = { prefix, limit: 1 };
       const scan = kv.scan(range);
       range.prefix = "nothing begins so";
