@@ -13,28 +13,24 @@ export class Deadline implements Expiring {
   readonly dueMs: number;
   readonly #deadlines: Deadlines;
   readonly #limitMs: number;
-  readonly #signal: AbortSignal | undefined;
   /** Nearly always one at most, and made for each call: so no set before there are two. */
   #listener: DeadlineListener | undefined;
   #others: Set<DeadlineListener> | undefined;
-  readonly #onAbort: (() => void) | undefined;
+  /** Stops listening to what ends it early. */
+  readonly #leave: (() => void) | undefined;
   #ended: KvError | undefined;
 
-  /** `limitMs` may be Infinity. If the reason of `signal` is a KvError, it is the reason of the end. */
-  constructor(deadlines: Deadlines, limitMs: number, signal?: AbortSignal) {
+  /**
+   * `limitMs` may be Infinity. `within` ends it early: a caller's signal, whatever its reason, with `aborted`; another
+   * deadline with the reason of that one's end.
+   */
+  constructor(deadlines: Deadlines, limitMs: number, within?: AbortSignal | Deadline) {
     this.#deadlines = deadlines;
     this.#limitMs = limitMs;
     this.dueMs = deadlines.clock.monotonicMs() + limitMs;
-    this.#signal = signal;
-    if (signal !== undefined) {
-      this.#onAbort = () => this.#abort(signal.reason);
-      if (signal.aborted) {
-        this.#onAbort();
-        return;
-      }
-      signal.addEventListener("abort", this.#onAbort, { once: true });
-    }
-    if (limitMs < Number.POSITIVE_INFINITY) deadlines.add(this);
+    if (within instanceof Deadline) this.#leave = within.onEnd((reason) => this.end(reason));
+    else if (within !== undefined) this.#leave = onAbort(within, (cause) => this.end(aborted(cause)));
+    if (this.#ended === undefined && limitMs < Number.POSITIVE_INFINITY) deadlines.add(this);
   }
 
   /** Why it has ended. Undefined while it has not. */
@@ -100,14 +96,20 @@ export class Deadline implements Expiring {
   /** Call it when nobody waits for the deadline any more. */
   release(): void {
     this.#deadlines.delete(this);
-    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#leave?.();
   }
+}
 
-  #abort(reason: unknown): void {
-    this.end(
-      reason instanceof KvError ? reason : new KvError("aborted", "the call was aborted", { cause: reason }),
-    );
-  }
+/** Calls `listener` once with the reason of the signal. Returns a function that removes the listener. */
+function onAbort(signal: AbortSignal, listener: (reason: unknown) => void): () => void {
+  const listen = () => listener(signal.reason);
+  if (signal.aborted) listen();
+  else signal.addEventListener("abort", listen, { once: true });
+  return () => signal.removeEventListener("abort", listen);
+}
+
+function aborted(cause: unknown): KvError {
+  return new KvError("aborted", "the call was aborted", { cause });
 }
 
 const signals = new WeakMap<Deadline, AbortSignal>();

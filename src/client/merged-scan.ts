@@ -91,7 +91,7 @@ export class MergedScan implements ScanSource {
 
   async #open(): Promise<void> {
     const { deadlineMs, lifetime } = this.#settings;
-    const first = new Deadline(this.#cluster.deadlines, deadlineMs, signalOf(lifetime));
+    const first = new Deadline(this.#cluster.deadlines, deadlineMs, lifetime);
     try {
       const groups = await this.#cluster.find({
         look: (view) => {
@@ -155,7 +155,7 @@ export class MergedScan implements ScanSource {
     if (this.#isOfOneRing) return;
     const { deadlineMs, lifetime } = this.#settings;
     const { clock, deadlines } = this.#cluster;
-    const due = new Deadline(deadlines, deadlineMs, signalOf(lifetime));
+    const due = new Deadline(deadlines, deadlineMs, lifetime);
     const backoff = createBackoff(clock, firstPauseMs, longestPauseMs);
     try {
       while (!this.#isOfOneRing) {

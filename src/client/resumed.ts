@@ -41,7 +41,7 @@ export async function* resumed<T>(cluster: ResumingCluster, stream: ResumedStrea
   const { clock, deadlines } = cluster;
   const stopped = signalOf(lifetime);
   const backoff = createBackoff(clock, firstPauseMs, longestPauseMs);
-  let due = new Deadline(deadlines, stream.firstAnswerMs, stopped);
+  let due = new Deadline(deadlines, stream.firstAnswerMs, lifetime);
   let connected = false;
   let redirected: string | undefined;
   let failure: ConnectError | undefined;
@@ -70,7 +70,7 @@ export async function* resumed<T>(cluster: ResumingCluster, stream: ResumedStrea
           failure = undefined;
           backoff.reset();
           yield value;
-          due = new Deadline(deadlines, endless ? Number.POSITIVE_INFINITY : stream.answerMs, stopped);
+          due = new Deadline(deadlines, endless ? Number.POSITIVE_INFINITY : stream.answerMs, lifetime);
         }
       } catch (reason) {
         if (due.ended !== undefined) throw due.ended;
@@ -81,7 +81,7 @@ export async function* resumed<T>(cluster: ResumingCluster, stream: ResumedStrea
       if (connected && endless) {
         connected = false;
         due.release();
-        due = new Deadline(deadlines, stream.answerMs, stopped);
+        due = new Deadline(deadlines, stream.answerMs, lifetime);
       }
       const followed = redirected !== undefined;
       redirected = nextAddress(cluster, server, failure);

@@ -50,6 +50,22 @@ export const endingCases: readonly ContractCase[] = [
     },
   },
   {
+    title: "an aborted call fails with aborted, also if the reason is the error of another call",
+    async run(kv, { prefix }) {
+      await kv.put(prefix, "1");
+      const reason = await failure(kv.put(prefix, "2", { ifAbsent: true }), "condition-failed");
+      const controller = new AbortController();
+      const { signal } = controller;
+      const put = failure(kv.put(prefix, "3", { signal }), "aborted");
+      const scanning = failure(collect(kv.scan({ prefix, signal })), "aborted");
+      const watching = failure(collect(kv.watch({ prefix, signal })), "aborted");
+      controller.abort(reason);
+      for (const error of await Promise.all([put, scanning, watching])) {
+        equal([error.cause === reason, error.key], [true, undefined], "reason");
+      }
+    },
+  },
+  {
     title: "a call fails when its deadline passes, and a write then says what is known of it",
     async run(_kv, { open, prefix }) {
       // Nobody answers at port 9.

@@ -58,7 +58,11 @@ export const mistakeCases: readonly ContractCase[] = [
         return kv.batch([{ put: `{${prefix}}${number}`, value: number }], naming);
       });
       await Promise.all(batches);
-      equal((await collect(kv.scan({ prefix: `{${prefix}}` }))).length, 2, "number of batches that were applied");
+      equal(
+        (await collect(kv.scan({ prefix: `{${prefix}}` }))).length,
+        2,
+        "number of batches that were applied",
+      );
       const range = { prefix, limit: 1 };
       const scan = kv.scan(range);
       range.prefix = "nothing begins so";
