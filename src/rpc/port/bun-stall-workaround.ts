@@ -1,7 +1,7 @@
 /**
  * Works around a bug of Bun's HTTP/2 server (1.4): it forgets responses that wait for flow control. While one waits for
- * a slow reader, another of the same session is not continued when its window opens, until something else is sent. A
- * PING is enough.
+ * a slow reader, another of the same session is not continued when its window opens, until something else is sent. Nor
+ * is what another has written sent, although it is said to be. A PING is enough.
  */
 
 import type { Http2Session } from "node:http2";
@@ -30,11 +30,8 @@ export function keepMoving(session: Http2Session, response: Writer): void {
   const write = Reflect.get(response, "write") as (...args: unknown[]) => boolean;
   Reflect.set(response, "write", (...args: unknown[]) => {
     const flushed = Reflect.apply(write, response, args);
-    if (!flushed) {
-      waiting.responses.add(response);
-      waiting.pauseMs = pauseMsMin;
-      pingOn(session, waiting);
-    }
+    if (!flushed) waiting.responses.add(response);
+    if (waiting.responses.size > 0) pingSoon(session, waiting);
     return flushed;
   });
   response.on("drain", () => {
@@ -52,12 +49,20 @@ function waitingOf(session: Http2Session): Waiting {
   return waiting;
 }
 
+function pingSoon(session: Http2Session, waiting: Waiting): void {
+  // Many writes in a row must not put the PING off.
+  if (waiting.timer !== undefined && waiting.pauseMs === pauseMsMin) return;
+  clearTimeout(waiting.timer);
+  waiting.timer = undefined;
+  waiting.pauseMs = pauseMsMin;
+  pingOn(session, waiting);
+}
+
 function pingOn(session: Http2Session, waiting: Waiting): void {
   if (waiting.timer !== undefined) return;
   waiting.timer = setTimeout(() => {
     waiting.timer = undefined;
-    // A single response continues by itself.
-    if (waiting.responses.size < 2 || session.destroyed || session.closed) return;
+    if (waiting.responses.size === 0 || session.destroyed || session.closed) return;
     session.ping(() => {});
     waiting.pauseMs = Math.min(pauseMsMax, waiting.pauseMs * 1.2);
     pingOn(session, waiting);

@@ -122,6 +122,18 @@ export const watchCases: readonly ContractCase[] = [
     },
   },
   {
+    title: "a watch that nobody reads holds up no other call of its client",
+    async run(kv, { prefix }) {
+      const watch = kv.watch({ prefix });
+      await watch.ready();
+      const value = "v".repeat(20_000);
+      const options = { deadlineMs: 5_000 };
+      await Promise.all(Array.from({ length: 200 }, (_, i) => kv.put(`${prefix}${i}`, value, options)));
+      for (let i = 0; i < 20; i++) await kv.put(`${prefix}${i}`, "small", options);
+      await watch[Symbol.asyncIterator]().return?.();
+    },
+  },
+  {
     title: "what is no token is refused",
     async run(kv) {
       for (const after of ["", "nonsense", "WzJd", "W10"]) {
