@@ -1,4 +1,5 @@
 import type { GetResponse, PutRequest } from "../../gen/kvlab/v1/data_pb.ts";
+import { KvError } from "./errors.ts";
 
 /** The value of a key: text, or any bytes. It is returned in the form in which it was put. */
 export type KvValue = string | Uint8Array;
@@ -45,11 +46,16 @@ export function textOf(value: KvValue): string {
   return typeof value === "string" ? value : decoder.decode(value);
 }
 
-/** The form of a value in messages. */
+/** The form of a value in messages. Errors: KvError `invalid`. */
 export function toWire(value: KvValue): PutRequest["value"] {
   if (typeof value === "string") return { case: "text", value };
   // A copy, because the caller may change the buffer before it is sent. (The `slice` of a Buffer does not copy.)
-  return { case: "bytes", value: new Uint8Array(value) };
+  try {
+    return { case: "bytes", value: new Uint8Array(value) };
+  } catch (cause) {
+    const problem = "the value has no memory any more: its buffer was transferred or made smaller";
+    throw new KvError("invalid", problem, { cause });
+  }
 }
 
 /** The value in a message. */

@@ -6,6 +6,8 @@ export const endingCases: readonly ContractCase[] = [
   {
     title: "arguments that cannot be right are refused, each with its name and what is allowed",
     async run(kv, { prefix }) {
+      const transferred = new Uint8Array(8);
+      structuredClone(transferred, { transfer: [transferred.buffer] });
       const wrong = [
         () => kv.get("k".repeat(4_097)),
         () => kv.get("\ud800"),
@@ -16,6 +18,7 @@ export const endingCases: readonly ContractCase[] = [
         () => kv.put(prefix, "", { ifAbsent: true, ifRevision: 1 }),
         () => kv.get(prefix, { deadlineMs: 0 }),
         () => collect(kv.scan({ prefix: "\ud800" })),
+        () => kv.put(prefix, transferred),
       ];
       const messages = await Promise.all(wrong.map(async (call) => (await failure(call, "invalid")).message));
       ok(messages[0]?.includes("4097") && messages[0].includes("4096"), `it says: ${messages[0]}`);
