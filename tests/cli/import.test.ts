@@ -149,6 +149,18 @@ describe("kvlab import", () => {
     assert.equal((await stored("b:")).length, 4);
   });
 
+  it("says how to continue also when it has been told where to start", { timeout }, async () => {
+    const good = (index: number) => JSON.stringify({ key: `t:${index}`, text: "1" });
+    await writeFile(file, [good(1), good(2), "bad", good(4)].join("\n"));
+    const { stderr } = await runKvlab(importing(file, "--restart"));
+    assert.match(stderr, /; 2 lines are in, everything before line 3: --from-line 3 goes on\n$/);
+    const later = await runKvlab(importing(file, "--from-line", "2"));
+    assert.match(later.stderr, /; 1 line is in, everything before line 3: --from-line 3 goes on\n$/);
+    await writeFile(file, [good(1), good(2), good(3), good(4)].join("\n"));
+    const { stdout } = await runKvlab(importing(file, "--from-line", "3", "--json"));
+    assert.equal(JSON.parse(stdout).imported, 2);
+  });
+
   it("skips bad lines with --skip-bad, also those that the servers refuse", { timeout }, async () => {
     const long = JSON.stringify({ key: "s:long", text: "x".repeat(100_001) });
     const others = Array.from({ length: 20 }, (_, index) => JSON.stringify({ key: `s:${index}`, text: "" }));

@@ -60,7 +60,8 @@ export const importCommand = keyCommand(
       ? await openJournal(file, session.routers, isFresh, tell)
       : undefined;
     const from = journal?.next ?? { number: 1, start: 0 };
-    const run = await load({ file, from, fromLine: fromLine ?? 1, skipBad, quiet, journal }, session);
+    const given = { file, from, fromLine: fromLine ?? 1, isFresh, skipBad, quiet, journal };
+    const run = await load(given, session);
     const { done, bad, seconds } = run;
     const earlier = from.number - 1;
     await print(
@@ -78,6 +79,8 @@ interface Run {
   readonly file: string;
   readonly from: LineStart;
   readonly fromLine: number;
+  /** Whether the same command would not go on where this one was. */
+  readonly isFresh: boolean;
   readonly skipBad: boolean;
   readonly quiet: boolean;
   readonly journal: Journal | undefined;
@@ -164,7 +167,7 @@ function codeOf(error: unknown): number {
 
 /** The error of a stopped import: why it stopped, and how to continue. */
 async function ending(reason: unknown, next: LineStart, run: Run, loader: Loader): Promise<ExitError> {
-  const { journal } = run;
+  const { journal, fromLine, isFresh } = run;
   await journal?.save(next);
   const message =
     reason instanceof KvError
@@ -174,7 +177,10 @@ async function ending(reason: unknown, next: LineStart, run: Run, loader: Loader
         : String(reason);
   const failure = keyFailure("import", "write", reason);
   const exitCode = failure instanceof ExitError ? codeAfter(loader.done, failure.exitCode) : codeOf(failure);
-  const how = journal?.isKept !== true ? `--from-line ${next.number} goes on` : "the same command goes on";
+  const how =
+    isFresh || journal?.isKept !== true
+      ? `--from-line ${Math.max(next.number, fromLine)} goes on`
+      : "the same command goes on";
   const come = `${countedAre(loader.done, "line")} in, everything before line ${grouped(next.number)}`;
   return new ExitError(exitCode, `${message}; ${come}: ${how}`, { cause: reason });
 }
