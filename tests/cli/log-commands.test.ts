@@ -3,6 +3,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { lockFile } from "../../src/cluster/storage/disk/lock-file.ts";
+import { nodeDisk } from "../../src/cluster/storage/disk/node-disk.ts";
 import { runProgram } from "../support/run-program.ts";
 
 const cli = new URL("../../src/cli.ts", import.meta.url);
@@ -114,5 +116,16 @@ describe("kvlab log repair", () => {
     );
     assert.equal(await readFile(file, "utf8"), healthy);
     assert.equal(JSON.parse((await log("repair", healthy, "--json")).stdout).repaired, false);
+  });
+
+  it("ends with 2, and names the lock file, while another process has the log open", {
+    timeout,
+  }, async () => {
+    const lock = await lockFile(nodeDisk, file);
+    const { exitCode, stderr } = await log("repair", damaged);
+    await lock.release();
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /^kvlab: [^\n]* is in use by [^\n]*db\.txt\.lock is locked[^\n]*\n$/);
+    assert.equal(await readFile(file, "utf8"), damaged);
   });
 });

@@ -1,5 +1,5 @@
 import { nodeDisk } from "../../cluster/storage/disk/node-disk.ts";
-import { LogFileError } from "../../cluster/storage/errors.ts";
+import { LogFileError, LogInUse } from "../../cluster/storage/errors.ts";
 import {
   dumpLog,
   type LogReport,
@@ -84,7 +84,7 @@ export const repairCommand = command(
   },
 );
 
-/** Runs a command on a log. Errors: ExitError (the log is damaged or missing). */
+/** Runs a command on a log. Errors: ExitError (the log is damaged, missing or in use). */
 async function ofLog<T>(file: string, work: () => Promise<T>): Promise<T> {
   if (!(await isStored(file))) {
     throw new ExitError(NOT_ALLOWED, `${file} is no regular file; allowed: the log file of a node`);
@@ -94,7 +94,8 @@ async function ofLog<T>(file: string, work: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (!(error instanceof LogFileError)) throw error;
     // An error without a cause is about the log. One with a cause is from the system.
-    const exitCode = error.cause === undefined ? NOT_FOUND : NOT_ALLOWED;
+    const isOfLog = error.cause === undefined && !(error instanceof LogInUse);
+    const exitCode = isOfLog ? NOT_FOUND : NOT_ALLOWED;
     throw new ExitError(exitCode, error.message, { cause: error });
   }
 }

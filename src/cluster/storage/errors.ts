@@ -21,6 +21,9 @@ export class LogFileError extends Error {
   }
 }
 
+/** Another process has the log open. */
+export class LogInUse extends LogFileError {}
+
 const hints: Readonly<Record<string, string>> = {
   EACCES: "the file and its directory must be writable by this user",
   EPERM: "the file and its directory must be writable by this user",

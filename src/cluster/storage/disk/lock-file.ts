@@ -1,4 +1,4 @@
-import { LogFileError } from "../errors.ts";
+import { LogFileError, LogInUse } from "../errors.ts";
 import type { Disk, FileLock } from "./disk.ts";
 
 /**
@@ -15,7 +15,7 @@ export async function lockFile(disk: Disk, path: string): Promise<FileLock> {
     throw LogFileError.from(lockPath, "lock this file", error);
   }
   if ("release" in taken) return taken;
-  throw new LogFileError(
+  throw new LogInUse(
     path,
     `is in use by ${taken.holder} (${lockPath} is locked); only one process at a time can have it open`,
   );
