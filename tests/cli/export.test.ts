@@ -94,6 +94,15 @@ describe("kvlab export", () => {
     assert.equal((await exporting(fifo, "--resume")).exitCode, 2);
   });
 
+  it("leaves no file behind when no router answers, so that the same command can be tried again", {
+    timeout,
+  }, async () => {
+    const file = join(folder, "later.jsonl");
+    const nowhere = await runKvlab(["export", file, "--router", "127.0.0.1:1", "--timeout", "1"]);
+    assert.equal(nowhere.exitCode, 3);
+    assert.equal((await exporting(file, "--quiet", "--prefix", "a:")).exitCode, 0);
+  });
+
   it("changes no existing file, and none that is not an export", { timeout }, async () => {
     const file = join(folder, "mine.txt");
     await writeFile(file, "mine");

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { constants } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { type FileHandle, open, rm, stat } from "node:fs/promises";
 import { BROKE_OFF, INTERRUPTED, NOT_ALLOWED } from "../../settings/exit-codes.ts";
 import { ExitError, isNotRead, print } from "../../settings/run-main.ts";
 import { toggle } from "../../settings/setting.ts";
@@ -42,7 +42,11 @@ export const exportCommand = keyCommand(
     const beganMs = performance.now();
     const target = file === "-" ? toStdout(options.resume) : await toFile(file, options.resume);
     const given = { prefix: options.prefix, after: target.after, quiet, how: target.how };
-    const count = await write(given, session, target.lines).finally(target.close);
+    const writing = write(given, session, target.lines).catch(async (reason) => {
+      await target.discardEmpty().catch(() => {});
+      throw reason;
+    });
+    const count = await writing.finally(target.close);
     const seconds = (performance.now() - beganMs) / 1_000;
     // When the export goes to standard output under any name, messages must not mix with it.
     if (target.how === anew) return 0;
@@ -67,12 +71,16 @@ interface Target {
   readonly after: string | undefined;
   /** How to continue if this export is stopped. */
   readonly how: string;
+  /** Removes the file if it is this export's, and nothing is in it: as if the export had never begun. */
+  discardEmpty(): Promise<void>;
   close(): Promise<void>;
 }
 
+const nothing = async () => {};
+
 function toStdout(resume: boolean): Target {
   if (resume) throw new ExitError(NOT_ALLOWED, "--resume is given without a FILE; allowed: with a FILE");
-  return { lines: bufferLines(print), after: undefined, how: anew, close: async () => {} };
+  return { lines: bufferLines(print), after: undefined, how: anew, discardEmpty: nothing, close: nothing };
 }
 
 /** A FIFO, a terminal or the like: it cannot be read again. */
@@ -90,7 +98,7 @@ async function toStream(file: string, resume: boolean): Promise<Target> {
     for (let done = 0; done < bytes.length; ) done += (await handle.write(bytes, done)).bytesWritten;
   };
   const lines = bufferLines((piece) => write(Buffer.from(piece)).catch(unwritable(file)));
-  return { lines, after: undefined, how: anew, close: () => handle.close() };
+  return { lines, after: undefined, how: anew, discardEmpty: nothing, close: () => handle.close() };
 }
 
 async function toFile(file: string, resume: boolean): Promise<Target> {
@@ -108,7 +116,10 @@ async function toFile(file: string, resume: boolean): Promise<Target> {
     await cutUnfinished(file, handle, size);
     const lines = bufferLines((piece) => append(handle, Buffer.from(piece)).catch(unwritable(file)));
     const close = () => handle.datasync().finally(() => handle.close());
-    return { lines, after, how: "--resume goes on", close };
+    const discardEmpty = async () => {
+      if (!resume && (await handle.stat()).size === 0) await rm(file, { force: true });
+    };
+    return { lines, after, how: "--resume goes on", discardEmpty, close };
   } catch (error) {
     await handle.close();
     throw error;
