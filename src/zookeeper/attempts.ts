@@ -26,7 +26,7 @@ export class Attempts<T> {
   readonly #session: Session;
   readonly #retry: RetryPolicy;
   readonly #call: Call<T>;
-  /** Aborted, with the error of the call, when it is stopped while nothing is under way. Most calls never need it. */
+  /** Aborted, with the error of the call, when it is stopped. Most calls never need it. */
   #stopped: AbortController | undefined;
   #backoff: Backoff | undefined;
   #current: Request<T> | undefined;
@@ -43,7 +43,7 @@ export class Attempts<T> {
   async run(): Promise<T> {
     for (;;) {
       while (!this.#session.states.isAttached) await this.#stateChange();
-      this.#stopped?.signal.throwIfAborted();
+      if (this.#stopped?.signal.aborted) throw this.#complete(this.#stopped.signal.reason);
       this.#current = this.#call.start();
       try {
         return await this.#current.answer;
@@ -59,13 +59,10 @@ export class Attempts<T> {
 
   /** Ends the call with an error, unless it has ended. */
   stop(code: ZooKeeperErrorCode, problem: string, cause?: unknown): void {
-    if (this.#current !== undefined) {
-      this.#current.abandon(code, problem, cause);
-      return;
-    }
+    this.#current?.abandon(code, problem, cause);
+    // Also then: it may have been lost just before, and another attempt would follow.
     const { name, path } = this.#call;
-    const error = new ZooKeeperError(code, `${name} ${path}: ${problem}`, { path, cause });
-    this.#stopping().abort(this.#complete(error));
+    this.#stopping().abort(new ZooKeeperError(code, `${name} ${path}: ${problem}`, { path, cause }));
   }
 
   /** Resolves at a change of the session's state. Errors: that of a session that is over; that of `stop`. */
@@ -75,7 +72,7 @@ export class Attempts<T> {
     return new Promise((resolve, reject) => {
       const { name, path } = this.#call;
       if (states.isOver) return reject(this.#complete(states.refusal(name, path)));
-      if (signal.aborted) return reject(signal.reason);
+      if (signal.aborted) return reject(this.#complete(signal.reason));
       const settle = () => {
         stopListening();
         signal.removeEventListener("abort", stop);
@@ -83,7 +80,7 @@ export class Attempts<T> {
       };
       const stop = () => {
         settle();
-        reject(signal.reason);
+        reject(this.#complete(signal.reason));
       };
       const stopListening = states.listen(settle);
       signal.addEventListener("abort", stop, { once: true });

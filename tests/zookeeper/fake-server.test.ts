@@ -247,4 +247,31 @@ describe("ZooKeeper client, a server on a script", { timeout: 60_000 }, () => {
       },
     );
   });
+
+  it("ends a call that is aborted as its user is told why the connection was lost", {
+    timeout: 20_000,
+  }, async () => {
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+    const fake = await startFakeZooKeeper(async (server, connection) => {
+      // Nobody answers after the first connection.
+      if (connection > 0) return;
+      await server.welcome(SESSION_TIMEOUT_MS);
+      await server.request();
+      ask();
+      server.disconnect();
+    });
+    const giveUp = new AbortController();
+    const client = await ZooKeeper.connect({
+      servers: fake.address,
+      sessionTimeoutMs: SESSION_TIMEOUT_MS,
+      onDiagnostic: () => giveUp.abort(),
+    });
+    try {
+      await failure(client.get("/a", { signal: giveUp.signal, deadlineMs: 5000 }), "ABORTED");
+      await asked;
+    } finally {
+      await client.close();
+      await fake.close();
+    }
+  });
 });
