@@ -19,9 +19,11 @@ export class ServiceRegistration {
   readonly #ended = new AbortController();
   readonly #registered = Promise.withResolvers<void>();
   #instance: ServiceFields;
-  /** The last session in which it was worked on, and the one that has owned the znode last. */
+  /** The last session in which it was worked on. */
   #client: ZooKeeper | undefined;
-  #owner: bigint | undefined;
+  /** Whether it has been registered, and the sessions that may have the znode since: answers may have been lost. */
+  #wasOwner = false;
+  readonly #sessions = new Set<bigint>();
   #running: Promise<void> = Promise.resolve();
   /** Ends the wait for something to do. */
   #wake = () => {};
@@ -111,11 +113,14 @@ export class ServiceRegistration {
       const found = await unlessMissing(client.get(this.#path, { ...options, watch: this.#onChange }));
       if (found === undefined) {
         await client.createAll(parentOf(this.#path), options);
+        this.#sessions.add(client.sessionId);
         await client.create(this.#path, data, { ...options, mode: "ephemeral" });
       } else if (found.stat.ephemeralOwner !== client.sessionId) {
         await this.#replace(client, found.stat, data, options);
       } else {
-        this.#owner = client.sessionId;
+        this.#wasOwner = true;
+        this.#sessions.clear();
+        this.#sessions.add(client.sessionId);
         if (Buffer.compare(found.data, data) === 0) return true;
         await client.set(this.#path, data, { ...options, version: found.stat.version });
       }
@@ -130,14 +135,15 @@ export class ServiceRegistration {
 
   /**
    * Takes the place of a znode of another session: it goes with that one, so that changing it would not do. At first that is
-   * an earlier process, later our own session before; anything else has come after us, and two would take turns for ever.
+   * an earlier process, later a session of our own; anything else has come after us, and two would take turns for ever.
    */
   async #replace(client: ZooKeeper, stat: Stat, data: Uint8Array, options: CallOptions): Promise<void> {
-    if (this.#owner !== undefined && stat.ephemeralOwner !== this.#owner) {
+    if (this.#wasOwner && !this.#sessions.has(stat.ephemeralOwner)) {
       this.#end("NODE_EXISTS", "another process has registered the same id");
       return;
     }
     const path = this.#path;
+    this.#sessions.add(client.sessionId);
     await client.multi(
       [
         { type: "delete", path, version: stat.version },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { it } from "node:test";
-import type { ServiceInstance } from "../../../../src/zookeeper/index.ts";
+import { type ServiceInstance, Services, type ZooKeeper } from "../../../../src/zookeeper/index.ts";
 import { loseAnswers } from "../../../support/lost-answers.ts";
 import {
   expire,
@@ -149,6 +149,34 @@ export function discoveryTests(connectString: string): void {
       const stat = await now.exists(`${path}/web/1`);
       assert.equal(stat?.ephemeralOwner, now.sessionId);
       assert.equal(second.ended.aborted, false);
+    }),
+  );
+
+  it("is registered on after a session of which it never learned that it was registered", { timeout }, () =>
+    withServers(connectString, async ({ connect, connectThroughProxy }) => {
+      const [first, last, registry] = await Promise.all([connect(), connect(), connect()]);
+      const { client: given, proxy } = await connectThroughProxy();
+      const sessions = [first, given, last];
+      const source = async () => sessions.find(({ state }) => state !== "closed") ?? assert.fail();
+      const registration = await new Services(source, path).register({ ...web, id: "1" });
+      const isOf = ({ sessionId }: ZooKeeper) =>
+        until("it is of that session", 20_000, async () => {
+          return (await registry.exists(`${path}/web/1`))?.ephemeralOwner === sessionId;
+        });
+      const create = given.create.bind(given);
+      const losingAnswer = (...args: Parameters<typeof create>) => {
+        proxy.setMode("mute");
+        return create(...args);
+      };
+      Object.defineProperty(given, "create", { value: losingAnswer });
+      await first.close();
+      await isOf(given);
+      // Without a connection to say goodbye on: its znode stays for a while.
+      proxy.setMode("cut");
+      await given.close();
+      await isOf(last);
+      assert.equal(registration.ended.aborted, false);
+      await registration.unregister();
     }),
   );
 
