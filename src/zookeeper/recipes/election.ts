@@ -25,11 +25,16 @@ export async function campaign<T>(
 ): Promise<T> {
   checkArgument("lead", lead, callback);
   const leadership = await acquireLock(client, path, options);
+  let result: T;
   try {
-    return await lead(leadership);
-  } finally {
-    await leadership.release();
+    result = await lead(leadership);
+  } catch (error) {
+    // Of two errors, the one of the leader is told.
+    await leadership.release().catch(() => {});
+    throw error;
   }
+  await leadership.release();
+  return result;
 }
 
 /** Who leads now; undefined when nobody contends. It may be over when the caller learns of it. */

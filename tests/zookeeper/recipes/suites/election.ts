@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { campaign, currentLeader, watchLeader } from "../../../../src/zookeeper/index.ts";
+import { campaign, currentLeader, readAcl, watchLeader } from "../../../../src/zookeeper/index.ts";
 import { failure, withClients } from "../../../support/zookeeper-clients.ts";
 import { hasChildren, queued } from "../queued.ts";
 
@@ -25,6 +25,17 @@ export function electionTests(connectString: string): void {
       assert.equal(await second, false);
       assert.ok(tokens[0] !== undefined && tokens[0] > leader.fencingToken);
       await hasChildren(client, "/election", 0);
+    }),
+  );
+
+  it("fails as its leader has, also when the leadership cannot be given back", { timeout: 30_000 }, () =>
+    withClients(connectString, async ({ connect }) => {
+      const client = await connect();
+      const leading = campaign(client, "/election", async () => {
+        await client.setAcl("/election", readAcl);
+        throw new Error("out of office");
+      });
+      await assert.rejects(leading, { message: "out of office" });
     }),
   );
 
