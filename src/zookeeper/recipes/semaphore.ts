@@ -10,6 +10,7 @@ import { deleteLater } from "./delete-surely.ts";
 import { ensure, isPassing } from "./ensure.ts";
 import { type Held, hold } from "./held.ts";
 import { type AcquireOptions, acquireKinds, acquireLock } from "./lock.ts";
+import { unlessMissing } from "./missing.ts";
 import { type Look, waitUntil } from "./wait-until.ts";
 
 export interface SemaphoreOptions extends AcquireOptions {
@@ -90,17 +91,22 @@ async function takeLease(
 /** Writes down the number of leases, or compares it with the one that is there. */
 async function agree(client: ZooKeeper, path: string, maxLeases: number, call: EndlessCall): Promise<void> {
   for (;;) {
-    await connected(client, path, call.signal);
     try {
+      await connected(client, path, call.signal);
+      const found = await unlessMissing(client.get(path, call));
+      if (found !== undefined) return checkAgreed(path, maxLeases, found.data);
       await client.create(path, Buffer.from(`${maxLeases}`), call);
       return;
     } catch (error) {
-      if (ZooKeeperError.is(error, "NODE_EXISTS")) break;
       if (ZooKeeperError.is(error, "NO_NODE")) await ensure(client, parentOf(path), call);
-      else if (!isPassing(error)) throw error;
+      // Once somebody has created it, it is read.
+      else if (!ZooKeeperError.is(error, "NODE_EXISTS") && !isPassing(error)) throw error;
     }
   }
-  const { data } = await client.get(path, call);
+}
+
+/** Errors: BAD_ARGUMENTS. */
+function checkAgreed(path: string, maxLeases: number, data: Uint8Array): void {
   const text = Buffer.from(data).toString();
   // As kazoo does, which may have created the znode without a number.
   if (!/^\d+$/.test(text) || Number(text) === maxLeases) return;

@@ -10,6 +10,7 @@ import {
 } from "../../../../src/zookeeper/index.ts";
 import { queueOf } from "../../../../src/zookeeper/recipes/contenders.ts";
 import { shareWatch } from "../../../../src/zookeeper/recipes/shared-watches.ts";
+import { failReads } from "../../../support/lost-answers.ts";
 import { until } from "../../../support/until.ts";
 import { failure, withClients } from "../../../support/zookeeper-clients.ts";
 import { fourLetterWord } from "../../../support/zookeeper-member.ts";
@@ -166,6 +167,27 @@ export function lockTests(connectString: string): void {
       await hasChildren(client, "/leases-__lock__", 0);
       await failure(acquireLease(client, "/leases", { maxLeases: 0 }), "BAD_ARGUMENTS");
     }),
+  );
+
+  it(
+    "gives a lease when the semaphore goes, or its connection, as its number is read",
+    { timeout: 30_000 },
+    () =>
+      withClients(connectString, async ({ connect }) => {
+        const client = await connect({ retry: "nothing" });
+        const options = { maxLeases: 2, deadlineMs: 20_000 };
+        await (await acquireLease(client, "/leases", options)).release();
+        const get = client.get.bind(client);
+        const getGone = async (...args: Parameters<typeof get>) => {
+          Object.defineProperty(client, "get", { value: get, configurable: true });
+          await client.delete("/leases");
+          return await get(...args);
+        };
+        Object.defineProperty(client, "get", { value: getGone, configurable: true });
+        await (await acquireLease(client, "/leases", options)).release();
+        failReads(client, "get", 1, "CONNECTION_LOSS");
+        await (await acquireLease(client, "/leases", options)).release();
+      }),
   );
 
   it("knows the order of numbers that have run over, and who is no contender", { timeout: 30_000 }, () =>
