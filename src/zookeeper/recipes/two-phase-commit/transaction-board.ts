@@ -78,11 +78,18 @@ export class TransactionBoard {
 
   /** Reads a transaction. Undefined when there is none. Errors: those of the session. */
   async read(id: string): Promise<Transaction | undefined> {
-    const found = await this.#readHere(id);
-    if (found !== undefined) return found;
-    // This server may not have seen yet that another client began it.
-    await this.#client.sync(this.pathOf(id), UNTIL_SESSION_ENDS);
-    return this.#readHere(id);
+    for (;;) {
+      try {
+        const found = await this.#readHere(id);
+        if (found !== undefined) return found;
+        // This server may not have seen yet that another client began it.
+        await this.#client.sync(this.pathOf(id), UNTIL_SESSION_ENDS);
+        return await this.#readHere(id);
+      } catch (error) {
+        // A client can be told to repeat no call.
+        if (!ZooKeeperError.is(error, "CONNECTION_LOSS")) throw error;
+      }
+    }
   }
 
   async #readHere(id: string): Promise<Transaction | undefined> {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { it } from "node:test";
 import {
   TransactionCoordinator,
@@ -8,7 +9,7 @@ import {
   ZooKeeperError,
 } from "../../../../src/zookeeper/index.ts";
 import { TransactionBoard } from "../../../../src/zookeeper/recipes/two-phase-commit/transaction-board.ts";
-import { loseAnswers } from "../../../support/lost-answers.ts";
+import { failReads, loseAnswers } from "../../../support/lost-answers.ts";
 import { notingHandlers } from "../../../support/transaction-handlers.ts";
 import { until } from "../../../support/until.ts";
 import { bytes, failure, withClients } from "../../../support/zookeeper-clients.ts";
@@ -44,6 +45,21 @@ export function twoPhaseCommitTests(connectString: string): void {
       assert.deepEqual(seen, [payload]);
       assert.deepEqual((await client.children(path)).children, []);
       await failure(coordinator.outcome(id), "NO_NODE");
+    }),
+  );
+
+  it("outlives a lost connection, also with clients that repeat no call", { timeout }, () =>
+    withClients(connectString, async ({ connect }) => {
+      const [client, other] = [await connect({ retry: "nothing" }), await connect({ retry: "nothing" })];
+      const a = notingHandlers();
+      const participant = await takePart(client, "a", a);
+      const coordinator = await coordinate(other);
+      const id = await coordinator.begin({ participants: ["a", "away"], timeoutMs: 2000 });
+      await until("the vote is seen", 20_000, () => coordinator.transactions()[0]?.waitsFor.length === 1);
+      for (const each of [client, other]) failReads(each, "get", 1, "CONNECTION_LOSS");
+      assert.equal((await coordinator.outcome(id)).outcome, "aborted");
+      await Promise.race([a.noted(`abort ${id}`), once(participant.ended, "abort")]);
+      assert.equal(participant.ended.aborted, false);
     }),
   );
 
