@@ -91,7 +91,9 @@ export const recipeMutants: readonly RecipeMutant[] = [
   {
     name: "a taker does not look for its claim when the answer was lost",
     test: "claims and removes each item once when answers are lost",
-    edits: [[`${recipes}/queue/claim.ts`, "if (isRepeated && (await this.#isHeld(options))) return;", ""]],
+    edits: [
+      [`${recipes}/queue/claim.ts`, "if (isRepeated && (await this.#isHeld(options))) return true;", ""],
+    ],
   },
   {
     name: "who has released an item takes the claim of the next one away",

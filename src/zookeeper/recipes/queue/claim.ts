@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import { ZooKeeperError } from "../../errors.ts";
 import type { CallOptions } from "../../options.ts";
 import type { ZooKeeper } from "../../zookeeper.ts";
+import { connected } from "../connected.ts";
+import { isPassing } from "../ensure.ts";
 import { untilAnswered } from "../lost-answers.ts";
 
 /** The claim of one taker to an entry of a queue: an ephemeral znode with data that no other claim has. */
@@ -20,11 +22,13 @@ export class Claim {
     this.#path = path;
   }
 
-  /** False when somebody else has claimed the entry, or it is done. */
+  /** False when somebody else has claimed the entry, or it is done. Waits for a server that takes writes. */
   async take(options: CallOptions): Promise<boolean> {
-    try {
-      await untilAnswered(async (isRepeated) => {
-        if (isRepeated && (await this.#isHeld(options))) return;
+    const { signal } = new AbortController();
+    for (let isRepeated = false; ; isRepeated = true) {
+      try {
+        await connected(this.#client, this.#path, signal);
+        if (isRepeated && (await this.#isHeld(options))) return true;
         await this.#client.multi(
           [
             // Else whoever has seen the entry in an old list could claim it when it is done.
@@ -33,11 +37,11 @@ export class Claim {
           ],
           options,
         );
-      });
-      return true;
-    } catch (error) {
-      if (ZooKeeperError.is(error, "NO_NODE", "NODE_EXISTS")) return false;
-      throw error;
+        return true;
+      } catch (error) {
+        if (ZooKeeperError.is(error, "NO_NODE", "NODE_EXISTS")) return false;
+        if (!isPassing(error)) throw error;
+      }
     }
   }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { Queue } from "../../../../src/zookeeper/recipes/index.ts";
-import { loseAnswers } from "../../../support/lost-answers.ts";
+import { failReads, loseAnswers } from "../../../support/lost-answers.ts";
 import { PythonProgram } from "../../../support/python-program.ts";
 import { bytes, failure, text, withClients } from "../../../support/zookeeper-clients.ts";
 
@@ -174,6 +174,20 @@ export function queueTests(connectString: string): void {
       }),
     );
   }
+
+  it("knows its claim whose answer was lost also when the next server only reads", { timeout }, () =>
+    withClients(connectString, async ({ connect }) => {
+      const client = await connect();
+      const queue = new Queue(client, "/queue");
+      await queue.put(bytes("one"));
+      loseAnswers(client, "multi", "answers");
+      failReads(client, "sync", 1, "READ_ONLY");
+      const item = await queue.take();
+      assert.equal(text(item.data), "one");
+      await item.done();
+      assert.equal(await queue.size(), 0);
+    }),
+  );
 
   it(
     "says after a lost answer that an item may have been put, and puts none twice by itself",
