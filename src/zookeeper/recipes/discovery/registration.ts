@@ -78,6 +78,8 @@ export class ServiceRegistration {
     if (client === undefined || isOver(client)) return;
     try {
       await untilAnswered(async () => {
+        // The server of a new connection may be behind the one that has registered it.
+        await client.sync(this.#path, options);
         const stat = await client.exists(this.#path, options);
         if (stat?.ephemeralOwner === client.sessionId) await client.delete(this.#path, options);
       });

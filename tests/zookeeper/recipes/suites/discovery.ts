@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { it } from "node:test";
-import { type ServiceInstance, Services, type ZooKeeper } from "../../../../src/zookeeper/index.ts";
+import {
+  type ServiceInstance,
+  Services,
+  type ZooKeeper,
+  ZooKeeperError,
+} from "../../../../src/zookeeper/index.ts";
 import { loseAnswers } from "../../../support/lost-answers.ts";
 import {
   expire,
@@ -14,6 +19,7 @@ import {
 } from "../../../support/tested-services.ts";
 import { until } from "../../../support/until.ts";
 import { bytes, failure, inState, text } from "../../../support/zookeeper-clients.ts";
+import { hasChildren } from "../queued.ts";
 
 const timeout = 30_000;
 
@@ -207,6 +213,35 @@ export function discoveryTests(connectString: string): void {
       }),
     );
   }
+
+  it("leaves nothing registered that its next server has still to hear of", { timeout }, () =>
+    withServers(connectString, async ({ connect }) => {
+      const [client, registry] = await Promise.all([connect(), connect()]);
+      const giveUp = new AbortController();
+      let lags = false;
+      const { create, exists, sync } = client;
+      const losing = async (...args: Parameters<typeof create>) => {
+        await create.apply(client, args);
+        lags = true;
+        giveUp.abort();
+        throw new ZooKeeperError("CONNECTION_LOSS", "create: lost in a test", { maybeApplied: true });
+      };
+      const lagging = async (...args: Parameters<typeof exists>) =>
+        lags ? undefined : exists.apply(client, args);
+      const catchUp = async (...args: Parameters<typeof sync>) => {
+        lags = false;
+        await sync.apply(client, args);
+      };
+      Object.defineProperties(client, {
+        create: { value: losing },
+        exists: { value: lagging },
+        sync: { value: catchUp },
+      });
+      const registering = servicesOf(client).register({ ...web, id: "1" }, { signal: giveUp.signal });
+      await failure(registering, "ABORTED");
+      await hasChildren(registry, `${path}/web`, 0);
+    }),
+  );
 
   it("leaves nothing registered when its caller gives up", { timeout }, () =>
     withServers(connectString, async ({ connect }) => {
