@@ -39,14 +39,12 @@ export class Attempts<T> {
     this.#call = call;
   }
 
-  /** Makes the first attempt at once if there is a connection, so that calls are sent in their order. */
+  /** Makes each attempt at once if there is a connection, or as soon as there is one: so calls are sent in their order. */
   async run(): Promise<T> {
     for (;;) {
-      while (!this.#session.states.isAttached) await this.#stateChange();
-      if (this.#stopped?.signal.aborted) throw this.#complete(this.#stopped.signal.reason);
-      this.#current = this.#call.start();
+      const request = this.#session.states.isAttached ? this.#start() : await this.#whenAttached();
       try {
-        return await this.#current.answer;
+        return await request.answer;
       } catch (error) {
         this.#current = undefined;
         if (!this.#repeats(error)) throw this.#complete(error);
@@ -65,26 +63,34 @@ export class Attempts<T> {
     this.#stopping().abort(new ZooKeeperError(code, `${name} ${path}: ${problem}`, { path, cause }));
   }
 
-  /** Resolves at a change of the session's state. Errors: that of a session that is over; that of `stop`. */
-  #stateChange(): Promise<void> {
+  /** Errors: that of `stop`; those of `start`. */
+  #start(): Request<T> {
+    if (this.#stopped?.signal.aborted) throw this.#complete(this.#stopped.signal.reason);
+    this.#current = this.#call.start();
+    return this.#current;
+  }
+
+  /** Starts as soon as there is a connection. Errors: as `#start`; that of a session that is over. */
+  #whenAttached(): Promise<Request<T>> {
     const { states } = this.#session;
     const { signal } = this.#stopping();
-    return new Promise((resolve, reject) => {
-      const { name, path } = this.#call;
-      if (states.isOver) return reject(this.#complete(states.refusal(name, path)));
-      if (signal.aborted) return reject(this.#complete(signal.reason));
-      const settle = () => {
-        stopListening();
-        signal.removeEventListener("abort", stop);
-        resolve();
-      };
-      const stop = () => {
-        settle();
-        reject(this.#complete(signal.reason));
-      };
-      const stopListening = states.listen(settle);
-      signal.addEventListener("abort", stop, { once: true });
-    });
+    const { name, path } = this.#call;
+    const { promise, resolve, reject } = Promise.withResolvers<Request<T>>();
+    const look = () => {
+      if (!signal.aborted && !states.isOver && !states.isAttached) return;
+      stopListening();
+      signal.removeEventListener("abort", look);
+      try {
+        if (states.isOver) throw this.#complete(states.refusal(name, path));
+        resolve(this.#start());
+      } catch (error) {
+        reject(error);
+      }
+    };
+    const stopListening = states.listenFirst(look);
+    signal.addEventListener("abort", look, { once: true });
+    look();
+    return promise;
   }
 
   #stopping(): AbortController {

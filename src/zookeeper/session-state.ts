@@ -21,6 +21,7 @@ const REFUSALS: Readonly<
 
 /** The state of a session, and those who are told of it. It begins without a connection. */
 export class SessionStates {
+  readonly #waiting = new Listeners<SessionState>();
   readonly #listeners = new Listeners<SessionState>();
   #state: SessionState = "disconnected";
 
@@ -43,10 +44,16 @@ export class SessionStates {
     return this.#listeners.add(listener);
   }
 
+  /** As `listen`, before all listeners: what waits for a connection is sent before what they send. */
+  listenFirst(listener: (state: SessionState) => void): () => void {
+    return this.#waiting.add(listener);
+  }
+
   /** Does nothing when it is the state already, or the session is over. */
   enter(state: SessionState): void {
     if (this.isOver || state === this.#state) return;
     this.#state = state;
+    this.#waiting.tell(state);
     this.#listeners.tell(state);
   }
 

@@ -57,6 +57,22 @@ export function callTests(connectString: string): void {
     }),
   );
 
+  it("sends calls that wait before those of who is told of the connection", { timeout: 20_000 }, () =>
+    withClients(connectString, async ({ connectThroughProxy }) => {
+      const { client, proxy } = await connectThroughProxy();
+      proxy.setMode("cut");
+      await inState(client, "disconnected");
+      const later = Promise.withResolvers<unknown>();
+      client.onState((state) => {
+        if (state === "connected") later.resolve(client.set("/", bytes("later")));
+      });
+      const earlier = client.set("/", bytes("earlier"));
+      proxy.setMode("pass");
+      await Promise.all([earlier, later.promise]);
+      assert.equal(text((await client.get("/")).data), "later");
+    }),
+  );
+
   it("repeats reads whose answer was lost, and no write", { timeout: 20_000 }, () =>
     withClients(connectString, async ({ connectThroughProxy }) => {
       const { client, proxy } = await connectThroughProxy();
