@@ -10,7 +10,7 @@ import { encode, type Participation, type Transaction, verdict } from "./transac
 import { TransactionBoard, UNDECIDED } from "./transaction-board.ts";
 import { Wakeups } from "./wakeups.ts";
 
-/** Before `commit` or `abort` is called again after it has failed. */
+/** Before `commit` or `abort` is called again after it has failed, and before another attempt after a server that only reads. */
 const RETRY_MS = 1000;
 
 const UNTIL_SESSION_ENDS = { deadlineMs: Number.POSITIVE_INFINITY };
@@ -98,8 +98,10 @@ export class TransactionParticipant {
     } catch (error) {
       // Anything else is a bug, and must show.
       if (!ZooKeeperError.is(error)) throw error;
+      // Another server may take it.
+      if (error.code === "READ_ONLY") this.#wakeups.wakeAfter(id, RETRY_MS);
       // Somebody has removed it.
-      if (error.code !== "NO_NODE") this.#end(error);
+      else if (error.code !== "NO_NODE") this.#end(error);
     }
   }
 

@@ -63,6 +63,25 @@ export function twoPhaseCommitTests(connectString: string): void {
     }),
   );
 
+  it("goes on taking part after a server that only reads has refused its vote", { timeout }, () =>
+    withClients(connectString, async ({ connect }) => {
+      const [client, other] = await Promise.all([connect(), connect()]);
+      const a = notingHandlers();
+      const participant = await takePart(client, "a", a);
+      const coordinator = await coordinate(other);
+      const { multi } = client;
+      const refuse = async () => {
+        Object.defineProperty(client, "multi", { value: multi });
+        throw new ZooKeeperError("READ_ONLY", "multi: refused in a test");
+      };
+      Object.defineProperty(client, "multi", { value: refuse, configurable: true });
+      const id = await coordinator.begin({ participants: ["a"], timeoutMs: 10_000 });
+      assert.deepEqual(await coordinator.outcome(id), { outcome: "committed" });
+      await coordinator.finish(id);
+      assert.equal(participant.ended.aborted, false);
+    }),
+  );
+
   it("knows a transaction that its server has still to hear of", { timeout }, () =>
     withClients(connectString, async ({ connect }) => {
       await takePart(await connect(), "a", notingHandlers());
