@@ -1,4 +1,5 @@
 import { basename, dirname, resolve } from "node:path";
+import { checkReplaceable } from "./disk/check-replaceable.ts";
 import type { Disk, DiskFile, FileLock } from "./disk/disk.ts";
 import { lockFile } from "./disk/lock-file.ts";
 import { clearRbfile } from "./disk/rbfile.ts";
@@ -53,15 +54,7 @@ async function checkPaths({ disk, dbfile, rbfile }: LogSettings): Promise<void> 
   const places: { fileSystem: number; name: string }[] = [];
   for (const path of [dbfile, rbfile]) {
     try {
-      const entry = await disk.look(path);
-      if (entry !== undefined && entry.kind !== "file") {
-        const kind = entry.kind === "directory" ? "a directory" : "no regular file";
-        throw new LogFileError(path, `is ${kind}; it must be a regular file or not there yet`);
-      }
-      // A rewritten log would take the place of one of them, and the other would stay as it is.
-      if (entry !== undefined && entry.names > 1) {
-        throw new LogFileError(path, `is one file with ${entry.names} names (hard links); it must have one`);
-      }
+      await checkReplaceable(disk, path);
       // So written, it is the directory itself and no link to it.
       const folder = await disk.look(`${dirname(resolve(path))}/.`);
       if (folder === undefined) throw new LogFileError(path, "its directory must exist");

@@ -1,3 +1,4 @@
+import { checkReplaceable } from "../disk/check-replaceable.ts";
 import type { Disk, DiskFile } from "../disk/disk.ts";
 import { lockFile } from "../disk/lock-file.ts";
 import { LogFileError } from "../errors.ts";
@@ -36,6 +37,7 @@ export interface RepairReport {
  * data, a snapshot of that replica is better. Errors: LogFileError.
  */
 export async function repairLog(disk: Disk, path: string): Promise<RepairReport> {
+  await checkReplaceable(disk, path);
   const source = await openForReading(disk, path);
   try {
     const lock = await lockFile(disk, path);

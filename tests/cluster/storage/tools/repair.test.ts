@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
+import { link, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, it } from "node:test";
+import { nodeDisk } from "../../../../src/cluster/storage/disk/node-disk.ts";
 import { repairLog, verifyLog } from "../../../../src/cluster/storage/tools/index.ts";
 import {
   contentsAfter,
@@ -123,6 +127,23 @@ describe("repair", () => {
       /record 1\.\d+ stands after record 3\.100; .*cannot be repaired/,
     );
     assert.deepEqual(disk.contents(dbfile), twice);
+  });
+
+  it("refuses a link to a log, of which it would take the place", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "kvlab-repair-"));
+    try {
+      const [log, symbolic, hard] = ["db.txt", "symbolic.txt", "hard.txt"].map((name) => join(folder, name));
+      assert.ok(log !== undefined && symbolic !== undefined && hard !== undefined);
+      const { disk } = await compactedLog();
+      await writeFile(log, `${disk.contents(dbfile)?.toString("latin1")}damage`, "latin1");
+      await symlink(log, symbolic);
+      await assert.rejects(repairLog(nodeDisk, symbolic), /symbolic\.txt: is no regular file/);
+      await link(log, hard);
+      await assert.rejects(repairLog(nodeDisk, hard), /hard\.txt: is one file with 2 names/);
+      assert.deepEqual((await readdir(folder)).sort(), ["db.txt", "hard.txt", "symbolic.txt"]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it("loses nothing when it crashes at any change of the disk", async () => {
