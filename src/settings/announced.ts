@@ -14,7 +14,7 @@ export function announcedAddress(settings: {
 }): Address {
   const { serverip, serverport, announce } = settings;
   if (announce !== undefined) return announce;
-  const host = isWildcard(serverip) ? firstOuterAddress() : serverip;
+  const host = hostOf(serverip);
   const address = host === undefined ? undefined : parseAddress(joinHostPort(host, serverport));
   if (address !== undefined) return address;
   const reason =
@@ -25,6 +25,14 @@ export function announcedAddress(settings: {
   throw new SettingError(
     `serverip is ${JSON.stringify(serverip)}: ${reason}; allowed: an address that others can reach${hint}`,
   );
+}
+
+/**
+ * Where others reach a machine whose servers listen on `serverip`: if that means all addresses, at the first one that is not
+ * loopback. Undefined when there is none.
+ */
+export function hostOf(serverip: string): string | undefined {
+  return isWildcard(serverip) ? firstOuterAddress() : serverip;
 }
 
 /** The first address that is not loopback, IPv4 if there is one. */

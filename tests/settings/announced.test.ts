@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { announcedAddress, firstOuterAddress } from "../../src/settings/announced.ts";
+import { announcedAddress, firstOuterAddress, hostOf } from "../../src/settings/announced.ts";
 import { SettingError } from "../../src/settings/read-settings.ts";
 import { addressOf } from "../support/address.ts";
 
@@ -29,6 +29,11 @@ describe("the announced address", () => {
       else
         assert.throws(announced, /serverip is ".*": this machine has no address but loopback; .* announce/);
     }
+  });
+
+  it("has the host that an agent reports of a machine with such an address, too", () => {
+    assert.equal(hostOf("0.0.0.0"), firstOuterAddress());
+    assert.equal(hostOf("10.0.0.1"), "10.0.0.1");
   });
 
   it("never has a zone or is link-local: then the setting announce is required", () => {

@@ -1,4 +1,5 @@
 import process from "node:process";
+import { hostOf } from "../../settings/announced.ts";
 import { NOT_ALLOWED } from "../../settings/exit-codes.ts";
 import { agentProgram } from "../../settings/programs.ts";
 import { ExitError } from "../../settings/run-main.ts";
@@ -11,7 +12,7 @@ export const agentCommand = command(agentProgram, async ({ serverip, intervalms,
   const { startAgent } = await import("../../agent/start-agent.ts");
   const agent = startAgent({
     ...settings,
-    serverIp: serverip,
+    serverIp: hostOf(serverip) ?? serverip,
     intervalMs: intervalms,
     onRegistered: (path) => tell(`registered as ${path}`),
     onDiagnostic: tell,
