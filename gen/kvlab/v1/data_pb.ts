@@ -729,8 +729,8 @@ export type WatchRequest = Message<"kvlab.v1.WatchRequest"> & {
   afterRingChange?: bigint | undefined;
 
   /**
-   * With after_ring_change: only changes from now on all the same. The first answer names only the groups that keys were
-   * taken from in this ring change or later ones.
+   * With after_ring_change: only changes from now on all the same. The first answer names each time that keys were taken
+   * from another group in this ring change or later ones.
    *
    * @generated from field: bool from_now = 9;
    */

@@ -31,7 +31,7 @@ export interface KeyView extends LogHistory {
    */
   beforeAccept(change: number): number | undefined;
 
-  /** What was accepted in this ring change or later ones, by records up to `seq`; from each group what was last. */
+  /** What was accepted in this ring change or later ones, by records up to `seq`, in their order. */
   acceptedSince(change: number, seq: number): readonly Accepted[];
 
   /** The own revision of the record `seq`. Rises with `seq`. For a copy it is not the revision of its keys. */

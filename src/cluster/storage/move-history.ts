@@ -96,17 +96,20 @@ export class MoveHistory {
     return start && start.firstSeq - 1;
   }
 
-  /** What was accepted in this ring change or later ones, by records up to `seq`; from each group what was last. */
+  /** What was accepted in this ring change or later ones, by records up to `seq`, in their order. */
   acceptedSince(change: number, seq: number): readonly Accepted[] {
-    const accepted = new Map<string, Accepted>();
+    const accepted: Accepted[] = [];
+    /** By group. */
+    const last = new Map<string, number>();
     for (const { firstSeq, moves } of this.#starts) {
       if (moves.change < change || firstSeq > seq) continue;
       for (const [from, revision] of moves.accepted) {
-        if (accepted.get(from)?.revision !== revision)
-          accepted.set(from, { from, revision, change: moves.change, afterSeq: firstSeq - 1 });
+        if (last.get(from) === revision) continue;
+        last.set(from, revision);
+        accepted.push({ from, revision, change: moves.change, afterSeq: firstSeq - 1 });
       }
     }
-    return [...accepted.values()];
+    return accepted;
   }
 
   /** With the next record. */

@@ -138,8 +138,11 @@ export class WatchHub {
   /** What was accepted before the watch begins, and is not told as a mark. */
   #acceptedBefore(token: WatchOptions["after"], at: Position): AcceptedKeys[] | undefined {
     if (token === undefined || "change" in token) return undefined;
-    const since = "acceptedSince" in token ? token.acceptedSince : 0;
-    return this.#store.acceptedSince(since, at.seq).map(({ from, revision, change, afterSeq }) => {
+    const isFromNow = "acceptedSince" in token;
+    const accepted = this.#store.acceptedSince(isFromNow ? token.acceptedSince : 0, at.seq);
+    // A watch from now on may have to begin before any of them. One after a token waits for what was last of each group.
+    const named = isFromNow ? accepted : new Map(accepted.map((keys) => [keys.from, keys])).values();
+    return Array.from(named, ({ from, revision, change, afterSeq }) => {
       return { from, revision, change, after: this.#store.revisionOf(afterSeq) };
     });
   }

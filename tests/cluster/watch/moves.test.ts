@@ -115,7 +115,7 @@ test("a group that was never part of a move is told from the beginning, and hist
   await assert.rejects(stepOf(watch({ after: { change: 7 } })), { code: "history-lost" });
 });
 
-test("a watch from now on is told first from which groups keys came in the changes that its reader does not know", async () => {
+test("a watch from now on is told first each time that keys came from a group in the changes that its reader does not know", async () => {
   const { write, watch } = await watchedLog();
   await write(accept(1, 5, 10), put(1, 2, "a", "1"), accept(3, 8, 20), put(1, 4, "a", "2"));
   const acceptedSince = async (change: number) => {
@@ -123,7 +123,11 @@ test("a watch from now on is told first from which groups keys came in the chang
     assert.deepEqual([events, at.seq], [[], 4]);
     return accepted?.map((keys) => [keys.from, keys.revision, keys.after]);
   };
-  assert.deepEqual(await acceptedSince(5), [["g", 20, 12]]);
+  assert.deepEqual(await acceptedSince(5), [
+    ["g", 10, 0],
+    ["g", 20, 12],
+  ]);
+  assert.deepEqual(await acceptedSince(6), [["g", 20, 12]]);
   assert.deepEqual(await acceptedSince(9), []);
 });
 
