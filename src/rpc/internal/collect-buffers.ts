@@ -3,7 +3,7 @@ import { contentBytesOf } from "../../cluster/storage/format/record.ts";
 import type { LogRecord } from "../../cluster/storage/model.ts";
 
 /** Growth of the process that is left to the runtime. */
-const growthBytesMax = 48 * 1024 * 1024;
+const growthBytesMax = 36 * 1024 * 1024;
 
 /**
  * The buffers of smaller messages are collected with the objects around them. A full collection takes 150 ms, for which all
