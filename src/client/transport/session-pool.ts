@@ -1,4 +1,5 @@
 import type * as http2 from "node:http2";
+import { unlessAborted } from "../../common/unless-aborted.ts";
 import {
   connect,
   end,
@@ -165,15 +166,4 @@ export class SessionPool {
     // The peer may accept fewer calls than were reserved before its settings came.
     return isUsable(session) && roomOf(session) >= 0;
   }
-}
-
-/** Settles as `promise` does, unless `signal` is aborted first. Then rejects with the reason of that. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort);
-  });
 }

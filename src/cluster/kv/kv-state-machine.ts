@@ -1,7 +1,7 @@
 import type { Clock } from "../../common/clock.ts";
 import { shownKey } from "../../common/shown-key.ts";
+import { unlessAborted } from "../../common/unless-aborted.ts";
 import { OperationError } from "../metadata/operation-error.ts";
-import { unlessAborted } from "../metadata/retry-on-connection-loss.ts";
 import type { Primary } from "../replication/primary.ts";
 import { LogStoreError } from "../storage/errors.ts";
 import type { KeyRange, KeyView, StoredValue } from "../storage/key-view.ts";

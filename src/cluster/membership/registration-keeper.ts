@@ -1,16 +1,11 @@
 import { createBackoff } from "../../common/backoff.ts";
 import type { Clock } from "../../common/clock.ts";
+import { unlessAborted } from "../../common/unless-aborted.ts";
 import { type Access, type Coordination, CoordinationError } from "../../coordination/coordination.ts";
 import { explain, withoutRepetition } from "../metadata/diagnostics.ts";
 import type { Member } from "../metadata/model.ts";
 import { masterNumber } from "../metadata/paths.ts";
-import {
-  type Task,
-  unlessAborted,
-  untilConnected,
-  untilTouched,
-  type Znode,
-} from "../metadata/retry-on-connection-loss.ts";
+import { type Task, untilConnected, untilTouched, type Znode } from "../metadata/retry-on-connection-loss.ts";
 import type { SessionKeeper } from "../metadata/session-keeper.ts";
 import type { Register } from "./registration.ts";
 

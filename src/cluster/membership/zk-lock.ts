@@ -1,11 +1,7 @@
+import { unlessAborted } from "../../common/unless-aborted.ts";
 import { CoordinationError } from "../../coordination/coordination.ts";
 import { encodeText } from "../metadata/codec.ts";
-import {
-  getIfThere,
-  retryOnConnectionLoss,
-  type Task,
-  unlessAborted,
-} from "../metadata/retry-on-connection-loss.ts";
+import { getIfThere, retryOnConnectionLoss, type Task } from "../metadata/retry-on-connection-loss.ts";
 
 const prefix = "lock-";
 /** Of our nodes. The service adds ten digits, so that the order of the names is that of the numbers. */

@@ -1,5 +1,6 @@
 import { createBackoff } from "../../common/backoff.ts";
 import type { Clock } from "../../common/clock.ts";
+import { unlessAborted } from "../../common/unless-aborted.ts";
 import {
   type Access,
   type Coordination,
@@ -58,20 +59,6 @@ export async function untilConnected(session: Coordination, signal?: AbortSignal
   }
   if (session.state === "expired") throw new CoordinationError("SESSION_EXPIRED", "the session has expired");
   if (session.state === "closed") throw new CoordinationError("CLOSED", "the session is closed");
-}
-
-/** Settles like `promise`, unless the signal is aborted before: then rejects with its reason. */
-export async function unlessAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (signal === undefined) return promise;
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }
 
 /** What `get` answers, or undefined when there is no such znode: a given watcher is then not set. */

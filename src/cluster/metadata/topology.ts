@@ -1,6 +1,6 @@
 import type { Clock } from "../../common/clock.ts";
+import { unlessAborted } from "../../common/unless-aborted.ts";
 import type { Topology } from "./model.ts";
-import { unlessAborted } from "./retry-on-connection-loss.ts";
 import type { SessionKeeper } from "./session-keeper.ts";
 import { TopologyReader } from "./topology-reader.ts";
 
