@@ -42,8 +42,9 @@ async function exchange(
       const isFull = isGet && bytes >= answerBytesMax;
       const answer = isFull ? noRoom(operation) : await answerAlone(calls, deadlines, operation);
       // A write may have been applied, so that its answer must not be lost. It is short.
-      const fits = !isGet || bytes === 0 || bytes + bytesOf(answer) <= answerBytesMax;
-      if (fits) bytes += bytesOf(answer);
+      const size = bytesOf(answer);
+      const fits = !isGet || bytes === 0 || bytes + size <= answerBytesMax;
+      if (fits) bytes += size;
       answers.push(fits ? answer : noRoom(operation));
     }
   };
