@@ -1,4 +1,6 @@
-import type { Topology } from "../../src/cluster/metadata/model.ts";
+import { formatRingState, parseRingState } from "../../src/cluster/metadata/codec.ts";
+import type { RingState, Topology } from "../../src/cluster/metadata/model.ts";
+import { ringPath } from "../../src/cluster/metadata/paths.ts";
 import { DataNode } from "../../src/cluster/node/data-node.ts";
 import { RouterNode, type RouterNodeOptions } from "../../src/cluster/node/router-node.ts";
 import type { PeerAt } from "../../src/cluster/replication/peer.ts";
@@ -69,6 +71,14 @@ export class NodeCluster {
   /** A session of somebody else, to look at the znodes. */
   async session(): Promise<Coordination> {
     return await this.service.opener()();
+  }
+
+  /** Changes `/ring` as somebody else would. */
+  async changeRing(next: (ring: RingState) => RingState): Promise<void> {
+    const session = await this.clock.settled(this.session());
+    const { data, stat } = await this.clock.settled(session.get(ringPath));
+    const ring = formatRingState(next(parseRingState(ringPath, data)));
+    await this.clock.settled(session.set(ringPath, ring, stat.version));
   }
 
   /** Waits until a node sees the cluster as wanted, if only for a moment. */

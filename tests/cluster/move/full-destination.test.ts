@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatRingState, parseRingState } from "../../../src/cluster/metadata/codec.ts";
-import { ringPath } from "../../../src/cluster/metadata/paths.ts";
 import { requested } from "../../../src/cluster/ring/ring-change.ts";
 import { openOn } from "../../support/log-fixtures.ts";
 import { NodeCluster } from "../../support/node-cluster.ts";
@@ -24,10 +22,7 @@ test("while the disk of a destination is full, the log of the source is compacte
   await clock.until("it serves", () => destination.status().unavailable === undefined);
 
   disk.freeBytes = 20_000;
-  const session = await clock.settled(cluster.session());
-  const { data, stat } = await clock.settled(session.get(ringPath));
-  const next = requested(parseRingState(ringPath, data), { kind: "add", group: "zdata2" });
-  await clock.settled(session.set(ringPath, formatRingState(next), stat.version));
+  await cluster.changeRing((ring) => requested(ring, { kind: "add", group: "zdata2" }));
   for (let second = 0; second < 150; second++) {
     for (let index = 0; index < 20; index++) await put(20 * second + index);
     await clock.pass(1000);

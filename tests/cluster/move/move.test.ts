@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatRingState, parseRingState } from "../../../src/cluster/metadata/codec.ts";
 import type { RingState } from "../../../src/cluster/metadata/model.ts";
 import { OperationError } from "../../../src/cluster/metadata/operation-error.ts";
-import { ringPath } from "../../../src/cluster/metadata/paths.ts";
 import type { DataNode } from "../../../src/cluster/node/data-node.ts";
 import type { RouterNode } from "../../../src/cluster/node/router-node.ts";
 import { placementOf } from "../../../src/cluster/ring/placement.ts";
@@ -70,10 +68,7 @@ class Groups {
   }
 
   async change(next: (ring: RingState) => RingState): Promise<void> {
-    const session = await this.cluster.clock.settled(this.cluster.session());
-    const { data, stat } = await this.cluster.clock.settled(session.get(ringPath));
-    const ring = formatRingState(next(parseRingState(ringPath, data)));
-    await this.cluster.clock.settled(session.set(ringPath, ring, stat.version));
+    await this.cluster.changeRing(next);
   }
 
   async untilMoved(): Promise<void> {

@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatRingState, parseRingState } from "../../../src/cluster/metadata/codec.ts";
-import type { RingState } from "../../../src/cluster/metadata/model.ts";
-import { ringPath } from "../../../src/cluster/metadata/paths.ts";
 import { paced, requested } from "../../../src/cluster/ring/ring-change.ts";
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
 import { openOn } from "../../support/log-fixtures.ts";
 import { NodeCluster } from "../../support/node-cluster.ts";
 import { SimulatedDisk } from "../../support/simulated-disk.ts";
+import { withOpenScan } from "../../support/with-open-scan.ts";
 
 const never = new AbortController().signal;
 
@@ -24,14 +22,7 @@ function counted(store: LogStore): { readonly store: LogStore; readonly count: {
     };
     return reader;
   };
-  const proxy = new Proxy(store, {
-    get(target, name) {
-      if (name === "openScan") return openScan;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-  return { store: proxy, count };
+  return { store: withOpenScan(store, openScan), count };
 }
 
 test("a scan goes through the copies of keys that are still another group's in short turns, so that calls come in between", async () => {
@@ -45,15 +36,9 @@ test("a scan goes through the copies of keys that are still another group's in s
   const destination = await cluster.data("zdata2", "zdata2:1", store);
   await clock.until("it serves", () => destination.status().unavailable === undefined);
 
-  const session = await clock.settled(cluster.session());
-  const change = async (next: (ring: RingState) => RingState) => {
-    const { data, stat } = await clock.settled(session.get(ringPath));
-    const ring = formatRingState(next(parseRingState(ringPath, data)));
-    await clock.settled(session.set(ringPath, ring, stat.version));
-  };
-  await change((ring) => requested(ring, { kind: "add", group: "zdata2", rate: 2000 }));
+  await cluster.changeRing((ring) => requested(ring, { kind: "add", group: "zdata2", rate: 2000 }));
   await clock.until("copies", () => destination.status().keys > 2200);
-  await change((ring) => paced(ring, { paused: true }));
+  await cluster.changeRing((ring) => paced(ring, { paused: true }));
   await clock.pass(5000);
 
   const scan = await clock.settled(destination.calls.scan({}, never));

@@ -1,12 +1,11 @@
 import { test } from "node:test";
-import { formatRingState, parseRingState } from "../../../src/cluster/metadata/codec.ts";
-import { ringPath } from "../../../src/cluster/metadata/paths.ts";
 import { requested } from "../../../src/cluster/ring/ring-change.ts";
 import type { LogStore } from "../../../src/cluster/storage/log-store.ts";
 import { type Clock, sleep } from "../../../src/common/clock.ts";
 import { openOn } from "../../support/log-fixtures.ts";
 import { NodeCluster } from "../../support/node-cluster.ts";
 import { SimulatedDisk } from "../../support/simulated-disk.ts";
+import { withOpenScan } from "../../support/with-open-scan.ts";
 
 const never = new AbortController().signal;
 
@@ -21,13 +20,7 @@ function slowToGoThrough(store: LogStore, clock: Clock): LogStore {
     };
     return reader;
   };
-  return new Proxy(store, {
-    get(target, name) {
-      if (name === "openScan") return openScan;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
+  return withOpenScan(store, openScan);
 }
 
 test("keys move also to a group with so many keys that it takes long to look for what an earlier attempt has left", async () => {
@@ -41,10 +34,7 @@ test("keys move also to a group with so many keys that it takes long to look for
   await cluster.put(first, "key-31", "1");
   await cluster.put(second, "key-0", "1");
 
-  const session = await clock.settled(cluster.session());
-  const { data, stat } = await clock.settled(session.get(ringPath));
-  const drained = requested(parseRingState(ringPath, data), { kind: "drain", group: "zdata1" });
-  await clock.settled(session.set(ringPath, formatRingState(drained), stat.version));
+  await cluster.changeRing((ring) => requested(ring, { kind: "drain", group: "zdata1" }));
   const isOver = () => router.topology.current?.ring?.value.groups.length === 1;
   await clock.until("the change is over", isOver, 600_000);
   await cluster.sees(second, "it, too", ({ ring }) => ring?.value.groups.length === 1);

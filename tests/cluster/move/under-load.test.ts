@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatRingState, parseRingState } from "../../../src/cluster/metadata/codec.ts";
-import { ringPath } from "../../../src/cluster/metadata/paths.ts";
 import type { DataNode } from "../../../src/cluster/node/data-node.ts";
 import { placementOf } from "../../../src/cluster/ring/placement.ts";
 import { requested } from "../../../src/cluster/ring/ring-change.ts";
@@ -21,12 +19,7 @@ async function cluster(valueBytes: number) {
     await clock.until("it serves", () => node.status().unavailable === undefined);
     await cluster.sees(node, "both are in the ring", ({ ring }) => ring?.value.groups.length === 2);
   }
-  const session = await clock.settled(cluster.session());
-  const ring = async () => {
-    const { data, stat } = await clock.settled(session.get(ringPath));
-    return { value: parseRingState(ringPath, data), version: stat.version };
-  };
-  const placement = placementOf((await ring()).value);
+  const placement = placementOf(router.topology.current?.ring?.value ?? assert.fail("there is no ring"));
   const keys = Array.from({ length: 8000 }, (_, index) => `key-${index}`)
     .filter((key) => placement.owner(key) === "zdata1")
     .slice(0, 1000);
@@ -35,11 +28,9 @@ async function cluster(valueBytes: number) {
     source.calls.put({ key: keys[index % keys.length] ?? "", value, text: false }, never);
   for (const index of keys.keys()) await clock.settled(put(index));
 
-  /** Drains the group while its keys are written at this pace. Returns how many seconds that takes. */
-  const drain = async (writesPerSecond: number, rate: number | undefined): Promise<number> => {
-    const { value, version } = await ring();
-    const drained = requested(value, { kind: "drain", group: "zdata1", rate });
-    await clock.settled(session.set(ringPath, formatRingState(drained), version));
+  /** Drains the group while its keys are written at this pace. */
+  const drain = async (writesPerSecond: number, rate: number | undefined): Promise<void> => {
+    await cluster.changeRing((ring) => requested(ring, { kind: "drain", group: "zdata1", rate }));
     const startMs = clock.monotonicMs();
     while (router.topology.current?.ring?.value.groups.length !== 1) {
       for (let ms = 0; ms < 25; ms += 1000 / writesPerSecond)
@@ -47,7 +38,6 @@ async function cluster(valueBytes: number) {
       await clock.pass(25);
       assert.ok(clock.monotonicMs() - startMs < 120_000, cluster.log.slice(-5).join("\n"));
     }
-    return (clock.monotonicMs() - startMs) / 1000;
   };
   return { clock, source, log: cluster.log, drain };
 }
