@@ -126,6 +126,8 @@ async function load(run: Run, session: Session): Promise<Counts> {
         next = { number: line.number + 1, start: line.end };
       }
       if (interruption.aborted) break;
+      // What comes through a pipe may pause for hours: then all that has come is to be in the store.
+      if (journal === undefined) await loader.flush();
       if (journal === undefined || performance.now() - savedMs < saveEveryMs) continue;
       if (settledTo().start > from.start) await journal.save(settledTo());
       savedMs = performance.now();

@@ -81,7 +81,7 @@ export class Loader {
   async add(put: PutLine): Promise<void> {
     this.#throwFailure();
     if (blockOf(put.line) !== blockOf(this.#block)) {
-      await this.#flush();
+      await this.flush();
       this.#block = put.line;
     }
     const key = put.step.put;
@@ -97,9 +97,14 @@ export class Loader {
     batch.bytes += put.line.bytes.length;
   }
 
+  /** Sends the lines that have been added, once there is room for them. Rejects as `add` does. */
+  async flush(): Promise<void> {
+    for (const [group, batch] of this.#open) await this.#send(group, batch);
+  }
+
   /** Resolves when nothing is under way any more. Rejects as `add` does. */
   async settle(): Promise<void> {
-    if (this.#failure === undefined) await this.#flush();
+    if (this.#failure === undefined) await this.flush();
     await Promise.all(this.#underWay.values());
     this.#throwFailure();
   }
@@ -128,10 +133,6 @@ export class Loader {
     this.#open.set(group, batch);
     this.#unsettled.add(batch);
     return batch;
-  }
-
-  async #flush(): Promise<void> {
-    for (const [group, batch] of this.#open) await this.#send(group, batch);
   }
 
   /** Sends a batch once there is room for it, and no earlier line of one of its keys is under way. */
