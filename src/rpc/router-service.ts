@@ -36,14 +36,9 @@ export function routerRoutes(router: ConnectRouter, source: TopologySource, cloc
     async *watchTopology(_request, context) {
       await answering(() => firstTopology(source, clock, context.signal));
       let sent: Topology | undefined;
-      while (!context.signal.aborted) {
+      for (;;) {
         const before = sent;
-        try {
-          sent = await source.waitUntil((topology) => topology !== before, context.signal);
-        } catch (error) {
-          if (context.signal.aborted) return;
-          throw error;
-        }
+        sent = await source.waitUntil((topology) => topology !== before, context.signal);
         yield { topology: toTopologyMessage(sent, clock.monotonicMs()) };
       }
     },

@@ -46,6 +46,8 @@ export function groupStreamHandlers(calls: KeyService, group: string, clock: Clo
         checkGroup(request.group);
         checkToken(request);
         for await (const step of calls.watch(fromWatch(request), signal)) yield toWatchResponse(step);
+        // It lasts until the caller ends it: any other end is an error.
+        signal.throwIfAborted();
       }),
   };
 }
