@@ -8,12 +8,21 @@ import { Deadlines, type Expiring } from "../common/deadlines.ts";
 export const defaultDeadlineMs = 10_000;
 
 /**
- * Aborted when the caller of a stream has gone, its deadline has passed, or the server shuts down. For what must not
- * last as long as the stream may. (The port gives every unary call a deadline.)
+ * Runs what must not last as long as a stream may, with a signal that is aborted when the caller has gone, its deadline
+ * has passed, or the server shuts down. (The port gives every unary call a deadline.)
  */
-export function deadlineOf(context: HandlerContext, clock: Clock): AbortSignal {
-  if (context.timeoutMs() !== undefined) return context.signal;
-  return startDeadline(new Deadlines(clock), defaultDeadlineMs, context.signal).signal;
+export async function withinDeadline<T>(
+  context: HandlerContext,
+  clock: Clock,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  if (context.timeoutMs() !== undefined) return await run(context.signal);
+  const { signal, release } = startDeadline(new Deadlines(clock), defaultDeadlineMs, context.signal);
+  try {
+    return await run(signal);
+  } finally {
+    release();
+  }
 }
 
 /**

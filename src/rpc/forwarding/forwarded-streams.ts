@@ -5,7 +5,7 @@ import type { Topology } from "../../cluster/metadata/model.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { TopologySource } from "../../cluster/metadata/topology.ts";
 import type { Clock } from "../../common/clock.ts";
-import { deadlineOf } from "../deadline.ts";
+import { withinDeadline } from "../deadline.ts";
 import { relayed, toConnectError } from "../errors.ts";
 import { scanAllGroups, watchAllGroups } from "./all-groups.ts";
 import { awaitPrimary } from "./primary-wait.ts";
@@ -43,7 +43,9 @@ export function forwardedStreamHandlers(
   async function* relaying<T>({ asked, context, open }: Relay<T>): AsyncGenerator<T, void, void> {
     try {
       const groupIn = (topology: Topology) => groupAsked(topology, asked);
-      const { group, address } = await awaitPrimary(source, clock, groupIn, deadlineOf(context, clock));
+      const { group, address } = await withinDeadline(context, clock, (signal) =>
+        awaitPrimary(source, clock, groupIn, signal),
+      );
       yield* open(serverAt(address), group);
     } catch (error) {
       throw error instanceof ConnectError ? relayed(error) : toConnectError(error);

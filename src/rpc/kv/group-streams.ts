@@ -11,7 +11,7 @@ import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { KeyService } from "../../cluster/node/key-service.ts";
 import type { ScannedEntry } from "../../cluster/storage/key-view.ts";
 import type { Clock } from "../../common/clock.ts";
-import { deadlineOf } from "../deadline.ts";
+import { withinDeadline } from "../deadline.ts";
 import { toConnectError } from "../errors.ts";
 import { fromScan, fromWatch, toTtlLeftMs, toValue, toWatchResponse } from "./key-messages.ts";
 
@@ -58,7 +58,7 @@ async function* scan(
   context: HandlerContext,
   clock: Clock,
 ): AsyncGenerator<MessageInitShape<typeof ScanResponseSchema>, void, void> {
-  const reader = await calls.scan(fromScan(request), deadlineOf(context, clock));
+  const reader = await withinDeadline(context, clock, (signal) => calls.scan(fromScan(request), signal));
   const at = {
     revision: BigInt(reader.revision),
     epoch: BigInt(reader.at.epoch),

@@ -71,3 +71,10 @@ test("a scan that nobody reads for a minute gives up what it holds, and says tha
     return true;
   });
 });
+
+test("nothing is kept of a scan once it has ended", async () => {
+  const clock = new VirtualClock();
+  const { answers } = await scanOf([1, 1], clock);
+  while (!(await answers.next()).done);
+  assert.equal(clock.timerCount, 0);
+});

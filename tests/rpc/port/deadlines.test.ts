@@ -4,7 +4,7 @@ import { Code, ConnectError, type ConnectRouter, createClient } from "@connectrp
 import { DataService } from "../../../gen/kvlab/v1/data_pb.ts";
 import { createTransports } from "../../../src/client/transport/http2.ts";
 import { systemClock } from "../../../src/common/clock.ts";
-import { deadlineOf } from "../../../src/rpc/deadline.ts";
+import { withinDeadline } from "../../../src/rpc/deadline.ts";
 import { type Listener, listen } from "../../../src/rpc/port/listener.ts";
 import { startToyNode, type ToyNode, transportNames, transportsTo } from "../../support/toy-node.ts";
 
@@ -102,11 +102,11 @@ describe("a call that sets no deadline, and has no answer in time", () => {
   function serve(routes: ConnectRouter, wait: (signal: AbortSignal) => Promise<unknown>): void {
     routes.service(DataService, {
       async get(_request, context) {
-        await wait(deadlineOf(context, systemClock));
+        await withinDeadline(context, systemClock, wait);
         return {};
       },
       async *scan(_request, context) {
-        await wait(deadlineOf(context, systemClock));
+        await withinDeadline(context, systemClock, wait);
         yield {};
       },
     });
