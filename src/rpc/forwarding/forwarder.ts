@@ -133,11 +133,11 @@ export class Forwarder implements UnaryCalls {
   async #untilApplied({ key, kind, call, end, deadline }: Forwarding): Promise<Outcome> {
     const { clock } = this.#options;
     const { signal } = end;
-    /** Whether an attempt may have been applied. */
-    let isUnsure = false;
+    /** The group in which an attempt may have been applied, if there is one. */
+    let unsureIn: string | undefined;
     for (;;) {
       const { group, address } = await this.#primaryFor(key, signal).catch((error: unknown) => {
-        throw isUnsure ? outcomeUnknown("", error) : error;
+        throw unsureIn === undefined ? error : outcomeUnknown(unsureIn, error);
       });
       const timeoutMs = wholeTimerMs(end.timeoutMs() ?? defaultDeadlineMs);
       const attempt = { call, timeoutMs, sent: false };
@@ -151,12 +151,12 @@ export class Forwarder implements UnaryCalls {
         const error = signal.aborted ? givenUp(signal, attempt) : ConnectError.from(thrown);
         const errorClass = classify(error);
         // The error says nothing about earlier attempts, which may even be in flight still.
-        isUnsure ||= kind !== "read" && errorClass.applied === "maybe";
+        if (kind !== "read" && errorClass.applied === "maybe") unsureIn = group;
         if (signal.aborted || !mayRepeat(error, errorClass, kind)) {
-          throw isUnsure ? outcomeUnknown(group, error) : relayed(error);
+          throw unsureIn === undefined ? relayed(error) : outcomeUnknown(unsureIn, error);
         }
         await sleep(clock, retryMs, signal);
-        if (signal.aborted) throw isUnsure ? outcomeUnknown(group, error) : error;
+        if (signal.aborted) throw unsureIn === undefined ? error : outcomeUnknown(unsureIn, error);
       }
     }
   }

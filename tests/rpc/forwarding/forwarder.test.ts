@@ -80,6 +80,11 @@ function forwardingTo(source: TopologySource, primary: Primary = async () => {})
       const { revision } = await forwarder.put(create(PutRequestSchema, { key: "a", value }), within(signal));
       return revision;
     },
+    async writeNamed(): Promise<bigint> {
+      const put = { key: "a", value: { case: "text", value: "1" }, requestId: { id: "1" } } as const;
+      const end = within(new AbortController().signal);
+      return (await forwarder.put(create(PutRequestSchema, put), end)).revision;
+    },
     /** The groups that the answers to a put and a get name. */
     async groups(): Promise<readonly string[]> {
       const end = within(new AbortController().signal);
@@ -197,6 +202,24 @@ test("a write over a connection that broke is not repeated; a read is", async ()
   assert.equal(attempts, 1);
   attempts = 0;
   assert.equal(await clock.settled(read()), "value");
+});
+
+test("a write whose answer was lost, and whose group then goes down, says in which group it may have been applied", async () => {
+  const source = new OneGroup();
+  source.primary("a:1");
+  const { writeNamed } = forwardingTo(source, async () => {
+    source.primary(undefined);
+    throw new ConnectError("the connection broke", Code.Unavailable);
+  });
+  const error = await clock.settled(writeNamed()).then(unexpected, ConnectError.from);
+  assert.deepEqual(
+    error.findDetails(OutcomeUnknownSchema).map(({ group }) => group),
+    ["g"],
+  );
+  assert.match(
+    error.rawMessage,
+    /^the write to group "g" may or may not have been applied: group "g" has no /,
+  );
 });
 
 test("what the primary says of the call itself is passed on with its details", async () => {

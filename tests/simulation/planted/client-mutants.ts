@@ -157,8 +157,8 @@ export const clientMutants: readonly Mutant[] = [
     edits: [
       [
         forwarder,
-        "throw isUnsure ? outcomeUnknown(group, error) : relayed(error);",
-        'throw isUnsure ? new OperationError("unavailable", error.message) : relayed(error);',
+        "throw unsureIn === undefined ? relayed(error) : outcomeUnknown(unsureIn, error);",
+        'throw unsureIn === undefined ? relayed(error) : new OperationError("unavailable", error.message);',
       ],
     ],
   },
