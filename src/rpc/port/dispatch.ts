@@ -130,6 +130,8 @@ interface Exchange {
 }
 
 function answer({ handler, request, response, call, rewrite }: Exchange): void {
+  // A read is linearizable: without this, a cache may keep its answer for as long as it likes (RFC 9111, 4.2.2).
+  if (request.method === "GET") response.setHeader("Cache-Control", "no-store");
   const universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
   rewrite(universal.header);
   const answering = handler({ ...universal, body: bodyOf(request, streamsOf(handler).in) });

@@ -109,6 +109,19 @@ describe("one port", () => {
     assert.deepEqual(await response.json(), { text: "got", revision: "1" });
   });
 
+  it("lets no cache between it and its caller answer a GET", async () => {
+    const { data } = clientsOver("Connect over HTTP/2");
+    await data.put({ key: "cached", value: { case: "text", value: "1" } });
+    for (const key of ["cached", "not there"]) {
+      const message = encodeURIComponent(JSON.stringify({ key }));
+      const response = await fetch(
+        `${node.baseUrl}/kvlab.v1.DataService/Get?connect=v1&encoding=json&message=${message}`,
+      );
+      await response.body?.cancel();
+      assert.equal(response.headers.get("cache-control"), "no-store", key);
+    }
+  });
+
   it("answers fetch with JSON, many times on one connection", async () => {
     for (let i = 0; i < 50; i++) {
       const response = await fetch(`${node.baseUrl}/kvlab.v1.DataService/Put`, {
