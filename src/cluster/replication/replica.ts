@@ -252,12 +252,16 @@ export class Replica {
   async #takeOver(epoch: number, former: number | undefined): Promise<void> {
     const { store, log, ...options } = this.#options;
     this.#stepDown(`epoch ${epoch} begins`);
-    if (!(await this.#promise(epoch))) return;
+    const isPromised = await this.#promise(epoch);
     const state = this.#view?.state;
     if (this.#stopped.signal.aborted) return;
     // A later epoch may have begun meanwhile, or this node may have registered again, which ends its term.
-    if (store.promisedEpoch !== epoch || state?.value.epoch !== epoch) return;
-    if (this.#self === undefined || !this.#isNamed) return;
+    const isOver = !isPromised || store.promisedEpoch !== epoch || !this.#isNamed;
+    if (this.#self === undefined || state?.value.epoch !== epoch || isOver) {
+      // Or the state could just not be read: the next one may name this node for this epoch still.
+      if (this.#taking === epoch && store.promisedEpoch <= epoch) this.#taking = 0;
+      return;
+    }
     log(`becoming primary of epoch ${epoch}`);
     const primary: Primary = new Primary({
       ...options,

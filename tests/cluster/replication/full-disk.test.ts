@@ -124,3 +124,23 @@ test("a new primary that finds room only after it was registered again begins no
   assert.equal(group.state?.value.epoch, 3);
   assert.deepEqual(group.failures, []);
 });
+
+test("a new primary that finds room begins its epoch also when the group's state could not be read meanwhile", async () => {
+  const group = await groupOf([1, 2]);
+  await group.clock.settled(group.put(1, "a", "1"));
+  group.disk(2).isFull = true;
+  group.crash(1);
+  group.forget(1);
+  group.promote();
+  await group.clock.pass(5000);
+  const { state } = group;
+  // As when somebody else has written to its znode, and then corrects it.
+  group.state = undefined;
+  group.tell();
+  await group.clock.pass(5000);
+  group.disk(2).isFull = false;
+  group.state = state;
+  group.tell();
+  await group.clock.until("node 2 serves", () => group.serves(2));
+  assert.equal(await group.get(2, "a"), "1");
+});
