@@ -50,6 +50,7 @@ export class Joining {
   #self: Member | undefined;
   /** Aborted when the registration ends. */
   #registered = new AbortController();
+  #view: GroupView | undefined;
   /** Version of the group's state that has this life of the node, or has the node not in sync at all. */
   #settledVersion = 0;
 
@@ -110,7 +111,9 @@ export class Joining {
    * change did not know yet that it has registered again, and nobody can promote that earlier life. A router does so that
    * recovers the group, or a primary that adds the node to the set.
    */
-  observe({ state }: GroupView): void {
+  observe(view: GroupView): void {
+    this.#view = view;
+    const { state } = view;
     const self = this.#self;
     if (state === undefined || self === undefined || this.#state !== "joined") return;
     if (state.version <= this.#settledVersion) return;
@@ -147,6 +150,8 @@ export class Joining {
         this.#state = "joined";
         onPlace(self);
         log(`registered as node ${self.number} of group "${group}"`);
+        // What was seen since the state was read has not been looked at yet.
+        if (this.#view !== undefined) this.observe(this.#view);
         return true;
       } catch (error) {
         if (error instanceof RejoinRefused || error instanceof InvariantError) throw error;
