@@ -69,7 +69,12 @@ export async function startDataServer(options: DataServerOptions): Promise<Serve
     node = made;
     const health = {
       serving: () => made.registered && made.topology.current !== undefined,
-      onChange: (listener: () => void) => made.topology.onChange(listener),
+      onChange(listener: () => void) {
+        const stops = [made.topology.onChange(listener), made.onRegistered(listener)];
+        return () => {
+          for (const stop of stops) stop();
+        };
+      },
     };
     const listener = await listenFor(options, instance, health, (router) => {
       dataRoutes(router, made, options.clock);

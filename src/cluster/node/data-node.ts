@@ -1,5 +1,6 @@
 import type { Address } from "../../common/address.ts";
 import { type Clock, withTimeout } from "../../common/clock.ts";
+import { Listeners } from "../../common/listeners.ts";
 import type { Access, OpenSession } from "../../coordination/coordination.ts";
 import { KvStateMachine } from "../kv/kv-state-machine.ts";
 import type { AskWhoAnswers } from "../membership/registration.ts";
@@ -85,6 +86,7 @@ export class DataNode {
   readonly #replica: Replica;
   readonly #logs: CasRegister<GroupLogs>;
   readonly #stopped = new AbortController();
+  readonly #places = new Listeners<boolean>();
   /** Set while this node is the primary, as far as it knows. */
   #machine: KvStateMachine | undefined;
   /** As well. */
@@ -144,6 +146,7 @@ export class DataNode {
       logs: this.#logs,
       ring,
       onPlace: (self) => this.#replica.registered(self),
+      onState: () => this.#places.tell(this.registered),
     });
     this.calls = new KeyService(ownership, options.valueBytesMax);
     const cluster = () => this.#joining.cluster;
@@ -173,6 +176,11 @@ export class DataNode {
   /** Whether the node has its place in the group. */
   get registered(): boolean {
     return this.#joining.state === "joined";
+  }
+
+  /** Calls `listener` after each change of `registered`. Returns a function that removes the listener. */
+  onRegistered(listener: (registered: boolean) => void): () => void {
+    return this.#places.add(listener);
   }
 
   /** Joins the group, at the address where the node already listens: see `Joining.join`. */

@@ -30,6 +30,8 @@ export interface JoiningOptions {
   readonly ring: Pick<CasRegister<RingState>, "read">;
   /** The node has joined the group as this member. */
   readonly onPlace: (self: Member) => void;
+  /** Called after each change of `state`. */
+  readonly onState: () => void;
   readonly log: (message: string) => void;
   /** The node cannot join the cluster: an operator has to decide. */
   readonly onFailure: (error: unknown) => void;
@@ -119,16 +121,21 @@ export class Joining {
     if (state.version <= this.#settledVersion) return;
     const mine = state.value.inSync.find(({ number }) => number === self.number);
     if (mine === undefined || mine.incarnation === self.incarnation) return;
-    this.#state = "rejoining";
+    this.#become("rejoining");
     this.#rejoin(self, this.#registered.signal).catch(this.#options.onFailure);
+  }
+
+  #become(state: JoiningState): void {
+    this.#state = state;
+    this.#options.onState();
   }
 
   /** Handles a new registration, or the end of the last one. Resolves with whether the node has joined. */
   async #changed(registration: Registration | undefined): Promise<boolean> {
     this.#registered.abort(new Error("the registration is over"));
     this.#registered = new AbortController();
-    this.#state = registration === undefined ? "outside" : "rejoining";
     this.#self = undefined;
+    this.#become(registration === undefined ? "outside" : "rejoining");
     if (registration === undefined) return false;
     const self = { number: registration.number, incarnation: registration.incarnation };
     this.#self = self;
@@ -147,8 +154,8 @@ export class Joining {
         const { version } = await rejoinGroup({ group, self, store, state, logs, removedEpoch });
         this.#settledVersion = version;
         if (signal.aborted) break;
-        this.#state = "joined";
         onPlace(self);
+        this.#become("joined");
         log(`registered as node ${self.number} of group "${group}"`);
         // What was seen since the state was read has not been looked at yet.
         if (this.#view !== undefined) this.observe(this.#view);
