@@ -2,7 +2,7 @@ import { withTimeout } from "../../common/clock.ts";
 import { CoordinationError } from "../../coordination/coordination.ts";
 import { encodeText } from "../metadata/codec.ts";
 import { explain } from "../metadata/diagnostics.ts";
-import type { GroupView, Member, NodeView } from "../metadata/model.ts";
+import type { GroupView, Member, NodeView, Topology } from "../metadata/model.ts";
 import { groupPrimaryPath } from "../metadata/paths.ts";
 import { getIfThere } from "../metadata/retry-on-connection-loss.ts";
 import type { TopologySource } from "../metadata/topology.ts";
@@ -49,18 +49,30 @@ export class Master {
 
   /** Manages the groups and the ring, until it is no longer master. */
   async lead(): Promise<void> {
-    // Beside the rest: a group may need a primary while keys move.
-    await Promise.all([this.#lookAfterGroups(), carryOutMoves(this.#options)]);
+    // Beside each other: a group may need a primary while keys move, or while another one counts its keys for the ring.
+    await Promise.all([this.#lookAfterGroups(), this.#lookAfterRing(), carryOutMoves(this.#options)]);
   }
 
   async #lookAfterGroups(): Promise<void> {
+    await this.#repeat(async ({ groups }) => {
+      for (const name of this.#projected.keys()) if (!groups.has(name)) this.#projected.delete(name);
+      await Promise.all([...groups.values()].map((group) => this.#lookAfter(group)));
+    });
+  }
+
+  async #lookAfterRing(): Promise<void> {
+    await this.#repeat((topology) =>
+      this.#attempt("the ring cannot be extended", () => this.#admission.admit(topology)),
+    );
+  }
+
+  /** Takes a step with each new topology, and at least every `retryMs`, until it is no longer master. */
+  async #repeat(step: (topology: Topology) => Promise<void>): Promise<void> {
     const { topology: source, clock, signal } = this.#options;
     while (!signal.aborted) {
       const topology = await source.waitUntil(() => true, signal).catch(() => undefined);
       if (topology === undefined) return;
-      for (const name of this.#projected.keys()) if (!topology.groups.has(name)) this.#projected.delete(name);
-      await Promise.all([...topology.groups.values()].map((group) => this.#lookAfter(group)));
-      await this.#attempt("the ring cannot be extended", () => this.#admission.admit(topology));
+      await step(topology);
       await withTimeout(clock, retryMs, signal, (given) =>
         source.waitUntil((next) => next !== topology, given),
       ).catch(() => {});

@@ -193,3 +193,19 @@ test("what is wrong with one group's znodes keeps no other group from getting a 
   await cluster.put(node, "a", "1");
   assert.match(cluster.log.join("\n"), /\/data\/broken\/state holds "what is this\?"/);
 });
+
+test("a group gets its primary while the primary of another one is asked for its keys, and does not answer", async () => {
+  const cluster = await NodeCluster.start();
+  await cluster.router("r:1");
+  const node = await cluster.data("zdata1", "d1:1");
+  await cluster.put(node, "a", "1");
+  const asked = Promise.withResolvers<void>();
+  const silent = await cluster.data("zdata2", "d2:1");
+  silent.peers.countMisplaced = () => {
+    asked.resolve();
+    return new Promise(() => {});
+  };
+  await cluster.clock.settled(asked.promise);
+  const third = await cluster.data("zdata3", "d3:1");
+  await cluster.clock.until("it has a primary", () => third.status().primary, 1000);
+});
