@@ -1,11 +1,12 @@
 import type { ConnectRouter } from "@connectrpc/connect";
-import { type Address, joinHostPort, parseAddress } from "../common/address.ts";
+import type { Address } from "../common/address.ts";
 import type { Clock } from "../common/clock.ts";
 import type { Access, OpenSession } from "../coordination/coordination.ts";
 import { addHealth, type Health } from "../rpc/health.ts";
 import { instanceRoutes } from "../rpc/internal/instance-service.ts";
 import { type Listener, listen } from "../rpc/port/listener.ts";
 import { addReflection } from "../rpc/reflection.ts";
+import { announcedAddress } from "../settings/announced.ts";
 
 /** Options that every server of a cluster takes. */
 export interface ServerOptions {
@@ -14,7 +15,7 @@ export interface ServerOptions {
   readonly port: number;
   /** Name of the port in errors. Default: the setting serverport with its value. */
   readonly portLabel?: string;
-  /** The address where others reach the server. Default: the address where it listens. */
+  /** The address where others reach the server. Default: see `announcedAddress`. */
   readonly announce?: Address;
   readonly openSession: OpenSession;
   /** Access mode for the znodes that this server creates. */
@@ -68,11 +69,9 @@ function messageBytesMax(valueBytesMax: number): number {
   return Math.ceil(valueBytesMax * 1.34) + 2 * 1024 * 1024;
 }
 
-/** The address that a server on this port announces to others. */
+/** The address that a server on this port announces to others. Errors: SettingError (there is none). */
 export function announcedBy({ announce, host }: ServerOptions, port: number): Address {
-  const address = announce ?? parseAddress(joinHostPort(host, port));
-  if (address === undefined) throw new Error(`${host} is no address for others, and no other is announced`);
-  return address;
+  return announcedAddress({ serverip: host, serverport: port, announce });
 }
 
 /** A promise that can only reject, and the function that rejects it. */

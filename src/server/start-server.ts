@@ -108,10 +108,11 @@ function read<Table extends SettingsTable & { readonly serverport: Setting<numbe
   return takesAnyPort ? { ...values, serverport: 0 } : values;
 }
 
-/** Where others reach the server. On a free port it announces what it listens on. */
+/** Where others reach the server. Of a free port only the host is known before it listens. Errors: SettingError. */
 function announced(given: Parameters<typeof announcedAddress>[0]): { announce?: Address } {
-  if (given.announce === undefined && given.serverport === 0) return {};
-  return { announce: announcedAddress(given) };
+  const { serverport } = given;
+  const announce = announcedAddress({ ...given, serverport: serverport === 0 ? 1 : serverport });
+  return given.announce === undefined && serverport === 0 ? {} : { announce };
 }
 
 async function joined(server: Server, signal = new AbortController().signal): Promise<RunningServer> {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { KvClient } from "kvlab";
 import { startDataNode, startRouter } from "kvlab/server";
+import { firstOuterAddress } from "../../src/settings/announced.ts";
 import { startZooKeeper } from "../support/zookeeper.ts";
 
 const timeout = 120_000;
@@ -42,6 +43,27 @@ describe("servers inside a program", () => {
     });
     const refused = startDataNode({ name: "g", minsync: 0 });
     await assert.rejects(refused, { name: "SettingError", message: /^minsync is "0"; allowed: / });
+  });
+
+  it("announce the first address that is not loopback when they listen on a free port of all addresses", {
+    timeout,
+  }, async () => {
+    const common = { zooaddr: zookeeper.connectString, serverip: "0.0.0.0", serverport: 0 };
+    const lines: string[] = [];
+    const log = (line: string) => lines.push(line);
+    await using node = await startDataNode(
+      { ...common, name: "all", dbfile: join(folder, "all.txt") },
+      { log },
+    );
+    await using router = await startRouter(common, { log });
+    for (const { port } of [new URL(node.url), new URL(router.url)]) {
+      assert.ok(lines.includes(`listening on 0.0.0.0:${port}, announced as ${firstOuterAddress()}:${port}`));
+    }
+  });
+
+  it("are refused on a free port of an address that cannot be announced", async () => {
+    const zone = startRouter({ serverip: "::1%lo", serverport: 0 });
+    await assert.rejects(zone, { name: "SettingError", message: /^serverip is "::1%lo": it means / });
   });
 
   it("stop starting when the signal says so, and free their port and log", { timeout }, async () => {
