@@ -56,7 +56,10 @@ export async function removeGroup(name: string, options: RemoveGroupOptions): Pr
             : now;
         });
       }
-      for (const child of found) await remove(task, `${groupPath(name)}/${child}`);
+      // The state last: without it, what is left of the rest would be taken for that of a later group.
+      const paths = found.map((child) => `${groupPath(name)}/${child}`);
+      const state = groupStatePath(name);
+      for (const path of [...paths.filter((each) => each !== state), state]) await remove(task, path);
       await remove(task, groupPath(name));
     });
   } catch (error) {

@@ -6,6 +6,8 @@ import { removeGroup } from "../../../src/cluster/node/remove-group.ts";
 import type { RouterNode } from "../../../src/cluster/node/router-node.ts";
 import { HashRing } from "../../../src/cluster/ring/hash-ring.ts";
 import { placeOfGroup, waitingReason } from "../../../src/cluster/ring/placement.ts";
+import { CoordinationError } from "../../../src/coordination/coordination.ts";
+import { type Intercept, interceptedSession } from "../../support/intercepted-session.ts";
 import { dbfile, openOn } from "../../support/log-fixtures.ts";
 import { NodeCluster } from "../../support/node-cluster.ts";
 import { SimulatedDisk } from "../../support/simulated-disk.ts";
@@ -264,9 +266,16 @@ test("a group is removed only when it is outside the ring and its nodes are stop
   assert.equal(new TextDecoder().decode(shown.data), "1");
 });
 
-/** Removes zdata3, which has no nodes any more, by a router that has seen nothing else since then. */
-async function removeThird(cluster: NodeCluster, before: Topology): Promise<void> {
-  const session = await cluster.clock.settled(cluster.session());
+/**
+ * Removes zdata3, which has no nodes any more, by a router that has seen nothing else since then. `intercept` sees the calls
+ * of its session.
+ */
+async function removeThird(
+  cluster: NodeCluster,
+  before: Topology,
+  intercept: Intercept = (_, perform) => perform(),
+): Promise<void> {
+  const session = interceptedSession(await cluster.clock.settled(cluster.session()), intercept);
   const groups = new Map(before.groups);
   groups.set("zdata3", { name: "zdata3", state: before.groups.get("zdata3")?.state, nodes: [] });
   const options = {
@@ -309,6 +318,35 @@ test("what is remembered of a removed group stays when another router ends a rem
   await clock.settled(session.create("/data/zdata3/top", top.data, "persistent", "open"));
   await removeThird(cluster, before);
   assert.deepEqual(router.topology.current?.ring?.value.removed, ring?.value.removed);
+});
+
+test("a removal that is cut off leaves no facts about the logs without the state, for a later group of that name", async () => {
+  for (const order of [1, -1]) {
+    const { cluster, router, nodes } = await written();
+    await nodes.get("zdata3")?.leave();
+    const before = await cluster.sees(router, "its node is gone", ({ groups }) => {
+      return groups.get("zdata3")?.nodes.length === 0;
+    });
+    const session = await cluster.clock.settled(cluster.session());
+    // It comes one znode further each time. Servers list children in any order.
+    let deletions = 0;
+    let isOver = false;
+    while (!isOver) {
+      deletions = 0;
+      const removing = removeThird(cluster, before, async ({ name, path }, perform) => {
+        const isChild = name === "delete" && path.startsWith("/data/zdata3/");
+        if (isChild && ++deletions > 1) throw new CoordinationError("SYSTEM", "cut off");
+        const answer = await perform();
+        return Array.isArray(answer) ? answer.sort((a, b) => (a < b ? -order : order)) : answer;
+      });
+      isOver = await removing.then(
+        () => true,
+        () => false,
+      );
+      const left = isOver ? [] : await cluster.clock.settled(session.children("/data/zdata3"));
+      assert.ok(left.includes("state") || !left.includes("logs"), left.join());
+    }
+  }
 });
 
 test("a group that still holds keys is not removed while its nodes are there", async () => {
