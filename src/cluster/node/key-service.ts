@@ -78,7 +78,7 @@ export class KeyService {
     const { compares, operations, requestId } = request;
     const keys = [...compares, ...operations].map(({ key }) => key);
     for (const key of keys) checkKey(key);
-    checkBatch(compares, operations, this.#valueBytesMax);
+    checkBatch(operations, this.#valueBytesMax);
     for (const operation of operations) checkOperation(operation, this.#valueBytesMax);
     if (requestId !== undefined) checkRequestId(requestId.id);
     const machine = await this.#ownership.forWrite(keys);

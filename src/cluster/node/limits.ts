@@ -1,6 +1,6 @@
 import { batchOperationsMax, problemWithKeyLength } from "../../common/key-limits.ts";
 import { shownKey } from "../../common/shown-key.ts";
-import type { Compare, WriteOperation } from "../kv/write-plan.ts";
+import type { WriteOperation } from "../kv/write-plan.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 
 /** Longest time to live: 100 years, far below where milliseconds since 1970 lose their precision. */
@@ -22,16 +22,8 @@ export function checkValue(value: Uint8Array, valueBytesMax: number): void {
   }
 }
 
-/**
- * Throws `invalid` for a batch that is too large, or writes a key twice. A single write never is. What passes, with any
- * `valueBytesMax` up to `valueBytesLimit`, fits into a record of the log.
- */
-export function checkBatch(
-  compares: readonly Compare[],
-  operations: readonly WriteOperation[],
-  valueBytesMax: number,
-): void {
-  const count = compares.length + operations.length;
+/** Throws `invalid` for a batch with nothing in it, or with too much. `count`: of its compares and operations. */
+export function checkBatchCount(count: number): void {
   if (count === 0) throw new OperationError("invalid", "the batch has no compares and no operations");
   if (count > batchOperationsMax) {
     throw new OperationError(
@@ -39,6 +31,13 @@ export function checkBatch(
       `the batch has ${count} compares and operations; at most ${batchOperationsMax} are allowed`,
     );
   }
+}
+
+/**
+ * Throws `invalid` for a batch that is too large, or writes a key twice. A single write never is. What passes, with any
+ * `valueBytesMax` up to `valueBytesLimit`, fits into a record of the log.
+ */
+export function checkBatch(operations: readonly WriteOperation[], valueBytesMax: number): void {
   if (operations.length < 2) return;
   const keys = new Set<string>();
   let bytes = 0;

@@ -19,7 +19,7 @@ import type {
   WriteRequest,
 } from "../../cluster/kv/write-plan.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
-import { checkTtl } from "../../cluster/node/limits.ts";
+import { checkBatchCount, checkTtl } from "../../cluster/node/limits.ts";
 import type { KeyRange, StoredValue } from "../../cluster/storage/key-view.ts";
 import type { WatchScope } from "../../cluster/watch/scope.ts";
 import type { WatchEvent, WatchStep } from "../../cluster/watch/step.ts";
@@ -82,6 +82,7 @@ export function fromRequestId(message: RequestIdMessage | undefined): RequestId 
 }
 
 export function fromBatch(request: BatchRequest): WriteRequest {
+  checkBatchCount(request.compares.length + request.operations.length);
   const compares = request.compares.map(fromCompare);
   const operations: WriteOperation[] = [];
   for (const { operation } of request.operations) {

@@ -34,10 +34,10 @@ for (const [name, unit] of [
 ] as const) {
   test(`the largest batch that any setting lets through fits into a record, with keys of ${name}`, () => {
     const operations = largestBatch(valueBytesLimit, unit);
-    checkBatch([], operations, valueBytesLimit);
+    checkBatch(operations, valueBytesLimit);
     checkRecord({ epoch: 1, seq: 1, changes: operations.map(changeOf), requestId: "x".repeat(64) });
     const tooLarge = largestBatch(valueBytesLimit + 1, unit);
-    assert.throws(() => checkBatch([], tooLarge, valueBytesLimit), {
+    assert.throws(() => checkBatch(tooLarge, valueBytesLimit), {
       code: "invalid",
       message: `the keys and values of the batch have ${valueBytesLimit + 1} bytes; at most ${valueBytesLimit} are allowed (maxvaluebytes)`,
     });

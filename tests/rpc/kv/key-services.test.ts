@@ -124,6 +124,22 @@ test("a batch is done as a whole, and its keys must be of one group", async () =
   assert.match(apart.message, /\{tag\}/);
 });
 
+test("a batch may have 1,000 operations, also when each has a condition", async () => {
+  const operations = Array.from({ length: 1000 }, (_, index) => ({
+    operation: {
+      case: "put" as const,
+      value: {
+        key: `{full}${index}`,
+        value: text(""),
+        condition: { case: "ifAbsent" as const, value: true },
+      },
+    },
+  }));
+  const { revision } = await data.batch({ operations });
+  assert.equal((await data.get({ key: "{full}999" })).revision, revision);
+  assert.equal((await failureOf(data.batch({ operations }))).code, Code.FailedPrecondition);
+});
+
 test("bad input of a write names the thing, its value and what is allowed, and writes nothing", async () => {
   const put = { operation: { case: "put" as const, value: { key: "bad", value: text("") } } };
   const cases: [() => Promise<unknown>, RegExp][] = [
