@@ -46,7 +46,7 @@ export type WritePlan =
   /** The request names expired keys. Their end must be in the log before it can be planned. */
   | { readonly kind: "expired" }
   | { readonly kind: "refused"; readonly key: string; readonly revision: number }
-  /** Nothing to write, because the keys to delete do not exist. */
+  /** Nothing to write: only compares, or the keys to delete do not exist, and the request has no name. */
   | { readonly kind: "nothing" }
   | { readonly kind: "write"; readonly changes: readonly Change[] };
 
@@ -87,7 +87,10 @@ export function planWrite(store: KeyView, request: WriteRequest, wallMs: number)
       ...(ttlMs !== undefined && { expiresMs: Math.ceil(wallMs) + ttlMs }),
     });
   }
-  return changes.length === 0 ? { kind: "nothing" } : { kind: "write", changes };
+  // An earlier attempt may come later, when there are keys that it would delete: so a named request has a record also
+  // when there are none.
+  const hasRecord = changes.length > 0 || (requestId !== undefined && operations.length > 0);
+  return hasRecord ? { kind: "write", changes } : { kind: "nothing" };
 }
 
 export function isPastItsTime(facts: KeyFacts | undefined, wallMs: number): boolean {

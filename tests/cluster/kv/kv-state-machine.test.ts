@@ -108,6 +108,20 @@ test("a request that is sent again is not done again, and has the answer of the 
   assert.equal(await group.get(1, "a"), "2");
 });
 
+test("a request that has found nothing to delete is not done when it comes again", async () => {
+  const group = await twoNodes();
+  const { clock } = group;
+  const remove = {
+    operations: [{ kind: "delete" as const, key: "a" }],
+    requestId: { id: "r1", afterRevision: 0 },
+  };
+  const first = await clock.settled(group.write(1, remove));
+  await clock.settled(group.put(1, "a", "1"));
+  // As when an earlier attempt was on its way for longer than the one that was answered.
+  assert.equal(await clock.settled(group.write(1, remove)), first);
+  assert.equal(await group.get(1, "a"), "1");
+});
+
 test("a request that may have been done before a failover is done once after it", async () => {
   const group = await twoNodes();
   const { clock } = group;

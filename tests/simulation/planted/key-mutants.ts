@@ -107,8 +107,8 @@ export const keyMutants: readonly Mutant[] = [
     edits: [
       [
         plan,
-        '{ kind: "nothing" } : { kind: "write", changes };',
-        '{ kind: "nothing" } : { kind: "write", changes: changes.slice(0, Math.max(1, changes.length - 1)) };',
+        'hasRecord ? { kind: "write", changes } :',
+        'hasRecord ? { kind: "write", changes: changes.slice(0, Math.max(1, changes.length - 1)) } :',
       ],
     ],
   },
