@@ -88,6 +88,8 @@ export class WatchHub {
           offer ??= await this.#offer(watcher, signal);
           if (signal.aborted) return;
           if (offer === undefined) continue;
+          // A mark that has become visible since then has moved on a watch for which no events wait.
+          if (offer.step.isCurrent && offer.step.at.seq < watcher.at.seq) continue;
           this.#checkCommitted(offer.step);
           offer.take();
           watcher.told(this.#clock.monotonicMs());

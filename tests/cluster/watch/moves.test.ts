@@ -81,6 +81,20 @@ test("a watch of a key that nothing was told to for long does not lose its place
   assert.equal((await marked).mark?.kind, "release");
 });
 
+test("a watch that is about to learn how far it has come finds a mark that becomes visible meanwhile", async () => {
+  const { store, hub, watch, failures } = await watchedLog();
+  const watching = watch({ scope: { kind: "key", key: "quiet" } });
+  await stepOf(watching);
+  const next = stepOf(watching);
+  await store.append([put(1, 1, "other", "1"), release(2, 7)]);
+  hub.tellProgress();
+  await Promise.resolve();
+  store.commit(2);
+  const told = [await next];
+  while (told.at(-1)?.mark === undefined) told.push(await stepOf(watching));
+  assert.deepEqual([told.at(-1)?.at.seq, failures], [2, []]);
+});
+
 test("a watch can begin before the first accept of a change or a later one", async () => {
   const { write, watch } = await watchedLog();
   await write(
