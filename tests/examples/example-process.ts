@@ -3,9 +3,10 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { delimiter } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { until } from "../support/until.ts";
 
-const root = new URL("../../", import.meta.url).pathname;
+const root = fileURLToPath(new URL("../../", import.meta.url));
 /** How to end each one that runs. */
 const running = new Set<() => void>();
 process.on("exit", () => {

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 
 export interface Finished {
   readonly exitCode: number | null;
@@ -19,7 +20,7 @@ export interface RunOptions {
 /** Command line that runs a TypeScript file on the runtime of this test. */
 export function commandFor(file: URL, args: readonly string[]): [string, string[]] {
   const runtimeArgs = "Deno" in globalThis ? ["run", "-A"] : [];
-  return [process.execPath, [...runtimeArgs, file.pathname, ...args]];
+  return [process.execPath, [...runtimeArgs, fileURLToPath(file), ...args]];
 }
 
 /** What a program under test gets of our environment. The rest is kept away: it may have settings of kvlab. */
