@@ -5,6 +5,7 @@
 import {
   chmodSync,
   cpSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -21,6 +22,12 @@ import { runCommand } from "./run-command.mjs";
 const COPIED = ["README.md", "LICENSE", "THIRD-PARTY-NOTICES.md", "docs", "examples", "proto"];
 
 const target = resolve(process.argv[2] ?? join(root, "dist"));
+if (!mayBeReplaced(target)) {
+  console.error(
+    `npm run build: ${target} is no folder of an earlier build, and is left as it is; name another one.`,
+  );
+  process.exit(2);
+}
 const draft = `${target}.draft`;
 rmSync(draft, { recursive: true, force: true });
 mkdirSync(draft, { recursive: true });
@@ -42,6 +49,18 @@ writeFileSync(join(draft, "package.json"), `${JSON.stringify(manifest, null, 2)}
 for (const path of Object.values(manifest.bin)) chmodSync(join(draft, path), 0o755);
 rmSync(target, { recursive: true, force: true });
 renameSync(draft, target);
+
+/** Whether nothing but an earlier build goes when this is removed. The sources, too, have a package.json, a private one. */
+function mayBeReplaced(path) {
+  if (!existsSync(path)) return true;
+  try {
+    if (readdirSync(path).length === 0) return true;
+    const { name, private: isPrivate } = JSON.parse(readFileSync(join(path, "package.json"), "utf8"));
+    return name === "kvlab" && !isPrivate;
+  } catch {
+    return false;
+  }
+}
 
 /** In declarations the compiler leaves the names of TypeScript files, which are not in the package, as they are. */
 function nameJavaScript(path) {

@@ -1,7 +1,16 @@
 // runtimes: node
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { builtinModules } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -13,7 +22,11 @@ import { root } from "./installed-package.ts";
 const place = mkdtempSync(join(tmpdir(), "kvlab-contents-"));
 after(() => rmSync(place, { recursive: true, force: true }));
 const built = join(place, "built");
-await promisify(execFile)(process.execPath, ["scripts/build.mjs", built], { cwd: root });
+await build(built);
+
+function build(folder: string) {
+  return promisify(execFile)(process.execPath, ["scripts/build.mjs", folder], { cwd: root });
+}
 
 interface Manifest {
   readonly exports: Record<string, string | Record<string, string>>;
@@ -113,4 +126,17 @@ test("the command can be run, and begins with the line that says how", () => {
   const [path = ""] = Object.values(manifest.bin);
   assert.ok(read(path).startsWith("#!/usr/bin/env node\n"));
   assert.equal(statSync(join(built, path)).mode & 0o111, 0o111);
+});
+
+test("a build into a folder that holds anything but an earlier build is refused, and changes nothing", async () => {
+  const checkout = join(place, "checkout");
+  mkdirSync(checkout);
+  writeFileSync(join(checkout, "package.json"), '{ "name": "kvlab", "private": true }');
+  await assert.rejects(build(checkout), {
+    code: 2,
+    stderr: /^npm run build: .*checkout is no folder [^\n]*\n$/,
+  });
+  const file = join(checkout, "package.json");
+  await assert.rejects(build(file), { code: 2 });
+  assert.ok(existsSync(file));
 });
