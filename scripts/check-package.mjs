@@ -1,11 +1,10 @@
 // npm run check:package: builds the package, packs it, and checks the tarball as those see it who install it.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { runCommand } from "./run-command.mjs";
+import { withTemporaryFolder } from "./temporary-folder.mjs";
 
-const folder = mkdtempSync(join(tmpdir(), "kvlab-check-"));
-try {
+await withTemporaryFolder("kvlab-check", async (folder) => {
   const [built, packed] = ["built", "packed"].map((name) => join(folder, name));
   mkdirSync(packed);
   await run("node", ["scripts/build.mjs", built]);
@@ -14,9 +13,7 @@ try {
   await run("publint", ["run", "--strict", tarball]);
   // For ES modules only: a program in CommonJS takes them as they are, with `require` on Node.js 22.12 and later.
   await run("attw", ["--profile", "esm-only", "--format", "ascii", "--no-emoji", tarball]);
-} finally {
-  rmSync(folder, { recursive: true });
-}
+});
 
 /** Runs a command, and ends with its output when it fails. */
 async function run(command, args) {

@@ -1,8 +1,8 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "./packages.mjs";
 import { runCommand } from "./run-command.mjs";
+import { withTemporaryFolder } from "./temporary-folder.mjs";
 
 /** Everything that is checked without running kvlab. Each counts as one test. */
 export const checks = [
@@ -13,8 +13,15 @@ export const checks = [
   { name: "generated code", run: checkGenerated },
   { name: "reference", run: checkReference },
   { name: "unused code", run: () => runCommand("knip", ["--no-progress"]) },
-  { name: "package", run: () => runCommand("node", ["scripts/check-package.mjs"]) },
+  { name: "package", run: checkPackage },
 ];
+
+/** Whether the package is fit to be published. */
+function checkPackage() {
+  return withTemporaryFolder("kvlab-package", (folder) =>
+    runCommand("node", ["scripts/check-package.mjs"], { env: { TMPDIR: folder } }),
+  );
+}
 
 /** Whether gen/ is what `buf generate` makes of proto/ now. */
 function checkGenerated() {
@@ -33,9 +40,8 @@ function checkReference() {
 }
 
 /** Runs a command that makes files in the folder that it is given last. `differing` names those that are not ours. */
-async function checkMade([program, ...args], differing) {
-  const folder = mkdtempSync(join(tmpdir(), "kvlab-made-"));
-  try {
+function checkMade([program, ...args], differing) {
+  return withTemporaryFolder("kvlab-made", async (folder) => {
     const result = await runCommand(program, [...args, folder]);
     if (!result.ok) return result;
     const files = differing(folder);
@@ -45,9 +51,7 @@ async function checkMade([program, ...args], differing) {
       ok: false,
       output: `Run \`npm run generate\`; not up to date: ${files.join(", ")}\n`,
     };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 function differingFiles(folder, otherFolder) {

@@ -1,8 +1,8 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync } from "node:fs";
 import { join, sep } from "node:path";
 import { root } from "./packages.mjs";
 import { runCommand } from "./run-command.mjs";
+import { withTemporaryFolder } from "./temporary-folder.mjs";
 
 const LIMIT_SECONDS = 400;
 
@@ -71,14 +71,14 @@ export function testFiles() {
 }
 
 /** Runs test files in one process of one runtime: `{ passed, failed, skipped, output, seconds }`. */
-export async function runTestFiles(runtime, files) {
-  const folder = mkdtempSync(join(tmpdir(), "kvlab-test-"));
-  try {
+export function runTestFiles(runtime, files) {
+  return withTemporaryFolder("kvlab-test", async (folder) => {
     const path = join(folder, "report.xml");
     const [command, args] = runtimes[runtime](files, path);
     const result = await runCommand(command, args, {
       limitSeconds: LIMIT_SECONDS,
-      env: { NODE_COMPILE_CACHE: compileCache },
+      // Folders of a test that is killed are gone with ours.
+      env: { NODE_COMPILE_CACHE: compileCache, TMPDIR: folder },
     });
     const report = readReport(path);
     const counts = countTests(report);
@@ -87,9 +87,7 @@ export async function runTestFiles(runtime, files) {
     const unseen = !result.ok && counts.failed + silent.length === 0 ? 1 : 0;
     const output = [result.output, ...silent.map((file) => `${file} ran no test.\n`)].join("\n");
     return { ...counts, failed: counts.failed + silent.length + unseen, output, seconds: result.seconds };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 /** Files of which the report has no test: there is none, or the process ended, or was ended, before. */

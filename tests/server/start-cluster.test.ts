@@ -12,6 +12,7 @@ const timeout = 60_000;
 describe("a cluster inside a program", () => {
   it("serves every key when it has started, and leaves no file behind", { timeout }, async () => {
     const folder = mkdtempSync(join(tmpdir(), "kvlab-place-"));
+    const { TMPDIR } = process.env;
     process.env.TMPDIR = folder;
     const cluster = await startCluster({ groups: 3, replicas: 2 });
     try {
@@ -24,7 +25,8 @@ describe("a cluster inside a program", () => {
       assert.equal(entries.length, keys.length);
       assert.equal(readdirSync(folder).length, 1);
     } finally {
-      delete process.env.TMPDIR;
+      if (TMPDIR === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = TMPDIR;
       await cluster.close();
     }
     assert.deepEqual(readdirSync(folder), []);
