@@ -15,7 +15,7 @@ export interface StartAgentOptions {
   readonly zooauth?: string | undefined;
   /** ZooKeeper client. Default `wire`, kvlab's own. */
   readonly zkdriver?: "wire" | "native";
-  /** How long after it was killed it is still listed. Default 10,000. ZooKeeper may raise it. */
+  /** How long after it was killed it is still listed. Default 10,000. ZooKeeper may raise or lower it. */
   readonly sessiontimeoutms?: number;
   /** Host by which others reach this machine. */
   readonly serverIp: string;

@@ -54,7 +54,7 @@ const settings = {
   sessiontimeoutms: withDefault(
     number({
       meaning:
-        "Session time-out: milliseconds of silence after which ZooKeeper considers this process dead. The server may raise it.",
+        "Session time-out: milliseconds of silence after which ZooKeeper considers this process dead. ZooKeeper may raise or lower it.",
       placeholder: "MS",
       min: 1000,
       max: 300_000,
