@@ -12,9 +12,11 @@ export function helpOf(program: Program<SettingsTable>): string {
     const word = setting.placeholder ?? name;
     return setting.fallback ? ` [${word}]` : ` ${word}`;
   });
-  const sections = [wrap(program.summary, ""), `Usage: ${program.command}${usage.join("")} [SETTING]...`];
+  if (flags.length > 0) usage.push(" [SETTING]...");
+  const sections = [wrap(program.summary, ""), `Usage: ${program.command}${usage.join("")}`];
   if (operands.length > 0) sections.push(operands.map(([, setting]) => operandHelp(setting)).join("\n"));
-  sections.push(`Settings:\n${flags.map(([name, setting]) => flagHelp(name, setting)).join("\n")}`);
+  if (flags.length > 0)
+    sections.push(`Settings:\n${flags.map(([name, setting]) => flagHelp(name, setting)).join("\n")}`);
   if (flags.some(([, setting]) => (setting.source ?? "anywhere") === "anywhere")) {
     sections.push(
       wrap(

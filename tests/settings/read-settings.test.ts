@@ -181,6 +181,18 @@ describe("help", () => {
     assert.ok(!help.includes("hunter2"));
   });
 
+  it("shows no settings where there are none", () => {
+    const shell = choice({
+      meaning: "The shell.",
+      placeholder: "SHELL",
+      source: "operand",
+      words: ["a", "b"],
+    });
+    const bare = { command: "sample", summary: "Does something.", settings: { shell } };
+    const help = "Does something.\n\nUsage: sample SHELL\n\n  SHELL\n      The shell.\n";
+    assert.throws(() => readSettings(bare, { args: ["--help"], env: {} }), { help });
+  });
+
   it("is also shown when other settings are wrong", () => {
     assert.equal(helpFor("--port=x -h"), helpFor("--help"));
   });

@@ -18,7 +18,7 @@ export function completionCommand(commands: () => readonly Command[]): Command {
       summary: "Prints a script that makes a shell complete commands, flags and files.",
       settings: {
         shell: choice<keyof typeof scripts>({
-          meaning: "The shell.",
+          meaning: "The shell: bash, zsh or fish.",
           placeholder: "SHELL",
           source: "operand",
           words: ["bash", "zsh", "fish"],
