@@ -10,7 +10,7 @@ import {
 
 import {
   type GroupView,
-  isSameMember,
+  hasMember,
   type RemovedGroup,
   type RingChange,
   type Topology,
@@ -79,7 +79,7 @@ function toGroup(view: GroupView, share: number, waiting = ""): MessageInitShape
       number: node.number,
       address: node.address,
       role: node === primary ? NodeRole.PRIMARY : NodeRole.STANDBY,
-      inSync: inSync.some((member) => isSameMember(member, node)),
+      inSync: hasMember(inSync, node),
     })),
   };
 }

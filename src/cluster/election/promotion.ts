@@ -1,6 +1,7 @@
 import {
   type GroupState,
   type GroupView,
+  hasMember,
   isSameMember,
   type Member,
   type NodeView,
@@ -27,7 +28,7 @@ export function replacements(group: GroupView, epoch: number, reporter: Member):
   const { primary } = state ?? {};
   if (primary === undefined || state?.epoch !== epoch) return [];
   const others = liveInSync(group).filter((node) => !isSameMember(node, primary));
-  return others.some((node) => isSameMember(node, reporter)) ? others : [];
+  return hasMember(others, reporter) ? others : [];
 }
 
 /**
@@ -50,10 +51,10 @@ export function successorOf(
 
 function liveInSync({ state, nodes }: GroupView): NodeView[] {
   const inSync = state?.value.inSync ?? [];
-  return nodes.filter((node) => inSync.some((member) => isSameMember(member, node)));
+  return nodes.filter((node) => hasMember(inSync, node));
 }
 
 /** Whether a member is registered now, in the same incarnation. */
 export function isLive({ nodes }: GroupView, member: Member): boolean {
-  return nodes.some((node) => isSameMember(node, member));
+  return hasMember(nodes, member);
 }

@@ -5,7 +5,7 @@ import type { Position } from "../storage/model.ts";
 import {
   type GroupLogs,
   type GroupState,
-  isSameMember,
+  hasMember,
   type Member,
   type RemovedGroup,
   type RingChange,
@@ -69,7 +69,7 @@ export function parseGroupState(path: string, data: Uint8Array): GroupState {
     (primary === undefined) !== (value?.primary === null) ||
     inSync === undefined ||
     hasRepetition(inSync.map((member) => member.number)) ||
-    (primary !== undefined && (epoch === 0 || !inSync.some((member) => isSameMember(member, primary))))
+    (primary !== undefined && (epoch === 0 || !hasMember(inSync, primary)))
   ) {
     throw new ForeignContentError(
       path,

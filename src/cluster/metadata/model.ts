@@ -16,6 +16,11 @@ export function isSameMember(a: Member, b: Member): boolean {
   return a.number === b.number && a.incarnation === b.incarnation;
 }
 
+/** Whether this incarnation of this replica is one of these. */
+export function hasMember(members: readonly Member[], member: Member): boolean {
+  return members.some((other) => isSameMember(other, member));
+}
+
 /** `/data/[name]/state`: the authority over a group. */
 export interface GroupState {
   /** Rises by one with every new primary. 0: there has been none yet. */

@@ -12,7 +12,7 @@
  */
 
 import { InvariantError, invariant } from "../../common/invariant.ts";
-import { type GroupState, isSameMember, type Member } from "../metadata/model.ts";
+import { type GroupState, hasMember, isSameMember, type Member } from "../metadata/model.ts";
 
 /** One primary's term: what it says is legal only while the state names it. */
 export interface Term {
@@ -145,7 +145,7 @@ export function refusal(state: GroupState | undefined, transition: Transition): 
     case "rejoin": {
       const { self } = transition;
       if (!hasNumber(inSync, self.number)) return `node ${self.number} is not in sync`;
-      return has(inSync, self) ? `node ${self.number} is in sync already in this life` : undefined;
+      return hasMember(inSync, self) ? `node ${self.number} is in sync already in this life` : undefined;
     }
     case "leave": {
       const { number } = transition;
@@ -168,13 +168,14 @@ export function refusal(state: GroupState | undefined, transition: Transition): 
     case "replace-silent": {
       const { reporter } = transition;
       if (primary === undefined || epoch !== transition.epoch) return `epoch ${transition.epoch} is over`;
-      if (!has(inSync, reporter)) return `node ${reporter.number}, which reports the silence, is not in sync`;
+      if (!hasMember(inSync, reporter))
+        return `node ${reporter.number}, which reports the silence, is not in sync`;
       if (isSameMember(reporter, primary)) return `node ${reporter.number} reports its own silence`;
       return refusalOfSuccessor(state, transition.to);
     }
     case "recover": {
       const { to } = transition;
-      return has(inSync, to) ? `node ${to.number} is in sync: nothing needs to be lost` : undefined;
+      return hasMember(inSync, to) ? `node ${to.number} is in sync: nothing needs to be lost` : undefined;
     }
   }
 }
@@ -211,7 +212,7 @@ function resultOf(state: GroupState | undefined, transition: Transition): GroupS
     case "expand":
       return { ...state, inSync: sorted([...inSync, transition.joining]) };
     case "shrink":
-      return { ...state, inSync: inSync.filter((member) => !has(transition.leaving, member)) };
+      return { ...state, inSync: inSync.filter((member) => !hasMember(transition.leaving, member)) };
     case "transfer":
     case "promote":
     case "replace-silent":
@@ -227,7 +228,7 @@ function checkState({ epoch, primary, inSync }: GroupState): void {
     new Set(inSync.map(({ number }) => number)).size === inSync.length,
     "a replica would be in sync twice",
   );
-  invariant(primary === undefined || has(inSync, primary), "the primary would not be in sync");
+  invariant(primary === undefined || hasMember(inSync, primary), "the primary would not be in sync");
   invariant(primary === undefined || epoch > 0, "there would be a primary without an epoch");
 }
 
@@ -247,7 +248,7 @@ function refusalOfTerm(state: GroupState, by: Term): string | undefined {
 }
 
 function refusalOfSuccessor({ primary, inSync }: GroupState, to: Member): string | undefined {
-  if (!has(inSync, to)) return `node ${to.number} is not in sync`;
+  if (!hasMember(inSync, to)) return `node ${to.number} is not in sync`;
   const isPrimary = primary !== undefined && isSameMember(primary, to);
   return isPrimary ? `node ${to.number} is the primary already` : undefined;
 }
@@ -255,7 +256,7 @@ function refusalOfSuccessor({ primary, inSync }: GroupState, to: Member): string
 function refusalOfShrink({ inSync }: GroupState, { by, leaving }: Shrink): string | undefined {
   if (leaving.length === 0) return "nobody leaves";
   if (hasNumber(leaving, by.primary)) return "the primary cannot take itself out";
-  const stranger = leaving.find((member) => !has(inSync, member));
+  const stranger = leaving.find((member) => !hasMember(inSync, member));
   return stranger && `node ${stranger.number} is not in sync`;
 }
 
@@ -265,10 +266,6 @@ function withoutPrimary(state: GroupState, number: number): GroupState {
 
 function without(members: readonly Member[], number: number): Member[] {
   return members.filter((member) => member.number !== number);
-}
-
-function has(members: readonly Member[], member: Member): boolean {
-  return members.some((other) => isSameMember(other, member));
 }
 
 function hasNumber(members: readonly Member[], number: number): boolean {

@@ -1,6 +1,6 @@
 import { type Clock, sleep } from "../../common/clock.ts";
 import { InvariantError, invariant } from "../../common/invariant.ts";
-import { type GroupState, isSameMember, type Member, type Versioned } from "../metadata/model.ts";
+import { type GroupState, hasMember, type Member, type Versioned } from "../metadata/model.ts";
 import type { GroupRegister } from "./group-register.ts";
 import { apply, type Term, type Transition } from "./group-state.ts";
 
@@ -85,7 +85,7 @@ export class InSyncSet {
   }
 
   has(member: Member): boolean {
-    return this.#known.value.inSync.some((other) => memberKey(other) === memberKey(member));
+    return hasMember(this.#known.value.inSync, member);
   }
 
   /** Updates the state, which was read elsewhere. */
@@ -228,13 +228,13 @@ export class InSyncSet {
   #check(): void {
     for (const member of this.#possible) {
       if (member.number === this.#term.primary) continue;
-      const isRequired = this.#required.some((other) => isSameMember(other, member));
+      const isRequired = hasMember(this.#required, member);
       invariant(isRequired, `node ${member.number} may be in sync now, and nobody waits for it`);
     }
   }
 
   #mayHave(member: Member): boolean {
-    return this.#possible.some((other) => isSameMember(other, member));
+    return hasMember(this.#possible, member);
   }
 
   /** The members of all sets that the state may have now. */

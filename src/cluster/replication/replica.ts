@@ -1,7 +1,7 @@
 import { type Clock, sleep } from "../../common/clock.ts";
 import { InvariantError } from "../../common/invariant.ts";
 import type { CasRegister } from "../metadata/cas-register.ts";
-import { type GroupLogs, type GroupView, isSameMember, type Member } from "../metadata/model.ts";
+import { type GroupLogs, type GroupView, hasMember, isSameMember, type Member } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import type { ReplicaLog } from "../storage/replica-log.ts";
 import { diskProblem, fullRetryMs, isFull } from "./disk-diagnostics.ts";
@@ -197,8 +197,7 @@ export class Replica {
     const self = this.#self;
     if (state?.primary === undefined || self === undefined || state.primary.number === self.number)
       return undefined;
-    const inSync = state.inSync.some((member) => isSameMember(member, self));
-    return inSync ? state.epoch : undefined;
+    return hasMember(state.inSync, self) ? state.epoch : undefined;
   }
 
   /** Whether the state, as last read, has this primary of this epoch, and this node not in sync, in whatever incarnation. */
@@ -236,7 +235,7 @@ export class Replica {
     if (view === undefined || state === undefined || this.#self === undefined) return false;
     const { number: primary } = this.#self;
     const { epoch, inSync } = state.value;
-    const live = inSync.filter((member) => view.nodes.some((node) => isSameMember(node, member)));
+    const live = inSync.filter((member) => hasMember(view.nodes, member));
     const others = live.filter(({ number }) => number !== primary);
     const heir = this.#primary === undefined ? others[0] : this.#primary.heirOf(others);
     if (heir === undefined) return false;

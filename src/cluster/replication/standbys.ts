@@ -1,5 +1,5 @@
 import type { Clock } from "../../common/clock.ts";
-import { isSameMember, type Member, type NodeView } from "../metadata/model.ts";
+import { hasMember, type Member, type NodeView } from "../metadata/model.ts";
 import type { ReplicaLog } from "../storage/replica-log.ts";
 import { type InSyncSet, memberKey } from "./in-sync-set.ts";
 import type { Moment } from "./lease.ts";
@@ -156,8 +156,7 @@ export class Standbys {
 
   #drop(member: Member, reason: string): void {
     const { inSync, log } = this.#options;
-    const isRequired = inSync.required.some((other) => isSameMember(other, member));
-    if (!isRequired || !inSync.leave(member)) return;
+    if (!hasMember(inSync.required, member) || !inSync.leave(member)) return;
     log(`node ${member.number} ${reason}: going on without it`);
   }
 }

@@ -1,5 +1,6 @@
 import {
   type GroupView,
+  hasMember,
   isSameMember,
   type NodeView,
   type RingShape,
@@ -72,7 +73,7 @@ export function noRingReason({ groups }: Topology): string {
 /** Whether a group has a primary, or a replica that can become primary now. */
 export function hasCandidate(group: GroupView | undefined): boolean {
   const inSync = group?.state?.value.inSync ?? [];
-  return inSync.some((member) => group?.nodes.some((node) => isSameMember(node, member)));
+  return inSync.some((member) => hasMember(group?.nodes ?? [], member));
 }
 
 /** Why a group is outside the ring, or only enters it now, in words for operators. Undefined when it is in the ring. */

@@ -8,7 +8,7 @@ const replicator = "cluster/replication/replicator.ts";
 
 /** The transitions make anybody primary, and put whoever it is in the set. */
 const anybodyCanSucceed: Mutant["edits"] = [
-  [groupState, "  if (!has(inSync, to)) return `node", "  if (!to) return `node"],
+  [groupState, "  if (!hasMember(inSync, to)) return `node", "  if (!to) return `node"],
   [
     groupState,
     "primary: transition.to, inSync };",
@@ -62,7 +62,7 @@ export const leadershipMutants: readonly Mutant[] = [
     edits: [
       [
         promotion,
-        "return nodes.filter((node) => inSync.some((member) => isSameMember(member, node)));",
+        "return nodes.filter((node) => hasMember(inSync, node));",
         "return inSync.length > 0 ? [...nodes] : [];",
       ],
       [
@@ -149,7 +149,7 @@ export const leadershipMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/replication/replica.ts",
-        "inSync.filter((member) => view.nodes.some((node) => isSameMember(node, member)))",
+        "inSync.filter((member) => hasMember(view.nodes, member))",
         "inSync && view.nodes.map(({ number, incarnation }) => ({ number, incarnation }))",
       ],
       ...anybodyCanSucceed,
