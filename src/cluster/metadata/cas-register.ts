@@ -1,7 +1,14 @@
 import { type Access, type Coordination, CoordinationError } from "../../coordination/coordination.ts";
-import { formatGroupLogs, formatRingState, parseGroupLogs, parseRingState } from "./codec.ts";
-import type { GroupLogs, RingState, Versioned } from "./model.ts";
-import { groupLogsPath, ringPath } from "./paths.ts";
+import {
+  formatGroupLogs,
+  formatGroupState,
+  formatRingState,
+  parseGroupLogs,
+  parseGroupState,
+  parseRingState,
+} from "./codec.ts";
+import type { GroupLogs, GroupState, RingState, Versioned } from "./model.ts";
+import { groupLogsPath, groupStatePath, ringPath } from "./paths.ts";
 import { getIfThere } from "./retry-on-connection-loss.ts";
 
 /** One value that processes agree on by compare-and-set. */
@@ -22,14 +29,25 @@ export interface CasRegister<T> {
   compareAndSet(next: T, version: number): Promise<Versioned<T>>;
 }
 
-/** A register in the data of one znode. `session`: returns the current session, if there is one. */
-export function znodeRegister<T>(options: {
-  session: () => Coordination | undefined;
-  path: string;
-  access: Access;
-  parse: (path: string, data: Uint8Array) => T;
-  format: (value: T) => Uint8Array;
-}): CasRegister<T> {
+export interface RegisterOptions {
+  /** The session under which the znode is read and written. Undefined while there is none. */
+  readonly session: () => Coordination | undefined;
+  /** Access mode for the znode. */
+  readonly access: Access;
+}
+
+export interface GroupRegisterOptions extends RegisterOptions {
+  readonly group: string;
+}
+
+/** A register in the data of one znode. */
+export function znodeRegister<T>(
+  options: RegisterOptions & {
+    readonly path: string;
+    readonly parse: (path: string, data: Uint8Array) => T;
+    readonly format: (value: T) => Uint8Array;
+  },
+): CasRegister<T> {
   const { path, access, parse, format } = options;
   const session = (): Coordination => {
     const current = options.session();
@@ -58,20 +76,22 @@ export function znodeRegister<T>(options: {
 }
 
 /** The register of `/ring`. */
-export function ringRegister(options: {
-  session: () => Coordination | undefined;
-  access: Access;
-}): CasRegister<RingState> {
-  return znodeRegister({ ...options, path: ringPath, parse: parseRingState, format: formatRingState });
+export function ringRegister({ session, access }: RegisterOptions): CasRegister<RingState> {
+  return znodeRegister({ session, access, path: ringPath, parse: parseRingState, format: formatRingState });
+}
+
+/** The register of `/data/[name]/state`. To change it, take a `GroupRegister`, which knows what is legal. */
+export function groupStateRegister({
+  session,
+  access,
+  group,
+}: GroupRegisterOptions): CasRegister<GroupState> {
+  const path = groupStatePath(group);
+  return znodeRegister({ session, access, path, parse: parseGroupState, format: formatGroupState });
 }
 
 /** The register of `/data/[name]/logs`. */
-export function groupLogsRegister(options: {
-  session: () => Coordination | undefined;
-  access: Access;
-  group: string;
-}): CasRegister<GroupLogs> {
-  const { session, access, group } = options;
+export function groupLogsRegister({ session, access, group }: GroupRegisterOptions): CasRegister<GroupLogs> {
   const path = groupLogsPath(group);
   return znodeRegister({ session, access, path, parse: parseGroupLogs, format: formatGroupLogs });
 }

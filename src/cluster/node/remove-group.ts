@@ -1,8 +1,7 @@
 import { type Clock, withTimeout } from "../../common/clock.ts";
 import { type Access, type Coordination, CoordinationError } from "../../coordination/coordination.ts";
 import { withLock } from "../membership/zk-lock.ts";
-import { groupLogsRegister, ringRegister, znodeRegister } from "../metadata/cas-register.ts";
-import { formatGroupState, parseGroupState } from "../metadata/codec.ts";
+import { groupLogsRegister, groupStateRegister, ringRegister } from "../metadata/cas-register.ts";
 import type { GroupView, RingState, Topology } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import { dataLockPath, groupPath, groupStatePath, parseNumber } from "../metadata/paths.ts";
@@ -77,11 +76,10 @@ async function epochsOf(
   session: Coordination,
   { access }: Pick<RemoveGroupOptions, "access">,
 ) {
-  const place = { session: () => session, access };
-  const path = groupStatePath(group);
-  const state = znodeRegister({ ...place, path, parse: parseGroupState, format: formatGroupState });
-  const { firstEpoch = 0 } = (await groupLogsRegister({ ...place, group }).read())?.value ?? {};
-  return { firstEpoch, lastEpoch: (await state.read())?.value.epoch ?? 0 };
+  const place = { session: () => session, access, group };
+  const { firstEpoch = 0 } = (await groupLogsRegister(place).read())?.value ?? {};
+  const { epoch = 0 } = (await groupStateRegister(place).read())?.value ?? {};
+  return { firstEpoch, lastEpoch: epoch };
 }
 
 /** Errors: refused. */

@@ -1,8 +1,5 @@
-import type { Access, Coordination } from "../../coordination/coordination.ts";
-import { type CasRegister, znodeRegister } from "../metadata/cas-register.ts";
-import { formatGroupState, parseGroupState } from "../metadata/codec.ts";
+import { type CasRegister, type GroupRegisterOptions, groupStateRegister } from "../metadata/cas-register.ts";
 import type { GroupState, Versioned } from "../metadata/model.ts";
-import { groupStatePath } from "../metadata/paths.ts";
 import { apply, type Transition } from "./group-state.ts";
 
 /** The state of a group, where all processes see it. Nothing but a transition changes it. */
@@ -50,20 +47,11 @@ export class GroupRegister {
 }
 
 /**
- * The state of a group in its znode. `session`: under which it is read and written. A master gives its own: once that
- * is over, it changes nothing any more.
+ * The state of a group in its znode. A master gives its own session: once that is over, it changes nothing any more.
+ * `onFailure`: as for a `GroupRegister`.
  */
-export function groupRegister(options: {
-  session: () => Coordination | undefined;
-  access: Access;
-  group: string;
-  /** An illegal transition was asked for: the process must end. */
-  onFailure: (error: unknown) => void;
-}): GroupRegister {
-  const { session, access, group, onFailure } = options;
-  const path = groupStatePath(group);
-  return new GroupRegister(
-    znodeRegister({ session, access, path, parse: parseGroupState, format: formatGroupState }),
-    onFailure,
-  );
+export function groupRegister(
+  options: GroupRegisterOptions & { readonly onFailure: (error: unknown) => void },
+): GroupRegister {
+  return new GroupRegister(groupStateRegister(options), options.onFailure);
 }
