@@ -1,4 +1,5 @@
 import { InvariantError } from "../../common/invariant.ts";
+import { unlessAborted } from "../../common/unless-aborted.ts";
 import type { Member } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import type { GroupRegister } from "./group-register.ts";
@@ -41,10 +42,10 @@ export class LeadershipTransfer {
   /** Resolves when the transfer has ended, successful or not. Errors: unavailable (`signal` was aborted). */
   async wait(signal: AbortSignal): Promise<void> {
     if (this.#state.kind === "idle") return;
-    await Promise.race([this.#state.over, aborted(signal)]);
-    if (signal.aborted) {
-      throw new OperationError("unavailable", "the call was cancelled during a leadership transfer");
-    }
+    await unlessAborted(this.#state.over, signal).catch((error: unknown) => {
+      const message = "the call was cancelled during a leadership transfer";
+      throw new OperationError("unavailable", message, { cause: error });
+    });
   }
 
   /** Makes an in-sync standby the primary of the next epoch. Returns that epoch. Errors: refused, unavailable. */
@@ -87,12 +88,4 @@ export class LeadershipTransfer {
     inSync.observe(next);
     return next.value.epoch;
   }
-}
-
-/** Resolves when the signal is aborted. */
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
