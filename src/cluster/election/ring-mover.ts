@@ -1,11 +1,11 @@
 import { type Clock, sleep } from "../../common/clock.ts";
 import { explain, withoutRepetition } from "../metadata/diagnostics.ts";
 import type { Topology } from "../metadata/model.ts";
-import { OperationError } from "../metadata/operation-error.ts";
 import type { TopologySource } from "../metadata/topology.ts";
 import type { PeerAt } from "../replication/peer.ts";
 import type { Move } from "../ring/changing-ring.ts";
-import { noPrimaryReason, placementOf, primaryOf } from "../ring/placement.ts";
+import { placementOf } from "../ring/placement.ts";
+import { requirePrimary } from "../ring/require.ts";
 
 /** Pause after a move could not be carried out. */
 const retryMs = 500;
@@ -60,8 +60,6 @@ async function moveKeys(
   next: NextMove,
 ): Promise<void> {
   const { change, move } = next;
-  const group = topology.groups.get(move.to);
-  const address = primaryOf(group)?.address;
-  if (address === undefined) throw new OperationError("unavailable", noPrimaryReason(move.to, group));
+  const { address } = requirePrimary(move.to, topology.groups.get(move.to));
   await peerAt(address).moveIn({ group: move.to, from: move.from, change }, signal);
 }

@@ -5,7 +5,8 @@ import { OperationError } from "../metadata/operation-error.ts";
 import type { MoveChunk, MoveEnd, MoveInRequest, MoveOutAnswer, MoveStep } from "../replication/peer.ts";
 import { isSameMove, type Move } from "../ring/changing-ring.ts";
 import type { MoveProgress, MoveStage } from "../ring/move-progress.ts";
-import { noPrimaryReason, placementOf, primaryOf } from "../ring/placement.ts";
+import { placementOf } from "../ring/placement.ts";
+import { requirePrimary } from "../ring/require.ts";
 import { moved } from "../ring/ring-change.ts";
 import { untilRingSeen, updateRing } from "../ring/update-ring.ts";
 import type { LogRecord } from "../storage/model.ts";
@@ -302,9 +303,7 @@ class Attempt {
 
   async #step(step: MoveStep): Promise<MoveOutAnswer> {
     const { topology, clock, primary, peerAt, change, move } = this.#options;
-    const source = topology.current?.groups.get(move.from);
-    const address = primaryOf(source)?.address;
-    if (address === undefined) throw new OperationError("unavailable", noPrimaryReason(move.from, source));
+    const { address } = requirePrimary(move.from, topology.current?.groups.get(move.from));
     const request = { group: move.from, to: move.to, change, attempt: this.#name, step };
     return await withTimeout(clock, stepTimeoutMs, primary.ended, (given) =>
       peerAt(address).moveOut(request, given),

@@ -7,6 +7,7 @@ import { OperationError } from "../metadata/operation-error.ts";
 import { dataLockPath, groupPath, groupStatePath, parseNumber } from "../metadata/paths.ts";
 import { retryOnConnectionLoss, type Task } from "../metadata/retry-on-connection-loss.ts";
 import { placeOfGroup, primaryOf } from "../ring/placement.ts";
+import { requireGroup } from "../ring/require.ts";
 import { removed } from "../ring/ring-change.ts";
 import { updateRing } from "../ring/update-ring.ts";
 import type { AskReport } from "./ring-status.ts";
@@ -30,8 +31,7 @@ export interface RemoveGroupOptions {
  */
 export async function removeGroup(name: string, options: RemoveGroupOptions): Promise<void> {
   const { topology, clock, access, signal, log } = options;
-  const view = topology.groups.get(name);
-  if (view === undefined) throw new OperationError("not-found", `there is no group ${JSON.stringify(name)}`);
+  const view = requireGroup(topology, name);
   const session = options.session();
   if (session === undefined) {
     throw new OperationError("unavailable", "there is no session with ZooKeeper now");

@@ -9,6 +9,7 @@ import type { TopologySource } from "../metadata/topology.ts";
 import type { MisplacedKeys, PeerAt } from "../replication/peer.ts";
 import type { MoveShare } from "../ring/changing-ring.ts";
 import { noPrimaryReason, placementOf, placeOfGroup, primaryOf } from "../ring/placement.ts";
+import { requireGroup } from "../ring/require.ts";
 import {
   aborted,
   type Pace,
@@ -160,9 +161,7 @@ export class RingAdmin {
   async #check(ring: RingState, request: RingRequest, signal: AbortSignal): Promise<void> {
     if (request.kind === "virtual-nodes") return;
     const { group } = request;
-    const view = this.#topology().groups.get(group);
-    if (view === undefined)
-      throw new OperationError("not-found", `there is no group ${JSON.stringify(group)}`);
+    const view = requireGroup(this.#topology(), group);
     if (request.kind === "drain" && placeOfGroup(ring, group) !== "in") return;
     if (primaryOf(view) === undefined) {
       throw new OperationError("unavailable", `no keys can move: ${noPrimaryReason(group, view)}`);

@@ -9,14 +9,14 @@ import { isMaster, RegistrationKeeper } from "../membership/registration-keeper.
 import { RouterRegistrar } from "../membership/router-registrar.ts";
 import { groupLogsRegister } from "../metadata/cas-register.ts";
 import { checkCaller, enterCluster, ForeignCluster } from "../metadata/cluster-id.ts";
-import type { GroupView, RingRequest } from "../metadata/model.ts";
+import type { RingRequest } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import type { Task } from "../metadata/retry-on-connection-loss.ts";
 import { SessionKeeper, type SessionSource } from "../metadata/session-keeper.ts";
 import { type TopologySource, WatchedTopology } from "../metadata/topology.ts";
 import { groupRegister } from "../replication/group-register.ts";
 import { type PeerAt, type SilenceReport, withinCluster } from "../replication/peer.ts";
-import { noPrimaryReason, primaryOf } from "../ring/placement.ts";
+import { requireGroup, requireNode, requirePrimary } from "../ring/require.ts";
 import type { Pace } from "../ring/ring-change.ts";
 import { removeGroup } from "./remove-group.ts";
 import {
@@ -138,13 +138,10 @@ export class RouterNode {
 
   /** Transfers the leadership of a group to a node. Returns the new epoch. Errors: not-found, refused, unavailable. */
   async transferLeadership(group: string, number: number, signal: AbortSignal): Promise<number> {
-    const view = this.#groupOf(group);
-    if (!view.nodes.some((node) => node.number === number)) {
-      throw new OperationError("not-found", `group "${group}" has no live node ${number}`);
-    }
-    const primary = primaryOf(view);
-    if (primary === undefined) throw new OperationError("unavailable", noPrimaryReason(group, view));
-    return await this.#options.peerAt(primary.address).transferLeadership({ group, number }, signal);
+    const view = requireGroup(this.topology.current, group);
+    requireNode(view, number);
+    const { address } = requirePrimary(group, view);
+    return await this.#options.peerAt(address).transferLeadership({ group, number }, signal);
   }
 
   /**
@@ -152,7 +149,7 @@ export class RouterNode {
    * says what would be lost. Errors: not-found, data-loss, refused, unavailable.
    */
   async recover(group: string, consent: Consent, signal: AbortSignal): Promise<Recovery> {
-    const view = this.#groupOf(group);
+    const view = requireGroup(this.topology.current, group);
     const session = () => this.#sessions.current;
     const { access, onFailure, log } = this.#options;
     const recovery = await recoverGroup({
@@ -210,13 +207,6 @@ export class RouterNode {
     const topology = this.topology.current;
     if (topology === undefined) throw new OperationError("unavailable", this.topology.unreadReason);
     await removeGroup(name, { ...this.#options, topology, session: () => this.#sessions.current, signal });
-  }
-
-  #groupOf(name: string): GroupView {
-    const group = this.topology.current?.groups.get(name);
-    if (group === undefined)
-      throw new OperationError("not-found", `there is no group ${JSON.stringify(name)}`);
-    return group;
   }
 
   /** Leaves the cluster at once, so that others take over. */

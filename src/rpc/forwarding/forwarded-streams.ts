@@ -4,6 +4,7 @@ import type { ServerLink } from "../../client/servers.ts";
 import type { Topology } from "../../cluster/metadata/model.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { TopologySource } from "../../cluster/metadata/topology.ts";
+import { requireGroup } from "../../cluster/ring/require.ts";
 import type { Clock } from "../../common/clock.ts";
 import { withinDeadline } from "../deadline.ts";
 import { relayed, toConnectError } from "../errors.ts";
@@ -70,8 +71,5 @@ function groupAsked(topology: Topology, asked: string): string | undefined {
       `after_revision is of one group: set group to one of ${names.toSorted().join(", ")}, or give after_token, which is of all`,
     );
   }
-  if (asked !== "" && !topology.groups.has(asked)) {
-    throw new OperationError("not-found", `there is no group ${JSON.stringify(asked)}`);
-  }
-  return asked === "" ? names[0] : asked;
+  return asked === "" ? names[0] : requireGroup(topology, asked).name;
 }

@@ -22,7 +22,8 @@ import type { NodeView, Topology } from "../../cluster/metadata/model.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { TopologySource } from "../../cluster/metadata/topology.ts";
 import { checkKey } from "../../cluster/node/limits.ts";
-import { noPrimaryReason, ownerOf, primaryOf } from "../../cluster/ring/placement.ts";
+import { ownerOf, primaryOf } from "../../cluster/ring/placement.ts";
+import { requireGroup, requireNode, requirePrimary } from "../../cluster/ring/require.ts";
 import type { Address } from "../../common/address.ts";
 import { type Clock, sleep, wholeTimerMs } from "../../common/clock.ts";
 import { Deadlines } from "../../common/deadlines.ts";
@@ -227,11 +228,6 @@ function outcomeUnknown(group: string, cause: unknown): ConnectError {
 function findNode(topology: Topology, name: string, number: number | undefined): NodeView {
   if (name === "")
     throw new OperationError("invalid", "a router needs to know whose status is meant: set `group`");
-  const group = topology.groups.get(name);
-  if (group === undefined) throw new OperationError("not-found", `there is no group ${JSON.stringify(name)}`);
-  const node =
-    number === undefined ? primaryOf(group) : group.nodes.find((candidate) => candidate.number === number);
-  if (node !== undefined) return node;
-  if (number === undefined) throw new OperationError("unavailable", noPrimaryReason(name, group));
-  throw new OperationError("not-found", `group "${name}" has no live node ${number}`);
+  const group = requireGroup(topology, name);
+  return number === undefined ? requirePrimary(name, group) : requireNode(group, number);
 }
