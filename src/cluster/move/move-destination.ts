@@ -1,13 +1,12 @@
 import { sleep, withTimeout } from "../../common/clock.ts";
 import { explain } from "../metadata/diagnostics.ts";
-import type { RingState } from "../metadata/model.ts";
 import { OperationError } from "../metadata/operation-error.ts";
 import type { MoveChunk, MoveEnd, MoveInRequest, MoveOutAnswer, MoveStep } from "../replication/peer.ts";
 import { isSameMove, type Move } from "../ring/changing-ring.ts";
 import type { MoveProgress, MoveStage } from "../ring/move-progress.ts";
 import { placementOf } from "../ring/placement.ts";
 import { requirePrimary } from "../ring/require.ts";
-import { moved } from "../ring/ring-change.ts";
+import { isUnderWay, moved } from "../ring/ring-change.ts";
 import { untilRingSeen, updateRing } from "../ring/update-ring.ts";
 import type { LogRecord } from "../storage/model.ts";
 import { forgetKeys, mayHaveStrays } from "./forget-keys.ts";
@@ -252,7 +251,7 @@ class Attempt {
     const { ring, primary, change, move } = this.#options;
     primary.ended.throwIfAborted();
     const { after } = await updateRing(ring, (now) =>
-      isUnderWay(now, change, move) ? moved(now, move, change) : now,
+      isUnderWay(now, move, change) ? moved(now, move, change) : now,
     );
     await untilRingSeen(this.#options, after.version, primary.ended);
   }
@@ -261,15 +260,14 @@ class Attempt {
   #checkUnderWay(): void {
     const { topology, change, move } = this.#options;
     const ring = topology.current?.ring?.value;
-    if (ring === undefined || !isUnderWay(ring, change, move)) throw refused("the ring change is over");
+    if (ring === undefined || !isUnderWay(ring, move, change)) throw refused("the ring change is over");
     if (ring.change?.paused) throw refused("the ring change is paused");
   }
 
   #isMoved(key: string): boolean {
     const { topology, move } = this.#options;
     const ring = topology.current?.ring?.value;
-    const other = ring && placementOf(ring).moveOf(key);
-    return other !== undefined && isSameMove(other, move);
+    return ring !== undefined && placementOf(ring).isMoved(key, move);
   }
 
   /**
@@ -309,10 +307,6 @@ class Attempt {
       peerAt(address).moveOut(request, given),
     );
   }
-}
-
-function isUnderWay(ring: RingState, change: number, move: Move): boolean {
-  return ring.change?.id === change && placementOf(ring).has(move);
 }
 
 function refused(message: string): OperationError {

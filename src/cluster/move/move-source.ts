@@ -148,10 +148,7 @@ export class MoveSource {
     }
     // Of what is on disk, only what is committed may be copied. What follows is in the tail.
     const { seq: tailSeq } = store.visible;
-    const isMoved = (key: string) => {
-      const other = placement.moveOf(key);
-      return other !== undefined && isSameMove(other, move);
-    };
+    const isMoved = (key: string) => placement.isMoved(key, move);
     const snapshot = await store.openSnapshot(isMoved);
     const { requestsAfter } = snapshot;
     this.#attempt = {

@@ -50,6 +50,12 @@ export class ChangingRing {
     return this.#moveAt(hashOfKey(key));
   }
 
+  /** Whether the key is still to change hands with this move. */
+  isMoved(key: string, move: Move): boolean {
+    const own = this.moveOf(key);
+    return own !== undefined && isSameMove(own, move);
+  }
+
   /** The moves that have not ended, in the order of their names. */
   moves(): readonly MoveShare[] {
     this.#moves ??= this.#next === this.#present ? [] : this.#findMoves();

@@ -47,11 +47,16 @@ export function requested(ring: RingState, request: RingRequest): RingState {
   return { ...next, queue: [...queue, request] };
 }
 
+/** Whether a move of the change with this id has not ended. */
+export function isUnderWay(ring: RingState, move: Move, id: number): boolean {
+  // Another change may have a move of the same groups, but not of the same keys.
+  return ring.change?.id === id && placementOf(ring).has(move);
+}
+
 /** The ring after a move of the change with this id has ended. Errors: refused. */
 export function moved(ring: RingState, move: Move, id: number): RingState {
   const { change } = ring;
-  // Another change may have a move of the same groups, but not of the same keys.
-  if (change?.id !== id || !placementOf(ring).has(move)) {
+  if (change === undefined || !isUnderWay(ring, move, id)) {
     throw new OperationError(
       "refused",
       `no keys are to move from "${move.from}" to "${move.to}" in ring change ${id}`,
