@@ -1,7 +1,7 @@
 import type { Clock } from "../../common/clock.ts";
 import type { CasRegister } from "../metadata/cas-register.ts";
 import type { GroupLogs, GroupView, Member } from "../metadata/model.ts";
-import { type DataLoss, OperationError } from "../metadata/operation-error.ts";
+import { type DataLoss, OperationError, refused } from "../metadata/operation-error.ts";
 import type { GroupRegister } from "../replication/group-register.ts";
 import type { PeerAt } from "../replication/peer.ts";
 import { comparePositions } from "../storage/format/history.ts";
@@ -122,21 +122,18 @@ export function planRecovery(
 ): RecoveryPlan {
   const { name, state } = group;
   if (state === undefined) {
-    throw new OperationError("refused", `group "${name}" has no state yet: there is nothing to recover`);
+    throw refused(`group "${name}" has no state yet: there is nothing to recover`);
   }
   const { inSync } = state.value;
   const live = inSync.find((member) => isLive(group, member));
   if (live !== undefined) {
-    throw new OperationError(
-      "refused",
-      `node ${live.number} of group "${name}" is in sync and live: nothing needs to be lost`,
-    );
+    throw refused(`node ${live.number} of group "${name}" is in sync and live: nothing needs to be lost`);
   }
   const [primary] = [...survivors].sort(
     (a, b) => comparePositions(b.position, a.position) || a.number - b.number,
   );
   if (primary === undefined) {
-    throw new OperationError("refused", `group "${name}" has no live node with a log that could be used`);
+    throw refused(`group "${name}" has no live node with a log that could be used`);
   }
   const gone = inSync.map(({ number }) => number).join(", ");
   const { number, position } = primary;

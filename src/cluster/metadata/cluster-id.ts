@@ -1,6 +1,6 @@
 import { CoordinationError } from "../../coordination/coordination.ts";
 import { encodeText, parseClusterId } from "./codec.ts";
-import { OperationError } from "./operation-error.ts";
+import { refused } from "./operation-error.ts";
 import { clusterPath } from "./paths.ts";
 import { getIfThere, retryOnConnectionLoss, type Task } from "./retry-on-connection-loss.ts";
 
@@ -64,8 +64,7 @@ function randomWord(random: number): string {
  */
 export function checkCaller(own: string | undefined, caller: string | undefined): void {
   if (caller === undefined || caller === "" || caller === own) return;
-  throw new OperationError(
-    "refused",
+  throw refused(
     own === undefined
       ? "this node has not found its cluster yet"
       : `the call is of cluster ${caller}; this node is of cluster ${own}`,

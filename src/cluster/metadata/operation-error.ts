@@ -70,3 +70,8 @@ export class OperationError extends Error {
     this.loss = options.loss;
   }
 }
+
+/** The error with which a node refuses what another one asks of it. `reason`: why, in words. */
+export function refused(reason: string): OperationError {
+  return new OperationError("refused", reason);
+}

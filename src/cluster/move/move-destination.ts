@@ -1,6 +1,6 @@
 import { sleep, withTimeout } from "../../common/clock.ts";
 import { explain } from "../metadata/diagnostics.ts";
-import { OperationError } from "../metadata/operation-error.ts";
+import { OperationError, refused } from "../metadata/operation-error.ts";
 import type { MoveChunk, MoveEnd, MoveInRequest, MoveOutAnswer, MoveStep } from "../replication/peer.ts";
 import { isSameMove, type Move } from "../ring/changing-ring.ts";
 import type { MoveProgress, MoveStage } from "../ring/move-progress.ts";
@@ -307,8 +307,4 @@ class Attempt {
       peerAt(address).moveOut(request, given),
     );
   }
-}
-
-function refused(message: string): OperationError {
-  return new OperationError("refused", message);
 }

@@ -1,7 +1,7 @@
 import { sleep } from "../../common/clock.ts";
 import { SerialQueue } from "../../common/serial-queue.ts";
 import { explain } from "../metadata/diagnostics.ts";
-import { OperationError } from "../metadata/operation-error.ts";
+import { refused } from "../metadata/operation-error.ts";
 import type { MoveChunk, MoveOutAnswer, MoveOutRequest } from "../replication/peer.ts";
 import { isSameMove, type Move } from "../ring/changing-ring.ts";
 import { placementOf } from "../ring/placement.ts";
@@ -324,8 +324,4 @@ function partOf(record: LogRecord, isMoved: (key: string) => boolean): LogRecord
   const changes = record.changes.filter(({ key }) => isMoved(key));
   if (changes.length === record.changes.length) return record;
   return changes.length === 0 ? undefined : { ...record, changes };
-}
-
-function refused(message: string): OperationError {
-  return new OperationError("refused", message);
 }

@@ -1,7 +1,7 @@
 import type { Clock } from "../../common/clock.ts";
 import { checkCaller } from "../metadata/cluster-id.ts";
 import { isSameMember, type Member } from "../metadata/model.ts";
-import { OperationError } from "../metadata/operation-error.ts";
+import { OperationError, refused } from "../metadata/operation-error.ts";
 import type { GroupMoves } from "../move/group-moves.ts";
 import type {
   CountMisplacedRequest,
@@ -63,7 +63,7 @@ export class PeerService {
     const { replica, store, clock, group: own } = this.#options;
     const reason = group === own ? replica.unavailable : `it belongs to group "${own}"`;
     if (reason !== undefined) {
-      throw new OperationError("refused", `this node cannot speak for group "${group}": ${reason}`);
+      throw refused(`this node cannot speak for group "${group}": ${reason}`);
     }
     const groups = await countAssigned(store, new HashRing(ringGroups, { virtualNodes }), clock);
     const keys = groups.reduce((sum, each) => (each.group === group ? sum : sum + each.keys), 0);
@@ -106,10 +106,10 @@ export class PeerService {
   position({ cluster, group, number = 0, incarnation = "" }: PositionRequest): Position | undefined {
     checkCaller(this.#options.cluster(), cluster);
     const { store, settings, group: own } = this.#options;
-    if (group !== own) throw new OperationError("refused", `this node belongs to group "${own}"`);
+    if (group !== own) throw refused(`this node belongs to group "${own}"`);
     const self = this.#options.self();
     if (number !== 0 && (self === undefined || !isSameMember(self, { number, incarnation }))) {
-      throw new OperationError("refused", `this node is not node ${number} (${incarnation}) now`);
+      throw refused(`this node is not node ${number} (${incarnation}) now`);
     }
     const { condition, durable, stalledMs } = store;
     // A node whose disk hangs would be of no use as primary.

@@ -3,7 +3,7 @@ import { type Access, type Coordination, CoordinationError } from "../../coordin
 import { withLock } from "../membership/zk-lock.ts";
 import { groupLogsRegister, groupStateRegister, ringRegister } from "../metadata/cas-register.ts";
 import type { GroupView, RingState, Topology } from "../metadata/model.ts";
-import { OperationError } from "../metadata/operation-error.ts";
+import { OperationError, refused } from "../metadata/operation-error.ts";
 import { dataLockPath, groupPath, groupStatePath, parseNumber } from "../metadata/paths.ts";
 import { retryOnConnectionLoss, type Task } from "../metadata/retry-on-connection-loss.ts";
 import { placeOfGroup, primaryOf } from "../ring/placement.ts";
@@ -45,7 +45,7 @@ export async function removeGroup(name: string, options: RemoveGroupOptions): Pr
     await withLock(task, dataLockPath, `a router that removes group ${name}`, async () => {
       const found = await retryOnConnectionLoss(task, () => session.children(groupPath(name)));
       const numbers = found.filter((child) => parseNumber(child) !== undefined);
-      if (numbers.length > 0) throw new OperationError("refused", stopFirst(name, numbers));
+      if (numbers.length > 0) throw refused(stopFirst(name, numbers));
       if (ring !== undefined) {
         // By the ring as it is now: this router may not have seen that the group has entered, or was removed by another one.
         await updateRing(ringRegister(options), async (now) => {
@@ -93,7 +93,7 @@ function checkPlace(ring: RingState, name: string): void {
     leaving: `leaves the ring with change ${ring.change?.id}, which has not ended yet`,
     queued: `waits to enter the ring; ${drain}`,
   }[place];
-  throw new OperationError("refused", `group "${name}" ${why}`);
+  throw refused(`group "${name}" ${why}`);
 }
 
 /** Says what stands in the way of removing a group with live nodes. Errors: refused, unavailable. */
@@ -107,14 +107,13 @@ async function refuseLive({ name, nodes, ...rest }: GroupView, options: RemoveGr
           () => undefined,
         );
   if (report !== undefined && report.keys > 0) {
-    throw new OperationError(
-      "refused",
+    throw refused(
       `group "${name}" holds ${report.keys} keys; those that have moved are removed in a while, and others are none of ` +
         "this ring: stop its nodes if they are not needed",
     );
   }
   const shown = nodes.map(({ number, address: at }) => `${number} (${at})`);
-  throw new OperationError("refused", stopFirst(name, shown));
+  throw refused(stopFirst(name, shown));
 }
 
 function stopFirst(name: string, nodes: readonly string[]): string {

@@ -4,7 +4,7 @@ import { allKeysOf, countMisplaced } from "../election/misplaced-keys.ts";
 import { foreignKeys } from "../election/ring-admission.ts";
 import { type CasRegister, ringRegister } from "../metadata/cas-register.ts";
 import type { RingRequest, RingShape, RingState, Topology } from "../metadata/model.ts";
-import { OperationError } from "../metadata/operation-error.ts";
+import { OperationError, refused } from "../metadata/operation-error.ts";
 import type { TopologySource } from "../metadata/topology.ts";
 import type { MisplacedKeys, PeerAt } from "../replication/peer.ts";
 import type { MoveShare } from "../ring/changing-ring.ts";
@@ -169,7 +169,7 @@ export class RingAdmin {
     if (request.kind === "drain" || placeOfGroup(ring, group) !== "new" || !ring.written) return;
     const count = await this.#count(group, ring, signal);
     const keys = count === undefined ? 0 : allKeysOf(count);
-    if (keys > 0) throw new OperationError("refused", foreignKeys(group, keys));
+    if (keys > 0) throw refused(foreignKeys(group, keys));
   }
 
   /** Whether keys would have to move, as far as that can be found out: before the first write there are seldom any. */

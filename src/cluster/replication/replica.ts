@@ -2,7 +2,7 @@ import { type Clock, sleep } from "../../common/clock.ts";
 import { InvariantError } from "../../common/invariant.ts";
 import type { CasRegister } from "../metadata/cas-register.ts";
 import { type GroupLogs, type GroupView, hasMember, isSameMember, type Member } from "../metadata/model.ts";
-import { OperationError } from "../metadata/operation-error.ts";
+import { refused } from "../metadata/operation-error.ts";
 import type { ReplicaLog } from "../storage/replica-log.ts";
 import { diskProblem, fullRetryMs, isFull } from "./disk-diagnostics.ts";
 import { DiskMonitor } from "./disk-monitor.ts";
@@ -305,8 +305,4 @@ export class Replica {
     this.#primary = primary;
     this.#options.onPrimary(primary);
   }
-}
-
-function refused(reason: string): OperationError {
-  return new OperationError("refused", reason);
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "../../common/clock.ts";
 import { invariant } from "../../common/invariant.ts";
-import { OperationError } from "../metadata/operation-error.ts";
+import { refused } from "../metadata/operation-error.ts";
 import { epochAt, holds } from "../storage/format/history.ts";
 import type { ReplicaLog, SnapshotWriter } from "../storage/replica-log.ts";
 import { isFull } from "./disk-diagnostics.ts";
@@ -74,8 +74,7 @@ export class Standby {
   /** Handles one message. Errors: refused (too many messages wait for the disk); those of the disk. */
   async append(request: AppendRequest): Promise<AppendResponse> {
     if (this.#messages >= waitingMax) {
-      const message = `${this.#messages} messages wait for the disk of this node already`;
-      throw new OperationError("refused", message);
+      throw refused(`${this.#messages} messages wait for the disk of this node already`);
     }
     this.#messages++;
     try {
@@ -158,8 +157,7 @@ export class Standby {
           return undefined;
         }
         if (before < this.#committedSeq) {
-          const message = `a primary would cut off committed records from seq ${before + 1} on`;
-          throw new OperationError("refused", message);
+          throw refused(`a primary would cut off committed records from seq ${before + 1} on`);
         }
         await store.truncate(before);
       }

@@ -1,7 +1,7 @@
 import { InvariantError } from "../../common/invariant.ts";
 import { unlessAborted } from "../../common/unless-aborted.ts";
 import type { Member } from "../metadata/model.ts";
-import { OperationError } from "../metadata/operation-error.ts";
+import { OperationError, refused } from "../metadata/operation-error.ts";
 import type { GroupRegister } from "./group-register.ts";
 import { isCurrent, type Term } from "./group-state.ts";
 import type { InSyncSet } from "./in-sync-set.ts";
@@ -52,7 +52,7 @@ export class LeadershipTransfer {
   async run(number: number, signal: AbortSignal): Promise<number> {
     const to = this.#successor(number);
     if (this.#state.kind !== "idle") {
-      throw new OperationError("refused", "a leadership transfer is under way already");
+      throw refused("a leadership transfer is under way already");
     }
     const over = Promise.withResolvers<void>();
     this.#state = { kind: "draining", to, over: over.promise };
@@ -72,9 +72,9 @@ export class LeadershipTransfer {
 
   #successor(number: number): Member {
     const { term, inSync } = this.#options;
-    if (number === term.primary) throw new OperationError("refused", `node ${number} is the primary already`);
+    if (number === term.primary) throw refused(`node ${number} is the primary already`);
     const member = inSync.members.find((other) => other.number === number);
-    if (member === undefined) throw new OperationError("refused", `node ${number} is not in sync`);
+    if (member === undefined) throw refused(`node ${number} is not in sync`);
     return member;
   }
 

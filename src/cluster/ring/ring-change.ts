@@ -1,6 +1,6 @@
 import { formatRingState } from "../metadata/codec.ts";
 import type { RemovedGroup, RingChange, RingRequest, RingShape, RingState } from "../metadata/model.ts";
-import { OperationError } from "../metadata/operation-error.ts";
+import { OperationError, refused } from "../metadata/operation-error.ts";
 import { groupNameAllowed, isGroupName } from "../metadata/paths.ts";
 import { ChangingRing, type Move } from "./changing-ring.ts";
 import { virtualNodesMax } from "./hash-ring.ts";
@@ -39,7 +39,7 @@ export function requested(ring: RingState, request: RingRequest): RingState {
     if (left.length < queue.length) return withOutside(withQueue(next, left), [request.group]);
   }
   if (queue.length >= queuedRequestsMax) {
-    throw new OperationError("refused", `${queuedRequestsMax} ring changes wait already; no more can wait`);
+    throw refused(`${queuedRequestsMax} ring changes wait already; no more can wait`);
   }
   // Refused now if it could not begin later.
   const before = shapeAfterQueue(next);
@@ -57,10 +57,7 @@ export function isUnderWay(ring: RingState, move: Move, id: number): boolean {
 export function moved(ring: RingState, move: Move, id: number): RingState {
   const { change } = ring;
   if (change === undefined || !isUnderWay(ring, move, id)) {
-    throw new OperationError(
-      "refused",
-      `no keys are to move from "${move.from}" to "${move.to}" in ring change ${id}`,
-    );
+    throw refused(`no keys are to move from "${move.from}" to "${move.to}" in ring change ${id}`);
   }
   const { from, to } = move;
   return ended({ ...raised(ring), change: { ...change, done: [...change.done, { from, to }] } });
@@ -92,10 +89,7 @@ export function withdrawn(ring: RingState, request?: RingRequest): RingState {
   const index = queue.findLastIndex((waiting) => request !== undefined && isSameRequest(waiting, request));
   const left = request === undefined ? [] : queue.filter((_, each) => each !== index);
   if (left.length === queue.length) {
-    throw new OperationError(
-      "refused",
-      queue.length === 0 ? "no ring change waits" : "no such ring change waits",
-    );
+    throw refused(queue.length === 0 ? "no ring change waits" : "no such ring change waits");
   }
   const gone = queue.filter((waiting) => !left.includes(waiting));
   // Otherwise the master would let them in by itself.
@@ -155,25 +149,22 @@ export function shapeAfter({ virtualNodes, groups }: RingShape, request: RingReq
   switch (request.kind) {
     case "add":
       if (groups.includes(request.group)) {
-        throw new OperationError("refused", `group "${request.group}" is in the ring, or enters it already`);
+        throw refused(`group "${request.group}" is in the ring, or enters it already`);
       }
       return { virtualNodes, groups: [...groups, request.group] };
     case "drain": {
       const left = groups.filter((name) => name !== request.group);
       if (left.length === groups.length) {
-        throw new OperationError(
-          "refused",
-          `group "${request.group}" is not in the ring, or leaves it already`,
-        );
+        throw refused(`group "${request.group}" is not in the ring, or leaves it already`);
       }
       if (left.length === 0) {
-        throw new OperationError("refused", `group "${request.group}" is the only one in the ring`);
+        throw refused(`group "${request.group}" is the only one in the ring`);
       }
       return { virtualNodes, groups: left };
     }
     case "virtual-nodes":
       if (request.virtualNodes === virtualNodes) {
-        throw new OperationError("refused", `the ring has ${virtualNodes} virtual nodes, or will have them`);
+        throw refused(`the ring has ${virtualNodes} virtual nodes, or will have them`);
       }
       return { virtualNodes: request.virtualNodes, groups };
   }
@@ -198,12 +189,9 @@ function tried(shape: RingShape, request: RingRequest): RingShape | undefined {
 
 /** The change under way. `id`: of the one that is meant; undefined: whichever. Errors: refused. */
 function changeOf({ change }: RingState, id: number | undefined): RingChange {
-  if (change === undefined) throw new OperationError("refused", "no ring change is under way");
+  if (change === undefined) throw refused("no ring change is under way");
   if (id !== undefined && id !== change.id) {
-    throw new OperationError(
-      "refused",
-      `ring change ${id} is not under way any more, or was not yet: ring change ${change.id} is`,
-    );
+    throw refused(`ring change ${id} is not under way any more, or was not yet: ring change ${change.id} is`);
   }
   return change;
 }
@@ -282,8 +270,7 @@ function checkFits(ring: RingState, present: RingShape, next: RingShape): void {
   const change: RingChange = { id: ring.version, virtualNodes, groups, done, paused: false };
   const { length } = formatRingState({ ...ring, groups: present.groups, change });
   if (length <= ringBytesMax) return;
-  throw new OperationError(
-    "refused",
+  throw refused(
     `${done.length} moves between ${new Set([...present.groups, ...groups]).size} groups take ${length} bytes in /ring; ` +
       `at most ${ringBytesMax} are allowed`,
   );
