@@ -1,5 +1,6 @@
 import { StandbyState, type StandbyStatus, type StatusResponse } from "../../gen/kvlab/v1/data_pb.ts";
 import { type Group, NodeRole, type Topology } from "../../gen/kvlab/v1/topology_pb.ts";
+import { messageOf } from "../common/message-of.ts";
 import type { Routers } from "./routers.ts";
 
 type Ask = Routers["ask"];
@@ -146,7 +147,7 @@ async function askPrimary(ask: Ask, { name, nodes, unavailable }: Group): Promis
       call: ({ data }, options) => data.status({ group: name }, options),
     });
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from "../common/message-of.ts";
 import { exitCodeTable, UNFORESEEN } from "../settings/exit-codes.ts";
 import { HelpRequested, SettingError, type SettingsInput } from "../settings/read-settings.ts";
 import { ExitError, isNotRead, print } from "../settings/run-main.ts";
@@ -115,7 +116,7 @@ function foreseen(reason: unknown): unknown {
   const isForeseen =
     reason instanceof ExitError || reason instanceof SettingError || reason instanceof HelpRequested;
   if (isForeseen || isNotRead(reason)) return reason;
-  const message = reason instanceof Error ? reason.message : String(reason);
+  const message = messageOf(reason);
   return new ExitError(UNFORESEEN, message, { cause: reason });
 }
 

@@ -1,5 +1,6 @@
 import { isIPv6 } from "node:net";
 import { parseRouters, routerAllowed } from "../client/router-urls.ts";
+import { messageOf } from "../common/message-of.ts";
 import { SettingError } from "../settings/read-settings.ts";
 import {
   host,
@@ -76,6 +77,6 @@ function routersSetting(given: string): string[] {
   try {
     return parseRouters(given);
   } catch (error) {
-    throw new SettingError(error instanceof Error ? error.message : String(error));
+    throw new SettingError(messageOf(error));
   }
 }

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { HistoryLostSchema } from "../../gen/kvlab/v1/errors_pb.ts";
+import { messageOf } from "../common/message-of.ts";
 
 /** Why a call of the client failed. That a key does not exist is not an error. */
 export type KvErrorCode =
@@ -53,7 +54,7 @@ export class KvError extends Error {
   static from(reason: unknown): KvError {
     if (reason instanceof KvError) return reason;
     if (reason instanceof ConnectError) return fromConnect(reason);
-    const message = reason instanceof Error ? reason.message : String(reason);
+    const message = messageOf(reason);
     return new KvError("internal", message, { cause: reason });
   }
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../common/message-of.ts";
 import { KvError } from "./errors.ts";
 
 /** Up to where the changes of one group are known. */
@@ -64,8 +65,7 @@ export function positionsOf(token: string): Positions {
     if (groups.size < rest.length) throw new Error("it names a group twice");
     return { cluster, ring, groups };
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new KvError("invalid", `this is no token of a watch or scan: ${why}`, { cause });
+    throw new KvError("invalid", `this is no token of a watch or scan: ${messageOf(cause)}`, { cause });
   }
 }
 

@@ -4,6 +4,7 @@ import { defaultIntervalMs } from "../agent/interval.ts";
 import { loadReader } from "../agent/load.ts";
 import type { SessionSource } from "../cluster/metadata/session-keeper.ts";
 import type { Address } from "../common/address.ts";
+import { messageOf } from "../common/message-of.ts";
 import type { ServerOptions } from "./server.ts";
 
 /** The node that an agent reports for. */
@@ -36,6 +37,6 @@ export function runNodeAgent(
     });
   } catch (error) {
     // A system that does not tell its name is no reason for a server to end.
-    log(`agent: it does not run: ${error instanceof Error ? error.message : String(error)}`);
+    log(`agent: it does not run: ${messageOf(error)}`);
   }
 }

@@ -1,6 +1,7 @@
 import process from "node:process";
 import { ForeignCluster } from "../cluster/metadata/cluster-id.ts";
 import { LogFileError } from "../cluster/storage/errors.ts";
+import { messageOf } from "../common/message-of.ts";
 import { CoordinationError } from "../coordination/coordination.ts";
 import { ListenError } from "../rpc/port/start-listening.ts";
 import { NOT_ALLOWED, SERVER_FAILED } from "../settings/exit-codes.ts";
@@ -30,7 +31,7 @@ export async function runServers(start: (servers: Server[]) => Promise<void>): P
     await Promise.race([stopSignal, ...servers.map((server) => server.failed)]);
   } catch (error) {
     if (error instanceof ExitError || error instanceof SettingError) throw error;
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     throw new ExitError(isUnusableSetting(error) ? NOT_ALLOWED : SERVER_FAILED, message, { cause: error });
   } finally {
     await Promise.all(servers.map((server) => server.stop()));

@@ -1,6 +1,7 @@
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { inspect } from "node:util";
+import { messageOf } from "../common/message-of.ts";
 import { NOT_ALLOWED, NOT_READ, OUTPUT_FAILED, UNFORESEEN } from "./exit-codes.ts";
 import { HelpRequested, SettingError, type SettingsInput } from "./read-settings.ts";
 
@@ -25,8 +26,7 @@ export async function print(output: string | Uint8Array): Promise<void> {
     await write(process.stdout, output);
   } catch (error) {
     if (isNotRead(error)) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    const message = `what was asked is done, but standard output cannot be written (${reason})`;
+    const message = `what was asked is done, but standard output cannot be written (${messageOf(error)})`;
     throw new ExitError(OUTPUT_FAILED, message, { cause: error });
   }
 }

@@ -1,4 +1,5 @@
 import process from "node:process";
+import { messageOf } from "../../common/message-of.ts";
 import { hostOf } from "../../settings/announced.ts";
 import { NOT_ALLOWED } from "../../settings/exit-codes.ts";
 import { agentProgram } from "../../settings/programs.ts";
@@ -25,7 +26,7 @@ export const agentCommand = command(agentProgram, async ({ serverip, intervalms,
     return 0;
   } catch (error) {
     // No retry mends an address or credentials.
-    throw new ExitError(NOT_ALLOWED, error instanceof Error ? error.message : String(error), {
+    throw new ExitError(NOT_ALLOWED, messageOf(error), {
       cause: error,
     });
   }

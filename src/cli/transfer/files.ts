@@ -2,6 +2,7 @@ import { constants, createReadStream } from "node:fs";
 import { type FileHandle, lstat, open, realpath, stat } from "node:fs/promises";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { messageOf } from "../../common/message-of.ts";
 import { NOT_ALLOWED } from "../../settings/exit-codes.ts";
 import { ExitError } from "../../settings/run-main.ts";
 import { text, withDefault } from "../../settings/setting.ts";
@@ -124,8 +125,7 @@ export function unusable(file: string, error: unknown): ExitError {
   if (error instanceof Error && "code" in error && error.code === "ENOENT") {
     return new ExitError(NOT_ALLOWED, `${file}: there is no such file or folder`, { cause: error });
   }
-  const reason = error instanceof Error ? error.message : String(error);
-  return new ExitError(NOT_ALLOWED, `${file} cannot be used (${reason})`, { cause: error });
+  return new ExitError(NOT_ALLOWED, `${file} cannot be used (${messageOf(error)})`, { cause: error });
 }
 
 /** The complete lines of a file: their total length, and the last of them, if there is one. */

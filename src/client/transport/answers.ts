@@ -3,14 +3,14 @@
 import type { ClientHttp2Stream } from "node:http2";
 import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { messageOf } from "../../common/message-of.ts";
 
 /** The message in these bytes. Errors: ConnectError. */
 export function parsed<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array): MessageShape<Desc> {
   try {
     return fromBinary(schema, bytes);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ConnectError(`parse binary: ${reason}`, Code.Internal, undefined, undefined, error);
+    throw new ConnectError(`parse binary: ${messageOf(error)}`, Code.Internal, undefined, undefined, error);
   }
 }
 

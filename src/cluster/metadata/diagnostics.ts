@@ -1,3 +1,4 @@
+import { messageOf } from "../../common/message-of.ts";
 import { CoordinationError } from "../../coordination/coordination.ts";
 
 /** Formats a coordination error for operators: what is wrong and what to do. */
@@ -8,7 +9,7 @@ export function explain(error: unknown): string {
       "start with the zooauth that the rest of the cluster has, or delete the znode"
     );
   }
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }
 
 /** Passes a message on unless it is the same as the one before. */

@@ -1,5 +1,6 @@
 import type { Clock } from "../../common/clock.ts";
 import { InvariantError } from "../../common/invariant.ts";
+import { messageOf } from "../../common/message-of.ts";
 import type { CasRegister } from "../metadata/cas-register.ts";
 import type { GroupLogs, GroupState, Member, NodeView, Versioned } from "../metadata/model.ts";
 import type { ReplicaLog } from "../storage/replica-log.ts";
@@ -228,5 +229,5 @@ export class Primary {
 /** Why a primary ends: a broken invariant, or else a log that it cannot append to. */
 function reasonOf(error: unknown): string {
   if (error instanceof InvariantError) return error.message;
-  return `the log takes no more records: ${error instanceof Error ? error.message : String(error)}`;
+  return `the log takes no more records: ${messageOf(error)}`;
 }

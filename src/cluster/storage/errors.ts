@@ -1,3 +1,5 @@
+import { messageOf } from "../../common/message-of.ts";
+
 /** A log file cannot be used as things stand; the message says in one line which file, why, and what is allowed. */
 export class LogFileError extends Error {
   override readonly name = "LogFileError";
@@ -13,11 +15,9 @@ export class LogFileError extends Error {
   static from(path: string, action: string, error: unknown): LogFileError {
     if (error instanceof LogFileError) return error;
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    const said = error instanceof Error ? error.message : String(error);
     const hint = hints[code];
-    return new LogFileError(path, `cannot ${action}: ${said}${hint === undefined ? "" : `; ${hint}`}`, {
-      cause: error,
-    });
+    const problem = `cannot ${action}: ${messageOf(error)}${hint === undefined ? "" : `; ${hint}`}`;
+    return new LogFileError(path, problem, { cause: error });
   }
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from "../../common/message-of.ts";
 import { LogFileError, LogStoreError } from "./errors.ts";
 import type { LogCondition } from "./model.ts";
 import type { LogSettings } from "./options.ts";
@@ -98,10 +99,8 @@ export class LogHealth {
    */
   fail(action: string, cause: unknown): LogStoreError {
     if (this.#failure !== undefined) return this.#failure;
-    const said = cause instanceof Error ? cause.message : String(cause);
-    this.#failure = new LogStoreError("failed", `cannot ${action} ${this.#options.dbfile}: ${said}`, {
-      cause,
-    });
+    const message = `cannot ${action} ${this.#options.dbfile}: ${messageOf(cause)}`;
+    this.#failure = new LogStoreError("failed", message, { cause });
     this.#options.onFatal(this.#failure);
     return this.#failure;
   }

@@ -1,4 +1,5 @@
 import type { Clock } from "../../common/clock.ts";
+import { messageOf } from "../../common/message-of.ts";
 import { CoordinationError } from "../coordination.ts";
 import type { ZnodeEvent } from "../watches.ts";
 import { Outbox } from "./outbox.ts";
@@ -70,7 +71,7 @@ export class Server {
   }
 
   #fail(error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     this.#failure = new CoordinationError("SYSTEM", message, { cause: error });
     for (const session of this.sessions) session.fail(this.#failure);
     this.sessions.clear();

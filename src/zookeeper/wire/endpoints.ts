@@ -1,5 +1,6 @@
 import { lookup, resolveSrv } from "node:dns/promises";
 import { isIP } from "node:net";
+import { messageOf } from "../../common/message-of.ts";
 import { formatServer, type ServerAddress, type ServerSource } from "./connect-string.ts";
 import type { Failure, FailureKind, Failures } from "./diagnostics.ts";
 
@@ -125,7 +126,7 @@ function isNowhere(target: string): boolean {
 }
 
 function failureOf(kind: FailureKind, error: unknown): Failure {
-  return { kind, detail: error instanceof Error ? error.message : String(error) };
+  return { kind, detail: messageOf(error) };
 }
 
 async function within<T>(limitMs: number, answer: Promise<T>): Promise<T> {

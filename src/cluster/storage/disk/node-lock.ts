@@ -1,5 +1,6 @@
 import { lstat, readFile } from "node:fs/promises";
 import type { DatabaseSync } from "node:sqlite";
+import { messageOf } from "../../../common/message-of.ts";
 import type { FileLock } from "./disk.ts";
 
 /**
@@ -18,7 +19,7 @@ export async function lockPath(path: string): Promise<FileLock | { readonly hold
     database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
   } catch (error) {
     database.close();
-    const said = error instanceof Error ? error.message : String(error);
+    const said = messageOf(error);
     if (said.includes("is locked")) return { holder: await holderOf(path) };
     throw new Error(`${said}${hints.find(([part]) => said.includes(part))?.[1] ?? ""}`, { cause: error });
   }

@@ -1,3 +1,4 @@
+import { messageOf } from "../../../common/message-of.ts";
 import type { LogFile } from "../log-file.ts";
 import { pace } from "../rewrite/beside-calls.ts";
 import type { RewriteSlot } from "../rewrite/rewrite-slot.ts";
@@ -89,9 +90,8 @@ export class Indexer {
       await writeIndex(this.#state, pace);
     } catch (error) {
       if (error instanceof GivenUp) return;
-      const said = error instanceof Error ? error.message : String(error);
       options.log(
-        `${indexPaths(options.dbfile).path} could not be written: ${said}; the log is whole without it`,
+        `${indexPaths(options.dbfile).path} could not be written: ${messageOf(error)}; the log is whole without it`,
       );
     }
   }

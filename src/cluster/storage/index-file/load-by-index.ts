@@ -1,3 +1,4 @@
+import { messageOf } from "../../../common/message-of.ts";
 import type { DiskFile } from "../disk/disk.ts";
 import type { Header } from "../format/control-line.ts";
 import { readTokens } from "../format/log-reader.ts";
@@ -38,8 +39,7 @@ export async function loadByIndex(
     const index = await readIndex(options, { path, fileId, logBytes: await log.size() });
     return await loadBehind(log, index);
   } catch (error) {
-    const said = error instanceof Error ? error.message : String(error);
-    options.log(`${path} is not used: ${said}; all of ${dbfile} is read`);
+    options.log(`${path} is not used: ${messageOf(error)}; all of ${dbfile} is read`);
     return undefined;
   }
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../../../common/message-of.ts";
 import { isNoRoom } from "../../../common/no-room.ts";
 import type { Turn } from "../../../common/serial-queue.ts";
 import { LogFileError, LogStoreError } from "../errors.ts";
@@ -54,8 +55,7 @@ export class Compactor {
     this.compact().catch((error: unknown) => {
       if (error instanceof LogStoreError && error.code !== "full") return;
       const { options } = this.#state;
-      const said = error instanceof Error ? error.message : String(error);
-      options.log(`${options.dbfile} could not be compacted and grows on: ${said}`);
+      options.log(`${options.dbfile} could not be compacted and grows on: ${messageOf(error)}`);
     });
   }
 

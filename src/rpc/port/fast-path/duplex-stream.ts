@@ -13,6 +13,7 @@ import { compressedFlag } from "@connectrpc/connect/protocol";
 import type { Deadlines, Expiring } from "../../../common/deadlines.ts";
 import { endWith } from "../../../common/end-with.ts";
 import { EnvelopeReader, enveloped } from "../../../common/envelopes.ts";
+import { messageOf } from "../../../common/message-of.ts";
 import type { DuplexCall } from "../../duplex.ts";
 import { checkRequest } from "../../unknown-fields.ts";
 import type { Call } from "../connection.ts";
@@ -241,8 +242,7 @@ function parsed({ method }: DuplexMethod, bytes: Uint8Array): Message {
   try {
     return fromBinary(method.input, bytes);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ConnectError(`parse binary: ${reason}`, Code.InvalidArgument);
+    throw new ConnectError(`parse binary: ${messageOf(error)}`, Code.InvalidArgument);
   }
 }
 
@@ -250,8 +250,7 @@ function serialized({ method }: DuplexMethod, message: MessageInitShape<DescMess
   try {
     return toBinary(method.output, create(method.output, message));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ConnectError(`serialize binary: ${reason}`, Code.Internal);
+    throw new ConnectError(`serialize binary: ${messageOf(error)}`, Code.Internal);
   }
 }
 
