@@ -75,7 +75,6 @@ export async function loadLog(
   let endBytes = 0;
   let lastWriteFrom = 0;
   let checksum = 0;
-  let line = 1;
 
   const takeRecord = (token: RecordToken) => {
     tables.note(token, order);
@@ -89,7 +88,6 @@ export async function loadLog(
 
   for await (const tokens of readTokens(file, wholeFile(fileBytes))) {
     for (const token of tokens) {
-      line = token.line;
       if (!checker.take(token)) continue;
       // A rewrite may have moved the records of the write, and removed others.
       lastWriteFrom = Math.max(0, token.offset - token.back);
@@ -103,7 +101,7 @@ export async function loadLog(
       if (token.kind === "record") takeRecord(token);
     }
   }
-  await checker.end(file, fileBytes, line);
+  await checker.end(file, fileBytes);
   const { condition, standing, promises, damages } = checker;
   const { base, last, epochs, moves, legacySeq } = standing;
   const [damage] = damages;

@@ -28,6 +28,8 @@ export class IntegrityChecker {
   #hasGood = false;
   /** The bad stretch that begins what may be an unfinished end. */
   #suspect: BadToken | undefined;
+  /** Line of the last token. */
+  #line = 1;
   /** An unfinished end: nothing in it was acknowledged. */
   #torn: { readonly line: number; readonly bytesCut: number } | undefined;
   readonly #path: string;
@@ -65,6 +67,7 @@ export class IntegrityChecker {
 
   /** Takes the next token. Returns whether the token by itself is good. Errors: LogFileError (of a later version). */
   take(token: Token): token is RecordToken | ControlToken {
+    this.#line = token.line;
     if (token.kind === "bad") {
       this.#takeBad(token);
       return false;
@@ -82,9 +85,9 @@ export class IntegrityChecker {
   }
 
   /** Call it after the last token. Errors: LogFileError (the file is no log), errors of the disk. */
-  async end(file: Pick<DiskFile, "read">, fileBytes: number, lastLine: number): Promise<void> {
+  async end(file: Pick<DiskFile, "read">, fileBytes: number): Promise<void> {
     if (this.order.isInSnapshot) {
-      this.#damaged({ offset: fileBytes, line: lastLine, bytes: 0 }, "the snapshot part has no end");
+      this.#damaged({ offset: fileBytes, line: this.#line, bytes: 0 }, "the snapshot part has no end");
     }
     if (this.damages[0]?.offset === 0) await this.#checkIsLog(file, fileBytes);
     if (this.#suspect === undefined) return;

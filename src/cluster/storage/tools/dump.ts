@@ -35,15 +35,13 @@ export async function* dumpLog(disk: Disk, path: string): AsyncGenerator<DumpedC
   try {
     const checker = new IntegrityChecker(path);
     const fileBytes = await file.size();
-    let line = 1;
     for await (const tokens of readTokens(file, wholeFile(fileBytes))) {
       for (const token of tokens) {
-        line = token.line;
         if (!checker.take(token) || !checker.isGood || token.kind !== "record") continue;
         yield* dumpRecord(toLogRecord(token.window, token.record, checker.order.last));
       }
     }
-    await checker.end(file, fileBytes, line);
+    await checker.end(file, fileBytes);
     const { condition } = checker;
     if (condition.kind === "damaged") {
       throw new LogFileError(path, `is damaged at line ${condition.line}: ${condition.reason}`);

@@ -90,9 +90,7 @@ class Repair {
 
   /** Finds the newest good record of each key. */
   async #survey(): Promise<void> {
-    let line = 1;
     for await (const token of this.#tokens()) {
-      line = token.line;
       if (!this.#checker.take(token)) {
         this.#removedBytes += token.bytes;
         continue;
@@ -101,7 +99,7 @@ class Repair {
       this.#records++;
       takeChanges(this.#index, token, this.#checker.order.seq);
     }
-    await this.#checker.end(this.#source, this.#sourceBytes, line);
+    await this.#checker.end(this.#source, this.#sourceBytes);
   }
 
   async #keepBadBytes(): Promise<string> {

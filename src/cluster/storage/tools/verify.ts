@@ -58,10 +58,8 @@ async function survey(file: DiskFile, fileBytes: number, path: string): Promise<
   let records = 0;
   let legacyRecords = 0;
   let goodBytes = 0;
-  let line = 1;
   for await (const tokens of readTokens(file, wholeFile(fileBytes))) {
     for (const token of tokens) {
-      line = token.line;
       if (!checker.take(token)) continue;
       goodBytes += token.bytes;
       if (token.kind !== "record") continue;
@@ -70,7 +68,7 @@ async function survey(file: DiskFile, fileBytes: number, path: string): Promise<
       takeChanges(index, token, checker.order.seq);
     }
   }
-  await checker.end(file, fileBytes, line);
+  await checker.end(file, fileBytes);
   const { order, condition, damages, damageCount } = checker;
   const { identity, frameBytes } = order;
   const { base, last, epochs, moves, promisedEpoch } = condition.kind === "torn" ? checker.standing : order;
