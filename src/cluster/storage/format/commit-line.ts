@@ -14,6 +14,16 @@ export interface EntryLines {
   readonly commitEnd: number;
 }
 
+const lineFeed = 10;
+
+/** Where the lines of an entry at `start` end. -1 for those whose end is not in the buffer. */
+export function findLines(bytes: Buffer, start: number): EntryLines {
+  const keyEnd = bytes.indexOf(lineFeed, start);
+  const valueEnd = keyEnd < 0 ? -1 : bytes.indexOf(lineFeed, keyEnd + 1);
+  const commitEnd = valueEnd < 0 ? -1 : bytes.indexOf(lineFeed, valueEnd + 1);
+  return { start, keyEnd, valueEnd, commitEnd };
+}
+
 export interface CommitOptions {
   readonly kind: "epoch" | "done" | "expire" | "release" | "accept" | undefined;
   readonly text: boolean;

@@ -1,7 +1,8 @@
 import { isBase64 } from "./base64.ts";
+import { findLines } from "./commit-line.ts";
 import { isControlLine, parseControlLine } from "./control-line.ts";
 import { type ParsedEntry, parseEntry } from "./entry.ts";
-import type { ParseError } from "./parse-error.ts";
+import { type ParseError, parseError } from "./parse-error.ts";
 import { joinEntries, recordBytesMax } from "./record.ts";
 import type { Token } from "./token.ts";
 
@@ -14,7 +15,7 @@ export class Tokenizer {
   #line = 1;
   #legacyAllowed: boolean;
   /** Beginning of the current bad stretch. */
-  #bad: { offset: number; line: number; parseError: ParseError; isHeaderLike: boolean } | undefined;
+  #bad: { offset: number; line: number; problem: ParseError; isHeaderLike: boolean } | undefined;
   /** Whether it is within a line that is too long. */
   #isSkipping = false;
 
@@ -65,10 +66,10 @@ export class Tokenizer {
       const entry = entryAt(window, { start: end, recordStart: start, atEnd, legacyAllowed });
       if (entry === undefined) return undefined;
       if (entry.kind === "parse-error" || !areTogether(entries[0], entry)) {
-        const parseError = entry.kind === "parse-error" ? entry : noEnd;
-        if (entries.length === 0) return this.#rejectLine(window, { start, firstEnd }, parseError);
+        const problem = entry.kind === "parse-error" ? entry : noEnd;
+        if (entries.length === 0) return this.#rejectLine(window, { start, firstEnd }, problem);
         // The entries before this one are bad without an end. This one may be the first of a good record.
-        return this.#reject(window, { start, end, lines: 3 * entries.length }, parseError);
+        return this.#reject(window, { start, end, lines: 3 * entries.length }, problem);
       }
       entries.push(entry);
       end = entry.end;
@@ -96,25 +97,25 @@ export class Tokenizer {
   #rejectLine(
     window: Buffer,
     { start, firstEnd }: { readonly start: number; readonly firstEnd: number },
-    parseError: ParseError,
+    problem: ParseError,
   ): number {
-    if (firstEnd < 0) return this.#reject(window, { start, end: window.length, lines: 0 }, parseError);
-    return this.#reject(window, { start, end: firstEnd + 1, lines: 1 }, parseError);
+    if (firstEnd < 0) return this.#reject(window, { start, end: window.length, lines: 0 }, problem);
+    return this.#reject(window, { start, end: firstEnd + 1, lines: 1 }, problem);
   }
 
   /** No good token begins between `start` and `end`, a part with so many line feeds. Returns `end`. */
   #reject(
     window: Buffer,
     { start, end, lines }: { readonly start: number; readonly end: number; readonly lines: number },
-    parseError: ParseError,
+    problem: ParseError,
   ): number {
     if (this.#bad === undefined) {
       const offset = this.#offset + start;
       const isHeaderLike = offset === 0 && looksLikeHeader(window);
-      this.#bad = { offset, line: this.#line, parseError, isHeaderLike };
+      this.#bad = { offset, line: this.#line, problem, isHeaderLike };
     }
     // "A later version wrote it" is the better reason for everything around it.
-    if (parseError.newer && !this.#bad.parseError.newer) this.#bad.parseError = parseError;
+    if (problem.newer && !this.#bad.problem.newer) this.#bad.problem = problem;
     this.#line += lines;
     return end;
   }
@@ -126,8 +127,8 @@ export class Tokenizer {
 
   #endBad(offset: number, tokens: Token[]): void {
     if (this.#bad === undefined) return;
-    const { parseError, ...begin } = this.#bad;
-    const { reason, newer } = parseError;
+    const { problem, ...begin } = this.#bad;
+    const { reason, newer } = problem;
     tokens.push({ kind: "bad", ...begin, reason, newer, bytes: offset - begin.offset });
     this.#bad = undefined;
   }
@@ -146,10 +147,9 @@ function entryAt(
   window: Buffer,
   { start, recordStart, atEnd, legacyAllowed }: EntryPlace,
 ): ParsedEntry | ParseError | undefined {
-  const keyEnd = window.indexOf(lineEnd, start);
-  const valueEnd = keyEnd < 0 ? -1 : window.indexOf(lineEnd, keyEnd + 1);
-  const commitEnd = valueEnd < 0 ? -1 : window.indexOf(lineEnd, valueEnd + 1);
-  if (commitEnd >= 0) return parseEntry(window, { start, keyEnd, valueEnd, commitEnd }, legacyAllowed);
+  const lines = findLines(window, start);
+  if (lines.commitEnd >= 0) return parseEntry(window, lines, legacyAllowed);
+  const { keyEnd } = lines;
   if (keyEnd >= 0 && !isBase64(window, start, keyEnd)) return noRecord;
   return atEnd || window.length - recordStart > recordBytesMax ? unfinished : undefined;
 }
@@ -171,11 +171,7 @@ function looksLikeHeader(start: Buffer): boolean {
   return isControlLine(start, 0) || start.toString("latin1", 1, 6) === "kvlab";
 }
 
-const noRecord: ParseError = { kind: "parse-error", reason: "its key is not base64", newer: false };
-const noEnd: ParseError = { kind: "parse-error", reason: "its batch has no end", newer: false };
-const unfinished: ParseError = { kind: "parse-error", reason: "it is unfinished", newer: false };
-const tooLong: ParseError = {
-  kind: "parse-error",
-  reason: `its line is longer than ${recordBytesMax} bytes`,
-  newer: false,
-};
+const noRecord = parseError("its key is not base64");
+const noEnd = parseError("its batch has no end");
+const unfinished = parseError("it is unfinished");
+const tooLong = parseError(`its line is longer than ${recordBytesMax} bytes`);

@@ -1,6 +1,6 @@
 import type { DiskFile } from "../disk/disk.ts";
 import { isBase64, isBase64Start } from "./base64.ts";
-import { isCommitStart } from "./commit-line.ts";
+import { type EntryLines, findLines, isCommitStart } from "./commit-line.ts";
 import { isControlLine, parseControlLine } from "./control-line.ts";
 import { type ParsedEntry, parseEntry } from "./entry.ts";
 import { recordBytesMax } from "./record.ts";
@@ -47,12 +47,10 @@ function isUnfinished(text: Buffer): boolean {
   if (isControlLine(text, 0)) return isUnfinishedControlLine(text);
   let before: ParsedEntry | undefined;
   for (let start = 0; ; ) {
-    const keyEnd = text.indexOf(lineEnd, start);
-    const valueEnd = keyEnd < 0 ? -1 : text.indexOf(lineEnd, keyEnd + 1);
-    const commitEnd = valueEnd < 0 ? -1 : text.indexOf(lineEnd, valueEnd + 1);
-    if (commitEnd < 0) return isUnfinishedEntry(text, start, keyEnd, valueEnd);
+    const lines = findLines(text, start);
+    if (lines.commitEnd < 0) return isUnfinishedEntry(text, lines);
     // A complete entry must be good, and more entries must follow.
-    const entry = parseEntry(text, { start, keyEnd, valueEnd, commitEnd }, false);
+    const entry = parseEntry(text, lines, false);
     if (entry.kind === "parse-error" || entry.ends > 0) return false;
     if (before !== undefined && (before.seq !== entry.seq || before.epoch !== entry.epoch)) return false;
     before = entry;
@@ -67,7 +65,7 @@ function isUnfinishedControlLine(text: Buffer): boolean {
   return /^!([a-z]+( [!-~]*)*)?$/.test(text.toString("latin1"));
 }
 
-function isUnfinishedEntry(text: Buffer, start: number, keyEnd: number, valueEnd: number): boolean {
+function isUnfinishedEntry(text: Buffer, { start, keyEnd, valueEnd }: EntryLines): boolean {
   if (keyEnd < 0) return isBase64Start(text, start, text.length);
   if (!isBase64(text, start, keyEnd)) return false;
   const valueStart = keyEnd + 1;
