@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { KvClient } from "kvlab";
+import { atOnce } from "../support/at-once.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { until } from "../support/until.ts";
 import { never, startToyServer, topologyOf } from "./toy-cluster.ts";
@@ -8,18 +9,17 @@ import { never, startToyServer, topologyOf } from "./toy-cluster.ts";
 const timeout = 30_000;
 
 /** Two routers, the first behind a proxy, which both name the second as primary of group `first`. */
-async function withRouters(
-  direct: boolean,
-  run: (it: Awaited<ReturnType<typeof start>>) => Promise<void>,
-): Promise<void> {
-  const started = await start(direct);
-  try {
-    await run(started);
-  } finally {
-    started.kv.close();
-    await started.proxy.close();
-    await Promise.all([started.one.close(), started.two.close()]);
-  }
+function withRouters(direct: boolean, run: (it: Awaited<ReturnType<typeof start>>) => Promise<void>) {
+  return atOnce(async () => {
+    const started = await start(direct);
+    try {
+      await run(started);
+    } finally {
+      started.kv.close();
+      await started.proxy.close();
+      await Promise.all([started.one.close(), started.two.close()]);
+    }
+  });
 }
 
 async function start(direct: boolean) {
@@ -33,21 +33,27 @@ async function start(direct: boolean) {
 
 for (const direct of [true, false]) {
   describe(direct ? "straight to the data nodes" : "through routers", () => {
-    it("another router is asked when the first cannot be reached", { timeout }, () =>
+    it(
+      "another router is asked when the first cannot be reached",
+      { timeout },
       withRouters(direct, async ({ kv, proxy }) => {
         proxy.setMode("cut");
         assert.ok(await kv.put("a", "1"));
       }),
     );
 
-    it("another router is asked when the first does not answer", { timeout }, () =>
+    it(
+      "another router is asked when the first does not answer",
+      { timeout },
       withRouters(direct, async ({ kv, proxy }) => {
         proxy.setMode("silent");
         assert.ok(await kv.put("a", "1"));
       }),
     );
 
-    it("another router is asked when the first falls silent under a call", { timeout }, () =>
+    it(
+      "another router is asked when the first falls silent under a call",
+      { timeout },
       withRouters(direct, async ({ kv, proxy, one }) => {
         assert.ok(await kv.get("a"));
         let asked = () => {};
@@ -61,7 +67,9 @@ for (const direct of [true, false]) {
       }),
     );
 
-    it("another router is asked when the first breaks off later", { timeout }, () =>
+    it(
+      "another router is asked when the first breaks off later",
+      { timeout },
       withRouters(direct, async ({ kv, proxy, two }) => {
         assert.equal((await kv.locate("a")).group, "first");
         assert.ok(await kv.put("a", "1"));
@@ -80,25 +88,26 @@ for (const direct of [true, false]) {
 it(
   "a router that knows an older ring than another does not bring that back, but newer primaries",
   { timeout },
-  () =>
-    withRouters(true, async ({ kv, one, two, proxy }) => {
-      one.tell(topologyOf({ first: "127.0.0.1:9", second: two.address }, 1n, 2n));
-      two.tell(topologyOf({ first: two.address, third: two.address }, 2n, 1n));
-      const places = () => Promise.all(["a", "b", "c", "d", "e", "f", "g", "h"].map((key) => kv.locate(key)));
-      const groups = (await places()).map(({ group }) => group);
-      assert.deepEqual([...new Set(groups)].sort(), ["first", "second"]);
-      proxy.setMode("cut");
-      await until("the other router is heard", 15_000, async () =>
-        (await places()).some(({ group, address }) => group === "first" && address === two.address),
-      );
-      assert.deepEqual(
-        (await places()).map(({ group }) => group),
-        groups,
-      );
-    }),
+  withRouters(true, async ({ kv, one, two, proxy }) => {
+    one.tell(topologyOf({ first: "127.0.0.1:9", second: two.address }, 1n, 2n));
+    two.tell(topologyOf({ first: two.address, third: two.address }, 2n, 1n));
+    const places = () => Promise.all(["a", "b", "c", "d", "e", "f", "g", "h"].map((key) => kv.locate(key)));
+    const groups = (await places()).map(({ group }) => group);
+    assert.deepEqual([...new Set(groups)].sort(), ["first", "second"]);
+    proxy.setMode("cut");
+    await until("the other router is heard", 15_000, async () =>
+      (await places()).some(({ group, address }) => group === "first" && address === two.address),
+    );
+    assert.deepEqual(
+      (await places()).map(({ group }) => group),
+      groups,
+    );
+  }),
 );
 
-it("a router that is behind another does not bring back a replaced primary", { timeout }, () =>
+it(
+  "a router that is behind another does not bring back a replaced primary",
+  { timeout },
   withRouters(true, async ({ kv, one, two, proxy }) => {
     one.tell(topologyOf({ first: two.address }, 2n));
     two.tell(topologyOf({ first: "127.0.0.1:9" }, 1n));
@@ -115,7 +124,9 @@ it("a router that is behind another does not bring back a replaced primary", { t
   }),
 );
 
-it("a router that lost ZooKeeper long ago is given up for one that has not", { timeout }, () =>
+it(
+  "a router that lost ZooKeeper long ago is given up for one that has not",
+  { timeout },
   withRouters(false, async ({ kv, one, two }) => {
     one.tell({ ...topologyOf({ first: two.address }), ageMs: 60_000n });
     one.put = (_request, signal) => never(signal);
@@ -123,7 +134,9 @@ it("a router that lost ZooKeeper long ago is given up for one that has not", { t
   }),
 );
 
-it("calls go on at routers that have all lost ZooKeeper long ago", { timeout }, () =>
+it(
+  "calls go on at routers that have all lost ZooKeeper long ago",
+  { timeout },
   withRouters(false, async ({ kv, one, two }) => {
     let attempts = 0;
     for (const router of [one, two]) {
