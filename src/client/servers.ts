@@ -10,8 +10,11 @@ import type { Connections } from "./environment.ts";
 /** How long a replaced server may take to answer the calls that it has. A primary refuses most of them by itself. */
 const replacedGraceMs = 1_000;
 
-/** Maximum number of links. Beyond it, the least recently used link ends. */
-const linksMax = 256;
+/**
+ * Maximum number of links. Beyond it, the least recently used link ends. Far more than groups of any cluster, so this only
+ * concerns addresses that are made up.
+ */
+const linksMax = 4096;
 
 export interface ServersOptions {
   readonly connections: Connections;
