@@ -15,7 +15,8 @@ const OTHER_CODES: Readonly<
   RECONFIG_IN_PROGRESS: "SYSTEM",
   NEW_CONFIG_NO_QUORUM: "SYSTEM",
   QUOTA_EXCEEDED: "SYSTEM",
-  THROTTLED: "SYSTEM",
+  // To be tried again, as after a lost connection, though it was certainly not carried out.
+  THROTTLED: "CONNECTION_LOSS",
   ABORTED: "SYSTEM",
   DEADLINE_EXCEEDED: "SYSTEM",
   OVERLOADED: "SYSTEM",

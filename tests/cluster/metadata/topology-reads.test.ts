@@ -6,6 +6,7 @@ import {
   CoordinationError,
   type OpenSession,
 } from "../../../src/coordination/coordination.ts";
+import { errorOf } from "../../../src/coordination/zookeeper-errors.ts";
 import { type Call, type Intercept, interceptedSession } from "../../support/intercepted-session.ts";
 import { Members } from "../../support/members.ts";
 import { watch } from "../../support/topology.ts";
@@ -42,6 +43,28 @@ describe("the reads of the watched topology", () => {
     assert.equal(source.current?.groups.get("g")?.nodes[0]?.address, "a:1");
     assert.equal(diagnostics.length, 1);
     assert.match(diagnostics[0] ?? "", /^\/data\/g\/1 does not let us in/);
+  });
+
+  it("takes nothing for absent that an overloaded server does not show", async () => {
+    const members = await Members.start();
+    const { observer } = members;
+    members.node("g", "a:1");
+    await members.idle();
+    await observer.create("/data/g/state", formatGroupState(state), "persistent");
+    let refusals = 0;
+    const intercept: Intercept = async ({ name, path }, perform) => {
+      // See ZooKeeper's KeeperException.Code.THROTTLEDOP.
+      if (refusals > 0 && path === "/data/g/state" && refusals--) throw errorOf(-127, name, path);
+      return perform();
+    };
+    const { source, seen } = watch(members, interceptedOpener(members, intercept));
+    await members.idle();
+    refusals = 3;
+    await observer.set("/data/g/state", formatGroupState({ ...state, epoch: 2 }), 0);
+    await members.idle();
+    assert.equal(refusals, 0);
+    assert.equal(source.current?.groups.get("g")?.state?.value.epoch, 2);
+    assert.ok(seen.every(({ groups }) => groups.get("g")?.state !== undefined));
   });
 
   it("reads 100 groups of 3 nodes with few calls, and after a change only what has changed", async () => {
