@@ -67,12 +67,17 @@ async function* scan(
   let left = request.limit === 0n ? Number.POSITIVE_INFINITY : Number(request.limit);
   try {
     // There is always a first answer, because it has the revision of the snapshot.
-    for (let isFirst = true; left > 0 || isFirst; isFirst = false) {
+    for (let isFirst = true; ; isFirst = false) {
       const items = await nextItems(reader, Math.min(left, scanAnswerMax.keysMax), request.keysOnly, clock);
       if (items.length === 0 && !isFirst) return;
       left -= items.length;
+      if (items.length === 0 || left === 0) {
+        // Nothing is left to be read, however late this is taken.
+        await reader.close();
+        yield { ...at, items };
+        return;
+      }
       yield* awaited({ ...at, items }, reader, clock);
-      if (items.length === 0) return;
     }
   } finally {
     await reader.close();
@@ -85,7 +90,6 @@ async function nextItems(
   keysOnly: boolean,
   clock: Clock,
 ): Promise<KeyValueInit[]> {
-  if (keysMax === 0) return [];
   const wallMs = clock.wallMs();
   if (keysOnly) return (await reader.nextKeys(keysMax)).map((key) => itemOf(key, wallMs));
   const entries = await reader.nextEntries({ ...scanAnswerMax, keysMax });

@@ -10,7 +10,7 @@ import { newLog, put } from "../../support/log-fixtures.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
 /** The answers of a scan over keys k0, k1, ... with values of these lengths. */
-async function scanOf(lengths: readonly number[], clock: VirtualClock) {
+async function scanOf(lengths: readonly number[], clock: VirtualClock, limit = 0n) {
   const { store } = await newLog();
   await store.append(lengths.map((length, index) => put(1, index + 1, `k${index}`, "v".repeat(length))));
   store.commit(lengths.length);
@@ -37,7 +37,7 @@ async function scanOf(lengths: readonly number[], clock: VirtualClock) {
     contextValues: createContextValues(),
   });
   const scan = groupStreamHandlers(calls, "g", clock).scan;
-  const answers = scan(create(ScanRequestSchema, { group: "g" }), context)[Symbol.asyncIterator]();
+  const answers = scan(create(ScanRequestSchema, { group: "g", limit }), context)[Symbol.asyncIterator]();
   return { answers, state };
 }
 
@@ -77,4 +77,13 @@ test("nothing is kept of a scan once it has ended", async () => {
   const { answers } = await scanOf([1, 1], clock);
   while (!(await answers.next()).done);
   assert.equal(clock.timerCount, 0);
+});
+
+test("a scan that has given as many keys as it may is over, however late its last answer is taken", async () => {
+  const clock = new VirtualClock();
+  const { answers, state } = await scanOf([1, 1, 1], clock, 2n);
+  assert.equal((await answers.next()).value?.items?.length, 2);
+  await clock.pass(61_000);
+  assert.equal((await answers.next()).done, true);
+  assert.ok(!state.isOpen);
 });
