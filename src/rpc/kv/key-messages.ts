@@ -145,6 +145,9 @@ function fromAfter(request: WatchRequest): WatchOptions["after"] {
   if (fromNow && afterRingChange === undefined) {
     throw new OperationError("invalid", "from_now is given without after_ring_change");
   }
+  if (afterEpoch > 0n && afterRevision === undefined) {
+    throw new OperationError("invalid", "after_epoch is given without after_revision");
+  }
   if (afterRingChange !== undefined) {
     if (afterRevision !== undefined) {
       throw new OperationError("invalid", "after_revision and after_ring_change are given; only one may be");
