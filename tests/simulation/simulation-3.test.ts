@@ -1,4 +1,4 @@
-// runtimes: bun
+// runtimes: node
 import { test } from "node:test";
 import { holdSeeds } from "./hold-seeds.ts";
 
