@@ -11,6 +11,7 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { Code } from "@connectrpc/connect";
 import { ServerReflection as ServerReflectionV1 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { unlessAborted } from "../common/unless-aborted.ts";
 
 /** The request's question. The two versions differ only in the names of their types. */
 type Question =
@@ -33,23 +34,33 @@ export function addReflection(router: ConnectRouter): void {
     return answer(index, question, sent);
   };
   router.service(ServerReflectionV1, {
-    async *serverReflectionInfo(requests) {
+    async *serverReflectionInfo(requests, { signal }) {
       const sent = new Set<DescFile>();
-      for await (const request of requests) {
+      for await (const request of untilAborted(requests, signal)) {
         const messageResponse = respond(request.messageRequest, sent);
         yield { validHost: request.host, originalRequest: request, messageResponse };
       }
     },
   });
   router.service(ServerReflectionV1Alpha, {
-    async *serverReflectionInfo(requests) {
+    async *serverReflectionInfo(requests, { signal }) {
       const sent = new Set<DescFile>();
-      for await (const request of requests) {
+      for await (const request of untilAborted(requests, signal)) {
         const messageResponse = respond(request.messageRequest, sent);
         yield { validHost: request.host, originalRequest: request, messageResponse };
       }
     },
   });
+}
+
+/** What comes until the signal is aborted: then rejects with its reason. */
+async function* untilAborted<T>(requests: AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T> {
+  const coming = requests[Symbol.asyncIterator]();
+  for (;;) {
+    const { done, value } = await unlessAborted(coming.next(), signal);
+    if (done) return;
+    yield value;
+  }
 }
 
 interface Index {

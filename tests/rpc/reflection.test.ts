@@ -81,6 +81,23 @@ for (const version of [V1, V1Alpha] as const) {
       );
     });
 
+    it("keeps no server that stops waiting for another question", { timeout }, async () => {
+      // Longer than the test may take.
+      const stopping = await startToyNode({ drainMs: 2 * timeout });
+      const client = createClient(version as typeof V1, transportsTo(stopping.baseUrl).gRPC);
+      const isOver = Promise.withResolvers<void>();
+      async function* requests() {
+        yield { messageRequest: { case: "listServices", value: "" } } as const;
+        await isOver.promise;
+      }
+      const answers = client.serverReflectionInfo(requests())[Symbol.asyncIterator]();
+      await answers.next();
+      const stopped = stopping.close();
+      await assert.rejects(answers.next(), { code: Code.Unavailable });
+      isOver.resolve();
+      await stopped;
+    });
+
     it("finds the file of every kind of symbol", async () => {
       const symbols = [
         "kvlab.v1.DataService",
