@@ -166,7 +166,7 @@ export class Joining {
         if (lasts) tell(error.message);
         await pause.wait(signal);
         if (signal.aborted || lasts) continue;
-        log(`joining group "${group}" again: ${explain(error)}`);
+        tell(`joining group "${group}" again: ${explain(error)}`);
       }
     }
     return false;

@@ -69,3 +69,17 @@ test("a node whose earlier life is put in sync while it waits for its disk rejoi
   hangs.resolve();
   assert.ok((await cluster.put(node, "a", "2")) > 0);
 });
+
+test("a node that cannot join says once why, and joins when the znode is corrected", async () => {
+  const cluster = await NodeCluster.start();
+  const session = await cluster.session();
+  for (const path of ["/data", "/data/g", "/data/g/logs"]) {
+    await cluster.clock.settled(session.create(path, new Uint8Array(1), "persistent"));
+  }
+  const store = await openOn(new SimulatedDisk(), { clock: cluster.clock });
+  const { joined } = cluster.start("g", "127.0.0.1:2000", store);
+  await cluster.clock.pass(60_000);
+  assert.equal(cluster.log.filter((line) => line.includes("/data/g/logs holds")).length, 1);
+  await cluster.clock.settled(session.delete("/data/g/logs", 0));
+  await cluster.clock.settled(joined);
+});
