@@ -203,9 +203,12 @@ export class KvClient implements AsyncDisposable {
 
   async #keyOfOneGroup(keys: readonly string[], deadline: Deadline): Promise<string> {
     const [first = "", ...others] = keys;
-    const group = await this.#cluster.groupOf(first, deadline);
+    await this.#cluster.groupOf(first, deadline);
+    // All by one view of the ring: after another wait it might be a later one.
+    const ring = this.#cluster.view?.ring;
+    const group = ring?.owner(first);
     for (const other of others) {
-      const another = await this.#cluster.groupOf(other, deadline);
+      const another = ring?.owner(other);
       if (another === group) continue;
       const where = `"${first}" belongs to group "${group}", and "${other}" to "${another}"`;
       throw new KvError("invalid", `a batch is of one group, but ${where}: give the keys a common {tag}`);
