@@ -4,6 +4,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { KvClient, KvError, type KvErrorCode } from "kvlab";
 import type { PutRequest } from "../../gen/kvlab/v1/data_pb.ts";
 import { ConditionFailedSchema } from "../../gen/kvlab/v1/errors_pb.ts";
+import { systemEnvironment } from "../../src/client/environment.ts";
+import { ForwardClock } from "../support/forward-clock.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { until } from "../support/until.ts";
 import { never, notApplied, requestForgotten, startToyServer, topologyOf, wrongNode } from "./toy-cluster.ts";
@@ -228,9 +230,12 @@ describe("a write", () => {
   });
 
   it("that nobody answers has an unknown outcome, and a read has none", { timeout }, async () => {
-    silence(() => {});
-    await assert.rejects(kv.put("a", "1", { deadlineMs: 300 }), failsWith("outcome-unknown"));
-    await assert.rejects(kv.get("a", { deadlineMs: 300 }), failsWith("deadline"));
+    const clock = new ForwardClock();
+    kv.close();
+    kv = new KvClient({ routers: router.address }, { ...systemEnvironment, clock });
+    silence(() => clock.forward(20_000));
+    await assert.rejects(kv.put("a", "1", { deadlineMs: 20_000 }), failsWith("outcome-unknown"));
+    await assert.rejects(kv.get("a", { deadlineMs: 20_000 }), failsWith("deadline"));
   });
 
   it("whose condition fails is not repeated", { timeout }, async () => {

@@ -9,15 +9,20 @@ import {
   type WatchRequest,
 } from "../../gen/kvlab/v1/data_pb.ts";
 import { HistoryLostSchema } from "../../gen/kvlab/v1/errors_pb.ts";
+import { systemEnvironment } from "../../src/client/environment.ts";
+import { ForwardClock } from "../support/forward-clock.ts";
 import { until } from "../support/until.ts";
 import { never, startToyServer, type ToyServer, topologyOf } from "./toy-cluster.ts";
 
 const timeout = 30_000;
 
-async function withServer(run: (kv: KvClient, server: ToyServer) => Promise<void>): Promise<void> {
+async function withServer(
+  run: (kv: KvClient, server: ToyServer) => Promise<void>,
+  clock = systemEnvironment.clock,
+): Promise<void> {
   const server = await startToyServer();
   server.tell(topologyOf({ g: server.address }));
-  const kv = new KvClient({ routers: server.address });
+  const kv = new KvClient({ routers: server.address }, { ...systemEnvironment, clock });
   try {
     await run(kv, server);
   } finally {
@@ -193,11 +198,12 @@ describe("a watch", () => {
     }),
   );
 
-  it("has no deadline for the first answer of a group that is new", { timeout }, () =>
-    withServer(async (kv, server) => {
+  it("has no deadline for the first answer of a group that is new", { timeout }, () => {
+    const clock = new ForwardClock();
+    return withServer(async (kv, server) => {
       const isAsked = Promise.withResolvers<void>();
       const slow = Promise.withResolvers<void>();
-      const deadlineMs = 300;
+      const deadlineMs = 20_000;
       const watch = kv.watch({ deadlineMs });
       await watch.ready();
       server.watch = async function* (_request, signal) {
@@ -209,11 +215,12 @@ describe("a watch", () => {
       server.tell(topologyOf({ g: server.address, new: server.address }));
       const telling = take(watch, 1);
       await isAsked.promise;
-      setTimeout(slow.resolve, 2 * deadlineMs);
+      clock.forward(2 * deadlineMs);
+      slow.resolve();
       const [event] = await telling;
       assert.equal(event?.key, "n");
-    }),
-  );
+    }, clock);
+  });
 
   it("begins now also in a group that it hears of before all have answered", { timeout }, () =>
     withServer(async (kv, server) => {
