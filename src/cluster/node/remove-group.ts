@@ -1,4 +1,4 @@
-import { type Clock, withTimeout } from "../../common/clock.ts";
+import type { Clock } from "../../common/clock.ts";
 import { type Access, type Coordination, CoordinationError } from "../../coordination/coordination.ts";
 import { withLock } from "../membership/zk-lock.ts";
 import { groupLogsRegister, groupStateRegister, ringRegister } from "../metadata/cas-register.ts";
@@ -6,14 +6,11 @@ import type { GroupView, RingState, Topology } from "../metadata/model.ts";
 import { OperationError, refused } from "../metadata/operation-error.ts";
 import { dataLockPath, groupPath, groupStatePath, parseNumber } from "../metadata/paths.ts";
 import { retryOnConnectionLoss, type Task } from "../metadata/retry-on-connection-loss.ts";
-import { placeOfGroup, primaryOf } from "../ring/placement.ts";
+import { placeOfGroup } from "../ring/placement.ts";
 import { requireGroup } from "../ring/require.ts";
 import { removed } from "../ring/ring-change.ts";
 import { updateRing } from "../ring/update-ring.ts";
-import type { AskReport } from "./ring-status.ts";
-
-/** Longest wait for what a primary reports. */
-const reportTimeoutMs = 2000;
+import { type AskReport, reportOf } from "./group-report.ts";
 
 export interface RemoveGroupOptions {
   readonly topology: Topology;
@@ -96,23 +93,17 @@ function checkPlace(ring: RingState, name: string): void {
   throw refused(`group "${name}" ${why}`);
 }
 
-/** Says what stands in the way of removing a group with live nodes. Errors: refused, unavailable. */
-async function refuseLive({ name, nodes, ...rest }: GroupView, options: RemoveGroupOptions): Promise<never> {
-  const { clock, askReport, signal } = options;
-  const address = primaryOf({ name, nodes, ...rest })?.address;
-  const report =
-    address === undefined
-      ? undefined
-      : await withTimeout(clock, reportTimeoutMs, signal, (given) => askReport(address, name, given)).catch(
-          () => undefined,
-        );
+/** Says what stands in the way of removing a group with live nodes. Errors: refused. */
+async function refuseLive(group: GroupView, options: RemoveGroupOptions): Promise<never> {
+  const { name, nodes } = group;
+  const report = await reportOf(group, options, options.signal);
   if (report !== undefined && report.keys > 0) {
     throw refused(
       `group "${name}" holds ${report.keys} keys; those that have moved are removed in a while, and others are none of ` +
         "this ring: stop its nodes if they are not needed",
     );
   }
-  const shown = nodes.map(({ number, address: at }) => `${number} (${at})`);
+  const shown = nodes.map(({ number, address }) => `${number} (${address})`);
   throw refused(stopFirst(name, shown));
 }
 

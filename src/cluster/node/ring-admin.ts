@@ -20,7 +20,8 @@ import {
   withdrawn,
 } from "../ring/ring-change.ts";
 import { type RingUpdate, untilRingSeen, updateRing } from "../ring/update-ring.ts";
-import { type AskReport, allMoves, movesBetween, type RingStatus, ringStatus } from "./ring-status.ts";
+import type { AskReport } from "./group-report.ts";
+import { allMoves, movesBetween, type RingStatus, ringStatus } from "./ring-status.ts";
 
 /** Longest wait until this process sees its own change of the ring. */
 const seenTimeoutMs = 2000;

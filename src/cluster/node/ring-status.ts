@@ -1,24 +1,9 @@
-import type { Address } from "../../common/address.ts";
-import { type Clock, withTimeout } from "../../common/clock.ts";
+import type { Clock } from "../../common/clock.ts";
 import type { RingShape, RingState, Topology } from "../metadata/model.ts";
 import { ChangingRing, isSameMove, type Move, type MoveShare } from "../ring/changing-ring.ts";
 import type { MoveProgress } from "../ring/move-progress.ts";
-import { type GroupPlace, hashRingOf, placementOf, placeOfGroup, primaryOf } from "../ring/placement.ts";
-
-/** Longest wait for what a primary reports. */
-const reportTimeoutMs = 2000;
-
-/** What the primary of a group reports. */
-export interface GroupReport {
-  readonly keys: number;
-  /** Of its log, without what compaction would remove. */
-  readonly bytes: number;
-  /** The moves to its group. */
-  readonly moves: readonly MoveProgress[];
-}
-
-/** Asks the node at an address, which is the primary of a group, for its report. */
-export type AskReport = (address: Address, group: string, signal: AbortSignal) => Promise<GroupReport>;
+import { type GroupPlace, hashRingOf, placementOf, placeOfGroup } from "../ring/placement.ts";
+import { type AskReport, type GroupReport, reportOf } from "./group-report.ts";
 
 /** A group, as far as the ring is concerned. */
 export interface RingGroup {
@@ -53,7 +38,7 @@ export interface RingStatus {
 
 /** Looks at the ring of a topology, and asks the primaries for their part. */
 export async function ringStatus(
-  { clock, askReport }: { readonly clock: Clock; readonly askReport: AskReport },
+  options: { readonly clock: Clock; readonly askReport: AskReport },
   topology: Topology,
   ring: RingState,
   signal: AbortSignal,
@@ -62,13 +47,7 @@ export async function ringStatus(
     ...new Set([...topology.groups.keys(), ...ring.groups, ...(ring.change?.groups ?? [])]),
   ].sort();
   const reports = await Promise.all(
-    names.map(async (name) => {
-      const address = primaryOf(topology.groups.get(name))?.address;
-      if (address === undefined) return undefined;
-      return await withTimeout(clock, reportTimeoutMs, signal, (given) =>
-        askReport(address, name, given),
-      ).catch(() => undefined);
-    }),
+    names.map((name) => reportOf(topology.groups.get(name), options, signal)),
   );
   const shares = placementOf(ring).shares();
   const nextShares = hashRingOf(ring.change ?? ring).shares();

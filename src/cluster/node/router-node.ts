@@ -18,6 +18,7 @@ import { groupRegister } from "../replication/group-register.ts";
 import { type PeerAt, type SilenceReport, withinCluster } from "../replication/peer.ts";
 import { requireGroup, requireNode, requirePrimary } from "../ring/require.ts";
 import type { Pace } from "../ring/ring-change.ts";
+import type { AskReport } from "./group-report.ts";
 import { removeGroup } from "./remove-group.ts";
 import {
   type AbortedChange,
@@ -26,7 +27,7 @@ import {
   RingAdmin,
   type WithdrawnChanges,
 } from "./ring-admin.ts";
-import type { AskReport, RingStatus } from "./ring-status.ts";
+import type { RingStatus } from "./ring-status.ts";
 
 export interface RouterNodeOptions {
   readonly openSession: OpenSession;

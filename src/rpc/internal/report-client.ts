@@ -1,6 +1,6 @@
 import { createClient, type Transport } from "@connectrpc/connect";
 import { DataService } from "../../../gen/kvlab/v1/data_pb.ts";
-import type { AskReport } from "../../cluster/node/ring-status.ts";
+import type { AskReport } from "../../cluster/node/group-report.ts";
 import type { Address } from "../../common/address.ts";
 import { fromMoveProgress } from "../progress-messages.ts";
 
