@@ -8,7 +8,14 @@ import { OperationError, refused } from "../metadata/operation-error.ts";
 import type { TopologySource } from "../metadata/topology.ts";
 import type { MisplacedKeys, PeerAt } from "../replication/peer.ts";
 import type { MoveShare } from "../ring/changing-ring.ts";
-import { noPrimaryReason, placementOf, placeOfGroup, primaryOf } from "../ring/placement.ts";
+import {
+  allMoves,
+  movesBetween,
+  noPrimaryReason,
+  placementOf,
+  placeOfGroup,
+  primaryOf,
+} from "../ring/placement.ts";
 import { requireGroup } from "../ring/require.ts";
 import {
   aborted,
@@ -21,7 +28,7 @@ import {
 } from "../ring/ring-change.ts";
 import { type RingUpdate, untilRingSeen, updateRing } from "../ring/update-ring.ts";
 import type { AskReport } from "./group-report.ts";
-import { allMoves, movesBetween, type RingStatus, ringStatus } from "./ring-status.ts";
+import { type RingStatus, ringStatus } from "./ring-status.ts";
 
 /** Longest wait until this process sees its own change of the ring. */
 const seenTimeoutMs = 2000;

@@ -1,8 +1,8 @@
 import type { Clock } from "../../common/clock.ts";
-import type { RingShape, RingState, Topology } from "../metadata/model.ts";
-import { ChangingRing, isSameMove, type Move, type MoveShare } from "../ring/changing-ring.ts";
+import type { RingState, Topology } from "../metadata/model.ts";
+import { isSameMove, type Move, type MoveShare } from "../ring/changing-ring.ts";
 import type { MoveProgress } from "../ring/move-progress.ts";
-import { type GroupPlace, hashRingOf, placementOf, placeOfGroup } from "../ring/placement.ts";
+import { allMoves, type GroupPlace, hashRingOf, placementOf, placeOfGroup } from "../ring/placement.ts";
 import { type AskReport, type GroupReport, reportOf } from "./group-report.ts";
 
 /** A group, as far as the ring is concerned. */
@@ -73,14 +73,4 @@ export async function ringStatus(
 function pointsOf({ change, ...present }: RingState, group: string): number {
   const shape = [present, change].find((each) => each?.groups.includes(group));
   return shape === undefined ? 0 : shape.virtualNodes + 1;
-}
-
-/** All moves of the change under way, those that have ended too. */
-export function allMoves(ring: RingState): readonly MoveShare[] {
-  return ring.change === undefined ? [] : movesBetween(ring, ring.change);
-}
-
-/** The moves from one ring to another. */
-export function movesBetween(present: RingShape, next: RingShape): readonly MoveShare[] {
-  return new ChangingRing(hashRingOf(present), hashRingOf(next)).moves();
 }

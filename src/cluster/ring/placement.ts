@@ -8,7 +8,7 @@ import {
   type Topology,
 } from "../metadata/model.ts";
 import type { Owner } from "../metadata/operation-error.ts";
-import { ChangingRing } from "./changing-ring.ts";
+import { ChangingRing, type MoveShare } from "./changing-ring.ts";
 import { HashRing } from "./hash-ring.ts";
 
 const placements = new WeakMap<RingState, ChangingRing>();
@@ -28,6 +28,16 @@ export function placementOf(state: RingState): ChangingRing {
 
 export function hashRingOf({ groups, virtualNodes }: RingShape): HashRing {
   return new HashRing(groups, { virtualNodes });
+}
+
+/** All moves of the change under way, those that have ended too. */
+export function allMoves(ring: RingState): readonly MoveShare[] {
+  return ring.change === undefined ? [] : movesBetween(ring, ring.change);
+}
+
+/** The moves from one ring to another. */
+export function movesBetween(present: RingShape, next: RingShape): readonly MoveShare[] {
+  return new ChangingRing(hashRingOf(present), hashRingOf(next)).moves();
 }
 
 /** The group and primary of a key. Undefined while no group is in the ring. */

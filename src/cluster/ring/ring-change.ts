@@ -2,9 +2,9 @@ import { formatRingState } from "../metadata/codec.ts";
 import type { RemovedGroup, RingChange, RingRequest, RingShape, RingState } from "../metadata/model.ts";
 import { OperationError, refused } from "../metadata/operation-error.ts";
 import { groupNameAllowed, isGroupName } from "../metadata/paths.ts";
-import { ChangingRing, type Move } from "./changing-ring.ts";
+import type { Move } from "./changing-ring.ts";
 import { virtualNodesMax } from "./hash-ring.ts";
-import { hashRingOf, placementOf } from "./placement.ts";
+import { movesBetween, placementOf } from "./placement.ts";
 
 /** Most requests that wait behind a change. */
 export const queuedRequestsMax = 16;
@@ -265,7 +265,7 @@ function checkRequest(request: RingRequest): void {
  */
 function checkFits(ring: RingState, present: RingShape, next: RingShape): void {
   if (!ring.written) return;
-  const done = new ChangingRing(hashRingOf(present), hashRingOf(next)).moves();
+  const done = movesBetween(present, next);
   const { virtualNodes, groups } = next;
   const change: RingChange = { id: ring.version, virtualNodes, groups, done, paused: false };
   const { length } = formatRingState({ ...ring, groups: present.groups, change });
