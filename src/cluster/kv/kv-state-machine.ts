@@ -130,7 +130,10 @@ export class KvStateMachine {
     }
   }
 
-  /** Opens a scan of the last committed values of the keys that this group serves. Errors: unavailable, exhausted. Errors of its steps: scan-overrun. */
+  /**
+   * Opens a scan of the last committed values of the keys that this group serves. Errors: unavailable, exhausted. Errors
+   * of its steps: scan-overrun.
+   */
   async scan(range: KeyRange, signal: AbortSignal): Promise<GroupScan> {
     const calledMs = this.#clock.wallMs();
     for (;;) {

@@ -16,8 +16,10 @@ const tellAfterMs = 3000;
  * before it, so that a release wakes one of them (the lock recipe of ZooKeeper's documentation). What others have put
  * there, by its name or since it is persistent, counts for nothing.
  *
- * `who` stands in the node, for those who wait. The lock is given back whatever `work` does, and goes with the session. `work` is not stopped then: its calls fail,
- * and its writes must be compare-and-set, since a process that was paused may write after it has lost the lock.
+ * `who` stands in the node, for those who wait. The lock is given back whatever `work` does, and goes with the session.
+ * `work` is not stopped then: its calls fail, and its writes must be compare-and-set, since a process that was paused may
+ * write after it has lost the lock.
+ *
  * The marker in a node's data tells the node of this call from all others, when the answer to its creation was lost.
  */
 export async function withLock<T>(task: Task, path: string, who: string, work: () => Promise<T>): Promise<T> {

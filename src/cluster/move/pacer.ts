@@ -21,7 +21,7 @@ export interface PacerOptions {
 export class Pacer {
   readonly #options: PacerOptions;
   #restUntilMs = 0;
-  /** When the last step began. */
+  /** Calls of clients that had come when the last step began. */
   #callCount = 0;
 
   constructor(options: PacerOptions) {

@@ -89,7 +89,7 @@ export class DataNode {
   readonly #places = new Listeners<boolean>();
   /** Set while this node is the primary, as far as it knows. */
   #machine: KvStateMachine | undefined;
-  /** As well. */
+  /** Set while this node is the primary, as well. */
   #moves: GroupMoves | undefined;
 
   constructor(options: DataNodeOptions) {

@@ -15,7 +15,7 @@ export function memberKey(member: Member): string {
 /**
  * The state of a change of the set. `settled`: there is none, and the group's state is known. `pending`: the
  * compare-and-set is in flight. `uncertain`: its outcome is not known, and the group's state is read until it is. In the
- * last two cases the group's state is either `known` or the result of `transition`.
+ * last two cases the set is either the known one, of the state with this `version`, or `inSync`.
  */
 type Change =
   | { readonly kind: "settled" }
