@@ -1,15 +1,17 @@
 import { ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { ScanRequest, WatchRequest } from "../../../gen/kvlab/v1/data_pb.ts";
+import { classify } from "../../client/error-classification.ts";
 import type { ServerLink } from "../../client/servers.ts";
 import type { Topology } from "../../cluster/metadata/model.ts";
 import { OperationError } from "../../cluster/metadata/operation-error.ts";
 import type { TopologySource } from "../../cluster/metadata/topology.ts";
 import { requireGroup } from "../../cluster/ring/require.ts";
-import type { Clock } from "../../common/clock.ts";
+import { type Clock, sleep } from "../../common/clock.ts";
 import { withinDeadline } from "../deadline.ts";
 import { relayed, toConnectError } from "../errors.ts";
 import { scanAllGroups, watchAllGroups } from "./all-groups.ts";
 import { awaitPrimary } from "./primary-wait.ts";
+import { mayRepeat, retryMs } from "./repetition.ts";
 import { RouterCluster } from "./router-cluster.ts";
 
 /** Scan and Watch of a router: forwarded to the primary of the group that they name, or merged from all groups. */
@@ -41,16 +43,44 @@ export function forwardedStreamHandlers(
     },
   };
 
-  async function* relaying<T>({ asked, context, open }: Relay<T>): AsyncGenerator<T, void, void> {
+  async function* relaying<T>(relay: Relay<T>): AsyncGenerator<T, void, void> {
     try {
-      const groupIn = (topology: Topology) => groupAsked(topology, asked);
-      const { group, address } = await withinDeadline(context, clock, (signal) =>
-        awaitPrimary(source, clock, groupIn, signal),
-      );
-      yield* open(serverAt(address), group);
+      yield* await withinDeadline(relay.context, clock, (signal) => begun(relay, signal));
     } catch (error) {
       throw error instanceof ConnectError ? relayed(error) : toConnectError(error);
     }
+  }
+
+  /**
+   * The stream, once it has its first answer. Until then nothing has been told, so it is opened again wherever a read would
+   * be repeated. `signal` ends that; the first answer itself may take as long as the stream.
+   */
+  async function begun<T>({ asked, open }: Relay<T>, signal: AbortSignal): Promise<AsyncIterable<T>> {
+    const groupIn = (topology: Topology) => groupAsked(topology, asked);
+    for (;;) {
+      const { group, address } = await awaitPrimary(source, clock, groupIn, signal);
+      const answers = open(serverAt(address), group)[Symbol.asyncIterator]();
+      try {
+        const first = await answers.next();
+        return withFirst(first, answers);
+      } catch (error) {
+        const failure = ConnectError.from(error);
+        const again = mayRepeat(failure, classify(failure), "read");
+        if (again) await sleep(clock, retryMs, signal);
+        if (!again || signal.aborted) throw failure;
+      }
+    }
+  }
+}
+
+async function* withFirst<T>(
+  first: IteratorResult<T>,
+  rest: AsyncIterator<T>,
+): AsyncGenerator<T, void, void> {
+  try {
+    for (let next = first; !next.done; next = await rest.next()) yield next.value;
+  } finally {
+    await rest.return?.();
   }
 }
 

@@ -15,7 +15,7 @@ import { NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import { type Attempt, toConnectError as errorIn, type Outcome } from "../../client/channel/channel.ts";
 import { Deadline } from "../../client/deadline.ts";
 import type { Connections } from "../../client/environment.ts";
-import { classify, type ErrorClass } from "../../client/error-classification.ts";
+import { classify } from "../../client/error-classification.ts";
 import type { Call } from "../../client/requests.ts";
 import { type ServerLink, Servers } from "../../client/servers.ts";
 import type { NodeView, Topology } from "../../cluster/metadata/model.ts";
@@ -34,14 +34,10 @@ import { pipeHandlers } from "../kv/pipe-service.ts";
 import { type CallEnd, type UnaryCalls, unaryHandlers } from "../kv/unary-calls.ts";
 import { forwardedStreamHandlers } from "./forwarded-streams.ts";
 import { awaitPrimary } from "./primary-wait.ts";
-
-/** Pause before a retry, which gives the topology time to change. */
-const retryMs = 50;
+import { type CallKind, mayRepeat, retryMs } from "./repetition.ts";
 
 /** What may be in flight to one data node, of reads and of writes. A node begins no more operations of one pipe. */
 const limits = { operationsMax: 256, bytesMax: 16 * 1024 * 1024 };
-
-type CallKind = "read" | "write" | "named write";
 
 export interface ForwarderOptions {
   readonly source: TopologySource;
@@ -210,13 +206,6 @@ function givenUp({ reason }: AbortSignal, { sent }: Attempt): ConnectError {
   const { rawMessage, code } = ConnectError.from(reason, Code.Canceled);
   const details = sent ? [] : [{ desc: NotAppliedSchema, value: {} }];
   return new ConnectError(rawMessage, code, undefined, details, reason);
-}
-
-function mayRepeat({ code }: ConnectError, { next, applied }: ErrorClass, kind: CallKind): boolean {
-  // "No such key" is an answer. And retries would add to the load of an overloaded server.
-  if (code === Code.NotFound || code === Code.ResourceExhausted) return false;
-  if (next !== "again") return next === "redirect";
-  return applied === "no" || kind !== "write";
 }
 
 function outcomeUnknown(group: string, cause: unknown): ConnectError {

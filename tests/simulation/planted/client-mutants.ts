@@ -144,7 +144,7 @@ export const clientMutants: readonly Mutant[] = [
     withinSeeds: 60,
     edits: [
       [
-        forwarder,
+        "rpc/forwarding/repetition.ts",
         'return applied === "no" || kind !== "write";',
         'return applied === "no" || kind.length > 0;',
       ],
