@@ -4,6 +4,9 @@ import { delimiter, join } from "node:path";
 
 /** What the tests need of the system, and the Debian package that brings it. */
 const needed = [
+  { what: "make", package: "make", present: () => onPath("make") },
+  { what: "a C++ compiler", package: "g++", present: () => onPath("g++") || onPath("c++") },
+  { what: "Python 3", package: "python3", present: () => onPath("python3") },
   { what: "ZooKeeper", package: "zookeeper", present: () => existsSync("/usr/share/java/zookeeper.jar") },
   { what: "Java", package: "default-jre-headless", present: () => onPath("java") },
   { what: "OpenSSL", package: "openssl", present: () => onPath("openssl") },

@@ -56,10 +56,10 @@ function prepare() {
     if (!installPackages({ development: true }))
       fail("npm could not install the packages; see its message above");
   }
-  if (!buildAddon())
-    fail("the package zookeeper could not be built; it needs make, a C++ compiler and python3");
   const stillMissing = installSystemPackages();
   if (stillMissing.length > 0) fail(`install first: ${stillMissing.join(", ")}`);
+  if (!buildAddon())
+    fail("the package zookeeper could not be built; it needs make, a C++ compiler and python3");
 }
 
 function fail(message) {
