@@ -1047,8 +1047,8 @@ export const RingOutcomeSchema: GenEnum<RingOutcome> = /*@__PURE__*/
  */
 export const AdminService: GenService<{
   /**
-   * Transfers the leadership of a group to an in-sync standby. No write is lost or refused: writes that arrive during
-   * the transfer wait for the new primary.
+   * Transfers the leadership of a group to an in-sync standby. No write is lost: writes that arrive during the transfer
+   * wait. Then the former primary refuses them as not applied, and routers and clients send them to the new one.
    * Errors: NOT_FOUND (no such group or live node), FAILED_PRECONDITION (the node is not in sync),
    * UNAVAILABLE (the group has no primary now, or ZooKeeper cannot be reached).
    *

@@ -19,7 +19,7 @@ export const transferCommand = routerCommand(
   {
     command: "kvlab transfer",
     summary:
-      "Makes an in-sync standby the primary of its group. No write is lost or refused: writes that arrive meanwhile wait.",
+      "Makes an in-sync standby the primary of its group. No write is lost: writes that arrive meanwhile wait for the new primary.",
     settings: {
       group,
       number: number({

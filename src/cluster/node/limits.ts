@@ -6,13 +6,13 @@ import { OperationError } from "../metadata/operation-error.ts";
 /** Longest time to live: 100 years, far below where milliseconds since 1970 lose their precision. */
 const ttlMsMax = 100 * 365 * 24 * 3600 * 1000;
 
-/** Throws `invalid` for a key that is too long. */
+/** Errors: invalid (the key is too long). */
 export function checkKey(key: string): void {
   const problem = problemWithKeyLength(key);
   if (problem !== undefined) throw new OperationError("invalid", problem);
 }
 
-/** Throws `invalid` for a value that is too long. */
+/** Errors: invalid (the value is too long). */
 export function checkValue(value: Uint8Array, valueBytesMax: number): void {
   if (value.length > valueBytesMax) {
     throw new OperationError(
@@ -22,7 +22,7 @@ export function checkValue(value: Uint8Array, valueBytesMax: number): void {
   }
 }
 
-/** Throws `invalid` for a batch with nothing in it, or with too much. `count`: of its compares and operations. */
+/** `count`: of the compares and operations of a batch. Errors: invalid (there are none, or too many). */
 export function checkBatchCount(count: number): void {
   if (count === 0) throw new OperationError("invalid", "the batch has no compares and no operations");
   if (count > batchOperationsMax) {
@@ -34,8 +34,8 @@ export function checkBatchCount(count: number): void {
 }
 
 /**
- * Throws `invalid` for a batch that is too large, or writes a key twice. A single write never is. What passes, with any
- * `valueBytesMax` up to `valueBytesLimit`, fits into a record of the log.
+ * What passes, with any `valueBytesMax` up to `valueBytesLimit`, fits into a record of the log. Errors: invalid (a batch is
+ * too large, or writes a key twice).
  */
 export function checkBatch(operations: readonly WriteOperation[], valueBytesMax: number): void {
   if (operations.length < 2) return;
@@ -60,7 +60,7 @@ export function checkBatch(operations: readonly WriteOperation[], valueBytesMax:
   }
 }
 
-/** Throws `invalid` for a time to live out of range. */
+/** Errors: invalid (the time to live is out of range). */
 export function checkTtl(ttlMs: number | bigint | undefined): void {
   if (ttlMs === undefined || (ttlMs >= 1 && ttlMs <= ttlMsMax)) return;
   throw new OperationError(
@@ -69,7 +69,7 @@ export function checkTtl(ttlMs: number | bigint | undefined): void {
   );
 }
 
-/** Throws `invalid` for a malformed request id. */
+/** Errors: invalid (the request id is malformed). */
 export function checkRequestId(id: string): void {
   if (/^[A-Za-z0-9_-]{1,64}$/.test(id)) return;
   throw new OperationError(

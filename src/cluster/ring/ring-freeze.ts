@@ -22,7 +22,7 @@ export class RingFreeze {
   readonly #options: RingFreezeOptions;
   readonly #register: CasRegister<RingState>;
   /** All first writes wait for the same change. */
-  #closing: Promise<void> | undefined;
+  #marking: Promise<void> | undefined;
 
   constructor(options: RingFreezeOptions) {
     this.#options = options;
@@ -32,13 +32,13 @@ export class RingFreeze {
 
   /** Resolves once this process sees a marked ring. Rejects when the ring cannot be marked now. */
   async freeze(): Promise<void> {
-    this.#closing ??= this.#close().finally(() => {
-      this.#closing = undefined;
+    this.#marking ??= this.#mark().finally(() => {
+      this.#marking = undefined;
     });
-    await this.#closing;
+    await this.#marking;
   }
 
-  async #close(): Promise<void> {
+  async #mark(): Promise<void> {
     const { after } = await updateRing(this.#register, (ring) =>
       ring.written ? ring : { ...ring, version: ring.version + 1, written: true },
     );
