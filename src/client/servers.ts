@@ -14,7 +14,7 @@ const replacedGraceMs = 1_000;
  * Maximum number of links. Beyond it, the least recently used link ends. Far more than groups of any cluster, so this only
  * concerns addresses that are made up.
  */
-const linksMax = 4096;
+const linksMax = 4_096;
 
 export interface ServersOptions {
   readonly connections: Connections;

@@ -39,7 +39,7 @@ export interface TransportOptions {
   readonly pingTimeoutMs?: number;
   /** A session without calls is closed after this time. Default 60,000. The listener waits longer. */
   readonly idleTimeoutMs?: number;
-  /** Maximum number of addresses to keep sessions for. The least recently used is forgotten. Default 256. */
+  /** Maximum number of addresses to keep sessions for. The least recently used is forgotten. Default 4,096. */
   readonly sessionsMax?: number;
 }
 
@@ -64,7 +64,7 @@ interface Entry {
 }
 
 export function createTransports(options: TransportOptions = {}): Transports {
-  const { sessionsMax = 256 } = options;
+  const { sessionsMax = 4_096 } = options;
   const entries = new Map<string, Entry>();
   const deadlines = new Deadlines(systemClock);
   const entryOf = (address: string | URL) => {
