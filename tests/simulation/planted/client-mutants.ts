@@ -85,7 +85,7 @@ export const clientMutants: readonly Mutant[] = [
   {
     name: "a watch from now on has a gap where keys move while it begins",
     promise: "a watch misses nothing in the middle",
-    withinSeeds: 250,
+    withinSeeds: 300,
     focus: ["ring virtual nodes"],
     edits: [[mergedWatch, "    this.#closeGaps();\n", ""]],
   },
