@@ -60,9 +60,17 @@ export const recoveryMutants: readonly Mutant[] = [
   {
     name: "a replica that was recovered in its earlier life does not rejoin",
     promise: "a group whose primary's machine is well is served",
-    withinSeeds: 300,
+    withinSeeds: 100,
     focus: ["lost group", "pause", "partition", "session expiry"],
-    edits: [["cluster/node/data-node.ts", "this.#joining.observe(view);", ""]],
+    edits: [
+      ["cluster/node/data-node.ts", "this.#joining.observe(view);", ""],
+      // Slow enough that the replica may register again meanwhile.
+      [
+        recovery,
+        "if (!register.connected) {",
+        "await new Promise<void>((resolve) => options.clock.timer(3000, resolve));\n  if (!register.connected) {",
+      ],
+    ],
   },
   {
     name: "a request that comes after a revision that was given up is carried out",
