@@ -49,7 +49,7 @@ export const moveMutants: readonly Mutant[] = [
   {
     name: "uncommitted records are copied",
     promise: "what is copied was committed",
-    withinSeeds: 60,
+    withinSeeds: 120,
     edits: [[source, "records.filter(({ seq }) => seq <= store.visible.seq)", "records"]],
   },
   {
