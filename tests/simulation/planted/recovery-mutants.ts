@@ -102,7 +102,7 @@ export const recoveryMutants: readonly Mutant[] = [
   {
     name: "whoever has the address of a replica tells where its log ends",
     promise: "the replica with most of the log is chosen",
-    withinSeeds: 300,
+    withinSeeds: 450,
     focus: ["lost group", "kill", "partition"],
     edits: [["cluster/node/peer-service.ts", "if (number !== 0 && (self", "if (number < 0 && (self"]],
   },
