@@ -127,8 +127,11 @@ async function load(run: Run, session: Session): Promise<Counts> {
       }
       if (interruption.aborted) break;
       // What comes through a pipe may pause for hours: then all that has come is to be in the store.
-      if (journal === undefined) await loader.flush();
-      if (journal === undefined || performance.now() - savedMs < saveEveryMs) continue;
+      if (journal === undefined) {
+        await loader.flush();
+        continue;
+      }
+      if (performance.now() - savedMs < saveEveryMs) continue;
       if (settledTo().start > from.start) await journal.save(settledTo());
       savedMs = performance.now();
     }
