@@ -208,7 +208,7 @@ export class MergedWatch implements WatchSource {
         const begun = position;
         position = { revision, epoch };
         const isFromNow = "fromNow" in begun && begun.fromNow;
-        if (isFromNow) this.#takenBefore.set(group, taken);
+        if (isFromNow) this.#beginAt(group, taken);
         const isFirst = this.#unanswered.delete(group);
         if (isFirst && !this.#positions.groups.has(group))
           this.#positions = after(this.#positions, group, position);
@@ -249,6 +249,18 @@ export class MergedWatch implements WatchSource {
     const answered = this.#answered.get(to) ?? Promise.withResolvers<void>();
     this.#answered.set(to, answered);
     await answered.promise;
+  }
+
+  /**
+   * Notes which keys a group had taken where a watch from now on begins. A group that had them is new to this view of the
+   * ring, if the change is: it must answer first as well, or it would be told from before its first keys.
+   */
+  #beginAt(group: string, taken: readonly KeysTaken[]): void {
+    this.#takenBefore.set(group, taken);
+    for (const { from, ringChange } of taken) {
+      const isNew = ringChange > this.#positions.ring.version && !this.#isGone(from, ringChange);
+      if (isNew && !this.#isComplete) this.#start(from, this.#placeOf(from, true));
+    }
   }
 
   /**

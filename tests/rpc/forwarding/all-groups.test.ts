@@ -134,6 +134,21 @@ for (const first of ["g", "h"]) {
   });
 }
 
+test("a group that a router does not know yet, and had keys of another one, is told from now on, too", async () => {
+  const { router, groups, clock, h } = twoLogs();
+  const i = new ToyLog(30n);
+  i.append(event("a", 31n));
+  groups.primaries.i = i;
+  // Its keys came to h before the watch begins, with those that were changed since.
+  h.accepted = [{ from: "i", revision: 31n, afterRevision: 15n, ringChange: 4n }];
+  clock.timer(1000, () => groups.ring(5, ["g", "h", "i"]));
+  const watch = router.watch();
+  const begun = positionsOf((await watch.next()).token).groups;
+  assert.deepEqual([begun.get("h")?.revision, begun.get("i")?.revision], [20n, 31n]);
+  i.append(event("b", 32n));
+  assert.deepEqual(shown(await watch.events()), ["b32"]);
+});
+
 test("after the token of a scan, which saw one group before and one after keys moved, changes come in order", async () => {
   const { groups, clock, g, h } = twoLogs();
   h.accepted = [
