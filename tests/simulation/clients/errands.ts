@@ -79,13 +79,15 @@ export class Errands {
     };
   }
 
-  /** With at least one put, by whose value it can be told in the log. */
+  /** Mostly with a put, by whose value it can be told in the log. */
   #batch(): BatchOperation {
     const random = this.#random;
-    const [first = "", ...others] = random.shuffle(this.#uses.batchKeys);
+    const { batchKeys, deleting } = this.#uses;
+    const [first = "", ...others] = random.shuffle(batchKeys);
     const written = others.slice(0, random.below(3));
-    const writes = [this.#write(first, 1), ...written.map((key) => this.#write(key, 0.7))];
-    const compared = random.shuffle(this.#uses.batchKeys).slice(0, random.pick([0, 0, 0, 1, 2]));
+    const puts = deleting > 0 && random.chance(deleting) ? 0 : 0.7;
+    const writes = [this.#write(first, puts && 1), ...written.map((key) => this.#write(key, puts))];
+    const compared = random.shuffle(batchKeys).slice(0, random.pick([0, 0, 0, 1, 2]));
     const compares = compared.map((key) => ({ key, condition: this.#condition(key) }));
     return { kind: "batch", compares, writes: random.shuffle(writes), result: undefined };
   }

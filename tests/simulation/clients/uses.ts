@@ -11,6 +11,8 @@ export interface Uses {
   readonly expiring: number;
   /** Part of the batches that are named by the program, which sends them anew when their outcome is not known. */
   readonly named: number;
+  /** Part of the batches that only delete. */
+  readonly deleting: number;
   /** Part of the clients that are programs of other people: they send each call to a router once, without a name. */
   readonly bare: number;
   /** Part of the answers with which a connection breaks. */
@@ -52,6 +54,7 @@ export function usesOf(seed: number, groups: number, keyCount: number): Uses {
     watchers: random.pick([0, 1, 2, 3]),
     bare: random.pick([0, 0.3, 0.6]),
     breaks: random.pick([0, 0.02, 0.1]),
+    deleting: random.pick([0, 0, 0, 0.3]),
   };
   return { ...uses, forgets: uses.requestsMax < 100_000 };
 }
