@@ -76,6 +76,12 @@ export const keyMutants: readonly Mutant[] = [
     ],
   },
   {
+    name: "a named batch that finds no key to delete leaves no record",
+    promise: "a request is carried out once, whichever of its attempts comes first",
+    withinSeeds: 100,
+    edits: [[plan, " || (requestId !== undefined && operations.length > 0)", ""]],
+  },
+  {
     name: "a repeated request is judged by its conditions again",
     promise: "a repeated request has its first answer",
     withinSeeds: 10,
