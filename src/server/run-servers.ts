@@ -8,6 +8,7 @@ import { NOT_ALLOWED, SERVER_FAILED } from "../settings/exit-codes.ts";
 import { SettingError } from "../settings/read-settings.ts";
 import { ExitError } from "../settings/run-main.ts";
 import { ForeignLog } from "./data-server.ts";
+import { limitGarbage } from "./limit-garbage.ts";
 import type { Server } from "./server.ts";
 
 // Used by all entry points that run servers.
@@ -24,6 +25,7 @@ export function logger(who = ""): (message: string) => void {
  * process at once. Rejects with an ExitError of the failure, or with the SettingError that `start` rejects with.
  */
 export async function runServers(start: (servers: Server[]) => Promise<void>): Promise<void> {
+  limitGarbage();
   const servers: Server[] = [];
   const stopSignal = nextStopSignal();
   try {

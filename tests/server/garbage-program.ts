@@ -1,0 +1,27 @@
+import process from "node:process";
+import { getHeapSpaceStatistics } from "node:v8";
+import { limitGarbage } from "../../src/server/limit-garbage.ts";
+
+/** What is alive of the young generation: enough that V8 lets it grow. */
+const alive: number[][] = [];
+
+/** Makes so much garbage that V8 collects it many times. */
+function makeGarbage(): void {
+  for (let i = 0; i < 100_000; i++) {
+    alive.push(new Array<number>(1000).fill(i));
+    if (alive.length > 4000) alive.splice(0, 2000);
+  }
+}
+
+function youngBytes(): number {
+  return getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space")?.space_size ?? 0;
+}
+
+/** As modules do that are loaded. */
+const modules: object[] = [];
+while (youngBytes() < 32 * 1024 * 1024)
+  modules.push({ name: `m${modules.length}`, imports: [modules.length] });
+const before = youngBytes();
+limitGarbage();
+makeGarbage();
+process.stdout.write(JSON.stringify({ before, after: youngBytes() }));
