@@ -37,7 +37,7 @@ export class Errands {
   }
 
   next(): Errand {
-    const { mix, keys, expiring, named } = this.#uses;
+    const { mix, keys, expiring, named, deleting } = this.#uses;
     const random = this.#random;
     const kind = pickBy(random, mix);
     const operation = this.#operation(kind, random.pick(keys));
@@ -46,7 +46,10 @@ export class Errands {
     const isNamed = operation.kind === "batch" && !this.#uses.forgets && random.chance(named);
     if (!isNamed) return { operation, ttlMs, request: undefined };
     const request = `r${this.#name}-${++this.#written}`;
-    return { operation: { ...operation, request }, ttlMs, request };
+    // Told in the log by its name; what has neither a name nor a put, by nothing.
+    const onlyDeletes = deleting > 0 && random.chance(deleting);
+    const writes = onlyDeletes ? operation.writes.map(({ key }) => deleteOf(key)) : operation.writes;
+    return { operation: { ...operation, writes, request }, ttlMs, request };
   }
 
   /** A get or a put that tells whether a key can be used. */
@@ -79,22 +82,20 @@ export class Errands {
     };
   }
 
-  /** Mostly with a put, by whose value it can be told in the log. */
+  /** With at least one put, by whose value it can be told in the log. */
   #batch(): BatchOperation {
     const random = this.#random;
-    const { batchKeys, deleting } = this.#uses;
-    const [first = "", ...others] = random.shuffle(batchKeys);
+    const [first = "", ...others] = random.shuffle(this.#uses.batchKeys);
     const written = others.slice(0, random.below(3));
-    const puts = deleting > 0 && random.chance(deleting) ? 0 : 0.7;
-    const writes = [this.#write(first, puts && 1), ...written.map((key) => this.#write(key, puts))];
-    const compared = random.shuffle(batchKeys).slice(0, random.pick([0, 0, 0, 1, 2]));
+    const writes = [this.#write(first, 1), ...written.map((key) => this.#write(key, 0.7))];
+    const compared = random.shuffle(this.#uses.batchKeys).slice(0, random.pick([0, 0, 0, 1, 2]));
     const compares = compared.map((key) => ({ key, condition: this.#condition(key) }));
     return { kind: "batch", compares, writes: random.shuffle(writes), result: undefined };
   }
 
   #write(key: string, puts: number): BatchWrite {
     if (this.#random.chance(puts)) return { kind: "put", key, value: this.#value() };
-    return { kind: "delete", key };
+    return deleteOf(key);
   }
 
   /** Mostly one that holds, as far as is known. */
@@ -140,6 +141,10 @@ export function keysOf(operation: StoreOperation | ScanOperation): readonly stri
 
 function revisionAfter({ kind, result }: KeyOperation): number {
   return kind === "delete" || result === undefined || result === "not-found" ? 0 : result.revision;
+}
+
+function deleteOf(key: string): BatchWrite {
+  return { kind: "delete", key };
 }
 
 function pickBy(random: Random, mix: Uses["mix"]): CallKind {

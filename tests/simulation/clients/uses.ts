@@ -11,7 +11,7 @@ export interface Uses {
   readonly expiring: number;
   /** Part of the batches that are named by the program, which sends them anew when their outcome is not known. */
   readonly named: number;
-  /** Part of the batches that only delete. */
+  /** Part of the named batches that only delete. */
   readonly deleting: number;
   /** Part of the clients that are programs of other people: they send each call to a router once, without a name. */
   readonly bare: number;
