@@ -68,3 +68,24 @@ test("another import uses other request ids for the same lines", async () => {
   const second = await run(25_000, "i2");
   for (const name of first.names.keys()) assert.ok(!second.names.has(name));
 });
+
+test("the last line of a key holds, also when the key has changed hands in between", async () => {
+  const stored = new Map<string, unknown>();
+  let owner = "a";
+  const client: Pick<KvClient, "batch" | "locate"> = {
+    locate: async (key) => ({ group: key === "k" ? owner : "b" }) as never,
+    batch: async (steps) => {
+      for (const step of steps) if ("put" in step) stored.set(step.put, step.value);
+      return { revision: 1 };
+    },
+  };
+  const loader = new Loader(client, () => assert.fail("no line is bad"), "i1");
+  const [first, second, third] = puts;
+  assert.ok(first && second && third);
+  await loader.add({ ...first, step: { put: "other", value: "1" } });
+  await loader.add({ ...second, step: { put: "k", value: "old" } });
+  owner = "b";
+  await loader.add({ ...third, step: { put: "k", value: "new" } });
+  await loader.settle();
+  assert.equal(stored.get("k"), "new");
+});

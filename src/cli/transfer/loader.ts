@@ -122,6 +122,9 @@ export class Loader {
 
   /** A batch of the group that has room for the line. */
   async #batchFor(group: string, { line, step }: PutLine): Promise<Batch> {
+    // An earlier line of a key that has changed hands since waits in the batch of its former group.
+    for (const [other, batch] of this.#open)
+      if (other !== group && batch.puts.has(step.put)) await this.#send(other, batch);
     const open = this.#open.get(group);
     if (open !== undefined) {
       const { puts, bytes } = open;
