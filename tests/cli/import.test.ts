@@ -272,6 +272,23 @@ describe("kvlab import", () => {
     assert.match(stopped.stderr, /everything before line 501: --from-line 501 goes on\n$/);
   });
 
+  it("leaves no journal of an import that is finished, also when that could be written no more", {
+    timeout,
+  }, async () => {
+    const { content } = manyLines("p:", 3);
+    const [first, second, third] = content.split("\n");
+    await writeFile(file, [first, second, "bad"].join("\n"));
+    assert.equal((await runKvlab(importing(file))).exitCode, 2);
+    assert.equal(lineOf(file), 3);
+    await writeFile(file, [first, second, third].join("\n"));
+    await mkdir(`${file}.kvlab-import.new`);
+    const { exitCode, stderr } = await runKvlab(importing(file, "--quiet"));
+    assert.deepEqual([exitCode, lineOf(file)], [0, 0], stderr);
+    await rm(`${file}.kvlab-import.new`, { recursive: true });
+    const again = await runKvlab(importing(file, "--json"));
+    assert.equal(JSON.parse(again.stdout).imported, 3);
+  });
+
   it("does not continue in another file or another cluster", { timeout }, async () => {
     const { content } = manyLines("o:", 10);
     await writeFile(file, `${content}bad\n`);

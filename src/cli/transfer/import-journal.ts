@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { open, readFile, rename, rm } from "node:fs/promises";
+import { messageOf } from "../../common/message-of.ts";
 import { NOT_ALLOWED } from "../../settings/exit-codes.ts";
 import { ExitError } from "../../settings/run-main.ts";
 import { unusable } from "./files.ts";
@@ -82,7 +83,13 @@ export async function openJournal(
       };
       await keep("written", () => replaceFile(path, `${JSON.stringify(entry)}\n`));
     },
-    remove: () => keep("removed", () => rm(path, { force: true })),
+    // Also one that could be written no more: the next import of this file would begin in its middle.
+    async remove() {
+      await rm(`${path}.new`, { force: true }).catch(() => {});
+      await rm(path, { force: true }).catch((error) => {
+        tell(`${path} cannot be removed (${messageOf(error)}): the next import of ${file} needs --restart`);
+      });
+    },
   };
 }
 
