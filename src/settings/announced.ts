@@ -37,10 +37,19 @@ export function hostOf(serverip: string): string | undefined {
 
 /** The first address that is not loopback, IPv4 if there is one. */
 export function firstOuterAddress(): string | undefined {
-  const outer = Object.values(networkInterfaces())
+  const outer = Object.values(shownInterfaces())
     .flatMap((list) => list ?? [])
     .filter(({ internal, address }) => !internal && parseAddress(joinHostPort(address, 1)) !== undefined);
   return (outer.find(({ family }) => family === "IPv4") ?? outer[0])?.address;
+}
+
+/** None where the system hides them: from a systemd unit without AF_NETLINK, or on Android. */
+function shownInterfaces(): ReturnType<typeof networkInterfaces> {
+  try {
+    return networkInterfaces();
+  } catch {
+    return {};
+  }
 }
 
 /** Whether it means all addresses of the machine, in any notation. */
