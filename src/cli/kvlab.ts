@@ -79,7 +79,15 @@ export function kvlab(serverCommands: readonly Command[]): (input: SettingsInput
 }
 
 async function runCommand(commands: readonly Command[], { args, env }: SettingsInput): Promise<number> {
-  for (const argument of args) refuseUndecodable(`the argument ${quoted(argument)}`, argument);
+  for (const [index, argument] of args.entries()) {
+    const secret = secretFlags(commands).find(
+      (flag) => args[index - 1] === flag || argument.startsWith(`${flag}=`),
+    );
+    refuseUndecodable(
+      secret === undefined ? `the argument ${quoted(argument)}` : `the value of ${secret}`,
+      argument,
+    );
+  }
   const [first, ...rest] = args;
   if (first === undefined || first === "--help" || first === "-h")
     throw new HelpRequested(overview(commands));
@@ -96,6 +104,12 @@ async function runCommand(commands: readonly Command[], { args, env }: SettingsI
   return command.run({ args: args.slice(command.words.length), env }).catch((reason) => {
     throw foreseen(reason);
   });
+}
+
+/** The settings whose values are never shown, as arguments. */
+function secretFlags(commands: readonly Command[]): string[] {
+  const settings = commands.flatMap(({ program }) => Object.entries(program.settings));
+  return settings.flatMap(([name, { secret }]) => (secret ? [`--${name}`] : []));
 }
 
 /** Whether this was to be another command: `ring` takes no operand, so `ring ad` is none of its command lines. */

@@ -71,6 +71,18 @@ describe("the kvlab command line", () => {
     }
   });
 
+  it("shows no secret that is not UTF-8", { timeout }, async () => {
+    for (const given of ['--zooauth "$secret"', '--zooauth="$secret"']) {
+      const [command, args] = commandFor(cli, []);
+      const script = `secret=$(printf 'me:hunter2\\377'); exec "$@" agent ${given}`;
+      const child = spawn("sh", ["-c", script, "sh", command, ...args], { stdio: "pipe" });
+      const [stderr, [exitCode]] = await Promise.all([text(child.stderr), once(child, "close")]);
+      assert.match(stderr, /^kvlab: the value of --zooauth has U\+FFFD, [^\n]*\n$/);
+      assert.ok(!stderr.includes("hunter2"));
+      assert.equal(exitCode, 2);
+    }
+  });
+
   it("ends with 2 on wrong usage, in one line", { timeout }, async () => {
     const usage: readonly [string[], string][] = [
       [["get"], "KEY must be given; allowed: any text"],
