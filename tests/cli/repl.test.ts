@@ -75,6 +75,16 @@ ok, revision 4
     assert.match(stderr, /^error: --router is not a known flag [^\n]*\n$/);
   });
 
+  it("ends with the exit code of a command that is no error", { timeout }, async () => {
+    const { groups } = toy.topology;
+    toy.topology.groups = groups.map((group) => ({ ...group, nodes: [], unavailable: "none is there" }));
+    try {
+      assert.equal((await repl("status\nput a 1\n")).exitCode, 3);
+    } finally {
+      toy.topology.groups = groups;
+    }
+  });
+
   it("stores values of millions of characters, quoted, escaped or neither", { timeout }, async () => {
     const characters = 1_500_000;
     const lines = [`put a "${"x".repeat(characters)}"`, `put b ${"\\n".repeat(characters / 2)}`];

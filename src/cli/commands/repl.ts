@@ -57,8 +57,8 @@ async function runRepl(session: Session): Promise<number> {
       return exitCode;
     }
     underWay = new AbortController();
-    const failed = await carryOut(lineOf(session, underWay.signal), line).then(() => 0, tell);
-    if (!terminal) exitCode ||= failed;
+    const code = await carryOut(lineOf(session, underWay.signal), line).catch(tell);
+    if (!terminal) exitCode ||= code;
     underWay = undefined;
     prompt();
   }
@@ -100,20 +100,21 @@ async function tell(reason: unknown): Promise<number> {
   return reason instanceof ExitError ? reason.exitCode : NOT_ALLOWED;
 }
 
-async function carryOut(session: Session, line: string): Promise<void> {
+/** Resolves to the exit code of the command. */
+async function carryOut(session: Session, line: string): Promise<number> {
   refuseUndecodable("the line", line);
   const [name, ...args] = splitWords(line);
-  if (name === undefined) return;
-  if (name === "help") return print(overview());
+  if (name === undefined) return 0;
+  if (name === "help") return await help();
   const found = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!found) {
     const allowed = [...Object.keys(commands), "help", "quit"].join(", ");
     throw new Error(`${JSON.stringify(name)} is not a command; allowed: ${allowed}`);
   }
-  await found.runIn(session, args);
+  return await found.runIn(session, args);
 }
 
-function overview(): string {
+async function help(): Promise<number> {
   const rows = Object.entries(commands).map(([name, { usage, program }]) => [
     `${name}${usage}`,
     firstSentence(program.summary),
@@ -124,5 +125,8 @@ function overview(): string {
   );
   const width = Math.max(...rows.map(([name = ""]) => name.length));
   const lines = rows.map(([name = "", meaning]) => `${name.padEnd(width)}  ${meaning}\n`);
-  return `${lines.join("")}Words with spaces go in '…' or "…"; a backslash escapes: \\n \\t \\" \\\\ \\u{1F600}.\n`;
+  await print(
+    `${lines.join("")}Words with spaces go in '…' or "…"; a backslash escapes: \\n \\t \\" \\\\ \\u{1F600}.\n`,
+  );
+  return 0;
 }
