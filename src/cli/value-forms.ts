@@ -49,11 +49,17 @@ function sequenceLength(bytes: Uint8Array, at: number): number {
   return length;
 }
 
-/** A value in readable form: text as it is, other bytes in base64. */
+/** A value in readable form: text as `harmless` has it, other bytes in base64. */
 export function readable(value: KvValue): string {
-  if (typeof value === "string") return value;
-  const base64 = () => Buffer.from(value).toString("base64");
-  return textOf(value) ?? `(${value.length} bytes that are not text, in base64) ${base64()}`;
+  const text = typeof value === "string" ? value : textOf(value);
+  if (text !== undefined) return harmless(text);
+  return `(${value.length} bytes that are not text, in base64) ${Buffer.from(value).toString("base64")}`;
+}
+
+/** Text that cannot control a terminal: of its control characters, tab and line feed stay. */
+export function harmless(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not come through
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, codePointOf);
 }
 
 const names: Readonly<Record<string, string>> = { "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r" };
@@ -62,8 +68,12 @@ function escaped(text: string): string {
   return text.replace(
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not come through
     /[\\\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
-    (char) => names[char] ?? `\\u{${char.charCodeAt(0).toString(16)}}`,
+    (char) => names[char] ?? codePointOf(char),
   );
+}
+
+function codePointOf(char: string): string {
+  return `\\u{${char.charCodeAt(0).toString(16)}}`;
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

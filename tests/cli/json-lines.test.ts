@@ -70,4 +70,14 @@ describe("a line of JSON", () => {
     for (const text of ["{", "[]", "null", "1", '{"b":1}']) assert.throws(() => of(text), BadLine, text);
     assert.throws(() => parse(Uint8Array.of(0x22, 0xff, 0x22)), /it is not UTF-8/);
   });
+
+  it("cannot control the terminal that its error is shown on", () => {
+    const controls = /\p{Cc}/u;
+    for (const text of ["\u001b[2J\u0007x", '{"\u009b2J": 1}'])
+      assert.throws(
+        () => of(text),
+        (error: Error) => !controls.test(error.message),
+        text,
+      );
+  });
 });

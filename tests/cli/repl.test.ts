@@ -130,6 +130,11 @@ ok, revision 4
     assert.equal((await repl("read bytes\n")).stdout, "(2 bytes that are not text, in base64) /wA=\n");
   });
 
+  it("shows text that cannot control the terminal", { timeout }, async () => {
+    toy.values.set("text", { case: "text", value: "a\u001b[2Jb\n\tc\r\u009b" });
+    assert.equal((await repl("read text\n")).stdout, "a\\u{1b}[2Jb\n\tc\\u{d}\\u{9b}\n");
+  });
+
   it("answers each line when it arrives", { timeout }, async () => {
     const [command, args] = commandFor(cli, ["repl", "--router", toy.url]);
     const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });

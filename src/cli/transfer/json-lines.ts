@@ -1,4 +1,6 @@
 import { valueBytesLimit } from "../../common/key-limits.ts";
+import { messageOf } from "../../common/message-of.ts";
+import { harmless } from "../value-forms.ts";
 
 /** One line of a file of JSON lines. */
 export interface Line {
@@ -15,9 +17,13 @@ export interface Line {
 /** Where a line begins. */
 export type LineStart = Pick<Line, "number" | "start">;
 
-/** What is wrong with a line. The caller, who knows the line's number and file, adds them. */
+/** What is wrong with a line, which it may quote. The caller, who knows the line's number and file, adds them. */
 export class BadLine extends Error {
   override readonly name = "BadLine";
+
+  constructor(message: string) {
+    super(harmless(message));
+  }
 }
 
 /** The longest value in JSON, where one byte may need several. */
@@ -92,6 +98,6 @@ function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new BadLine(`it is not JSON (${error instanceof Error ? error.message : error})`);
+    throw new BadLine(`it is not JSON (${messageOf(error)})`);
   }
 }
