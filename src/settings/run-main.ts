@@ -2,7 +2,7 @@ import { writeSync } from "node:fs";
 import process from "node:process";
 import { inspect } from "node:util";
 import { messageOf } from "../common/message-of.ts";
-import { NOT_ALLOWED, NOT_READ, OUTPUT_FAILED, UNFORESEEN } from "./exit-codes.ts";
+import { BROKE_OFF, NOT_ALLOWED, NOT_READ, OUTPUT_FAILED, UNFORESEEN } from "./exit-codes.ts";
 import { HelpRequested, SettingError, type SettingsInput } from "./read-settings.ts";
 
 /** Ends a program with one line on standard error and an exit code of its own. */
@@ -28,6 +28,18 @@ export async function print(output: string | Uint8Array): Promise<void> {
     if (isNotRead(error)) throw error;
     const message = `what was asked is done, but standard output cannot be written (${messageOf(error)})`;
     throw new ExitError(OUTPUT_FAILED, message, { cause: error });
+  }
+}
+
+/** As `print`, for a part of an output: when it cannot be written, the rest will be missing. */
+export async function printPart(output: string | Uint8Array): Promise<void> {
+  try {
+    await write(process.stdout, output);
+  } catch (error) {
+    if (isNotRead(error)) throw error;
+    throw new ExitError(BROKE_OFF, `standard output cannot be written (${messageOf(error)})`, {
+      cause: error,
+    });
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,7 +10,8 @@ import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { KvClient } from "../../src/client/index.ts";
 import { type EmbeddedCluster, startEmbeddedCluster } from "../support/embedded-cluster.ts";
-import { runKvlab } from "./run-kvlab.ts";
+import { commandFor } from "../support/run-program.ts";
+import { cli, runKvlab } from "./run-kvlab.ts";
 
 const timeout = 60_000;
 
@@ -92,6 +94,14 @@ describe("kvlab export", () => {
       [2, `kvlab: ${folder} is a folder; allowed: a file\n`],
     );
     assert.equal((await exporting(fifo, "--resume")).exitCode, 2);
+  });
+
+  it("has stopped before its end when standard output is full", { timeout }, async () => {
+    const [command, args] = commandFor(cli, ["export", "-", "--quiet", "--router", router]);
+    const child = spawn("sh", ["-c", 'exec "$@" > /dev/full', "sh", command, ...args], { stdio: "pipe" });
+    const [stderr, [exitCode]] = await Promise.all([text(child.stderr), once(child, "close")]);
+    assert.equal(exitCode, 6);
+    assert.match(stderr, /^kvlab: standard output cannot be written \([^\n]*\); [^\n]*\n$/);
   });
 
   it("leaves no file behind when no router answers, so that the same command can be tried again", {

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { constants } from "node:fs";
 import { type FileHandle, open, rm, stat } from "node:fs/promises";
 import { BROKE_OFF, INTERRUPTED, NOT_ALLOWED } from "../../settings/exit-codes.ts";
-import { ExitError, isNotRead, print } from "../../settings/run-main.ts";
+import { ExitError, isNotRead, print, printPart } from "../../settings/run-main.ts";
 import { toggle } from "../../settings/setting.ts";
 import { readClusterStatus } from "../cluster-status.ts";
 import { keyCommand } from "../command.ts";
@@ -80,7 +80,13 @@ const nothing = async () => {};
 
 function toStdout(resume: boolean): Target {
   if (resume) throw new ExitError(NOT_ALLOWED, "--resume is given without a FILE; allowed: with a FILE");
-  return { lines: bufferLines(print), after: undefined, how: anew, discardEmpty: nothing, close: nothing };
+  return {
+    lines: bufferLines(printPart),
+    after: undefined,
+    how: anew,
+    discardEmpty: nothing,
+    close: nothing,
+  };
 }
 
 /** A FIFO, a terminal or the like: it cannot be read again. */

@@ -8,7 +8,7 @@ import {
   verifyLog,
 } from "../../cluster/storage/tools/index.ts";
 import { NOT_ALLOWED, NOT_FOUND } from "../../settings/exit-codes.ts";
-import { ExitError, print } from "../../settings/run-main.ts";
+import { ExitError, print, printPart } from "../../settings/run-main.ts";
 import { text } from "../../settings/setting.ts";
 import { command } from "../command.ts";
 import { bufferLines } from "../output.ts";
@@ -57,7 +57,7 @@ export const dumpCommand = command(
     ],
   },
   async ({ file }) => {
-    const lines = bufferLines(print);
+    const lines = bufferLines(printPart);
     try {
       await ofLog(file, async () => {
         for await (const record of dumpLog(nodeDisk, file)) await lines.add(JSON.stringify(record));

@@ -1,5 +1,5 @@
 import { KvEntry } from "../../client/index.ts";
-import { print } from "../../settings/run-main.ts";
+import { printPart } from "../../settings/run-main.ts";
 import { number, optional, text, toggle } from "../../settings/setting.ts";
 import { keyCommand } from "../command.ts";
 import { brokenOff, told } from "../key-failure.ts";
@@ -53,7 +53,7 @@ export const scanCommand = keyCommand(
   async ({ "keys-only": keysOnly, json, ...options }, { client, signal }) => {
     const { prefix, start, end, after, limit, reverse } = options;
     const given = { prefix, start, end, after, limit, reverse, signal };
-    const lines = bufferLines(print);
+    const lines = bufferLines(printPart);
     let count = 0;
     const scan = async () => {
       for await (const entry of keysOnly ? client.scan({ ...given, keysOnly }) : client.scan(given)) {

@@ -1,7 +1,7 @@
 import process from "node:process";
 import { KvError, type KvEvent, type KvPrevious, type KvProgress } from "../../client/index.ts";
 import { SettingError } from "../../settings/read-settings.ts";
-import { print } from "../../settings/run-main.ts";
+import { isNotRead, printPart } from "../../settings/run-main.ts";
 import { optional, text, toggle } from "../../settings/setting.ts";
 import { keyCommand } from "../command.ts";
 import { brokenOff, keyFailure } from "../key-failure.ts";
@@ -56,16 +56,15 @@ export const watchCommand = keyCommand(
       watch.ready().then(begun, () => {});
       for await (const event of watch) {
         if (event.type !== "progress") {
-          await print(`${json ? eventJson(event) : eventLine(event)}\n`);
+          await printPart(`${json ? eventJson(event) : eventLine(event)}\n`);
           count++;
         }
         last = event;
       }
     } catch (reason) {
-      // Nobody reads the output any more.
-      if (!(reason instanceof KvError)) throw reason;
+      if (isNotRead(reason)) throw reason;
       if (last !== undefined) tell(`to go on from here: --after ${last.token}`);
-      if (signal.aborted) return 0;
+      if (signal.aborted && reason instanceof KvError) return 0;
       throw brokenOff(keyFailure("watch", "read", reason), count, "change", "printed");
     }
     return 0;
