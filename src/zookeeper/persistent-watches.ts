@@ -35,8 +35,10 @@ export class PersistentWatches {
       try {
         await this.#calls.perform(addWatchOperation(this.#chroot, path, mode, watch), options);
       } catch (error) {
-        // The server may have set it, for nobody.
-        if (ZooKeeperError.is(error, "ABORTED", "DEADLINE_EXCEEDED")) this.#release(path).catch(() => {});
+        // The server may have set it, for nobody; or has not, and other watches of the path count on it.
+        if (ZooKeeperError.is(error, "ABORTED", "DEADLINE_EXCEEDED", "THROTTLED")) {
+          this.#release(path).catch(() => {});
+        }
         throw error;
       }
     } else if (states.isOver) throw states.refusal("addWatch", path);
@@ -57,7 +59,8 @@ export class PersistentWatches {
       throw new ZooKeeperError("NO_WATCHER", `removeWatches ${path}: it has no such watch`, { path });
     }
     // Servers before 3.9 would remove the persistent ones too (ZOOKEEPER-4472), which tell the same.
-    if (!watches.hasPersistent(serverPath)) await this.#removeAtServer(path, type, options);
+    if (!watches.hasPersistent(serverPath) && !watches.isAsked(serverPath))
+      await this.#removeAtServer(path, type, options);
   }
 
   /** Takes back from the server what nobody here watches any more. */
@@ -65,6 +68,8 @@ export class PersistentWatches {
     const serverPath = addChroot(this.#chroot, path);
     const { watches } = this.#session;
     if (watches.hasPersistent(serverPath, "persistent-recursive")) return;
+    // The server hears of that one last.
+    if (watches.isAsked(serverPath)) return;
     if (watches.hasPersistent(serverPath, "persistent")) {
       // The recursive one has taken its place at servers before 3.9.
       await this.#calls.perform(addWatchOperation(this.#chroot, path, "persistent"), options);
@@ -72,7 +77,7 @@ export class PersistentWatches {
     }
     await this.#removeAtServer(path, "any", options);
     // The server has removed the one-shot watches with the persistent one, or had none as that told the same.
-    this.#session.renewOneShotWatches(serverPath);
+    this.#session.renewWatches(serverPath);
   }
 
   async #removeAtServer(

@@ -97,6 +97,33 @@ describe("ZooKeeper client, a server on a script", { timeout: 60_000 }, () => {
       ),
   );
 
+  // Servers before 3.9 remove all watches of a path with one of them: ZOOKEEPER-4472.
+  it("asks for the end of no watch while another one of the path waits for its answer", {
+    timeout: 20_000,
+  }, () => {
+    const { promise: next, resolve: ask } = Promise.withResolvers<number>();
+    return against(
+      async (client) => {
+        await client.welcome(SESSION_TIMEOUT_MS);
+        const [first, second] = [await client.request(), await client.request()];
+        client.reply(first.xid, 0);
+        const { xid, type } = await client.request();
+        ask(type);
+        client.reply(second.xid, 0);
+        client.reply(xid, 0, (writer) => writeStat(writer.bytes(new Uint8Array())));
+        await serve(client);
+      },
+      async (client) => {
+        const add = () => client.addWatch("/a", { mode: "persistent" }, () => {});
+        const [first, second] = [add(), add()];
+        const removed = (await first).remove();
+        await client.get("/b");
+        assert.equal(await next, GET);
+        await Promise.all([removed, second]);
+      },
+    );
+  });
+
   it("sends an old server no packet that it does not know, as long as no persistent watch asks for it", {
     timeout: 20_000,
   }, () => {

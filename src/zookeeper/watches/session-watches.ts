@@ -33,12 +33,17 @@ const KINDS_REMOVED: Readonly<Record<RemovedWatches, readonly OneShotKind[]>> = 
  *
  * Servers before 3.9 keep one watch of a session for a path, the one that was set last (ZOOKEEPER-4466). So what a
  * persistent watch of the same path tells anyway is not asked of the server as a one-shot watch, nor is a second
- * persistent one: it would end the first without a word.
+ * persistent one: it would end the first without a word. That holds as soon as the server is asked for the first.
  */
 export class SessionWatches {
   readonly #chroot: string;
   readonly #oneShot = new OneShotWatches<WatchListener>();
   readonly #persistent: Readonly<Record<PersistentKind, PathListeners<WatchListener>>> = {
+    persistent: new PathListeners(),
+    "persistent-recursive": new PathListeners(),
+  };
+  /** The persistent watches that the server is being asked for. */
+  readonly #asked: Readonly<Record<PersistentKind, PathListeners<Watch>>> = {
     persistent: new PathListeners(),
     "persistent-recursive": new PathListeners(),
   };
@@ -50,8 +55,18 @@ export class SessionWatches {
 
   /** Whether the server has to be asked for this watch, for its listener to be told everything. */
   needServer({ kind, path }: Watch): boolean {
-    if (this.#persistent["persistent-recursive"].has(path)) return false;
-    return kind === "persistent-recursive" || !this.#persistent.persistent.has(path);
+    if (this.hasPersistent(path, "persistent-recursive")) return false;
+    if (kind === "persistent-recursive") return true;
+    if (this.isAsked(path, "persistent-recursive") || this.hasPersistent(path)) return false;
+    return kind === "persistent" || !this.isAsked(path);
+  }
+
+  /** The server is being asked for this watch, until the returned function is called. */
+  ask(watch: Watch): () => void {
+    const { kind, path } = watch;
+    if (!isPersistent(kind)) return () => {};
+    this.#asked[kind].add(path, watch);
+    return () => this.#asked[kind].delete(path, watch);
   }
 
   add({ kind, path, listener }: Watch): void {
@@ -66,12 +81,18 @@ export class SessionWatches {
 
   /** Whether a path has a persistent watch of this kind, or of any. */
   hasPersistent(path: string, kind?: PersistentKind): boolean {
-    const kinds = kind === undefined ? persistentKinds : [kind];
-    return kinds.some((each) => this.#persistent[each].has(path));
+    return kindsOf(kind).some((each) => this.#persistent[each].has(path));
   }
 
-  hasOneShot(kind: Watch["kind"], path: string): boolean {
-    return !isPersistent(kind) && this.#oneShot.has(kind, path);
+  /** Whether the server is being asked for a persistent watch of a path, of this kind or of any. */
+  isAsked(path: string, kind?: PersistentKind): boolean {
+    return kindsOf(kind).some((each) => this.#asked[each].has(path));
+  }
+
+  /** Whether a path has a watch of this kind, or the server is being asked for it. */
+  hasOrAsks(kind: Watch["kind"], path: string): boolean {
+    if (!isPersistent(kind)) return this.#oneShot.has(kind, path);
+    return this.hasPersistent(path, kind) || this.isAsked(path, kind);
   }
 
   /** Tells the listeners what the server has told. */
@@ -152,4 +173,8 @@ export class SessionWatches {
 
 function isPersistent(kind: Watch["kind"]): kind is PersistentKind {
   return kind === "persistent" || kind === "persistent-recursive";
+}
+
+function kindsOf(kind: PersistentKind | undefined): readonly PersistentKind[] {
+  return kind === undefined ? persistentKinds : [kind];
 }

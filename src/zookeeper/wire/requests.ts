@@ -45,11 +45,13 @@ export class Requests {
     }
     const { promise: answer, resolve, reject } = Promise.withResolvers<T>();
     let isOver = false;
+    const answered = watch === undefined ? () => {} : this.#watches.ask(watch);
     const waiting: Waiting = {
       settle: (error, body) => {
         if (isOver) return;
         const end = meaningOf(operation, error, body);
         isOver = true;
+        answered();
         const set = watchSet(operation, error);
         if (set !== undefined) this.#watches.add(set);
         end(resolve, reject);
@@ -57,6 +59,7 @@ export class Requests {
       abandon: (code, problem, cause) => {
         if (isOver) return;
         isOver = true;
+        answered();
         const maybeApplied = effect !== "read";
         const message = `${name} ${path}: ${problem}${maybeApplied ? "; it may have been carried out" : ""}`;
         reject(new ZooKeeperError(code, message, { path, cause, maybeApplied }));

@@ -113,9 +113,12 @@ export class Session {
     this.#attachments.prefer(members);
   }
 
-  /** Sets one-shot watches of a path on the server again. Those that have something to tell since fire at once. */
-  renewOneShotWatches(path: string): void {
-    this.#setWatches((kind) => (this.watches.hasOneShot(kind, path) ? [path] : []));
+  /**
+   * Sets the watches of a path on the server again, also persistent ones that it is being asked for: one-shot ones alone
+   * would take their place. One-shot ones that have something to tell since fire at once.
+   */
+  renewWatches(path: string): void {
+    this.#setWatches((kind) => (this.watches.hasOrAsks(kind, path) ? [path] : []));
   }
 
   /**

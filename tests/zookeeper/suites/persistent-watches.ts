@@ -109,6 +109,69 @@ export function persistentWatchTests({ connectString, members }: ZooKeeper): voi
     }
   }
 
+  for (const mode of ["persistent", "persistent-recursive"] as const) {
+    it(`keeps a ${mode} watch beside one-shot ones that are set before its answer`, { timeout: 20_000 }, () =>
+      withClients(connectString, async ({ connect }) => {
+        const [client, other] = await Promise.all([connect(), connect()]);
+        await client.create("/a");
+        const [stays, data, children] = [recorder(), recorder(), recorder()];
+        await Promise.all([
+          client.addWatch("/a", { mode }, stays.listener),
+          client.get("/a", { watch: data.listener }),
+          client.children("/a", { watch: children.listener }),
+        ]);
+        await other.set("/a", bytes("1"));
+        await other.set("/a", bytes("2"));
+        await other.create("/a/b");
+        await caughtUp(client);
+        const last = mode === "persistent" ? "children /a" : "created /a/b";
+        assert.deepEqual(stays.told, ["changed /a", "changed /a", last]);
+        assert.deepEqual([data.told, children.told], [["changed /a"], ["children /a"]]);
+      }),
+    );
+
+    it(`keeps a ${mode} watch that is set as another one is removed`, { timeout: 20_000 }, () =>
+      withClients(connectString, async ({ connect }) => {
+        const [client, other] = await Promise.all([connect(), connect()]);
+        await client.create("/a");
+        const [stays, data] = [recorder(), recorder()];
+        const removed = await client.addWatch("/a", { mode }, () => {});
+        await client.get("/a", { watch: data.listener });
+        await Promise.all([removed.remove(), client.addWatch("/a", { mode }, stays.listener)]);
+        await caughtUp(client);
+        await other.set("/a", bytes("1"));
+        await other.set("/a", bytes("2"));
+        await other.create("/a/b");
+        await caughtUp(client);
+        const last = mode === "persistent" ? "children /a" : "created /a/b";
+        assert.deepEqual(stays.told, ["changed /a", "changed /a", last]);
+        assert.deepEqual(data.told, ["changed /a"]);
+      }),
+    );
+  }
+
+  it(
+    "keeps a recursive watch when a persistent one of its path is set before its answer",
+    {
+      timeout: 20_000,
+    },
+    () =>
+      withClients(connectString, async ({ connect }) => {
+        const [client, other] = await Promise.all([connect(), connect()]);
+        await client.create("/a");
+        const [recursive, persistent] = [recorder(), recorder()];
+        await Promise.all([
+          client.addWatch("/a", { mode: "persistent-recursive" }, recursive.listener),
+          client.addWatch("/a", { mode: "persistent" }, persistent.listener),
+        ]);
+        await other.create("/a/b");
+        await other.set("/a/b", bytes("1"));
+        await caughtUp(client);
+        assert.deepEqual(recursive.told, ["created /a/b", "changed /a/b"]);
+        assert.deepEqual(persistent.told, ["children /a"]);
+      }),
+  );
+
   // ZOOKEEPER-4472: servers remove all watches of a path with one of them.
   it("keeps the other watches of a path when one is removed", { timeout: 20_000 }, () =>
     withClients(connectString, async ({ connect }) => {
