@@ -5,8 +5,10 @@ import { JuteWriter } from "../../src/zookeeper/wire/jute.ts";
 import { type FakeClient, startFakeZooKeeper } from "../support/fake-zookeeper.ts";
 import { failure, inState, recorder } from "../support/zookeeper-clients.ts";
 
-const [GET, MULTI_READ, ADD_WATCH, SET_WATCHES, SET_WATCHES_2, CLOSE] = [4, 22, 106, 101, 105, -11];
-const [UNIMPLEMENTED, OPERATION_TIMEOUT, SESSION_EXPIRED] = [-6, -7, -112];
+const [GET, MULTI, MULTI_READ, ADD_WATCH, SET_WATCHES, SET_WATCHES_2, CLOSE] = [
+  4, 14, 22, 106, 101, 105, -11,
+];
+const [NOT_TRIED, UNIMPLEMENTED, OPERATION_TIMEOUT, SESSION_EXPIRED] = [-2, -6, -7, -112];
 const SESSION_TIMEOUT_MS = 20_000;
 
 const writeStat = (writer: JuteWriter) => {
@@ -93,6 +95,34 @@ describe("ZooKeeper client, a server on a script", { timeout: 60_000 }, () => {
           assert.equal(client.state, "expired");
           assert.ok(held.aborted);
           await failure(client.get("/a"), "SESSION_EXPIRED");
+        },
+      ),
+  );
+
+  it(
+    "takes a refused multi for the end of its session, too, whose error is among its results",
+    {
+      timeout: 20_000,
+    },
+    () =>
+      against(
+        async (client) => {
+          await client.welcome(SESSION_TIMEOUT_MS);
+          const { xid, type } = await client.request();
+          assert.equal(type, MULTI);
+          client.reply(xid, 0, (writer) => {
+            for (const error of [SESSION_EXPIRED, NOT_TRIED])
+              writer.int(-1).bool(false).int(error).int(error);
+            writer.int(-1).bool(true).int(-1);
+          });
+        },
+        async (client) => {
+          const held = client.connectedSignal();
+          const paths = ["/a", "/b"];
+          const refused = client.multi(paths.map((path) => ({ type: "delete", path })));
+          assert.equal((await failure(refused, "SESSION_EXPIRED")).index, 0);
+          assert.equal(client.state, "expired");
+          assert.ok(held.aborted);
         },
       ),
   );

@@ -1,6 +1,6 @@
 import { ZooKeeperError, type ZooKeeperErrorCode } from "../errors.ts";
 import type { SessionWatches, Watch } from "../watches/session-watches.ts";
-import { isNoNode, serverError } from "./error-codes.ts";
+import { isNoNode, isSessionExpired, serverError } from "./error-codes.ts";
 import { type JuteReader, ProtocolError } from "./jute.ts";
 import type { Operation } from "./operation.ts";
 import { type ReplyHeader, requestWriter } from "./protocol.ts";
@@ -17,7 +17,8 @@ export interface Request<T> {
 }
 
 interface Waiting {
-  settle(error: number, body: JuteReader): void;
+  /** Returns whether the answer says that the session has expired. */
+  settle(error: number, body: JuteReader): boolean;
   readonly abandon: Request<unknown>["abandon"];
 }
 
@@ -48,13 +49,16 @@ export class Requests {
     const answered = watch === undefined ? () => {} : this.#watches.ask(watch);
     const waiting: Waiting = {
       settle: (error, body) => {
-        if (isOver) return;
-        const end = meaningOf(operation, error, body);
+        if (isOver) return isSessionExpired(error);
+        const meaning = meaningOf(operation, error, body);
         isOver = true;
         answered();
         const set = watchSet(operation, error);
         if (set !== undefined) this.#watches.add(set);
-        end(resolve, reject);
+        if ("value" in meaning) resolve(meaning.value);
+        else reject(meaning.refusal);
+        // Of a multi, it is among the results, and the header says that all is well.
+        return "refusal" in meaning && meaning.refusal.code === "SESSION_EXPIRED";
       },
       abandon: (code, problem, cause) => {
         if (isOver) return;
@@ -72,10 +76,11 @@ export class Requests {
   }
 
   /**
-   * Takes a reply. Servers answer in the order of the requests, so one that is passed over will never be answered. Errors:
-   * ProtocolError when it is not for the request that waits longest, or is malformed.
+   * Takes a reply, and returns whether it says that the session has expired. Servers answer in the order of the requests, so
+   * one that is passed over will never be answered. Errors: ProtocolError when it is not for the request that waits longest,
+   * or is malformed.
    */
-  settle(header: ReplyHeader, body: JuteReader): void {
+  settle(header: ReplyHeader, body: JuteReader): boolean {
     const [next] = this.#waiting.keys();
     const waiting = header.xid === next ? this.#waiting.get(next) : undefined;
     if (waiting === undefined) {
@@ -83,8 +88,9 @@ export class Requests {
       throw new ProtocolError(`a reply to request ${header.xid}, while ${expected}`);
     }
     // A malformed reply leaves it waiting, until the end of the connection that it causes.
-    waiting.settle(header.error, body);
+    const isExpired = waiting.settle(header.error, body);
     this.#waiting.delete(header.xid);
+    return isExpired;
   }
 
   /** Abandons all. Their replies may still come. */
@@ -98,15 +104,15 @@ export class Requests {
   }
 }
 
-type End<T> = (resolve: (value: T) => void, reject: (error: ZooKeeperError) => void) => void;
+/** What an answer says to whoever waits for it. */
+type Meaning<T> = { readonly value: T } | { readonly refusal: ZooKeeperError };
 
-function meaningOf<T>(operation: Operation<T>, error: number, body: JuteReader): End<T> {
+function meaningOf<T>(operation: Operation<T>, error: number, body: JuteReader): Meaning<T> {
   try {
-    const value = read(operation, error, body);
-    return (resolve) => resolve(value);
+    return { value: read(operation, error, body) };
   } catch (refusal) {
     if (!ZooKeeperError.is(refusal)) throw refusal;
-    return (_, reject) => reject(refusal);
+    return { refusal };
   }
 }
 

@@ -8,7 +8,6 @@ import { Attachments, type AttachmentsSettings, type Beginning } from "./attachm
 import { Authentications } from "./authentications.ts";
 import type { ServerAddress } from "./connect-string.ts";
 import type { Failure } from "./diagnostics.ts";
-import { isSessionExpired } from "./error-codes.ts";
 import type { JuteReader } from "./jute.ts";
 import type { Operation } from "./operation.ts";
 import { type ConnectResponse, type Credentials, OP, type ReplyHeader, readEvent, XID } from "./protocol.ts";
@@ -183,9 +182,8 @@ export class Session {
       });
     } else {
       if (header.zxid > 0n) this.#lastZxid = header.zxid;
-      this.#requests.settle(header, body);
       // A follower goes on answering pings and reads: nothing but a write may ever tell that the session is over.
-      if (isSessionExpired(header.error)) this.#expire();
+      if (this.#requests.settle(header, body)) this.#expire();
     }
   }
 
