@@ -1,11 +1,16 @@
 import { randomUUID } from "node:crypto";
+import { createBackoff } from "../common/backoff.ts";
+import { systemClock } from "../common/clock.ts";
 import { ZooKeeperError } from "./errors.ts";
 import type { Created } from "./operations/writes.ts";
 import type { CallOptions, CreateOptions } from "./options.ts";
 import { childOf, parentOf } from "./paths.ts";
 import { connected } from "./recipes/connected.ts";
-import { isPassing } from "./recipes/ensure.ts";
+import { isBusy, isPassing } from "./recipes/ensure.ts";
 import type { ZooKeeper } from "./zookeeper.ts";
+
+/** Pauses before it is looked for again while the server, or this client, has too much to do. */
+const [FIRST_PAUSE_MS, PAUSE_MS_MAX] = [20, 1000];
 
 /**
  * Creates a znode of which there will be one, even when the answer to the `create` is lost: its name gets a prefix
@@ -67,6 +72,7 @@ async function find(
 async function removeLater(client: ZooKeeper, parent: string, prefix: string): Promise<void> {
   const options = { deadlineMs: Number.POSITIVE_INFINITY };
   const { signal } = new AbortController();
+  const backoff = createBackoff(systemClock, FIRST_PAUSE_MS, PAUSE_MS_MAX);
   for (;;) {
     try {
       // A server that only reads would refuse it.
@@ -76,7 +82,8 @@ async function removeLater(client: ZooKeeper, parent: string, prefix: string): P
       return;
     } catch (error) {
       // Nobody waits for this, and of any other error nothing more can be made.
-      if (!isPassing(error)) return;
+      if (isBusy(error)) await backoff.wait();
+      else if (!isPassing(error)) return;
     }
   }
 }

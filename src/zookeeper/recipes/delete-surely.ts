@@ -1,14 +1,20 @@
+import { createBackoff } from "../../common/backoff.ts";
+import { systemClock } from "../../common/clock.ts";
 import { ZooKeeperError } from "../errors.ts";
 import type { ZooKeeper } from "../zookeeper.ts";
 import { connected } from "./connected.ts";
-import { isPassing } from "./ensure.ts";
+import { isBusy, isPassing } from "./ensure.ts";
+
+/** Pauses before it is tried again while the server, or this client, has too much to do. */
+const [FIRST_PAUSE_MS, PAUSE_MS_MAX] = [20, 1000];
 
 /**
- * Deletes a znode, over lost connections, until it is gone or the session is over, which ends its own ephemeral ones as
- * well. When an answer is lost, it is deleted again, also when somebody has created it anew. Errors: NO_AUTH, NOT_EMPTY.
+ * Deletes a znode, over lost connections and overloads, until it is gone or the session is over, which ends its own
+ * ephemeral ones as well. When an answer is lost, it is deleted again, also when somebody has created it anew. Errors: NO_AUTH, NOT_EMPTY.
  */
 export async function deleteSurely(client: ZooKeeper, path: string): Promise<void> {
   const { signal } = new AbortController();
+  const backoff = createBackoff(systemClock, FIRST_PAUSE_MS, PAUSE_MS_MAX);
   for (;;) {
     try {
       // A server that only reads would refuse it.
@@ -17,7 +23,8 @@ export async function deleteSurely(client: ZooKeeper, path: string): Promise<voi
       return;
     } catch (error) {
       if (ZooKeeperError.is(error, "NO_NODE", "SESSION_EXPIRED", "CLOSED")) return;
-      if (!isPassing(error)) throw error;
+      if (isBusy(error)) await backoff.wait();
+      else if (!isPassing(error)) throw error;
     }
   }
 }

@@ -19,6 +19,11 @@ export async function ensure(client: ZooKeeper, path: string, call: EndlessCall)
   }
 }
 
+/** Whether the server, or this client, had too much to do: the call was not carried out, and may be a little later. */
+export function isBusy(error: unknown): boolean {
+  return ZooKeeperError.is(error, "THROTTLED", "OVERLOADED");
+}
+
 /** Whether the same call may do better on the next connection. */
 export function isPassing(error: unknown): boolean {
   return ZooKeeperError.is(error, "CONNECTION_LOSS", "READ_ONLY");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { createProtected, type ZooKeeper } from "../../../src/zookeeper/index.ts";
+import { failReads, loseAnswers } from "../../support/lost-answers.ts";
 import { failure, inState, withClients } from "../../support/zookeeper-clients.ts";
 
 const sequential = { mode: "ephemeral-sequential" } as const;
@@ -31,6 +32,20 @@ export function createProtectedTests(connectString: string): void {
       assert.equal(stat.ephemeralOwner, client.sessionId);
       assert.equal((await client.children("/")).children.length, 1);
     }),
+  );
+
+  it(
+    "deletes what it has created for nobody also when the server is too busy at first",
+    { timeout: 20_000 },
+    () =>
+      withClients(connectString, async ({ connect }) => {
+        const [client, witness] = await Promise.all([connect(), connect()]);
+        loseAnswers(client, "create", "answers");
+        failReads(client, "sync", 2, "THROTTLED");
+        const error = await failure(createProtected(client, "/lock-", undefined, sequential), "THROTTLED");
+        assert.ok(error.maybeApplied);
+        await whenThereAre(witness, 0);
+      }),
   );
 
   it("creates it when the request was lost", { timeout: 20_000 }, () =>

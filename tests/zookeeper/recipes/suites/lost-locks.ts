@@ -7,6 +7,7 @@ import {
   tryLock,
   ZooKeeper,
   ZooKeeperError,
+  type ZooKeeperErrorCode,
 } from "../../../../src/zookeeper/index.ts";
 import { failReads, loseAnswers } from "../../../support/lost-answers.ts";
 import { failure, inState, withClients } from "../../../support/zookeeper-clients.ts";
@@ -17,6 +18,17 @@ async function lost({ signal }: Held): Promise<ZooKeeperError> {
   if (!signal.aborted) await once(signal, "abort");
   assert.ok(ZooKeeperError.is(signal.reason));
   return signal.reason;
+}
+
+/** Fails the next deletes of a client with these codes, in turn. */
+function failDeletes(client: ZooKeeper, ...codes: ZooKeeperErrorCode[]): void {
+  const original = client.delete.bind(client);
+  const failing = async (...args: Parameters<typeof original>): Promise<void> => {
+    const code = codes.shift();
+    if (code !== undefined) throw new ZooKeeperError(code, "delete: failed in a test");
+    return original(...args);
+  };
+  Object.defineProperty(client, "delete", { value: failing });
 }
 
 /** What becomes of locks when connections, answers, sessions or znodes are lost. */
@@ -70,6 +82,16 @@ export function lostLockTests(connectString: string): void {
       proxy.setMode("pass");
       await released;
       await again.release();
+    }),
+  );
+
+  it("is given back also when the server, or the client, is too busy at first", { timeout: 30_000 }, () =>
+    withClients(connectString, async ({ connect }) => {
+      const [client, other] = await Promise.all([connect(), connect()]);
+      const held = await acquireLock(client, "/lock");
+      failDeletes(client, "THROTTLED", "OVERLOADED");
+      await held.release();
+      await hasChildren(other, "/lock", 0);
     }),
   );
 
