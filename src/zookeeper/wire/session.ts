@@ -159,12 +159,13 @@ export class Session {
   }
 
   #ready({ readOnly }: ConnectResponse): void {
+    // Before the state, so that what its listeners read is newer.
+    if (this.#wasOpened) this.watches.missed();
+    // It may have been closed meanwhile, also by a listener just now.
     if (this.states.isOver) {
       this.#sayGoodbye();
       return;
     }
-    // Before the state, so that what its listeners read is newer.
-    if (this.#wasOpened) this.watches.missed();
     this.#wasOpened = true;
     this.#opened.resolve();
     this.states.enter(readOnly ? "read-only" : "connected");

@@ -74,6 +74,28 @@ export function persistentWatchTests({ connectString, members }: ZooKeeper): voi
     }),
   );
 
+  it(
+    "ends the session at once when it is closed by a listener that may have missed something",
+    {
+      timeout: 20_000,
+    },
+    () =>
+      withClients(connectString, async ({ connect, connectThroughProxy }) => {
+        const [other, { client, proxy }] = await Promise.all([connect(), connectThroughProxy()]);
+        await client.create("/mine", undefined, { mode: "ephemeral" });
+        const closed = Promise.withResolvers<void>();
+        await client.addWatch("/a", { mode: "persistent" }, ({ type }) => {
+          if (type === "missed") client.close().then(closed.resolve);
+        });
+        proxy.setMode("cut");
+        await inState(client, "disconnected");
+        proxy.setMode("pass");
+        await closed.promise;
+        await other.sync();
+        assert.equal(await other.exists("/mine"), undefined);
+      }),
+  );
+
   // Servers before 3.9 keep one watch of a session for a path: ZOOKEEPER-4466.
   for (const mode of ["persistent", "persistent-recursive"] as const) {
     for (const first of ["the one-shot watches", "the persistent one"]) {
