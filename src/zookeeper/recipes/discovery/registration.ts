@@ -19,6 +19,8 @@ export class ServiceRegistration {
   readonly #ended = new AbortController();
   readonly #registered = Promise.withResolvers<void>();
   #instance: ServiceFields;
+  /** What the znode has to be. */
+  #data: Uint8Array;
   /** The last session in which it was worked on. */
   #client: ZooKeeper | undefined;
   /** Whether it has been registered, and the sessions that may have the znode since: answers may have been lost. */
@@ -28,11 +30,12 @@ export class ServiceRegistration {
   /** Ends the wait for something to do. */
   #wake = () => {};
 
-  /** `path` is that of the service. */
+  /** `path` is that of the service. Errors: BAD_ARGUMENTS, for the metadata. */
   constructor(source: SessionSource, path: string, instance: ServiceFields) {
     this.#source = source;
     this.#path = childOf(path, instance.id);
     this.#instance = instance;
+    this.#data = encodeInstance(instance);
   }
 
   get id(): string {
@@ -64,9 +67,12 @@ export class ServiceRegistration {
     }
   }
 
-  /** Changes what others see of it, as soon as there is a connection. */
+  /** Changes what others see of it, as soon as there is a connection. Errors: BAD_ARGUMENTS, for the metadata. */
   update(change: { readonly metadata?: unknown; readonly isHealthy?: boolean }): void {
-    this.#instance = { ...this.#instance, ...change };
+    const instance = { ...this.#instance, ...change };
+    // Here, as nobody could be told later.
+    this.#data = encodeInstance(instance);
+    this.#instance = instance;
     this.#wake();
   }
 
@@ -110,7 +116,7 @@ export class ServiceRegistration {
   /** Makes one step to what the znode has to be. True when there is nothing to do before the next event. */
   async #reconcile(client: ZooKeeper): Promise<boolean> {
     const options = { signal: this.#ended.signal, deadlineMs: Number.POSITIVE_INFINITY };
-    const data = encodeInstance(this.#instance);
+    const data = this.#data;
     try {
       const found = await unlessMissing(client.get(this.#path, { ...options, watch: this.#onChange }));
       if (found === undefined) {

@@ -1,6 +1,10 @@
 import { joinHostPort } from "../../../common/address.ts";
+import { ZooKeeperError } from "../../errors.ts";
 import { parseObject } from "../parse-object.ts";
 import { toJson } from "../to-json.ts";
+
+/** A request may have 1 MiB. What is left is for the paths. */
+const INSTANCE_BYTES_MAX = 1_000_000;
 
 /** One process that offers a service. */
 export interface ServiceInstance {
@@ -25,7 +29,8 @@ export type ServiceFields = Omit<ServiceInstance, "hostPort">;
 
 /**
  * The JSON of Curator's ServiceInstance (curator-x-discovery, JsonInstanceSerializer), which takes no other fields: its
- * `payload` is our metadata, and `enabled` our health. Its readers leave out what is not enabled, too.
+ * `payload` is our metadata, and `enabled` our health. Its readers leave out what is not enabled, too. Errors:
+ * BAD_ARGUMENTS, for metadata that JSON cannot have, or that are too long.
  */
 export function encodeInstance(instance: ServiceFields): Uint8Array {
   const { name, id, address, port, metadata, isHealthy, registeredMs } = instance;
@@ -41,7 +46,10 @@ export function encodeInstance(instance: ServiceFields): Uint8Array {
     uriSpec: null,
     enabled: isHealthy,
   };
-  return toJson("the instance", json);
+  const data = toJson("the instance", json);
+  if (data.length <= INSTANCE_BYTES_MAX) return data;
+  const problem = `has ${data.length} bytes as JSON; allowed: ${INSTANCE_BYTES_MAX} at most`;
+  throw new ZooKeeperError("BAD_ARGUMENTS", `the instance ${problem}`);
 }
 
 /** Undefined when it is none of an instance that can be reached. Those of Curator may have only a port for TLS. */

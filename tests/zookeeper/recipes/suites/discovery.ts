@@ -264,6 +264,21 @@ export function discoveryTests(connectString: string): void {
     }),
   );
 
+  it("refuses a change that cannot be written, and makes the next one", { timeout }, () =>
+    withServers(connectString, async ({ connect }) => {
+      const view = await servicesOf(await connect()).watch("web");
+      const registration = await servicesOf(await connect()).register({ ...web, id: "1", metadata: 1 });
+      await until("it is chosen", 20_000, () => view.choose()?.id === "1");
+      const refused = (metadata: unknown, message: RegExp) =>
+        assert.throws(() => registration.update({ metadata }), { code: "BAD_ARGUMENTS", message });
+      refused({ big: 1n }, /the instance cannot be written as JSON/);
+      refused("x".repeat(1_000_000), /the instance has 1000\d{3} bytes as JSON; allowed: 1000000 at most/);
+      registration.update({ isHealthy: false });
+      await until("it is not chosen", 20_000, () => view.choose() === undefined);
+      assert.equal(view.instances[0]?.metadata, 1);
+    }),
+  );
+
   it("says why it cannot register or watch", { timeout }, () =>
     withServers(connectString, async ({ connect }) => {
       const client = await connect();
