@@ -38,9 +38,12 @@ export function checkPath(path: string, sequential = false): void {
   if (problem !== undefined) throw new ZooKeeperError("BAD_ARGUMENTS", problem, { path });
 }
 
-/** The path on the server of a path under `chroot`, which is "" or begins with a slash. */
-export function addChroot(chroot: string, path: string): string {
-  return path === "/" && chroot !== "" ? chroot : chroot + path;
+/**
+ * The path on the server of a path under `chroot`, which is "" or begins with a slash. To that of a `sequential` znode its
+ * number is added: also below the chroot.
+ */
+export function addChroot(chroot: string, path: string, sequential = false): string {
+  return path === "/" && chroot !== "" && !sequential ? chroot : chroot + path;
 }
 
 /** Undoes `addChroot`. A path that is not under `chroot`, as that of the ensemble's configuration, stays as it is. */

@@ -8,7 +8,7 @@ import { startFakeZooKeeper } from "../support/fake-zookeeper.ts";
 
 /** Long enough that silence, as the fake leaves pings unanswered, shows nothing before the test is over. */
 const SESSION_TIMEOUT_MS = 60_000;
-const EXISTS = 3;
+const [CREATE, EXISTS] = [1, 3];
 const [NO_NODE, SESSION_EXPIRED] = [-101, -112];
 
 it("the native driver takes a refused write for the end of its session, also when reads are still answered", {
@@ -35,6 +35,34 @@ it("the native driver takes a refused write for the end of its session, also whe
     await rejectsWith(session.create("/a", new Uint8Array(), "ephemeral"), "SESSION_EXPIRED");
     await reached(session, "expired");
     await session.close();
+  } finally {
+    await fake.close();
+  }
+});
+
+it("the native driver makes numbered znodes in its own root", { timeout: 20_000 }, async () => {
+  const asked: string[] = [];
+  const fake = await startFakeZooKeeper(async (client) => {
+    await client.welcome(SESSION_TIMEOUT_MS);
+    for (;;) {
+      const { xid, type, body } = await client.request();
+      if (type !== CREATE) {
+        client.reply(xid, type === EXISTS ? NO_NODE : 0);
+        continue;
+      }
+      const path = body.string();
+      asked.push(path);
+      client.reply(xid, 0, (writer) => writer.string(path === "/root" ? path : `${path}0000000007`));
+    }
+  });
+  try {
+    const session = await openNative({
+      connectString: `${fake.address}/root`,
+      sessionTimeoutMs: SESSION_TIMEOUT_MS,
+    })();
+    const path = await session.create("/", new Uint8Array(), "persistent-sequential");
+    await session.close();
+    assert.deepEqual([asked, path], [["/root", "/root/"], "/0000000007"]);
   } finally {
     await fake.close();
   }

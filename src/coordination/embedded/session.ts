@@ -166,23 +166,24 @@ export class EmbeddedSession implements Coordination, ServedSession {
   #perform<T>(
     path: string,
     operation: (at: string) => Outcome<T>,
-    options: { sequential?: boolean } = {},
+    { sequential = false }: { sequential?: boolean } = {},
   ): Promise<T> {
+    const attempt = () => operation(addChroot(this.#chroot, path, sequential));
     const start = (end: (answer: () => T) => void) => {
       const lost = this.#losesNext;
       this.#losesNext = undefined;
-      const outcome = lost === "request" ? undefined : this.#attempt(path, operation);
+      const outcome = lost === "request" ? undefined : this.#attempt(path, attempt);
       this.#server.push(outcome?.change === undefined ? [] : [outcome.change], () =>
         end(() => (outcome && lost === undefined ? outcome.answer() : this.#loseConnection(path))),
       );
     };
-    return this.#client.perform(path, start, options);
+    return this.#client.perform(path, start, { sequential });
   }
 
-  #attempt<T>(path: string, operation: (at: string) => Outcome<T>): Outcome<T> {
+  #attempt<T>(path: string, operation: () => Outcome<T>): Outcome<T> {
     try {
       if (this.#ended) throw new CoordinationError("SESSION_EXPIRED", "the session has expired");
-      return operation(addChroot(this.#chroot, path));
+      return operation();
     } catch (error) {
       if (!CoordinationError.is(error)) throw error;
       return {

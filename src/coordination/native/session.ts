@@ -183,7 +183,7 @@ export class NativeSession implements Coordination {
     const { name, path, sequential = false } = operation;
     const start = (end: (answer: () => T) => void) => {
       const refusal = this.#handle.ask<Values>(
-        (native, answer) => operation.send(native, addChroot(this.#chroot, path), answer),
+        (native, answer) => operation.send(native, addChroot(this.#chroot, path, sequential), answer),
         (code, ...values) =>
           end(() => {
             if (code === 0) return operation.read(...values);

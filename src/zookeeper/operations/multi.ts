@@ -86,13 +86,13 @@ function writeMulti(
 ): void {
   for (const operation of operations) {
     writer.int(typeOf(operation)).bool(false).int(-1);
-    const path = addChroot(chroot, operation.path);
     if (operation.type === "create") {
       const { data = new Uint8Array(), mode = "persistent", acl = defaultAcl, ttlMs } = operation;
+      const path = addChroot(chroot, operation.path, isSequential(mode));
       writeCreate(writer, { path, data, mode, acl, ttlMs });
     } else {
       const { version = -1 } = operation;
-      writer.string(path);
+      writer.string(addChroot(chroot, operation.path));
       if (operation.type === "set") writer.bytes(operation.data);
       writer.int(version);
     }

@@ -30,12 +30,13 @@ const TTL_MS_MAX = 2 ** 40 - 1;
 export function createOperation(chroot: string, path: string, what: CreateArguments): Operation<Created> {
   checkTtl(path, what);
   const { mode, ttlMs } = what;
+  const sequential = isSequential(mode);
   return {
     type: createType(mode),
     name: "create",
     path,
-    effect: isSequential(mode) ? "write" : "conditional",
-    write: (writer) => writeCreate(writer, { ...what, path: addChroot(chroot, path), ttlMs }),
+    effect: sequential ? "write" : "conditional",
+    write: (writer) => writeCreate(writer, { ...what, path: addChroot(chroot, path, sequential), ttlMs }),
     read: (reader) => ({ path: stripChroot(chroot, reader.string()), stat: readStat(reader) }),
   };
 }

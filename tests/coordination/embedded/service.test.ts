@@ -21,6 +21,14 @@ function statesOf(session: Coordination): SessionState[] {
   return states;
 }
 
+it("a session of the embedded coordination service makes numbered znodes in its own root", async () => {
+  const { service } = await startService();
+  const session = await service.opener({ chroot: "/root" })();
+  const path = await session.create("/", nothing, "ephemeral-sequential");
+  assert.equal(path, "/0000000000");
+  assert.equal((await session.get(path)).stat.own, true);
+});
+
 describe("the controls of the embedded coordination service", () => {
   it("end a session that has had no connection for its time-out, which it learns when it has one", async () => {
     const { clock, service, open } = await startService();

@@ -64,6 +64,18 @@ export function znodeTests(connectString: string): void {
     );
   }
 
+  it("creates numbered znodes in its root, also a nested one", { timeout: 20_000 }, () =>
+    withClients(connectString, async ({ connect }) => {
+      const client = await connect();
+      const mode = "persistent-sequential";
+      const { path } = await client.create("/", undefined, { mode });
+      assert.equal(path, "/0000000000");
+      const [made] = await client.multi([{ type: "create", path: "/", mode }]);
+      assert.deepEqual(made, { type: "create", path: "/0000000001" });
+      assert.deepEqual((await client.children("/")).children.toSorted(), ["0000000000", "0000000001"]);
+    }),
+  );
+
   it("leaves it to the server to delete containers and what has lived long enough", { timeout: 20_000 }, () =>
     withClients(connectString, async ({ connect }) => {
       const client = await connect();
