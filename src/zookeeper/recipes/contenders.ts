@@ -29,8 +29,11 @@ export interface Queued {
   readonly sequence: number;
 }
 
-/** A name may begin with anything, such as the GUID by which its maker finds it. */
-const PATTERN = /(__r?lock__)(-?\d{10})$/;
+/**
+ * A name may begin with anything, such as the GUID by which its maker finds it. Servers pad the number with zeros to ten
+ * characters, of which the sign is one: -999999999 has nine digits.
+ */
+const PATTERN = /(__r?lock__)(\d{10}|-\d{9,10})$/;
 
 /** The contenders among the children of a znode, in the order in which they came. */
 export function queueOf(children: readonly string[]): Queued[] {

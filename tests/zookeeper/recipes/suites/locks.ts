@@ -193,6 +193,7 @@ export function lockTests(connectString: string): void {
   it("knows the order of numbers that have run over, and who is no contender", { timeout: 30_000 }, () =>
     withClients(connectString, async ({ connect }) => {
       const names = [
+        "e__lock__-999999999",
         "d__lock__-2147483647",
         "c__rlock__-2147483648",
         "b__lock__2147483647",
