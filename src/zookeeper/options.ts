@@ -152,6 +152,12 @@ export function checkFollowing(followEnsemble: boolean, tls: ConnectionOptions |
 /** A version, or -1 for any. Servers count on with negative ones after the largest. */
 export const versionKind = wholeNumber(-(2 ** 31), 2 ** 31 - 1);
 
+/** A long of the protocol. */
+export const longKind: Kind = {
+  allowed: "a bigint of 64 bits",
+  accepts: (given) => bigInteger.accepts(given) && BigInt.asIntN(64, given as bigint) === given,
+};
+
 export const authKind: Kind = {
   allowed: "a string or a Uint8Array",
   accepts: (given) => text.accepts(given) || bytes.accepts(given),
@@ -183,7 +189,7 @@ export const clientKinds: Kinds<ZooKeeperOptions> = {
   retry: oneOf(["nothing", "reads", "conditional"]),
   onDiagnostic: callback,
   resume: {
-    ...objectWith({ sessionId: bigInteger, password: bytes }),
+    ...objectWith({ sessionId: longKind, password: bytes }),
     allowed: "the `identity` of an earlier client",
     isSecret: true,
   },

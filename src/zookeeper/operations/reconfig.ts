@@ -1,5 +1,6 @@
-import { bigInteger, type Kinds, listOf, text, wholeNumber } from "../../common/option-kinds.ts";
+import { type Kinds, listOf, text, wholeNumber } from "../../common/option-kinds.ts";
 import { checkOptions } from "../check.ts";
+import { longKind } from "../options.ts";
 import type { WatchListener } from "../watch-event.ts";
 import type { Operation } from "../wire/operation.ts";
 import { OP } from "../wire/protocol.ts";
@@ -24,7 +25,7 @@ const changeKinds: Kinds<Reconfiguration> = {
   joining: listOf(text),
   leaving: listOf(wholeNumber(0)),
   members: listOf(text),
-  fromConfig: bigInteger,
+  fromConfig: longKind,
 };
 
 /** Any configuration. */

@@ -99,6 +99,10 @@ const calls: readonly Mistake[] = [
     /type is "all"; it must be one of data, children, any/,
   ],
   [(client) => client.reconfig({ joining: "server.4=" }), /joining is "server.4="; it must be a list/],
+  [
+    (client) => client.reconfig({ fromConfig: 2n ** 63n }),
+    /fromConfig is 9223372036854775808; it must be a bigint of 64 bits/,
+  ],
 ];
 
 const recipes: readonly Mistake[] = [
@@ -154,6 +158,7 @@ const clients: readonly (readonly [options: Untyped, message: RegExp])[] = [
   [{ auth: "user:secret" }, /auth is not shown; it must be a list, of which each is an object/],
   [{ auth: [{ scheme: "digest", auth: 5 }] }, /auth is not shown/],
   [{ resume: {} }, /resume is not shown; it must be the `identity`/],
+  [{ resume: { sessionId: 2n ** 63n, password: new Uint8Array(16) } }, /resume is not shown/],
   [{ readOnly: "no" }, /readOnly is "no"; it must be true or false/],
   [{ acl: "open" }, /acl is "open"/],
 ];
