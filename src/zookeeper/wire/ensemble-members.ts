@@ -2,7 +2,7 @@ import { isIPv6 } from "node:net";
 import type { ServerAddress } from "./connect-string.ts";
 
 /** A member in a configuration: its addresses for the other members, and after `;` that for clients. */
-const MEMBER = /^server\.\d+\s*=\s*([^;]+);(.+)$/gm;
+const MEMBER = /^server\.\d+[ \t]*=[ \t]*([^;\n]+);(.+)$/gm;
 /** `[address:]port` */
 const CLIENT_ADDRESS = /^(?:(.+):)?(\d{1,5})$/;
 

@@ -29,6 +29,11 @@ describe("members of an ensemble, by its configuration", () => {
     ],
     ["several addresses of a member", "server.1=a:1:2|b:1:2:participant;0.0.0.0:3", ["a:3"]],
     ["no port for clients (CURATOR-392, CURATOR-526)", "server.1=a:1:2:participant\nversion=0", []],
+    [
+      "each member by its own line, also behind one without a port for clients",
+      "server.1=a:1:2:participant\nserver.2=\nserver.3=b:1:2;3",
+      ["b:3"],
+    ],
     ["no address at all", "server.1=0.0.0.0:1:2:participant;0.0.0.0:3\nserver.2=b:1:2;4", ["b:4"]],
     ["ports that there are not", "server.1=a:1:2;0\nserver.2=b:1:2;65536\nserver.3=c:1:2;x", []],
     ["a server that stands alone (CURATOR-345)", "", []],
