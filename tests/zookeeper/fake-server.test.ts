@@ -127,6 +127,31 @@ describe("ZooKeeper client, a server on a script", { timeout: 60_000 }, () => {
       ),
   );
 
+  it(
+    "takes a multi without results, of which no operation has failed, for a broken answer",
+    {
+      timeout: 20_000,
+    },
+    () =>
+      against(
+        async (client, connection) => {
+          await client.welcome(SESSION_TIMEOUT_MS);
+          if (connection > 0) return serve(client);
+          const { xid } = await client.request();
+          client.reply(xid, 0, (writer) => {
+            for (const error of [0, NOT_TRIED]) writer.int(-1).bool(false).int(error).int(error);
+            writer.int(-1).bool(true).int(-1);
+          });
+          await serve(client);
+        },
+        async (client) => {
+          const paths = ["/a", "/b"];
+          const broken = client.multi(paths.map((path) => ({ type: "delete", path })));
+          assert.ok((await failure(broken, "CONNECTION_LOSS")).maybeApplied);
+        },
+      ),
+  );
+
   // Servers before 3.9 remove all watches of a path with one of them: ZOOKEEPER-4472.
   it("asks for the end of no watch while another one of the path waits for its answer", {
     timeout: 20_000,

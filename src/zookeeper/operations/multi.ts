@@ -100,7 +100,7 @@ function writeMulti(
   writer.int(-1).bool(true).int(-1);
 }
 
-/** MultiResponse.java. Errors: a ZooKeeperError when the operations were not carried out. */
+/** MultiResponse.java. Errors: a ZooKeeperError when the operations were not carried out; ProtocolError. */
 function readMulti(reader: JuteReader, operations: readonly MultiOperation[], chroot: string): MultiResult[] {
   const results: MultiResult[] = [];
   for (const [index, operation] of operations.entries()) {
@@ -122,6 +122,9 @@ function readMulti(reader: JuteReader, operations: readonly MultiOperation[], ch
       if (resultType !== OP.create) readStat(reader);
     } else if (type === "set") results.push({ type, stat: readStat(reader) });
     else results.push({ type });
+  }
+  if (results.length < operations.length) {
+    throw new ProtocolError(`${results.length} results and no error for ${operations.length} operations`);
   }
   return results;
 }
