@@ -58,6 +58,11 @@ export class EnvelopeReader {
     return envelope;
   }
 
+  /** Memory of what has come and was not given out. */
+  get heldBytes(): number {
+    return this.#chunk.length - this.#at + (this.#message?.length ?? this.#headBytes);
+  }
+
   /** Whether a part of a head has come, or a part of a message after its head. */
   get hasPart(): boolean {
     return this.#message === undefined ? this.#headBytes > 0 : this.#messageBytes > 0;

@@ -1,7 +1,8 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { ExchangeRequest, Operation } from "../../../gen/kvlab/v1/data_pb.ts";
 import type { Clock } from "../../common/clock.ts";
 import { Deadlines } from "../../common/deadlines.ts";
+import { type CallRoom, callRoom } from "../call-room.ts";
 import { defaultDeadlineMs, SharedDeadline } from "../deadline.ts";
 import { duplexHandler } from "../duplex.ts";
 import { type Answer, answerTo, bytesOf, noRoom } from "./operations.ts";
@@ -17,16 +18,21 @@ export function pipeHandlers(calls: UnaryCalls, clock: Clock) {
   const deadlines = new Deadlines(clock);
   return {
     pipe: duplexHandler((events) => new Pipe({ calls, deadlines }, events)),
-    exchange: async ({ operations }: ExchangeRequest) => ({
-      answers: await exchange(calls, deadlines, operations),
+    exchange: async ({ operations }: ExchangeRequest, { values }: Pick<HandlerContext, "values">) => ({
+      answers: await exchange({ calls, deadlines, room: values.get(callRoom) }, operations),
     }),
   };
 }
 
+interface ExchangeContext {
+  readonly calls: UnaryCalls;
+  readonly deadlines: Deadlines;
+  readonly room: Pick<CallRoom, "hold">;
+}
+
 /** Runs the calls of one message. Reads whose answers do not fit get an error instead. */
 async function exchange(
-  calls: UnaryCalls,
-  deadlines: Deadlines,
+  { calls, deadlines, room }: ExchangeContext,
   operations: readonly Operation[],
 ): Promise<Answer[]> {
   if (operations.length > exchangeCallsMax) {
@@ -43,7 +49,8 @@ async function exchange(
       const answer = isFull ? noRoom(operation) : await answerAlone(calls, deadlines, operation);
       // A write may have been applied, so that its answer must not be lost. It is short.
       const size = bytesOf(answer);
-      const fits = !isGet || bytes === 0 || bytes + size <= answerBytesMax;
+      const isShort = bytes === 0 || bytes + size <= answerBytesMax;
+      const fits = !isGet || (isShort && room.hold(bytes + size));
       if (fits) bytes += size;
       answers.push(fits ? answer : noRoom(operation));
     }

@@ -1,6 +1,8 @@
 import type { Http2Session } from "node:http2";
 import { constants } from "node:http2";
 import type { Socket } from "node:net";
+import type { CallRoom } from "../call-room.ts";
+import { HeldBytes, noRoom } from "./held-bytes.ts";
 
 export interface ConnectionLimits {
   /** A new connection must bring a whole request head within this time. */
@@ -14,6 +16,11 @@ export interface ConnectionLimits {
    * time. While the client reads what it is sent, however slowly, it has `messageTimeoutMs`.
    */
   readonly pingIntervalMs: number;
+  /**
+   * Bytes of the requests and unread answers of all calls of a connection together. Of streams, only the message of the
+   * request that is not whole counts. Must leave room for the longest message.
+   */
+  readonly heldBytesMax: number;
 }
 
 /** Which sides of a call are streams. Their messages are due at no time: a stream may last. */
@@ -32,7 +39,7 @@ export interface CallOptions {
 }
 
 /** A call and what its client still has to do for it. */
-export class Call {
+export class Call implements CallRoom {
   readonly #connection: Connection | undefined;
   readonly #messageTimeoutMs: number;
   readonly #streams: Streams;
@@ -40,6 +47,8 @@ export class Call {
   readonly #cut: () => void;
   /** When the client must have sent its message or read the answer; undefined while neither is due. */
   #dueAt: number | undefined;
+  #heldBytes = 0;
+  #isOver = false;
 
   /** Without a connection nothing is tracked. */
   constructor(connection: Connection | undefined, options: CallOptions) {
@@ -72,8 +81,21 @@ export class Call {
     this.#connection?.waited();
   }
 
+  hold(bytes: number): boolean {
+    if (this.#connection === undefined || this.#isOver) return true;
+    if (!this.#connection.held.change(this.#heldBytes, bytes)) return false;
+    this.#heldBytes = bytes;
+    return true;
+  }
+
+  require(bytes: number): void {
+    if (!this.hold(bytes)) throw noRoom(this.#connection?.held.max ?? 0);
+  }
+
   /** The call is over for both sides. */
   ended(): void {
+    this.hold(0);
+    this.#isOver = true;
     this.#connection?.end(this);
   }
 
@@ -96,6 +118,8 @@ const requestTimeout = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nCon
 export class Connection {
   readonly #socket: Socket;
   readonly #limits: ConnectionLimits;
+  /** For its calls. */
+  readonly held: HeldBytes;
   #session: Http2Session | undefined;
   readonly #calls = new Set<Call>();
   /** When it was opened, or its last call ended. */
@@ -117,6 +141,7 @@ export class Connection {
   constructor(socket: Socket, limits: ConnectionLimits, onIdle: (connection: Connection) => void) {
     this.#socket = socket;
     this.#limits = limits;
+    this.held = new HeldBytes(limits.heldBytesMax);
     this.#onIdle = onIdle;
     socket.once("end", () => setImmediate(() => this.#endHalf()));
   }

@@ -19,7 +19,8 @@ export class Connections {
 
   constructor(limits: ConnectionLimits) {
     this.#limits = limits;
-    const sweepMs = Math.min(sweepMsMax, Math.ceil(Math.min(...Object.values(limits)) / 4));
+    const { heldBytesMax: _, ...times } = limits;
+    const sweepMs = Math.min(sweepMsMax, Math.ceil(Math.min(...Object.values(times)) / 4));
     this.#sweeper = setInterval(() => this.#sweep(), sweepMs);
   }
 

@@ -2,13 +2,14 @@
 
 import { Http2ServerResponse, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { JsonReadOptions } from "@bufbuild/protobuf";
-import { create, createRegistry, type JsonWriteOptions } from "@bufbuild/protobuf";
+import { create, createRegistry, type JsonWriteOptions, toBinary } from "@bufbuild/protobuf";
 import type { ConnectRouter, HandlerContext, Interceptor } from "@connectrpc/connect";
 import { Code, ConnectError, createConnectRouter, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { file_kvlab_v1_errors, NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import type { Deadlines } from "../../common/deadlines.ts";
+import { callRoom } from "../call-room.ts";
 import { refusingUnknownFields } from "../unknown-fields.ts";
 import { bodyOf } from "./body.ts";
 import { compressions, compressMinBytes } from "./compression.ts";
@@ -18,6 +19,8 @@ import type { AllowedOrigins } from "./cors.ts";
 import { answerCors } from "./cors.ts";
 import { type BegunCall, createFastPath } from "./fast-path/fast-path.ts";
 import { FastMethods } from "./fast-path/methods.ts";
+import { holding, holdingParts } from "./held-body.ts";
+import { holdAnswer } from "./held-bytes.ts";
 import type { Request, Response } from "./http.ts";
 import { respond } from "./http.ts";
 import type { Rewrite } from "./negotiate.ts";
@@ -52,7 +55,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
     readMaxBytes: options.messageBytesMax,
     compressMinBytes,
     jsonOptions: strictJson,
-    interceptors: [endStreamsOn(options.closing), refusingUnknownFields],
+    interceptors: [endStreamsOn(options.closing), refusingUnknownFields, holdingAnswers],
     requestGate: (context) => {
       if (options.closing.aborted) throw notTaken();
       blameSenderForMalformedMessages(context);
@@ -132,9 +135,15 @@ interface Exchange {
 function answer({ handler, request, response, call, rewrite }: Exchange): void {
   // A read is linearizable: without this, a cache may keep its answer for as long as it likes (RFC 9111, 4.2.2).
   if (request.method === "GET") response.setHeader("Cache-Control", "no-store");
-  const universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
+  const values = createContextValues().set(callRoom, call);
+  const universal = universalRequestFromNodeRequest(request, response, undefined, values);
   rewrite(universal.header);
-  const answering = handler({ ...universal, body: bodyOf(request, streamsOf(handler).in) });
+  const isStream = streamsOf(handler).in;
+  const body = bodyOf(request, isStream);
+  const answering = handler({
+    ...universal,
+    body: isStream ? holdingParts(call, body) : holding(call, body),
+  });
   // Errors of services have become answers by now. What is left is a client that went away.
   writeAnswer(answering, response, call).catch(() => response.destroy());
 }
@@ -157,9 +166,9 @@ function answerBegun(
     method: "POST",
     url: `http://localhost${handler.requestPath}`,
     header,
-    body: restOf(stream, chunks),
+    body: restOf(stream, chunks, call),
     signal: gone.signal,
-    contextValues: createContextValues(),
+    contextValues: createContextValues().set(callRoom, call),
   });
   writeAnswer(answering, response, call).catch(() => response.destroy());
 }
@@ -168,9 +177,18 @@ function answerBegun(
 async function* restOf(
   stream: ServerHttp2Stream,
   chunks: readonly Buffer<ArrayBuffer>[],
+  call: Call,
 ): AsyncIterable<Uint8Array<ArrayBuffer>> {
-  yield* chunks;
-  if (!stream.readableEnded) yield* bodyOf(stream, false);
+  try {
+    // The last of them may be what there was no room for.
+    const bytes = chunks.reduce((sum, { length }) => sum + length, 0);
+    call.require(bytes);
+    yield* chunks;
+    if (!stream.readableEnded) yield* holding(call, bodyOf(stream, false), bytes);
+  } finally {
+    // As `bodyOf` does, which may not have begun.
+    stream.resume();
+  }
 }
 
 /**
@@ -204,6 +222,16 @@ function endStreamsOn(closing: AbortSignal): Interceptor {
   return (next) => (request) =>
     next(request.stream ? { ...request, signal: AbortSignal.any([request.signal, closing]) } : request);
 }
+
+/** Holds answers with their length in the binary format, whatever the format in which they are sent. */
+const holdingAnswers: Interceptor = (next) => async (request) => {
+  const response = await next(request);
+  if (response.stream) return response;
+  const { output } = response.method;
+  const bytes = toBinary(output, response.message).length;
+  holdAnswer(request.contextValues.get(callRoom), response.method, bytes);
+  return response;
+};
 
 function streamsOf(handler: UniversalHandler | undefined): { in: boolean; out: boolean } {
   const kind = handler?.method.methodKind;

@@ -22,6 +22,7 @@ import {
   shareDescriptors,
 } from "./descriptors.ts";
 import { createDispatcher } from "./dispatch.ts";
+import { defaultHeldBytesMax } from "./held-bytes.ts";
 import { createHttpServers } from "./http-servers.ts";
 import { sniff } from "./sniff.ts";
 import { startListening } from "./start-listening.ts";
@@ -100,6 +101,7 @@ class PortListener {
       messageTimeoutMs: options.messageTimeoutMs ?? Math.max(70_000, messageBytesMax / 120),
       idleTimeoutMs: options.idleTimeoutMs ?? 300_000,
       pingIntervalMs: options.pingIntervalMs ?? 15_000,
+      heldBytesMax: options.heldBytesMax ?? defaultHeldBytesMax,
     };
     this.#connections = new Connections(limits);
     const dispatch = createDispatcher({

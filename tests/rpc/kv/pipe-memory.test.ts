@@ -21,6 +21,8 @@ import { VirtualClock } from "../../support/virtual-clock.ts";
 const MiB = 1024 * 1024;
 const longest = new Uint8Array(4 * MiB);
 
+const unbounded = { values: createContextValues() };
+
 /** A pipe of gets; `sizeOf` says how long the value of the nth is. */
 function pipeOf(gets: number, sizeOf: (index: number) => number) {
   const seen = { underWay: 0, most: 0, begun: 0 };
@@ -119,7 +121,7 @@ test("a write is told its outcome, however long the answers of the reads beside 
   const put = { id: 2, call: { case: "put", value: { key: "b" } } } as const;
   const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-  const exchanging = exchange(create(ExchangeRequestSchema, { operations: [get, put] }));
+  const exchanging = exchange(create(ExchangeRequestSchema, { operations: [get, put] }), unbounded);
   await turn();
   finish();
   const { answers } = await exchanging;
@@ -177,7 +179,7 @@ test("nothing is kept of the calls of an exchange once they have ended, however 
   };
   const put = { id: 1, timeoutMs: 3_600_000, call: { case: "put", value: { key: "a" } } } as const;
   const { exchange } = pipeHandlers(calls as UnaryCalls, clock);
-  const { answers } = await exchange(create(ExchangeRequestSchema, { operations: [put] }));
+  const { answers } = await exchange(create(ExchangeRequestSchema, { operations: [put] }), unbounded);
   assert.equal(answers[0]?.answer?.case, "put");
   assert.equal(clock.timerCount, 0);
 });

@@ -1,4 +1,5 @@
 import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { type CallRoom, callRoom } from "../../call-room.ts";
 import type { UnaryMethod } from "./methods.ts";
 
 export interface CallContextOptions {
@@ -6,6 +7,7 @@ export interface CallContextOptions {
   readonly protocolName: string;
   /** Of the request, in the spelling of `node:http2`. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly room: CallRoom;
   readonly timeLeftMs: () => number;
 }
 
@@ -16,15 +18,17 @@ export class CallContext implements HandlerContext {
   readonly timeoutMs: () => number;
   readonly #method: UnaryMethod;
   readonly #headers: CallContextOptions["headers"];
+  readonly #room: CallRoom;
   #controller: AbortController | undefined;
   #end: { readonly reason: unknown } | undefined;
   #values: ContextValues | undefined;
 
-  constructor({ method, protocolName, headers, timeLeftMs }: CallContextOptions) {
+  constructor({ method, protocolName, headers, room, timeLeftMs }: CallContextOptions) {
     this.protocolName = protocolName;
     this.timeoutMs = timeLeftMs;
     this.#method = method;
     this.#headers = headers;
+    this.#room = room;
   }
 
   get method(): HandlerContext["method"] {
@@ -53,7 +57,7 @@ export class CallContext implements HandlerContext {
   }
 
   get values(): ContextValues {
-    this.#values ??= createContextValues();
+    this.#values ??= createContextValues().set(callRoom, this.#room);
     return this.#values;
   }
 

@@ -126,6 +126,7 @@ export class DuplexStream implements Expiring {
         if (message === undefined) break;
         this.#isHeld = !this.#service.accept(message);
       }
+      this.#options.call.require(this.#reader.heldBytes);
       if (this.#isHeld) this.#options.stream.pause();
       else if (this.#hasAll) {
         if (this.#reader.hasPart) throw brokenOff();

@@ -8,6 +8,7 @@ import { joinChunks } from "../../../common/join-chunks.ts";
 import { checkRequest } from "../../unknown-fields.ts";
 import { freeChunks, smallChunkBytes } from "../body.ts";
 import type { Call } from "../connection.ts";
+import { holdAnswer } from "../held-bytes.ts";
 import { CallContext } from "./call-context.ts";
 import type { UnaryMethod } from "./methods.ts";
 import { toError, type UnaryProtocol, type WireAnswer } from "./protocols.ts";
@@ -36,11 +37,11 @@ export class UnaryCall implements Expiring {
   #isAnswered = false;
 
   constructor(options: UnaryCallOptions) {
-    const { stream, headers, method, protocol, deadlines } = options;
+    const { stream, headers, method, protocol, call, deadlines } = options;
     this.#options = options;
     this.dueMs = performance.now() + options.timeoutMs;
     const timeLeftMs = () => this.dueMs - performance.now();
-    this.#context = new CallContext({ method, headers, protocolName: protocol.name, timeLeftMs });
+    this.#context = new CallContext({ method, headers, protocolName: protocol.name, room: call, timeLeftMs });
     deadlines.add(this);
     stream.on("data", this.#onData);
     stream.once("end", this.#onEnd);
@@ -56,11 +57,11 @@ export class UnaryCall implements Expiring {
   readonly #onData = (chunk: Buffer<ArrayBuffer>): void => {
     const count = this.#chunks.push(chunk);
     this.#bytes += chunk.length;
-    const { method, protocol } = this.#options;
+    const { method, protocol, call } = this.#options;
     const isTooLong = this.#bytes > method.messageBytesMax + protocol.envelopeBytes;
     // Many small chunks take far more memory than their bytes.
     const isInBits = count > freeChunks && this.#bytes < count * smallChunkBytes;
-    if (isTooLong || isInBits) this.#goGeneralWay();
+    if (isTooLong || isInBits || !call.hold(this.#bytes)) this.#goGeneralWay();
   };
 
   readonly #onEnd = (): void => {
@@ -89,13 +90,15 @@ export class UnaryCall implements Expiring {
   };
 
   async #answer(request: Message): Promise<void> {
-    const { protocol, method, compression, deadlines } = this.#options;
+    const { protocol, method, compression, call, deadlines } = this.#options;
     let answer: WireAnswer | Promise<WireAnswer>;
     try {
       checkRequest(method.service, request);
       const response = await method.call(request, this.#context);
       const { output } = method.method;
-      answer = protocol.answer(toBinary(output, create(output, response)), compression);
+      const bytes = toBinary(output, create(output, response));
+      holdAnswer(call, method.method, bytes.length);
+      answer = protocol.answer(bytes, compression);
     } catch (error) {
       answer = protocol.failure(toError(error), compression);
     }
