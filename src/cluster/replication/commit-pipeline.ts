@@ -168,11 +168,17 @@ export class CommitPipeline {
     return seq <= this.#committedSeq ? Promise.resolve() : this.#queue.wait(seq, bytes, signal);
   }
 
-  /** Resolves when everything in the log is committed. Records that are withdrawn meanwhile do not count. */
+  /**
+   * Resolves when everything is committed that is in the log now. What comes later does not count: under steady writes there
+   * is always something that is not committed yet. Nor do records that are withdrawn meanwhile. Errors: outcome-unknown.
+   */
   async settled(signal: AbortSignal): Promise<void> {
     const { store } = this.#options;
-    while (this.#committedSeq < store.last.seq) {
-      await this.committed(store.last.seq, signal).catch((error: unknown) => {
+    const { seq } = store.last;
+    // The seqs of records that are withdrawn belong to nothing, or to later ones.
+    const wanted = () => Math.min(seq, store.last.seq);
+    while (this.#committedSeq < wanted()) {
+      await this.committed(wanted(), signal).catch((error: unknown) => {
         if (!(error instanceof OperationError && error.code === "exhausted")) throw error;
       });
     }

@@ -63,6 +63,25 @@ test("a record is committed with the last disk that has it, and no sooner", asyn
   assert.equal(log.committedSeq, seq);
 });
 
+test("whoever waits for what is in the log does not wait for what comes meanwhile", async () => {
+  const { log, at, store } = await pipeline();
+  at.acked = 1;
+  log.begin(1);
+  const seq = log.propose([change]);
+  let isSettled = false;
+  const settled = log.settled(never).then(() => {
+    isSettled = true;
+  });
+  // As under steady writes: whenever a record is committed, the next one is in the log already.
+  log.propose([change]);
+  await store.append([]);
+  at.acked = seq;
+  log.advance();
+  await new Promise(setImmediate);
+  assert.equal(isSettled, true);
+  await settled;
+});
+
 test("a proposal before the epoch has begun ends the process", async () => {
   const { log, failures } = await pipeline();
   assert.throws(() => log.propose([change]), { name: "InvariantError" });
