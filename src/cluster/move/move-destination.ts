@@ -122,6 +122,8 @@ interface AttemptOptions extends MoveOptions {
 class Attempt {
   readonly #options: AttemptOptions;
   #name = "";
+  /** What it has still to append then must not come: the next attempt may have erased already. */
+  #isOver = false;
   #keys = 0;
   #keysTotal = 0;
   /** How many keys may be copied at once, as of `#earnedMs`. Below 0 after more were copied. */
@@ -134,6 +136,14 @@ class Attempt {
   }
 
   async run(tell: Tell): Promise<void> {
+    try {
+      await this.#take(tell);
+    } finally {
+      this.#isOver = true;
+    }
+  }
+
+  async #take(tell: Tell): Promise<void> {
     const { store, change, move, log } = this.#options;
     // What was accepted may be released. Then nobody serves it until the ring says so, paused or not.
     const isAccepted = store.moves.change === change && store.moves.accepted.has(move.from);
@@ -210,7 +220,8 @@ class Attempt {
     const { log } = primary;
     if (records.length === 0) return;
     while (log.isHeld) await log.untilReleased(primary.ended);
-    // In the turn in which they are added: what comes after the end of the change would stay.
+    // In the turn in which they are added: what comes after the end of the attempt, or of the change, would stay.
+    if (this.#isOver) throw refused("the attempt is over");
     this.#checkUnderWay();
     log.admit();
     const copies = records.filter((record) => !this.#isKnown(record));
