@@ -3,6 +3,7 @@ import type { Access, Coordination } from "../../coordination/coordination.ts";
 import { allKeysOf, countMisplaced } from "../election/misplaced-keys.ts";
 import { foreignKeys } from "../election/ring-admission.ts";
 import { type CasRegister, ringRegister } from "../metadata/cas-register.ts";
+import { explain } from "../metadata/diagnostics.ts";
 import type { RingRequest, RingShape, RingState, Topology } from "../metadata/model.ts";
 import { OperationError, refused } from "../metadata/operation-error.ts";
 import type { TopologySource } from "../metadata/topology.ts";
@@ -111,8 +112,10 @@ export class RingAdmin {
   /** Errors: invalid, not-found, refused, unavailable, outcome-unknown. */
   async change(request: RingRequest, dryRun: boolean, signal: AbortSignal): Promise<RequestedChange> {
     const next = async (ring: RingState) => {
-      await this.#check(ring, request, signal);
+      this.#check(ring, request);
       const holdsKeys = ring.written || (await this.#movesKeys(ring, request, signal));
+      const isNew = request.kind === "add" && placeOfGroup(ring, request.group) === "new";
+      if (isNew && holdsKeys) await this.#checkEmpty(ring, request.group, signal);
       // Keys of logs that were there before the first write move as others do.
       return requested({ ...ring, written: holdsKeys }, request);
     };
@@ -166,7 +169,7 @@ export class RingAdmin {
   }
 
   /** Errors: not-found, refused, unavailable. */
-  async #check(ring: RingState, request: RingRequest, signal: AbortSignal): Promise<void> {
+  #check(ring: RingState, request: RingRequest): void {
     if (request.kind === "virtual-nodes") return;
     const { group } = request;
     const view = requireGroup(this.#topology(), group);
@@ -174,9 +177,21 @@ export class RingAdmin {
     if (primaryOf(view) === undefined) {
       throw new OperationError("unavailable", `no keys can move: ${noPrimaryReason(group, view)}`);
     }
-    if (request.kind === "drain" || placeOfGroup(ring, group) !== "new" || !ring.written) return;
-    const count = await this.#count(group, ring, signal);
-    const keys = count === undefined ? 0 : allKeysOf(count);
+  }
+
+  /** Keys of an old log would be lost among those that move in. Errors: refused, unavailable (they could not be counted). */
+  async #checkEmpty(ring: RingState, group: string, signal: AbortSignal): Promise<void> {
+    const notKnown = (why: string, cause?: unknown) => {
+      const message = `whether group "${group}" holds keys from before it was in this ring is not known now: ${why}`;
+      return new OperationError("unavailable", message, { cause });
+    };
+    const topology = this.#topology();
+    const options = { ...this.#options, timeoutMs: countTimeoutMs, signal };
+    const count = await countMisplaced(options, topology, group, ring).catch((error: unknown) => {
+      throw notKnown(explain(error), error);
+    });
+    if (count === undefined) throw notKnown(noPrimaryReason(group, topology.groups.get(group)));
+    const keys = allKeysOf(count);
     if (keys > 0) throw refused(foreignKeys(group, keys));
   }
 

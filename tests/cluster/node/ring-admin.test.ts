@@ -195,12 +195,39 @@ test("a group with keys of an old log is not let in: they would be lost", async 
   });
 });
 
-test("keys of logs that were there before the first write are moved too, when an operator changes the ring", async () => {
-  const cluster = await NodeCluster.start();
+test("a group whose keys cannot be counted now is not let in: it may have an old log", async () => {
+  const { cluster, router, nodes } = await written();
+  const third = nodes.get("zdata3") ?? assert.fail();
+  third.peers.countMisplaced = () => Promise.reject(new Error("the new primary is still taking over"));
+  await assert.rejects(cluster.clock.settled(router.changeRing(addThird, {}, never)), {
+    code: "unavailable",
+    message: /whether group "zdata3" holds keys .* is not known now: the new primary is still taking over/,
+  });
+  assert.equal(router.topology.current?.ring?.value.change, undefined);
+});
+
+/** A log of the original program with these keys. */
+async function oldLog() {
   const disk = new SimulatedDisk();
   const entries = keys.map((key) => `${Buffer.from(key).toString("base64")}\nMQ==\n#\n`);
   disk.place(dbfile, Buffer.from(entries.join("")));
-  await cluster.data("zdata1", "zdata1:1", await openOn(disk));
+  return await openOn(disk);
+}
+
+test("of two groups with old logs, the second is not let in before the first write either", async () => {
+  const cluster = await NodeCluster.start();
+  await cluster.data("zdata1", "zdata1:1", await oldLog());
+  const router = await cluster.router("r:1", { newGroups: "wait" });
+  await cluster.sees(router, "it is in the ring", ({ ring }) => ring?.value.groups.length === 1);
+  const second = await cluster.data("zdata2", "zdata2:1", await oldLog());
+  await cluster.clock.until("the second serves", () => second.status().unavailable === undefined);
+  const adding = router.changeRing({ kind: "add", group: "zdata2" }, {}, never);
+  await assert.rejects(cluster.clock.settled(adding), { code: "refused", message: /"zdata2" holds 60 keys/ });
+});
+
+test("keys of logs that were there before the first write are moved too, when an operator changes the ring", async () => {
+  const cluster = await NodeCluster.start();
+  await cluster.data("zdata1", "zdata1:1", await oldLog());
   const router = await cluster.router("r:1", { newGroups: "wait" });
   await cluster.sees(router, "it is in the ring", ({ ring }) => ring?.value.groups.length === 1);
   const second = await cluster.data("zdata2", "zdata2:1");
