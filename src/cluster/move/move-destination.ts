@@ -7,7 +7,7 @@ import type { MoveProgress, MoveStage } from "../ring/move-progress.ts";
 import { placementOf } from "../ring/placement.ts";
 import { requirePrimary } from "../ring/require.ts";
 import { isUnderWay, moved } from "../ring/ring-change.ts";
-import { untilRingSeen, updateRing } from "../ring/update-ring.ts";
+import { readRing, untilRingSeen, updateRing } from "../ring/update-ring.ts";
 import type { LogRecord } from "../storage/model.ts";
 import { forgetKeys, mayHaveStrays } from "./forget-keys.ts";
 import type { MoveOptions } from "./options.ts";
@@ -144,7 +144,7 @@ class Attempt {
   }
 
   async #take(tell: Tell): Promise<void> {
-    const { store, change, move, log } = this.#options;
+    const { store, ring, change, move, log } = this.#options;
     // What was accepted may be released. Then nobody serves it until the ring says so, paused or not.
     const isAccepted = store.moves.change === change && store.moves.accepted.has(move.from);
     if (!isAccepted) this.#checkUnderWay();
@@ -157,12 +157,15 @@ class Attempt {
       }
       return await this.#complete();
     }
+    await this.#checkNotable();
     this.#checkUnderWay();
     this.#keysTotal = keys;
     tell("erase", 0, keys);
     await this.#erase();
     const end = await this.#copy(() => tell("copy", this.#keys, Math.max(this.#keysTotal, this.#keys)), tell);
     await this.#accept(end);
+    // Writers wait by now: whether the connection is there must do.
+    if (!ring.connected) throw new OperationError("unavailable", "ZooKeeper cannot be asked now");
     tell("release", this.#keys, this.#keys);
     await this.#step({ kind: "release" });
     log(`group "${move.from}" has given ${this.#keys} values of keys to this group`);
@@ -208,6 +211,7 @@ class Attempt {
       if (isPaced) await this.#pace(chunk, index);
       if (isSealed || (chunk.behind ?? Number.POSITIVE_INFINITY) > behindMax) continue;
       await appended;
+      await this.#checkNotable();
       primary.log.admit();
       tell("seal", this.#keys, this.#keys);
       await this.#step({ kind: "seal" });
@@ -267,10 +271,18 @@ class Attempt {
     await untilRingSeen(this.#options, after.version, primary.ended);
   }
 
-  /** Errors: refused (the change is paused, or another one). */
-  #checkUnderWay(): void {
-    const { topology, change, move } = this.#options;
-    const ring = topology.current?.ring?.value;
+  /**
+   * Asks `/ring` itself. What was released nobody serves until it is noted there, so keys must not be given up while ZooKeeper
+   * is away. Errors: unavailable, refused.
+   */
+  async #checkNotable(): Promise<void> {
+    const { value } = await readRing(this.#options.ring);
+    this.#checkUnderWay(value);
+  }
+
+  /** `ring`: as this node sees it, or newer. Errors: refused (the change is paused, or another one). */
+  #checkUnderWay(ring = this.#options.topology.current?.ring?.value): void {
+    const { change, move } = this.#options;
     if (ring === undefined || !isUnderWay(ring, move, change)) throw refused("the ring change is over");
     if (ring.change?.paused) throw refused("the ring change is paused");
   }

@@ -63,8 +63,8 @@ export async function untilRingSeen(
   }
 }
 
-/** Errors: unavailable. */
-async function readRing(register: CasRegister<RingState>): Promise<Versioned<RingState>> {
+/** The ring as of this call or later. Errors: unavailable. */
+export async function readRing(register: CasRegister<RingState>): Promise<Versioned<RingState>> {
   const found = await register.read().catch((error) => {
     throw new OperationError("unavailable", "ZooKeeper cannot be asked now", { cause: error });
   });

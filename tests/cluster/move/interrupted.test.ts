@@ -6,6 +6,8 @@ import { ringPath } from "../../../src/cluster/metadata/paths.ts";
 import { requested } from "../../../src/cluster/ring/ring-change.ts";
 import { NodeCluster } from "../../support/node-cluster.ts";
 
+const never = new AbortController().signal;
+
 /** A slow move of keys from zdata1 to zdata2, of which some copies have come. */
 async function moveUnderWay() {
   const cluster = await NodeCluster.start();
@@ -23,7 +25,7 @@ async function moveUnderWay() {
   const session = await clock.settled(cluster.session());
   await clock.settled(session.set(ringPath, formatRingState(next), ring.version));
   await clock.until("some copies", () => destination.status().keys > 0);
-  return { clock, router, source, destination, session, change: next.change?.id ?? 0 };
+  return { cluster, clock, router, source, destination, session, change: next.change?.id ?? 0 };
 }
 
 test("a move that ends because its destination is no longer the primary is unavailable, and says why", async () => {
@@ -46,4 +48,16 @@ test("nodes that stop in the middle of a move leave nothing that keeps their pro
   // What comes at intervals ends with the next one.
   await clock.pass(1000);
   assert.equal(clock.timerCount, 0);
+});
+
+test("while ZooKeeper is away no keys are given up: nobody could note who has them", async () => {
+  const { cluster, clock, router, source, destination } = await moveUnderWay();
+  const nodes = [router, source, destination];
+  for (const { sessions } of nodes) cluster.service.disconnect(sessions.current ?? assert.fail());
+  // At ten keys a second the copy would have come to its end.
+  await clock.pass(60_000);
+  for (let key = 0; key < 200; key++) await clock.settled(source.calls.get(`key-${key}`, never));
+  for (const { sessions } of nodes) cluster.service.reconnect(sessions.current ?? assert.fail());
+  const isOver = () => router.topology.current?.ring?.value.groups.length === 2;
+  await clock.until("the keys have moved", isOver, 120_000);
 });
