@@ -9,7 +9,7 @@ import { requirePrimary } from "../ring/require.ts";
 import { isUnderWay, moved } from "../ring/ring-change.ts";
 import { readRing, untilRingSeen, updateRing } from "../ring/update-ring.ts";
 import type { LogRecord } from "../storage/model.ts";
-import { forgetKeys, mayHaveStrays } from "./forget-keys.ts";
+import { forgetKeys } from "./forget-keys.ts";
 import type { MoveOptions } from "./options.ts";
 import { Pacer } from "./pacer.ts";
 
@@ -177,12 +177,14 @@ class Attempt {
     return await this.#step({ kind: "begin" });
   }
 
-  /** What an earlier attempt has left must not stay if the source has deleted it since. */
+  /**
+   * What an earlier attempt has left must not stay if the source has deleted it since. Nor what a log has that an operator has
+   * recovered: it may be from before the keys went to the source, and have no mark of that.
+   */
   async #erase(): Promise<void> {
-    const { store, clock, primary } = this.#options;
+    const { clock, primary } = this.#options;
     const startedMs = clock.monotonicMs();
     await primary.log.settled(primary.ended);
-    if (!mayHaveStrays(store)) return;
     await forgetKeys({ ...this.#options, isForgotten: (key) => this.#isMoved(key), signal: primary.ended });
     // To go through many keys takes long, and the source gives an attempt up that asks for nothing.
     if (clock.monotonicMs() - startedMs > keepAliveMs) await this.#begin();
