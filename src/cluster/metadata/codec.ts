@@ -22,9 +22,12 @@ export class ForeignContentError extends Error {
   override readonly name = "ForeignContentError";
   readonly path: string;
 
-  /** `expected` ends the sentence "expected …". */
-  constructor(path: string, data: Uint8Array, expected: string) {
-    super(`${path} holds ${shown(data)}; expected ${expected}; correct or delete it`);
+  /** `expected` ends the sentence "expected …". `isMadeAgain`: what it should say is written again when it is gone. */
+  constructor(path: string, data: Uint8Array, expected: string, { isMadeAgain = false } = {}) {
+    const remedy = isMadeAgain
+      ? "correct or delete it"
+      : "correct it, or start the later version of kvlab that may have written it; do not delete it: nothing else knows what it says";
+    super(`${path} holds ${shown(data)}; expected ${expected}; ${remedy}`);
     this.path = path;
   }
 }
@@ -37,7 +40,9 @@ export function encodeText(text: string): Uint8Array {
 export function parseAddressData(path: string, data: Uint8Array): Address {
   const address = parseAddress(decodeText(data) ?? "");
   if (address === undefined) {
-    throw new ForeignContentError(path, data, `the address of a node: ${addressAllowed}`);
+    throw new ForeignContentError(path, data, `the address of a node: ${addressAllowed}`, {
+      isMadeAgain: true,
+    });
   }
   return address;
 }
@@ -46,7 +51,9 @@ export function parseAddressData(path: string, data: Uint8Array): Address {
 export function parseTop(path: string, data: Uint8Array): number {
   const number = parseNumber(decodeText(data) ?? "");
   if (number === undefined) {
-    throw new ForeignContentError(path, data, `the next number to give away, from 0 to ${numberMax}`);
+    throw new ForeignContentError(path, data, `the next number to give away, from 0 to ${numberMax}`, {
+      isMadeAgain: true,
+    });
   }
   return number;
 }

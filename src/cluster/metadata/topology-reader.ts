@@ -212,6 +212,8 @@ function isLoss(error: CoordinationError): boolean {
 
 function parseNode(path: string, number: number, { data, stat }: Found): NodeView {
   if (!stat.ephemeral)
-    throw new ForeignContentError(path, data, "an ephemeral znode with the address of a node");
+    throw new ForeignContentError(path, data, "an ephemeral znode with the address of a node", {
+      isMadeAgain: true,
+    });
   return { number, incarnation: stat.czxid, address: parseAddressData(path, data) };
 }

@@ -7,6 +7,8 @@ import {
   formatGroupState,
   formatRingState,
   parseAddressData,
+  parseClusterId,
+  parseGroupLogs,
   parseGroupState,
   parseRingState,
   parseTop,
@@ -210,6 +212,19 @@ describe("written forms", () => {
       );
     });
   }
+
+  it("advise to delete only what is made again by itself", () => {
+    const data = encodeText('{"later":1}');
+    const isDeletionAdvised = (error: Error) => / correct or delete it$/.test(error.message);
+    for (const parse of [parseRingState, parseGroupState, parseGroupLogs, parseClusterId]) {
+      assert.throws(
+        () => parse("/p", data),
+        (error: Error) => !isDeletionAdvised(error) && /do not delete it/.test(error.message),
+      );
+    }
+    for (const parse of [parseTop, parseAddressData])
+      assert.throws(() => parse("/p", data), isDeletionAdvised);
+  });
 
   it("shorten what is long and make it visible", () => {
     const data = new Uint8Array(1_000_000).fill(0x1b);
