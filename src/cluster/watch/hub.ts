@@ -62,7 +62,7 @@ export class WatchHub {
    * in a turn in which no other node can serve the group. Errors: history-lost, exhausted.
    */
   async *watch(options: WatchOptions, signal: AbortSignal): AsyncGenerator<WatchStep, void, void> {
-    const at = this.#begin(options.after);
+    const at = this.#begin(options);
     if (this.#watchers >= watchersMax) {
       throw new OperationError("exhausted", `${watchersMax} watches are open on this node already`);
     }
@@ -117,10 +117,10 @@ export class WatchHub {
     for (const watcher of this.#live) watcher.wake();
   }
 
-  #begin(token: WatchOptions["after"]): Position {
+  #begin({ after: token, scope }: WatchOptions): Position {
     const { visible, base, epochs } = this.#store;
     if (token === undefined || "acceptedSince" in token) return visible;
-    if ("change" in token) return this.#beginBefore(token);
+    if ("change" in token) return this.#beginBefore(token, scope.kind !== "key");
     const after = { epoch: token.epoch, seq: this.#store.seqAt(token.revision) };
     const isOurs = after.seq <= visible.seq && (after.epoch === 0 || holds({ epochs, last: visible }, after));
     if (isOurs && after.seq >= base.seq) return after;
@@ -128,11 +128,15 @@ export class WatchHub {
     throw this.#lost(token.revision, reason);
   }
 
-  #beginBefore({ change }: BeforeAccept): Position {
+  /** `hadNoKeys`: a group that the token does not name had none then. Not so with a key: a token names the groups that had it. */
+  #beginBefore({ change }: BeforeAccept, hadNoKeys: boolean): Position {
     const store = this.#store;
-    // A group that was never part of a move has had all its keys from the beginning.
     const { visible, base, epochs } = store;
-    const seq = store.beforeAccept(change) ?? (store.moves.change === 0 ? 0 : visible.seq);
+    const { change: last } = store.moves;
+    // A group that was never part of a move has had all its keys from the beginning. So has one that has given keys away since,
+    // and accepted none: it entered the ring before the first write.
+    const isFromBeginning = last === 0 || (hadNoKeys && change > 0 && last >= change);
+    const seq = store.beforeAccept(change) ?? (isFromBeginning ? 0 : visible.seq);
     if (seq < base.seq) throw this.#lost(store.revisionOf(Math.max(0, seq)), "has been compacted away");
     return seq < visible.seq ? { epoch: epochAt(epochs, seq), seq } : visible;
   }

@@ -156,3 +156,14 @@ test("a watch after a revision is told first what was accepted before that", asy
   assert.deepEqual(await acceptedBefore(12), [["g", 10, 5, 0]]);
   assert.deepEqual(await acceptedBefore(0), []);
 });
+
+test("a group that has given keys away and got none is told from the beginning: it entered before the first write", async () => {
+  const { write, watch } = await watchedLog();
+  await write(put(1, 1, "a", "1"), release(2, 4), put(1, 3, "a", "2"));
+  assert.equal((await stepOf(watch({ after: { change: 2 } }))).at.seq, 0);
+  // One that had given its keys away before is told from now on.
+  assert.equal((await stepOf(watch({ after: { change: 5 } }))).at.seq, 3);
+  // So is one that the key of a watch has nothing to do with.
+  const ofKey = watch({ scope: { kind: "key", key: "b" }, after: { change: 2 } });
+  assert.equal((await stepOf(ofKey)).at.seq, 3);
+});
