@@ -100,7 +100,7 @@ export class Replica {
 
   /** Highest seq that this node knows to be committed. */
   get committedSeq(): number {
-    return Math.max(this.#standby.committedSeq, this.#primary?.log.committedSeq ?? 0);
+    return this.#options.store.committedSeq;
   }
 
   /** Sets the current registration of this node. A primary remains primary until the state says otherwise. */

@@ -39,8 +39,6 @@ export class Standby {
   #snapshot:
     | { epoch: number; primary: number; snapshotId: number; next: number; writer: SnapshotWriter }
     | undefined;
-  /** Records up to here are committed, and must never be cut off, unless an operator has given them up. */
-  #committedSeq = 0;
   /** Committed records have been given up: a snapshot is to take their place. */
   #isOverruled = false;
   #heardMs = Number.NEGATIVE_INFINITY;
@@ -60,10 +58,6 @@ export class Standby {
    */
   get heardMs(): number {
     return this.#messages > 0 ? this.#clock.monotonicMs() : this.#heardMs;
-  }
-
-  get committedSeq(): number {
-    return this.#committedSeq;
   }
 
   /** Milliseconds that must pass before this node may serve as primary. */
@@ -132,10 +126,7 @@ export class Standby {
     const seq = previous.seq + records.length;
     invariant(store.durable.seq >= seq, () => `record ${seq} is acknowledged before it is on disk`);
     const committed = Math.min(committedSeq, seq);
-    if (committed > this.#committedSeq) {
-      this.#committedSeq = committed;
-      store.commit(committed);
-    }
+    if (committed > store.committedSeq) store.commit(committed);
     return this.#answer("ok");
   }
 
@@ -152,11 +143,11 @@ export class Standby {
       const fresh = records.slice(first);
       const before = (fresh[0]?.seq ?? 1) - 1;
       if (before < store.last.seq) {
-        if (before < this.#committedSeq && this.#isOutside(epoch, primary)) {
+        if (before < store.committedSeq && this.#isOutside(epoch, primary)) {
           this.#isOverruled = true;
           return undefined;
         }
-        if (before < this.#committedSeq) {
+        if (before < store.committedSeq) {
           throw refused(`a primary would cut off committed records from seq ${before + 1} on`);
         }
         await store.truncate(before);
@@ -195,7 +186,6 @@ export class Standby {
       this.#snapshot = undefined;
       await snapshot.writer.finish();
       this.#isOverruled = false;
-      this.#committedSeq = chunk.base.seq;
     }
     return "ok";
   }

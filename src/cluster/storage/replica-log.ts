@@ -18,6 +18,11 @@ export interface ReplicaLog extends LogHistory {
   readonly written: Position;
   /** The last record that is on disk. */
   readonly durable: Position;
+  /**
+   * Records up to here are known to be committed, by whichever primary: this process or another. They are never cut off;
+   * only a snapshot takes their place.
+   */
+  readonly committedSeq: number;
   /** Why the last write found no room; undefined when it found some. */
   readonly full: string | undefined;
   /** How long the disk has done nothing for those who wait for it; 0 when nobody waits. */

@@ -58,6 +58,9 @@ export class Store implements LogStore {
   get durable(): Position {
     return this.#state.positions.durable;
   }
+  get committedSeq(): number {
+    return this.#state.positions.committedSeq;
+  }
   get written(): Position {
     return this.#state.positions.written;
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { apply } from "../../../src/cluster/replication/group-state.ts";
 import { groupOf } from "../../support/replica-group.ts";
 
 test("after the primary's crash a standby serves every acknowledged write", async () => {
@@ -85,6 +86,33 @@ test("a primary that was replaced while it was cut off acknowledges nothing and 
   assert.equal(group.isPrimary(1), false);
   await group.clock.until("node 2 serves", () => group.serves(2));
   await assert.rejects(group.get(2, "a"), { code: "not-found" });
+});
+
+test("a primary that was cut off while its group was recovered is fed again, without what only it had", async () => {
+  const group = await groupOf([1, 2]);
+  await group.clock.settled(group.put(1, "a", "1"));
+  group.crash(2);
+  group.forget(2);
+  group.tell();
+  await group.clock.settled(group.put(1, "lost", "1"));
+  assert.deepEqual(group.inSync, [1]);
+  // Its machine is cut off. Its process goes on.
+  group.apart.add(1);
+  group.cut.add("1>2").add("2>1");
+  group.forget(1);
+  const to = { number: 2, incarnation: group.nextIncarnation };
+  await group.start(2);
+  const { value, version } = group.state ?? assert.fail();
+  group.state = { value: apply(value, { kind: "recover", to }), version: version + 1 };
+  group.tell();
+  await group.clock.until("node 2 serves", () => group.serves(2));
+  await group.clock.settled(group.put(2, "b", "2"));
+  group.apart.clear();
+  group.cut.clear();
+  await group.registerAgain(1);
+  await group.clock.until("node 1 is in sync", () => group.inSync.includes(1));
+  assert.deepEqual(group.contents(1), ["a=1", "b=2"]);
+  assert.deepEqual(group.failures, []);
 });
 
 test("a cut-off primary answers no read once another may serve", async () => {

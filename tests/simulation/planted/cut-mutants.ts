@@ -16,7 +16,7 @@ export const cutMutants: readonly Mutant[] = [
         "(record) => record.seq > store.last.seq || epochAt(store.epochs, record.seq) !== record.epoch,",
         "() => true,",
       ],
-      [standby, "if (before < this.#committedSeq) {", "if (before < 0) {"],
+      [standby, "if (before < store.committedSeq) {", "if (before < 0) {"],
     ],
   },
   {

@@ -87,7 +87,7 @@ export const recoveryMutants: readonly Mutant[] = [
     edits: [
       [
         "cluster/replication/standby.ts",
-        "if (before < this.#committedSeq && this.#isOutside(epoch, primary)) {",
+        "if (before < store.committedSeq && this.#isOutside(epoch, primary)) {",
         "if (before < 0 && this.#isOutside(epoch, primary)) {",
       ],
     ],
