@@ -260,8 +260,13 @@ function keysOf({ compares, operations }: WriteRequest): string[] {
   return [...compares, ...operations].map(({ key }) => key);
 }
 
+/** What a write that waits takes in memory beside its keys and values, about; and each of its operations. */
+const writeOverheadBytes = 500;
+const operationOverheadBytes = 200;
+
+/** About what a write takes in memory until it is committed: many short ones must count, too. */
 function sizeOf({ operations }: WriteRequest): number {
-  let bytes = 0;
+  let bytes = writeOverheadBytes + operationOverheadBytes * operations.length;
   for (const operation of operations) {
     bytes += operation.key.length + (operation.kind === "put" ? operation.value.length : 0);
   }

@@ -53,7 +53,7 @@ export const batchBytesMax = 256 * 1024;
 export const flightMessagesMax = 32;
 export const flightBytesMax = 4 * 1024 * 1024;
 
-/** No write is admitted while so many bytes of writes wait for their commit. */
+/** No write is admitted while so many bytes of writes wait for their commit: some 95,000 short ones. */
 export const pendingBytesMax = 64 * 1024 * 1024;
 
 /** Longest wait for the answer to one message: a batch on a slow disk; a link that swallows messages. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { OperationError } from "../../../src/cluster/metadata/operation-error.ts";
 import type { ReplicaLog } from "../../../src/cluster/storage/replica-log.ts";
 import { groupOf } from "../../support/replica-group.ts";
 
@@ -66,6 +67,22 @@ test("a primary whose log loses what it has taken acknowledges nothing more, and
   );
   assert.deepEqual(codes, ["outcome-unknown", "outcome-unknown"]);
   assert.deepEqual(group.failures, ["1: LogStoreError: cannot write to /data/db.txt: it is gone"]);
+});
+
+test("what waits is bounded also when the writes are short: each takes memory beside its keys and values", async () => {
+  const group = await groupOf([1, 2]);
+  group.cut.add("1>2");
+  let refusal: unknown;
+  let admitted = 0;
+  for (; refusal === undefined && admitted < 150_000; admitted++) {
+    const requestId = { id: `r${admitted}`, afterRevision: group.store(1).lastRevision };
+    group.write(1, { operations: [{ kind: "delete", key: "" }], requestId }).catch((error: unknown) => {
+      refusal ??= error;
+    });
+    // A refusal is told in another turn.
+    if (admitted % 1000 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal((refusal as OperationError | undefined)?.code, "exhausted");
 });
 
 test("a write that is not committed yet cannot be read", async () => {
