@@ -266,8 +266,9 @@ export class Store implements LogStore {
   async #close(): Promise<void> {
     const state = this.#state;
     state.health.closed();
-    await this.#slot.take(() => {});
+    // First, while a rewrite still has the slot, or nobody: a write without room asks whoever has it to give up.
     await this.#writer.flush();
+    await this.#slot.take(() => {});
     await this.#indexer.finish();
     await state.inTurn(() => state.file.release());
     await this.#lock.release();

@@ -130,6 +130,22 @@ describe("a record that there is no room for", () => {
     await store.close();
   });
 
+  it("is refused also when the store is closed meanwhile, which ends", { timeout: 5000 }, async () => {
+    const { disk, store } = await newLog();
+    const failing = Promise.withResolvers<void>();
+    disk.intercept = async ({ kind, path }) => {
+      if (kind !== "write") return;
+      await failing.promise;
+      throw systemError("ENOSPC", path);
+    };
+    const refused = assert.rejects(store.append([put(1, 2, "b", "2")]), full);
+    const closed = store.close();
+    await new Promise((resolve) => setImmediate(resolve));
+    failing.resolve();
+    await refused;
+    await closed;
+  });
+
   it("while the sync says so stops the process: nobody knows what is on the disk", async () => {
     const { disk, fatal, store } = await newLog();
     disk.intercept = ({ kind, path }) => {
