@@ -254,6 +254,33 @@ describe("compaction on a full disk", () => {
     await store.close();
   });
 
+  it("that has begun because there is no room is not given up for a write that finds none either", async () => {
+    const { disk, fatal, store } = await newLog(overwritten.slice(0, 5));
+    const { fileBytes } = store;
+    const begun = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    // As under a limit of the length of a file: a shorter one can be written.
+    disk.intercept = async ({ kind, path }) => {
+      const isLong = (disk.contents(dbfile)?.length ?? 0) >= fileBytes;
+      if (kind === "write" && path === dbfile && isLong) throw systemError("EFBIG", path);
+      if (kind !== "datasync" || path !== rbfile) return;
+      begun.resolve();
+      await goOn.promise;
+    };
+    await assert.rejects(store.append([put(1, 6, "b", "1")]), full);
+    await begun.promise;
+    const joined = store.compact();
+    const again = assert.rejects(store.append([put(1, 6, "b", "2")]), full);
+    // A write that is given up room waits for the end of the compaction: not so this one.
+    await again;
+    goOn.resolve();
+    await joined;
+    assert.ok(store.fileBytes < fileBytes / 2);
+    await store.append([put(1, 6, "b", "3")]);
+    assert.equal(fatal.length, 0);
+    await store.close();
+  });
+
   it("that finds no room leaves the log as it is, and refuses no write for it", async () => {
     const { disk, fatal, log, store } = await newLog(overwritten.slice(0, 5));
     const before = disk.contents(dbfile);

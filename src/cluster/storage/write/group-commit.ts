@@ -185,7 +185,9 @@ export class GroupCommit {
     const { file, endBytes } = state.file;
     await file.truncate(endBytes);
     await file.datasync();
-    const rewrite = this.#hasAskedForRoom ? undefined : this.#slot.askToGiveUp();
+    // What has begun without room has taken none: it may be the compaction that is to make some.
+    const isInVain = this.#hasAskedForRoom || state.health.full !== undefined;
+    const rewrite = isInVain ? undefined : this.#slot.askToGiveUp();
     this.#hasAskedForRoom = rewrite !== undefined;
     if (rewrite !== undefined) return rewrite;
     const reason = state.health.noRoom("write to it", cause);
