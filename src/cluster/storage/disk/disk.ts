@@ -1,10 +1,11 @@
 /** What the log store needs of a disk. The simulation has one of its own, which loses what was not synced. */
 export interface Disk {
   /**
-   * `read` and `write` open a file that is there; `create` makes an empty one, in place of any that is there.
+   * `read` and `write` open a file that is there; `create` makes an empty one, in place of any that is there. The same
+   * people may read and write it as the file at `like`, if that is there.
    * Errors: those of the system, with its code (ENOENT, EACCES, …).
    */
-  open(path: string, mode: "read" | "write" | "create"): Promise<DiskFile>;
+  open(path: string, mode: "read" | "write" | "create", like?: string): Promise<DiskFile>;
 
   /** Undefined when nothing is there. A symbolic link is `other`. */
   look(path: string): Promise<DiskEntry | undefined>;

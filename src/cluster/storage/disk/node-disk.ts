@@ -1,4 +1,4 @@
-import { lstat, open, readdir, rename, rm } from "node:fs/promises";
+import { chmod, lstat, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import process from "node:process";
 import type { Disk } from "./disk.ts";
@@ -8,9 +8,19 @@ import { lockPath } from "./node-lock.ts";
 
 /** The machine's file systems. */
 export const nodeDisk: Disk = {
-  async open(path, mode) {
-    const handle = await open(path, { read: "r", write: "r+", create: "w+" }[mode]);
-    return new NodeFile(handle, await isLocal(path));
+  async open(path, mode, like) {
+    const permissions = like === undefined ? undefined : await permissionsOf(like);
+    const handle = await open(path, { read: "r", write: "r+", create: "w+" }[mode], permissions);
+    try {
+      // It may have been there before; and the umask counts for a new one.
+      if (permissions !== undefined && (await permissionsOf(path)) !== permissions) {
+        await chmod(path, permissions);
+      }
+      return new NodeFile(handle, await isLocal(path));
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
   },
 
   async look(path) {
@@ -46,6 +56,12 @@ export const nodeDisk: Disk = {
 
   lock: lockPath,
 };
+
+/** Undefined when nothing is there. */
+async function permissionsOf(path: string): Promise<number | undefined> {
+  const found = await unlessMissing(stat(path));
+  return found && found.mode & 0o777;
+}
 
 async function unlessMissing<T>(result: Promise<T>): Promise<T | undefined> {
   try {

@@ -24,7 +24,7 @@ export async function writeIndex(state: LogState, pace: Pace): Promise<void> {
   const { path, draft } = indexPaths(dbfile);
   const { check } = pace;
   const { file } = state;
-  const target = await disk.open(draft, "create");
+  const target = await disk.open(draft, "create", dbfile);
   let isOpen = true;
   try {
     const fileId = (await disk.look(dbfile))?.fileId ?? "";

@@ -60,7 +60,7 @@ async function beginAnew(state: LogState, turn: Turn, header: NewHeader): Promis
   const { disk, dbfile, rbfile, requestsMax, log } = state.options;
   const { promisedEpoch } = state.positions;
   const keptIn = await nameForDamaged(disk, dbfile);
-  const target = await disk.open(rbfile, "create");
+  const target = await disk.open(rbfile, "create", dbfile);
   try {
     const buffer = new WriteBuffer(target);
     buffer.addLine(await headerOfDraft(state, { ...header, snapshot: false }));

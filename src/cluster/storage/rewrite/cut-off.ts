@@ -37,7 +37,7 @@ export async function keepBeside(options: LogSettings, part: CutPart, why: strin
   const { disk, dbfile, log } = options;
   const { file, from, to, after } = part;
   const name = await nameForKept(disk, dbfile);
-  const target = await disk.open(name, "create");
+  const target = await disk.open(name, "create", dbfile);
   try {
     const buffer = new WriteBuffer(target);
     // A whole log has a header of its own.

@@ -58,8 +58,8 @@ export class Rewrite {
   #copiedChecksum = 0;
 
   static async begin(state: LogState, options: RewriteOptions): Promise<Rewrite> {
-    const { disk, rbfile } = state.options;
-    return new Rewrite(state, options, await disk.open(rbfile, "create"));
+    const { disk, dbfile, rbfile } = state.options;
+    return new Rewrite(state, options, await disk.open(rbfile, "create", dbfile));
   }
 
   constructor(state: LogState, options: RewriteOptions, target: DiskFile) {

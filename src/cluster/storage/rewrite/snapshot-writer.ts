@@ -83,7 +83,7 @@ class Writer implements SnapshotWriter {
       const freeSlot = await taking;
       const { options, file: before } = this.#state;
       try {
-        const file = await options.disk.open(options.rbfile, "create");
+        const file = await options.disk.open(options.rbfile, "create", options.dbfile);
         const buffer = new WriteBuffer(file);
         const { life } = before;
         buffer.addLine(await headerOfDraft(this.#state, { identity: this.#identity, life, snapshot: true }));

@@ -175,7 +175,7 @@ class Repair {
 
   /** Writes a file and makes it durable. */
   async #writing(path: string, write: (buffer: WriteBuffer) => Promise<void>): Promise<void> {
-    const file = await this.#disk.open(path, "create");
+    const file = await this.#disk.open(path, "create", this.#path);
     try {
       const buffer = new WriteBuffer(file);
       await write(buffer);
