@@ -127,6 +127,7 @@ export interface AppendResponse {
   /** Its last record on disk. */
   readonly last: Position;
   readonly base: Position;
+  /** Those of its log. None with `ok`. */
   readonly epochs: readonly EpochStart[];
   /** With `mismatch`: the log is damaged, and only a snapshot can repair it. */
   readonly needsSnapshot: boolean;

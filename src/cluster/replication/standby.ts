@@ -214,7 +214,8 @@ export class Standby {
       epoch: promisedEpoch,
       last: durable,
       base,
-      epochs,
+      // There may be thousands. No primary, also of earlier versions, looks at them where its records fit.
+      epochs: result === "ok" ? [] : epochs,
       needsSnapshot: this.#needsSnapshot,
     };
   }

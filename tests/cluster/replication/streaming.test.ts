@@ -147,6 +147,18 @@ test("a message that is on disk only after a later epoch was promised is not ack
   assert.equal((await answer).result, "stale-epoch");
 });
 
+test("an answer has the epochs of the log only where the records do not fit", async () => {
+  const { store } = await newLog();
+  const standby = standbyOf(store);
+  for (let epoch = 1; epoch <= 50; epoch++) {
+    const previous = { epoch: epoch - 1, seq: epoch - 1 };
+    const { result, epochs } = await standby.append({ ...message(epoch, epoch - 1, "a"), previous });
+    assert.deepEqual([result, epochs], ["ok", []]);
+  }
+  const other = await standby.append(message(50, 60, "a"));
+  assert.deepEqual([other.result, other.epochs], ["mismatch", store.epochs]);
+});
+
 test("what was committed gives way to another history only while this replica is not in sync", async () => {
   const { store } = await newLog();
   const seen = { epoch: 0, primary: 0 };
