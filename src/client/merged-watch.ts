@@ -298,7 +298,10 @@ export class MergedWatch implements WatchSource {
   #mayComeFirst({ from: group, afterRevision, ringChange }: KeysTaken, begun: Start): boolean {
     const isBefore = afterRevision !== undefined && "epoch" in begun;
     const isOfRing = ringChange > 0n && ringChange <= this.#positions.ring.version;
-    return !(isBefore || isOfRing) || this.#positions.groups.has(group);
+    if (!isBefore && !isOfRing) return true;
+    const place = this.#positions.groups.get(group);
+    if (place === undefined) return false;
+    return !(isBefore && this.#removed.isUnseen(group, ringChange, place));
   }
 
   /** Resolves when the reader has taken all changes of a group up to a revision. */

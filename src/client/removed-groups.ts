@@ -27,6 +27,14 @@ export class RemovedGroups {
     return removed !== undefined && removed.ringVersion > ringVersion;
   }
 
+  /**
+   * Whether the watch has to do with a later group alone, and not with the removed one of a ring change. Then its token was
+   * made by a scan of the keys where they are now, or by a watch that had been told all that the removed group had to tell.
+   */
+  isUnseen(group: string, ringChange: bigint, place: Position): boolean {
+    return this.isRemovedSince(group, ringChange) && !this.includes(group, place) && !this.#told.has(group);
+  }
+
   /** Notes up to where a removed group was told. */
   note(group: string, position: Position): void {
     this.#told.set(group, position);

@@ -4,26 +4,14 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { ScanResponse } from "../../../gen/kvlab/v1/data_pb.ts";
 import { HistoryLostSchema, NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import { positionsOf, tokenOf } from "../../../src/client/positions.ts";
-import { sleep } from "../../../src/common/clock.ts";
-import { keyValue, scanned, type ToyPrimary } from "../../support/toy-groups.ts";
+import { keyValue, scanned } from "../../support/toy-groups.ts";
 import { event, shown, ToyLog } from "../../support/toy-log.ts";
 import { routerOf, started, twoLogs } from "../../support/toy-router.ts";
 import type { VirtualClock } from "../../support/virtual-clock.ts";
+import { answeringLate } from "./answering-late.ts";
 
 function never(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-}
-
-/** A log whose watches say only after this time where they begin. */
-function answeringLate(log: ToyLog, clock: VirtualClock, afterMs: number): ToyPrimary {
-  return {
-    async *watch(request, signal) {
-      for await (const answer of log.watch(request, signal)) {
-        if (answer.events?.length === 0) await sleep(clock, afterMs);
-        yield answer;
-      }
-    },
-  };
 }
 
 test("a watch without a group first says where all groups are, and then tells the changes of all", async () => {

@@ -5,6 +5,7 @@ import { HistoryLostSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import { type Position, positionsOf, tokenOf } from "../../../src/client/positions.ts";
 import { event, shown, ToyLog } from "../../support/toy-log.ts";
 import { routerOf, twoLogs } from "../../support/toy-router.ts";
+import { answeringLate } from "./answering-late.ts";
 
 /**
  * Watches over the removal of a group. Group g has given all its keys to h in ring change 2: they had changes there up to
@@ -146,4 +147,38 @@ test("a later group of a removed one's name is told from its beginning, and its 
   await clock.pass(100);
   later.append(event("n", 2n, 4n));
   assert.deepEqual([shown(await watch.events()), shown(await watch.events())], [["n2"], ["n25"]]);
+});
+
+test("a watch goes on after a token that names the later group of a removed one's name", async () => {
+  const { router, groups, h } = twoLogs();
+  groups.remove(7, "g", ["h"], [0, 3]);
+  groups.primaries.g = new ToyLog(5n, 4n);
+  groups.ring(9, ["g", "h"]);
+  // The first answer names what came from the removed group, too.
+  h.accepted = taken.map((keys) => ({ ...keys, afterRevision: 15n }));
+  h.append(event("a", 21n));
+  const afterToken = tokenOf({
+    cluster: "c1",
+    ring: { version: 9n, change: 10n },
+    groups: new Map([
+      ["g", at(5n, 4n)],
+      ["h", at(20n)],
+    ]),
+  });
+  assert.deepEqual(shown(await router.watch({ afterToken }).events()), ["a21"]);
+});
+
+test("after the token of a scan that saw too little of a removed group, a later one of its name hides nothing", async () => {
+  const { router, groups, clock, h } = twoLogs();
+  groups.remove(7, "g", ["h"], [0, 3]);
+  const later = new ToyLog(0n, 4n);
+  later.append(event("n", 1n, 4n));
+  groups.primaries.g = later;
+  groups.primaries.h = answeringLate(h, clock, 200);
+  groups.ring(9, ["g", "h"]);
+  h.accepted = taken.map((keys) => ({ ...keys, afterRevision: 19n }));
+  h.append(event("a", 21n));
+  const watch = router.watch({ afterToken: tokenAt({ g: at(10n, 3n), h: at(20n) }) });
+  assert.deepEqual(shown(await watch.events()), ["n1"]);
+  assert.ok(isLost(await watch.failure()));
 });
