@@ -16,6 +16,11 @@ export class HeldAnswers {
     return new Promise((release) => this.#held.set(answer, release));
   }
 
+  /** Whether an answer waits for changes of a group. */
+  isAwaited(group: string): boolean {
+    return [...this.#held.keys()].some((answer) => answer.group === group);
+  }
+
   /** Releases those that `isOver` is true of. */
   release(isOver: (answer: HeldAnswer) => boolean): void {
     for (const [answer, release] of this.#held) {

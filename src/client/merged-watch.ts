@@ -176,16 +176,18 @@ export class MergedWatch implements WatchSource {
     return this.#positions.groups.get(group) ?? { ringChange: this.#positions.ring.change, fromNow };
   }
 
-  /** Follows a group, unless the watch follows it already, or it was removed. */
-  #start(group: string, from: Start): void {
+  /**
+   * Follows a group, unless the watch follows it already, or it was removed. `isThere`: whether there is one of this name, in
+   * the ring or not.
+   */
+  #start(group: string, from: Start, isThere = this.#cluster.view?.groups.has(group) ?? false): void {
     if (this.#followed.has(group)) return;
     if ("epoch" in from) this.#positions = after(this.#positions, group, from);
     const isGone = "epoch" in from && this.#removed.includes(group, from);
     if (isGone) this.#checkTold(group);
     // A later group of this name is told from its beginning.
     if (!isGone) this.#open(group, from);
-    else if (this.#cluster.view?.groups.has(group))
-      this.#open(group, { ringChange: this.#positions.ring.change });
+    else if (isThere) this.#open(group, { ringChange: this.#positions.ring.change });
   }
 
   #open(group: string, from: Start): void {
@@ -244,7 +246,7 @@ export class MergedWatch implements WatchSource {
     if (this.#isGone(to, ringChange)) return this.#checkTold(to);
     // Also of a single key: the ring may have given it to another group by the time this comes.
     // And it may have got others in a change before this one, of which this place is the first to tell.
-    this.#start(to, this.#placeOf(to));
+    this.#start(to, this.#placeOf(to), true);
     if (!this.#unanswered.has(to)) return;
     const answered = this.#answered.get(to) ?? Promise.withResolvers<void>();
     this.#answered.set(to, answered);
@@ -311,7 +313,7 @@ export class MergedWatch implements WatchSource {
     const isOld = position !== undefined && this.#removed.includes(group, position);
     if (!isOld && position !== undefined && position.revision >= revision) return;
     // A key may have been there for a while between two groups that are followed.
-    this.#start(group, this.#placeOf(group));
+    this.#start(group, this.#placeOf(group), true);
     await this.#held.untilReleased({ group, revision, ringChange });
   }
 
@@ -355,7 +357,9 @@ export class MergedWatch implements WatchSource {
       return isOver;
     });
     if (this.#unanswered.size === 0) this.#complete();
-    if (this.#cluster.view?.groups.has(group)) this.#start(group, this.#placeOf(group));
+    // What still waits for it waits for a later group of this name.
+    const isThere = this.#cluster.view?.groups.has(group) || this.#held.isAwaited(group);
+    if (isThere) this.#start(group, this.#placeOf(group), true);
   }
 
   #complete(): void {

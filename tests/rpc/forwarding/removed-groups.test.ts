@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { HistoryLostSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import { type Position, positionsOf, tokenOf } from "../../../src/client/positions.ts";
+import type { ToyGroups } from "../../support/toy-groups.ts";
 import { event, shown, ToyLog } from "../../support/toy-log.ts";
 import { routerOf, twoLogs } from "../../support/toy-router.ts";
 import { answeringLate } from "./answering-late.ts";
@@ -12,6 +13,14 @@ import { answeringLate } from "./answering-late.ts";
  * revision 15. It was removed with version 7.
  */
 const taken = [{ from: "g", revision: 15n, ringChange: 2n }];
+
+/** The ring without a group whose nodes still run. */
+function drained(groups: ToyGroups, version: number, group: string): void {
+  groups.ring(version, [group, "h"]);
+  const { groups: both } = groups.current ?? assert.fail();
+  groups.ring(version, ["h"]);
+  groups.tell({ ...(groups.current ?? assert.fail()), groups: both });
+}
 
 /** A token of a watch that began before all that. */
 function tokenAt(groups: Readonly<Record<string, Position>>): string {
@@ -181,4 +190,44 @@ test("after the token of a scan that saw too little of a removed group, a later 
   const watch = router.watch({ afterToken: tokenAt({ g: at(10n, 3n), h: at(20n) }) });
   assert.deepEqual(shown(await watch.events()), ["n1"]);
   assert.ok(isLost(await watch.failure()));
+});
+
+test("a later group of a removed one's name that has left the ring again is told from its beginning", async () => {
+  const { router, groups, clock, h } = twoLogs();
+  groups.remove(7, "g", ["h"], [0, 3]);
+  const later = new ToyLog(0n, 4n);
+  later.append(event("n", 1n, 4n));
+  groups.primaries.g = later;
+  drained(groups, 12, "g");
+  const watch = router.watch({ afterToken: tokenAt({ g: at(15n, 3n), h: at(20n) }) });
+  h.mark({ taken });
+  h.mark({ given: { to: "g", ringChange: 8n } });
+  h.mark({ taken: [{ from: "g", revision: 1n, ringChange: 10n }] });
+  const first = watch.events();
+  await clock.pass(100);
+  h.append(event("n", 25n));
+  assert.deepEqual([shown(await first), shown(await watch.events())], [["n1"], ["n25"]]);
+});
+
+test("an answer that waits for a later group of a removed one's name waits for that when the removal becomes known", async () => {
+  const { router, groups, clock, g, h } = twoLogs();
+  const watch = router.watch();
+  await watch.next();
+  g.append(event("a", 15n));
+  await watch.events();
+  h.mark({ taken });
+  h.mark({ taken: [{ from: "g", revision: 16n, ringChange: 10n }] });
+  await clock.pass(100);
+  g.fault = new ConnectError("it was stopped", Code.Unavailable);
+  g.wake();
+  await clock.pass(100);
+  groups.remove(7, "g", ["h"], [0, 3]);
+  const later = new ToyLog(0n, 4n);
+  later.append(event("n", 16n, 4n));
+  groups.primaries.g = later;
+  drained(groups, 12, "g");
+  const first = watch.events();
+  await clock.pass(100);
+  h.append(event("n", 25n));
+  assert.deepEqual([shown(await first), shown(await watch.events())], [["n16"], ["n25"]]);
 });
