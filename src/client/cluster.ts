@@ -27,6 +27,8 @@ export class Cluster implements StreamCluster {
   readonly direct: boolean;
   readonly #connections: Connections;
   readonly #servers: Servers;
+  /** The last primary of each group, also while it has none. */
+  readonly #primaries = new Map<string, string>();
   readonly #closing = new AbortController();
   readonly #tracked = new Set<Deadline>();
 
@@ -53,7 +55,7 @@ export class Cluster implements StreamCluster {
       closing: this.#closing.signal,
     });
     this.topology.onChange((view, before) => {
-      if (direct) this.#retireReplaced(view, before);
+      if (direct) this.#retireReplaced(view);
       if (isOtherCluster(view, before?.clusterId)) this.names.forget();
     });
   }
@@ -135,10 +137,13 @@ export class Cluster implements StreamCluster {
     return this.#servers.at(address);
   }
 
-  #retireReplaced(view: ClusterView, before: ClusterView | undefined): void {
-    for (const { name, primary } of before?.groups.values() ?? []) {
-      const next = view.groups.get(name)?.primary;
-      if (primary !== undefined && next !== undefined && next !== primary) this.#servers.replaced(primary);
+  /** A primary that was replaced may be paused or cut off: its calls are given up after a moment. */
+  #retireReplaced({ groups, outside }: ClusterView): void {
+    for (const { name, primary } of [...groups.values(), ...outside.values()]) {
+      if (primary === undefined) continue;
+      const last = this.#primaries.get(name);
+      this.#primaries.set(name, primary);
+      if (last !== undefined && last !== primary) this.#servers.replaced(last);
     }
   }
 }

@@ -279,6 +279,21 @@ describe("a primary", () => {
     for (const { revision } of await Promise.all(calls)) assert.equal(revision, 8);
   });
 
+  it("that is replaced while it is silent is given up, also if its group had none in between", {
+    timeout,
+  }, async () => {
+    const { promise: isAsked, resolve: asked } = Promise.withResolvers<void>();
+    silence(asked);
+    second.put = async () => ({ revision: 8n });
+    const calls = Promise.all([kv.put("a", "1"), kv.get("a")]);
+    await isAsked;
+    router.tell(topologyOf({ g: "" }));
+    await until("it is heard", timeout, async () => (await kv.locate("a")).address === undefined);
+    router.tell(topologyOf({ g: second.address }, 2n));
+    const [{ revision }] = await calls;
+    assert.equal(revision, 8);
+  });
+
   it("is waited for while its group has none", { timeout }, async () => {
     router.tell(topologyOf({ g: "" }));
     const put = kv.put("a", "1");
