@@ -120,7 +120,9 @@ async function attempt(cluster: Cluster, key: string, subject: Subject, deadline
       return outcome;
     }
     const failure = { ...ended, server: server.address, mayBeSeen: subject.isWrite && sending.sent };
-    if (!ended.byServer && sending.sent) cluster.failed(server);
+    // Who gives a call up says nothing of the server. A deadline that passes does.
+    const isLeft = deadline.ended !== undefined && deadline.ended.code !== "deadline";
+    if (!ended.byServer && sending.sent && !isLeft) cluster.failed(server);
     const errorClass = classify(ended.error, cluster.view?.ringVersion);
     const wait = proceed(course, failure, errorClass);
     if (deadline.ended !== undefined) throw endOf(deadline.ended, course);

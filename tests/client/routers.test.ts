@@ -152,3 +152,25 @@ it(
     assert.equal(attempts, 1);
   }),
 );
+
+it(
+  "a call that its caller gives up does not make the client leave its router, and the calls that it has there",
+  { timeout },
+  withRouters(false, async ({ kv, one, two }) => {
+    const asked: string[] = [];
+    for (const [name, router] of Object.entries({ one, two })) {
+      router.put = async () => {
+        asked.push(name);
+        return { revision: 1n };
+      };
+    }
+    const leaving = new AbortController();
+    one.get = (_request, signal) => {
+      leaving.abort();
+      return never(signal);
+    };
+    await assert.rejects(kv.get("a", { signal: leaving.signal }), { code: "aborted" });
+    await kv.put("a", "1");
+    assert.deepEqual(asked, ["one"]);
+  }),
+);
