@@ -5,6 +5,8 @@ export interface HeldAnswer {
   readonly revision: bigint;
   /** Id of the ring change in which that group gave the keys away. */
   readonly ringChange: bigint;
+  /** Whether the keys were given away before the watch began. */
+  readonly isBefore: boolean;
 }
 
 /** The answers of a watch that wait. */

@@ -1,7 +1,7 @@
 import type { KeysGiven, KeysTaken, WatchRequest, WatchResponse } from "../../gen/kvlab/v1/data_pb.ts";
 import { Deadline } from "./deadline.ts";
 import { KvError, ofGroup } from "./errors.ts";
-import { HeldAnswers } from "./held-answers.ts";
+import { type HeldAnswer, HeldAnswers } from "./held-answers.ts";
 import { after, type Position, type Positions, unknownRing } from "./positions.ts";
 import { RemovedGroups } from "./removed-groups.ts";
 import { RendezvousQueue } from "./rendezvous-queue.ts";
@@ -33,6 +33,8 @@ interface Followed {
   readonly ringVersion: bigint;
   /** Ends when the group is removed, and with the watch. */
   readonly lifetime: Deadline;
+  /** See `WatchResponse.last_revision`. Undefined until it is told. */
+  lastRevision: bigint | undefined;
 }
 
 /** Changes of one group. */
@@ -108,7 +110,7 @@ export class MergedWatch implements WatchSource {
     this.#held.release(
       (held) =>
         held.group === group &&
-        answer.revision >= held.revision &&
+        this.#isToldBy(held, answer) &&
         this.#removed.isRemovedSince(group, held.ringChange) === isOfRemoved,
     );
     return { group, answer, before, positions: this.#positions };
@@ -193,7 +195,8 @@ export class MergedWatch implements WatchSource {
   #open(group: string, from: Start): void {
     const lifetime = new Deadline(this.#cluster.deadlines, Number.POSITIVE_INFINITY);
     const leave = this.#settings.lifetime.onEnd((reason) => lifetime.end(reason));
-    this.#followed.set(group, { lifetime, ringVersion: this.#cluster.view?.ringVersion ?? 0n });
+    const ringVersion = this.#cluster.view?.ringVersion ?? 0n;
+    this.#followed.set(group, { lifetime, ringVersion, lastRevision: undefined });
     this.#unanswered.add(group);
     this.#answered.delete(group);
     void this.#follow(group, from, lifetime).finally(leave);
@@ -211,6 +214,8 @@ export class MergedWatch implements WatchSource {
         position = { revision, epoch };
         const isFromNow = "fromNow" in begun && begun.fromNow;
         if (isFromNow) this.#beginAt(group, taken);
+        const followed = this.#followed.get(group);
+        if (followed !== undefined) followed.lastRevision = answer.lastRevision ?? followed.lastRevision;
         const isFirst = this.#unanswered.delete(group);
         if (isFirst && !this.#positions.groups.has(group))
           this.#positions = after(this.#positions, group, position);
@@ -226,7 +231,8 @@ export class MergedWatch implements WatchSource {
         }
         if (given !== undefined) await lifetime.race(this.#given(given));
         for (const other of taken) {
-          if (this.#mayComeFirst(other, begun)) await lifetime.race(this.#takenUpTo(other));
+          const isBefore = other.afterRevision !== undefined && "epoch" in begun;
+          if (this.#mayComeFirst(other, isBefore)) await lifetime.race(this.#takenUpTo(other, isBefore));
         }
         await this.#answers.put({ group, answer });
         if (answer.hasLeft) return this.#leave(group);
@@ -293,12 +299,11 @@ export class MergedWatch implements WatchSource {
   }
 
   /**
-   * Whether there may be changes in another group that come before those of a stream from `begun`. Of keys that were taken
-   * before that place, only if the watch is not as far there: a token of a scan has seen its groups at different times.
+   * Whether there may be changes in another group that come before those of a stream. Of keys that were taken before its
+   * place, only if the watch is not as far there: a token of a scan has seen its groups at different times.
    * So with the ring change that was under way when the watch began: all groups are named that had keys of its scope.
    */
-  #mayComeFirst({ from: group, afterRevision, ringChange }: KeysTaken, begun: Start): boolean {
-    const isBefore = afterRevision !== undefined && "epoch" in begun;
+  #mayComeFirst({ from: group, ringChange }: KeysTaken, isBefore: boolean): boolean {
     const isOfRing = ringChange > 0n && ringChange <= this.#positions.ring.version;
     if (!isBefore && !isOfRing) return true;
     const place = this.#positions.groups.get(group);
@@ -307,14 +312,24 @@ export class MergedWatch implements WatchSource {
   }
 
   /** Resolves when the reader has taken all changes of a group up to a revision. */
-  async #takenUpTo({ from: group, revision, ringChange }: KeysTaken): Promise<void> {
+  async #takenUpTo({ from: group, revision, ringChange }: KeysTaken, isBefore: boolean): Promise<void> {
     if (this.#isGone(group, ringChange)) return this.#checkTold(group, revision);
     const position = this.#positions.groups.get(group);
     const isOld = position !== undefined && this.#removed.includes(group, position);
-    if (!isOld && position !== undefined && position.revision >= revision) return;
+    const held = { group, revision, ringChange, isBefore };
+    if (!isOld && position !== undefined && this.#isToldBy(held, position)) return;
     // A key may have been there for a while between two groups that are followed.
     this.#start(group, this.#placeOf(group), true);
-    await this.#held.untilReleased({ group, revision, ringChange });
+    await this.#held.untilReleased(held);
+  }
+
+  /**
+   * Whether all that an answer waits for has been told, with a group's changes up to a place. What came before the watch was
+   * there when it began, unless it is lost: an operator may have given up the end of the group's log.
+   */
+  #isToldBy({ group, revision, isBefore }: HeldAnswer, place: Position): boolean {
+    const last = isBefore ? this.#followed.get(group)?.lastRevision : undefined;
+    return place.revision >= revision || (last !== undefined && place.revision >= last);
   }
 
   /** Whether the group of a ring change was removed, and what has come of it has been handed on. */

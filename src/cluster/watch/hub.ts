@@ -72,7 +72,8 @@ export class WatchHub {
     this.#watchers++;
     try {
       const accepted = this.#acceptedBefore(options.after, at);
-      yield this.#told({ events: [], at, ...(accepted && { accepted }) });
+      const lastRevision = this.#store.revisionOf(this.#store.visible.seq);
+      yield { ...this.#told({ events: [], at, ...(accepted && { accepted }) }), lastRevision };
       while (!signal.aborted) {
         let offer = await this.#offer(watcher, signal);
         if (signal.aborted) return;

@@ -39,6 +39,8 @@ export interface AcceptedKeys {
 export interface WatchStep extends StepInLog {
   /** The revision of `at`: see `KeyView.revisionOf`. */
   readonly revision: number;
+  /** With the first step: the last revision of the group when the watch began. */
+  readonly lastRevision?: number | undefined;
   /** Whether the group has no keys any more, and everything was sent. */
   readonly hasLeft?: boolean | undefined;
 }

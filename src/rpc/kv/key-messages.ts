@@ -171,13 +171,14 @@ function fromScope(scope: WatchRequest["scope"]): WatchScope {
 }
 
 export function toWatchResponse(step: WatchStep): MessageInitShape<typeof WatchResponseSchema> {
-  const { events, revision, at, mark, accepted = [], hasLeft = false } = step;
+  const { events, revision, at, mark, accepted = [], hasLeft = false, lastRevision } = step;
   const taken = mark?.kind === "accept" ? [mark] : accepted;
   return {
     events: events.map(toEvent),
     revision: BigInt(revision),
     epoch: BigInt(at.epoch),
     hasLeft,
+    ...(lastRevision !== undefined && { lastRevision: BigInt(lastRevision) }),
     taken: taken.map((keys) => ({
       from: keys.from,
       revision: BigInt(keys.revision),

@@ -9,7 +9,8 @@ test("a watch from now on tells its position at once, and then every change in o
   const { write, watch } = await watchedLog();
   await write(put(1, 1, "a", "old"));
   const watching = watch();
-  assert.deepEqual(await stepOf(watching), { events: [], at: { epoch: 1, seq: 1 }, revision: 1 });
+  const first = { events: [], at: { epoch: 1, seq: 1 }, revision: 1, lastRevision: 1 };
+  assert.deepEqual(await stepOf(watching), first);
   const next = eventsOf(watching, 3);
   await write(put(1, 2, "b", "1"), deletion(1, 3, "a"));
   await write(put(1, 4, "b", "2"));
@@ -45,6 +46,15 @@ test("a watch after a revision tells first what the log has, then what comes, wi
   await write(put(1, 4, "a", "4"));
   await write(put(1, 5, "a", "5"));
   assert.deepEqual(await next, ["2 put a 2", "3 put a 3", "4 put a 4", "5 put a 5"]);
+});
+
+test("a watch is told first how far the group had come when it began", async () => {
+  const { write, watch } = await watchedLog();
+  await write(put(1, 1, "a", "1"), put(1, 2, "a", "2"), put(1, 3, "a", "3"));
+  const watching = watch({ after: { epoch: 1, revision: 1 } });
+  const { revision, lastRevision } = await stepOf(watching);
+  assert.deepEqual([revision, lastRevision], [1, 3]);
+  assert.equal((await stepOf(watching)).lastRevision, undefined);
 });
 
 test("the changes of a batch come together", async () => {

@@ -4,7 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { ScanResponse } from "../../../gen/kvlab/v1/data_pb.ts";
 import { HistoryLostSchema, NotAppliedSchema } from "../../../gen/kvlab/v1/errors_pb.ts";
 import { positionsOf, tokenOf } from "../../../src/client/positions.ts";
-import { keyValue, scanned } from "../../support/toy-groups.ts";
+import { keyValue, scanned, type ToyPrimary } from "../../support/toy-groups.ts";
 import { event, shown, ToyLog } from "../../support/toy-log.ts";
 import { routerOf, started, twoLogs } from "../../support/toy-router.ts";
 import type { VirtualClock } from "../../support/virtual-clock.ts";
@@ -12,6 +12,19 @@ import { answeringLate } from "./answering-late.ts";
 
 function never(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+}
+
+/** A log whose watches say first that it had come to this revision. */
+function knowing(log: ToyLog, lastRevision: bigint): ToyPrimary {
+  return {
+    async *watch(request, signal) {
+      let isFirst = true;
+      for await (const answer of log.watch(request, signal)) {
+        yield isFirst ? { ...answer, lastRevision } : answer;
+        isFirst = false;
+      }
+    },
+  };
 }
 
 test("a watch without a group first says where all groups are, and then tells the changes of all", async () => {
@@ -164,6 +177,28 @@ test("after the token of a scan, which saw one group before and one after keys m
       ["h", ["a22"]],
     ],
   );
+});
+
+test("changes do not wait for those of a revision that its group has lost, to an operator who has given up its end", async () => {
+  const { groups, clock, router, h } = twoLogs();
+  const recovered = new ToyLog(3n, 8n);
+  groups.primaries.g = knowing(recovered, 5n);
+  h.accepted = [{ from: "g", revision: 50_000n, afterRevision: 15n, ringChange: 1n }];
+  h.append(event("b", 21n));
+  const afterToken = tokenOf({
+    cluster: "c1",
+    ring: { version: 1n, change: 2n },
+    groups: new Map([
+      ["g", { revision: 3n, epoch: 8n }],
+      ["h", { revision: 20n, epoch: 1n }],
+    ]),
+  });
+  const watch = router.watch({ afterToken });
+  const telling = watch.events();
+  await clock.pass(100);
+  // What it had when the watch began comes first all the same.
+  recovered.append(event("a", 4n, 8n), event("a", 5n, 8n));
+  assert.deepEqual([shown(await telling), shown(await watch.events())], [["a4", "a5"], ["b21"]]);
 });
 
 test("a group that keys are given to is watched from before it has taken them, and is named in the next token", async () => {
