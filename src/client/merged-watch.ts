@@ -1,4 +1,5 @@
 import type { KeysGiven, KeysTaken, WatchRequest, WatchResponse } from "../../gen/kvlab/v1/data_pb.ts";
+import { shownKey } from "../common/shown-key.ts";
 import { Deadline } from "./deadline.ts";
 import { KvError, ofGroup } from "./errors.ts";
 import { type HeldAnswer, HeldAnswers } from "./held-answers.ts";
@@ -124,6 +125,9 @@ export class MergedWatch implements WatchSource {
 
   async #begin(): Promise<void> {
     const { scope, from, lifetime } = this.#settings;
+    const key = scope.case === "key" ? scope.value : undefined;
+    // Where the groups of other keys were is not known.
+    if (from?.key !== undefined && from.key !== key) throw otherKey(from.key);
     const names = await this.#groupsNow();
     // It may have ended meanwhile.
     if (lifetime.ended !== undefined) return;
@@ -131,8 +135,9 @@ export class MergedWatch implements WatchSource {
     if (isOtherCluster({ clusterId }, this.#positions.cluster)) throw otherCluster();
     // It stays: changes that a token has not come to yet may be of groups that later rings do not have.
     const { view } = this.#cluster;
-    const ring = from?.ring ?? (scope.case === "key" ? ringOfKey(view, scope.value) : ringOf(view));
-    this.#positions = { ...this.#positions, cluster: clusterId || this.#positions.cluster, ring };
+    const { ring } = from ?? { ring: key === undefined ? ringOf(view) : ringOfKey(view, key) };
+    const cluster = clusterId || this.#positions.cluster;
+    this.#positions = { ...(from ?? { groups: new Map(), key }), cluster, ring };
     // Before the groups are followed: of one that was removed, the history may be lost, which ends the watch at once.
     this.#unwatch = this.#cluster.onView((view) => {
       if (isOtherCluster(view, this.#positions.cluster)) return lifetime.end(otherCluster());
@@ -407,6 +412,13 @@ function placeOf(start: Start) {
   return "epoch" in start
     ? { afterRevision: start.revision, afterEpoch: start.epoch }
     : { afterRingChange: start.ringChange, fromNow: start.fromNow ?? false };
+}
+
+function otherKey(key: string): KvError {
+  return new KvError(
+    "invalid",
+    `the token is of a watch of key ${shownKey(key)}: only a watch of that key can go on after it`,
+  );
 }
 
 function otherCluster(): KvError {

@@ -24,6 +24,8 @@ export interface Positions {
   readonly cluster: string;
   /** Other groups than those that are there had no keys at this moment. */
   readonly ring: RingMoment;
+  /** The only key whose groups are named. Undefined: all groups are. */
+  readonly key?: string | undefined;
   /** By the group's name. */
   readonly groups: ReadonlyMap<string, Position>;
 }
@@ -40,11 +42,11 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** Encodes positions as a token: opaque to users, versioned, of A-Z, a-z, 0-9, - and _. */
-export function tokenOf({ cluster, ring, groups: positions }: Positions): string {
+export function tokenOf({ cluster, ring, key, groups: positions }: Positions): string {
   const groups = [...positions].map(([name, { revision, epoch }]) => [name, `${revision}`, `${epoch}`]);
-  const bytes = encoder.encode(
-    JSON.stringify([version, cluster, [`${ring.version}`, `${ring.change}`], ...groups]),
-  );
+  // Clients of earlier versions read only the first two of these.
+  const scope = [`${ring.version}`, `${ring.change}`, ...(key === undefined ? [] : [key])];
+  const bytes = encoder.encode(JSON.stringify([version, cluster, scope, ...groups]));
   let binary = "";
   for (const byte of bytes) binary += String.fromCharCode(byte);
   return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
@@ -60,18 +62,20 @@ export function positionsOf(token: string): Positions {
       throw new Error(`its version is ${found}; this client knows up to ${version}`);
     }
     const cluster = found === 1 ? "" : text(rest.shift());
-    const ring = found === version ? momentOf(rest.shift()) : unknownRing;
+    const scope = found === version ? scopeOf(rest.shift()) : { ring: unknownRing };
     const groups = new Map(rest.map(entryOf));
     if (groups.size < rest.length) throw new Error("it names a group twice");
-    return { cluster, ring, groups };
+    return { cluster, ...scope, groups };
   } catch (cause) {
     throw new KvError("invalid", `this is no token of a watch or scan: ${messageOf(cause)}`, { cause });
   }
 }
 
-function momentOf(moment: unknown): RingMoment {
-  if (!Array.isArray(moment)) throw new Error("a version of the ring is no list");
-  return { version: count(moment[0]), change: count(moment[1]) };
+function scopeOf(scope: unknown): Pick<Positions, "ring" | "key"> {
+  if (!Array.isArray(scope)) throw new Error("a version of the ring is no list");
+  const [version, change, key] = scope;
+  const ring = { version: count(version), change: count(change) };
+  return key === undefined ? { ring } : { ring, key: text(key) };
 }
 
 function entryOf(entry: unknown): [string, Position] {

@@ -17,7 +17,8 @@ interface Change {
   readonly previous: KvPrevious | undefined;
   /**
    * Where to continue: a watch after this token gets everything after this event, of all groups. Within a batch, the
-   * token of every event but the last is the position before the batch, so such a watch gets the whole batch again.
+   * token of every event but the last is the position before the batch, so such a watch gets the whole batch again. A token
+   * of a watch of one key is only for watches of that key.
    */
   readonly token: string;
 }

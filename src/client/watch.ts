@@ -16,7 +16,10 @@ export interface WatchOptions extends CallOptions {
   readonly key?: string | undefined;
   /** Only keys that begin with this. */
   readonly prefix?: string | undefined;
-  /** Only changes after this token of an event or scan. Default: only changes from now on. */
+  /**
+   * Only changes after this token of an event or scan. A token of a watch of one key is only for watches of that key. Default:
+   * only changes from now on.
+   */
   readonly after?: string | undefined;
   /** Whether events include the value before the change. */
   readonly previous?: boolean | undefined;

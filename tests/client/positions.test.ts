@@ -19,6 +19,8 @@ test("a token stands for a cluster and the positions of its groups", () => {
   const token = tokenOf(positions);
   assert.match(token, /^[A-Za-z0-9_-]+$/);
   assert.deepEqual(positionsOf(token), positions);
+  const ofKey = { ...positions, key: "größe" };
+  assert.deepEqual(positionsOf(tokenOf(ofKey)), ofKey);
 });
 
 test("a token of the version before names no cluster", () => {

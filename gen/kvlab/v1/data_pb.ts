@@ -712,8 +712,8 @@ export type WatchRequest = Message<"kvlab.v1.WatchRequest"> & {
   previous: boolean;
 
   /**
-   * Only changes after this token of a watch or scan of all groups. Only without a group. Absent: only changes from now
-   * on.
+   * Only changes after this token of a watch or scan of all groups. Only without a group. A token of a watch of one key is
+   * only for watches of that key. Absent: only changes from now on.
    *
    * @generated from field: optional string after_token = 7;
    */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Code } from "@connectrpc/connect";
 import { ChangingRing } from "../../../src/cluster/ring/changing-ring.ts";
 import { HashRing } from "../../../src/cluster/ring/hash-ring.ts";
 import { event, shown } from "../../support/toy-log.ts";
@@ -62,4 +63,25 @@ test("a watch of a key that stays where it is waits for no group that had only o
   h.append(event(key, 22n));
   assert.deepEqual(shown(await watch.next()), [`${key}22`]);
   assert.deepEqual([g.open, h.open], [0, 1]);
+});
+
+test("only a watch of the same key goes on after the token of a watch of one key, as it names no other groups", async () => {
+  const { router, g, h } = twoLogs();
+  const key = keys.find((each) => present.owner(each) === "g") ?? assert.fail();
+  const scope = { case: "key", value: key } as const;
+  h.append(event("old", 21n));
+  const watch = router.watch({ scope });
+  await watch.next();
+  g.append(event(key, 11n));
+  const { token: afterToken } = await watch.events();
+  g.append(event(key, 12n));
+  for (const wider of [{}, { scope: { case: "prefix", value: key } as const }]) {
+    const error = await router.watch({ ...wider, afterToken }).failure();
+    assert.equal(error.code, Code.InvalidArgument);
+    assert.match(error.rawMessage, /of a watch of key "k\d+"/);
+  }
+  const answer = await router.watch({ scope, afterToken }).events();
+  assert.deepEqual(shown(answer), [`${key}12`]);
+  const error = await router.watch({ afterToken: answer.token }).failure();
+  assert.equal(error.code, Code.InvalidArgument);
 });
