@@ -105,7 +105,7 @@ export class MergedWatch implements WatchSource {
     const { group, answer } = await this.#answers.take();
     const before = this.#positions;
     // Also of a group that has left: what a token does not name is taken for one that had no keys since the watch began.
-    this.#positions = after(before, group, answer);
+    this.#positions = after(before, group, this.#removed.after(group, before.groups.get(group), answer));
     // There may have been two groups of this name.
     const isOfRemoved = this.#removed.includes(group, answer);
     this.#held.release(
@@ -346,12 +346,10 @@ export class MergedWatch implements WatchSource {
 
   /** Ends the watch, unless a removed group was told up to a revision. */
   #checkTold(group: string, revision?: bigint): void {
-    const position = this.#positions.groups.get(group);
-    if (position !== undefined && this.#removed.includes(group, position))
-      this.#removed.note(group, position);
+    const place = this.#positions.groups.get(group);
     // A watch from now on begins when all groups have answered that are there.
     const isBeginning = this.#settings.from === undefined && !this.#isComplete;
-    if (isBeginning || this.#removed.isTold(group, revision)) return;
+    if (isBeginning || this.#removed.isTold(group, place, revision)) return;
     this.#settings.lifetime.end(this.#removed.lost(group));
   }
 

@@ -6,6 +6,8 @@ export interface Position {
   readonly revision: bigint;
   /** Epoch of this revision. 0 when it is not known. */
   readonly epoch: bigint;
+  /** Up to where an earlier group of the name was told, which was removed since. */
+  readonly removed?: Position | undefined;
 }
 
 /** A moment of the ring. */
@@ -43,8 +45,12 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** Encodes positions as a token: opaque to users, versioned, of A-Z, a-z, 0-9, - and _. */
 export function tokenOf({ cluster, ring, key, groups: positions }: Positions): string {
-  const groups = [...positions].map(([name, { revision, epoch }]) => [name, `${revision}`, `${epoch}`]);
-  // Clients of earlier versions read only the first two of these.
+  // Clients of earlier versions do not read the removed group's place, nor the key.
+  const groups = [...positions].map(([name, place]) => [
+    name,
+    ...numbersOf(place),
+    ...numbersOf(place.removed),
+  ]);
   const scope = [`${ring.version}`, `${ring.change}`, ...(key === undefined ? [] : [key])];
   const bytes = encoder.encode(JSON.stringify([version, cluster, scope, ...groups]));
   let binary = "";
@@ -78,9 +84,16 @@ function scopeOf(scope: unknown): Pick<Positions, "ring" | "key"> {
   return key === undefined ? { ring } : { ring, key: text(key) };
 }
 
+function numbersOf(place: Position | undefined): string[] {
+  return place === undefined ? [] : [`${place.revision}`, `${place.epoch}`];
+}
+
 function entryOf(entry: unknown): [string, Position] {
   if (!Array.isArray(entry)) throw new Error("a position is no list");
-  return [text(entry[0]), { revision: count(entry[1]), epoch: count(entry[2]) }];
+  const [name, revision, epoch, ...removed] = entry;
+  const place = { revision: count(revision), epoch: count(epoch) };
+  if (removed.length === 0) return [text(name), place];
+  return [text(name), { ...place, removed: { revision: count(removed[0]), epoch: count(removed[1]) } }];
 }
 
 function text(value: unknown): string {

@@ -8,8 +8,6 @@ import type { RemovedGroup, RingView } from "./stream-cluster.ts";
  */
 export class RemovedGroups {
   readonly #view: () => RingView | undefined;
-  /** Up to where they were told: a later group of the name may have its own place by now. */
-  readonly #told = new Map<string, Position>();
 
   constructor(view: () => RingView | undefined) {
     this.#view = view;
@@ -32,21 +30,28 @@ export class RemovedGroups {
    * made by a scan of the keys where they are now, or by a watch that had been told all that the removed group had to tell.
    */
   isUnseen(group: string, ringChange: bigint, place: Position): boolean {
-    return this.isRemovedSince(group, ringChange) && !this.includes(group, place) && !this.#told.has(group);
+    const isOfLater = !this.includes(group, place) && place.removed === undefined;
+    return isOfLater && this.isRemovedSince(group, ringChange);
   }
 
-  /** Notes up to where a removed group was told. */
-  note(group: string, position: Position): void {
-    this.#told.set(group, position);
+  /** The place of a watch after an answer. In a later group it keeps the place in the removed one. */
+  after(group: string, before: Position | undefined, { revision, epoch }: Position): Position {
+    const next = { revision, epoch, removed: before?.removed };
+    // The beginning of an empty log has no epoch: it is not known of which group of the name it is.
+    if (before === undefined || before.revision === 0n || !this.includes(group, before)) return next;
+    if (!this.includes(group, next)) {
+      return { ...next, removed: { revision: before.revision, epoch: before.epoch } };
+    }
+    // A later group that is empty has no epoch yet. It is told from its beginning after the earlier place, too.
+    return revision < before.revision ? before : next;
   }
 
-  /** Whether a removed group was told up to a revision, or at all. */
-  isTold(group: string, revision = 0n): boolean {
+  /** Whether a watch at this place was told of a removed group up to a revision, or at all. */
+  isTold(group: string, place: Position | undefined, revision = 0n): boolean {
     const removed = this.#removed(group);
-    const told = this.#told.get(group);
-    return (
-      removed !== undefined && told !== undefined && told.revision >= revision && isOfHistory(removed, told)
-    );
+    if (removed === undefined || place === undefined) return false;
+    const told = this.includes(group, place) ? place : place.removed;
+    return told !== undefined && told.revision >= revision && isOfHistory(removed, told);
   }
 
   /** What came after a place in a removed group is not there any more. */

@@ -1,5 +1,6 @@
-import { EventKind, type WatchEvent, type WatchResponse } from "../../gen/kvlab/v1/data_pb.ts";
-import { after, type Positions, tokenOf } from "./positions.ts";
+import { EventKind, type WatchEvent } from "../../gen/kvlab/v1/data_pb.ts";
+import type { WatchAnswer } from "./merged-watch.ts";
+import { after, type Position, tokenOf } from "./positions.ts";
 import { fromWire, type KvValue, textOf } from "./values.ts";
 
 /** The value of a key before a change. */
@@ -45,17 +46,23 @@ export interface KvProgress {
 
 export type KvEvent = KvPutEvent | KvRemoveEvent;
 
-/** The events of an answer of `group`. `before`: the positions of all groups before it. */
-export function* eventsOf(group: string, answer: WatchResponse, before: Positions): Generator<KvEvent> {
+/** The events of an answer. */
+export function* eventsOf({ group, answer, before, positions }: WatchAnswer): Generator<KvEvent> {
   const { events } = answer;
+  const place = positions.groups.get(group);
   let complete = before.groups.get(group);
   for (const [index, event] of events.entries()) {
     const next = events[index + 1];
-    if (next === undefined) complete = answer;
-    else if (next.revision !== event.revision) complete = { revision: event.revision, epoch: event.epoch };
+    if (next === undefined) complete = place;
+    else if (next.revision !== event.revision) complete = placeAt(event, place);
     const position = complete;
     yield eventOf(event, () => tokenOf(after(before, group, position)));
   }
+}
+
+/** The place of an event. It knows what the place after the answer knows of a removed group. */
+function placeAt({ revision, epoch }: WatchEvent, place: Position | undefined): Position {
+  return { revision, epoch, removed: place?.removed };
 }
 
 function eventOf(event: WatchEvent, token: () => string): KvEvent {

@@ -88,9 +88,9 @@ async function* told(
   progress: boolean,
 ): AsyncGenerator<KvEvent | KvProgress, void, void> {
   for (;;) {
-    const { group, answer, before, positions } = await source.take();
-    if (answer.events.length > 0) yield* eventsOf(group, answer, before);
-    else if (progress) yield progressAt(positions);
+    const told = await source.take();
+    if (told.answer.events.length > 0) yield* eventsOf(told);
+    else if (progress) yield progressAt(told.positions);
   }
 }
 

@@ -39,6 +39,15 @@ function isLost(error: ConnectError): boolean {
   return error.findDetails(HistoryLostSchema).length === 1 && /group "g" was removed/.test(error.rawMessage);
 }
 
+/** How a watch fails, whatever it says before. */
+async function lossOf(watch: { next(): Promise<unknown> }): Promise<ConnectError> {
+  for (let answers = 0; answers < 10; answers++) {
+    const failure = await watch.next().then(() => undefined, ConnectError.from);
+    if (failure !== undefined) return failure;
+  }
+  return assert.fail("it was answered");
+}
+
 test("after a token that has all of a removed group, a watch goes on with the groups that have its keys", async () => {
   const { router, groups, h } = twoLogs();
   groups.remove(7, "g", ["h"]);
@@ -143,7 +152,7 @@ test("a later group of a removed one's name is told from its beginning, and its 
   h.mark({ taken });
   const first = await watch.events();
   assert.deepEqual([first.group, shown(first)], ["g", ["n1"]]);
-  assert.deepEqual(positionsOf(first.token).groups.get("g"), at(1n, 4n));
+  assert.deepEqual(positionsOf(first.token).groups.get("g"), { ...at(1n, 4n), removed: at(90n, 3n) });
   const asked = groups.watches.filter(({ group }) => group === "g");
   assert.deepEqual(
     asked.map(({ afterRevision, afterRingChange }) => [afterRevision, afterRingChange]),
@@ -230,4 +239,42 @@ test("an answer that waits for a later group of a removed one's name waits for t
   await clock.pass(100);
   h.append(event("n", 25n));
   assert.deepEqual([shown(await first), shown(await watch.events())], [["n16"], ["n25"]]);
+});
+
+test("the token of a watch that goes on in a later group of a removed one's name knows what that was told", async () => {
+  for (const [revision, isAll] of [
+    [15n, true],
+    [14n, false],
+  ] as const) {
+    const { router, groups, clock, h } = twoLogs();
+    groups.remove(7, "g", ["h"], [0, 3]);
+    const later = new ToyLog(0n, 4n);
+    later.append(event("n", 1n, 4n), event("n", 2n, 4n));
+    groups.primaries.g = later;
+    groups.ring(9, ["g", "h"]);
+    const watch = router.watch({ afterToken: tokenAt({ g: at(revision, 3n), h: at(20n) }) });
+    const first = await watch.events();
+    assert.deepEqual(shown(first), ["n1", "n2"]);
+    watch.leave();
+    await clock.until("it has ended", () => h.open === 0);
+    const next = routerOf(groups, clock).watch({ afterToken: first.token });
+    h.mark({ taken });
+    h.append(event("a", 30n));
+    if (isAll) assert.deepEqual(shown(await next.events()), ["a30"]);
+    else assert.ok(isLost(await lossOf(next)));
+  }
+});
+
+test("a later group of a removed one's name that is empty still does not hide what that was told", async () => {
+  const { router, groups, clock, h } = twoLogs();
+  groups.remove(7, "g", ["h"], [0, 3]);
+  groups.primaries.g = new ToyLog(0n, 0n);
+  groups.ring(9, ["g", "h"]);
+  const watch = router.watch({ afterToken: tokenAt({ g: at(15n, 3n), h: at(20n) }) });
+  await watch.next();
+  const telling = watch.events();
+  await clock.pass(100);
+  h.mark({ taken });
+  h.append(event("a", 30n));
+  assert.deepEqual(shown(await telling), ["a30"]);
 });

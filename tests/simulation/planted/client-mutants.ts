@@ -133,8 +133,8 @@ export const clientMutants: readonly Mutant[] = [
     edits: [
       [
         "client/watch-events.ts",
-        "else if (next.revision !== event.revision) complete = { revision: event.revision, epoch: event.epoch };",
-        "else complete = { revision: event.revision, epoch: event.epoch };",
+        "else if (next.revision !== event.revision) complete = placeAt(event, place);",
+        "else complete = placeAt(event, place);",
       ],
     ],
   },
