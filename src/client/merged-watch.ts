@@ -236,6 +236,8 @@ export class MergedWatch implements WatchSource {
         }
         if (given !== undefined) await lifetime.race(this.#given(given));
         for (const other of taken) {
+          // What was removed before a watch from now on begins has nothing to tell it.
+          if (isFromNow && this.#isGone(other.from, other.ringChange)) continue;
           const isBefore = other.afterRevision !== undefined && "epoch" in begun;
           if (this.#mayComeFirst(other, isBefore)) await lifetime.race(this.#takenUpTo(other, isBefore));
         }

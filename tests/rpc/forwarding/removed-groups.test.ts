@@ -278,3 +278,14 @@ test("a later group of a removed one's name that is empty still does not hide wh
   h.append(event("a", 30n));
   assert.deepEqual(shown(await telling), ["a30"]);
 });
+
+test("a watch from now on begins also if a group whose keys were taken is removed meanwhile", async () => {
+  const { router, groups, clock, h } = twoLogs();
+  h.accepted = [{ from: "i", revision: 31n, afterRevision: 15n, ringChange: 4n }];
+  groups.primaries.h = answeringLate(h, clock, 200);
+  clock.timer(100, () => groups.remove(7, "i", ["g", "h"]));
+  const watch = router.watch();
+  assert.ok((await watch.next()).complete);
+  h.append(event("a", 21n));
+  assert.deepEqual(shown(await watch.events()), ["a21"]);
+});
