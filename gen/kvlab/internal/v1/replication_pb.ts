@@ -636,7 +636,7 @@ export type AppendResponse = Message<"kvlab.internal.v1.AppendResponse"> & {
   base?: Position | undefined;
 
   /**
-   * The epochs in the standby's log.
+   * The epochs in the standby's log. None with OK.
    *
    * @generated from field: repeated kvlab.internal.v1.EpochStart epochs = 5;
    */
