@@ -10,6 +10,7 @@ import { resumed } from "./resumed.ts";
 import { SplitBatch } from "./split-batch.ts";
 import { type RingView, ringOf, ringOfKey, type StreamCluster, someGroups } from "./stream-cluster.ts";
 import { isOtherCluster } from "./topology.ts";
+import { withoutGaps } from "./without-gaps.ts";
 
 export interface WatchSettings {
   readonly scope: WatchRequest["scope"];
@@ -279,33 +280,6 @@ export class MergedWatch implements WatchSource {
   }
 
   /**
-   * Moves the beginnings of a watch from now on, so that it has no gap: groups answer at different times, and a group may
-   * have changed keys before it answered that another one had not yet given away when that answered.
-   */
-  #closeGaps(): void {
-    for (let isClosed = false; !isClosed; ) {
-      isClosed = true;
-      for (const [group, taken] of this.#takenBefore) {
-        const begun = this.#positions.groups.get(group);
-        const revision = this.#firstMissed(taken);
-        if (begun === undefined || revision === undefined || begun.revision <= revision) continue;
-        this.#positions = after(this.#positions, group, { revision, epoch: 0n });
-        isClosed = false;
-      }
-    }
-    this.#takenBefore.clear();
-  }
-
-  /** After which revision a group has changed keys that another one still had where the watch of that begins. */
-  #firstMissed(taken: readonly KeysTaken[]): bigint | undefined {
-    const missed = taken.filter(({ from, revision }) => {
-      const position = this.#positions.groups.get(from);
-      return position !== undefined && position.revision < revision;
-    });
-    return missed.map(({ afterRevision = 0n }) => afterRevision).sort((a, b) => (a < b ? -1 : 1))[0];
-  }
-
-  /**
    * Whether there may be changes in another group that come before those of a stream. Of keys that were taken before its
    * place, only if the watch is not as far there: a token of a scan has seen its groups at different times.
    * So with the ring change that was under way when the watch began: all groups are named that had keys of its scope.
@@ -383,7 +357,8 @@ export class MergedWatch implements WatchSource {
   }
 
   #complete(): void {
-    this.#closeGaps();
+    this.#positions = withoutGaps(this.#positions, this.#takenBefore);
+    this.#takenBefore.clear();
     this.#isComplete = true;
     this.#ready.resolve();
   }

@@ -87,7 +87,7 @@ export const clientMutants: readonly Mutant[] = [
     promise: "a watch misses nothing in the middle",
     withinSeeds: 300,
     focus: ["ring virtual nodes"],
-    edits: [[mergedWatch, "    this.#closeGaps();\n", ""]],
+    edits: [[mergedWatch, "    this.#positions = withoutGaps(this.#positions, this.#takenBefore);\n", ""]],
   },
   {
     name: "a token has the position of another group",
