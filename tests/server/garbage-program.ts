@@ -5,9 +5,9 @@ import { limitGarbage } from "../../src/server/limit-garbage.ts";
 /** What is alive of the young generation: enough that V8 lets it grow. */
 const alive: number[][] = [];
 
-/** Makes so much garbage that V8 collects it many times. */
-function makeGarbage(): void {
-  for (let i = 0; i < 100_000; i++) {
+/** Makes garbage, of which much is alive when V8 collects it, until the young generation has grown; or else very much. */
+function makeGarbage(before: number): void {
+  for (let i = 0; i < 200_000 && (i % 1000 > 0 || youngBytes() === before); i++) {
     alive.push(new Array<number>(1000).fill(i));
     if (alive.length > 4000) alive.splice(0, 2000);
   }
@@ -23,5 +23,5 @@ while (youngBytes() < 32 * 1024 * 1024)
   modules.push({ name: `m${modules.length}`, imports: [modules.length] });
 const before = youngBytes();
 limitGarbage();
-makeGarbage();
+makeGarbage(before);
 process.stdout.write(JSON.stringify({ before, after: youngBytes() }));
