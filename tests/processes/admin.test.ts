@@ -147,12 +147,16 @@ test("kvlab ring shows the keys of each group, plans a change, begins it, and ab
 }, async () => {
   const [router = assert.fail()] = cluster.routers;
   const { data } = cluster.clientOf(router);
-  for (let index = 0; index < 40; index++) {
-    await data.put({ key: `ring-${index}`, value: { case: "text", value: "value" } });
-  }
+  // Enough that the smaller of both moves, of a twentieth of them, takes longer than all commands.
+  const count = 1000;
+  await Promise.all(
+    Array.from({ length: count }, (_, index) =>
+      data.put({ key: `ring-${index}`, value: { case: "text", value: "value" } }),
+    ),
+  );
   const before = JSON.parse((await kvlab("ring", "--json")).stdout);
   const keys = before.groups.map((group: { keys: number }) => group.keys);
-  assert.ok(keys.length === 2 && keys[0] + keys[1] >= 40, String(keys));
+  assert.ok(keys.length === 2 && keys[0] + keys[1] >= count, String(keys));
 
   const plan = JSON.parse(
     (await kvlab("ring", "set", "--virtual-nodes", "64", "--dry-run", "--json")).stdout,
