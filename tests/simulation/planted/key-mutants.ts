@@ -79,6 +79,7 @@ export const keyMutants: readonly Mutant[] = [
     name: "a named batch that finds no key to delete leaves no record",
     promise: "a request is carried out once, whichever of its attempts comes first",
     withinSeeds: 100,
+    focus: ["pause"],
     edits: [[plan, " || (requestId !== undefined && operations.length > 0)", ""]],
   },
   {
