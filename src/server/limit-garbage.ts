@@ -12,10 +12,15 @@ const youngBytesMin = 16 * 1024 * 1024;
  */
 export function limitGarbage(): void {
   if (process.versions.bun !== undefined || process.versions.deno !== undefined) return;
-  const given = [...process.execArgv, process.env.NODE_OPTIONS].join(" ").replaceAll("_", "-");
-  if (/semi-space|heap-growing/.test(given)) return;
-  setFlagsFromString("--heap-growing-percent=100");
   const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space");
-  if (young !== undefined && young.space_size >= youngBytesMin)
-    setFlagsFromString("--semi-space-growth-factor=1");
+  const given = [...process.execArgv, process.env.NODE_OPTIONS ?? ""];
+  for (const flag of flagsFor(given, young?.space_size ?? 0)) setFlagsFromString(flag);
+}
+
+/** The flags of V8, beside the options that Node.js was given, with a young generation of so many bytes. */
+export function flagsFor(given: readonly string[], youngBytes: number): string[] {
+  if (/semi-space|heap-growing/.test(given.join(" ").replaceAll("_", "-"))) return [];
+  const old = "--heap-growing-percent=100";
+  // A smaller one would have to be collected too often.
+  return youngBytes < youngBytesMin ? [old] : [old, "--semi-space-growth-factor=1"];
 }
