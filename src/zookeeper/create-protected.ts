@@ -1,16 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { createBackoff } from "../common/backoff.ts";
-import { systemClock } from "../common/clock.ts";
 import { ZooKeeperError } from "./errors.ts";
 import type { Created } from "./operations/writes.ts";
 import type { CallOptions, CreateOptions } from "./options.ts";
 import { childOf, parentOf } from "./paths.ts";
-import { connected } from "./recipes/connected.ts";
-import { isBusy, isPassing } from "./recipes/ensure.ts";
+import { surely } from "./recipes/surely.ts";
 import type { ZooKeeper } from "./zookeeper.ts";
-
-/** Pauses before it is looked for again while the server, or this client, has too much to do. */
-const [FIRST_PAUSE_MS, PAUSE_MS_MAX] = [20, 1000];
 
 /**
  * Creates a znode of which there will be one, even when the answer to the `create` is lost: its name gets a prefix
@@ -68,22 +62,11 @@ async function find(
   return stat && { path, stat };
 }
 
-/** Deletes what was created for nobody, unless the session ends before. */
-async function removeLater(client: ZooKeeper, parent: string, prefix: string): Promise<void> {
+/** Deletes what was created for nobody, unless the session ends before. Nobody waits for this, to be told of an error. */
+function removeLater(client: ZooKeeper, parent: string, prefix: string): void {
   const options = { deadlineMs: Number.POSITIVE_INFINITY };
-  const { signal } = new AbortController();
-  const backoff = createBackoff(systemClock, FIRST_PAUSE_MS, PAUSE_MS_MAX);
-  for (;;) {
-    try {
-      // A server that only reads would refuse it.
-      await connected(client, parent, signal);
-      const found = await find(client, parent, prefix, options);
-      if (found !== undefined) await client.delete(found.path, options);
-      return;
-    } catch (error) {
-      // Nobody waits for this, and of any other error nothing more can be made.
-      if (isBusy(error)) await backoff.wait();
-      else if (!isPassing(error)) return;
-    }
-  }
+  surely(client, parent, async () => {
+    const found = await find(client, parent, prefix, options);
+    if (found !== undefined) await client.delete(found.path, options);
+  }).catch(() => {});
 }
